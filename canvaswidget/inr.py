@@ -1,0 +1,319 @@
+"""An implicit neural representation: a torch module plus the signal it encodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from canvaswidget.models import FFN, SIREN, HNeRVDecoder, NeRV, coordinate_grid
+
+Inputs = Callable[[int], Any]
+FloatImage = npt.NDArray[np.float32]
+
+
+class INR:
+    """A module, how to ask it for frame ``t``, and how its output becomes an image.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Used as it is, never changed: not its mode, device, gradients or weights.
+    inputs : callable
+        ``inputs(frame)`` gives what the module is called with: a tensor, a tuple of arguments or a dict of
+        keyword arguments. Tensors are moved to the module's device.
+    size : (height, width)
+        Of a frame, in pixels.
+    n_frames : int
+        Number of frames; 1 for an image.
+    output : callable, optional
+        Turns what the module returns into a tensor ``(3, height, width)``. By default the first tensor with
+        ``height * width`` pixels is taken and its layout recognised: ``(..., c, h, w)``, ``(..., h, w, c)`` or
+        ``(..., h * w, c)`` with 1 or 3 channels.
+    truth : array, optional
+        The signal itself, ``(n_frames, height, width, 3)`` or ``(height, width, 3)``, in [0, 1].
+    name : str, optional
+        For titles. The module's class by default.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        inputs: Inputs,
+        size: Sequence[int],
+        n_frames: int = 1,
+        output: Callable[[Any], torch.Tensor] | None = None,
+        truth: npt.ArrayLike | torch.Tensor | None = None,
+        name: str | None = None,
+    ) -> None:
+        if not isinstance(module, nn.Module):
+            raise TypeError(f"module={type(module).__name__}: expected a torch.nn.Module")
+        if not callable(inputs):
+            raise TypeError(f"inputs={type(inputs).__name__}: expected a function of the frame number")
+        self.module = module
+        self.inputs = inputs
+        self.size = _checked_size(size)
+        self.n_frames = _checked_count(n_frames)
+        self.output = output
+        self.truth = None if truth is None else _checked_truth(truth, self.n_frames, self.size)
+        self.name = name or type(module).__name__
+
+    # --- ways to make one -------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_frames(
+        cls, module: nn.Module, n_frames: int, size: Sequence[int] | None = None, **keywords: Any
+    ) -> INR:
+        """A module of the frame time, such as NeRV: ``module(tensor([frame / n_frames]))``.
+
+        Without `size` the module is run once to see the size of a frame.
+        """
+        n_frames = _checked_count(n_frames)
+
+        def inputs(frame: int) -> torch.Tensor:
+            return torch.tensor([frame / n_frames], dtype=_dtype(module), device=_device(module))
+
+        return cls(module, inputs, size or _size_of_output(module, inputs), n_frames, **keywords)
+
+    @classmethod
+    def from_coords(
+        cls,
+        module: nn.Module,
+        size: Sequence[int],
+        n_frames: int = 1,
+        coordinates: str | None = None,
+        **keywords: Any,
+    ) -> INR:
+        """A module of pixel coordinates ``(n, 2)``, or ``(n, 3)`` for a video: ``(y, x[, t])`` in [-1, 1].
+
+        Parameters
+        ----------
+        coordinates : {"each", "longest"}, optional
+            See :func:`canvaswidget.models.coordinate_grid`. By default the module's attribute of that name
+            (the reference FFN and SIREN have one), else ``"each"``.
+        """
+        size, n_frames = _checked_size(size), _checked_count(n_frames)
+        convention = coordinates or getattr(module, "coordinates", "each")
+
+        def inputs(frame: int) -> torch.Tensor:
+            grid = coordinate_grid(size, convention, device=_device(module), dtype=_dtype(module))
+            if n_frames == 1:
+                return grid
+            time = grid.new_full((len(grid), 1), frame / (n_frames - 1) * 2 - 1)
+            return torch.cat([grid, time], dim=1)
+
+        return cls(module, inputs, size, n_frames, **keywords)
+
+    @classmethod
+    def from_embeddings(
+        cls, decoder: nn.Module, embeddings: torch.Tensor, size: Sequence[int] | None = None, **keywords: Any
+    ) -> INR:
+        """A decoder of stored embeddings ``(n_frames, ...)``, one a frame, such as HNeRV's."""
+        if not isinstance(embeddings, torch.Tensor) or embeddings.ndim < 2:
+            raise TypeError(f"embeddings={_describe(embeddings)}: expected a tensor (n_frames, channels, ...)")
+        embeddings = embeddings.detach()
+
+        def inputs(frame: int) -> torch.Tensor:
+            return embeddings[frame : frame + 1].to(_device(decoder), _dtype(decoder))
+
+        return cls(
+            decoder, inputs, size or _size_of_output(decoder, inputs), len(embeddings), **keywords
+        )
+
+    # --- what it shows ----------------------------------------------------------------------------------------
+
+    def arguments(self, frame: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Positional and keyword arguments the module is called with for a frame."""
+        given = self.inputs(self.frame_index(frame))
+        if isinstance(given, Mapping):
+            return (), dict(given)
+        return (tuple(given) if isinstance(given, tuple | list) else (given,)), {}
+
+    def image(self, result: Any) -> torch.Tensor:
+        """What the module returned, as ``(3, height, width)``; grey is repeated."""
+        if self.output is not None:
+            image = self.output(result)
+            if not isinstance(image, torch.Tensor) or image.shape[-2:] != self.size or image.ndim != 3:
+                raise ValueError(
+                    f"output: gave {_describe(image)}; expected a tensor (3, {self.size[0]}, {self.size[1]})"
+                )
+        else:
+            image = _recognise_image(result, self.size)
+        return image.expand(3, *self.size) if image.shape[0] == 1 else image
+
+    @torch.no_grad()
+    def render(self, frame: int = 0) -> torch.Tensor:
+        """The raw output ``(3, height, width)`` for a frame, before clipping, on the module's device."""
+        positional, keywords = self.arguments(frame)
+        return self.image(self.module(*positional, **keywords))
+
+    def frame(self, frame: int = 0) -> FloatImage:
+        """The raw output as a NumPy image ``(height, width, 3)``, before clipping."""
+        return self.render(frame).permute(1, 2, 0).float().cpu().numpy()
+
+    def frame_index(self, frame: int) -> int:
+        """A frame number in ``0 .. n_frames - 1``; negative ones count from the end."""
+        return checked_index("frame", frame, self.n_frames)
+
+    def __repr__(self) -> str:
+        height, width = self.size
+        kind = "image" if self.n_frames == 1 else f"{self.n_frames} frames"
+        weights = sum(parameter.numel() for parameter in self.module.parameters())
+        truth = ", with truth" if self.truth is not None else ""
+        return f"INR({self.name}, {kind} of {height}x{width}, {weights:,} weights{truth})"
+
+
+def as_inr(model: Any, n_frames: int | None = None, size: Sequence[int] | None = None, **keywords: Any) -> INR:
+    """An INR from what it can be told from: an INR, or one of the reference models.
+
+    Parameters
+    ----------
+    model : INR, NeRV, FFN or SIREN
+    n_frames, size
+        The signal's extent, where the model does not store it.
+
+    Raises
+    ------
+    TypeError
+        For any other module: only you know what it is called with; the message says how to wrap it.
+    """
+    if isinstance(model, INR):
+        return model
+    if isinstance(model, NeRV):
+        count = n_frames or model.n_frames
+        if count is None:
+            raise ValueError(
+                "n_frames: this NeRV does not store how many frames it encodes. Say "
+                "canvaswidget.INR.from_frames(model, n_frames)"
+            )
+        return INR.from_frames(model, count, size, **keywords)
+    if isinstance(model, FFN | SIREN):
+        shape = size or model.size
+        if shape is None:
+            raise ValueError(
+                f"size: this {type(model).__name__} does not store the size of its image. Say "
+                "canvaswidget.INR.from_coords(model, (height, width))"
+            )
+        return INR.from_coords(model, shape, n_frames or 1, **keywords)
+    if isinstance(model, HNeRVDecoder):
+        raise TypeError(
+            "model=HNeRVDecoder: it needs its embeddings. Say "
+            "canvaswidget.INR.from_embeddings(model, embeddings)"
+        )
+    if isinstance(model, nn.Module):
+        raise TypeError(
+            f"model={type(model).__name__}: what it is called with can't be guessed. Say "
+            "canvaswidget.INR.from_coords(model, (height, width)) for a network of pixel coordinates, "
+            "INR.from_frames(model, n_frames) for one of frame times, INR.from_embeddings(model, embeddings) for "
+            "a decoder, or INR(model, inputs, size) for any other"
+        )
+    raise TypeError(f"model={type(model).__name__}: expected an INR or a torch.nn.Module")
+
+
+def checked_index(argument: str, index: int, length: int) -> int:
+    """`index` counted from 0, as NumPy takes it; TypeError or IndexError names the argument."""
+    try:
+        position = int(index.__index__())
+    except AttributeError:
+        raise TypeError(f"{argument}={index!r}: expected an int") from None
+    if not -length <= position < length:
+        raise IndexError(f"{argument}={position}: out of range, expected {-length} to {length - 1}")
+    return position % length
+
+
+def _checked_size(size: Sequence[int]) -> tuple[int, int]:
+    try:
+        height, width = (int(n.__index__()) for n in size)
+    except (TypeError, ValueError, AttributeError):
+        raise TypeError(f"size={size!r}: expected (height, width)") from None
+    if height < 1 or width < 1:
+        raise ValueError(f"size={size!r}: height and width are at least 1")
+    return height, width
+
+
+def _checked_count(n_frames: int) -> int:
+    if isinstance(n_frames, bool) or not hasattr(n_frames, "__index__"):
+        raise TypeError(f"n_frames={n_frames!r}: expected an int")
+    if int(n_frames) < 1:
+        raise ValueError(f"n_frames={n_frames!r}: at least 1")
+    return int(n_frames)
+
+
+def _checked_truth(truth: Any, n_frames: int, size: tuple[int, int]) -> FloatImage:
+    array = truth.detach().cpu().numpy() if isinstance(truth, torch.Tensor) else np.asarray(truth)
+    if array.ndim == 3 and n_frames == 1:
+        array = array[None]
+    if array.shape != (n_frames, *size, 3):
+        raise ValueError(
+            f"truth: has shape {array.shape}; expected (n_frames, height, width, 3) = {(n_frames, *size, 3)}"
+        )
+    if array.dtype == np.uint8:
+        return array.astype(np.float32) / np.float32(255)
+    if not np.issubdtype(array.dtype, np.floating):
+        raise TypeError(f"truth: has type {array.dtype}; expected float in [0, 1] or uint8")
+    return array.astype(np.float32, copy=False)
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, torch.Tensor):
+        return f"a tensor {tuple(value.shape)}"
+    return type(value).__name__
+
+
+def _first_weight(module: nn.Module) -> torch.Tensor | None:
+    candidates = (*module.parameters(), *module.buffers())
+    return next((tensor for tensor in candidates if tensor.is_floating_point()), None)
+
+
+def _device(module: nn.Module) -> torch.device:
+    weight = _first_weight(module)
+    return torch.device("cpu") if weight is None else weight.device
+
+
+def _dtype(module: nn.Module) -> torch.dtype:
+    weight = _first_weight(module)
+    return torch.float32 if weight is None else weight.dtype
+
+
+def _tensors(result: Any) -> list[torch.Tensor]:
+    if isinstance(result, torch.Tensor):
+        return [result]
+    if isinstance(result, Mapping):
+        return [tensor for value in result.values() for tensor in _tensors(value)]
+    if isinstance(result, tuple | list):
+        return [tensor for value in result for tensor in _tensors(value)]
+    return []
+
+
+@torch.no_grad()
+def _size_of_output(module: nn.Module, inputs: Inputs) -> tuple[int, int]:
+    for tensor in _tensors(module(inputs(0))):
+        if tensor.ndim >= 3 and tensor.shape[-3] in (1, 3):
+            return int(tensor.shape[-2]), int(tensor.shape[-1])
+    raise ValueError(
+        "size: the module returns no tensor (..., 3, height, width) to read the size from; give size=(height, width)"
+    )
+
+
+def _recognise_image(result: Any, size: tuple[int, int]) -> torch.Tensor:
+    """The first tensor laid out like an image, as ``(channels, height, width)``."""
+    height, width = size
+    tensors = _tensors(result)
+    for tensor in tensors:
+        shape = tuple(tensor.shape)
+        channels_first, channels_last = shape[-3:], shape[-3:]
+        if channels_first in ((1, height, width), (3, height, width)) and tensor.numel() == shape[-3] * height * width:
+            return tensor.reshape(channels_first)
+        if channels_last in ((height, width, 1), (height, width, 3)) and tensor.numel() == height * width * shape[-1]:
+            return tensor.reshape(channels_last).permute(2, 0, 1)
+        if tensor.ndim >= 2 and shape[-1] in (1, 3) and tensor.numel() == height * width * shape[-1]:
+            return tensor.reshape(height, width, shape[-1]).permute(2, 0, 1)
+    given = ", ".join(_describe(tensor) for tensor in tensors) or _describe(result)
+    raise ValueError(
+        f"size={size}: the module returned {given}, which is no image of that size. Correct size, or give "
+        "output=, a function from what the module returns to a tensor (3, height, width)"
+    )

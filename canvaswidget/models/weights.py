@@ -1,0 +1,194 @@
+"""Load and save weights without ever running code from the file."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from canvaswidget.models.ffn import FFN
+from canvaswidget.models.nerv import HNeRVDecoder, NeRV
+from canvaswidget.models.pickles import read_pickle
+from canvaswidget.models.siren import SIREN
+
+FAMILIES: dict[str, type[nn.Module]] = {"ffn": FFN, "siren": SIREN, "nerv": NeRV, "hnerv": HNeRVDecoder}
+
+
+def load_weights(path: str | Path) -> dict[str, torch.Tensor]:
+    """Read the tensors of a checkpoint, on the CPU.
+
+    Parameters
+    ----------
+    path : str or Path
+        A safetensors file, a ``torch.save`` file of a state dict, or a training checkpoint (Lightning or the
+        like) that holds one under ``state_dict``, ``model_state_dict`` or ``model``.
+
+    Returns
+    -------
+    dict of str to torch.Tensor
+        The state dict. A prefix that all names share (``model.``, ``module.``) is removed.
+
+    Raises
+    ------
+    FileNotFoundError
+        Nothing is at `path`.
+    UnsafeCheckpointError
+        The file's pickle names something that runs code, such as ``os.system``. Nothing of it is run.
+    ValueError
+        The file holds no state dict.
+
+    Notes
+    -----
+    Classes that the file names are never imported: each is replaced by an empty stand-in, and only the tensors
+    are taken out.
+    """
+    path = _existing(path)
+    with path.open("rb") as file:
+        start = file.read(9)
+    if start[8:9] == b"{":
+        return _read_safetensors(path)[0]
+    return _without_prefix(_find_state_dict(read_pickle(path), path))
+
+
+def load_model(path: str | Path, **config: Any) -> nn.Module:
+    """Build the reference INR a file holds, with its weights.
+
+    Parameters
+    ----------
+    path : str or Path
+        See :func:`load_weights`.
+    **config
+        Arguments of the model's class. They override the configuration stored in the file and are needed where
+        the file has none and the shapes do not tell it (NeRV, HNeRV).
+
+    Returns
+    -------
+    FFN, SIREN, NeRV or HNeRVDecoder
+        In evaluation mode, on the CPU.
+
+    Raises
+    ------
+    ValueError
+        The weights belong to none of these, or do not fit the configuration.
+    """
+    path = _existing(path)
+    weights = load_weights(path)
+    stored = _read_safetensors(path)[1] if path.suffix == ".safetensors" else {}
+    family = stored.pop("family", None) or _recognise(weights, stored, path)
+    if family not in FAMILIES:
+        raise ValueError(f"path={str(path)!r}: unknown family {family!r}; expected one of {', '.join(FAMILIES)}")
+    arguments = {**_from_shapes(family, weights), **_known(family, stored), **config}
+    model = FAMILIES[family](**arguments)
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(
+            f"path={str(path)!r}: the weights do not fit {type(model).__name__}({_show(arguments)}). Give the "
+            f"arguments it was trained with, as load_model(path, name=value, ...). {error}"
+        ) from None
+    return model.eval()
+
+
+def save_model(model: nn.Module, path: str | Path) -> Path:
+    """Write a reference INR with its configuration as safetensors, readable by :func:`load_model`."""
+    for family, kind in FAMILIES.items():
+        if isinstance(model, kind):
+            break
+    else:
+        raise TypeError(
+            f"model={type(model).__name__}: expected one of {', '.join(k.__name__ for k in FAMILIES.values())}; "
+            "save other modules with safetensors.torch.save_file(model.state_dict(), path)"
+        )
+    path = Path(path)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    save_file(tensors, path, metadata={"family": family, "config": json.dumps(model.config)})
+    return path
+
+
+def _existing(path: str | Path) -> Path:
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"path={str(path)!r}: no such file; expected a checkpoint")
+    return path
+
+
+def _show(arguments: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            metadata = file.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(f"path={str(path)!r}: not a valid safetensors file: {error}") from None
+    try:
+        config = json.loads(metadata.get("config", "{}"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"path={str(path)!r}: its 'config' metadata is not JSON: {error}") from None
+    if not isinstance(config, dict):
+        raise ValueError(f"path={str(path)!r}: its 'config' metadata is not a JSON object")
+    if "family" in metadata:
+        config["family"] = metadata["family"]
+    return tensors, config
+
+
+def _find_state_dict(content: Any, path: Path) -> dict[str, torch.Tensor]:
+    candidates = [content]
+    if isinstance(content, Mapping):
+        candidates = [content.get(key) for key in ("state_dict", "model_state_dict", "model")] + [content]
+    for candidate in candidates:
+        if isinstance(candidate, Mapping):
+            tensors = {str(name): value for name, value in candidate.items() if isinstance(value, torch.Tensor)}
+            if tensors:
+                return tensors
+    raise ValueError(f"path={str(path)!r}: holds no state dict (a mapping of names to tensors)")
+
+
+def _without_prefix(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    for prefix in ("model.", "module.", "_orig_mod."):
+        if all(name.startswith(prefix) for name in weights):
+            return _without_prefix({name.removeprefix(prefix): tensor for name, tensor in weights.items()})
+    return weights
+
+
+def _recognise(weights: Mapping[str, torch.Tensor], config: Mapping[str, Any], path: Path) -> str:
+    if "positional_encoding.B" in weights:
+        return "ffn"
+    if "net.0.linear.weight" in weights:
+        return "siren"
+    if "head_layer.weight" in weights and "decoder.0.conv.downconv.weight" in weights:
+        return "nerv" if str(config.get("embed", "")).startswith("pe") or "fc_hw" in config else "hnerv"
+    some = ", ".join(list(weights)[:4])
+    raise ValueError(
+        f"path={str(path)!r}: its parameters ({some}, ...) are of none of {', '.join(FAMILIES)}. Build your own "
+        "module, load_state_dict(canvaswidget.models.load_weights(path)), and wrap it in canvaswidget.INR."
+    )
+
+
+def _known(family: str, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The stored configuration, less what the class does not take and the 'coords' remark of old files."""
+    accepted = inspect.signature(FAMILIES[family]).parameters
+    return {name: value for name, value in stored.items() if name in accepted}
+
+
+def _from_shapes(family: str, weights: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+    linear = [tensor for name, tensor in weights.items() if name.startswith("net.") and name.endswith(".weight")]
+    if family == "ffn" and linear:
+        return {
+            "hidden": linear[0].shape[0],
+            "layers": len(linear),
+            "channels": linear[-1].shape[0],
+            "n_frequencies": weights["positional_encoding.B"].shape[0],
+        }
+    if family == "siren" and linear:
+        return {"hidden": linear[0].shape[0], "layers": len(linear), "channels": linear[-1].shape[0]}
+    return {}
