@@ -1,0 +1,59 @@
+"""How many maps to compute at a time, and what a sweep will cost."""
+
+from __future__ import annotations
+
+import functools
+import re
+from pathlib import Path
+
+import torch
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+# A map passes through a handful of temporaries on its way to the image: place, activate, enlarge, pad, filter.
+TEMPORARIES = 6
+
+
+def parse_memory(memory: str | float) -> int:
+    """Bytes of ``"1 GiB"``, ``"500 MB"``, or a number of bytes."""
+    if isinstance(memory, str):
+        found = re.fullmatch(r"\s*([\d.]+)\s*([kmgt]i?)?b?\s*", memory, re.IGNORECASE)
+        if found is None or found[1].count(".") > 1:
+            raise ValueError(f"memory={memory!r}: expected a size such as '1 GiB', '500 MB' or a number of bytes")
+        memory = float(found[1]) * _UNITS[(found[2] or "").lower()]
+    elif isinstance(memory, bool) or not isinstance(memory, int | float):
+        raise TypeError(f"memory={memory!r}: expected a size such as '1 GiB' or a number of bytes")
+    if not memory >= 2**20:
+        raise ValueError(f"memory={memory!r}: at least 1 MiB is needed")
+    return int(memory)
+
+
+def show_bytes(count: float) -> str:
+    """``"1.5 MiB"``."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            break
+        count /= 1024
+    else:
+        unit = "TiB"
+    return f"{count:.0f} {unit}" if unit == "B" else f"{count:.3g} {unit}"
+
+
+@functools.cache
+def cache_size() -> int:
+    """Bytes of a core's own cache; 1 MiB where the system does not tell."""
+    try:
+        text = Path("/sys/devices/system/cpu/cpu0/cache/index2/size").read_text().strip()
+        return int(text.removesuffix("K")) * 1024 if text.endswith("K") else 2**20
+    except (OSError, ValueError):
+        return 2**20
+
+
+def maps_at_a_time(pixels: int, itemsize: int, memory: int, device: torch.device) -> int:
+    """Number of maps of `pixels` values to compute together.
+
+    On a CPU as many as stay in cache between one op and the next, elsewhere as many as the memory budget allows.
+    """
+    affordable = memory // (TEMPORARIES * pixels * itemsize)
+    if device.type == "cpu":
+        affordable = min(affordable, 2 * cache_size() // (pixels * itemsize))
+    return max(1, affordable)

@@ -1,0 +1,65 @@
+"""Neurons as index tensors: units ``(k,)`` or kernels ``(k, 2)``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from canvaswidget.inr import checked_index
+from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.results import Neuron
+
+Neurons = Sequence[Neuron] | npt.NDArray[np.integer[Any]] | torch.Tensor
+
+
+def parse_neuron(layer: Layer, neuron: Any) -> torch.Tensor:
+    """A unit ``i`` or a kernel ``(i, o)`` of `layer`, as one row; negative indices count from the end."""
+    if isinstance(neuron, int | np.integer) and not isinstance(neuron, bool):
+        return torch.tensor([checked_index("neuron", neuron, layer.n_units)])
+    try:
+        unit, output = neuron
+    except (TypeError, ValueError):
+        raise TypeError(f"neuron={neuron!r}: expected a unit i or a kernel (i, o) of {layer.name!r}") from None
+    try:
+        kernel = checked_index("i", unit, layer.n_units), checked_index("o", output, layer.n_outputs)
+    except IndexError as error:
+        raise IndexError(
+            f"neuron={neuron!r}: {error}; {layer.name!r} has kernels (i, o) with i < {layer.n_units}, "
+            f"o < {layer.n_outputs}"
+        ) from None
+    return torch.tensor([kernel])
+
+
+def parse_neurons(layer: Layer, neurons: Neurons) -> torch.Tensor:
+    """Units ``(k,)`` or kernels ``(k, 2)``; all of one kind."""
+    if isinstance(neurons, torch.Tensor):
+        neurons = neurons.cpu().numpy()
+    if isinstance(neurons, int) or (isinstance(neurons, np.ndarray) and neurons.ndim == 0):
+        raise TypeError(f"neurons={neurons!r}: expected several units or kernels; for one there is map()")
+    parsed = [parse_neuron(layer, neuron) for neuron in neurons]
+    if not parsed:
+        return torch.empty((0, len(layer.neurons)) if layer.grid else (0,), dtype=torch.long)
+    if len({part.ndim for part in parsed}) > 1:
+        raise TypeError("neurons: units and kernels are mixed; give all of one kind")
+    return torch.cat(parsed)
+
+
+def all_neurons(layer: Layer, granularity: str | None) -> torch.Tensor:
+    """Every neuron of a layer in C order."""
+    axes = [torch.arange(n) for n in layer.shape_of(granularity)]
+    return torch.cartesian_prod(*axes) if len(axes) > 1 else axes[0]
+
+
+def chunks(layer: Layer, granularity: str | None, count: int) -> list[torch.Tensor]:
+    """All neurons in parts of about `count`; a part of kernels holds whole units, or lies within one."""
+    neurons = all_neurons(layer, granularity)
+    if neurons.ndim == 1 or count >= len(neurons):
+        return list(torch.split(neurons, count))
+    if count >= layer.n_outputs:
+        return list(torch.split(neurons, count // layer.n_outputs * layer.n_outputs))
+    within = -(-layer.n_outputs // -(-layer.n_outputs // count))
+    return [part for unit in torch.split(neurons, layer.n_outputs) for part in torch.split(unit, within)]

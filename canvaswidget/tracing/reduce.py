@@ -1,0 +1,117 @@
+"""Reductions over the maps of a layer that never hold them all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from canvaswidget import tables
+from canvaswidget.tracing.layers import Layer
+
+FloatArray = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Totals of a layer's maps on one frame.
+
+    Attributes
+    ----------
+    neuron_abs : (n,) or (n_in, n_out)
+        Sum over pixels of the absolute map, for every neuron.
+    pixel_abs : (height, width)
+        Sum over neurons of the absolute maps, for every pixel.
+    neuron_sum, pixel_sum
+        The same of the signed maps.
+    """
+
+    layer: Layer
+    frame: int
+    neuron_abs: FloatArray
+    pixel_abs: FloatArray
+    neuron_sum: FloatArray
+    pixel_sum: FloatArray
+
+    @property
+    def total_abs(self) -> float:
+        """Sum over neurons and pixels of the absolute contributions."""
+        return float(self.neuron_abs.sum(dtype=np.float64))
+
+    @property
+    def n_dead(self) -> int:
+        """Number of neurons whose map is 0 everywhere."""
+        return int((self.neuron_abs == 0).sum())
+
+    def _rows(self) -> list[list[str]]:
+        order = np.sort(self.neuron_abs.ravel())[::-1].astype(np.float64)
+        share = np.cumsum(order) / max(order.sum(), np.finfo(float).tiny)
+        half, most = (int(np.searchsorted(share, level) + 1) for level in (0.5, 0.9))
+        return [
+            ["layer", self.layer.name],
+            ["frame", str(self.frame)],
+            ["neurons", f"{order.size:,}" + (f" ({self.n_dead:,} with an all-zero map)" if self.n_dead else "")],
+            ["total of absolute contributions", f"{self.total_abs:.6g}"],
+            ["neurons that make half of it", f"{min(half, order.size):,}"],
+            ["neurons that make nine tenths", f"{min(most, order.size):,}"],
+        ]
+
+    def __repr__(self) -> str:
+        return tables.text(["summary", ""], self._rows())
+
+    def _repr_html_(self) -> str:
+        return tables.markup(["summary", ""], self._rows())
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums over one chunk of maps ``(k, height, width)``."""
+
+    neuron_abs: torch.Tensor
+    pixel_abs: torch.Tensor
+    neuron_sum: torch.Tensor
+    pixel_sum: torch.Tensor
+
+    @classmethod
+    def of(cls, maps: torch.Tensor) -> Totals:
+        flat = maps.flatten(1)
+        magnitude = flat.abs()
+        return cls(magnitude.sum(1), magnitude.sum(0), flat.sum(1), flat.sum(0))
+
+
+def summarise(
+    layer: Layer,
+    frame: int,
+    granularity: str | None,
+    size: tuple[int, int],
+    chunks: Iterable[tuple[torch.Tensor, Totals]],
+) -> Summary:
+    """Add up the totals of chunks that come in the order of the flattened neurons; pixels in double precision.
+
+    Everything is added into arrays made beforehand: small results kept from every chunk would settle in the gaps
+    between the large ones and make the process grow by a map a chunk.
+    """
+    shape = layer.shape_of(granularity)
+    count = math.prod(shape)
+    neuron_abs, neuron_sum = np.empty(count, np.float32), np.empty(count, np.float32)
+    pixel_abs, pixel_sum = np.zeros(size), np.zeros(size)
+    done = 0
+    for _, totals in chunks:
+        chunk = slice(done, done + len(totals.neuron_abs))
+        neuron_abs[chunk] = totals.neuron_abs.cpu().numpy()
+        neuron_sum[chunk] = totals.neuron_sum.cpu().numpy()
+        pixel_abs += totals.pixel_abs.cpu().numpy().reshape(size)
+        pixel_sum += totals.pixel_sum.cpu().numpy().reshape(size)
+        done = chunk.stop
+    return Summary(
+        layer,
+        frame,
+        neuron_abs.reshape(shape),
+        pixel_abs.astype(np.float32),
+        neuron_sum.reshape(shape),
+        pixel_sum.astype(np.float32),
+    )

@@ -1,0 +1,162 @@
+"""What a canvas answers with, in forms that print well."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, overload
+
+from canvaswidget import tables
+from canvaswidget.tracing.budget import show_bytes
+
+Neuron = int | tuple[int, int]
+
+
+class Ranked(NamedTuple):
+    """A neuron's contribution to a pixel; `share` is of the absolute contributions of its layer to that pixel."""
+
+    layer: str
+    neuron: Neuron
+    value: float
+    share: float
+
+
+class Ranking(Sequence[Ranked]):
+    """Neurons from the most to the least contributing."""
+
+    def __init__(self, ranked: Sequence[Ranked], title: str) -> None:
+        self._ranked = list(ranked)
+        self.title = title
+
+    @overload
+    def __getitem__(self, index: int) -> Ranked: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Ranked]: ...
+    def __getitem__(self, index: int | slice) -> Ranked | list[Ranked]:
+        return self._ranked[index]
+
+    def __len__(self) -> int:
+        return len(self._ranked)
+
+    def _table(self) -> tuple[list[str], list[list[str]], tuple[int, ...]]:
+        rows = [
+            [str(rank), ranked.layer, show_neuron(ranked.neuron), f"{ranked.value:+.5g}", f"{ranked.share:.1%}"]
+            for rank, ranked in enumerate(self._ranked, 1)
+        ]
+        return ["", "layer", "neuron", "contribution", "of its layer"], rows, (0, 2, 3, 4)
+
+    def __repr__(self) -> str:
+        return f"{self.title}\n{tables.text(*self._table())}"
+
+    def _repr_html_(self) -> str:
+        return tables.markup(*self._table(), note=self.title)
+
+
+def show_neuron(neuron: Neuron) -> str:
+    """``"7"`` for a unit, ``"3 -> 7"`` for a kernel."""
+    return f"{neuron[0]} -> {neuron[1]}" if isinstance(neuron, tuple) else str(neuron)
+
+
+@dataclass(frozen=True)
+class Op:
+    """One op of the model: `status` is traced, frozen (a constant to the rule) or opaque."""
+
+    name: str
+    path: str
+    status: str
+    note: str = ""
+
+
+class Coverage(Sequence[Op]):
+    """What the rule follows of the model, op by op, in order of execution."""
+
+    def __init__(self, ops: Sequence[Op]) -> None:
+        self._ops = list(ops)
+
+    @overload
+    def __getitem__(self, index: int) -> Op: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Op]: ...
+    def __getitem__(self, index: int | slice) -> Op | list[Op]:
+        return self._ops[index]
+
+    def __len__(self) -> int:
+        return len(self._ops)
+
+    def _table(self) -> tuple[list[str], list[list[str]]]:
+        return ["op", "module", "status", ""], [[op.name, op.path, op.status, op.note] for op in self._ops]
+
+    def __repr__(self) -> str:
+        return tables.text(*self._table())
+
+    def _repr_html_(self) -> str:
+        return tables.markup(*self._table())
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a sweep over all neurons of some layers will take, measured on a few chunks of each.
+
+    Attributes
+    ----------
+    seconds : float
+    bytes : int
+        Working memory of a chunk, over what the model itself takes.
+    n_maps : int
+    n_pixels : int
+    """
+
+    seconds: float
+    bytes: int
+    n_maps: int
+    n_pixels: int
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.n_maps:,} maps of {self.n_pixels:,} pixels: about {self.seconds:.2g} s "
+            f"and {show_bytes(self.bytes)} of working memory"
+        )
+
+
+@dataclass(frozen=True)
+class Check:
+    """One invariant on one layer: the largest deviation, relative to the largest value, and whether it holds."""
+
+    invariant: str
+    layer: str
+    deviation: float
+    holds: bool
+
+
+class Checks(Sequence[Check]):
+    """The invariants that were tried on this model."""
+
+    def __init__(self, checks: Sequence[Check]) -> None:
+        self._checks = list(checks)
+
+    @property
+    def all_hold(self) -> bool:
+        return all(check.holds for check in self._checks)
+
+    @overload
+    def __getitem__(self, index: int) -> Check: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Check]: ...
+    def __getitem__(self, index: int | slice) -> Check | list[Check]:
+        return self._checks[index]
+
+    def __len__(self) -> int:
+        return len(self._checks)
+
+    def _table(self) -> tuple[list[str], list[list[str]], tuple[int, ...]]:
+        rows = [
+            [check.invariant, check.layer, f"{check.deviation:.1e}", "holds" if check.holds else "FAILS"]
+            for check in self._checks
+        ]
+        return ["invariant", "layer", "deviation", ""], rows, (2,)
+
+    def __repr__(self) -> str:
+        return tables.text(*self._table())
+
+    def _repr_html_(self) -> str:
+        return tables.markup(*self._table())

@@ -1,0 +1,7 @@
+"""The rules by name."""
+
+from canvaswidget.tracing.rules.xinc import Xinc
+
+RULES = {"xinc": Xinc}
+
+__all__ = ["RULES", "Xinc"]

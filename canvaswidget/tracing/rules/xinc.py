@@ -1,0 +1,173 @@
+"""The released XINC method (Padmanabhan et al., CVPR 2024), exactly.
+
+A neuron's map is its own share of the layer's next pre-activation, carried to the image's size by the blocks'
+up-sampling, activations and a mean filter. Later weights are never used: the map says where a neuron writes, not
+what the rest of the network makes of it.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import fx
+
+from canvaswidget.tracing.capture import Capture
+from canvaswidget.tracing.chain import Chain, UntraceableError, read_chain
+from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.rules.xinc_conv import ConvMaps
+from canvaswidget.tracing.rules.xinc_linear import LinearMaps
+from canvaswidget.tracing.window import Window
+
+
+class Xinc:
+    """The rule on one captured model.
+
+    Attributes
+    ----------
+    layers : tuple of Layer
+        The layers it is defined on.
+    undefined : dict of str to str
+        The other layers, and why it is not defined on them.
+    inputs : dict of str to fx.Node
+        What it must know of a frame to trace a layer: that layer's input.
+
+    traced : frozenset of fx.Node
+        The ops it follows.
+    output_of_last : fx.Node
+        The last layer, whose output is the raw image.
+
+    Raises
+    ------
+    UntraceableError
+        It is defined on no layer of the model.
+    """
+
+    name = "xinc"
+
+    def __init__(self, capture: Capture) -> None:
+        chain = read_chain(capture)
+        self.layers: tuple[Layer, ...] = tuple(block.layer for block in chain.blocks)
+        self.undefined = chain.undefined
+        self.inputs: dict[str, fx.Node] = {block.layer.name: block.input for block in chain.blocks}
+        self.traced = chain.ops
+        self.output_of_last = chain.blocks[-1].node
+        self._last = self.layers[-1].name
+        self._size = capture.inr.size
+        self._rows, self._channels = _arrangement(chain)
+        last = chain.blocks[-1].layer
+        grid = last.grid or self._size
+        self._grid = grid
+        whole = torch.arange(grid[0] * grid[1], device=capture.device).reshape(grid)
+        self._straight = last.grid is not None and grid == self._size and bool((self._rows == whole).all())
+        self._maps: dict[str, ConvMaps | LinearMaps] = {}
+        for index, block in enumerate(chain.blocks):
+            if block.layer.grid is None:
+                self._maps[block.layer.name] = LinearMaps(block, self._rows)
+            else:
+                self._maps[block.layer.name] = ConvMaps(chain.blocks[index:])
+
+    def require(self, layer: Layer) -> None:
+        """Raise UntraceableError where the rule is not defined on `layer`."""
+        if layer.name in self.undefined:
+            raise UntraceableError(
+                f"layer={layer.name!r}: rule 'xinc' is not defined on it: {self.undefined[layer.name]}. "
+                f"It is defined on {', '.join(traced.name for traced in self.layers)}"
+            )
+
+    def raw_output(self, last: torch.Tensor) -> torch.Tensor:
+        """The last layer's output as an image ``(height, width, 3)``, before the output activation."""
+        flat = last.flatten()
+        if self.layers[-1].grid:
+            positions = last.shape[-2] * last.shape[-1]
+            places = self._channels[:, None, None] * positions + self._rows
+        else:
+            places = self._rows * last.shape[-1] + self._channels[:, None, None]
+        return flat[places].permute(1, 2, 0)
+
+    def maps(
+        self, layer: Layer, x: torch.Tensor, neurons: torch.Tensor, window: Window, rgb: str = "sum"
+    ) -> torch.Tensor:
+        """Contribution maps over a window of the image.
+
+        Parameters
+        ----------
+        layer : Layer
+            One of `layers`.
+        x : torch.Tensor
+            The layer's input.
+        neurons : torch.Tensor
+            Units ``(k,)`` or kernels ``(k, 2)``.
+        window : Window
+            Of the image.
+        rgb : {"sum", "abs", "each"}
+            Colours exist in the last layer only: add them, add their magnitudes, or keep them.
+
+        Returns
+        -------
+        torch.Tensor
+            ``(k, h, w)``, or ``(k, h, w, 3)`` for ``rgb="each"``.
+        """
+        if rgb != "sum":
+            return self._colours(layer, x, neurons, window, rgb)
+        maps = self._maps[layer.name]
+        if isinstance(maps, LinearMaps):
+            return maps.maps(x, neurons, window)
+        if neurons.ndim == 2:
+            return self._conv_maps(maps, x, neurons, window)
+        return torch.stack([self._conv_maps(maps, x, kernels, window).sum(0) for kernels in _kernels(layer, neurons)])
+
+    def _colours(
+        self, layer: Layer, x: torch.Tensor, neurons: torch.Tensor, window: Window, rgb: str
+    ) -> torch.Tensor:
+        if layer.name != self._last:
+            raise ValueError(
+                f"rgb={rgb!r}: rule 'xinc' does not follow a map of {layer.name!r} to the colours, only those of the "
+                f"last layer, {self._last!r}; use rgb='sum'"
+            )
+        maps = self._maps[layer.name]
+        if isinstance(maps, LinearMaps):
+            values = maps.colours(x, neurons, window)
+        else:
+            kernels = neurons if neurons.ndim == 2 else torch.cat(list(_kernels(layer, neurons)))
+            single = self._conv_maps(maps, x, kernels, window)
+            if neurons.ndim == 1:
+                values = single.reshape(len(neurons), layer.n_outputs, *window.shape)
+            else:
+                chosen = torch.nn.functional.one_hot(kernels[:, 1], layer.n_outputs).to(single.dtype)
+                values = single[:, None] * chosen[:, :, None, None]
+        if rgb == "abs":
+            return values.abs().sum(1)
+        return values[:, self._channels].permute(0, 2, 3, 1)
+
+    def _conv_maps(self, maps: ConvMaps, x: torch.Tensor, kernels: torch.Tensor, window: Window) -> torch.Tensor:
+        if self._straight:
+            return maps.maps(x, kernels, window)
+        # The module crops or turns its output: take the image's pixels from the whole grid.
+        rows = window.crop(self._rows, Window.whole(self._size))
+        return maps.maps(x, kernels, Window.whole(self._grid)).flatten(1)[:, rows]
+
+
+def _kernels(layer: Layer, units: torch.Tensor) -> list[torch.Tensor]:
+    outputs = torch.arange(layer.n_outputs, device=units.device)
+    return [torch.stack([unit.expand_as(outputs), outputs], dim=1) for unit in units]
+
+
+def _arrangement(chain: Chain) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where each pixel stands in the last layer's output: its position ``(h, w)`` and the channel of each colour."""
+    last = chain.blocks[-1]
+    shape = cast(torch.Tensor, last.node.meta["val"]).shape
+    positions = int(shape[-2] * shape[-1]) if last.layer.grid else int(shape.numel() // shape[-1])
+    pixels = chain.pixels
+    if last.layer.grid:
+        channels, rows = pixels // positions, pixels % positions
+    else:
+        channels, rows = pixels % last.layer.n_outputs, pixels // last.layer.n_outputs
+    colours = channels[:, 0, 0]
+    one_order = bool((channels == colours[:, None, None]).all() and (rows == rows[:1]).all())
+    if not one_order or len(set(colours.tolist())) != last.layer.n_outputs:
+        raise UntraceableError(
+            f"rule='xinc': the outputs of {last.layer.name!r} are not the colours of the pixels one to one, "
+            "so its maps have no place on the image"
+        )
+    return rows[0], colours

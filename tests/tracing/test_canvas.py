@@ -1,0 +1,275 @@
+"""The canvas as its users meet it: names, indices, errors, memory, and a model left as it was."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import weakref
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from torch import nn
+
+import canvaswidget as cw
+from canvaswidget.tracing.budget import maps_at_a_time, parse_memory
+from tests.small_models import Cnn, Mlp
+
+
+@pytest.fixture
+def decoder() -> Cnn:
+    torch.manual_seed(0)
+    return Cnn([3, 2, 2], [3, 3, 3], [2, 2], (4, 5), nn.GELU, bias=True)
+
+
+@pytest.fixture
+def canvas(decoder: Cnn) -> cw.Canvas:
+    return cw.trace(cw.INR.from_frames(decoder, 3))
+
+
+def test_layers_are_found_by_name_part_and_index(canvas: cw.Canvas) -> None:
+    assert [layer.name for layer in canvas.layers] == ["convs.0", "convs.1", "head"]
+    for key in ("head", "hea", 2, -1, canvas.layers[2]):
+        assert canvas.layers.find(key).name == "head"
+    assert canvas.layers["convs.0"].neurons == (3, 8)
+    assert canvas.layers["convs.0"].grid == (4, 5)
+    with pytest.raises(KeyError, match="could be any of convs.0, convs.1"):
+        canvas.map("convs", (0, 0))
+    with pytest.raises(KeyError, match="did you mean 'head'"):
+        canvas.map("haed", (0, 0))
+    with pytest.raises(IndexError, match="layer=7: out of range, the model has 3 layers"):
+        canvas.map(7, (0, 0))
+
+
+def test_neurons_frames_and_pixels_count_as_in_numpy(canvas: cw.Canvas) -> None:
+    np.testing.assert_array_equal(canvas.map("head", (-1, -2), -1), canvas.map("head", (1, 1), 2))
+    np.testing.assert_array_equal(canvas.maps("head", [(0, 0), (1, 2)])[1], canvas.map("head", (1, 2)))
+    np.testing.assert_array_equal(canvas.maps("head", np.array([1]))[0], canvas.map("head", 1))
+    assert canvas.maps("head", []).shape == (0, 16, 20)
+    np.testing.assert_array_equal(canvas.pixel(-1, -1)["head"], canvas.pixel(15, 19)["head"])
+    for bad, message in (((2, 0), "i=2"), ((0, 3), "o=3"), (5, "neuron=5")):
+        with pytest.raises(IndexError, match=message):
+            canvas.map("head", bad)
+    for bad in ("a", 1.5, (1, 2, 3), None, True):
+        with pytest.raises(TypeError, match="neuron="):
+            canvas.map("head", bad)
+    with pytest.raises(TypeError, match="mixed"):
+        canvas.maps("head", [0, (0, 1)])
+    with pytest.raises(IndexError, match="frame=3: out of range, expected -3 to 2"):
+        canvas.frame(3)
+    with pytest.raises(IndexError, match="y=16"):
+        canvas.pixel(16, 0)
+    with pytest.raises(TypeError, match="x=0.5"):
+        canvas.pixel(0, 0.5)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"rgb": "red"}, "rgb='red'.*'sum', 'abs', 'each'"),
+        ({"rgb": "each"}, "not follow a map of 'convs.0' to the colours"),
+        ({"granularity": "neuron"}, "granularity='neuron'"),
+    ],
+)
+def test_wrong_options_are_named(canvas: cw.Canvas, keywords: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        canvas.pixel(0, 0, layers="convs.0", **keywords)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_region_has_the_frames_shape(canvas: cw.Canvas) -> None:
+    with pytest.raises(ValueError, match=r"mask: has shape \(3, 3\).*\(16, 20\)"):
+        canvas.region(np.ones((3, 3)))
+
+
+def test_top_ranks_across_layers(canvas: cw.Canvas) -> None:
+    columns = canvas.pixel(3, 4, 1)
+    everything = np.concatenate([np.abs(column).ravel() for column in columns.values()])
+    ranking = canvas.top(3, 4, k=7, frame=1)
+    np.testing.assert_allclose([abs(one.value) for one in ranking], np.sort(everything)[::-1][:7])
+    for one in ranking:
+        column = columns[one.layer]
+        assert column[one.neuron] == pytest.approx(one.value)
+        assert one.share == pytest.approx(abs(one.value) / np.abs(column).sum(), rel=1e-5)
+    assert len(canvas.top(3, 4, k=10**6)) == len(everything)
+    assert "contribution" in repr(ranking)
+    assert "<table>" in ranking._repr_html_()
+    with pytest.raises(ValueError, match="k=0"):
+        canvas.top(0, 0, k=0)
+
+
+def test_everything_prints_in_text_and_html(canvas: cw.Canvas) -> None:
+    for result in (canvas.layers, canvas.coverage(), canvas.summary("head"), canvas.check()):
+        assert "\n" in repr(result)
+        assert "<table>" in result._repr_html_()
+    assert "3 frames" in repr(canvas.inr)
+    assert "neurons in 3 of 3 layers" in repr(canvas)
+    assert "maps of 320 pixels" in repr(canvas.estimate())
+
+
+def test_progress_counts_neurons_and_can_cancel(canvas: cw.Canvas) -> None:
+    calls: list[tuple[int, int]] = []
+    canvas.summary("head", progress=lambda done, total: calls.append((done, total)))
+    assert calls[0] == (0, 6)
+    assert calls[-1] == (6, 6)
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        canvas.summary("convs.0", progress=stop)
+    assert canvas.summary("convs.0").neuron_abs.shape == (3, 8)
+
+
+def test_the_module_is_left_as_it_was(decoder: Cnn) -> None:
+    decoder.train()
+    decoder.convs[0].eval()
+    decoder.head.weight.grad = torch.ones_like(decoder.head.weight)
+    before = copy.deepcopy(decoder.state_dict())
+    modes = [part.training for part in decoder.modules()]
+    state = torch.get_rng_state()
+    canvas = cw.trace(cw.INR.from_frames(decoder, 3))
+    canvas.summary("head")
+    canvas.pixel(0, 0)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert [part.training for part in decoder.modules()] == modes
+    assert all(torch.equal(value, before[name]) for name, value in decoder.state_dict().items())
+    assert torch.equal(decoder.head.weight.grad, torch.ones_like(decoder.head.weight))
+    assert all(parameter.requires_grad for parameter in decoder.parameters())
+    assert not decoder._forward_hooks
+    assert torch.is_grad_enabled()
+
+
+def test_the_number_of_threads_is_left_as_it_was(canvas: cw.Canvas) -> None:
+    before = torch.get_num_threads()
+    canvas.summary("head")
+    assert torch.get_num_threads() == before
+
+
+def test_a_canvas_frees_its_model(decoder: Cnn) -> None:
+    canvas = cw.trace(cw.INR.from_frames(decoder, 3))
+    canvas.summary("head")
+    gone = weakref.ref(canvas)
+    del canvas
+    gc.collect()
+    assert gone() is None
+
+
+def test_nan_weights_are_named(decoder: Cnn) -> None:
+    with torch.no_grad():
+        decoder.convs[1].weight[0] = torch.nan
+    with pytest.raises(ValueError, match=r"weight 'convs.1.weight' holds NaN"):
+        cw.trace(cw.INR.from_frames(decoder, 1, size=(16, 20)))
+
+
+def test_a_module_that_cannot_be_recorded() -> None:
+    class Undecided(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(2, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.linear(x) if x.sum().item() > 0 else x
+
+    with pytest.raises(cw.CaptureError, match="module=Undecided: torch.export could not record it"):
+        cw.trace(cw.INR.from_coords(Undecided(), (4, 4)))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_precisions(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    model = Mlp([2, 6, 3], nn.ReLU, bias=True).to(dtype)
+    canvas = cw.trace(cw.INR.from_coords(model, (3, 4)))
+    assert canvas.map("layers.0", 0).dtype == np.float32
+    exact = cw.trace(cw.INR.from_coords(copy.deepcopy(model).double(), (3, 4)))
+    np.testing.assert_allclose(canvas.map("layers.1", 2), exact.map("layers.1", 2), atol=2e-2)
+    assert next(model.parameters()).dtype == dtype
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (5, 1)])
+def test_small_images(size: tuple[int, int]) -> None:
+    canvas = cw.trace(cw.INR.from_coords(Mlp([2, 4, 3], nn.ReLU, bias=True), size))
+    assert canvas.map(0, 0).shape == size
+    assert canvas.check().all_hold
+
+
+def test_grey_output() -> None:
+    torch.manual_seed(0)
+    canvas = cw.trace(cw.INR.from_coords(Mlp([2, 4, 1], nn.ReLU, bias=True), (3, 4)))
+    assert canvas.frame().shape == (3, 4, 3)
+    each = canvas.maps(-1, [0, 1, 2, 3], rgb="each")
+    np.testing.assert_allclose(each.sum(0), canvas.frame(), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(canvas.summary(-1).pixel_sum, canvas.frame()[..., 0], rtol=1e-4, atol=1e-6)
+
+
+def test_a_dead_neuron_is_counted() -> None:
+    model = Mlp([2, 4, 3], nn.ReLU, bias=False)
+    with torch.no_grad():
+        model.layers[1].weight[:, 2] = 0
+    summary = cw.trace(cw.INR.from_coords(model, (3, 4))).summary(1)
+    assert summary.neuron_abs[2] == 0
+    assert summary.n_dead >= 1
+    assert "all-zero map" in repr(summary)
+
+
+def test_outputs_in_a_dict_or_tuple_and_inputs_by_name() -> None:
+    torch.manual_seed(0)
+
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(2, 3)
+
+        def forward(self, model_input: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"model_in": model_input, "model_out": self.linear(model_input)}
+
+    coordinates = cw.models.coordinate_grid((4, 5))
+    module = Named()
+    inr = cw.INR(module, lambda _: {"model_input": coordinates}, (4, 5))
+    assert cw.trace(inr).check().all_hold
+    chosen = cw.INR(
+        module, lambda _: (coordinates,), (4, 5), output=lambda out: out["model_out"].T.reshape(3, 4, 5)
+    )
+    np.testing.assert_array_equal(cw.trace(inr).map(0, 1), cw.trace(chosen).map(0, 1))
+
+
+def test_unknown_rule_device_and_memory(decoder: Cnn) -> None:
+    inr = cw.INR.from_frames(decoder, 3)
+    with pytest.raises(ValueError, match="rule='xing'.*'xinc'"):
+        cw.trace(inr, rule="xing")
+    with pytest.raises(ValueError, match="device='cuda:99'|device='abacus'"):
+        cw.trace(inr, device="abacus")
+    with pytest.raises(ValueError, match="memory='lots'"):
+        cw.trace(inr, memory="lots")
+    with pytest.raises(TypeError):
+        cw.trace(inr, ruel="xinc")  # pyright: ignore[reportCallIssue]
+
+
+def test_memory_sizes() -> None:
+    assert parse_memory("1 GiB") == 2**30
+    assert parse_memory("500MB") == 500 * 10**6
+    assert parse_memory(2**21) == 2**21
+    for bad in ("1 2", "GiB", 1000, float("nan")):
+        with pytest.raises(ValueError, match="memory="):
+            parse_memory(bad)
+    cpu = torch.device("cpu")
+    assert maps_at_a_time(10**9, 4, 2**20, cpu) == 1
+    assert maps_at_a_time(1000, 4, 2**30, torch.device("meta")) > maps_at_a_time(1000, 4, 2**20, torch.device("meta"))
+
+
+@pytest.mark.slow
+def test_the_whole_canvas_of_a_large_model_stays_small(reference: Path) -> None:
+    model = cw.models.load_model(reference / "nerv_bunny.safetensors")
+    canvas = cw.trace(cw.INR.from_frames(model, 32))
+    canvas.pixel(0, 0)
+    process = psutil.Process()
+    before, peak = process.memory_info().rss, 0
+
+    def watch(done: int, total: int) -> None:
+        nonlocal peak
+        peak = max(peak, process.memory_info().rss)
+
+    for layer in canvas.traced_layers:
+        canvas.summary(layer, progress=watch)
+    assert peak - before < 2**30
