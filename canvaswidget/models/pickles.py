@@ -7,6 +7,7 @@ empty stand-in, imports nothing, and refuses names of the standard library that 
 
 from __future__ import annotations
 
+import _compat_pickle
 import collections
 import pickle
 import sys
@@ -16,11 +17,11 @@ from typing import Any
 
 import torch
 
-_STANDARD_LIBRARY = {*sys.stdlib_module_names, "__builtin__", "copy_reg", "posix", "nt"}
+_STANDARD_LIBRARY = {*sys.stdlib_module_names, "posix", "nt"}
 _BUILTINS = {
     kind.__name__: kind
     for kind in (dict, list, set, frozenset, tuple, int, float, bool, str, complex, slice, object)
-} | {"long": int, "unicode": str}
+}
 # Inert names of the standard library that configurations are pickled with; they become stand-ins.
 _INERT = {"typing", "pathlib", "argparse", "datetime", "enum", "types.SimpleNamespace", "uuid", "decimal", "functools"}
 
@@ -85,12 +86,13 @@ class _TensorUnpickler(pickle.Unpickler):
         self._storages: dict[str, torch.Tensor] = {}
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
+        module_name, global_name = _current_name(module_name, global_name)
         name = f"{module_name}.{global_name}"
         if name == "collections.OrderedDict":
             return collections.OrderedDict
         if name == "collections.defaultdict":
             return _default_dict
-        if module_name in ("builtins", "__builtin__") and global_name in _BUILTINS:
+        if module_name == "builtins" and global_name in _BUILTINS:
             return _BUILTINS[global_name]
         if name in ("torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor"):
             return _rebuild_tensor
@@ -116,6 +118,12 @@ class _TensorUnpickler(pickle.Unpickler):
             data = bytearray(self._archive.read(f"{self._prefix}data/{key}"))
             self._storages[key] = torch.frombuffer(data, dtype=dtype) if data else torch.empty(0, dtype=dtype)
         return self._storages[key]
+
+
+def _current_name(module_name: str, global_name: str) -> tuple[str, str]:
+    """The name of today for one of Python 2, which ``torch.save`` writes: ``commands`` is ``subprocess``."""
+    found = _compat_pickle.NAME_MAPPING.get((module_name, global_name))
+    return found or (_compat_pickle.IMPORT_MAPPING.get(module_name, module_name), global_name)
 
 
 def _default_dict(*_: Any) -> dict[Any, Any]:

@@ -81,7 +81,7 @@ def load_model(path: str | Path, **config: Any) -> nn.Module:
     path = _existing(path)
     weights = load_weights(path)
     stored = _read_safetensors(path)[1] if path.suffix == ".safetensors" else {}
-    family = stored.pop("family", None) or _recognise(weights, stored, path)
+    family = stored.pop("family", None) or _recognise(weights, {**stored, **config}, path)
     if family not in FAMILIES:
         raise ValueError(f"path={str(path)!r}: unknown family {family!r}; expected one of {', '.join(FAMILIES)}")
     arguments = {**_from_shapes(family, weights), **_known(family, stored), **config}

@@ -1,0 +1,224 @@
+"""Weights load without running anything from the file."""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import canvaswidget as cw
+from canvaswidget.models import FFN, SIREN, HNeRVDecoder, NeRV, UnsafeCheckpointError, load_model, load_weights, save_model
+
+
+def small_models() -> list[nn.Module]:
+    torch.manual_seed(0)
+    return [
+        FFN(hidden=7, layers=3, size=(4, 5)),
+        SIREN(hidden=6, layers=3, size=(4, 5)),
+        NeRV(fc_dim=6, fc_hw="2_3", dec_strds=[2, 2], n_frames=3),
+        HNeRVDecoder(in_channels=4, fc_dim=6, dec_strds=[2, 2]),
+    ]
+
+
+@pytest.mark.parametrize("model", small_models(), ids=lambda model: type(model).__name__)
+def test_what_is_saved_is_loaded(model: nn.Module, tmp_path: Path) -> None:
+    loaded = load_model(save_model(model, tmp_path / "model.safetensors"))
+    assert type(loaded) is type(model)
+    assert loaded.config == model.config
+    assert not loaded.training
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor)
+
+
+@pytest.mark.parametrize("wrap", [dict, lambda s: {"state_dict": s, "epoch": 3}, lambda s: {"model": s}])
+@pytest.mark.parametrize("prefix", ["", "model.", "module.", "_orig_mod.model."])
+def test_torch_files(wrap: Any, prefix: str, tmp_path: Path) -> None:
+    model = FFN(hidden=7)
+    torch.save(wrap({prefix + name: value for name, value in model.state_dict().items()}), tmp_path / "m.pt")
+    loaded = load_model(tmp_path / "m.pt")
+    assert torch.equal(loaded.net[0].linear.weight, model.net[0].linear.weight)
+
+
+def test_dtypes_views_and_parameters(tmp_path: Path) -> None:
+    base = torch.arange(24, dtype=torch.float32).reshape(4, 6)
+    tensors = {
+        "half": torch.randn(3).half(),
+        "brain": torch.randn(3).bfloat16(),
+        "double": torch.randn(2, 2).double(),
+        "long": torch.arange(5),
+        "flag": torch.tensor([True, False]),
+        "view": base[1:3, ::2],
+        "transposed": base.T,
+        "scalar": torch.tensor(3.0),
+        "empty": torch.empty(0, 4),
+        "parameter": nn.Parameter(torch.randn(3)),
+    }
+    torch.save(tensors, tmp_path / "m.pt")
+    loaded = load_weights(tmp_path / "m.pt")
+    for name, tensor in tensors.items():
+        assert loaded[name].dtype == tensor.dtype
+        assert torch.equal(loaded[name], tensor.detach()), name
+
+
+def test_a_lightning_checkpoint_that_names_missing_classes(reference: Path) -> None:
+    before = set(sys.modules)
+    weights = load_weights(reference / "ffn_cityscapes.ckpt")
+    assert not {name.split(".")[0] for name in set(sys.modules) - before} & {"omegaconf", "lightning", "pytorch_lightning"}
+    safe = load_weights(reference / "ffn_cityscapes.safetensors")
+    assert weights.keys() == safe.keys()
+    assert all(torch.equal(weights[name], safe[name]) for name in safe)
+
+
+def test_hyperparameters_of_classes_that_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = types.ModuleType("gone")
+
+    class AttributeDict(dict):
+        pass
+
+    class Config:
+        def __init__(self) -> None:
+            self.width = 7
+
+    for kind in (AttributeDict, Config):
+        kind.__module__, kind.__qualname__ = "gone", kind.__name__
+        setattr(gone, kind.__name__, kind)
+    monkeypatch.setitem(sys.modules, "gone", gone)
+    content = {
+        "state_dict": FFN(hidden=7).state_dict(),
+        "hyper_parameters": AttributeDict(lr=1e-3, config=Config(), paths=[Path("x")], n=argparse.Namespace(a=1)),
+        "callbacks": collections.defaultdict(dict, a={"b": 1}),
+    }
+    torch.save(content, tmp_path / "m.ckpt")
+    monkeypatch.delitem(sys.modules, "gone")
+    assert load_weights(tmp_path / "m.ckpt")["net.0.linear.bias"].shape == (7,)
+    assert "gone" not in sys.modules
+
+
+class Exploit:
+    """Pickles as a call of `function`."""
+
+    def __init__(self, function: Any, *arguments: Any) -> None:
+        self.call = (function, arguments)
+
+    def __reduce__(self) -> Any:
+        return self.call
+
+
+def malicious() -> list[Any]:
+    import os
+    import subprocess
+
+    return [
+        pytest.param(os.system, ("touch {}",), id="os.system"),
+        pytest.param(eval, ("open({!r}, 'w')",), id="eval"),
+        pytest.param(exec, ("open({!r}, 'w')",), id="exec"),
+        pytest.param(subprocess.check_call, (["touch", "{}"],), id="subprocess"),
+        pytest.param(getattr, ("text", "upper"), id="getattr"),
+        pytest.param(__import__, ("webbrowser",), id="import"),
+    ]
+
+
+@pytest.mark.parametrize(("function", "arguments"), malicious())
+def test_a_malicious_pickle_is_refused_and_not_run(function: Any, arguments: tuple[Any, ...], tmp_path: Path) -> None:
+    mark = tmp_path / "executed"
+    filled = [
+        [part.format(mark) for part in one] if isinstance(one, list) else one.format(str(mark)) for one in arguments
+    ]
+    torch.save({"state_dict": FFN(hidden=7).state_dict(), "x": Exploit(function, *filled)}, tmp_path / "m.pt")
+    with pytest.raises(UnsafeCheckpointError, match="Nothing was run"):
+        load_weights(tmp_path / "m.pt")
+    assert not mark.exists()
+
+
+def launch(*arguments: Any) -> None:
+    raise AssertionError("it was run")
+
+
+def test_a_call_of_anything_else_is_not_made(tmp_path: Path) -> None:
+    """Names outside the standard library become stand-ins, which do nothing when called."""
+    torch.save({"state_dict": FFN(hidden=7).state_dict(), "x": Exploit(launch, 1)}, tmp_path / "m.pt")
+    assert "net.0.linear.bias" in load_weights(tmp_path / "m.pt")
+
+
+def test_a_forged_tensor_cannot_read_beyond_its_storage(tmp_path: Path) -> None:
+    class Forged:
+        def __reduce__(self) -> Any:
+            tensor = torch.ones(2)
+            return torch._utils._rebuild_tensor_v2, (
+                torch.storage.TypedStorage(wrap_storage=tensor.untyped_storage(), dtype=tensor.dtype, _internal=True),
+                0,
+                (10**6,),
+                (1,),
+                False,
+                collections.OrderedDict(),
+            )
+
+    torch.save({"w": Forged()}, tmp_path / "m.pt")
+    with pytest.raises(ValueError, match="storage"):
+        load_weights(tmp_path / "m.pt")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"\x80\x02}q\x00.", b"PK\x03\x04 broken zip", b"\x00" * 100])
+def test_what_is_no_checkpoint_is_named(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "file.pt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"path='.*file\.pt'"):
+        load_weights(path)
+
+
+def test_errors_name_what_was_given(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"path='nowhere\.pt'"):
+        load_model("nowhere.pt")
+    torch.save({"epoch": 3}, tmp_path / "empty.pt")
+    with pytest.raises(ValueError, match="no state dict"):
+        load_model(tmp_path / "empty.pt")
+    torch.save(nn.Linear(2, 3).state_dict(), tmp_path / "other.pt")
+    with pytest.raises(ValueError, match=r"weight, bias.*load_weights"):
+        load_model(tmp_path / "other.pt")
+    torch.save(NeRV(fc_dim=5, fc_hw="2_2", dec_strds=[2]).state_dict(), tmp_path / "nerv.pt")
+    with pytest.raises(ValueError, match=r"do not fit .*load_model\(path, name=value"):
+        load_model(tmp_path / "nerv.pt", fc_hw="2_2", dec_strds=[3])
+    assert isinstance(load_model(tmp_path / "nerv.pt", fc_dim=5, fc_hw="2_2", dec_strds=[2]), NeRV)
+    with pytest.raises(TypeError, match="model=Linear"):
+        save_model(nn.Linear(2, 3), tmp_path / "x.safetensors")
+
+
+def test_parameter_names_of_the_public_repositories() -> None:
+    ffn, siren, nerv, hnerv = (set(model.state_dict()) for model in small_models())
+    assert {"positional_encoding.B", "net.0.linear.weight", "net.2.linear.bias"} <= ffn
+    assert {"net.0.linear.weight", "net.1.linear.bias", "net.2.weight"} <= siren
+    for names in (nerv, hnerv):
+        assert {"decoder.0.conv.downconv.weight", "decoder.1.conv.upconv.0.bias", "head_layer.weight"} <= names
+    assert {f"net.{i}.linear.{kind}" for i in range(3) for kind in ("weight", "bias")} | {"positional_encoding.B"} == ffn
+
+
+def test_wrong_arguments_of_models() -> None:
+    with pytest.raises(ValueError, match="layers=1"):
+        FFN(layers=1)
+    with pytest.raises(ValueError, match="layers=1"):
+        SIREN(layers=1)
+    with pytest.raises(ValueError, match="act='rleu'"):
+        NeRV(act="rleu")
+    with pytest.raises(ValueError, match="embed='grid_3_4'"):
+        NeRV(embed="grid_3_4")
+    with pytest.raises(ValueError, match="out_bias='relu'"):
+        HNeRVDecoder(out_bias="relu")
+    with pytest.raises(ValueError, match="convention='all'"):
+        cw.models.coordinate_grid((2, 2), "all")
+
+
+def test_outputs_are_squashed_as_asked() -> None:
+    torch.manual_seed(0)
+    embedding = torch.randn(1, 4, 2, 3)
+    raw = HNeRVDecoder(4, fc_dim=6, dec_strds=[2], out_bias=0.0)
+    for name, squash in (("tanh", lambda v: torch.tanh(v) / 2 + 0.5), ("sigmoid", torch.sigmoid)):
+        squashed = HNeRVDecoder(4, fc_dim=6, dec_strds=[2], out_bias=name)
+        squashed.load_state_dict(raw.state_dict())
+        assert torch.allclose(squashed(embedding), squash(raw(embedding)))

@@ -1,0 +1,153 @@
+"""An INR: how a module is asked for a frame, and how its output becomes an image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import canvaswidget as cw
+from canvaswidget.models import FFN, SIREN, HNeRVDecoder, NeRV, coordinate_grid
+
+
+class Echo(nn.Module):
+    """Gives back what `make` makes of its input."""
+
+    def __init__(self, make: Any) -> None:
+        super().__init__()
+        self.make = make
+
+    def forward(self, *arguments: Any, **keywords: Any) -> Any:
+        return self.make(*arguments, **keywords)
+
+
+IMAGE = torch.rand(3, 4, 5)
+
+
+@pytest.mark.parametrize(
+    "laid_out",
+    [
+        IMAGE,
+        IMAGE[None],
+        IMAGE.permute(1, 2, 0),
+        IMAGE.permute(1, 2, 0)[None],
+        IMAGE.permute(1, 2, 0).reshape(20, 3),
+        IMAGE.permute(1, 2, 0).reshape(1, 20, 3),
+        [IMAGE],
+        (IMAGE[None], torch.zeros(7)),
+        {"rgb": IMAGE, "loss": torch.tensor(0.0)},
+        [torch.zeros(9, 9), IMAGE],
+    ],
+    ids=lambda value: str(tuple(value.shape)) if isinstance(value, torch.Tensor) else type(value).__name__,
+)
+def test_output_layouts(laid_out: Any) -> None:
+    inr = cw.INR(Echo(lambda _: laid_out), lambda _: torch.zeros(1), (4, 5))
+    assert torch.equal(inr.render(), IMAGE)
+    np.testing.assert_array_equal(inr.frame(), IMAGE.permute(1, 2, 0).numpy())
+
+
+def test_a_single_channel_is_repeated() -> None:
+    grey = cw.INR(Echo(lambda _: IMAGE[:1]), lambda _: torch.zeros(1), (4, 5))
+    assert torch.equal(grey.render(), IMAGE[:1].expand(3, 4, 5))
+
+
+def test_no_image_in_the_output() -> None:
+    with pytest.raises(ValueError, match=r"a tensor \(2, 2\).*output="):
+        cw.INR(Echo(lambda _: torch.zeros(2, 2)), lambda _: torch.zeros(1), (4, 5)).render()
+    with pytest.raises(ValueError, match="output: gave a tensor"):
+        cw.INR(Echo(lambda _: IMAGE), lambda _: torch.zeros(1), (4, 5), output=lambda x: x[0]).render()
+
+
+def test_inputs_as_tensor_tuple_or_dict() -> None:
+    two = Echo(lambda a, b: IMAGE * a + b)
+    assert torch.equal(cw.INR(two, lambda f: (1.0, f), (4, 5), n_frames=3).render(2), IMAGE + 2)
+    assert torch.equal(cw.INR(two, lambda f: {"b": f, "a": 2.0}, (4, 5), n_frames=3).render(1), IMAGE * 2 + 1)
+
+
+def test_frame_times() -> None:
+    model = NeRV(fc_dim=4, fc_hw="2_3", dec_strds=[2])
+    inr = cw.INR.from_frames(model, 8)
+    assert inr.size == (4, 6)
+    assert inr.arguments(2)[0][0].tolist() == [0.25]
+    with torch.no_grad():
+        assert torch.equal(inr.render(-1), model(torch.tensor([7 / 8]))[0])
+    with pytest.raises(IndexError, match="frame=8"):
+        inr.frame(8)
+
+
+def test_coordinates() -> None:
+    each = coordinate_grid((3, 5))
+    assert each[0].tolist() == [-1, -1]
+    assert each[-1].tolist() == [1, 1]
+    assert each[1].tolist() == [-1, -0.5]
+    longest = coordinate_grid((3, 5), "longest")
+    assert longest[-1].tolist() == [0, 1]
+    assert coordinate_grid((1, 1)).tolist() == [[-1, -1]]
+    video = cw.INR.from_coords(Echo(lambda c: c), (3, 5), n_frames=5)
+    assert video.arguments(0)[0][0][0].tolist() == [-1, -1, -1]
+    assert video.arguments(4)[0][0][0].tolist() == [-1, -1, 1]
+    assert torch.equal(cw.INR.from_coords(FFN(hidden=3), (3, 5)).arguments(0)[0][0], longest)
+    assert torch.equal(cw.INR.from_coords(SIREN(hidden=3), (3, 5)).arguments(0)[0][0], each)
+
+
+def test_embeddings() -> None:
+    decoder = HNeRVDecoder(4, fc_dim=6, dec_strds=[2])
+    embeddings = torch.randn(3, 4, 2, 3)
+    inr = cw.INR.from_embeddings(decoder, embeddings)
+    assert (inr.n_frames, inr.size) == (3, (4, 6))
+    with torch.no_grad():
+        assert torch.equal(inr.render(1), decoder(embeddings[1:2])[0])
+    with pytest.raises(TypeError, match="embeddings=list"):
+        cw.INR.from_embeddings(decoder, [1, 2])  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("keywords", "error", "message"),
+    [
+        ({"module": 3}, TypeError, "module=int"),
+        ({"inputs": 3}, TypeError, "inputs=int"),
+        ({"size": 3}, TypeError, "size=3"),
+        ({"size": (0, 4)}, ValueError, r"size=\(0, 4\)"),
+        ({"size": (1, 2, 3)}, TypeError, "size="),
+        ({"n_frames": 0}, ValueError, "n_frames=0"),
+        ({"n_frames": 1.5}, TypeError, "n_frames=1.5"),
+        ({"truth": np.zeros((2, 2))}, ValueError, r"truth: has shape \(2, 2\).*\(1, 4, 5, 3\)"),
+        ({"truth": np.zeros((4, 5, 3), np.int64)}, TypeError, "truth: has type int64"),
+    ],
+)
+def test_wrong_arguments_are_named(keywords: dict[str, Any], error: type[Exception], message: str) -> None:
+    right = {"module": Echo(lambda _: IMAGE), "inputs": lambda _: torch.zeros(1), "size": (4, 5)}
+    with pytest.raises(error, match=message):
+        cw.INR(**{**right, **keywords})
+
+
+def test_truth_is_float_frames() -> None:
+    module = Echo(lambda _: IMAGE)
+    bytes_ = np.full((4, 5, 3), 255, np.uint8)
+    truth = cw.INR(module, lambda _: torch.zeros(1), (4, 5), truth=bytes_).truth
+    assert truth is not None
+    assert truth.dtype == np.float32
+    assert truth.shape == (1, 4, 5, 3)
+    assert truth.max() == 1
+
+
+def test_as_inr() -> None:
+    nerv = NeRV(fc_dim=4, fc_hw="2_3", dec_strds=[2], n_frames=6)
+    assert cw.as_inr(nerv).n_frames == 6
+    inr = cw.as_inr(FFN(hidden=3, size=(4, 5)))
+    assert inr.size == (4, 5)
+    assert cw.as_inr(inr) is inr
+    assert cw.as_inr(SIREN(hidden=3), size=(2, 3)).size == (2, 3)
+    with pytest.raises(ValueError, match="from_frames"):
+        cw.as_inr(NeRV(fc_dim=4, fc_hw="2_3", dec_strds=[2]))
+    with pytest.raises(ValueError, match="from_coords"):
+        cw.as_inr(SIREN(hidden=3))
+    with pytest.raises(TypeError, match="from_embeddings"):
+        cw.as_inr(HNeRVDecoder(4, fc_dim=6, dec_strds=[2]))
+    with pytest.raises(TypeError, match="model=Linear.*from_coords"):
+        cw.as_inr(nn.Linear(2, 3))
+    with pytest.raises(TypeError, match="model=str"):
+        cw.as_inr("nerv")
