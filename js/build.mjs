@@ -1,0 +1,33 @@
+// Bundles the page into the Python package; with --dev, the page and its fake kernel into dev/out.
+import { mkdirSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const dev = process.argv.includes("--dev");
+const outdir = dev ? join(here, "dev", "out") : join(here, "..", "canvaswidget", "widget", "static");
+const limit = 250_000;
+
+mkdirSync(outdir, { recursive: true });
+await build({
+  absWorkingDir: here,
+  entryPoints: [
+    { in: "src/index.ts", out: "widget" },
+    { in: "src/styles/widget.css", out: "widget" },
+    ...(dev ? [{ in: "dev/harness.ts", out: "harness" }] : []),
+  ],
+  outdir,
+  bundle: true,
+  format: "esm",
+  target: ["es2022", "chrome111", "firefox113", "safari16.4"],
+  minify: !dev,
+  sourcemap: dev ? "inline" : false,
+  legalComments: "inline",
+  logLevel: "warning",
+});
+for (const name of ["widget.js", "widget.css"]) {
+  const { size } = statSync(join(outdir, name));
+  console.log(`${name}  ${(size / 1000).toFixed(1)} kB`);
+  if (!dev && size > limit) throw new Error(`${name} is ${size} bytes: the limit is ${limit}`);
+}

@@ -1,0 +1,61 @@
+// What the user can do, whichever hand does it: the mouse, a slider or a key.
+import type { LayerInfo } from "./messages";
+import { layerOf } from "./selection";
+import { type Pace, ready, type Store, type Traits } from "./store";
+
+export function currentLayer(store: Store): LayerInfo | undefined {
+  const info = store._canvas.value;
+  return ready(info) ? layerOf(info, store.layer.value) : undefined;
+}
+
+export function goTo(store: Store, time: number, pace: Pace = "now"): void {
+  const info = store._canvas.peek();
+  if (!ready(info)) return;
+  store.set({ time: Math.max(0, Math.min(info.n_frames - 1, Math.round(time))) }, pace);
+}
+
+export function stepTime(store: Store, by: number): void {
+  goTo(store, store.time.peek() + by, "soon");
+}
+
+export function togglePlaying(store: Store): void {
+  const info = store._canvas.peek();
+  if (ready(info) && info.n_frames > 1) store.set({ playing: !store.playing.peek() });
+}
+
+/** A neuron of the old layer is none of the new one: both change in one save. */
+export function chooseLayer(store: Store, layer: string, pace: Pace = "now"): void {
+  if (layer !== store.layer.peek()) store.set({ layer, neuron: null }, pace);
+}
+
+export function stepLayer(store: Store, by: number): void {
+  const info = store._canvas.peek();
+  if (!ready(info)) return;
+  const at = info.layers.findIndex(({ name }) => name === store.layer.peek());
+  const layer = info.layers[Math.max(0, Math.min(info.layers.length - 1, at + by))];
+  if (layer) chooseLayer(store, layer.name);
+}
+
+export function chooseNeuron(store: Store, neuron: number[] | null, layer = store.layer.peek()): void {
+  store.set({ layer, neuron });
+}
+
+export function pin(store: Store, pixel: number[] | null): void {
+  store.set({ pixel });
+}
+
+/** Moves the pinned pixel, from the middle when there is none. */
+export function nudgePixel(store: Store, dy: number, dx: number): void {
+  const info = store._canvas.peek();
+  if (!ready(info)) return;
+  const [y, x] = store.pixel.peek() ?? [Math.floor(info.height / 2) - dy, Math.floor(info.width / 2) - dx];
+  const inside = (value: number, size: number) => Math.max(0, Math.min(size - 1, value));
+  store.set({ pixel: [inside((y ?? 0) + dy, info.height), inside((x ?? 0) + dx, info.width)] }, "soon");
+}
+
+export function chooseClusterCount(store: Store, n_clusters: number): void {
+  if (!(n_clusters >= 2 && n_clusters <= 12)) return;
+  const values: Partial<Traits> = { n_clusters };
+  if (store.cluster.peek() >= n_clusters) values.cluster = -1;
+  store.set(values);
+}

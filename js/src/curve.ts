@@ -1,0 +1,167 @@
+// The selection's total on every frame, a few frames at a time, the nearest to the playhead first.
+import { effect, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
+import type { RequestClient } from "./client";
+import type { Selection } from "./messages";
+import { currentSelection, selectionKey } from "./selection";
+import type { State } from "./source";
+import { ready, type Store } from "./store";
+
+export interface Curve {
+  selection: Selection;
+  /** NaN where not known yet. */
+  totals: Float64Array;
+  done: number;
+}
+
+const FIRST_BATCH = 2;
+const MOST = 64;
+/** A batch should take about this long, so that a newer wish never waits longer. */
+const BATCH_SECONDS = 0.15;
+const KEPT = 40;
+
+export class CurveSource {
+  /** The curve of the current selection; null when there is none to show. */
+  readonly shown: ReadonlySignal<Curve | null>;
+  /** `idle`: it waits for the user to ask for it. */
+  readonly state: ReadonlySignal<State>;
+  readonly error: ReadonlySignal<string>;
+  /** Moves with each batch. */
+  readonly arrivals: ReadonlySignal<number>;
+  #shown: Signal<Curve | null> = signal(null);
+  #state: Signal<State> = signal("idle");
+  #error = signal("");
+  #arrivals = signal(0);
+  #started: Signal<ReadonlySet<string>> = signal(new Set());
+  #curves = new Map<string, Curve>();
+  #perFrame = BATCH_SECONDS / FIRST_BATCH;
+  #asking = "";
+  #store: Store;
+  #client: RequestClient;
+  #stop: () => void;
+
+  constructor(store: Store, client: RequestClient, watched: ReadonlySignal<boolean>) {
+    this.#store = store;
+    this.#client = client;
+    this.shown = this.#shown;
+    this.state = this.#state;
+    this.error = this.#error;
+    this.arrivals = this.#arrivals;
+    const stopSelecting = effect(() => {
+      const selection = currentSelection(store);
+      const info = store._canvas.value;
+      const started = this.#started.value;
+      const frames = ready(info) ? info.n_frames : 0;
+      untracked(() => this.#select(selection, frames, started));
+    });
+    const stopAsking = effect(() => {
+      this.#shown.value;
+      this.#arrivals.value;
+      // Pictures go first: a batch is asked for when none is on its way.
+      if (!watched.value || client.waiting("frame") || client.waiting("map")) return;
+      untracked(() => this.#advance());
+    });
+    this.#stop = () => {
+      stopSelecting();
+      stopAsking();
+    };
+  }
+
+  /** Compute the whole layer's curve, which is too dear to be done unasked. */
+  start(): void {
+    const selection = currentSelection(this.#store);
+    if (selection) this.#started.value = new Set([...this.#started.peek(), selectionKey(selection)]);
+  }
+
+  retry(): void {
+    this.#state.value = "loading";
+    this.#advance();
+  }
+
+  reset(): void {
+    this.#curves.clear();
+    this.#shown.value = null;
+    this.#started.value = new Set();
+    const info = this.#store._canvas.peek();
+    this.#select(
+      untracked(() => currentSelection(this.#store)),
+      ready(info) ? info.n_frames : 0,
+      new Set(),
+    );
+  }
+
+  dispose(): void {
+    this.#stop();
+  }
+
+  #select(selection: Selection | null, frames: number, started: ReadonlySet<string>): void {
+    const key = selection ? selectionKey(selection) : "";
+    const wanted = selection && (selection.neuron || selection.cluster >= 0 || started.has(key));
+    if (!wanted || frames < 2) {
+      this.#shown.value = null;
+      this.#state.value = "idle";
+      if (this.#asking) this.#client.drop("curve");
+      this.#asking = "";
+      return;
+    }
+    let curve = this.#curves.get(key);
+    if (curve?.totals.length !== frames) {
+      curve = { selection, totals: new Float64Array(frames).fill(Number.NaN), done: 0 };
+      this.#curves.set(key, curve);
+      const oldest = this.#curves.keys().next().value;
+      if (this.#curves.size > KEPT && oldest !== undefined) this.#curves.delete(oldest);
+    }
+    this.#state.value = curve.done === frames ? "ready" : "loading";
+    this.#shown.value = curve;
+  }
+
+  #advance(): void {
+    const curve = this.#shown.peek();
+    if (!curve || this.#state.peek() === "error") return;
+    const key = selectionKey(curve.selection);
+    if (curve.done === curve.totals.length || this.#asking === key) return;
+    const frames = this.#batch(curve);
+    this.#asking = key;
+    const keep = (answered: number[], totals: number[]) => {
+      answered.forEach((frame, i) => {
+        const total = totals[i];
+        if (total === undefined || !(frame in curve.totals)) return;
+        if (Number.isNaN(curve.totals[frame])) curve.done += 1;
+        curve.totals[frame] = total;
+      });
+    };
+    this.#client.ask(
+      "curve",
+      { kind: "curve", frames, selection: curve.selection },
+      {
+        reply: (answer, _data, seconds) => {
+          const before = curve.done;
+          keep(answer.frames, answer.totals);
+          this.#perFrame = seconds / frames.length;
+          this.#asking = "";
+          if (this.#shown.peek() !== curve) return;
+          if (curve.done === before) return this.#fail("The kernel answered for other frames");
+          this.#state.value = curve.done === curve.totals.length ? "ready" : "loading";
+          this.#arrivals.value += 1;
+        },
+        late: (answer) => keep(answer.frames, answer.totals),
+        failed: (message) => {
+          this.#asking = "";
+          if (this.#shown.peek() === curve) this.#fail(message);
+        },
+      },
+    );
+  }
+
+  #batch({ totals }: Curve): number[] {
+    const time = this.#store.time.peek();
+    const size = Math.max(1, Math.min(MOST, Math.floor(BATCH_SECONDS / Math.max(this.#perFrame, 1e-6))));
+    const missing = [...totals.keys()].filter((frame) => Number.isNaN(totals[frame]));
+    missing.sort((a, b) => Math.abs(a - time) - Math.abs(b - time));
+    return missing.slice(0, size).sort((a, b) => a - b);
+  }
+
+  #fail(message: string): void {
+    this.#error.value = message;
+    this.#state.value = "error";
+  }
+}

@@ -1,0 +1,111 @@
+// Making elements, and what every part of one view is handed.
+import { effect } from "@preact/signals-core";
+import type { Session } from "./session";
+
+type Child = Node | string | null;
+type Handlers = { [K in keyof HTMLElementEventMap]?: (event: HTMLElementEventMap[K]) => void };
+interface Props {
+  class?: string;
+  on?: Handlers;
+  [attribute: string]: string | number | boolean | null | undefined | Handlers;
+}
+
+const FOCUSABLE = new Set<string>(["button", "input", "select", "summary"]);
+
+/** `h("button", { class: "cw-x", on: { click } }, "text")`; attributes that are false, null or undefined are left out. */
+export function h<T extends keyof HTMLElementTagNameMap>(
+  tag: T,
+  { on, ...attributes }: Props = {},
+  ...children: Child[]
+): HTMLElementTagNameMap[T] {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) attribute(element, name, value as string);
+  // Shortcuts of the notebook whose selector ends in `:focus` match the focused element itself, before they reach
+  // the attribute on the widget's root: it has to be on everything that can have the focus.
+  if (FOCUSABLE.has(tag) || "tabindex" in attributes)
+    attribute(element, "data-lm-suppress-shortcuts", "true");
+  for (const [name, handler] of Object.entries(on ?? {}))
+    element.addEventListener(name, handler as EventListener);
+  element.append(...children.filter((child) => child !== null));
+  return element;
+}
+
+export function svg(
+  tag: string,
+  attributes: Record<string, string | number>,
+  ...children: Node[]
+): SVGElement {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+  element.append(...children);
+  return element;
+}
+
+export function attribute(
+  element: Element,
+  name: string,
+  value: string | number | boolean | null | undefined,
+): void {
+  const text = value === true ? "" : String(value);
+  if (value === false || value === null || value === undefined) element.removeAttribute(name);
+  else if (element.getAttribute(name) !== text) element.setAttribute(name, text);
+}
+
+/** Sets the text only when it changes: screen readers repeat a live region that is written again. */
+export function write(element: Element, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+const ICONS = {
+  play: "M4 2.5v11l9-5.5z",
+  pause: "M4 2.5h3v11H4zM9 2.5h3v11H9z",
+};
+
+export function icon(name: keyof typeof ICONS): SVGElement {
+  return svg(
+    "svg",
+    { class: "cw-icon", viewBox: "0 0 16 16", "aria-hidden": "true" },
+    svg("path", { d: ICONS[name] }),
+  );
+}
+
+export interface View {
+  session: Session;
+  root: HTMLElement;
+  /** Ends every listener and effect of this view. */
+  signal: AbortSignal;
+  effect(run: () => void): void;
+  /** Runs `paint` once before the next frame is drawn, however often it is asked for. */
+  painter(paint: () => void): () => void;
+  /** Says something in the status line. */
+  say(message: string, kind?: "note" | "error"): void;
+}
+
+/** An id no other element of the page has, for labels. */
+let ids = 0;
+export function uniqueId(): string {
+  ids += 1;
+  return `cw-${ids}-${Math.floor(Math.random() * 1e9).toString(36)}`;
+}
+
+export function createView(session: Session, root: HTMLElement, signal: AbortSignal): Omit<View, "say"> {
+  return {
+    session,
+    root,
+    signal,
+    effect(run) {
+      signal.addEventListener("abort", effect(run));
+    },
+    painter(paint) {
+      let asked = 0;
+      signal.addEventListener("abort", () => cancelAnimationFrame(asked));
+      return () => {
+        if (asked) return;
+        asked = requestAnimationFrame(() => {
+          asked = 0;
+          if (!signal.aborted) paint();
+        });
+      };
+    },
+  };
+}

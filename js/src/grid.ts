@@ -1,0 +1,223 @@
+// Thumbnails of the layer's neurons. A layer may have 18,000: each view says which range it sees, and only the
+// missing thumbnails of those ranges are asked for, a piece at a time.
+import { computed, effect, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
+import { ByteCache } from "./cache";
+import type { RequestClient } from "./client";
+import type { GridReply, GridRequest } from "./messages";
+import { layerOf } from "./selection";
+import type { State } from "./source";
+import { ready, type Store, same } from "./store";
+
+export interface Thumb {
+  neuron: number[];
+  value: number;
+  label: number;
+  height: number;
+  width: number;
+  low: number;
+  high: number;
+  levels: Uint8Array;
+}
+
+/** Everything a thumbnail depends on but its place. */
+export type GridContext = Pick<GridRequest, "time" | "layer" | "cluster" | "n_clusters" | "sort" | "pixel">;
+
+export interface Grid {
+  context: GridContext;
+  n: number;
+}
+
+export const SIDE = 64;
+/** Requests start at multiples of this, so that two views and a jittery scroll share their pieces. */
+export const PIECE = 12;
+const MOST = 60;
+const THUMB_BYTES = 64e6;
+
+export class GridSource {
+  /** The grid on screen; it may be of an earlier context than the one asked for. */
+  readonly shown: ReadonlySignal<Grid | null>;
+  readonly state: ReadonlySignal<State>;
+  readonly error: ReadonlySignal<string>;
+  readonly arrivals: ReadonlySignal<number>;
+  #shown: Signal<Grid | null> = signal(null);
+  #state: Signal<State> = signal("idle");
+  #error = signal("");
+  #arrivals = signal(0);
+  #client: RequestClient;
+  #context: GridContext | null = null;
+  #thumbs = new ByteCache<Thumb>(THUMB_BYTES);
+  #ranges = new Map<object, { first: number; last: number }>();
+  #generation = 0;
+  #stop: () => void;
+
+  constructor(store: Store, client: RequestClient, settled: ReadonlySignal<number>) {
+    this.#client = client;
+    this.shown = this.#shown;
+    this.state = this.#state;
+    this.error = this.#error;
+    this.arrivals = this.#arrivals;
+    const context = computed(() => wantedContext(store, settled));
+    this.#stop = effect(() => {
+      const next = context.value;
+      untracked(() => this.#enter(next));
+    });
+  }
+
+  thumb(index: number): Thumb | undefined {
+    const grid = this.#shown.peek();
+    return grid ? this.#thumbs.get(placeKey(grid.context, index)) : undefined;
+  }
+
+  /** A view sees the places `first .. last` (both included). */
+  see(view: object, first: number, last: number): void {
+    this.#ranges.set(view, { first, last });
+    this.#advance();
+  }
+
+  forget(view: object): void {
+    this.#ranges.delete(view);
+  }
+
+  retry(): void {
+    this.#state.value = "loading";
+    this.#advance();
+  }
+
+  reset(): void {
+    this.#generation += 1;
+    this.#thumbs.clear();
+    this.#shown.value = null;
+    this.#enter(this.#context);
+  }
+
+  dispose(): void {
+    this.#stop();
+  }
+
+  #enter(context: GridContext | null): void {
+    if (context && same(context, this.#shown.peek()?.context)) {
+      this.#context = context;
+      this.#state.value = "ready";
+      this.#advance();
+      return;
+    }
+    this.#context = context;
+    if (!context || context.layer !== this.#shown.peek()?.context.layer) this.#shown.value = null;
+    this.#state.value = context ? "loading" : "idle";
+    if (context) this.#advance();
+    else this.#client.drop("grid");
+  }
+
+  #advance(): void {
+    const context = this.#context;
+    if (!context || this.#state.peek() === "error") return;
+    const missing = this.#missing(context);
+    if (!missing) return;
+    const body: GridRequest = { kind: "grid", ...context, ...missing, side: SIDE };
+    const generation = this.#generation;
+    const current = () => generation === this.#generation && same(context, this.#context);
+    this.#client.ask(
+      "grid",
+      body,
+      {
+        reply: (answer, data) => {
+          if (generation !== this.#generation) return;
+          const problem = this.#keep(body, answer, data);
+          if (!current()) return;
+          if (problem) return this.#fail(problem);
+          this.#show(context, answer.n_neurons);
+          this.#advance();
+        },
+        late: (answer, data) => {
+          if (generation === this.#generation) this.#keep(body, answer, data);
+        },
+        failed: (message) => {
+          if (current()) this.#fail(message);
+        },
+      },
+      150,
+    );
+  }
+
+  #show(context: GridContext, n: number): void {
+    const grid = this.#shown.peek();
+    if (!grid || grid.n !== n || !same(grid.context, context)) this.#shown.value = { context, n };
+    this.#state.value = "ready";
+    this.#arrivals.value += 1;
+  }
+
+  #fail(message: string): void {
+    this.#error.value = message;
+    this.#state.value = "error";
+  }
+
+  #missing(context: GridContext): { first: number; count: number } | null {
+    const grid = this.#shown.peek();
+    const onScreen = grid && same(grid.context, context) ? grid : null;
+    // In a new order the old scroll place means nothing: its first screen comes first.
+    const keepsPlace = onScreen || (grid && same({ ...grid.context, time: context.time }, context));
+    for (const range of this.#ranges.values()) {
+      const start = keepsPlace ? range.first : 0;
+      const end = Math.min(start + range.last - range.first, (onScreen?.n ?? Number.POSITIVE_INFINITY) - 1);
+      const has = (index: number) => this.#thumbs.has(placeKey(context, index));
+      let first = start;
+      while (first <= end && has(first)) first++;
+      // A grid seen before has all its thumbnails but not its length, which only an answer tells.
+      if (first > end && onScreen) continue;
+      if (first > end) first = start;
+      let last = end;
+      while (onScreen && last > first && has(last)) last--;
+      first = Math.floor(first / PIECE) * PIECE;
+      const count = Math.min(MOST, Math.ceil((last - first + 1) / PIECE) * PIECE);
+      return { first, count: Math.min(count, (onScreen?.n ?? Number.POSITIVE_INFINITY) - first) };
+    }
+    return null;
+  }
+
+  #keep(body: GridRequest, answer: GridReply, data: Uint8Array): string | null {
+    const { neurons, first, height, width } = answer;
+    const size = height * width;
+    if (answer.time !== body.time || answer.layer !== body.layer || first !== body.first)
+      return "The kernel answered for something else";
+    if (data.length < neurons.length * size)
+      return `The kernel sent ${data.length} bytes of ${neurons.length * size}`;
+    if (neurons.length === 0 && first < answer.n_neurons) return "The kernel sent no thumbnails";
+    neurons.forEach((neuron, i) => {
+      const thumb: Thumb = {
+        neuron,
+        value: answer.values[i] ?? Number.NaN,
+        label: answer.labels[i] ?? -1,
+        height,
+        width,
+        low: answer.low[i] ?? 0,
+        high: answer.high[i] ?? 0,
+        // A copy of its own, so that dropping one thumbnail frees its bytes.
+        levels: data.slice(i * size, (i + 1) * size),
+      };
+      this.#thumbs.set(placeKey(body, first + i), thumb, size + 200);
+    });
+    return null;
+  }
+}
+
+function placeKey({ time, layer, cluster, n_clusters, sort, pixel }: GridContext, index: number): string {
+  const group = cluster >= 0 ? `${cluster}of${n_clusters}` : "";
+  return `${layer}@${time} ${group} ${sort} ${pixel ?? ""}#${index}`;
+}
+
+function wantedContext(store: Store, settled: ReadonlySignal<number>): GridContext | null {
+  const info = store._canvas.value;
+  const layer = store.layer.value;
+  if (!ready(info) || !layerOf(info, layer)) return null;
+  const at = store.pixel.value;
+  const sort = store.sort.value === "pixel" && !at ? "total" : store.sort.value;
+  return {
+    time: settled.value,
+    layer,
+    cluster: store.cluster.value,
+    n_clusters: store.n_clusters.value,
+    sort,
+    // Only one order depends on the pixel: pinning another must not fetch the others again.
+    pixel: sort === "pixel" ? at : null,
+  };
+}

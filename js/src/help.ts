@@ -1,0 +1,74 @@
+// The list of keys and of what the mouse does, over the widget.
+import { h, type View } from "./dom";
+
+const KEYS = [
+  ["← →", "previous, next frame"],
+  ["space", "play, pause"],
+  ["[ ]", "previous, next layer"],
+  ["shift + arrows", "move the pinned pixel"],
+  ["Esc", "clear the selected neuron"],
+  ["/", "find a neuron: 17 or 3,17"],
+  ["+ − 0", "zoom in, out, fit"],
+  ["?", "this list"],
+] as const;
+
+const MOUSE = [
+  ["click the frame", "pin a pixel: its neurons are ranked under PIXEL"],
+  ["wheel, drag, double click", "zoom, move, fit the frame"],
+  ["rest on the frame", "preview the neurons of that pixel"],
+  ["click a thumbnail or a bar", "select that neuron: its contributions cover the frame"],
+  ["click or drag the curve", "move the playhead"],
+  ["click a cluster", "show only its neurons"],
+] as const;
+
+export function createHelp({ root }: Pick<View, "root">) {
+  const list = (rows: readonly (readonly [string, string])[]) =>
+    h(
+      "dl",
+      { class: "cw-keys" },
+      ...rows.flatMap(([key, action]) => [h("dt", {}, key), h("dd", {}, action)]),
+    );
+  const close = h(
+    "button",
+    { class: "cw-button", type: "button", on: { click: () => toggle(false) } },
+    "Close",
+  );
+  const element = h(
+    "div",
+    {
+      class: "cw-help",
+      role: "dialog",
+      "aria-modal": "true",
+      "aria-label": "Help",
+      hidden: true,
+      "data-testid": "help",
+    },
+    h(
+      "div",
+      { class: "cw-help-card" },
+      h("h3", { class: "cw-title" }, "Keys"),
+      list(KEYS),
+      h("h3", { class: "cw-title" }, "Mouse"),
+      list(MOUSE),
+      close,
+    ),
+  );
+  let before: Element | null = null;
+  const toggle = (open = element.hidden) => {
+    if (open !== element.hidden) return;
+    element.hidden = !open;
+    if (open) {
+      before = document.activeElement;
+      close.focus();
+    } else if (before instanceof HTMLElement && root.contains(before)) before.focus();
+    else root.focus();
+  };
+  element.addEventListener("pointerdown", (event) => {
+    if (event.target === element) toggle(false);
+  });
+  element.addEventListener("keydown", (event) => {
+    // The only thing to reach in the dialog is its button: Tab stays on it.
+    if (event.key === "Tab") event.preventDefault();
+  });
+  return { element, toggle, isOpen: () => !element.hidden };
+}

@@ -1,0 +1,67 @@
+// The keyboard. The notebook never sees a key pressed in the widget, save for combinations with Ctrl or Meta.
+import { chooseNeuron, nudgePixel, stepLayer, stepTime, togglePlaying } from "./actions";
+import type { Store } from "./store";
+
+export interface Hands {
+  store: Store;
+  zoom(factor: number): void;
+  fit(): void;
+  focusSearch(): void;
+  help: { toggle(open?: boolean): void; isOpen(): boolean };
+}
+
+function ownsArrows(target: EventTarget | null): boolean {
+  return target instanceof Element && target.closest("input, select, textarea, .cw-grid") !== null;
+}
+
+function isTyped(target: EventTarget | null): boolean {
+  return target instanceof HTMLInputElement && target.type === "text";
+}
+
+export function handleKey(event: KeyboardEvent, hands: Hands): void {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  event.stopPropagation();
+  if (isTyped(event.target)) return;
+  const action = actionOf(event, hands);
+  if (!action) return;
+  event.preventDefault();
+  action();
+}
+
+function actionOf(event: KeyboardEvent, { store, help, zoom, fit, focusSearch }: Hands): (() => void) | null {
+  const { key, target, shiftKey } = event;
+  if (help.isOpen()) return key === "Escape" || key === "?" ? () => help.toggle(false) : null;
+  const arrow = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[key];
+  if (arrow) {
+    const [dy = 0, dx = 0] = arrow;
+    if (ownsArrows(target)) return null;
+    if (shiftKey) return () => nudgePixel(store, dy, dx);
+    return dx === 0 ? null : () => stepTime(store, dx);
+  }
+  switch (key) {
+    case " ":
+      // A button or a disclosure under the focus takes the space itself.
+      return target instanceof Element && target.closest("button, summary, select")
+        ? null
+        : () => togglePlaying(store);
+    case "[":
+      return () => stepLayer(store, -1);
+    case "]":
+      return () => stepLayer(store, 1);
+    case "Escape":
+      return () => chooseNeuron(store, null);
+    case "/":
+      return focusSearch;
+    case "?":
+      return () => help.toggle(true);
+    case "+":
+    case "=":
+      return () => zoom(1.5);
+    case "-":
+      return () => zoom(1 / 1.5);
+    case "0":
+      return fit;
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,210 @@
+// Printed by `python -m canvaswidget.widget.messages`: change that file, not this one.
+
+export type Source = "reconstruction" | "truth" | "error" | "off";
+
+export type Sort = "pixel" | "total" | "index";
+
+export type Maps = "magnitude" | "signed";
+
+export type Body = PalettesRequest | FrameRequest | MapRequest | GridRequest | PixelRequest | CurveRequest | ClustersRequest;
+
+export type Answer = PalettesReply | FrameReply | MapReply | GridReply | PixelReply | CurveReply | ClustersReply;
+
+export type FromPage = Request | Cancel;
+
+export type FromKernel = Reply | Cancelled | Failed | Progress;
+
+export interface LayerInfo {
+  name: string;
+  op: string;
+  neurons: number[];
+  grid: number[];
+}
+
+export interface CanvasInfo {
+  title: string;
+  height: number;
+  width: number;
+  n_frames: number;
+  layers: LayerInfo[];
+  rules: string[];
+  has_truth: boolean;
+  device: string;
+}
+
+export interface Selection {
+  layer: string;
+  neuron: number[] | null;
+  cluster: number;
+  n_clusters: number;
+}
+
+export interface PalettesRequest {
+  kind: "palettes";
+}
+
+export interface FrameRequest {
+  kind: "frame";
+  time: number;
+  source: Source;
+}
+
+export interface MapRequest {
+  kind: "map";
+  time: number;
+  selection: Selection;
+}
+
+export interface GridRequest {
+  kind: "grid";
+  time: number;
+  layer: string;
+  cluster: number;
+  n_clusters: number;
+  sort: Sort;
+  pixel: number[] | null;
+  first: number;
+  count: number;
+  side: number;
+}
+
+export interface PixelRequest {
+  kind: "pixel";
+  time: number;
+  pixel: number[];
+  k: number;
+  selection: Selection;
+}
+
+export interface CurveRequest {
+  kind: "curve";
+  frames: number[];
+  selection: Selection;
+}
+
+export interface ClustersRequest {
+  kind: "clusters";
+  time: number;
+  layer: string;
+  n_clusters: number;
+}
+
+export interface Request {
+  type: "request";
+  id: number;
+  view: string;
+  body: Body;
+}
+
+export interface Cancel {
+  type: "cancel";
+  id: number;
+}
+
+export interface PalettesReply {
+  kind: "palettes";
+  names: string[];
+  diverging: string[];
+}
+
+export interface FrameReply {
+  kind: "frame";
+  time: number;
+  source: Source;
+  height: number;
+  width: number;
+  channels: number;
+  low: number;
+  high: number;
+  psnr: number | null;
+}
+
+export interface MapReply {
+  kind: "map";
+  time: number;
+  selection: Selection;
+  height: number;
+  width: number;
+  low: number;
+  high: number;
+  total: number;
+}
+
+export interface GridReply {
+  kind: "grid";
+  time: number;
+  layer: string;
+  first: number;
+  n_neurons: number;
+  neurons: number[][];
+  values: number[];
+  labels: number[];
+  height: number;
+  width: number;
+  low: number[];
+  high: number[];
+}
+
+export interface RankedNeuron {
+  layer: string;
+  neuron: number[];
+  value: number;
+  share: number;
+}
+
+export interface LayerShare {
+  layer: string;
+  n_neurons: number;
+  total: number;
+  n50: number;
+  n90: number;
+}
+
+export interface PixelReply {
+  kind: "pixel";
+  time: number;
+  pixel: number[];
+  rgb: number[];
+  truth: number[] | null;
+  selected: number | null;
+  neurons: RankedNeuron[];
+  layers: LayerShare[];
+}
+
+export interface CurveReply {
+  kind: "curve";
+  frames: number[];
+  totals: number[];
+}
+
+export interface ClustersReply {
+  kind: "clusters";
+  layer: string;
+  n_clusters: number;
+  counts: number[];
+}
+
+export interface Reply {
+  type: "reply";
+  id: number;
+  seconds: number;
+  body: Answer;
+}
+
+export interface Cancelled {
+  type: "cancelled";
+  id: number;
+}
+
+export interface Failed {
+  type: "error";
+  id: number;
+  message: string;
+}
+
+export interface Progress {
+  type: "progress";
+  id: number;
+  done: number;
+  total: number;
+}

@@ -1,0 +1,322 @@
+// Thumbnails of the layer's neurons: only those in sight exist as elements.
+import { chooseNeuron, currentLayer } from "./actions";
+import { clusterOf } from "./clusters";
+import { composeThumbnail } from "./compose";
+import { attribute, h, uniqueId, type View, write } from "./dom";
+import { count, number } from "./format";
+import { SIDE, type Thumb } from "./grid";
+import { createLegend } from "./legend";
+import type { Sort } from "./messages";
+import { clusterColour } from "./palette";
+import { createPanel, options } from "./panel";
+import { flatIndex, neuronCount, neuronLabel, parseNeuron } from "./selection";
+import { ready, same } from "./store";
+
+const GAP = 6;
+const NARROWEST = 84;
+const LABEL = 17;
+const BORDER = 3;
+const SORTS: Record<Sort, string> = { pixel: "this pixel", total: "total", index: "index" };
+
+interface Geometry {
+  columns: number;
+  width: number;
+  height: number;
+}
+
+interface Cell {
+  button: HTMLButtonElement;
+  canvas: HTMLCanvasElement;
+  name: HTMLElement;
+  painted: string;
+}
+
+export function createNeuronView(view: View) {
+  const { session } = view;
+  const { store, grid, clusters, palettes } = session;
+  const panel = createPanel(view, "neurons", "Neurons", () => grid.retry());
+
+  const sort = h("select", {
+    class: "cw-select",
+    "aria-label": "Sort neurons by",
+    "data-testid": "sort",
+    on: { change: () => store.set({ sort: sort.value as Sort }) },
+  });
+  options(sort, Object.keys(SORTS), "total", (value) => SORTS[value as Sort]);
+  const problem = h("span", { class: "cw-hidden", role: "alert", id: uniqueId() });
+  const search = h("input", {
+    class: "cw-search",
+    type: "text",
+    inputmode: "numeric",
+    placeholder: "/ find",
+    "aria-label": "Find a neuron by its number",
+    "aria-describedby": problem.id,
+    "data-testid": "search",
+    spellcheck: "false",
+    autocomplete: "off",
+  });
+  const find = () => {
+    const layer = currentLayer(store);
+    if (!layer || search.value.trim() === "") return;
+    const found = parseNeuron(search.value, layer);
+    const wrong = "problem" in found ? found.problem : "";
+    attribute(search, "aria-invalid", wrong ? "true" : null);
+    search.title = wrong;
+    write(problem, wrong);
+    if ("problem" in found) return view.say(found.problem, "error");
+    chooseNeuron(store, found.neuron);
+    search.select();
+  };
+  search.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") find();
+    if (event.key === "Escape") view.root.focus();
+  });
+  search.addEventListener("input", () => attribute(search, "aria-invalid", null));
+  panel.tools.append(search, problem, h("label", { class: "cw-inline" }, "sort ", sort));
+
+  const spacer = h("div", { class: "cw-grid-space" });
+  const scroller = h(
+    "div",
+    {
+      class: "cw-grid",
+      role: "group",
+      "aria-label": "Contribution maps of the neurons",
+      "data-testid": "grid",
+    },
+    spacer,
+  );
+  const empty = h("p", { class: "cw-hint cw-hidden" }, "No neuron of this layer is in the cluster");
+  panel.body.append(scroller, empty);
+  panel.foot.append(createLegend(view));
+
+  const cells = new Map<number, Cell>();
+  const spare: Cell[] = [];
+  let active = 0;
+  /** The selection that was last scrolled to: the user may scroll away from it. */
+  let followed = "";
+  let order = "";
+
+  const length = () => {
+    const shown = grid.shown.peek();
+    const layer = currentLayer(store);
+    return shown ? shown.n : layer ? neuronCount(layer) : 0;
+  };
+  const geometry = (): Geometry => {
+    const info = store._canvas.peek();
+    const aspect = ready(info) ? info.height / info.width : 1;
+    const across = Math.max(NARROWEST, scroller.clientWidth - 2 * GAP);
+    const columns = Math.max(1, Math.floor((across + GAP) / (NARROWEST + GAP)));
+    const width = Math.floor((across - (columns - 1) * GAP) / columns);
+    const picture = Math.min(width * 1.5, Math.max(24, Math.round((width - 2 * BORDER) * aspect)));
+    return { columns, width, height: picture + 2 * BORDER + LABEL };
+  };
+  const visible = ({ columns, height }: Geometry) => {
+    const row = height + GAP;
+    const first = Math.max(0, Math.floor((scroller.scrollTop - GAP) / row)) * columns;
+    const rows = Math.ceil((scroller.clientHeight || row) / row) + 1;
+    return { first, last: Math.min(length(), first + rows * columns) - 1 };
+  };
+  const makeCell = (): Cell => {
+    const canvas = h("canvas", { class: "cw-thumb-map", width: SIDE, height: SIDE });
+    const name = h("span", { class: "cw-thumb-name" });
+    const button = h("button", { class: "cw-thumb", type: "button", tabindex: "-1" }, canvas, name);
+    return { button, canvas, name, painted: "" };
+  };
+
+  const paint = view.painter(() => {
+    const shape = geometry();
+    const n = length();
+    const { first, last } = visible(shape);
+    spacer.style.height = `${Math.ceil(n / shape.columns) * (shape.height + GAP) + GAP}px`;
+    for (const [index, cell] of cells) {
+      if (index >= first && index <= last) continue;
+      if (cell.button === document.activeElement) continue;
+      cell.button.remove();
+      cells.delete(index);
+      spare.push(cell);
+    }
+    for (let index = first; index <= last; index++) {
+      let cell = cells.get(index);
+      if (!cell) {
+        cell = spare.pop() ?? makeCell();
+        cells.set(index, cell);
+        spacer.append(cell.button);
+      }
+      const [row, column] = [Math.floor(index / shape.columns), index % shape.columns];
+      const { style } = cell.button;
+      style.transform = `translate(${GAP + column * (shape.width + GAP)}px, ${GAP + row * (shape.height + GAP)}px)`;
+      style.width = `${shape.width}px`;
+      style.height = `${shape.height}px`;
+      fill(cell, index);
+    }
+    empty.classList.toggle("cw-hidden", !(grid.shown.peek()?.n === 0));
+    if (last >= first) grid.see(view, first, last);
+  });
+
+  const fill = (cell: Cell, index: number) => {
+    const thumb = grid.thumb(index);
+    const { button, canvas, name } = cell;
+    button.dataset.index = String(index);
+    attribute(button, "tabindex", index === active ? "0" : "-1");
+    attribute(button, "data-empty", !thumb);
+    attribute(button, "aria-disabled", thumb ? null : "true");
+    if (!thumb) {
+      cell.painted = "";
+      for (const gone of ["data-neuron", "data-cluster", "aria-pressed"]) button.removeAttribute(gone);
+      attribute(button, "aria-label", "loading");
+      button.style.removeProperty("--cw-cluster");
+      return write(name, "");
+    }
+    const selected =
+      same(thumb.neuron, store.neuron.peek()) && grid.shown.peek()?.context.layer === store.layer.peek();
+    const cluster = clusterOf(clusters.shown.peek(), store, thumb.neuron, thumb.label);
+    attribute(button, "data-neuron", thumb.neuron.join(","));
+    attribute(button, "aria-pressed", String(selected));
+    attribute(button, "data-cluster", cluster >= 0 ? cluster : null);
+    attribute(
+      button,
+      "aria-label",
+      `neuron ${thumb.neuron.join(" → ")}, ${number(thumb.value)}${cluster >= 0 ? `, cluster ${cluster}` : ""}`,
+    );
+    attribute(
+      button,
+      "title",
+      `${neuronLabel(thumb.neuron)}   ${SORTS[store.sort.peek()]}: ${number(thumb.value)}`,
+    );
+    if (cluster >= 0) button.style.setProperty("--cw-cluster", clusterColour(cluster));
+    else button.style.removeProperty("--cw-cluster");
+    write(name, neuronLabel(thumb.neuron));
+    drawThumb(cell, canvas, thumb);
+  };
+  const drawThumb = (cell: Cell, canvas: HTMLCanvasElement, thumb: Thumb) => {
+    const style = {
+      maps: store.maps.peek(),
+      palette: store.palette.peek(),
+      opacity: 1,
+      contrast: store.contrast.peek(),
+    };
+    const shown = grid.shown.peek()?.context;
+    const painted = JSON.stringify([style, thumb.neuron, shown, palettes.peek().sequential.length]);
+    if (painted === cell.painted) return;
+    const { width, height } = thumb;
+    if (canvas.width !== width) canvas.width = width;
+    if (canvas.height !== height) canvas.height = height;
+    const context = canvas.getContext("2d");
+    if (!context) return;
+    const image = context.createImageData(width, height);
+    image.data.set(composeThumbnail(thumb.levels, thumb, style, palettes.peek()));
+    context.putImageData(image, 0, 0);
+    cell.painted = painted;
+  };
+
+  view.effect(() => {
+    for (const part of [grid.shown, grid.arrivals, clusters.shown, palettes, store.maps, store.palette])
+      part.value;
+    for (const part of [store.contrast, store.neuron, store.layer, store.n_clusters, store._canvas])
+      part.value;
+    const context = grid.shown.value?.context;
+    const now = context ? JSON.stringify({ ...context, time: 0 }) : "";
+    if (now !== order) {
+      order = now;
+      scroller.scrollTop = 0;
+      active = 0;
+    }
+    paint();
+  });
+  view.effect(() => {
+    const info = store._canvas.value;
+    const shown = grid.shown.value;
+    panel.stand(grid.state.value, grid.error.value);
+    const frame = shown && ready(info) && info.n_frames > 1 ? ` · frame ${shown.context.time}` : "";
+    write(
+      panel.label,
+      shown
+        ? `${count(shown.n)}${shown.context.cluster >= 0 ? ` in cluster ${shown.context.cluster}` : ""}${frame}`
+        : "",
+    );
+  });
+  view.effect(() => {
+    const byPixel = [...sort.options].find(({ value }) => value === "pixel");
+    if (byPixel) byPixel.textContent = store.pixel.value ? "this pixel" : "this pixel (none yet)";
+    if (sort.value !== store.sort.value) sort.value = store.sort.value;
+  });
+
+  // --- hands ----------------------------------------------------------------------------------------------------
+
+  const show = (index: number) => {
+    const { columns, height } = geometry();
+    const top = Math.floor(index / columns) * (height + GAP);
+    const bottom = top + height + 2 * GAP;
+    if (top < scroller.scrollTop) scroller.scrollTop = top;
+    else if (bottom > scroller.scrollTop + scroller.clientHeight)
+      scroller.scrollTop = bottom - scroller.clientHeight;
+  };
+  view.effect(() => {
+    const neuron = store.neuron.value;
+    const shown = grid.shown.value;
+    grid.arrivals.value;
+    const layer = currentLayer(store);
+    if (!neuron || !shown || !layer || shown.context.layer !== layer.name) return;
+    const wish = `${layer.name}/${neuron}/${order}`;
+    if (wish === followed) return;
+    const at = placeInGrid(neuron, flatIndex(layer, neuron));
+    if (at === null) return;
+    followed = wish;
+    active = at;
+    show(at);
+  });
+  function placeInGrid(neuron: number[], flat: number): number | null {
+    const shown = grid.shown.peek();
+    if (shown?.context.sort === "index" && shown.context.cluster < 0) return flat;
+    for (const [index, { button }] of cells) if (button.dataset.neuron === neuron.join(",")) return index;
+    for (let index = 0; index < Math.min(shown?.n ?? 0, 600); index++)
+      if (same(grid.thumb(index)?.neuron, neuron)) return index;
+    return null;
+  }
+  scroller.addEventListener("scroll", paint, { passive: true });
+  scroller.addEventListener("click", (event) => {
+    const button = (event.target as Element).closest<HTMLElement>(".cw-thumb");
+    const index = Number(button?.dataset.index ?? Number.NaN);
+    const thumb = grid.thumb(index);
+    const layer = grid.shown.peek()?.context.layer;
+    if (!thumb || !layer) return;
+    active = index;
+    followed = `${layer}/${thumb.neuron}/${order}`;
+    chooseNeuron(store, thumb.neuron, layer);
+  });
+  scroller.addEventListener("keydown", (event) => {
+    const { columns } = geometry();
+    const steps: Record<string, number> = {
+      ArrowLeft: -1,
+      ArrowRight: 1,
+      ArrowUp: -columns,
+      ArrowDown: columns,
+      PageUp: -4 * columns,
+      PageDown: 4 * columns,
+      Home: -Number.MAX_SAFE_INTEGER,
+      End: Number.MAX_SAFE_INTEGER,
+    };
+    const step = event.shiftKey ? undefined : steps[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    event.stopPropagation();
+    active = Math.max(0, Math.min(length() - 1, active + step));
+    show(active);
+    requestAnimationFrame(() => {
+      cells.get(active)?.button.focus({ preventScroll: true });
+      paint();
+    });
+    paint();
+  });
+  const observer = new ResizeObserver(paint);
+  observer.observe(scroller);
+  view.signal.addEventListener("abort", () => {
+    observer.disconnect();
+    grid.forget(view);
+  });
+  const focusSearch = () => {
+    search.focus();
+    search.select();
+  };
+  return { element: panel.element, focusSearch };
+}

@@ -1,0 +1,124 @@
+// Colour tables: how a level becomes a colour and a transparency. Restyling only rebuilds a table of 256 entries.
+import { signal } from "@preact/signals-core";
+import type { RequestClient } from "./client";
+import type { Maps } from "./messages";
+
+export interface Palettes {
+  sequential: string[];
+  diverging: string[];
+  tables: Map<string, Uint8Array>;
+}
+
+const GREY = Uint8Array.from({ length: 768 }, (_, i) => Math.floor(i / 3));
+export const NO_PALETTES: Palettes = { sequential: [], diverging: [], tables: new Map() };
+
+export function readPalettes(names: string[], diverging: string[], data: Uint8Array): Palettes {
+  if (data.length < names.length * 768) throw new Error(`The kernel sent ${data.length} bytes of palettes`);
+  const tables = new Map(names.map((name, i) => [name, data.subarray(i * 768, (i + 1) * 768)]));
+  return { sequential: names.filter((name) => !diverging.includes(name)), diverging, tables };
+}
+
+export function paletteSource(client: RequestClient) {
+  const palettes = signal(NO_PALETTES);
+  const error = signal("");
+  const ask = () =>
+    client.ask(
+      "palettes",
+      { kind: "palettes" },
+      {
+        reply({ names, diverging }, data) {
+          try {
+            palettes.value = readPalettes(names, diverging, data);
+            error.value = "";
+          } catch (problem) {
+            error.value = String(problem);
+          }
+        },
+        failed: (message) => {
+          error.value = message;
+        },
+      },
+    );
+  return { palettes, error, ask };
+}
+
+export interface Style {
+  maps: Maps;
+  palette: string;
+  /** 0 to 1: how much of the picture under it the strongest contribution hides. */
+  opacity: number;
+  /** At least 1: how many times sooner the table is exhausted. */
+  contrast: number;
+}
+
+export interface Range {
+  low: number;
+  high: number;
+}
+
+/** The largest magnitude a map's range reaches. */
+export function reach({ low, high }: Range): number {
+  return Math.max(Math.abs(low), Math.abs(high));
+}
+
+export function levelValue(level: number, { low, high }: Range): number {
+  return low + (level / 255) * (high - low);
+}
+
+export function tableOf(palettes: Palettes, { maps, palette }: Pick<Style, "maps" | "palette">): Uint8Array {
+  const name = maps === "signed" ? palettes.diverging[0] : palette;
+  const fallback = (maps === "signed" ? palettes.diverging : palettes.sequential)[0];
+  return palettes.tables.get(name ?? "") ?? palettes.tables.get(fallback ?? "") ?? GREY;
+}
+
+/** Where a value lies in the table, 0 to 255: magnitudes from 0 on, signed values around the middle. */
+export function placeOf(
+  value: number,
+  top: number,
+  { maps, contrast }: Pick<Style, "maps" | "contrast">,
+): number {
+  if (top === 0) return maps === "signed" ? 127.5 : 0;
+  const scaled = Math.max(-1, Math.min(1, (value / top) * contrast));
+  return maps === "signed" ? 127.5 + 127.5 * scaled : Math.abs(scaled) * 255;
+}
+
+/**
+ * RGBA for each of the 256 levels of a map. With strength `s = |value| / top * contrast`, alpha is
+ * `opacity * s * (2 - s)`: nothing where a neuron adds nothing, rising at first twice as fast as the strength, so that
+ * weak contributions are seen without the steps of the levels showing.
+ */
+export function levelTable(range: Range, style: Style, table: Uint8Array): Uint8ClampedArray {
+  const top = reach(range);
+  const half = range.low < 0 && range.high > 0 ? (range.high - range.low) / 510 : 0;
+  const rgba = new Uint8ClampedArray(1024);
+  for (let level = 0; level < 256; level++) {
+    const exact = levelValue(level, range);
+    // The level nearest to zero may be zero: nothing is drawn where there may be nothing.
+    const value = Math.abs(exact) <= half ? 0 : exact;
+    const at = Math.round(placeOf(value, top, style)) * 3;
+    const strength = top === 0 ? 0 : Math.min(1, (Math.abs(value) / top) * style.contrast);
+    rgba.set([table[at] ?? 0, table[at + 1] ?? 0, table[at + 2] ?? 0], level * 4);
+    rgba[level * 4 + 3] = 255 * style.opacity * strength * (2 - strength);
+  }
+  return rgba;
+}
+
+/** Okabe and Ito's eight colours, their black replaced, and four more that stay apart from them for the colour blind. */
+export const CLUSTER_COLOURS = [
+  "#0072b2",
+  "#e69f00",
+  "#009e73",
+  "#cc79a7",
+  "#56b4e9",
+  "#d55e00",
+  "#f0e442",
+  "#7f7f7f",
+  "#5e3c99",
+  "#8c510a",
+  "#b8e186",
+  "#000075",
+] as const;
+
+export function clusterColour(cluster: number): string {
+  return CLUSTER_COLOURS[cluster % CLUSTER_COLOURS.length] ?? "transparent";
+}

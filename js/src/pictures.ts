@@ -1,0 +1,130 @@
+// The frame and the selection's contribution map, and the pair of them that belongs together on screen.
+import { effect, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
+import { ByteCache } from "./cache";
+import type { RequestClient } from "./client";
+import type { FrameReply, FrameRequest, MapReply, MapRequest, Selection } from "./messages";
+import { currentSelection, selectionKey } from "./selection";
+import { Source } from "./source";
+import { ready, type Store } from "./store";
+
+export type Frame = FrameReply & { data: Uint8Array };
+export type ContributionMap = MapReply & { data: Uint8Array };
+
+/** What the frame panel paints: never a map of another frame than the one under it. */
+export interface Picture {
+  frame: Frame | null;
+  map: ContributionMap | null;
+  time: number;
+}
+
+const FRAME_BYTES = 192e6;
+const MAP_BYTES = 96e6;
+/** A picture waits this long for its map before it is painted without. */
+const GRACE = 150;
+/** Python may choose a neuron right after a layer change: don't sum up the whole layer before it has had the time. */
+const WHOLE_LAYER_DELAY = 250;
+
+function sized<A extends { height: number; width: number }>(answer: A, data: Uint8Array, channels: number) {
+  const bytes = answer.height * answer.width * channels;
+  if (data.length < bytes) throw new Error(`The kernel sent ${data.length} bytes of ${bytes}`);
+  return { ...answer, data: data.subarray(0, bytes) };
+}
+
+type Watched = ReadonlySignal<boolean>;
+
+export function frameSource(store: Store, client: RequestClient, watched: Watched): Source<"frame", Frame> {
+  return new Source<"frame", Frame>({
+    client,
+    view: "frame",
+    watched,
+    wanted: () => {
+      const source = store.source.value;
+      const time = store.time.value;
+      return ready(store._canvas.value) && source !== "off" ? { kind: "frame", time, source } : null;
+    },
+    key: ({ time, source }) => `${source}/${time}`,
+    decode: (answer, data) => sized(answer, data, answer.channels),
+    cache: new ByteCache(FRAME_BYTES),
+    bytes: ({ data }) => data.length,
+    // Quick to make, and worth painting while the slider moves: hardly ever cancelled.
+    patience: 1000,
+    showLate: ({ source }) => source === store.source.peek(),
+  });
+}
+
+export function mapSource(
+  store: Store,
+  client: RequestClient,
+  watched: Watched,
+): Source<"map", ContributionMap> {
+  return new Source<"map", ContributionMap>({
+    client,
+    view: "map",
+    watched,
+    wanted: () => {
+      const selection = currentSelection(store);
+      const time = store.time.value;
+      return selection && { kind: "map", time, selection };
+    },
+    key: ({ time, selection }) => `${selectionKey(selection)}@${time}`,
+    decode: (answer, data) => sized(answer, data, 1),
+    cache: new ByteCache(MAP_BYTES),
+    bytes: ({ data }) => data.length,
+    patience: 250,
+    delay: ({ selection }) => (selection.neuron || selection.cluster >= 0 ? 0 : WHOLE_LAYER_DELAY),
+    showLate: ({ selection }) => {
+      const now = currentSelection(store);
+      return now !== null && selectionKey(now) === selectionKey(selection);
+    },
+  });
+}
+
+export function frameBody(time: number, source: FrameRequest["source"]): FrameRequest {
+  return { kind: "frame", time, source };
+}
+
+export function mapBody(time: number, selection: Selection): MapRequest {
+  return { kind: "map", time, selection };
+}
+
+/** Joins frames and maps: both of one time and of the current selection, or the frame alone after a grace. */
+export function joinPictures(
+  store: Store,
+  frames: Source<"frame", Frame>,
+  maps: Source<"map", ContributionMap>,
+): { picture: ReadonlySignal<Picture | null>; dispose: () => void } {
+  const picture: Signal<Picture | null> = signal(null);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const show = (frame: Frame | null, map: ContributionMap | null) => {
+    clearTimeout(timer);
+    timer = undefined;
+    const time = frame?.time ?? map?.time ?? 0;
+    const before = picture.peek();
+    if (before?.frame !== frame || before.map !== map) picture.value = { frame, map, time };
+  };
+  const join = () => {
+    maps.arrivals.value;
+    const selection = currentSelection(store);
+    if (store.source.value === "off") {
+      const map = maps.shown.value;
+      const current = map && selection && selectionKey(map.selection) === selectionKey(selection);
+      if (current || maps.state.value === "error" || maps.state.value === "idle")
+        show(null, current ? map : null);
+      return;
+    }
+    const frame = frames.shown.value;
+    if (!frame) return;
+    const map = selection && maps.lookup(mapBody(frame.time, selection));
+    const failed = maps.state.value === "error" || maps.state.value === "idle";
+    if (map || failed) show(frame, map ?? null);
+    else timer ??= setTimeout(() => show(frames.shown.peek(), null), GRACE);
+  };
+  const stop = effect(join);
+  return {
+    picture,
+    dispose() {
+      stop();
+      clearTimeout(timer);
+    },
+  };
+}

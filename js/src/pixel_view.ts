@@ -1,0 +1,143 @@
+// The neurons that make one pixel, as signed bars in the order of their rank, and how many make most of it.
+import { chooseNeuron } from "./actions";
+import { attribute, h, type View, write } from "./dom";
+import { count, number, percent } from "./format";
+import type { LayerShare, RankedNeuron } from "./messages";
+import { createPanel } from "./panel";
+import type { PixelNeurons } from "./pixels";
+import { neuronLabel, selectionLabel, shortNames } from "./selection";
+import { ready, same } from "./store";
+
+interface Row {
+  button: HTMLButtonElement;
+  name: HTMLElement;
+  bar: HTMLElement;
+  value: HTMLElement;
+  share: HTMLElement;
+}
+
+export function createPixelView(view: View) {
+  const { store, pixels } = view.session;
+  const panel = createPanel(view, "pixel", "Pixel", () => pixels.pinned.retry());
+  const list = h("div", { class: "cw-bars", role: "group", "aria-label": "Strongest neurons of the pixel" });
+  const hint = h("p", { class: "cw-hint" }, "Click a pixel of the frame to see which neurons make it");
+  const layers = h("table", { class: "cw-shares", "data-testid": "shares" });
+  const skeleton = h("div", { class: "cw-skeleton", "aria-hidden": "true" });
+  panel.body.append(skeleton, list, hint);
+  panel.foot.append(layers);
+  const rows: Row[] = [];
+
+  const makeRow = (): Row => {
+    const [name, value, share] = ["name", "value", "share"].map((part) =>
+      h("span", { class: `cw-bar-${part}` }),
+    );
+    const bar = h("i", { class: "cw-bar-fill" });
+    const button = h(
+      "button",
+      { class: "cw-bar", type: "button", on: { click: () => choose(button) } },
+      name as HTMLElement,
+      h("span", { class: "cw-bar-track", "aria-hidden": "true" }, bar),
+      value as HTMLElement,
+      share as HTMLElement,
+    );
+    return { button, bar, name, value, share } as Row;
+  };
+  const choose = ({ dataset }: HTMLButtonElement) => {
+    if (dataset.layer !== undefined && dataset.neuron)
+      chooseNeuron(store, dataset.neuron.split(",").map(Number), dataset.layer);
+  };
+  const names = () => {
+    const info = store._canvas.value;
+    return shortNames(ready(info) ? info.layers.map(({ name }) => name) : []);
+  };
+
+  const showBars = (neurons: RankedNeuron[]) => {
+    const short = names();
+    while (rows.length < neurons.length) {
+      const row = makeRow();
+      rows.push(row);
+      list.append(row.button);
+    }
+    const values = neurons.map(({ value }) => value);
+    const [low, high] = [Math.min(0, ...values), Math.max(0, ...values)];
+    const zero = high > low ? -low / (high - low) : 0;
+    list.style.setProperty("--cw-zero", `${zero * 100}%`);
+    rows.forEach(({ button, name, bar, value, share }, i) => {
+      const ranked = neurons[i];
+      button.hidden = !ranked;
+      if (!ranked) return;
+      const label = `${short.get(ranked.layer) ?? ranked.layer}  ${neuronLabel(ranked.neuron)}`;
+      const width = high > low ? Math.abs(ranked.value) / (high - low) : 0;
+      attribute(button, "data-layer", ranked.layer);
+      attribute(button, "data-neuron", ranked.neuron.join(","));
+      attribute(button, "data-value", ranked.value);
+      attribute(button, "title", `${ranked.layer}, neuron ${neuronLabel(ranked.neuron)}: ${ranked.value}`);
+      const chosen = ranked.layer === store.layer.value && same(ranked.neuron, store.neuron.value);
+      attribute(button, "aria-pressed", String(chosen));
+      attribute(
+        button,
+        "aria-label",
+        `${ranked.layer}, neuron ${neuronLabel(ranked.neuron)}, ${number(ranked.value)}, ${percent(ranked.share)} of its layer`,
+      );
+      write(name, label);
+      write(value, number(ranked.value));
+      write(share, percent(ranked.share));
+      bar.style.left = `${(ranked.value < 0 ? zero - width : zero) * 100}%`;
+      bar.style.width = `${width * 100}%`;
+      attribute(bar, "data-sign", ranked.value < 0 ? "-" : "+");
+    });
+  };
+  const showLayers = (shares: LayerShare[]) => {
+    const short = names();
+    const cell = (text: string) => h("td", {}, text);
+    const head = ["layer", "50 % by", "90 % by", "of"].map((text) => h("th", { scope: "col" }, text));
+    const lines = shares.map(({ layer, n50, n90, n_neurons }) =>
+      h(
+        "tr",
+        {
+          "data-layer": layer,
+          "data-n50": n50,
+          "data-n90": n90,
+          class: layer === store.layer.value ? "cw-current" : "",
+          title: `${layer}: ${count(n50)} neurons make 50 %, ${count(n90)} make 90 % (of ${count(n_neurons)})`,
+        },
+        h("th", { scope: "row" }, short.get(layer) ?? layer),
+        cell(count(n50)),
+        cell(count(n90)),
+        cell(count(n_neurons)),
+      ),
+    );
+    layers.hidden = shares.length === 0;
+    layers.replaceChildren(h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...lines));
+    const current = layers.querySelector<HTMLElement>(".cw-current");
+    const { offsetHeight: line } = layers.tHead ?? layers;
+    if (current)
+      panel.foot.scrollTop = current.offsetTop + current.offsetHeight + line - panel.foot.clientHeight;
+  };
+  const describe = ({ pixel, time, selected, selection }: PixelNeurons, preview: boolean) => {
+    const info = store._canvas.value;
+    const parts = [`(${pixel.join(", ")})`];
+    if (preview) parts[0] += " preview";
+    if (ready(info) && info.n_frames > 1) parts.push(`frame ${time}`);
+    const name = selection.neuron ? neuronLabel(selection.neuron) : selectionLabel(selection);
+    if (selected !== null) parts.push(`${name}: ${number(selected)}`);
+    return parts.join(" · ");
+  };
+
+  view.effect(() => {
+    const preview = pixels.preview.value;
+    const shown = preview ?? (store.pixel.value ? pixels.pinned.shown.value : null);
+    const waits = !preview && store.pixel.value !== null;
+    panel.stand(waits ? pixels.pinned.state.value : "ready", pixels.pinned.error.value);
+    attribute(panel.element, "data-pixel", shown?.pixel.join(","));
+    attribute(panel.element, "data-time", shown?.time);
+    attribute(panel.element, "data-preview", preview !== null);
+    hint.hidden = shown !== null || waits;
+    skeleton.hidden = shown !== null || !waits;
+    attribute(list, "data-empty", !shown);
+    write(panel.label, shown ? describe(shown, preview !== null) : "");
+    showBars(shown?.neurons ?? []);
+    showLayers(shown?.layers ?? []);
+  });
+  return { element: panel.element };
+}

@@ -1,0 +1,77 @@
+// The neurons of one pixel: of the pinned one, and of the one under the pointer while it rests there.
+import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
+import { ByteCache } from "./cache";
+import type { RequestClient, View } from "./client";
+import type { PixelReply, Selection } from "./messages";
+import { currentSelection, selectionKey } from "./selection";
+import { Source } from "./source";
+import { type Store, same } from "./store";
+
+export const RANKED = 24;
+const PIXEL_BYTES = 4e6;
+const HOVER_REST = 40;
+
+/** A pixel's neurons and the selection whose exact contribution the answer holds. */
+export type PixelNeurons = PixelReply & { selection: Selection };
+
+function pixelSource(
+  store: Store,
+  client: RequestClient,
+  view: View,
+  watched: ReadonlySignal<boolean>,
+  pixel: ReadonlySignal<number[] | null>,
+  time: ReadonlySignal<number>,
+  rest: number,
+) {
+  return new Source<"pixel", PixelNeurons>({
+    client,
+    view,
+    watched,
+    wanted: () => {
+      const selection = currentSelection(store);
+      const at = pixel.value;
+      return selection && at && { kind: "pixel", time: time.value, pixel: at, k: RANKED, selection };
+    },
+    key: ({ time: frame, pixel: at, selection }) => `${selectionKey(selection)}@${frame}:${at.join(",")}`,
+    decode: (answer, _data, { selection }) => ({ ...answer, selection }),
+    cache: new ByteCache(PIXEL_BYTES),
+    bytes: () => 4096,
+    patience: 100,
+    delay: () => rest,
+  });
+}
+
+export class PixelSources {
+  readonly pinned: Source<"pixel", PixelNeurons>;
+  readonly hovered: Source<"pixel", PixelNeurons>;
+  /** The pixel under the pointer, in any view of the page. */
+  readonly hover: Signal<number[] | null> = signal(null);
+  /** The exact contribution of the selected neuron at a pixel, if an answer has told it. */
+  readonly preview: ReadonlySignal<PixelNeurons | null>;
+
+  constructor(
+    store: Store,
+    client: RequestClient,
+    watched: ReadonlySignal<boolean>,
+    settled: ReadonlySignal<number>,
+  ) {
+    this.pinned = pixelSource(store, client, "pixel", watched, store.pixel, settled, 0);
+    const resting = computed(() => (store.playing.value ? null : this.hover.value));
+    this.hovered = pixelSource(store, client, "hover", watched, resting, store.time, HOVER_REST);
+    this.preview = computed(() => {
+      const shown = this.hovered.shown.value;
+      const at = this.hover.value;
+      return shown && at && same(shown.pixel, at) && shown.time === store.time.value ? shown : null;
+    });
+  }
+
+  reset(): void {
+    this.pinned.reset();
+    this.hovered.reset();
+  }
+
+  dispose(): void {
+    this.pinned.dispose();
+    this.hovered.dispose();
+  }
+}

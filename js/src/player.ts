@@ -1,0 +1,126 @@
+// Plays the clip, and asks for the next frames before they are needed.
+import { effect, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
+import type { RequestClient } from "./client";
+import { type ContributionMap, type Frame, frameBody, mapBody } from "./pictures";
+import { currentSelection } from "./selection";
+import type { Source } from "./source";
+import { ready, type Store } from "./store";
+
+const POLL = 12;
+/** A frame that still isn't there after this long is shown when it comes. */
+const PATIENCE = 1500;
+const QUIET = 180;
+const REST = 350;
+const AHEAD = { playing: { frames: 8, maps: 6 }, resting: { frames: 6, maps: 1 } };
+const AHEAD_BYTES = 40e6;
+
+interface Playing {
+  store: Store;
+  client: RequestClient;
+  frames: Source<"frame", Frame>;
+  maps: Source<"map", ContributionMap>;
+  /** How many views are on the page: nothing plays unseen. */
+  views: ReadonlySignal<number>;
+}
+
+/** The playhead once it rests: panels that cost the kernel time follow this, not every step of a drag. */
+export function settledTime(store: Store): { settled: ReadonlySignal<number>; dispose: () => void } {
+  const settled: Signal<number> = signal(store.time.peek());
+  let moved = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const stop = effect(() => {
+    const time = store.time.value;
+    const playing = store.playing.value;
+    clearTimeout(timer);
+    if (time === settled.peek()) return;
+    const now = Date.now();
+    const alone = now - moved > 2 * QUIET;
+    moved = now;
+    if (alone && !playing) settled.value = time;
+    else if (!playing) timer = setTimeout(() => (settled.value = time), QUIET);
+  });
+  return {
+    settled,
+    dispose() {
+      stop();
+      clearTimeout(timer);
+    },
+  };
+}
+
+export function startPlayer({ store, frames, maps, views }: Playing): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let stepped = 0;
+  const step = () => {
+    const info = store._canvas.peek();
+    timer = setTimeout(step, POLL);
+    if (!ready(info) || document.hidden) return;
+    const next = (store.time.peek() + 1) % info.n_frames;
+    const waited = Date.now() - stepped;
+    if (waited < 1000 / Math.max(0.1, store.fps.peek())) return;
+    if (waited < PATIENCE && !untracked(() => loaded(next))) return;
+    stepped = Date.now();
+    store.set({ time: next }, "soon");
+  };
+  const loaded = (time: number) => {
+    const source = store.source.peek();
+    const selection = currentSelection(store);
+    const hasFrame =
+      source === "off" || frames.has(frameBody(time, source)) || frames.state.peek() === "error";
+    const hasMap = !selection || maps.has(mapBody(time, selection)) || maps.state.peek() === "error";
+    return hasFrame && hasMap;
+  };
+  const stop = effect(() => {
+    clearTimeout(timer);
+    const info = store._canvas.value;
+    if (!store.playing.value || views.value === 0 || !ready(info) || info.n_frames < 2) return;
+    stepped = Date.now();
+    timer = setTimeout(step, POLL);
+  });
+  return () => {
+    stop();
+    clearTimeout(timer);
+  };
+}
+
+export function startPrefetch({ store, client, frames, maps, views }: Playing): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const fetch = () => {
+    const info = store._canvas.peek();
+    if (!ready(info) || info.n_frames < 2 || document.hidden) return;
+    if (frames.state.peek() === "loading" || maps.state.peek() === "loading") return;
+    const source = store.source.peek();
+    const selection = currentSelection(store);
+    const bytes = info.height * info.width * 4;
+    const ahead = AHEAD[store.playing.peek() ? "playing" : "resting"];
+    const most = Math.min(info.n_frames - 1, Math.max(1, Math.floor(AHEAD_BYTES / bytes)));
+    const next = (k: number) => (store.time.peek() + k) % info.n_frames;
+    const missing = (n: number, has: (time: number) => boolean) => {
+      for (let k = 1; k <= Math.min(n, most); k++) if (!has(next(k))) return next(k);
+      return null;
+    };
+    if (source !== "off" && !client.waiting("frame") && frames.state.peek() === "ready") {
+      const time = missing(ahead.frames, (t) => frames.has(frameBody(t, source)));
+      if (time !== null) frames.prefetch(frameBody(time, source));
+    }
+    if (selection && !client.waiting("map") && maps.state.peek() === "ready") {
+      const time = missing(ahead.maps, (t) => maps.has(mapBody(t, selection)));
+      if (time !== null) maps.prefetch(mapBody(time, selection));
+    }
+  };
+  const stop = effect(() => {
+    // Anything that moves may leave something to fetch.
+    store.time.value;
+    frames.state.value;
+    maps.state.value;
+    const busy = client.activity.value.length > 0;
+    const playing = store.playing.value;
+    clearTimeout(timer);
+    if (views.value === 0 || client.gone.value || (busy && !playing)) return;
+    timer = setTimeout(() => untracked(fetch), playing ? 0 : REST);
+  });
+  return () => {
+    stop();
+    clearTimeout(timer);
+  };
+}

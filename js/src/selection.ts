@@ -1,0 +1,88 @@
+// What is selected: one neuron, else one cluster, else the whole layer; its key, its name and its validity.
+import type { CanvasInfo, LayerInfo, Selection } from "./messages";
+import { ready, type Store } from "./store";
+
+export function layerOf(info: CanvasInfo, name: string): LayerInfo | undefined {
+  return info.layers.find((layer) => layer.name === name);
+}
+
+export function neuronCount(layer: LayerInfo): number {
+  return layer.neurons.reduce((product, n) => product * n, 1);
+}
+
+/** The neuron's place in C order. */
+export function flatIndex(layer: LayerInfo, neuron: number[]): number {
+  return neuron.reduce((index, n, axis) => index * (layer.neurons[axis] ?? 1) + n, 0);
+}
+
+export function isNeuronOf(layer: LayerInfo, neuron: number[]): boolean {
+  return (
+    neuron.length === layer.neurons.length &&
+    neuron.every((n, axis) => Number.isInteger(n) && n >= 0 && n < (layer.neurons[axis] ?? 0))
+  );
+}
+
+/** The selection to ask for, or null while the traits don't fit together (Python is between two changes). */
+export function currentSelection(store: Store): Selection | null {
+  const info = store._canvas.value;
+  const name = store.layer.value;
+  const neuron = store.neuron.value;
+  const cluster = store.cluster.value;
+  const n_clusters = store.n_clusters.value;
+  if (!ready(info)) return null;
+  const layer = layerOf(info, name);
+  if (!layer || (neuron && !isNeuronOf(layer, neuron))) return null;
+  return { layer: name, neuron, cluster: neuron ? -1 : cluster, n_clusters };
+}
+
+/** Equal for equal selections; also what the frame's `data-selection` says. */
+export function selectionKey({ layer, neuron, cluster, n_clusters }: Selection): string {
+  if (neuron) return `${layer}/${neuron.join(",")}`;
+  return cluster >= 0 ? `${layer}/cluster=${cluster}of${n_clusters}` : `${layer}/*`;
+}
+
+export function neuronLabel(neuron: number[]): string {
+  return neuron.join("→");
+}
+
+export function selectionLabel({ neuron, cluster }: Selection): string {
+  if (neuron) return `neuron ${neuronLabel(neuron)}`;
+  return cluster >= 0 ? `cluster ${cluster}` : "whole layer";
+}
+
+export type Found = { neuron: number[] } | { problem: string };
+
+/** "17" or "3,17", as typed into the search field. */
+export function parseNeuron(text: string, layer: LayerInfo): Found {
+  const numbers = text.trim().split(/[\s,→>-]+/);
+  const form = layer.neurons.length === 1 ? "one number, like 17" : "two numbers, like 3,17";
+  if (numbers.length !== layer.neurons.length || !numbers.every((n) => /^\d+$/.test(n)))
+    return { problem: `A neuron of this layer is ${form}` };
+  const neuron = numbers.map(Number);
+  if (isNeuronOf(layer, neuron)) return { neuron };
+  const last = layer.neurons.map((n) => n - 1).join(",");
+  return { problem: `${neuron.join(",")} is outside 0 to ${last}` };
+}
+
+/**
+ * Short names that still tell the layers apart: the fewest neighbouring parts of the module path that no other layer
+ * has, not starting with a number (`decoder.3.conv.upconv.0` is `decoder.3`).
+ */
+export function shortNames(names: string[]): Map<string, string> {
+  const windows = (name: string) => {
+    const parts = name.split(".");
+    const found: string[] = [];
+    for (let length = 1; length <= parts.length; length++)
+      for (let at = 0; at + length <= parts.length; at++) found.push(parts.slice(at, at + length).join("."));
+    return found;
+  };
+  const uses = new Map<string, number>();
+  for (const name of names)
+    for (const window of new Set(windows(name))) uses.set(window, (uses.get(window) ?? 0) + 1);
+  return new Map(
+    names.map((name) => [
+      name,
+      windows(name).find((window) => uses.get(window) === 1 && !/^\d/.test(window)) ?? name,
+    ]),
+  );
+}

@@ -1,0 +1,66 @@
+// Everything the views of one model share: its traits, its requests and what has been answered so far.
+import { computed, effect, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
+import { RequestClient } from "./client";
+import { ClusterSource } from "./clusters";
+import { CurveSource } from "./curve";
+import { GridSource } from "./grid";
+import { paletteSource } from "./palette";
+import { frameSource, joinPictures, mapSource } from "./pictures";
+import { PixelSources } from "./pixels";
+import { settledTime, startPlayer, startPrefetch } from "./player";
+import { createStore, type Model } from "./store";
+
+/** A view may be taken away and put back (redisplay, a moved cell): what is shared outlives it a little. */
+export type Session = ReturnType<typeof createSession>;
+
+export function createSession(model: Model) {
+  const store = createStore(model);
+  const client = new RequestClient(model);
+  const views: Signal<number> = signal(0);
+  const watched = computed(() => views.value > 0);
+  const { settled, dispose: stopSettling } = settledTime(store);
+  const palettes = paletteSource(client);
+  const frames = frameSource(store, client, watched);
+  const maps = mapSource(store, client, watched);
+  const { picture, dispose: stopJoining } = joinPictures(store, frames, maps);
+  const grid = new GridSource(store, client, settled);
+  const pixels = new PixelSources(store, client, watched, settled);
+  const curve = new CurveSource(store, client, watched);
+  const clusters = new ClusterSource(store, client, watched);
+  const playing = { store, client, frames, maps, views };
+  const stopPlaying = startPlayer(playing);
+  const stopPrefetching = startPrefetch(playing);
+  palettes.ask();
+
+  // Under another rule, or of another canvas, nothing known so far is true; frames don't depend on the rule.
+  let known = { canvas: store._canvas.peek(), rule: store.rule.peek() };
+  const stopWatching = effect(() => {
+    const now = { canvas: store._canvas.value, rule: store.rule.value };
+    untracked(() => {
+      const otherCanvas = now.canvas !== known.canvas;
+      if (otherCanvas) frames.reset();
+      if (otherCanvas || now.rule !== known.rule)
+        for (const source of [maps, grid, pixels, curve, clusters]) source.reset();
+      known = now;
+    });
+  });
+
+  return {
+    store,
+    client,
+    settled,
+    palettes: palettes.palettes as ReadonlySignal<typeof palettes.palettes.value>,
+    frames,
+    maps,
+    picture,
+    grid,
+    pixels,
+    curve,
+    clusters,
+    views,
+    dispose() {
+      for (const stop of [stopWatching, stopPlaying, stopPrefetching, stopJoining, stopSettling]) stop();
+      for (const source of [frames, maps, grid, pixels, curve, clusters, client, store]) source.dispose();
+    },
+  };
+}

@@ -1,0 +1,136 @@
+// The state that Python and every view share: one signal a trait, kept equal to the anywidget model.
+import { batch, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
+import type { CanvasInfo, Maps, Sort, Source } from "./messages";
+
+export interface Traits {
+  _canvas: CanvasInfo | Record<string, never>;
+  layer: string;
+  time: number;
+  neuron: number[] | null;
+  pixel: number[] | null;
+  cluster: number;
+  n_clusters: number;
+  rule: string;
+  source: Source;
+  maps: Maps;
+  palette: string;
+  opacity: number;
+  contrast: number;
+  sort: Sort;
+  playing: boolean;
+  fps: number;
+}
+
+const DEFAULTS: Traits = {
+  _canvas: {},
+  layer: "",
+  time: 0,
+  neuron: null,
+  pixel: null,
+  cluster: -1,
+  n_clusters: 6,
+  rule: "",
+  source: "reconstruction",
+  maps: "magnitude",
+  palette: "viridis",
+  opacity: 0.8,
+  contrast: 1,
+  sort: "total",
+  playing: false,
+  fps: 8,
+};
+
+const NAMES = Object.keys(DEFAULTS) as (keyof Traits)[];
+
+/** How soon a change reaches Python: at once, or at most every `SAVE_EVERY` ms while a gesture lasts. */
+export type Pace = "now" | "soon";
+export const SAVE_EVERY = 80;
+
+/** What we use of anywidget's model; `send` and the events may come from another host than Jupyter. */
+export interface Model {
+  get(name: string): unknown;
+  set(name: string, value: unknown): void;
+  save_changes(): void;
+  // biome-ignore lint/suspicious/noExplicitAny: the host's own event arguments
+  on(event: string, callback: (...values: any[]) => void): void;
+  // biome-ignore lint/suspicious/noExplicitAny: the host's own event arguments
+  off(event: string, callback: (...values: any[]) => void): void;
+  send(content: unknown): void;
+}
+
+export type Store = { readonly [K in keyof Traits]: ReadonlySignal<Traits[K]> } & {
+  set(values: Partial<Traits>, pace?: Pace): void;
+  /** True once Python can't be reached any more. */
+  readonly unsaved: ReadonlySignal<boolean>;
+  dispose(): void;
+};
+
+export function same(a: unknown, b: unknown): boolean {
+  return (
+    a === b || (typeof a === "object" && typeof b === "object" && JSON.stringify(a) === JSON.stringify(b))
+  );
+}
+
+export function createStore(model: Model): Store {
+  const signals = {} as { [K in keyof Traits]: Signal<Traits[K]> };
+  const read = <K extends keyof Traits>(name: K): Traits[K] =>
+    (model.get(name) as Traits[K] | undefined) ?? DEFAULTS[name];
+  const assign = <K extends keyof Traits>(name: K, value: Traits[K]) => {
+    if (!same(signals[name].peek(), value)) signals[name].value = value;
+  };
+  const create = <K extends keyof Traits>(name: K) => {
+    signals[name] = signal(read(name)) as (typeof signals)[K];
+  };
+  for (const name of NAMES) create(name);
+
+  // Python may change several traits in one message: read them all at the first event, so that no effect ever
+  // sees a neuron of one layer under the name of another.
+  const pull = () => batch(() => NAMES.forEach((name) => void assign(name, read(name))));
+  for (const name of NAMES) model.on(`change:${name}`, pull);
+
+  const unsaved = signal(false);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let waiting = false;
+  const save = () => {
+    waiting = false;
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      timer = undefined;
+      if (waiting) save();
+    }, SAVE_EVERY);
+    try {
+      model.save_changes();
+    } catch {
+      unsaved.value = true;
+    }
+  };
+
+  const set = (values: Partial<Traits>, pace: Pace = "now") => {
+    const names = (Object.keys(values) as (keyof Traits)[]).filter(
+      (name) => !same(signals[name].peek(), values[name]),
+    );
+    if (names.length === 0) return;
+    // All attributes go into the model before any signal moves: `pull` may run inside `model.set`.
+    batch(() => {
+      for (const name of names) model.set(name, values[name]);
+      for (const name of names) assign(name, values[name] as never);
+    });
+    if (pace === "now" || timer === undefined) save();
+    else waiting = true;
+  };
+
+  return Object.assign(signals, {
+    set,
+    unsaved,
+    dispose() {
+      if (waiting) save();
+      clearTimeout(timer);
+      for (const name of NAMES) model.off(`change:${name}`, pull);
+    },
+  });
+}
+
+/** The canvas once Python has described it. */
+export function ready(info: Traits["_canvas"]): info is CanvasInfo {
+  return Array.isArray((info as CanvasInfo).layers) && (info as CanvasInfo).layers.length > 0;
+}

@@ -1,0 +1,224 @@
+// What is looked at and how: layer, time, cluster, rule; and the style, folded away.
+import { chooseLayer, currentLayer, goTo, togglePlaying } from "./actions";
+import { attribute, h, icon, type View, write } from "./dom";
+import { clusterColour } from "./palette";
+import { options, segmented } from "./panel";
+import { shortNames } from "./selection";
+import { ready } from "./store";
+
+const MAPS = [
+  { value: "magnitude", text: "magnitude", title: "How much, whatever the sign" },
+  { value: "signed", text: "signed", title: "Around zero: what it adds and what it takes away" },
+] as const;
+
+interface RangeProps {
+  name: string;
+  label: string;
+  min?: number;
+  max?: number;
+  step?: number;
+  input: (value: number) => void;
+  /** At the end of a gesture. */
+  change?: (value: number) => void;
+}
+
+function range({ name, label, min = 0, max = 1, step = 1, input, change }: RangeProps): HTMLInputElement {
+  const element = h("input", {
+    class: "cw-range",
+    type: "range",
+    min,
+    max,
+    step,
+    "aria-label": label,
+    "data-testid": name,
+  });
+  element.addEventListener("input", () => input(element.valueAsNumber));
+  if (change) element.addEventListener("change", () => change(element.valueAsNumber));
+  return element;
+}
+
+function slide(element: HTMLInputElement, value: number, text: string, max?: number): void {
+  if (max !== undefined) attribute(element, "max", max);
+  if (element.valueAsNumber !== value) element.value = String(value);
+  attribute(element, "aria-valuetext", text);
+  const [low, high] = [Number(element.min), Number(element.max)];
+  element.style.setProperty("--cw-filled", `${high > low ? ((value - low) / (high - low)) * 100 : 0}%`);
+}
+
+export function createToolbar(view: View) {
+  return h(
+    "div",
+    { class: "cw-toolbar", role: "toolbar", "aria-label": "What is shown" },
+    layerControl(view),
+    timeControl(view),
+    clusterControl(view),
+    ruleControl(view),
+    styleControl(view),
+  );
+}
+
+function control(name: string, ...children: (Node | string)[]): HTMLElement {
+  return h("div", { class: `cw-control cw-control-${name}` }, ...children);
+}
+
+function layerControl({ session: { store }, effect }: View): HTMLElement {
+  const slider = range({
+    name: "layer",
+    label: "Layer",
+    input: (at) => {
+      const info = store._canvas.peek();
+      const layer = ready(info) ? info.layers[at] : undefined;
+      if (layer) chooseLayer(store, layer.name, "soon");
+    },
+  });
+  const name = h("output", { class: "cw-value cw-layer-name", "data-testid": "layer-name" });
+  effect(() => {
+    const info = store._canvas.value;
+    const layer = currentLayer(store);
+    if (!ready(info)) return;
+    const short = shortNames(info.layers.map((one) => one.name));
+    const at = info.layers.findIndex((one) => one.name === store.layer.value);
+    slide(slider, Math.max(0, at), store.layer.value, info.layers.length - 1);
+    write(name, layer ? (short.get(layer.name) ?? layer.name) : store.layer.value);
+    name.title = layer ? `${layer.name}: ${layer.op}, ${layer.neurons.join(" × ")} neurons` : "";
+  });
+  return control("layer", h("span", { class: "cw-name" }, "layer"), slider, name);
+}
+
+function timeControl({ session: { store }, effect }: View): HTMLElement {
+  const play = h("button", {
+    class: "cw-icon-button",
+    type: "button",
+    "data-testid": "play",
+    on: { click: () => togglePlaying(store) },
+  });
+  const slider = range({
+    name: "time",
+    label: "Time",
+    input: (time) => goTo(store, time, "soon"),
+    change: (time) => goTo(store, time),
+  });
+  const text = h("output", { class: "cw-value cw-time", "data-testid": "time-label" });
+  const element = control("time", play, h("span", { class: "cw-name" }, "time"), slider, text);
+  effect(() => {
+    const playing = store.playing.value;
+    play.replaceChildren(icon(playing ? "pause" : "play"));
+    attribute(play, "aria-label", playing ? "Pause" : "Play");
+    attribute(play, "title", playing ? "Pause (space)" : "Play (space)");
+  });
+  effect(() => {
+    const info = store._canvas.value;
+    element.hidden = ready(info) && info.n_frames < 2;
+    const n = ready(info) ? info.n_frames : 1;
+    slide(slider, store.time.value, `frame ${store.time.value} of ${n}`, n - 1);
+    write(text, `${store.time.value} / ${n}`);
+    text.style.minWidth = `${2 * String(n).length + 3}ch`;
+  });
+  return element;
+}
+
+function clusterControl({ session: { store, clusters }, effect }: View): HTMLElement {
+  const slider = range({
+    name: "cluster",
+    label: "Cluster",
+    min: -1,
+    input: (cluster) => store.set({ cluster }, "soon"),
+    change: (cluster) => store.set({ cluster }),
+  });
+  slider.addEventListener("pointerdown", () => {
+    clusters.asked.value = true;
+  });
+  const swatch = h("i", { class: "cw-swatch" });
+  const text = h("span", {});
+  const value = h("output", { class: "cw-value cw-cluster", "data-testid": "cluster-label" }, swatch, text);
+  effect(() => {
+    const cluster = store.cluster.value;
+    const name = cluster < 0 ? "all" : String(cluster);
+    slide(slider, cluster, cluster < 0 ? "all clusters" : `cluster ${cluster}`, store.n_clusters.value - 1);
+    write(text, name);
+    swatch.style.background = cluster < 0 ? "transparent" : clusterColour(cluster);
+  });
+  return control("cluster", h("span", { class: "cw-name" }, "cluster"), slider, value);
+}
+
+function ruleControl({ session: { store }, effect }: View): HTMLElement {
+  const select = h("select", {
+    class: "cw-select",
+    "aria-label": "Rule",
+    "data-testid": "rule",
+    on: { change: () => store.set({ rule: select.value }) },
+  });
+  const element = control("rule", h("span", { class: "cw-name" }, "rule"), select);
+  effect(() => {
+    const info = store._canvas.value;
+    const rules = ready(info) ? info.rules : [];
+    element.hidden = rules.length < 2;
+    options(select, rules, store.rule.value);
+  });
+  return element;
+}
+
+function styleControl({ session: { store, palettes }, effect, signal, root }: View): HTMLElement {
+  const maps = segmented("Maps", MAPS, (value) => store.set({ maps: value }));
+  const palette = h("select", {
+    class: "cw-select",
+    "aria-label": "Palette",
+    "data-testid": "palette",
+    on: { change: () => store.set({ palette: palette.value }) },
+  });
+  const opacity = range({
+    name: "opacity",
+    label: "Opacity",
+    step: 0.01,
+    input: (value) => store.set({ opacity: value }, "soon"),
+  });
+  // Equal steps of the slider multiply the gain equally: 1, 2, 4 ... 32.
+  const contrast = range({
+    name: "contrast",
+    label: "Contrast",
+    max: 5,
+    step: 0.05,
+    input: (value) => store.set({ contrast: 2 ** value }, "soon"),
+  });
+  const [opacityText, contrastText] = [
+    h("output", { class: "cw-value" }),
+    h("output", { class: "cw-value" }),
+  ];
+  const row = (name: string, ...parts: Node[]) =>
+    h("div", { class: "cw-style-row" }, h("span", { class: "cw-name" }, name), ...parts);
+  const details = h(
+    "details",
+    { class: "cw-style", "data-testid": "style" },
+    h("summary", { class: "cw-button" }, "style"),
+    h(
+      "div",
+      { class: "cw-popover" },
+      row("maps", maps.element),
+      row("palette", palette),
+      row("opacity", opacity, opacityText),
+      row("contrast", contrast, contrastText),
+    ),
+  );
+  effect(() => {
+    maps.press(store.maps.value);
+    const known = palettes.value.sequential;
+    options(palette, known.length ? known : [store.palette.value], store.palette.value);
+    palette.disabled = store.maps.value === "signed" && store.neuron.value !== null;
+    palette.title = palette.disabled ? "Signed maps use the diverging palette" : "";
+    slide(opacity, store.opacity.value, `${Math.round(store.opacity.value * 100)} %`);
+    write(opacityText, `${Math.round(store.opacity.value * 100)} %`);
+    slide(contrast, Math.log2(Math.max(1, store.contrast.value)), `${store.contrast.value.toFixed(1)} times`);
+    write(contrastText, `${store.contrast.value.toFixed(1)}×`);
+  });
+  const close = (event: Event) => {
+    if (!details.contains(event.target as Node)) details.open = false;
+  };
+  document.addEventListener("pointerdown", close, { signal });
+  details.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !details.open) return;
+    event.stopPropagation();
+    details.open = false;
+    root.focus();
+  });
+  return control("style", details);
+}

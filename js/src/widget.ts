@@ -1,0 +1,61 @@
+// One view: toolbar, four panels, status line, and the hands on them.
+import { createView, h, type View } from "./dom";
+import { createFrameView } from "./frame_view";
+import { createHelp } from "./help";
+import { handleKey } from "./keys";
+import { createNeuronView } from "./neuron_view";
+import { createPixelView } from "./pixel_view";
+import type { Session } from "./session";
+import { createStatus } from "./status";
+import { ready } from "./store";
+import { followTheme } from "./theme";
+import { createTimeView } from "./time_view";
+import { createToolbar } from "./toolbar";
+
+export function createWidget(session: Session, signal: AbortSignal): HTMLElement {
+  const { store, picture } = session;
+  const root = h("div", {
+    class: "cw-root",
+    tabindex: "0",
+    role: "region",
+    "aria-label": "Implicit neural canvas",
+    "data-testid": "canvaswidget",
+    "data-lm-suppress-shortcuts": "true",
+  });
+  const base = createView(session, root, signal);
+  const help = createHelp(base);
+  const status = createStatus(
+    base,
+    () => {
+      const shown = picture.peek();
+      const info = store._canvas.peek();
+      return shown && ready(info) ? frame.plan(info.title) : null;
+    },
+    () => help.toggle(true),
+  );
+  const view: View = { ...base, say: status.say };
+  const frame = createFrameView(view);
+  const neurons = createNeuronView(view);
+  const pixel = createPixelView(view);
+  const time = createTimeView(view);
+  const panels = h(
+    "div",
+    { class: "cw-panels" },
+    frame.element,
+    neurons.element,
+    pixel.element,
+    time.element,
+  );
+  root.append(createToolbar(view), panels, status.element, help.element);
+
+  view.effect(() => {
+    const info = store._canvas.value;
+    root.dataset.ready = String(ready(info));
+    if (ready(info)) root.setAttribute("aria-label", `Implicit neural canvas of ${info.title}`);
+  });
+  const hands = { store, help, zoom: frame.zoom, fit: frame.reset, focusSearch: neurons.focusSearch };
+  root.addEventListener("keydown", (event) => handleKey(event, hands), { signal });
+  // The colours the canvases draw with are known once the root is in the page.
+  requestAnimationFrame(() => signal.aborted || followTheme(root, signal, time.restyle));
+  return root;
+}

@@ -1,0 +1,194 @@
+import { describe, expect, it } from "vitest";
+import { LAYER, OPTIONS, painted, palettes } from "./page";
+import { pass, useView } from "./view";
+
+const view = useView();
+
+describe("frame", () => {
+  it("paints frame and map at the frame's own size, and labels what it painted", () => {
+    view.open();
+    view.settle();
+    const canvas = view.page.find<HTMLCanvasElement>(".cw-frame-canvas");
+    expect([canvas.width, canvas.height]).toEqual([OPTIONS.width, OPTIONS.height]);
+    expect(canvas.dataset).toMatchObject({
+      time: "2",
+      source: "reconstruction",
+      selection: `${LAYER}/3,17`,
+    });
+    expect(painted.get(canvas)?.length).toBe(OPTIONS.width * OPTIONS.height * 4);
+    expect(view.page.find(".cw-panel-frame").dataset.state).toBe("ready");
+  });
+
+  it("composes the reply's pixels through the palette", () => {
+    view.open({ opacity: 1 });
+    const size = OPTIONS.width * OPTIONS.height;
+    view.model.settle(["palettes"]);
+    view.model.reply(view.model.last("frame"), {}, new Uint8Array(size * 3).fill(50));
+    const levels = new Uint8Array(size);
+    levels[5] = 255;
+    view.model.reply(view.model.last("map"), { low: 0, high: 2 }, levels);
+    pass();
+    const pixels = painted.get(view.page.find<HTMLCanvasElement>(".cw-frame-canvas"));
+    expect([...(pixels?.subarray(0, 4) ?? [])]).toEqual([50, 50, 50, 255]);
+    expect([...(pixels?.subarray(20, 24) ?? [])]).toEqual([...palettes().subarray(765, 768), 255]);
+  });
+
+  it("never puts the map of one frame over another", () => {
+    view.open();
+    view.settle();
+    view.model.set("time", 7);
+    pass(10);
+    view.model.settle(["frame"]);
+    pass(60);
+    const canvas = view.page.find<HTMLCanvasElement>(".cw-frame-canvas");
+    // The map of frame 7 is not there yet: the old pair stays, with its own label, for a moment ...
+    expect(canvas.dataset).toMatchObject({ time: "2", selection: `${LAYER}/3,17` });
+    pass(200);
+    // ... then the new frame is shown bare.
+    expect(canvas.dataset.time).toBe("7");
+    expect(canvas.getAttribute("data-selection")).toBe("");
+    expect(view.page.find(".cw-panel-frame").dataset.state).toBe("loading");
+    view.model.settle(["map"]);
+    pass();
+    expect(canvas.dataset).toMatchObject({ time: "7", selection: `${LAYER}/3,17` });
+  });
+
+  it("refuses an answer that is of another frame or selection", () => {
+    view.open();
+    view.model.settle(["palettes"]);
+    view.model.reply(view.model.last("frame"), { time: 7 });
+    pass();
+    expect(view.page.find(".cw-panel-frame").dataset.state).toBe("error");
+    expect(view.page.find(".cw-panel-frame .cw-error-text").textContent).toContain("something else");
+    expect(view.page.find<HTMLCanvasElement>(".cw-frame-canvas").dataset.time).toBeUndefined();
+  });
+
+  it("refuses an answer that is too short", () => {
+    view.open();
+    view.model.reply(view.model.last("map"), {}, new Uint8Array(9));
+    pass();
+    expect(view.page.find(".cw-panel-frame .cw-error-text").textContent).toBe(
+      "The kernel sent 9 bytes of 512",
+    );
+  });
+
+  it("tells an error inside the panel and asks again on demand", () => {
+    view.open();
+    view.settle();
+    view.model.set("neuron", [0, 0]);
+    pass();
+    view.model.say({ type: "error", id: view.model.last("map").id, message: "out of memory" });
+    pass();
+    expect(view.page.find(".cw-panel-frame").dataset.state).toBe("error");
+    expect(view.page.find(".cw-panel-frame .cw-error-text").textContent).toBe("out of memory");
+    const before = view.model.requests("map").length;
+    view.page.find(".cw-panel-frame .cw-error button").click();
+    pass();
+    expect(view.model.requests("map")).toHaveLength(before + 1);
+    view.settle();
+    expect(view.page.find(".cw-panel-frame").dataset.state).toBe("ready");
+  });
+
+  it("shows cached frames without asking again", () => {
+    view.open();
+    view.settle();
+    view.model.set("time", 3);
+    view.settle();
+    const asked = view.model.requests("frame").length + view.model.requests("map").length;
+    view.model.set("time", 2);
+    pass();
+    expect(view.model.requests("frame").length + view.model.requests("map").length).toBe(asked);
+    expect(view.page.find<HTMLCanvasElement>(".cw-frame-canvas").dataset.time).toBe("2");
+  });
+
+  it("pins the clicked pixel", () => {
+    view.open();
+    view.settle();
+    const stage = view.page.find(".cw-stage");
+    view.pointer("pointerdown", stage, 105, 85, 1);
+    view.pointer("pointerup", stage, 105, 85);
+    // 320 x 160 CSS pixels show 32 x 16.
+    expect(view.model.get("pixel")).toEqual([8, 10]);
+    expect(view.model.saves.at(-1)).toEqual({ pixel: [8, 10] });
+  });
+
+  it("fits on a double click and leaves the pin as it was", () => {
+    view.open({ pixel: [1, 1] });
+    view.settle();
+    const stage = view.page.find(".cw-stage");
+    for (let i = 0; i < 2; i++) {
+      view.pointer("pointerdown", stage, 105, 85, 1);
+      view.pointer("pointerup", stage, 105, 85);
+    }
+    expect(view.model.get("pixel")).toEqual([8, 10]);
+    stage.dispatchEvent(new MouseEvent("dblclick", { bubbles: true }));
+    expect(view.model.get("pixel")).toEqual([1, 1]);
+  });
+
+  it("zooms with the wheel, and lets the page scroll where there is nothing to zoom out of", () => {
+    view.open();
+    view.settle();
+    const stage = view.page.find(".cw-stage");
+    const wheel = (deltaY: number) => {
+      const event = new WheelEvent("wheel", { deltaY, clientX: 80, clientY: 40, cancelable: true });
+      stage.dispatchEvent(event);
+      return event.defaultPrevented;
+    };
+    const canvas = view.page.find<HTMLCanvasElement>(".cw-frame-canvas");
+    expect(wheel(100)).toBe(false);
+    expect(wheel(-Math.log(2) / 0.002)).toBe(true);
+    expect(Number.parseFloat(canvas.style.width)).toBeCloseTo(640);
+    view.key("0");
+    expect(Number.parseFloat(canvas.style.width)).toBeCloseTo(320);
+  });
+
+  it("does not pin at the end of a drag", () => {
+    view.open();
+    view.settle();
+    const stage = view.page.find(".cw-stage");
+    view.pointer("pointerdown", stage, 100, 80, 1);
+    view.pointer("pointermove", stage, 160, 80, 1);
+    view.pointer("pointerup", stage, 160, 80);
+    expect(view.model.get("pixel")).toBeNull();
+  });
+
+  it("says a value at once from the levels, and exactly when the kernel has told it", () => {
+    view.open();
+    view.settle();
+    view.pointer("pointermove", view.page.find(".cw-stage"), 105, 85);
+    pass(10);
+    const readout = view.page.find(".cw-readout");
+    expect(readout.textContent).toMatch(/^\(8, 10\) +≈ \S+ +RGB \d+ \d+ \d+$/);
+    pass(60);
+    const request = view.model.requests().find(({ view }) => view === "hover");
+    expect(request?.body).toMatchObject({ kind: "pixel", pixel: [8, 10], time: 2 });
+    if (request) view.model.reply(request, { selected: -0.125 });
+    pass();
+    expect(readout.textContent).toMatch(/^\(8, 10\) +−0\.125 +RGB/);
+    expect(view.page.find(".cw-panel-pixel").dataset).toMatchObject({ pixel: "8,10", time: "2" });
+    view.pointer("pointerleave", view.page.find(".cw-stage"), 0, 0);
+    pass();
+    expect(view.page.find(".cw-panel-pixel").dataset.pixel).toBeUndefined();
+  });
+
+  it("shows truth and error only where there is a truth", () => {
+    view.open();
+    const hidden = () =>
+      [...view.page.el.querySelectorAll<HTMLElement>(".cw-panel-frame .cw-segment")].map(
+        ({ hidden }) => hidden,
+      );
+    expect(hidden()).toEqual([false, false, false, false]);
+    view.model.set("_canvas", { ...(view.model.get("_canvas") as object), has_truth: false });
+    expect(hidden()).toEqual([false, true, true, false]);
+  });
+
+  it("asks for no frame when the frame is off", () => {
+    view.open({ source: "off" });
+    view.settle();
+    expect(view.model.requests("frame")).toEqual([]);
+    expect(view.page.find<HTMLCanvasElement>(".cw-frame-canvas").dataset).toMatchObject({
+      source: "off",
+      time: "2",
+    });
+  });
+});

@@ -1,0 +1,163 @@
+import { describe, expect, it, vi } from "vitest";
+import { LAYER, painted, state } from "./page";
+import { pass, useView } from "./view";
+
+const view = useView();
+
+describe("keys", () => {
+  it("step frames and layers, play, clear, and stay in the widget", () => {
+    view.open();
+    view.settle();
+    const heard = vi.fn();
+    document.body.addEventListener("keydown", heard);
+    expect(view.key("ArrowRight").defaultPrevented).toBe(true);
+    expect(view.model.get("time")).toBe(3);
+    view.key("ArrowLeft");
+    view.key("ArrowLeft");
+    expect(view.model.get("time")).toBe(1);
+    view.key(" ");
+    expect(view.model.get("playing")).toBe(true);
+    view.key(" ");
+    expect(view.model.get("playing")).toBe(false);
+    view.key("Escape");
+    expect(view.model.get("neuron")).toBeNull();
+    view.key("]");
+    expect(view.model.get("layer")).toBe("decoder.2.conv.upconv.0");
+    view.key("[");
+    expect(view.model.get("layer")).toBe(LAYER);
+    view.key("ArrowDown", undefined, { shiftKey: true });
+    expect(view.model.get("pixel")).toEqual([8, 16]);
+    expect(heard).not.toHaveBeenCalled();
+    view.key("s", undefined, { ctrlKey: true });
+    expect(heard).toHaveBeenCalledTimes(1);
+    document.body.removeEventListener("keydown", heard);
+  });
+
+  it("leave the arrows to a slider and letters to the search field", () => {
+    view.open();
+    view.settle();
+    view.key("ArrowRight", view.page.find("[data-testid=layer]"));
+    view.key("]", view.page.find(".cw-search"));
+    expect([view.model.get("time"), view.model.get("layer")]).toEqual([2, LAYER]);
+  });
+
+  it("open and close the help", () => {
+    view.open();
+    view.key("?");
+    expect(view.page.find(".cw-help").hidden).toBe(false);
+    view.key("Escape");
+    expect(view.page.find(".cw-help").hidden).toBe(true);
+    expect(view.model.get("neuron")).toEqual([3, 17]);
+  });
+});
+
+describe("life", () => {
+  it("prepares until Python has described the canvas", () => {
+    view.open({ _canvas: {} });
+    expect(view.page.find(".cw-root").dataset.ready).toBe("false");
+    expect(view.page.find("[data-testid=status]").textContent).toBe("preparing the canvas");
+    expect(view.model.requests().map(({ body }) => body.kind)).toEqual(["palettes"]);
+    view.model.set("_canvas", state()._canvas);
+    view.settle();
+    expect(view.page.find(".cw-root").dataset.ready).toBe("true");
+    expect(view.page.find(".cw-panel-frame").dataset.state).toBe("ready");
+  });
+
+  it("asks the kernel for nothing while no view is on the page", () => {
+    view.open();
+    view.settle();
+    const again = view.page.again();
+    view.settle();
+    const remove = () => {
+      again.remove();
+      view.page.remove();
+    };
+    remove();
+    const asked = view.model.requests().length;
+    for (const time of [4, 5, 6, 7]) {
+      view.model.set("time", time);
+      pass(500);
+    }
+    view.model.set("pixel", [2, 2]);
+    view.model.set("neuron", [9, 9]);
+    pass(2000);
+    expect(view.model.requests()).toHaveLength(asked);
+    const back = view.page.again();
+    view.settle();
+    expect(back.el.querySelector<HTMLElement>(".cw-frame-canvas")?.dataset).toMatchObject({
+      time: "7",
+      selection: `${LAYER}/9,9`,
+    });
+    back.remove();
+  });
+
+  it("forgets maps but not frames under another rule", () => {
+    view.open();
+    view.settle();
+    const before = { map: view.model.requests("map").length, frame: view.model.requests("frame").length };
+    view.model.set("rule", "gated");
+    pass();
+    expect(view.model.requests("map").length).toBeGreaterThan(before.map);
+    expect(view.model.requests("frame").length).toBe(before.frame);
+  });
+
+  it("keeps two views of one model in step over one set of requests", () => {
+    view.open();
+    // As Jupyter does: every call gets its own wrapper of the view.model.
+    const again = view.page.again();
+    view.settle();
+    expect(view.model.requests("palettes")).toHaveLength(1);
+    view.page.find<HTMLElement>(".cw-thumb[data-neuron]").click();
+    view.settle();
+    const chosen = (view.model.get("neuron") as number[]).join(",");
+    expect(chosen).not.toBe("3,17");
+    for (const root of [view.page.el, again.el])
+      expect(root.querySelector<HTMLElement>(".cw-frame-canvas")?.dataset.selection).toBe(
+        `${LAYER}/${chosen}`,
+      );
+    const asked = view.model.requests("map").map(({ body }) => JSON.stringify(body));
+    expect(new Set(asked).size).toBe(asked.length);
+    again.remove();
+    view.model.set("neuron", [0, 0]);
+    view.settle();
+    expect(view.page.find<HTMLElement>(".cw-frame-canvas").dataset.selection).toBe(`${LAYER}/0,0`);
+  });
+
+  it("keeps the last picture when the kernel has gone", () => {
+    view.open();
+    view.settle();
+    vi.spyOn(view.model, "send").mockImplementation(() => {
+      throw new Error("Kernel is dead");
+    });
+    view.model.set("neuron", [0, 5]);
+    pass(300);
+    expect(view.page.find("[data-testid=status]").textContent).toBe("The kernel is gone: run the cell again");
+    expect(view.page.find("[data-testid=status]").dataset.kind).toBe("error");
+    expect(painted.get(view.page.find<HTMLCanvasElement>(".cw-frame-canvas"))).toBeDefined();
+  });
+
+  it("plays through the clip in the page", () => {
+    view.open({ fps: 10 });
+    view.settle();
+    view.model.set("playing", true);
+    const times = new Set<unknown>();
+    for (let i = 0; i < 200; i++) {
+      pass(20);
+      view.model.settle();
+      times.add(view.model.get("time"));
+    }
+    expect([...times].sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  });
+
+  it("leaves nothing behind", () => {
+    view.open();
+    view.settle();
+    view.page.close();
+    expect(view.page.el.childElementCount).toBe(0);
+    const sent = view.model.sent.length;
+    view.model.set("time", 5);
+    view.model.set("neuron", [1, 1]);
+    pass(5000);
+    expect(view.model.sent.length).toBe(sent);
+  });
+});

@@ -1,0 +1,177 @@
+// What the tests share: a model that records, canvases that can be read, and a page to put a view on.
+import { vi } from "vitest";
+import { canvasInfo, FakeModel, type FakeOptions, makeAnswer, palettes } from "../dev/fake_kernel";
+import widget from "../src/index";
+import type { Answer, Body, FromKernel, FromPage, Request } from "../src/messages";
+
+export const OPTIONS: FakeOptions = {
+  frames: 8,
+  height: 16,
+  width: 32,
+  delay: 0,
+  failing: new Set(),
+  silent: new Set(),
+};
+export const LAYER = "decoder.1.conv.upconv.0";
+
+export function state(changes: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    _canvas: canvasInfo(OPTIONS),
+    layer: LAYER,
+    time: 2,
+    neuron: [3, 17],
+    pixel: null,
+    cluster: -1,
+    n_clusters: 6,
+    rule: "xinc",
+    source: "reconstruction",
+    maps: "magnitude",
+    palette: "viridis",
+    opacity: 1,
+    contrast: 1,
+    sort: "total",
+    playing: false,
+    fps: 8,
+    ...changes,
+  };
+}
+
+/** A model whose kernel answers only when the test says so. */
+export class ManualModel extends FakeModel {
+  readonly saves: Record<string, unknown>[] = [];
+  #unsaved: Record<string, unknown> = {};
+
+  override set(name: string, value: unknown): void {
+    this.#unsaved[name] = value;
+    super.set(name, value);
+  }
+
+  override save_changes(): void {
+    this.saves.push(this.#unsaved);
+    this.#unsaved = {};
+  }
+
+  requests(kind?: Body["kind"]): Request[] {
+    return this.sent.filter((m): m is Request => m.type === "request" && (!kind || m.body.kind === kind));
+  }
+
+  last(kind: Body["kind"]): Request {
+    const request = this.requests(kind).at(-1);
+    if (!request) throw new Error(`no ${kind} was asked for`);
+    return request;
+  }
+
+  cancels(): number[] {
+    return this.sent.flatMap((m: FromPage) => (m.type === "cancel" ? [m.id] : []));
+  }
+
+  say(message: FromKernel, buffers: DataView[] = []): void {
+    this.emit("msg:custom", message, buffers);
+  }
+
+  reply({ id, body }: Request, changes: Partial<Answer> = {}, data?: Uint8Array, seconds = 0.01): void {
+    const made = makeAnswer(body, OPTIONS);
+    const bytes = data ?? made.data;
+    // The data in the middle of a larger buffer, and padding after it.
+    const whole = new Uint8Array(bytes.length + 40).fill(201);
+    whole.set(bytes, 24);
+    const buffers = [new DataView(whole.buffer, 24, bytes.length), new DataView(new ArrayBuffer(64))];
+    this.say({ type: "reply", id, seconds, body: { ...made.answer, ...changes } as Answer }, buffers);
+  }
+
+  /** Answers everything that waits, until nothing does. */
+  settle(kinds?: Body["kind"][]): void {
+    const done = this.#answered;
+    for (let i = 0; i < this.sent.length; i++) {
+      const message = this.sent[i];
+      if (message?.type !== "request" || done.has(message.id)) continue;
+      if (kinds && !kinds.includes(message.body.kind)) continue;
+      done.add(message.id);
+      this.reply(message);
+    }
+  }
+  #answered = new Set<number>();
+}
+
+export const painted = new WeakMap<HTMLCanvasElement, Uint8ClampedArray>();
+
+/** happy-dom draws nothing: keep the pixels that are put. */
+export function stubCanvas(): void {
+  const context = (canvas: HTMLCanvasElement) => ({
+    createImageData: (width: number, height: number) => ({
+      width,
+      height,
+      data: new Uint8ClampedArray(width * height * 4),
+    }),
+    putImageData: (image: { data: Uint8ClampedArray }) => void painted.set(canvas, image.data),
+  });
+  vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockImplementation(function (this: HTMLCanvasElement) {
+    return context(this) as unknown as RenderingContext;
+  } as never);
+}
+
+/** Every element reports this box, so that pointer positions mean something. */
+export function stubBox(width = 320, height = 160): void {
+  vi.spyOn(Element.prototype, "getBoundingClientRect").mockReturnValue({
+    left: 0,
+    top: 0,
+    x: 0,
+    y: 0,
+    width,
+    height,
+    right: width,
+    bottom: height,
+    toJSON: () => "",
+  });
+  for (const [name, value] of [
+    ["clientWidth", width],
+    ["clientHeight", height],
+  ] as const)
+    vi.spyOn(HTMLElement.prototype, name, "get").mockReturnValue(value);
+}
+
+/** The model as a host hands it out: a new object each time. */
+function wrapped(model: ManualModel) {
+  const { get, set, save_changes, on, off, send } = Object.fromEntries(
+    (["get", "set", "save_changes", "on", "off", "send"] as const).map((name) => [
+      name,
+      (...values: unknown[]) => (model[name] as (...all: unknown[]) => unknown).apply(model, values),
+    ]),
+  );
+  return { get, set, save_changes, on, off, send } as never;
+}
+
+export function show(model: ManualModel) {
+  const close = widget.initialize({ model: wrapped(model) });
+  const again = () => {
+    const el = document.createElement("div");
+    document.body.append(el);
+    const stop = widget.render({ model: wrapped(model), el });
+    let gone = false;
+    const remove = () => {
+      if (gone) return;
+      gone = true;
+      stop();
+      el.remove();
+    };
+    return { el, remove };
+  };
+  const { el, remove } = again();
+  const find = <E extends HTMLElement>(selector: string) => {
+    const element = el.querySelector<E>(selector);
+    if (!element) throw new Error(`${selector} is not on the page`);
+    return element;
+  };
+  return {
+    el,
+    find,
+    again,
+    remove,
+    close() {
+      remove();
+      close();
+    },
+  };
+}
+
+export { palettes };

@@ -1,0 +1,223 @@
+import { describe, expect, it } from "vitest";
+import { LAYER, state } from "./page";
+import { pass, useView } from "./view";
+
+const view = useView();
+
+describe("neurons", () => {
+  it("asks only for what is in sight, of thousands", () => {
+    view.open({ layer: "decoder.2.conv.upconv.0" });
+    view.settle();
+    const asked = () =>
+      Math.max(
+        ...view.model
+          .requests("grid")
+          .map(
+            ({ body }) =>
+              (body as { first: number; count: number }).first + (body as { count: number }).count,
+          ),
+      );
+    expect(view.page.find(".cw-panel-neurons .cw-label").textContent).toContain("18,432");
+    expect(asked()).toBeLessThanOrEqual(48);
+    expect(view.page.el.querySelectorAll(".cw-thumb").length).toBeLessThan(40);
+    const scroller = view.page.find(".cw-grid");
+    scroller.scrollTop = 100_000;
+    scroller.dispatchEvent(new Event("scroll"));
+    view.settle();
+    const { first, count } = view.model.last("grid").body as { first: number; count: number };
+    expect(first).toBeGreaterThan(3000);
+    expect(count).toBeLessThanOrEqual(60);
+    expect(view.page.el.querySelectorAll(".cw-thumb").length).toBeLessThan(40);
+  });
+
+  it("labels its buttons, marks the selected one, selects on click", () => {
+    view.open();
+    view.settle();
+    const thumbs = [...view.page.el.querySelectorAll<HTMLElement>(".cw-thumb[data-neuron]")];
+    const third = thumbs[2];
+    const neuron = third?.dataset.neuron ?? "";
+    expect(third?.getAttribute("aria-label")).toMatch(
+      new RegExp(`^neuron ${neuron.replace(",", " → ")}, [\\d.−e]+$`),
+    );
+    third?.click();
+    pass();
+    expect(view.model.get("neuron")).toEqual(neuron.split(",").map(Number));
+    expect(third?.getAttribute("aria-pressed")).toBe("true");
+    expect(thumbs.filter((thumb) => thumb.getAttribute("aria-pressed") === "true")).toHaveLength(1);
+  });
+
+  it("moves the focus with the arrows, one button in the tab order", () => {
+    view.open();
+    view.settle();
+    const grid = view.page.find(".cw-grid");
+    expect(view.page.el.querySelectorAll(".cw-thumb[tabindex='0']")).toHaveLength(1);
+    view.key("ArrowRight", grid);
+    expect((document.activeElement as HTMLElement).dataset.index).toBe("1");
+    view.key("ArrowDown", grid);
+    expect((document.activeElement as HTMLElement).dataset.index).toBe("4");
+    expect(view.model.get("time")).toBe(2);
+    expect(view.page.el.querySelectorAll(".cw-thumb[tabindex='0']")).toHaveLength(1);
+  });
+
+  it("asks by pixel only when there is one, and again when it moves", () => {
+    view.open({ sort: "pixel" });
+    view.settle();
+    expect(view.model.last("grid").body).toMatchObject({ sort: "total", pixel: null });
+    view.model.set("pixel", [1, 2]);
+    pass();
+    expect(view.model.last("grid").body).toMatchObject({ sort: "pixel", pixel: [1, 2], first: 0 });
+  });
+
+  it("clears the thumbnails of another layer at once", () => {
+    view.open();
+    view.settle();
+    expect(view.page.el.querySelectorAll(".cw-thumb[data-neuron]").length).toBeGreaterThan(4);
+    view.model.set("layer", "head");
+    pass();
+    expect(view.page.el.querySelectorAll(".cw-thumb[data-neuron]")).toHaveLength(0);
+    expect(view.page.find(".cw-panel-neurons").dataset.state).toBe("loading");
+  });
+
+  it("asks for clusters only when told to, then colours and counts", () => {
+    view.open();
+    view.settle();
+    expect(view.model.requests("clusters")).toEqual([]);
+    view.page.find("[data-testid=cluster-neurons]").click();
+    view.settle();
+    expect(view.model.requests("clusters")).toHaveLength(1);
+    expect(view.page.el.querySelectorAll(".cw-chip")).toHaveLength(6);
+    expect(view.page.el.querySelectorAll(".cw-thumb[data-cluster]").length).toBeGreaterThan(0);
+    view.page.find(".cw-chip[data-cluster='2']").click();
+    pass();
+    expect(view.model.get("cluster")).toBe(2);
+    expect(view.model.last("grid").body).toMatchObject({ cluster: 2, first: 0 });
+  });
+
+  it("finds a neuron by its number", () => {
+    view.open();
+    view.settle();
+    view.key("/");
+    const search = view.page.find<HTMLInputElement>(".cw-search");
+    expect(document.activeElement).toBe(search);
+    search.value = "5,90";
+    view.key("Enter", search);
+    expect(view.model.get("neuron")).toEqual([5, 90]);
+    search.value = "5";
+    view.key("Enter", search);
+    expect(view.model.get("neuron")).toEqual([5, 90]);
+    expect(search.getAttribute("aria-invalid")).toBe("true");
+  });
+});
+
+describe("pixel", () => {
+  it("ranks the neurons of the pinned pixel and selects on click", () => {
+    view.open({ pixel: [4, 6] });
+    view.settle();
+    const bars = [...view.page.el.querySelectorAll<HTMLElement>(".cw-bar")];
+    expect(bars).toHaveLength(24);
+    const sizes = bars.map(({ dataset }) => Math.abs(Number(dataset.value)));
+    expect(sizes).toEqual([...sizes].sort((a, b) => b - a));
+    expect(view.page.find(".cw-panel-pixel").dataset).toMatchObject({
+      pixel: "4,6",
+      time: "2",
+      state: "ready",
+    });
+    bars[3]?.click();
+    expect(view.model.get("layer")).toBe(bars[3]?.dataset.layer);
+    expect((view.model.get("neuron") as number[]).join(",")).toBe(bars[3]?.dataset.neuron);
+    expect(view.model.saves.at(-1)).toHaveProperty("neuron");
+  });
+
+  it("counts the neurons that make half of it", () => {
+    view.open({ pixel: [4, 6] });
+    view.settle();
+    const row = view.page.find(".cw-shares tr.cw-current");
+    expect(row.dataset).toMatchObject({ layer: LAYER, n50: "70", n90: "726" });
+    expect(row.title).toContain("70 neurons make 50 %, 726 make 90 % (of 3,456)");
+  });
+
+  it("keeps the last bars under their own label while the next are computed", () => {
+    view.open({ pixel: [4, 6] });
+    view.settle();
+    view.model.set("pixel", [5, 5]);
+    pass();
+    expect(view.page.find(".cw-panel-pixel").dataset).toMatchObject({ pixel: "4,6", state: "loading" });
+    view.settle();
+    expect(view.page.find(".cw-panel-pixel").dataset).toMatchObject({ pixel: "5,5", state: "ready" });
+  });
+});
+
+describe("time", () => {
+  const asked = () =>
+    view.model.requests("curve").flatMap(({ body }) => (body as { frames: number[] }).frames);
+
+  it("fills the curve in, nearest first, a few frames at a time", () => {
+    view.open();
+    view.model.settle(["palettes", "frame", "map"]);
+    pass();
+    expect(asked()).toHaveLength(2);
+    expect(asked()).toContain(2);
+    const done = view.page.find("[data-testid=curve]");
+    expect(done.dataset.done).toBe("0");
+    view.model.reply(view.model.last("curve"), {}, undefined, 0.4);
+    pass();
+    expect(done.dataset.done).toBe("2");
+    // 0.2 s a frame: one at a time.
+    expect(asked()).toHaveLength(3);
+    view.model.reply(view.model.last("curve"), {}, undefined, 0.001);
+    pass();
+    expect(asked()).toHaveLength(8);
+    view.model.reply(view.model.last("curve"), {}, undefined, 0.001);
+    pass();
+    expect(done.dataset.done).toBe("8");
+    expect([...asked()].sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(view.page.find(".cw-panel-time").dataset.state).toBe("ready");
+  });
+
+  it("moves the playhead where the curve is clicked or dragged", () => {
+    view.open();
+    view.settle();
+    const over = view.page.find(".u-over");
+    view.pointer("pointerdown", over, 200, 50, 1);
+    expect(view.model.get("time")).toBe(5);
+    view.pointer("pointermove", over, 9999, 50, 1);
+    expect(view.model.get("time")).toBe(7);
+  });
+
+  it("starts anew for another neuron and remembers the first", () => {
+    view.open();
+    view.settle();
+    expect(view.page.find("[data-testid=curve]").dataset.done).toBe("8");
+    view.model.set("neuron", [0, 1]);
+    pass();
+    expect(view.page.find("[data-testid=curve]").dataset).toMatchObject({
+      done: "0",
+      selection: `${LAYER}/0,1`,
+    });
+    const before = view.model.requests("curve").length;
+    view.model.set("neuron", [3, 17]);
+    pass();
+    expect(view.page.find("[data-testid=curve]").dataset.done).toBe("8");
+    expect(view.model.requests("curve").length).toBeLessThanOrEqual(before + 1);
+  });
+
+  it("does not sum up a whole layer unasked", () => {
+    view.open({ neuron: null });
+    view.settle();
+    pass(1000);
+    view.settle();
+    expect(view.model.requests("curve")).toEqual([]);
+    expect(view.page.find(".cw-panel-time .cw-hint").textContent).toContain("Select a neuron or a cluster");
+    view.page.find("[data-testid=whole-layer]").click();
+    view.settle();
+    expect(view.page.find("[data-testid=curve]").dataset.done).toBe("8");
+  });
+
+  it("has no playhead for an image", () => {
+    view.open({ _canvas: { ...(state()._canvas as object), n_frames: 1 }, time: 0 });
+    view.settle();
+    expect(view.page.find(".cw-control-time").hidden).toBe(true);
+    expect(view.model.requests("curve")).toEqual([]);
+    expect(view.page.find(".cw-panel-time .cw-hint").textContent).toContain("single image");
+  });
+});

@@ -1,0 +1,101 @@
+import { effect } from "@preact/signals-core";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { chooseClusterCount, chooseLayer, nudgePixel, stepTime } from "../src/actions";
+import { createStore, SAVE_EVERY, type Store } from "../src/store";
+import { LAYER, ManualModel, state } from "./page";
+
+describe("store", () => {
+  let model: ManualModel;
+  let store: Store;
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    model = new ManualModel(state());
+    store = createStore(model);
+  });
+  afterEach(() => {
+    store.dispose();
+    vi.useRealTimers();
+  });
+
+  it("follows Python", () => {
+    model.set("time", 5);
+    expect(store.time.value).toBe(5);
+    model.set("neuron", null);
+    expect(store.neuron.value).toBeNull();
+  });
+
+  it("shows several traits that Python changes in one message together", () => {
+    const seen: string[] = [];
+    const stop = effect(() => void seen.push(`${store.layer.value} ${store.neuron.value}`));
+    // As Backbone does: all attributes first, then the events.
+    const get = model.get.bind(model);
+    const next: Record<string, unknown> = { layer: "head", neuron: [1, 2] };
+    vi.spyOn(model, "get").mockImplementation((name) => next[name] ?? get(name));
+    model.emit("change:layer");
+    model.emit("change:neuron");
+    expect(seen).toEqual([`${LAYER} 3,17`, "head 1,2"]);
+    stop();
+  });
+
+  it("sends what the page changes", () => {
+    store.set({ time: 4, pixel: [1, 2] });
+    expect(store.time.value).toBe(4);
+    expect(model.saves).toEqual([{ time: 4, pixel: [1, 2] }]);
+  });
+
+  it("does nothing when nothing changes", () => {
+    store.set({ time: 2, neuron: [3, 17] });
+    expect(model.saves).toEqual([]);
+  });
+
+  it("saves a drag at its start and at its end, with few saves between", () => {
+    for (let time = 0; time < 8; time++) {
+      store.set({ time: 7 - time }, "soon");
+      expect(store.time.value).toBe(7 - time);
+      vi.advanceTimersByTime(10);
+    }
+    vi.advanceTimersByTime(SAVE_EVERY);
+    expect(model.saves.length).toBeLessThanOrEqual(3);
+    expect(model.saves[0]).toEqual({ time: 7 });
+    expect(model.saves.at(-1)).toEqual({ time: 0 });
+  });
+
+  it("notices a model that can't be saved", () => {
+    vi.spyOn(model, "save_changes").mockImplementation(() => {
+      throw new Error("Comm is closed");
+    });
+    store.set({ time: 1 });
+    expect(store.unsaved.value).toBe(true);
+  });
+
+  it("stops following when disposed", () => {
+    store.dispose();
+    model.set("time", 7);
+    expect(store.time.value).toBe(2);
+  });
+
+  it("drops the neuron of the old layer in the save that changes the layer", () => {
+    chooseLayer(store, "head");
+    expect(model.saves).toEqual([{ layer: "head", neuron: null }]);
+  });
+
+  it("keeps frames and pixels inside the canvas", () => {
+    stepTime(store, -5);
+    expect(store.time.value).toBe(0);
+    stepTime(store, 99);
+    expect(store.time.value).toBe(7);
+    nudgePixel(store, 0, 1);
+    expect(store.pixel.value).toEqual([8, 16]);
+    for (let i = 0; i < 30; i++) nudgePixel(store, -1, 1);
+    expect(store.pixel.value).toEqual([0, 31]);
+  });
+
+  it("leaves a cluster that no longer exists", () => {
+    store.set({ cluster: 5 });
+    chooseClusterCount(store, 4);
+    expect([store.n_clusters.value, store.cluster.value]).toEqual([4, -1]);
+    chooseClusterCount(store, 99);
+    expect(store.n_clusters.value).toBe(4);
+  });
+});

@@ -1,0 +1,54 @@
+// One view on a page with timers that the test moves, for the tests of the panels and the hands.
+import { afterEach, beforeEach, vi } from "vitest";
+import { ManualModel, show, state, stubBox, stubCanvas } from "./page";
+
+/** Lets timers, animation frames and the signals behind them run. */
+export const pass = (ms = 50) => vi.advanceTimersByTime(ms);
+
+export interface OpenView {
+  model: ManualModel;
+  page: ReturnType<typeof show>;
+  open(changes?: Record<string, unknown>): void;
+  /** Answers all requests, and those that follow from the answers. */
+  settle(): void;
+  key(name: string, target?: HTMLElement, more?: KeyboardEventInit): KeyboardEvent;
+  pointer(type: string, target: HTMLElement, x: number, y: number, buttons?: number): void;
+}
+
+export function useView(): OpenView {
+  const view: OpenView = {
+    model: new ManualModel({}),
+    page: undefined as never,
+    open(changes = {}) {
+      view.model = new ManualModel(state(changes));
+      view.page = show(view.model);
+      pass();
+    },
+    settle() {
+      for (let i = 0; i < 6; i++) {
+        view.model.settle();
+        pass();
+      }
+    },
+    key(name, target = view.page.find(".cw-root"), more = {}) {
+      const event = new KeyboardEvent("keydown", { key: name, bubbles: true, cancelable: true, ...more });
+      target.dispatchEvent(event);
+      pass();
+      return event;
+    },
+    pointer(type, target, x, y, buttons = 0) {
+      const at = { clientX: x, clientY: y, buttons, button: 0, bubbles: true, cancelable: true };
+      target.dispatchEvent(new PointerEvent(type, at));
+    },
+  };
+  beforeEach(() => {
+    vi.useFakeTimers();
+    stubCanvas();
+    stubBox();
+  });
+  afterEach(() => {
+    view.page.close();
+    vi.useRealTimers();
+  });
+  return view;
+}

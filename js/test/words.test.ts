@@ -1,0 +1,130 @@
+// Small pure parts: numbers, names, selections, the viewport, the cache.
+import { describe, expect, it } from "vitest";
+import { ByteCache } from "../src/cache";
+import { fileName } from "../src/export";
+import { number, percent, seconds } from "../src/format";
+import { flatIndex, parseNeuron, selectionKey, selectionLabel, shortNames } from "../src/selection";
+import { luminance } from "../src/theme";
+import { FITTED, pan, pixelAt, place, settled, zoomAt } from "../src/viewport";
+
+const KERNELS = { name: "a", op: "conv2d", neurons: [4, 30], grid: [1, 1] };
+const UNITS = { name: "b", op: "linear", neurons: [20], grid: [1, 1] };
+
+describe("numbers", () => {
+  it.each([
+    [0, "0"],
+    [0.04216, "0.0422"],
+    [-1.5, "−1.50"],
+    [12345.6, "12,346"],
+    [1234.5, "1235"],
+    [999.96, "1000"],
+    [0.0000123, "1.2e−5"],
+    [-3e7, "−3.0e7"],
+    [Number.NaN, "–"],
+  ])("%d reads %s", (value, text) => expect(number(value)).toBe(text));
+
+  it("shares and times", () => {
+    expect([percent(0.5), percent(0.0123), percent(1)]).toEqual(["50 %", "1.2 %", "100 %"]);
+    expect([seconds(0.0004), seconds(0.25), seconds(3.21), seconds(42)]).toEqual([
+      "1 ms",
+      "250 ms",
+      "3.2 s",
+      "42 s",
+    ]);
+  });
+});
+
+describe("selections", () => {
+  it("have keys that differ exactly when the maps do", () => {
+    const base = { layer: "a", neuron: null, cluster: -1, n_clusters: 6 };
+    expect(selectionKey(base)).toBe("a/*");
+    expect(selectionKey({ ...base, n_clusters: 9 })).toBe("a/*");
+    expect(selectionKey({ ...base, cluster: 2 })).not.toBe(
+      selectionKey({ ...base, cluster: 2, n_clusters: 9 }),
+    );
+    expect(selectionKey({ ...base, neuron: [3, 17], cluster: 2 })).toBe("a/3,17");
+    expect(selectionLabel({ ...base, neuron: [3, 17] })).toBe("neuron 3→17");
+  });
+
+  it("are found by number", () => {
+    expect(parseNeuron(" 3, 17 ", KERNELS)).toEqual({ neuron: [3, 17] });
+    expect(parseNeuron("17", UNITS)).toEqual({ neuron: [17] });
+    expect(parseNeuron("17", KERNELS)).toEqual({
+      problem: "A neuron of this layer is two numbers, like 3,17",
+    });
+    expect(parseNeuron("4,0", KERNELS)).toEqual({ problem: "4,0 is outside 0 to 3,29" });
+    expect(parseNeuron("x", UNITS)).toHaveProperty("problem");
+    expect(flatIndex(KERNELS, [3, 17])).toBe(107);
+  });
+
+  it("have short layer names that stay apart", () => {
+    const names = ["stem.0", "decoder.0.conv.upconv.0", "decoder.1.conv.upconv.0", "head"];
+    expect([...shortNames(names).values()]).toEqual(["stem", "decoder.0", "decoder.1", "head"]);
+    expect(shortNames(["net.1", "net.11"]).get("net.1")).toBe("net.1");
+    expect(shortNames(["matmul", "matmul#2"]).get("matmul#2")).toBe("matmul#2");
+  });
+});
+
+describe("viewport", () => {
+  const stage = { width: 400, height: 200 };
+  const image = { width: 100, height: 100 };
+
+  it("fits the image in the middle", () => {
+    expect(place(FITTED, stage, image)).toEqual({ left: 100, top: 0, width: 200, height: 200 });
+  });
+
+  it("zooms around the pointer", () => {
+    const at = { x: 150, y: 60 };
+    const box = place(zoomAt(FITTED, 3, at, stage, image), stage, image);
+    expect(box.width).toBeCloseTo(600);
+    expect((at.x - box.left) / box.width).toBeCloseTo(0.25);
+    expect((at.y - box.top) / box.height).toBeCloseTo(0.3);
+  });
+
+  it("never zooms out of the fit nor shows beyond the image", () => {
+    expect(zoomAt(FITTED, 0.1, { x: 0, y: 0 }, stage, image).zoom).toBe(1);
+    const far = pan({ zoom: 4, x: 0.5, y: 0.5 }, 9999, 9999, stage, image);
+    const box = place(far, stage, image);
+    expect([box.left, box.top]).toEqual([0, 0]);
+    expect(settled({ zoom: 1, x: 0, y: 0 }, stage, image)).toEqual(FITTED);
+  });
+
+  it("knows the pixel under a point", () => {
+    const box = { left: 100, top: 0, width: 200, height: 200 };
+    expect(pixelAt(100, 0, box, image)).toEqual([0, 0]);
+    expect(pixelAt(299.9, 101, box, image)).toEqual([50, 99]);
+    expect(pixelAt(99, 50, box, image)).toBeNull();
+    expect(pixelAt(300, 50, box, image)).toBeNull();
+  });
+});
+
+describe("ByteCache", () => {
+  it("forgets what was used longest ago when it is full", () => {
+    const cache = new ByteCache<string>(100);
+    cache.set("a", "A", 40);
+    cache.set("b", "B", 40);
+    expect(cache.get("a")).toBe("A");
+    cache.set("c", "C", 40);
+    expect([cache.has("a"), cache.has("b"), cache.has("c"), cache.bytes]).toEqual([true, false, true, 80]);
+  });
+
+  it("counts a replaced entry once and keeps one that is too large alone", () => {
+    const cache = new ByteCache<number>(100);
+    cache.set("a", 1, 60);
+    cache.set("a", 2, 70);
+    expect([cache.get("a"), cache.bytes]).toEqual([2, 70]);
+    cache.set("big", 3, 500);
+    expect([cache.has("a"), cache.get("big")]).toEqual([false, 3]);
+  });
+});
+
+it("reads how light a computed colour is", () => {
+  expect(luminance("rgb(255, 255, 255)")).toBeCloseTo(1);
+  expect(luminance("rgb(17, 17, 17)")).toBeLessThan(0.1);
+  expect(luminance("color(srgb 1 1 1)")).toBeCloseTo(1);
+  expect(luminance("rgba(0, 0, 0, 0)")).toBeNull();
+});
+
+it("names exported files after what they show", () => {
+  expect(fileName({ title: "big buck", caption: "12 · neuron 3→17" })).toBe("big_buck_12_neuron_3-17.png");
+});
