@@ -1,0 +1,67 @@
+# The project's everyday commands. `make` alone lists them.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+PY := $(VENV)/bin/python
+NPM := $(PY) hatch_build.py npm
+# Warnings of pip are about the machine's own configuration; errors still show.
+PIP := $(PY) -m pip install -qq --disable-pip-version-check -c constraints.txt
+PYTEST_ARGS ?=
+
+STAMP := $(VENV)/.setup
+BUNDLE := canvaswidget/widget/static/widget.js
+JS_SOURCES := $(shell find js -maxdepth 1 -type f 2>/dev/null; find js/src -type f -not -name '*.test.*' 2>/dev/null)
+TOOL_PATHS := canvaswidget tests tools benchmarks notebooks hatch_build.py
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup demo test test-js test-python lint lint-js lint-python format benchmarks clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+setup: $(STAMP) $(BUNDLE)  ## make .venv with the package (editable), its tools and the front end
+
+$(STAMP): pyproject.toml constraints.txt hatch_build.py
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@echo "Installing canvaswidget and its tools into $(VENV) (a few minutes the first time) ..."
+	@$(PIP) -e '.[dev]'
+	@touch $@
+
+$(BUNDLE): $(JS_SOURCES) | $(STAMP)
+	@$(PY) hatch_build.py
+
+demo: setup  ## open the quick start in JupyterLab with every cell run (PORT=8888, BROWSER=none)
+	@BROWSER='$(BROWSER)' $(PY) -m tools.demo $(if $(PORT),--port $(PORT))
+
+test: lint test-js test-python  ## everything that CI checks
+
+test-js: setup
+	@$(NPM) run --silent test
+
+test-python: setup
+	@$(PY) -m pytest $(PYTEST_ARGS)
+
+lint: lint-js lint-python  ## type checks and linters of both languages
+
+lint-js: setup
+	@$(NPM) run --silent typecheck
+	@$(NPM) run --silent lint
+
+lint-python: setup
+	@$(PY) -m ruff check $(wildcard $(TOOL_PATHS))
+	@$(PY) -m ruff format --check $(wildcard $(TOOL_PATHS))
+	@$(PY) -m basedpyright
+
+format: setup  ## format the Python sources
+	@$(PY) -m ruff check --fix-only --quiet $(wildcard $(TOOL_PATHS))
+	@$(PY) -m ruff format $(wildcard $(TOOL_PATHS))
+
+benchmarks: setup  ## print the benchmark tables
+	@$(PY) benchmarks/run.py
+
+clean:  ## remove everything that is built, but not .venv
+	rm -rf build dist test-results js/node_modules canvaswidget/widget/static
+	rm -rf .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -not -path './$(VENV)/*' -not -path './js/*' -prune -exec rm -rf {} +

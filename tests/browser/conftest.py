@@ -1,0 +1,179 @@
+"""Servers, a browser and notebooks for the tests that see what a user sees."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+
+from tests.browser.page import NotebookPage, Traffic
+from tests.conftest import ROOT, absent
+from tools.server import App, JupyterServer
+
+RESULTS = ROOT / "test-results"
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+)
+
+Opener = Callable[..., NotebookPage]
+FAILED = pytest.StashKey[bool]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+def find_browser(playwright: Playwright) -> str | None:
+    """The browser's program: as the environment says, on the `PATH`, or Playwright's own."""
+    named = os.environ.get("CANVASWIDGET_BROWSER")
+    if named:
+        return shutil.which(named)
+    found = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    own = playwright.chromium.executable_path
+    return found or (own if Path(own).is_file() else None)
+
+
+@pytest.fixture(scope="session")
+def _browser() -> Iterator[Browser | None]:
+    with sync_playwright() as playwright:
+        program = find_browser(playwright)
+        if program is None:
+            yield None
+            return
+        browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def browser(_browser: Browser | None) -> Browser:
+    if _browser is None:
+        absent("browser", "no browser")
+    return _browser
+
+
+def _server(app: App, factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    home = factory.mktemp(app)
+    (home / "files").mkdir()
+    with JupyterServer(home / "files", home / "jupyter", app) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    yield from _server("lab", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def notebook_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    yield from _server("notebook", tmp_path_factory)
+
+
+@pytest.fixture(params=["lab", "notebook"])
+def server(request: pytest.FixtureRequest, browser: Browser) -> JupyterServer:
+    """JupyterLab, then Notebook 7."""
+    return request.getfixturevalue(f"{request.param}_server")
+
+
+class Pages:
+    """Makes pages, each with an empty profile, and looks at what they did."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._made: list[tuple[Page, Traffic]] = []
+
+    def __call__(self) -> Page:
+        context = self._browser.new_context(viewport={"width": 1400, "height": 1000}, accept_downloads=True)
+        traffic = Traffic(context)
+        self._made.append((context.new_page(), traffic))
+        return self._made[-1][0]
+
+    def finish_test(self, node: pytest.Item) -> None:
+        """Keep pictures of a failed test.
+
+        No page has left this machine, and the widget has raised no error.
+        """
+        if node.stash.get(FAILED, False):
+            RESULTS.mkdir(exist_ok=True)
+            name = "".join(c if c.isalnum() else "-" for c in node.name)
+            for number, (page, _) in enumerate(self._made):
+                page.screenshot(path=RESULTS / f"{name}-{number}.png")
+        outside = [url for _, traffic in self._made for url in traffic.outside]
+        errors = [error for _, traffic in self._made for error in traffic.our_errors()]
+        for _, traffic in self._made:
+            traffic.forget()
+        assert not outside, f"requests left this machine: {outside}"
+        assert not errors, "errors in the page:\n" + "\n".join(errors)
+
+    def close(self) -> None:
+        for page, _ in self._made:
+            page.context.close()
+        self._made.clear()
+
+
+@pytest.fixture
+def new_page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Pages]:
+    """Makes pages; see `Pages.finish_test` for what is checked after the test."""
+    pages = Pages(browser)
+    yield pages
+    try:
+        pages.finish_test(request.node)
+    finally:
+        pages.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.when == "call":
+        item.stash[FAILED] = report.failed
+    return report
+
+
+@pytest.fixture
+def _kernels(server: JupyterServer) -> Iterator[None]:
+    yield
+    server.shut_down_kernels()
+
+
+def put_notebook(server: JupyterServer, source: Path | None = None, cells: list[str] | None = None) -> str:
+    """A copy of a notebook, or one made of the given cells, where the server sees it; its path there."""
+    name = f"{source.stem if source else 'cells'}-{uuid.uuid4().hex[:8]}.ipynb"
+    if source is not None:
+        shutil.copyfile(source, server.root / name)
+    else:
+        notebook = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(text) for text in cells or []],
+            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+        )
+        nbformat.write(notebook, server.root / name)
+    return name
+
+
+@pytest.fixture
+def open_notebook(server: JupyterServer, _kernels: None, new_page: Pages) -> Opener:
+    """`open_notebook(path)` or `open_notebook(cells=[...])`: a copy of a notebook, open, its kernel idle."""
+
+    def make(source: Path | None = None, cells: list[str] | None = None) -> NotebookPage:
+        return NotebookPage(new_page(), server.url(put_notebook(server, source, cells))).open()
+
+    return make

@@ -1,0 +1,72 @@
+"""Several views, a page opened anew, a restarted kernel, a closed widget: each shows something sensible."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Opener
+from tests.browser.page import FIND_WIDGET, TIMEOUT
+
+CELLS = ["import canvaswidget as cw", "w = cw.CanvasWidget(cw.demo.video())\nw"]
+
+CLOSE = """
+import gc, weakref
+module = weakref.ref(w.canvas.inr.module)
+w.close()
+del w
+Out.clear()
+_ = __ = ___ = None
+gc.collect()
+"""
+
+
+def test_two_views_show_the_same(open_notebook: Opener) -> None:
+    notebook = open_notebook(cells=[*CELLS, "w"])
+    notebook.run_all()
+    roots = notebook.page.locator(".cw-root")
+    expect(roots).to_have_count(2, timeout=TIMEOUT)
+    first, second = notebook.views()
+    first.wait_settled()
+    first.click_pixel(30, 40)
+    second.root.scroll_into_view_if_needed()
+    expect(second.panel("pixel")).to_have_attribute("data-pixel", "30,40", timeout=TIMEOUT)
+    notebook.execute("w.time = 4")
+    first.wait_frame(time=4)
+    second.wait_frame(time=4)
+
+
+def test_page_opened_anew_finds_the_widget_as_it_was(open_notebook: Opener) -> None:
+    notebook = open_notebook(cells=CELLS)
+    notebook.run_all()
+    notebook.widget.click_pixel(30, 40)
+    notebook.execute("w.time = 4")
+    notebook.save()
+    notebook.open()
+    view = notebook.widget
+    view.wait_frame(time=4)
+    expect(view.panel("pixel")).to_have_attribute("data-pixel", "30,40", timeout=TIMEOUT)
+    view.click_pixel(50, 60)
+    notebook.execute(FIND_WIDGET)
+    notebook.wait_for(lambda: notebook.ask("list(_w.pixel)"), [50, 60], "w.pixel")
+
+
+def test_restarted_kernel_is_said_and_run_again_works(open_notebook: Opener) -> None:
+    notebook = open_notebook(cells=CELLS)
+    notebook.run_all()
+    view = notebook.widget
+    notebook.page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+    )
+    notebook.wait_idle()
+    expect(view.part("status")).to_contain_text("run the cell again", timeout=TIMEOUT)
+    expect(view.frame).to_be_visible()
+    notebook.run_all()
+    notebook.widget.click_pixel(30, 40)
+
+
+def test_closed_widget_frees_its_model(open_notebook: Opener) -> None:
+    notebook = open_notebook(cells=CELLS)
+    notebook.run_all()
+    notebook.widget.click_pixel(30, 40)
+    notebook.execute(CLOSE)
+    assert notebook.ask("module() is None")

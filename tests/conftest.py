@@ -1,0 +1,57 @@
+"""What tests need from outside the repository, and what happens where it is absent.
+
+Tests that need a browser or the reference data skip where there is none, and the end of the run says so. What
+`CANVASWIDGET_REQUIRE` names (comma-separated: `browser`, `reference`) must be there: its absence fails.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+HELP = {
+    "browser": "install Chromium or Chrome, or set CANVASWIDGET_BROWSER to the program",
+    "reference": "set CANVASWIDGET_REFERENCE to the folder",
+}
+
+_skipped: Counter[str] = Counter()
+
+
+def required(what: str) -> bool:
+    """Whether `CANVASWIDGET_REQUIRE` names it."""
+    return what in os.environ.get("CANVASWIDGET_REQUIRE", "").replace(" ", "").split(",")
+
+
+def absent(what: str, why: str) -> NoReturn:
+    """Skip the test for want of something, or fail it where that is required."""
+    if required(what):
+        pytest.fail(f"{why}, and CANVASWIDGET_REQUIRE asks for it ({HELP[what]})", pytrace=False)
+    _skipped[what] += 1
+    pytest.skip(f"{why} ({HELP[what]})")
+
+
+def find_reference() -> Path | None:
+    """The folder with the reference data."""
+    named = os.environ.get("CANVASWIDGET_REFERENCE")
+    folder = Path(named) if named else ROOT.parent / "shared" / "reference"
+    return folder if (folder / "README.md").is_file() else None
+
+
+@pytest.fixture
+def reference() -> Path:
+    """The folder with models and maps computed with the released research code."""
+    folder = find_reference()
+    if folder is None:
+        absent("reference", "no reference data")
+    return folder
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for what, count in sorted(_skipped.items()):
+        tests = "test was" if count == 1 else "tests were"
+        terminalreporter.write_line(f"{count} {what} {tests} skipped: {HELP[what]}", yellow=True, bold=True)

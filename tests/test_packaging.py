@@ -1,0 +1,186 @@
+"""What is built is what a user gets: these look at the wheel and the sdist, not at the checkout."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import hatch_build
+from tests.conftest import ROOT
+
+PACKAGE = ROOT / "canvaswidget"
+STATIC = "canvaswidget/widget/static"
+BUNDLE_LIMIT = 250_000
+WHEEL_LIMIT = 12_000_000
+
+
+def run(*command: str, cwd: Path, **environment: str) -> str:
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def build(kind: str, source: Path, target: Path, **environment: str) -> Path:
+    command = [sys.executable, "-m", "build", "--no-isolation", f"--{kind}", "--outdir", str(target), "."]
+    run(*command, cwd=source, **environment)
+    (built,) = target.iterdir()
+    return built
+
+
+def shipped_files() -> set[str]:
+    return {
+        path.relative_to(ROOT).as_posix()
+        for path in PACKAGE.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and ".ipynb_checkpoints" not in path.parts
+    }
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build("sdist", ROOT, tmp_path_factory.mktemp("sdist"))
+
+
+@pytest.fixture(scope="module")
+def unpacked(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("unpacked")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder, filter="data")
+    (root,) = folder.iterdir()
+    return root
+
+
+@pytest.fixture(scope="module")
+def wheel(unpacked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from the source distribution, where there is no Node.js and no network."""
+    nothing = tmp_path_factory.mktemp("empty")
+    return build(
+        "wheel",
+        unpacked,
+        tmp_path_factory.mktemp("wheel"),
+        PATH=str(nothing),
+        PIP_NO_INDEX="1",
+        npm_config_offline="true",
+    )
+
+
+@pytest.mark.packaging
+class TestDistribution:
+    def test_sdist_carries_the_bundle_and_its_sources(self, unpacked: Path) -> None:
+        for name in (
+            f"{STATIC}/widget.js",
+            f"{STATIC}/widget.css",
+            "js/package.json",
+            "hatch_build.py",
+            "LICENSE",
+        ):
+            assert (unpacked / name).is_file(), name
+        assert any((unpacked / "js" / "src").iterdir())
+        assert not (unpacked / "js" / "node_modules").exists()
+
+    def test_wheel_from_sdist_takes_the_bundle_as_it_is(self, wheel: Path, unpacked: Path) -> None:
+        with zipfile.ZipFile(wheel) as archive:
+            for name in ("widget.js", "widget.css"):
+                assert archive.read(f"{STATIC}/{name}") == (unpacked / STATIC / name).read_bytes()
+        assert not (unpacked / "js" / "node_modules").exists()
+
+    def test_wheel_has_every_file_of_the_package_and_nothing_else(self, wheel: Path) -> None:
+        with zipfile.ZipFile(wheel) as archive:
+            names = {name for name in archive.namelist() if ".dist-info/" not in name}
+        assert names == shipped_files()
+
+    def test_sizes(self, wheel: Path) -> None:
+        with zipfile.ZipFile(wheel) as archive:
+            assert 1000 < archive.getinfo(f"{STATIC}/widget.js").file_size < BUNDLE_LIMIT
+            assert archive.getinfo(f"{STATIC}/widget.css").file_size > 100
+        assert wheel.stat().st_size < WHEEL_LIMIT
+
+    def test_installed_wheel_works(self, wheel: Path, tmp_path: Path) -> None:
+        target = tmp_path / "site"
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "-qq",
+            "--no-deps",
+            "--no-index",
+            "--target",
+            str(target),
+        ]
+        run(*pip, str(wheel), cwd=tmp_path)
+        code = (
+            f"import sys; sys.path.insert(0, {str(target)!r})\n"
+            "import canvaswidget as cw\n"
+            "print(cw.__file__)\n"
+            "assert all(hasattr(cw, name) for name in cw.__all__)\n"
+            "widget = cw.CanvasWidget(cw.demo.video())\n"
+            "assert 'export' in str(widget._esm) and '.cw-root' in str(widget._css)\n"
+            "widget.close()\n"
+        )
+        said = run(sys.executable, "-c", code, cwd=tmp_path)
+        assert str(target) in said
+
+
+class TestBuildHook:
+    @pytest.fixture
+    def tree(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """A checkout with a bundle that is one minute newer than its source."""
+        source, static = tmp_path / "js" / "src" / "index.ts", tmp_path / STATIC
+        source.parent.mkdir(parents=True)
+        static.mkdir(parents=True)
+        bundle = (static / "widget.js", static / "widget.css")
+        for path, age in ((source, 60), (bundle[0], 0), (bundle[1], 0)):
+            path.write_text("")
+            os.utime(path, (1_700_000_000 - age,) * 2)
+        for name, value in {
+            "ROOT": tmp_path,
+            "JS": tmp_path / "js",
+            "STATIC": static,
+            "BUNDLE": bundle,
+        }.items():
+            monkeypatch.setattr(hatch_build, name, value)
+        monkeypatch.setattr(hatch_build, "node_on_path", lambda: None)
+        return tmp_path
+
+    @staticmethod
+    def hook(root: Path) -> hatch_build.FrontEndHook:
+        return hatch_build.FrontEndHook(str(root), {}, None, None, str(root), "wheel")  # pyright: ignore[reportArgumentType]
+
+    def test_fresh_bundle_needs_nothing(self, tree: Path) -> None:
+        assert self.hook(tree).dependencies() == []
+        self.hook(tree).initialize("standard", {})
+
+    def test_newer_source_needs_node(self, tree: Path) -> None:
+        (tree / "js" / "src" / "index.ts").touch()
+        assert self.hook(tree).dependencies() == [hatch_build.NODE_WHEEL]
+
+    def test_missing_stylesheet_needs_node(self, tree: Path) -> None:
+        (tree / STATIC / "widget.css").unlink()
+        assert self.hook(tree).dependencies() == [hatch_build.NODE_WHEEL]
+
+    def test_front_end_tests_do_not_make_the_bundle_old(self, tree: Path) -> None:
+        (tree / "js" / "src" / "index.test.ts").write_text("")
+        assert hatch_build.is_fresh()
+
+    def test_source_distribution_is_taken_as_it_is(self, tree: Path) -> None:
+        (tree / "PKG-INFO").write_text("")
+        (tree / "js" / "src" / "index.ts").touch()
+        assert hatch_build.is_fresh()
+
+    def test_neither_bundle_nor_source_is_an_error(self, tree: Path) -> None:
+        (tree / STATIC / "widget.js").unlink()
+        with pytest.raises(RuntimeError, match="neither the built front end"):
+            self.hook(tree).initialize("standard", {})

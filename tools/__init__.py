@@ -1,0 +1,1 @@
+"""Helpers for developing canvaswidget; not part of the package."""
