@@ -1,0 +1,34 @@
+"""The implicit neural canvas, live in a notebook.
+
+An implicit neural representation (INR) is a network that is one image or video. `canvaswidget` shows which neurons
+make a pixel, which pixels a neuron makes, and how both change from frame to frame.
+
+>>> import canvaswidget as cw
+>>> cw.CanvasWidget(cw.demo.video())  # doctest: +SKIP
+"""
+
+from canvaswidget import demo, media, models
+from canvaswidget.fit import fit
+from canvaswidget.inr import INR, as_inr
+from canvaswidget.tracing import Canvas, CaptureError, Layer, UntraceableError, trace
+from canvaswidget.vector_math import settle
+from canvaswidget.widget import CanvasWidget
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "INR",
+    "Canvas",
+    "CanvasWidget",
+    "CaptureError",
+    "Layer",
+    "UntraceableError",
+    "as_inr",
+    "demo",
+    "fit",
+    "media",
+    "models",
+    "trace",
+]
+
+settle()

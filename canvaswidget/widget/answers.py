@@ -1,0 +1,262 @@
+"""From a request's body to the answer's header and its bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+
+from canvaswidget.figures import palettes
+from canvaswidget.widget import view
+from canvaswidget.widget.arrays import Arrays, Chosen, absolute_sum, neuron_at, place_of
+from canvaswidget.widget.levels import colours, fitted, quantise
+from canvaswidget.widget.messages import (
+    Answer,
+    Body,
+    ClustersReply,
+    ClustersRequest,
+    CurveReply,
+    CurveRequest,
+    FrameReply,
+    FrameRequest,
+    GridReply,
+    GridRequest,
+    LayerShare,
+    MapReply,
+    MapRequest,
+    PalettesReply,
+    PixelReply,
+    PixelRequest,
+    RankedNeuron,
+    Selection,
+)
+
+Progress = Callable[[int, int], None]
+Answered = tuple[Answer, bytes]
+
+DEAD = 255
+MAX_RANKED = 1000
+MAX_THUMBNAILS = 4096
+MAX_SIDE = 1024
+
+
+class Answers:
+    """Answers requests about one canvas, one at a time or one within a `checkpoint` of another.
+
+    Whatever the page sends is checked; what is wrong raises TypeError, ValueError, IndexError or
+    KeyError.
+    """
+
+    def __init__(self, arrays: Arrays) -> None:
+        self.arrays = arrays
+
+    def answer(self, body: Body, checkpoint: Progress) -> Answered:
+        """The answer's header and its data, empty for some."""
+        kinds: dict[str, Callable[[Any, Progress], Answered]] = {
+            "palettes": self._palettes,
+            "frame": self._frame,
+            "map": self._map,
+            "grid": self._grid,
+            "pixel": self._pixel,
+            "curve": self._curve,
+            "clusters": self._clusters,
+        }
+        return kinds[view.checked_choice("kind", body["kind"], tuple(kinds))](body, checkpoint)
+
+    def _palettes(self, body: Body, checkpoint: Progress) -> Answered:
+        found = palettes()
+        answer: PalettesReply = {
+            "kind": "palettes",
+            "names": list(found.names),
+            "diverging": list(found.diverging),
+        }
+        return answer, found.tables.tobytes()
+
+    def _frame(self, body: FrameRequest, checkpoint: Progress) -> Answered:
+        time = self._time(body["time"])
+        source = view.checked_choice("source", body["source"], view.CHOICES["source"])
+
+        def compute() -> Answered:
+            arrays, low, high = self.arrays, 0.0, 1.0
+            if source == "reconstruction":
+                levels = colours(arrays.frame(time))
+            elif source == "truth":
+                levels = colours(arrays.truth(time))
+            elif source == "error":
+                levels, low, high = quantise(arrays.error(time), low=0.0)
+            else:
+                levels = np.zeros(arrays.size, np.uint8)
+            answer: FrameReply = {
+                "kind": "frame",
+                "time": time,
+                "source": cast(Any, source),
+                "height": arrays.size[0],
+                "width": arrays.size[1],
+                "channels": 3 if levels.ndim == 3 else 1,
+                "low": low,
+                "high": high,
+                "psnr": None if source == "off" else arrays.psnr(time),
+            }
+            return answer, levels.tobytes()
+
+        return self.arrays.cache.remember((None, "picture", time, source), compute)
+
+    def _map(self, body: MapRequest, checkpoint: Progress) -> Answered:
+        time, chosen = self._time(body["time"]), self._chosen(body["selection"])
+
+        def compute() -> tuple[Any, ...]:
+            values = self.arrays.map(chosen, time, checkpoint)
+            levels, low, high = quantise(values)
+            return levels.tobytes(), low, high, absolute_sum(values)
+
+        key = (self.arrays.canvas.rule, "map", chosen.layer.name, *chosen[1:], time)
+        data, low, high, total = self.arrays.cache.remember(key, compute)
+        answer: MapReply = {
+            "kind": "map",
+            "time": time,
+            "selection": body["selection"],
+            "height": self.arrays.size[0],
+            "width": self.arrays.size[1],
+            "low": low,
+            "high": high,
+            "total": total,
+        }
+        return answer, data
+
+    def _grid(self, body: GridRequest, checkpoint: Progress) -> Answered:
+        time, layer = self._time(body["time"]), self.arrays.layers.find(body["layer"])
+        n_clusters = self._count(body)
+        cluster = view.checked_count("cluster", body["cluster"], -1, n_clusters - 1)
+        side = view.checked_count("side", body["side"], 1, MAX_SIDE)
+        first = view.checked_count("first", body["first"], 0, 2**53)
+        count = view.checked_count("count", body["count"], 0, MAX_THUMBNAILS)
+
+        values, order = self._order(body, time, checkpoint)
+        if cluster >= 0:
+            members = self.arrays.members(Chosen(layer, None, cluster, n_clusters), time, checkpoint)
+            order = order[np.isin(order, members)]
+        places = order[first : first + count]
+        thumbnails = self.arrays.thumbnails(layer, places, side, time, checkpoint)
+        clusters = self.arrays.known_clusters(layer, n_clusters)
+        labels = np.full(values.size, -1) if clusters is None else clusters.labels.ravel()
+        height, width = fitted(self.arrays.size, side)
+        answer: GridReply = {
+            "kind": "grid",
+            "time": time,
+            "layer": layer.name,
+            "first": first,
+            "n_neurons": len(order),
+            "neurons": [neuron_at(layer, place) for place in places],
+            "values": values[places].astype(float).tolist(),
+            "labels": labels[places].tolist(),
+            "height": height,
+            "width": width,
+            "low": [low for _, low, _ in thumbnails],
+            "high": [high for _, _, high in thumbnails],
+        }
+        return answer, b"".join(levels.tobytes() for levels, _, _ in thumbnails)
+
+    def _order(self, body: GridRequest, time: int, checkpoint: Progress) -> tuple[Any, Any]:
+        """``(sort key of every neuron, their places in order)``; at a pixel the key keeps its sign."""
+        layer = self.arrays.layers.find(body["layer"])
+        sort = view.checked_choice("sort", body["sort"], view.CHOICES["sort"])
+        if sort == "index":
+            values = np.arange(np.prod(layer.neurons))
+            return values, values
+        if sort == "pixel":
+            if body["pixel"] is None:
+                raise ValueError("pixel=None: sort='pixel' needs a pixel (y, x)")
+            pixel = view.checked_pixel(body["pixel"], self.arrays.size)
+            values = self.arrays.columns([layer], pixel, time, checkpoint)[layer.name]
+        else:
+            values = self.arrays.totals(layer, time, checkpoint)
+        return values, np.argsort(-np.abs(values), kind="stable")
+
+    def _pixel(self, body: PixelRequest, checkpoint: Progress) -> Answered:
+        arrays, time, chosen = self.arrays, self._time(body["time"]), self._chosen(body["selection"])
+        y, x = pixel = view.checked_pixel(body["pixel"], arrays.size)
+        k = view.checked_count("k", body["k"], 0, MAX_RANKED)
+        columns = arrays.columns(arrays.layers, pixel, time, checkpoint)
+        truth = arrays.canvas.inr.truth
+        answer: PixelReply = {
+            "kind": "pixel",
+            "time": time,
+            "pixel": [y, x],
+            "rgb": arrays.frame(time)[y, x].astype(float).tolist(),
+            "truth": None if truth is None else truth[time, y, x].astype(float).tolist(),
+            "selected": self._selected(chosen, columns[chosen.layer.name]),
+            "neurons": [
+                RankedNeuron(
+                    layer=ranked.layer,
+                    neuron=view.on_wire(ranked.neuron) or [],
+                    value=float(ranked.value),
+                    share=float(ranked.share),
+                )
+                for ranked in arrays.top(columns, k)
+            ],
+            "layers": [share_of(name, column) for name, column in columns.items()],
+        }
+        return answer, b""
+
+    def _selected(self, chosen: Chosen, column: Any) -> float | None:
+        """The selection's map at this pixel; None where it would take clusters that are not known yet."""
+        if chosen.neuron is not None:
+            return float(column[place_of(chosen.layer, chosen.neuron)])
+        if chosen.cluster < 0:
+            return absolute_sum(column)
+        clusters = self.arrays.known_clusters(chosen.layer, chosen.n_clusters)
+        return None if clusters is None else absolute_sum(column[clusters.labels.ravel() == chosen.cluster])
+
+    def _curve(self, body: CurveRequest, checkpoint: Progress) -> Answered:
+        chosen, frames = self._chosen(body["selection"]), [self._time(frame) for frame in body["frames"]]
+        totals: list[float] = []
+        for done, frame in enumerate(frames):
+            checkpoint(done, len(frames))
+            key = (self.arrays.canvas.rule, "total", chosen.layer.name, *chosen[1:], frame)
+            total = self.arrays.cache.get(key)
+            if total is None:
+                total = self.arrays.cache.put(key, self.arrays.total(chosen, frame, checkpoint))
+            totals.append(total)
+        answer: CurveReply = {"kind": "curve", "frames": frames, "totals": totals}
+        return answer, b""
+
+    def _clusters(self, body: ClustersRequest, checkpoint: Progress) -> Answered:
+        time, layer = self._time(body["time"]), self.arrays.layers.find(body["layer"])
+        n_clusters = self._count(body)
+        found = self.arrays.clusters(layer, n_clusters, time, checkpoint)
+        labels = np.where(found.labels < 0, DEAD, found.labels).astype(np.uint8)
+        answer: ClustersReply = {
+            "kind": "clusters",
+            "layer": layer.name,
+            "n_clusters": n_clusters,
+            "counts": found.counts.tolist(),
+        }
+        return answer, labels.tobytes()
+
+    # --- what the page sends --------------------------------------------------------------------------------
+
+    def _time(self, time: Any) -> int:
+        return view.checked_time(time, self.arrays.n_frames)
+
+    def _count(self, body: Any) -> int:
+        return view.checked_count("n_clusters", body["n_clusters"], view.MIN_CLUSTERS, view.MAX_CLUSTERS)
+
+    def _chosen(self, selection: Selection) -> Chosen:
+        layer = self.arrays.layers.find(selection["layer"])
+        n_clusters = self._count(selection)
+        if selection["neuron"] is not None:
+            return Chosen(layer, view.checked_neuron(layer, selection["neuron"]), -1, 1)
+        cluster = view.checked_count("cluster", selection["cluster"], -1, n_clusters - 1)
+        return Chosen(layer, None, cluster, n_clusters if cluster >= 0 else 1)
+
+
+def share_of(layer: str, column: Any) -> LayerShare:
+    """How many of a layer's neurons make half, and nine tenths, of a pixel's absolute contributions."""
+    descending = np.sort(np.abs(column).astype(np.float64))[::-1]
+    running = np.cumsum(descending)
+    total = float(running[-1]) if running.size else 0.0
+    reach = [int(np.searchsorted(running, part * total) + 1) if total > 0 else 0 for part in (0.5, 0.9)]
+    return LayerShare(
+        layer=layer, n_neurons=int(running.size), total=total, n50=reach[0], n90=min(reach[1], running.size)
+    )

@@ -1,0 +1,225 @@
+"""What the views show, as plain arrays from the canvas: long work in blocks, and nothing computed twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from canvaswidget.analysis.clustering import Clusters, cluster
+from canvaswidget.tracing.layers import Layer, Layers
+from canvaswidget.tracing.results import Ranked
+from canvaswidget.widget import view
+from canvaswidget.widget.cache import ByteCache
+from canvaswidget.widget.levels import Bytes, Floats, check_finite, fitted, quantise, shrink
+from canvaswidget.widget.view import Neuron
+
+Progress = Callable[[int, int], None]
+Indices = npt.NDArray[np.intp]
+
+BLOCK_BYTES = 8 * 2**20  # of maps at a time, so that something more urgent waits for milliseconds only
+
+
+class Chosen(NamedTuple):
+    """Neurons of a layer: one, else one cluster, else all."""
+
+    layer: Layer
+    neuron: Neuron | None
+    cluster: int
+    n_clusters: int
+
+
+class Arrays:
+    """Frames, maps, columns and clusters of one canvas.
+
+    Parameters
+    ----------
+    canvas : Canvas
+    cache : ByteCache
+        Shared with the canvas of another rule: what depends on the rule has it first in its key, frames have
+        None.
+    """
+
+    def __init__(self, canvas: Any, cache: ByteCache) -> None:
+        self.canvas = canvas
+        self.cache = cache
+        self.layers = Layers(canvas.traced_layers)
+        self.size: tuple[int, int] = canvas.inr.size
+        self.n_frames: int = canvas.inr.n_frames
+        self._clusters: dict[
+            tuple[str, int], Clusters
+        ] = {}  # small, and never forgotten: the page knows them
+
+    # --- pictures -------------------------------------------------------------------------------------------
+
+    def frame(self, time: int) -> Floats:
+        """The raw output ``(h, w, 3)``."""
+
+        def compute() -> Floats:
+            image = np.asarray(self.canvas.frame(time), np.float32)
+            check_finite(f"frame {time} of the model", image)
+            return image
+
+        return self.cache.remember((None, "frame", time), compute)
+
+    def truth(self, time: int) -> Floats:
+        """The signal itself ``(h, w, 3)``."""
+        truth = self.canvas.inr.truth
+        if truth is None:
+            raise ValueError(
+                "source: this INR has no truth; give it with truth=, an array of frames in [0, 1]"
+            )
+        return truth[time]
+
+    def psnr(self, time: int) -> float | None:
+        """Of the clipped output, in dB, at most 100; None without truth."""
+        if self.canvas.inr.truth is None:
+            return None
+        squared = (np.clip(self.frame(time), 0, 1).astype(np.float64) - self.truth(time)) ** 2
+        return float(-10 * np.log10(max(squared.mean(), 1e-10)))
+
+    def error(self, time: int) -> Floats:
+        """Absolute difference of the clipped output and the signal, the mean over channels, ``(h, w)``."""
+        return np.abs(np.clip(self.frame(time), 0, 1) - self.truth(time)).mean(2)
+
+    # --- maps -----------------------------------------------------------------------------------------------
+
+    def maps(self, layer: Layer, neurons: Indices, time: int) -> Floats:
+        """Signed maps of neurons given by their place in C order."""
+        places = neurons if len(layer.neurons) == 1 else np.stack(np.unravel_index(neurons, layer.neurons), 1)
+        maps = np.asarray(self.canvas.maps(layer.name, places, frame=time), np.float32)
+        if not np.isfinite(maps).all():
+            first = int(np.flatnonzero(~np.isfinite(maps).all((1, 2)))[0])
+            neuron = tuple(int(part) for part in np.atleast_1d(places[first]))
+            name = neuron[0] if len(neuron) == 1 else neuron
+            check_finite(f"the map of layer {layer.name!r}, neuron {name}, frame {time}", maps[first])
+        return maps
+
+    def map(self, chosen: Chosen, time: int, checkpoint: Progress) -> Floats:
+        """Signed for one neuron; the sum of absolute maps for a cluster or a whole layer."""
+        layer = chosen.layer
+        if chosen.neuron is not None:
+            return self.maps(layer, np.array([place_of(layer, chosen.neuron)]), time)[0]
+        if chosen.cluster < 0:
+            sums = np.asarray(self.summary(layer, time, checkpoint).pixel_abs)
+            check_finite(f"the sum of the maps of layer {layer.name!r}, frame {time}", sums)
+            return sums
+        members = self.members(chosen, time, checkpoint)
+        total = np.zeros(self.size, np.float64)
+        for first, block in self._blocks(members):
+            checkpoint(first, len(members))
+            total += np.abs(self.maps(layer, block, time)).sum(0, dtype=np.float64)
+        return total.astype(np.float32)
+
+    def total(self, chosen: Chosen, time: int, checkpoint: Progress) -> float:
+        """The sum of the absolute maps over the frame."""
+        if chosen.neuron is not None:
+            return absolute_sum(self.map(chosen, time, checkpoint))
+        totals = self.totals(chosen.layer, time, checkpoint)
+        if chosen.cluster >= 0:
+            totals = totals[self.members(chosen, time, checkpoint)]
+        return absolute_sum(totals)
+
+    def thumbnails(
+        self, layer: Layer, neurons: Indices, side: int, time: int, checkpoint: Progress
+    ) -> list[tuple[Bytes, float, float]]:
+        """Small signed maps, as levels with their range."""
+        size = fitted(self.size, side)
+        keys = [(self.canvas.rule, "thumbnail", layer.name, time, size, int(neuron)) for neuron in neurons]
+        found = [self.cache.get(key) for key in keys]
+        missing = np.flatnonzero([thumbnail is None for thumbnail in found])
+        for first, block in self._blocks(missing):
+            checkpoint(first, len(missing))
+            small = shrink(self.maps(layer, neurons[block], time), size)
+            for place, values in zip(block, small, strict=True):
+                found[place] = self.cache.put(keys[place], quantise(values))
+        return found
+
+    def summary(self, layer: Layer, time: int, checkpoint: Progress) -> Any:
+        """Totals of a layer; kept by the canvas."""
+        return self.canvas.summary(layer.name, frame=time, progress=checkpoint)
+
+    def totals(self, layer: Layer, time: int, checkpoint: Progress) -> Floats:
+        """Each neuron's sum of its absolute map, in C order."""
+        totals = np.asarray(self.summary(layer, time, checkpoint).neuron_abs).ravel()
+        check_finite(f"the totals of layer {layer.name!r}, frame {time}", totals)
+        return totals
+
+    # --- a pixel --------------------------------------------------------------------------------------------
+
+    def columns(
+        self, layers: Sequence[Layer], pixel: tuple[int, int], time: int, checkpoint: Progress
+    ) -> dict[str, Floats]:
+        """Every neuron's contribution to a pixel, in C order, by layer."""
+        found: dict[str, Floats] = {}
+        for layer in layers:
+            key = (self.canvas.rule, "column", layer.name, time, pixel)
+            column = self.cache.get(key)
+            if column is None:
+                checkpoint(0, 0)
+                name = layer.name
+                column = np.array(
+                    self.canvas.pixel(*pixel, frame=time, layers=[name])[name], np.float32
+                ).ravel()
+                check_finite(f"the contributions of layer {name!r} to pixel {pixel}, frame {time}", column)
+                self.cache.put(key, column)
+            found[layer.name] = column
+        return found
+
+    def top(self, columns: Mapping[str, Floats], k: int) -> list[Ranked]:
+        """The `k` neurons that contribute most, across layers: `Canvas.top` from what is known already."""
+        ranked = []
+        for name, column in columns.items():
+            layer, total = self.layers.find(name), absolute_sum(column)
+            for place in np.argsort(-np.abs(column), kind="stable")[:k]:
+                neuron = view.checked_neuron(layer, neuron_at(layer, place))
+                value = float(column[place])
+                ranked.append(Ranked(name, neuron, value, abs(value) / total if total else 0.0))
+        return sorted(ranked, key=lambda neuron: -abs(neuron.value))[:k]
+
+    # --- clusters -------------------------------------------------------------------------------------------
+
+    def clusters(self, layer: Layer, n_clusters: int, time: int, checkpoint: Progress) -> Clusters:
+        """Groups of neurons that look alike at a frame.
+
+        The first frame they are asked for at decides: they keep their names and members while time runs.
+        """
+        found = self.known_clusters(layer, n_clusters)
+        if found is None:
+            found = cluster(self.canvas, layer.name, n_clusters, frame=time, progress=checkpoint)
+            self._clusters[layer.name, n_clusters] = found
+        return found
+
+    def known_clusters(self, layer: Layer, n_clusters: int) -> Clusters | None:
+        """Those already computed."""
+        return self._clusters.get((layer.name, n_clusters))
+
+    def members(self, chosen: Chosen, time: int, checkpoint: Progress) -> Indices:
+        """Neurons of a cluster, by their place in C order."""
+        labels = self.clusters(chosen.layer, chosen.n_clusters, time, checkpoint).labels.ravel()
+        return np.flatnonzero(labels == chosen.cluster)
+
+    # --- blocks ---------------------------------------------------------------------------------------------
+
+    def _blocks(self, indices: Indices) -> Iterator[tuple[int, Indices]]:
+        """``(how many are done, the next few)``."""
+        step = max(1, BLOCK_BYTES // (4 * self.size[0] * self.size[1]))
+        for first in range(0, len(indices), step):
+            yield first, indices[first : first + step]
+
+
+def place_of(layer: Layer, neuron: Neuron) -> int:
+    """A neuron's place in C order."""
+    return int(np.ravel_multi_index(neuron if isinstance(neuron, tuple) else (neuron,), layer.neurons))
+
+
+def neuron_at(layer: Layer, place: int) -> list[int]:
+    """The neuron at a place in C order, as messages have it."""
+    return [int(part) for part in np.unravel_index(place, layer.neurons)]
+
+
+def absolute_sum(values: Floats) -> float:
+    """Of many small numbers, in double precision."""
+    return float(np.abs(values).sum(dtype=np.float64))

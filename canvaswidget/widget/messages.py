@@ -1,0 +1,326 @@
+"""The wire: every message and every shared shape, once, for both sides.
+
+The page's half, ``js/src/messages.ts``, is printed by ``python -m canvaswidget.widget.messages``; a test keeps
+the two equal. A request goes ``page -> kernel`` as ``{"type": "request", "id", "view", "body"}`` and is answered by
+exactly one `Reply`, `Cancelled` or `Failed` with the same id. Image data is the reply's first binary buffer; a later
+buffer is padding (see ``session.py``) and carries nothing.
+"""
+
+from __future__ import annotations
+
+import types
+from typing import Any, Literal, TypedDict, Union, get_args, get_origin, get_type_hints
+
+Source = Literal["reconstruction", "truth", "error", "off"]
+Sort = Literal["pixel", "total", "index"]
+Maps = Literal["magnitude", "signed"]
+
+
+class LayerInfo(TypedDict):
+    """A layer the rule can trace; `neurons` is `[n]` for units and `[n_in, n_out]` for kernels."""
+
+    name: str
+    op: str
+    neurons: list[int]
+    grid: list[int]
+
+
+class CanvasInfo(TypedDict):
+    """What the page must know of the canvas before it asks anything (trait `_canvas`)."""
+
+    title: str
+    height: int
+    width: int
+    n_frames: int
+    layers: list[LayerInfo]
+    rules: list[str]
+    has_truth: bool
+    device: str
+
+
+class Selection(TypedDict):
+    """Neurons of a layer: one (`neuron`), else one cluster (`cluster >= 0`), else the whole layer."""
+
+    layer: str
+    neuron: list[int] | None
+    cluster: int
+    n_clusters: int
+
+
+# --- requests -------------------------------------------------------------------------------------------------
+
+
+class PalettesRequest(TypedDict):
+    kind: Literal["palettes"]
+
+
+class FrameRequest(TypedDict):
+    kind: Literal["frame"]
+    time: int
+    source: Source
+
+
+class MapRequest(TypedDict):
+    kind: Literal["map"]
+    time: int
+    selection: Selection
+
+
+class GridRequest(TypedDict):
+    """Thumbnails `first .. first + count` of the layer's neurons in the order `sort`, within the cluster if any."""
+
+    kind: Literal["grid"]
+    time: int
+    layer: str
+    cluster: int
+    n_clusters: int
+    sort: Sort
+    pixel: list[int] | None
+    first: int
+    count: int
+    side: int
+
+
+class PixelRequest(TypedDict):
+    kind: Literal["pixel"]
+    time: int
+    pixel: list[int]
+    k: int
+    selection: Selection
+
+
+class CurveRequest(TypedDict):
+    """The selection's total on some frames; the page asks for a few at a time."""
+
+    kind: Literal["curve"]
+    frames: list[int]
+    selection: Selection
+
+
+class ClustersRequest(TypedDict):
+    kind: Literal["clusters"]
+    time: int
+    layer: str
+    n_clusters: int
+
+
+Body = Union[
+    PalettesRequest,
+    FrameRequest,
+    MapRequest,
+    GridRequest,
+    PixelRequest,
+    CurveRequest,
+    ClustersRequest,
+]
+
+
+class Request(TypedDict):
+    """`view` names the asking part of the page: a newer request of a view replaces its older one."""
+
+    type: Literal["request"]
+    id: int
+    view: str
+    body: Body
+
+
+class Cancel(TypedDict):
+    type: Literal["cancel"]
+    id: int
+
+
+# --- replies --------------------------------------------------------------------------------------------------
+
+
+class PalettesReply(TypedDict):
+    """Buffer: `len(names) * 256 * 3` bytes of RGB. `diverging` names those centred on zero."""
+
+    kind: Literal["palettes"]
+    names: list[str]
+    diverging: list[str]
+
+
+class FrameReply(TypedDict):
+    """Buffer: `height * width * channels` bytes. With one channel they are levels of `low .. high`."""
+
+    kind: Literal["frame"]
+    time: int
+    source: Source
+    height: int
+    width: int
+    channels: int
+    low: float
+    high: float
+    psnr: float | None
+
+
+class MapReply(TypedDict):
+    """Buffer: `height * width` levels; value = low + level / 255 * (high - low). `total` sums absolute values."""
+
+    kind: Literal["map"]
+    time: int
+    selection: Selection
+    height: int
+    width: int
+    low: float
+    high: float
+    total: float
+
+
+class GridReply(TypedDict):
+    """Buffer: one `height * width` thumbnail of levels after the other, each with its own `low` and `high`.
+
+    `values` is the sort key; `labels` the cluster of each neuron, -1 where clusters are not known yet.
+    """
+
+    kind: Literal["grid"]
+    time: int
+    layer: str
+    first: int
+    n_neurons: int
+    neurons: list[list[int]]
+    values: list[float]
+    labels: list[int]
+    height: int
+    width: int
+    low: list[float]
+    high: list[float]
+
+
+class RankedNeuron(TypedDict):
+    """`share` is of the absolute contributions of all neurons of its layer at this pixel."""
+
+    layer: str
+    neuron: list[int]
+    value: float
+    share: float
+
+
+class LayerShare(TypedDict):
+    """How many neurons of a layer make 50 % and 90 % of a pixel."""
+
+    layer: str
+    n_neurons: int
+    total: float
+    n50: int
+    n90: int
+
+
+class PixelReply(TypedDict):
+    """`rgb` is the raw output; `selected` the exact contribution of the selected neuron to this pixel."""
+
+    kind: Literal["pixel"]
+    time: int
+    pixel: list[int]
+    rgb: list[float]
+    truth: list[float] | None
+    selected: float | None
+    neurons: list[RankedNeuron]
+    layers: list[LayerShare]
+
+
+class CurveReply(TypedDict):
+    kind: Literal["curve"]
+    frames: list[int]
+    totals: list[float]
+
+
+class ClustersReply(TypedDict):
+    """Buffer: one byte a neuron of the layer in C order, its cluster; 255 marks a dead neuron."""
+
+    kind: Literal["clusters"]
+    layer: str
+    n_clusters: int
+    counts: list[int]
+
+
+Answer = Union[
+    PalettesReply,
+    FrameReply,
+    MapReply,
+    GridReply,
+    PixelReply,
+    CurveReply,
+    ClustersReply,
+]
+
+
+class Reply(TypedDict):
+    type: Literal["reply"]
+    id: int
+    seconds: float
+    body: Answer
+
+
+class Cancelled(TypedDict):
+    """A newer request of the view, or the page, made the answer unwanted."""
+
+    type: Literal["cancelled"]
+    id: int
+
+
+class Failed(TypedDict):
+    type: Literal["error"]
+    id: int
+    message: str
+
+
+class Progress(TypedDict):
+    type: Literal["progress"]
+    id: int
+    done: int
+    total: int
+
+
+FromPage = Union[Request, Cancel]
+FromKernel = Union[Reply, Cancelled, Failed, Progress]
+
+
+# --- the page's half ------------------------------------------------------------------------------------------
+
+_SCALARS = {str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
+
+
+def _aliases() -> dict[str, Any]:
+    names = ("Source", "Sort", "Maps", "Body", "Answer", "FromPage", "FromKernel")
+    return {name: globals()[name] for name in names}
+
+
+def _members(annotation: Any) -> str:
+    if get_origin(annotation) is Literal:
+        return " | ".join(f'"{value}"' for value in get_args(annotation))
+    return " | ".join(_typescript(argument) for argument in get_args(annotation))
+
+
+def _typescript(annotation: Any) -> str:
+    if annotation in _SCALARS:
+        return _SCALARS[annotation]
+    if isinstance(annotation, type) and hasattr(annotation, "__total__"):
+        return annotation.__name__
+    for name, alias in _aliases().items():
+        if annotation == alias:
+            return name
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is list:
+        inner = _typescript(arguments[0])
+        return f"({inner})[]" if " " in inner else f"{inner}[]"
+    if origin in (Literal, Union, types.UnionType):
+        return _members(annotation)
+    raise TypeError(f"{annotation!r} has no place on the wire")
+
+
+def typescript() -> str:
+    """The module ``js/src/messages.ts``."""
+    lines = ["// Printed by `python -m canvaswidget.widget.messages`: change that file, not this one."]
+    for name, alias in _aliases().items():
+        lines += ["", f"export type {name} = {_members(alias)};"]
+    for name, value in list(globals().items()):
+        if isinstance(value, type) and hasattr(value, "__total__") and name != "TypedDict":
+            lines += ["", f"export interface {name} {{"]
+            lines += [f"  {field}: {_typescript(hint)};" for field, hint in get_type_hints(value).items()]
+            lines += ["}"]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(typescript(), end="")

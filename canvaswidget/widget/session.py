@@ -1,0 +1,216 @@
+"""Answers what the page asks: the requests of `messages` in, one reply, `cancelled` or `error` each out.
+
+There is no widget and no comm in here: a message comes with a function that takes its answers. They are
+computed by one `Worker`, most urgent first, and the function is called on its thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import weakref
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Any, TypeVar, cast
+
+from canvaswidget.widget.answers import Answers
+from canvaswidget.widget.arrays import Arrays
+from canvaswidget.widget.cache import ByteCache
+from canvaswidget.widget.messages import Answer, Body, FromKernel, FromPage
+from canvaswidget.widget.worker import Cancelled, Checkpoint, Job, Worker
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Reply = Callable[[FromKernel, list[bytes]], None]
+
+CACHE_BYTES = 256 * 2**20
+
+# A message under about 64 KB waits 40 ms more in the stock notebook server (Nagle's algorithm meets delayed
+# acknowledgements), so a reply is filled up with zeros that nobody reads.
+PADDED_BYTES = 66_000
+
+# How urgent: what the eye follows first. What needs a pass over a layer comes after all that does not.
+PRIORITIES = {"palettes": 0, "frame": 1, "pixel": 2, "map": 3, "grid": 4, "clusters": 7, "curve": 8}
+LONG_MAP, LONG_GRID = 5, 6
+CALL_PRIORITY = 0
+
+
+class Session:
+    """The kernel's end of one widget.
+
+    Parameters
+    ----------
+    canvas : Canvas
+    cache_bytes : int
+        Bound of the answers that are kept.
+    clock : callable, optional
+        Seconds, for what is reported; replaced in tests.
+    """
+
+    def __init__(
+        self, canvas: Any, cache_bytes: int = CACHE_BYTES, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._cache = ByteCache(cache_bytes)
+        self._answers: Answers | None = Answers(Arrays(canvas, self._cache))
+        self._worker = Worker(clock)
+        self._counts: Counter[str] = Counter()
+        self._counting = threading.Lock()
+        self._last_seconds: float | None = None
+        # Also at the interpreter's end, which must not come while the worker is inside torch.
+        self._finalizer = weakref.finalize(self, self._worker.close)
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._answers is None
+
+    @property
+    def canvas(self) -> Any:
+        """What the session answers about."""
+        return self.arrays.canvas
+
+    @property
+    def arrays(self) -> Arrays:
+        """The canvas's arrays; to be used inside `call`."""
+        if self._answers is None:
+            raise RuntimeError("the widget is closed; make a new one")
+        return self._answers.arrays
+
+    # --- messages -------------------------------------------------------------------------------------------
+
+    def handle(self, message: FromPage, reply: Reply) -> None:
+        """Take a message of the page; returns at once.
+
+        Parameters
+        ----------
+        message : dict
+            A request, or the id of one to cancel. Nothing about it is taken for granted.
+        reply : callable
+            ``reply(message, buffers)`` takes what goes back, on any thread. A request's id gets exactly one
+            `Reply`, `Cancelled` or `Failed`, and before that any number of `Progress`.
+        """
+        kind, key = _get(message, "type"), _get(message, "id")
+        if isinstance(key, bool) or not isinstance(key, int):
+            log.warning("a message without an id was ignored: %.200r", message)
+        elif kind == "cancel":
+            self._worker.cancel(key)
+        elif kind == "request":
+            self._request(key, message, reply)
+        else:
+            reply(
+                {"type": "error", "id": key, "message": f"type={kind!r}: expected 'request' or 'cancel'"}, []
+            )
+
+    def _request(self, key: int, message: FromPage, reply: Reply) -> None:
+        self._count("requests")
+        view, body = _get(message, "view"), _get(message, "body")
+
+        def work(checkpoint: Checkpoint) -> tuple[Answer, bytes]:
+            if self._answers is None:
+                raise Cancelled
+            return self._answers.answer(cast(Body, body), checkpoint)
+
+        def done(result: Any, error: BaseException | None, seconds: float) -> None:
+            if error is None:
+                answer, data = result
+                self._count("answered")
+                self._last_seconds = seconds
+                reply({"type": "reply", "id": key, "seconds": seconds, "body": answer}, _padded(data))
+            elif isinstance(error, Cancelled):
+                self._count("cancelled")
+                reply({"type": "cancelled", "id": key}, [])
+            else:
+                self._count("failed")
+                log.error("request %.300r failed", body, exc_info=error)
+                reply({"type": "error", "id": key, "message": one_line(error)}, [])
+
+        def progress(completed: int, total: int) -> None:
+            reply({"type": "progress", "id": key, "done": completed, "total": total}, [])
+
+        if not isinstance(view, str) or _get(body, "kind") not in PRIORITIES:
+            done(None, ValueError(f"view={view!r}, kind={_get(body, 'kind')!r}: no such request"), 0.0)
+            return
+        priority = _priority(cast(Body, body))
+        self._worker.submit(Job(work, done, priority=priority, view=view, key=key, progress=progress))
+
+    # --- the kernel's own wishes ----------------------------------------------------------------------------
+
+    def call(self, function: Callable[[Checkpoint], T]) -> T:
+        """What `function` returns or raises, run on the worker: torch belongs to that thread."""
+        if self._worker.is_current_thread:
+            return function(cast(Checkpoint, lambda done=0, total=0: None))
+        future: Future[T] = Future()
+
+        def done(result: Any, error: BaseException | None, seconds: float) -> None:
+            if isinstance(error, Cancelled):
+                future.set_exception(
+                    RuntimeError("the widget was closed, or its rule was changed, meanwhile")
+                )
+            elif error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        key = object()
+        self._worker.submit(Job(function, done, priority=CALL_PRIORITY, key=key))
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            self._worker.cancel(key)
+            raise
+
+    def replace(self, canvas: Any) -> None:
+        """Answer about another canvas of the same INR; what is under way for the old one is cancelled."""
+        if self._answers is None:
+            return
+        rules = {self.canvas.rule, canvas.rule}
+        self._answers = Answers(Arrays(canvas, self._cache))
+        self._worker.cancel()
+        self.call(lambda checkpoint: self._cache.drop(lambda key: key[0] in rules))
+
+    def close(self) -> None:
+        """Cancel everything, wait for the worker to end, and let go of the canvas. May be called again."""
+        self._worker.close()
+        self._answers = None
+        self._cache.clear()
+
+    def stats(self) -> dict[str, Any]:
+        """How many requests came and how they ended; seconds the last answer took; bytes of kept answers."""
+        with self._counting:
+            counts = {name: self._counts[name] for name in ("requests", "answered", "cancelled", "failed")}
+        return {**counts, "last_seconds": self._last_seconds, "cache_bytes": self._cache.n_bytes}
+
+    def _count(self, what: str) -> None:
+        with self._counting:
+            self._counts[what] += 1
+
+
+def one_line(error: BaseException) -> str:
+    """An error as the page shows it: its own words if it was raised to be read, else its type too."""
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    first = text.strip().split("\n")[0].strip()
+    if isinstance(error, TypeError | ValueError | IndexError | KeyError) and " " in first:
+        return first
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
+def _get(message: Any, name: str) -> Any:
+    return message.get(name) if isinstance(message, Mapping) else None
+
+
+def _priority(body: Body) -> int:
+    """From the request alone; one that turns out to be wrong fails soon, whatever its place."""
+    if body["kind"] == "map" and _get(_get(body, "selection"), "neuron") is None:
+        return LONG_MAP
+    if body["kind"] == "grid" and (_get(body, "sort") == "total" or _get(body, "cluster") != -1):
+        return LONG_GRID
+    return PRIORITIES[body["kind"]]
+
+
+def _padded(data: bytes) -> list[bytes]:
+    """The data, and zeros up to `PADDED_BYTES`; see there."""
+    missing = PADDED_BYTES - len(data)
+    return [data, bytes(missing)] if missing > 0 else [data]

@@ -1,0 +1,163 @@
+"""The widget's traits, checked against the canvas's facts the moment that Python or the page sets them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import traitlets
+
+from canvaswidget.figures import palettes
+from canvaswidget.tracing.layers import Layers
+from canvaswidget.tracing.rules import RULES
+from canvaswidget.widget import view
+from canvaswidget.widget.messages import CanvasInfo
+
+
+class Facts(NamedTuple):
+    """What checking a view takes; it outlives the canvas."""
+
+    title: str
+    layers: Layers
+    size: tuple[int, int]
+    n_frames: int
+    has_truth: bool
+    device: str
+
+    @classmethod
+    def of(cls, canvas: Any) -> Facts:
+        """Those of a canvas."""
+        inr = canvas.inr
+        layers = Layers(canvas.traced_layers)
+        return cls(inr.name, layers, inr.size, inr.n_frames, inr.truth is not None, str(canvas.device))
+
+    def on_wire(self) -> CanvasInfo:
+        """As the page gets them; a layer without a grid of its own works on every pixel."""
+        return {
+            "title": self.title,
+            "height": self.size[0],
+            "width": self.size[1],
+            "n_frames": self.n_frames,
+            "layers": [
+                {
+                    "name": layer.name,
+                    "op": layer.op,
+                    "neurons": list(layer.neurons),
+                    "grid": list(layer.grid or self.size),
+                }
+                for layer in self.layers
+            ],
+            "rules": list(RULES),
+            "has_truth": self.has_truth,
+            "device": self.device,
+        }
+
+
+Check = Callable[[Any, Any], Any]
+
+
+class Checked(traitlets.TraitType[Any, Any]):
+    """A trait whose value is what ``check(widget, value)`` returns."""
+
+    def __init__(self, check: Check, default: Any = None, **keywords: Any) -> None:
+        super().__init__(default_value=default, **keywords)
+        self._check = check
+        self.tag(sync=True)
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """Raise TypeError, ValueError, IndexError or KeyError, which name what is accepted."""
+        return self._check(obj, value)
+
+
+class LayerTrait(Checked):
+    """A layer by name, unique part of it, or index. A neuron that the new layer hasn't is let go first."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda widget, value: widget.facts.layers.find(value).name, "")
+
+    def set(self, obj: Any, value: Any) -> None:
+        """Set the trait."""
+        name = self._validate(obj, value)
+        if obj.neuron is not None and not view.fits(obj.facts.layers.find(name), obj.neuron):
+            obj.neuron = None
+        super().set(obj, name)
+
+
+class CountTrait(Checked):
+    """The number of clusters. A cluster beyond it is let go first."""
+
+    def __init__(self) -> None:
+        low, high = view.MIN_CLUSTERS, view.MAX_CLUSTERS
+        super().__init__(lambda widget, value: view.checked_count("n_clusters", value, low, high), 6)
+
+    def set(self, obj: Any, value: Any) -> None:
+        """Set the trait."""
+        count = self._validate(obj, value)
+        if obj.cluster >= count:
+            obj.cluster = -1
+        super().set(obj, count)
+
+
+class RuleTrait(Checked):
+    """A rule that the model can be traced under; the canvas is another one by the time it is set."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda widget, value: widget._trace_under(value).rule, "")
+
+    def set(self, obj: Any, value: Any) -> None:
+        """Set the trait."""
+        with obj.hold_sync():  # the page must see the rule and its layers at once
+            rule = self._validate(obj, value)
+            obj._use_rule(rule)
+            super().set(obj, rule)
+
+
+def neuron_trait() -> Checked:
+    """None, a unit or a kernel ``(i, o)`` of the current layer."""
+    trait = Checked(lambda w, v: view.checked_neuron(w.facts.layers.find(w.layer), v), allow_none=True)
+    return trait.tag(to_json=lambda value, _: view.on_wire(value))
+
+
+def pixel_trait() -> Checked:
+    """None or ``(y, x)``."""
+    trait = Checked(lambda widget, value: view.checked_pixel(value, widget.facts.size), allow_none=True)
+    return trait.tag(to_json=lambda value, _: None if value is None else list(value))
+
+
+def time_trait() -> Checked:
+    """A frame."""
+    return Checked(lambda widget, value: view.checked_time(value, widget.facts.n_frames), 0)
+
+
+def cluster_trait() -> Checked:
+    """A cluster, or -1 for all."""
+    return Checked(lambda widget, value: view.checked_count("cluster", value, -1, widget.n_clusters - 1), -1)
+
+
+def palette_trait() -> Checked:
+    """The name of a palette."""
+    return Checked(lambda _, value: view.checked_choice("palette", value, palettes().names), "viridis")
+
+
+def source_trait() -> Checked:
+    """What is under the map; truth and error need a truth."""
+
+    def check(widget: Any, value: Any) -> str:
+        source = view.checked_choice("source", value, view.CHOICES["source"])
+        if source in ("truth", "error") and not widget.facts.has_truth:
+            raise ValueError(
+                f"source={source!r}: this INR has no truth; give truth=, an array of frames in [0, 1]"
+            )
+        return source
+
+    return Checked(check, "reconstruction")
+
+
+def choice_trait(name: str, default: str) -> Checked:
+    """One of a few words."""
+    return Checked(lambda _, value: view.checked_choice(name, value, view.CHOICES[name]), default)
+
+
+def number_trait(name: str, default: float) -> Checked:
+    """A number within its range."""
+    return Checked(lambda _, value: view.checked_number(name, value), default)

@@ -1,0 +1,99 @@
+"""What a view may be set to: each function returns what is given as a plain value, or objects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, get_args
+
+from canvaswidget.inr import checked_index
+from canvaswidget.tracing.layers import Layer
+from canvaswidget.widget.messages import Maps, Sort, Source
+
+Neuron = int | tuple[int, int]
+Pixel = tuple[int, int]
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "source": get_args(Source),
+    "sort": get_args(Sort),
+    "maps": get_args(Maps),
+}
+RANGES: dict[str, tuple[float, float]] = {"opacity": (0, 1), "contrast": (1, 20), "fps": (1, 60)}
+MIN_CLUSTERS, MAX_CLUSTERS = 2, 12  # more colours can't be told apart
+
+
+def checked_neuron(layer: Layer, neuron: Any) -> Neuron:
+    """A unit of a linear layer, an int, or a kernel of a convolution, ``(i, o)``; may be negative."""
+    shape = layer.neurons
+    parts = tuple(neuron) if isinstance(neuron, Iterable) and not isinstance(neuron, str) else (neuron,)
+    if len(parts) != len(shape):
+        form = "a kernel (i, o)" if len(shape) == 2 else "a unit, an int"
+        raise ValueError(f"neuron={neuron!r}: layer {layer.name!r} takes {form}, of {_by(shape)}")
+    names = ("neuron",) if len(shape) == 1 else ("neuron[0]", "neuron[1]")
+    found = tuple(_index(name, part, n) for name, part, n in zip(names, parts, shape, strict=True))
+    return found[0] if len(found) == 1 else (found[0], found[1])
+
+
+def fits(layer: Layer, neuron: Neuron) -> bool:
+    """Whether the layer has this neuron."""
+    try:
+        checked_neuron(layer, neuron)
+    except (TypeError, ValueError, IndexError):
+        return False
+    return True
+
+
+def on_wire(neuron: Neuron | None) -> list[int] | None:
+    """A neuron as messages have it: ``[unit]`` or ``[i, o]``."""
+    if neuron is None:
+        return None
+    return list(neuron) if isinstance(neuron, tuple) else [neuron]
+
+
+def checked_pixel(pixel: Any, size: Sequence[int]) -> Pixel:
+    """``(y, x)`` within the frame; negative ones count from the end."""
+    parts = tuple(pixel) if isinstance(pixel, Iterable) and not isinstance(pixel, str) else ()
+    if len(parts) != 2:
+        raise ValueError(f"pixel={pixel!r}: expected (y, x), within {_by(size)}")
+    return _index("pixel[0]", parts[0], size[0]), _index("pixel[1]", parts[1], size[1])
+
+
+def checked_time(time: Any, n_frames: int) -> int:
+    """A frame number; negative ones count from the end."""
+    return _index("time", time, n_frames)
+
+
+def checked_count(argument: str, count: Any, low: int, high: int) -> int:
+    """A whole number within bounds."""
+    if isinstance(count, bool) or not hasattr(count, "__index__"):
+        raise TypeError(f"{argument}={count!r}: expected an int from {low} to {high}")
+    if not low <= int(count) <= high:
+        raise ValueError(f"{argument}={int(count)}: expected {low} to {high}")
+    return int(count)
+
+
+def checked_choice(argument: str, value: Any, choices: Sequence[str]) -> str:
+    """One of some words."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{argument}={value!r}: expected one of {', '.join(map(repr, choices))}")
+    return value
+
+
+def checked_number(argument: str, value: Any) -> float:
+    """A finite number within `RANGES`."""
+    low, high = RANGES[argument]
+    if isinstance(value, bool) or not hasattr(value, "__float__"):
+        raise TypeError(f"{argument}={value!r}: expected a number from {low} to {high}")
+    if not (math.isfinite(value) and low <= value <= high):
+        raise ValueError(f"{argument}={value!r}: expected {low} to {high}")
+    return float(value)
+
+
+def _index(argument: str, value: Any, length: int) -> int:
+    if isinstance(value, bool):
+        raise TypeError(f"{argument}={value!r}: expected an int")
+    return checked_index(argument, value, length)
+
+
+def _by(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))

@@ -1,0 +1,364 @@
+"""`CanvasWidget`: the canvas of an INR, live in a notebook."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextvars
+import difflib
+import io
+import logging
+import weakref
+from copy import copy
+from importlib import resources
+from pathlib import Path
+from typing import Any, ClassVar
+
+import anywidget
+import traitlets
+from matplotlib.figure import Figure
+
+from canvaswidget import figures
+from canvaswidget.inr import INR, as_inr
+from canvaswidget.tracing import Canvas, Layers, UntraceableError, trace
+from canvaswidget.tracing.results import Ranked
+from canvaswidget.tracing.rules import RULES
+from canvaswidget.widget import traits, view
+from canvaswidget.widget.messages import FromKernel
+from canvaswidget.widget.session import Session
+from canvaswidget.widget.snapshot import snapshot
+
+log = logging.getLogger(__name__)
+
+BUNDLE = "widget/static"
+FALLBACK_DPI = 100
+
+
+class CanvasWidget(anywidget.AnyWidget):
+    """Which neurons make which pixels of an INR: look, hover, scrub, click.
+
+    Parameters
+    ----------
+    model : INR, Canvas or reference model
+        See :func:`canvaswidget.as_inr` for what a model alone must be.
+    rule : str, optional
+        How a contribution is defined; the first of the rules that is defined on the model by default.
+    device : str
+        Where to compute; ``"auto"`` takes a GPU where there is one.
+    memory : str or number of bytes
+        Working memory that a pass over a layer may use.
+    truth : array, optional
+        The signal itself, ``(n_frames, height, width, 3)`` or ``(height, width, 3)`` in [0, 1].
+    **state
+        Any of the attributes below.
+
+    Attributes
+    ----------
+    layer : str
+        Set by name, by a unique part of it, or by index.
+    time : int
+        The frame.
+    neuron : int, (i, o) or None
+        A unit of a linear layer or a kernel of a convolution. With None the cluster, or the whole layer, is
+        shown.
+    pixel : (y, x) or None
+    cluster : int
+        -1 for all.
+    n_clusters : int
+    rule : str
+        Setting it traces the model anew.
+    source : {"reconstruction", "truth", "error", "off"}
+        What is under the map.
+    maps : {"magnitude", "signed"}
+    palette : str
+        Of magnitudes; see :func:`canvaswidget.figures.palettes`.
+    opacity, contrast : float
+    sort : {"pixel", "total", "index"}
+        Order of the neurons: by contribution to the pixel, by total, or as they are.
+    playing : bool
+    fps : float
+
+    Examples
+    --------
+    >>> w = cw.CanvasWidget(cw.demo.video())
+    >>> w
+    >>> w.time, w.pixel = 3, (40, 100)
+    >>> w.observe(lambda change: print(change.new), "neuron")
+    """
+
+    VIEW: ClassVar[tuple[str, ...]] = (
+        *("rule", "layer", "time", "neuron", "pixel", "n_clusters", "cluster", "source", "maps"),
+        *("palette", "opacity", "contrast", "sort", "fps", "playing"),
+    )  # in the order they are checked: a neuron is one of a layer, a layer one of a rule
+
+    _canvas = traitlets.Dict().tag(sync=True)
+    rule = traits.RuleTrait()
+    layer = traits.LayerTrait()
+    time = traits.time_trait()
+    neuron = traits.neuron_trait()
+    pixel = traits.pixel_trait()
+    n_clusters = traits.CountTrait()
+    cluster = traits.cluster_trait()
+    source = traits.source_trait()
+    maps = traits.choice_trait("maps", "magnitude")
+    palette = traits.palette_trait()
+    opacity = traits.number_trait("opacity", 0.8)
+    contrast = traits.number_trait("contrast", 1.0)
+    sort = traits.choice_trait("sort", "pixel")
+    playing = traitlets.Bool(False).tag(sync=True)
+    fps = traits.number_trait("fps", 8.0)
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        rule: str | None = None,
+        device: str = "auto",
+        memory: str | float = "1 GiB",
+        truth: Any = None,
+        **state: Any,
+    ) -> None:
+        self._session: Session | None = None
+        _check_names(state)
+        # Text, not paths: a path makes anywidget keep every widget alive for ever.
+        self._esm, self._css = (_bundled(name) for name in ("widget.js", "widget.css"))
+        canvas = _canvas_of(model, rule, device, memory, truth)
+        self.facts = traits.Facts.of(canvas)
+        self._session = Session(canvas)
+        self._traced: Canvas | None = None
+        try:
+            opening = self._opening(state)
+            super().__init__(rule=canvas.rule, _canvas=self.facts.on_wire(), **opening)
+        except BaseException:
+            self._session.close()
+            raise
+
+    def _opening(self, given: dict[str, Any]) -> dict[str, Any]:
+        """What is shown first where it isn't given: something in every panel. In the order of `VIEW`."""
+        facts = self.facts
+        layer = facts.layers.find(given.get("layer", _usual_layer(facts.layers)))
+        centre = (facts.size[0] // 2, facts.size[1] // 2)
+        state = {"layer": layer.name, "time": facts.n_frames // 2, "pixel": centre, **given}
+        if "neuron" not in given and given.get("cluster", -1) == -1:
+            time = view.checked_time(state["time"], facts.n_frames)
+            pixel = centre if state["pixel"] is None else view.checked_pixel(state["pixel"], facts.size)
+
+            def strongest(checkpoint: Any) -> Ranked:
+                arrays = self._live.arrays
+                best = arrays.top(arrays.columns([layer], pixel, time, checkpoint), 1)[0]
+                if best.value or "layer" in given:
+                    return best
+                return arrays.top(arrays.columns(facts.layers, pixel, time, checkpoint), 1)[0]
+
+            best = self._live.call(strongest)
+            state["layer"], state["neuron"] = best.layer, best.neuron
+        return {name: state[name] for name in self.VIEW if name in state}
+
+    # --- for the user ---------------------------------------------------------------------------------------
+
+    @property
+    def canvas(self) -> Canvas:
+        """The canvas of the current rule."""
+        return self._live.canvas
+
+    @property
+    def inr(self) -> INR:
+        """The model and the signal it encodes."""
+        return self.canvas.inr
+
+    def figure(self, width: float = 6.6) -> Figure:
+        """The current view for a paper.
+
+        Parameters
+        ----------
+        width : float
+            In inches; text keeps its size. From 5 on, the panels stand in two columns.
+        """
+        return self._draw(width, curve=True)
+
+    def save(self, path: str | Path, width: float = 6.6, dpi: float = 300) -> None:
+        """Write `figure` as PNG, PDF or SVG, as the name ends."""
+        figures.check_path(path)
+        figures.save(self.figure(width), path, dpi)
+
+    def stats(self) -> dict[str, Any]:
+        """Requests of the page and how they ended, seconds of the last answer, bytes of kept answers."""
+        return self._live.stats()
+
+    def close(self) -> None:
+        """Free the model, the caches and the views. The traits can still be read."""
+        if self._session is not None:
+            self._session.close()
+            self._session = self._traced = None
+        super().close()
+
+    def __repr__(self) -> str:
+        if not hasattr(self, "facts"):
+            return object.__repr__(self)
+        height, width = self.facts.size
+        kind = "image" if self.facts.n_frames == 1 else f"{self.facts.n_frames} frames"
+        shown = ", ".join(
+            f"{name}={getattr(self, name)!r}" for name in ("layer", "time", "neuron", "pixel", "rule")
+        )
+        closed = ", closed" if self._session is None else ""
+        return f"CanvasWidget({self.facts.title}, {kind} of {height}x{width}, {shown}{closed})"
+
+    def _repr_mimebundle_(self, **keywords: Any) -> Any:
+        """The live view; beside it a picture, for where no kernel runs."""
+        bundle = super()._repr_mimebundle_(**keywords)
+        if bundle is None or self._session is None:
+            return bundle
+        try:
+            picture = io.BytesIO()
+            self._draw(6.6, curve=False).savefig(picture, format="png", dpi=FALLBACK_DPI)
+            data = bundle[0] if isinstance(bundle, tuple) else bundle
+            data["image/png"] = base64.b64encode(picture.getvalue()).decode("ascii")
+        except Exception:
+            log.exception("the picture for reading without a kernel could not be drawn")
+        return bundle
+
+    def _draw(self, width: float, curve: bool) -> Figure:
+        state = {name: getattr(self, name) for name in self.VIEW}
+        session = self._live
+        drawn = session.call(lambda checkpoint: snapshot(session.arrays, state, curve, checkpoint))
+        return figures.view_figure(drawn, width)
+
+    @property
+    def _live(self) -> Session:
+        if self._session is None:
+            raise RuntimeError("this CanvasWidget is closed; make a new one")
+        return self._session
+
+    # --- the rule -------------------------------------------------------------------------------------------
+
+    def _trace_under(self, rule: Any) -> Canvas:
+        """The canvas under a rule; it raises where there is none, and is not used yet."""
+        canvas, traced = self.canvas, self._traced
+        for known in (canvas, traced):
+            if known is not None and known.rule == rule:
+                return known
+        inr, device, memory = canvas.inr, canvas.device, canvas.memory
+        self._traced = self._live.call(lambda checkpoint: trace(inr, rule, device, memory))
+        return self._traced
+
+    def _use_rule(self, rule: str) -> None:
+        canvas, self._traced = self._trace_under(rule), None
+        if canvas is self.canvas:
+            return
+        self._live.replace(canvas)
+        self.facts = traits.Facts.of(canvas)
+        names = [layer.name for layer in self.facts.layers]
+        self._canvas = self.facts.on_wire()
+        if self.layer not in names:
+            self.layer = _usual_layer(self.facts.layers)
+        elif self.neuron is not None and not view.fits(self.facts.layers.find(self.layer), self.neuron):
+            self.neuron = None
+
+    # --- the page -------------------------------------------------------------------------------------------
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take what the page sets; what can't be is logged, and the page told what is the case instead."""
+        refused = []
+        order = {name: place for place, name in enumerate(self.VIEW)}
+        with self.hold_sync():
+            for name in sorted(sync_data, key=lambda name: order.get(name, -1)):
+                value = sync_data[name]
+                try:
+                    if name in order:
+                        self.traits()[name]._validate(self, value)
+                    elif name.startswith("_canvas"):
+                        raise traitlets.TraitError(f"{name} is the kernel's")
+                except Exception as error:  # whatever it is, it must not end the comm
+                    log.warning("the page set %s=%.200r, which was refused: %s", name, value, error)
+                    refused.append(name)
+                else:
+                    super().set_state({name: value})
+        if refused:
+            self.send_state(refused)
+
+    def _handle_custom_msg(self, content: Any, buffers: Any) -> None:
+        if self._session is not None:
+            self._session.handle(content, _Post(self))
+        super()._handle_custom_msg(content, buffers)
+
+
+class _Post:
+    """Takes answers from the worker's thread to the page, on the loop that the request came on."""
+
+    def __init__(self, widget: CanvasWidget) -> None:
+        self._widget = weakref.ref(widget)
+        self._context = contextvars.copy_context()  # says which message is answered
+        try:
+            self._loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._loop = None
+
+    def __call__(self, message: FromKernel, buffers: list[bytes]) -> None:
+        if self._loop is None:
+            self._send(message, buffers)
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._send, message, buffers, context=self._context)
+        except RuntimeError:
+            log.debug("an answer came after the event loop had ended")
+
+    def _send(self, message: FromKernel, buffers: list[bytes]) -> None:
+        widget = self._widget()
+        if widget is not None and widget.comm is not None:
+            widget.send(message, buffers)
+
+
+def _usual_layer(layers: Layers) -> str:
+    """Name the layer before the last: its maps are cheap, and of more than colours."""
+    return layers[max(0, len(layers) - 2)].name
+
+
+def _bundled(name: str) -> str:
+    file = resources.files("canvaswidget") / BUNDLE / name
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"canvaswidget/{BUNDLE}/{name} is missing: the front end is not built. Say `pip install .` in the "
+            "repository, or `npm install` and `npm run build` in js/"
+        ) from None
+
+
+def _check_names(state: dict[str, Any]) -> None:
+    known = ("device", "memory", "truth", *CanvasWidget.VIEW)
+    for name in state:
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+            raise TypeError(f"CanvasWidget has no option {name!r}{hint} It takes {', '.join(sorted(known))}")
+
+
+def _canvas_of(model: Any, rule: str | None, device: str, memory: str | float, truth: Any) -> Canvas:
+    if isinstance(model, Canvas):
+        if (device, memory, truth) != ("auto", "1 GiB", None):
+            raise ValueError("device, memory and truth are of the canvas that was given; leave them out here")
+        if rule is None or rule == model.rule:
+            return model
+        return trace(model.inr, rule, model.device, model.memory)
+    inr = _with_truth(model, truth)
+    if rule is not None:
+        return trace(inr, rule, device, memory)
+    undefined: UntraceableError | None = None
+    for name in RULES:
+        try:
+            return trace(inr, name, device, memory)
+        except UntraceableError as error:
+            undefined = undefined or error
+    assert undefined is not None
+    raise undefined
+
+
+def _with_truth(model: Any, truth: Any) -> INR:
+    if truth is None:
+        return as_inr(model)
+    if not isinstance(model, INR):
+        return as_inr(model, truth=truth)
+    checked = INR(model.module, model.inputs, model.size, model.n_frames, truth=truth)
+    inr = copy(model)
+    inr.truth = checked.truth
+    return inr

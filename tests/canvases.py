@@ -1,0 +1,82 @@
+"""Canvases for tests: small real ones, and one whose every step can be watched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+
+import canvaswidget as cw
+from canvaswidget.models import FFN, NeRV
+from canvaswidget.tracing.layers import Layer, Layers
+
+
+def video(truth: bool = True) -> cw.INR:
+    """A random NeRV: 6 frames of 16x32, convolutions."""
+    torch.manual_seed(0)
+    model = NeRV(embed="pe_1.25_4", fc_dim=6, fc_hw="4_8", dec_strds=(2, 2), lower_width=4, n_frames=6)
+    signal = np.random.default_rng(0).random((6, 16, 32, 3), np.float32) if truth else None
+    return cw.as_inr(model, truth=signal)
+
+
+def image() -> cw.INR:
+    """A random FFN: one image of 12x20, linear layers."""
+    torch.manual_seed(1)
+    return cw.as_inr(FFN(hidden=10, layers=3, scale=2.0, size=(12, 20)))
+
+
+class StepCanvas:
+    """Two layers, four frames of 4x6; a pass over a layer takes `STEPS` chunks, with `at_step` in each."""
+
+    STEPS = 5
+
+    def __init__(self, rule: str = "xinc") -> None:
+        size, truth = (4, 6), np.full((4, 4, 6, 3), 0.5, np.float32)
+        self.inr = SimpleNamespace(size=size, n_frames=4, truth=truth, name="steps")
+        self.rule = rule
+        self.device = "cpu"
+        convolution = Layer("net.conv", "conv2d", 3, 4, (2, 3), (3, 3))
+        self.layers = self.traced_layers = Layers([convolution, Layer("net.linear", "linear", 7, 3)])
+        self.at_step: Callable[[str, int], None] = lambda what, step: None
+        self.spoiled: dict[str, float] = {}
+        self.calls: list[str] = []
+
+    def frame(self, frame: int = 0) -> np.ndarray:
+        self.calls.append(f"frame {frame}")
+        self.at_step("frame", frame)
+        return np.full((4, 6, 3), 0.1 * frame, np.float32) + np.float32(self.spoiled.get("frame", 0))
+
+    def maps(self, layer: str, neurons: np.ndarray, frame: int = 0) -> np.ndarray:
+        self.calls.append(f"maps {len(neurons)}")
+        shape = self.layers.find(layer).neurons
+        flat = neurons if neurons.ndim == 1 else np.ravel_multi_index(tuple(neurons.T), shape)
+        ramp = np.arange(24, dtype=np.float32).reshape(4, 6) - 12 + self.spoiled.get("map", 0)
+        return (ramp * (np.asarray(flat)[:, None, None] + 1) * (frame + 1)).astype(np.float32)
+
+    def pixel(self, y: int, x: int, frame: int = 0, layers: list[str] | None = None) -> dict[str, np.ndarray]:
+        found = {}
+        for name in layers or [layer.name for layer in self.layers]:
+            shape = self.layers.find(name).neurons
+            n = int(np.prod(shape))
+            maps = self.maps(name, np.stack(np.unravel_index(np.arange(n), shape), 1).squeeze(), frame)
+            found[name] = maps[:, y, x].reshape(shape)
+        return found
+
+    def iter(self, layer: str, frame: int = 0, progress: Callable[[int, int], None] | None = None):
+        shape = self.layers.find(layer).neurons
+        places = np.arange(np.prod(shape))
+        neurons = np.stack(np.unravel_index(places, shape), 1) if len(shape) > 1 else places
+        for step, part in enumerate(np.array_split(neurons, self.STEPS)):
+            self.at_step(layer, step)
+            if progress is not None:
+                progress(step, self.STEPS)
+            yield part, self.maps(layer, part, frame)
+
+    def summary(self, layer: str, frame: int = 0, progress: Callable[[int, int], None] | None = None):
+        self.calls.append(f"summary {layer} {frame}")
+        maps = np.concatenate([np.abs(maps) for _, maps in self.iter(layer, frame, progress)])
+        return SimpleNamespace(
+            neuron_abs=maps.sum((1, 2)).reshape(self.layers.find(layer).neurons), pixel_abs=maps.sum(0)
+        )

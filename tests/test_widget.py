@@ -1,0 +1,425 @@
+"""The widget: what Python and the page may set, what they see, and what is left after it is closed."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gc
+import json
+import threading
+import weakref
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+
+import canvaswidget as cw
+from canvaswidget.widget import messages, traits, widget
+from canvaswidget.widget.widget import CanvasWidget
+from tests.canvases import StepCanvas, image, video
+from tests.test_messages import problems
+
+PNG = b"\x89PNG\r\n"
+
+
+@pytest.fixture(autouse=True)
+def bundle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tested here is the kernel's side; the page need not be built."""
+    monkeypatch.setattr(widget, "_bundled", lambda name: f"/* {name} */")
+
+
+@pytest.fixture(scope="module")
+def canvas() -> cw.Canvas:
+    return cw.trace(video(), device="cpu")
+
+
+@pytest.fixture
+def widgets():
+    made: list[CanvasWidget] = []
+
+    def make(model: Any, **keywords: Any) -> CanvasWidget:
+        made.append(CanvasWidget(model, **keywords))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def w(widgets, canvas) -> CanvasWidget:
+    return widgets(canvas)
+
+
+@pytest.fixture
+def stepped(widgets, monkeypatch: pytest.MonkeyPatch) -> CanvasWidget:
+    """On a `StepCanvas`; it can be traced anew under "other", where it has one layer, and not under "undefined"."""
+
+    def trace(inr: Any, rule: str, device: Any, memory: Any) -> StepCanvas:
+        if rule != "other":
+            raise cw.UntraceableError(f"rule={rule!r}: not defined on this model")
+        traced = StepCanvas(rule)
+        traced.traced_layers = cw.tracing.Layers([traced.layers[1]])
+        return traced
+
+    monkeypatch.setattr(widget, "_canvas_of", lambda *_: StepCanvas())
+    monkeypatch.setattr(StepCanvas, "memory", 2**20, raising=False)
+    monkeypatch.setattr(widget, "trace", trace)
+    monkeypatch.setattr(traits, "RULES", {"xinc": None, "other": None, "undefined": None})
+    return widgets(None)
+
+
+def sent(w: CanvasWidget) -> list[dict[str, Any]]:
+    """From now on, every message to the page."""
+    found: list[dict[str, Any]] = []
+    w._send = lambda msg, buffers=None: found.append(msg)  # type: ignore[method-assign]
+    return found
+
+
+# --- the beginning ------------------------------------------------------------------------------------------
+
+
+def test_every_panel_has_something_to_show_at_once(w: CanvasWidget, canvas: cw.Canvas) -> None:
+    assert w.layer == canvas.traced_layers[-2].name
+    assert (w.time, w.pixel, w.rule) == (3, (8, 16), "xinc")
+    assert w.neuron == canvas.top(8, 16, 1, 3, [w.layer])[0].neuron
+    assert w.canvas is canvas
+    assert w.inr is canvas.inr
+
+
+def test_a_first_neuron_that_does_nothing_there_is_passed_over(stepped: CanvasWidget, widgets) -> None:
+    """At the pixel (2, 0) a `StepCanvas` is 0 everywhere; elsewhere it is not."""
+    assert stepped.layer == "net.conv"
+    w = widgets(None, pixel=(2, 1))
+    assert (w.layer, w.neuron) == ("net.conv", (2, 3))
+    w = widgets(None, layer="linear", pixel=(2, 0))
+    assert (w.layer, w.neuron) == ("net.linear", 0)
+
+
+def test_the_state_is_small_and_as_the_page_expects_it(w: CanvasWidget) -> None:
+    state = w.get_state()
+    assert problems(state["_canvas"], messages.CanvasInfo) == []
+    assert (state["pixel"], state["neuron"]) == ([8, 16], list(w.neuron))
+    assert state["_esm"] == "/* widget.js */"
+    assert state["_css"] == "/* widget.css */"
+    assert len(json.dumps(state)) < 10_000
+
+
+def test_what_is_given_is_shown(widgets, canvas: cw.Canvas) -> None:
+    w = widgets(canvas, layer=0, neuron=(-1, 2), time=-1, pixel=(-16, 0), sort="total", maps="signed", fps=3)
+    assert (w.layer, w.time, w.pixel) == (canvas.traced_layers[0].name, 5, (0, 0))
+    assert w.neuron == (canvas.traced_layers[0].neurons[0] - 1, 2)
+    assert (w.sort, w.maps, w.fps) == ("total", "signed", 3.0)
+    w = widgets(canvas, cluster=2, pixel=None)
+    assert (w.neuron, w.pixel, w.cluster) == (None, None, 2)
+
+
+def test_models_of_any_kind(widgets) -> None:
+    linear = image()
+    w = widgets(linear.module)
+    assert isinstance(w.neuron, int)
+    assert w.get_state()["neuron"] == [w.neuron]
+    assert (w.time, w.facts.n_frames) == (0, 1)
+    assert not w.facts.has_truth
+    with_truth = widgets(linear, truth=np.zeros((12, 20, 3), np.float32), source="error")
+    assert with_truth.inr.truth.shape == (1, 12, 20, 3)
+    assert linear.truth is None
+    with pytest.raises(TypeError, match=r"INR\.from_coords"):
+        CanvasWidget(torch.nn.Linear(2, 3))
+    with pytest.raises(TypeError, match="expected an INR"):
+        CanvasWidget("model")
+    with pytest.raises(ValueError, match="rule='xink'"):
+        CanvasWidget(linear, rule="xink")
+
+
+def test_a_canvas_has_its_own_device(canvas: cw.Canvas) -> None:
+    with pytest.raises(ValueError, match="of the canvas"):
+        CanvasWidget(canvas, device="cpu")
+
+
+def test_a_mistyped_option_is_named(canvas: cw.Canvas) -> None:
+    with pytest.raises(TypeError, match="no option 'pallete'; did you mean 'palette'"):
+        CanvasWidget(canvas, pallete="magma")
+    with pytest.raises(TypeError, match="no option 'q'"):
+        CanvasWidget(canvas, q=1)
+
+
+def test_a_wrong_beginning_leaves_nothing(canvas: cw.Canvas) -> None:
+    threads = threading.active_count()
+    for wrong in ({"time": 9}, {"layer": "x"}, {"opacity": 2}, {"neuron": (99, 0)}):
+        with pytest.raises((IndexError, KeyError, ValueError)):
+            CanvasWidget(canvas, **wrong)
+    assert threading.active_count() == threads
+
+
+def test_a_missing_bundle_is_named(monkeypatch: pytest.MonkeyPatch, canvas: cw.Canvas) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(widget, "BUNDLE", "no/such/folder")
+    with pytest.raises(FileNotFoundError, match=r"widget\.js is missing.*npm run build"):
+        CanvasWidget(canvas)
+
+
+# --- set by Python ------------------------------------------------------------------------------------------
+
+WRONG = [
+    ("layer", "nix", KeyError, "no such layer"),
+    ("layer", 7, IndexError, "layer=7: out of range"),
+    ("layer", None, TypeError, "layer=None"),
+    ("time", 6, IndexError, "time=6: out of range, expected -6 to 5"),
+    ("time", 1.5, TypeError, "time=1.5: expected an int"),
+    ("neuron", 3, ValueError, r"neuron=3: layer 'decoder.*' takes a kernel \(i, o\)"),
+    ("neuron", (0, 10**6), IndexError, r"neuron\[1\]=1000000: out of range"),
+    ("neuron", "a", ValueError, "neuron='a'"),
+    ("pixel", (16, 0), IndexError, r"pixel\[0\]=16: out of range, expected -16 to 15"),
+    ("pixel", 5, ValueError, r"pixel=5: expected \(y, x\)"),
+    ("cluster", 6, ValueError, "cluster=6: expected -1 to 5"),
+    ("n_clusters", 1, ValueError, "n_clusters=1: expected 2 to 12"),
+    ("source", "video", ValueError, "source='video': expected one of 'reconstruction'"),
+    ("palette", "jet", ValueError, "palette='jet': expected one of 'viridis'"),
+    ("maps", 1, ValueError, "maps=1"),
+    ("sort", "size", ValueError, "sort='size'"),
+    ("opacity", -0.1, ValueError, "opacity=-0.1: expected 0 to 1"),
+    ("contrast", float("nan"), ValueError, "contrast=nan"),
+    ("fps", "8", TypeError, "fps='8': expected a number"),
+    ("rule", "xink", ValueError, "rule='xink'"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "error", "words"), WRONG)
+def test_a_wrong_value_is_refused_and_nothing_changes(
+    w, name: str, value: Any, error: Any, words: str
+) -> None:
+    before = w.get_state()
+    with pytest.raises(error, match=words):
+        setattr(w, name, value)
+    assert w.get_state() == before
+
+
+def test_values_are_taken_as_numpy_takes_them(w: CanvasWidget, canvas: cw.Canvas) -> None:
+    w.time = np.int64(-2)
+    assert w.time == 4
+    w.pixel = np.array([-1, 3])
+    assert w.pixel == (15, 3)
+    w.layer = "decoder.1"
+    assert w.layer == canvas.layers["decoder.1"].name
+    w.neuron = [np.int64(-6), -1]
+    assert w.neuron == (0, canvas.layers["decoder.1"].neurons[1] - 1)
+    w.neuron = None
+    w.opacity = np.float32(0.5)
+    assert (w.neuron, w.opacity) == (None, 0.5)
+
+
+def test_a_layer_without_the_neuron_lets_it_go_first(w: CanvasWidget) -> None:
+    w.layer, w.neuron = -1, (0, 1)
+    w.layer = 0
+    assert w.neuron == (0, 1)
+    w.neuron = (0, 19)
+    found = sent(w)
+    w.layer = -1
+    assert w.neuron is None
+    assert [message["state"] for message in found] == [{"neuron": None}, {"layer": "head_layer"}]
+
+
+def test_fewer_clusters_let_the_cluster_go(w: CanvasWidget) -> None:
+    w.cluster = 5
+    w.n_clusters = 5
+    assert w.cluster == -1
+
+
+def test_truth_must_be_there(widgets) -> None:
+    w = widgets(video(truth=False))
+    with pytest.raises(ValueError, match="no truth"):
+        w.source = "error"
+
+
+def test_observers_hear(w: CanvasWidget) -> None:
+    heard: list[Any] = []
+    w.observe(lambda change: heard.append(change["new"]), ["pixel", "neuron"])
+    w.pixel = [1, 2]
+    w.set_state({"pixel": [3, 4], "neuron": None})
+    assert heard == [(1, 2), (3, 4), None] or heard == [(1, 2), None, (3, 4)]
+
+
+# --- set by the page ----------------------------------------------------------------------------------------
+
+
+def test_the_page_sets_a_layer_with_its_neuron(w: CanvasWidget) -> None:
+    w.layer, w.neuron = 0, (0, 19)
+    found = sent(w)
+    w.set_state({"neuron": [1, 2], "layer": "head_layer", "time": 1})
+    assert (w.layer, w.neuron, w.time) == ("head_layer", (1, 2), 1)
+    assert [message for message in found if message["method"] == "update"] == []
+
+
+@pytest.mark.parametrize(("name", "value", "error", "words"), WRONG)
+def test_the_page_can_break_nothing(
+    w: CanvasWidget, caplog, name: str, value: Any, error: Any, words: str
+) -> None:
+    before = w.get_state()
+    found = sent(w)
+    w._handle_msg({"content": {"data": {"method": "update", "state": {name: value, "playing": True}}}})
+    assert w.get_state() == {**before, "playing": True}
+    assert {name: before[name]} in [message["state"] for message in found if message["method"] == "update"]
+    assert f"the page set {name}=" in caplog.text
+
+
+def test_what_is_the_kernels_stays(w: CanvasWidget) -> None:
+    before = w.get_state()["_canvas"]
+    w.set_state({"_canvas": {}, "unheard_of": 3})
+    assert w.get_state()["_canvas"] == before
+
+
+def request(key: int, **body: Any) -> dict[str, Any]:
+    return {"type": "request", "id": key, "view": "v", "body": body}
+
+
+def test_requests_are_answered_on_the_loop(w: CanvasWidget) -> None:
+    async def talk() -> tuple[dict[str, Any], list[bytes], int]:
+        answered = asyncio.get_running_loop().create_future()
+        w.send = lambda content, buffers=None: answered.set_result(  # type: ignore[method-assign]
+            (content, buffers, threading.get_ident())
+        )
+        w._handle_custom_msg(request(7, kind="frame", time=2, source="reconstruction"), [])
+        return await asyncio.wait_for(answered, 60)
+
+    content, buffers, thread = asyncio.run(talk())
+    assert problems(content, messages.FromKernel) == []
+    assert (content["id"], content["body"]["time"], len(buffers[0])) == (7, 2, 16 * 32 * 3)
+    assert thread == threading.get_ident()
+    assert w.stats()["answered"] == 1
+
+
+def test_requests_are_answered_without_a_loop(w: CanvasWidget) -> None:
+    answered = threading.Event()
+    w.send = lambda content, buffers=None: answered.set()  # type: ignore[method-assign]
+    w._handle_custom_msg(request(7, kind="palettes"), [])
+    assert answered.wait(60)
+    w._handle_custom_msg("what", [])
+
+
+def test_an_answer_after_the_loops_end_is_dropped(w: CanvasWidget, caplog) -> None:
+    async def ask() -> None:
+        w._handle_custom_msg(request(1, kind="palettes"), [])
+
+    gate = threading.Event()
+    blocked = threading.Thread(target=lambda: w._live.call(lambda checkpoint: gate.wait(60)))
+    blocked.start()
+    asyncio.run(ask())
+    gate.set()
+    blocked.join(60)
+    w._live.call(lambda checkpoint: None)
+    assert "Traceback" not in caplog.text
+
+
+# --- the rule -----------------------------------------------------------------------------------------------
+
+
+def test_another_rule_is_another_canvas(stepped: CanvasWidget) -> None:
+    w = stepped
+    w.layer, w.neuron = "conv", (1, 1)
+    before, found = w.canvas, sent(w)
+    w.rule = "other"
+    assert (w.rule, w.canvas.rule, w.layer, w.neuron) == ("other", "other", "net.linear", None)
+    assert w.canvas is not before
+    (update,) = [message["state"] for message in found if message["method"] == "update"]
+    assert {"rule", "_canvas", "layer", "neuron"} == set(update)
+    assert [layer["name"] for layer in update["_canvas"]["layers"]] == ["net.linear"]
+
+
+def test_a_rule_that_is_not_defined_changes_nothing(stepped: CanvasWidget, caplog) -> None:
+    w, before = stepped, stepped.canvas
+    with pytest.raises(cw.UntraceableError):
+        w.rule = "undefined"
+    found = sent(w)
+    w.set_state({"rule": "undefined"})
+    assert (w.rule, w.canvas) == ("xinc", before)
+    assert {"rule": "xinc"} in [message["state"] for message in found]
+    w.set_state({"rule": "other"})
+    assert (w.rule, w.canvas.rule) == ("other", "other")
+
+
+# --- pictures -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        {},
+        {"maps": "signed"},
+        {"neuron": None},
+        {"cluster": 1},
+        {"source": "error"},
+        {"source": "off"},
+        {"pixel": None},
+    ],
+)
+def test_figure_of_any_view(widgets, canvas: cw.Canvas, view: dict[str, Any]) -> None:
+    figure = widgets(canvas, n_clusters=2, **view).figure(width=3.3)
+    assert isinstance(figure, Figure)
+    assert figure.get_figwidth() == 3.3
+
+
+def test_save(w: CanvasWidget, tmp_path) -> None:
+    for name, start in (("a.png", PNG), ("b.pdf", b"%PDF"), ("c.SVG", b"<?xml")):
+        w.save(tmp_path / name, dpi=60)
+        assert (tmp_path / name).read_bytes().startswith(start)
+    with pytest.raises(ValueError, match=r"ends in \.png, \.pdf, \.svg"):
+        w.save(tmp_path / "a.jpg")
+    with pytest.raises(ValueError, match="there is no folder"):
+        w.save(tmp_path / "none" / "a.png")
+    with pytest.raises(ValueError, match="width=0"):
+        w.save(tmp_path / "a.png", width=0)
+
+
+def test_what_is_displayed_has_a_picture_for_where_no_kernel_runs(
+    w: CanvasWidget, monkeypatch, caplog
+) -> None:
+    data, _ = w._repr_mimebundle_()
+    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == w.model_id
+    assert data["text/plain"] == repr(w)
+    assert base64.b64decode(data["image/png"]).startswith(PNG)
+    monkeypatch.setattr(widget, "snapshot", lambda *_: 1 / 0)
+    data, _ = w._repr_mimebundle_()
+    assert "image/png" not in data
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert "could not be drawn" in caplog.text
+
+
+def test_repr(w: CanvasWidget) -> None:
+    assert repr(w).startswith(
+        "CanvasWidget(NeRV, 6 frames of 16x32, layer='decoder.2.conv.upconv.0', time=3, "
+    )
+
+
+# --- the end ------------------------------------------------------------------------------------------------
+
+
+def test_close_frees_the_model_and_the_widget() -> None:
+    inr = video()
+    w = CanvasWidget(inr, device="cpu")
+    w.figure()
+    w._repr_mimebundle_()
+    w._handle_custom_msg(request(1, kind="frame", time=0, source="reconstruction"), [])
+    freed = [weakref.ref(w), weakref.ref(w.canvas), weakref.ref(inr), weakref.ref(inr.module)]
+    w.close()
+    del inr
+    gc.collect()
+    assert [ref() for ref in freed[1:]] == [None, None, None]
+    del w
+    gc.collect()
+    assert freed[0]() is None
+
+
+def test_a_closed_widget_can_be_read_and_says_that_it_is_closed(w: CanvasWidget) -> None:
+    w.close()
+    w.close()
+    assert (w.time, w.pixel) == (3, (8, 16))
+    w.time = 1
+    w.layer = 0
+    assert "closed" in repr(w)
+    w._handle_custom_msg(request(1, kind="palettes"), [])
+    for use in (lambda: w.canvas, lambda: w.inr, w.figure, w.stats, lambda: setattr(w, "rule", "gated")):
+        with pytest.raises(RuntimeError, match="closed"):
+            use()
