@@ -114,15 +114,15 @@ class INR:
     ) -> INR:
         """A decoder of stored embeddings ``(n_frames, ...)``, one a frame, such as HNeRV's."""
         if not isinstance(embeddings, torch.Tensor) or embeddings.ndim < 2:
-            raise TypeError(f"embeddings={_describe(embeddings)}: expected a tensor (n_frames, channels, ...)")
+            raise TypeError(
+                f"embeddings={_describe(embeddings)}: expected a tensor (n_frames, channels, ...)"
+            )
         embeddings = embeddings.detach()
 
         def inputs(frame: int) -> torch.Tensor:
             return embeddings[frame : frame + 1].to(_device(decoder), _dtype(decoder))
 
-        return cls(
-            decoder, inputs, size or _size_of_output(decoder, inputs), len(embeddings), **keywords
-        )
+        return cls(decoder, inputs, size or _size_of_output(decoder, inputs), len(embeddings), **keywords)
 
     # --- what it shows ----------------------------------------------------------------------------------------
 
@@ -167,7 +167,9 @@ class INR:
         return f"INR({self.name}, {kind} of {height}x{width}, {weights:,} weights{truth})"
 
 
-def as_inr(model: Any, n_frames: int | None = None, size: Sequence[int] | None = None, **keywords: Any) -> INR:
+def as_inr(
+    model: Any, n_frames: int | None = None, size: Sequence[int] | None = None, **keywords: Any
+) -> INR:
     """An INR from what it can be told from: an INR, or one of the reference models.
 
     Parameters
@@ -252,7 +254,7 @@ def _checked_truth(truth: Any, n_frames: int, size: tuple[int, int]) -> FloatIma
             f"truth: has shape {array.shape}; expected (n_frames, height, width, 3) = {(n_frames, *size, 3)}"
         )
     if array.dtype == np.uint8:
-        return array.astype(np.float32) / np.float32(255)
+        return np.divide(array, 255, dtype=np.float32)
     if not np.issubdtype(array.dtype, np.floating):
         raise TypeError(f"truth: has type {array.dtype}; expected float in [0, 1] or uint8")
     return array.astype(np.float32, copy=False)
@@ -306,9 +308,15 @@ def _recognise_image(result: Any, size: tuple[int, int]) -> torch.Tensor:
     for tensor in tensors:
         shape = tuple(tensor.shape)
         channels_first, channels_last = shape[-3:], shape[-3:]
-        if channels_first in ((1, height, width), (3, height, width)) and tensor.numel() == shape[-3] * height * width:
+        if (
+            channels_first in ((1, height, width), (3, height, width))
+            and tensor.numel() == shape[-3] * height * width
+        ):
             return tensor.reshape(channels_first)
-        if channels_last in ((height, width, 1), (height, width, 3)) and tensor.numel() == height * width * shape[-1]:
+        if (
+            channels_last in ((height, width, 1), (height, width, 3))
+            and tensor.numel() == height * width * shape[-1]
+        ):
             return tensor.reshape(channels_last).permute(2, 0, 1)
         if tensor.ndim >= 2 and shape[-1] in (1, 3) and tensor.numel() == height * width * shape[-1]:
             return tensor.reshape(height, width, shape[-1]).permute(2, 0, 1)

@@ -19,7 +19,9 @@ def text(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int
     )
 
 
-def markup(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = (), note: str = "") -> str:
+def markup(
+    head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = (), note: str = ""
+) -> str:
     """The same as an HTML table, without style of its own but the alignment."""
 
     def line(cells: Sequence[str], tag: str) -> str:
@@ -30,5 +32,7 @@ def markup(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[i
         )
 
     body = "".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
-    caption = f'<caption style="caption-side:bottom;text-align:left">{html.escape(note)}</caption>' if note else ""
+    caption = (
+        f'<caption style="caption-side:bottom;text-align:left">{html.escape(note)}</caption>' if note else ""
+    )
     return f"<table>{caption}<thead><tr>{line(head, 'th')}</tr></thead><tbody>{body}</tbody></table>"

@@ -10,8 +10,28 @@ from __future__ import annotations
 import torch
 
 _FUNCTIONS = (
-    *(torch.acos, torch.asin, torch.atan, torch.cos, torch.cosh, torch.erf, torch.erfc, torch.exp, torch.expm1),
-    *(torch.log, torch.log10, torch.log1p, torch.log2, torch.sin, torch.sinh, torch.sqrt, torch.tan, torch.tanh),
+    *(
+        torch.acos,
+        torch.asin,
+        torch.atan,
+        torch.cos,
+        torch.cosh,
+        torch.erf,
+        torch.erfc,
+        torch.exp,
+        torch.expm1,
+    ),
+    *(
+        torch.log,
+        torch.log10,
+        torch.log1p,
+        torch.log2,
+        torch.sin,
+        torch.sinh,
+        torch.sqrt,
+        torch.tan,
+        torch.tanh,
+    ),
     *(torch.nn.functional.gelu, torch.sigmoid),
 )
 

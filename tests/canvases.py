@@ -41,6 +41,7 @@ class StepCanvas:
         self.layers = self.traced_layers = Layers([convolution, Layer("net.linear", "linear", 7, 3)])
         self.at_step: Callable[[str, int], None] = lambda what, step: None
         self.spoiled: dict[str, float] = {}
+        self.silent = ""  # a layer that adds nothing anywhere
         self.calls: list[str] = []
 
     def frame(self, frame: int = 0) -> np.ndarray:
@@ -53,6 +54,7 @@ class StepCanvas:
         shape = self.layers.find(layer).neurons
         flat = neurons if neurons.ndim == 1 else np.ravel_multi_index(tuple(neurons.T), shape)
         ramp = np.arange(24, dtype=np.float32).reshape(4, 6) - 12 + self.spoiled.get("map", 0)
+        ramp *= layer != self.silent
         return (ramp * (np.asarray(flat)[:, None, None] + 1) * (frame + 1)).astype(np.float32)
 
     def pixel(self, y: int, x: int, frame: int = 0, layers: list[str] | None = None) -> dict[str, np.ndarray]:

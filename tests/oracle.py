@@ -5,6 +5,7 @@ The independent way to get every number of the rule `xinc`. Nothing here is shar
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -47,7 +48,9 @@ def conv_maps(blocks: Sequence[ConvBlock], x: torch.Tensor) -> torch.Tensor:
     bias = torch.zeros(n_out, dtype=x.dtype) if first.conv.bias is None else first.conv.bias
     maps = torch.stack(
         [
-            F.conv2d(x[:, unit : unit + 1], first.conv.weight[:, unit : unit + 1], padding=first.conv.padding)[0]
+            F.conv2d(
+                x[:, unit : unit + 1], first.conv.weight[:, unit : unit + 1], padding=first.conv.padding
+            )[0]
             + (bias / n_in)[:, None, None]
             for unit in range(n_in)
         ]
@@ -62,7 +65,7 @@ def conv_maps(blocks: Sequence[ConvBlock], x: torch.Tensor) -> torch.Tensor:
         shuffled[:, output, phase // s :: s, phase % s :: s] = maps[:, output]
     assert first.activation is not None
     maps = _mean_filter(first.activation(shuffled), blocks[1].conv.kernel_size)
-    for block, after in zip(blocks[1:], blocks[2:], strict=False):
+    for block, after in itertools.pairwise(blocks[1:]):
         assert block.activation is not None
         maps = maps.repeat_interleave(block.upscale, 2).repeat_interleave(block.upscale, 3)
         maps = _mean_filter(block.activation(maps), after.conv.kernel_size)
@@ -72,6 +75,10 @@ def conv_maps(blocks: Sequence[ConvBlock], x: torch.Tensor) -> torch.Tensor:
 def _mean_filter(maps: torch.Tensor, kernel_size: tuple[int, ...]) -> torch.Tensor:
     """Mean over the window, zeros beyond the border counted."""
     ky, kx = kernel_size
-    flat = maps.flatten(0, 1)[:, None]
-    mean = torch.ones(1, 1, ky, kx, dtype=maps.dtype) / (ky * kx)
-    return F.conv2d(flat, mean, padding=(ky // 2, kx // 2)).reshape(maps.shape)
+    height, width = maps.shape[-2:]
+    padded = F.pad(maps, (kx // 2, kx // 2, ky // 2, ky // 2))
+    total = torch.zeros_like(maps)
+    for dy in range(ky):
+        for dx in range(kx):
+            total += padded[..., dy : dy + height, dx : dx + width]
+    return total / (ky * kx)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from hypothesis import strategies as st
-from tests.oracle import ConvBlock, conv_maps, linear_maps
 from torch import nn
 
 import canvaswidget as cw
+from tests.oracle import ConvBlock, conv_maps, linear_maps
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -44,9 +45,7 @@ class SmallModel:
 class Mlp(nn.Module):
     def __init__(self, widths: list[int], activation: Callable[[], nn.Module], bias: bool) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(
-            nn.Linear(a, b, bias=bias) for a, b in zip(widths, widths[1:], strict=False)
-        )
+        self.layers = nn.ModuleList(nn.Linear(a, b, bias=bias) for a, b in itertools.pairwise(widths))
         self.activation = activation()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

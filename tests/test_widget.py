@@ -89,13 +89,15 @@ def test_every_panel_has_something_to_show_at_once(w: CanvasWidget, canvas: cw.C
     assert w.inr is canvas.inr
 
 
-def test_a_first_neuron_that_does_nothing_there_is_passed_over(stepped: CanvasWidget, widgets) -> None:
-    """At the pixel (2, 0) a `StepCanvas` is 0 everywhere; elsewhere it is not."""
-    assert stepped.layer == "net.conv"
-    w = widgets(None, pixel=(2, 1))
-    assert (w.layer, w.neuron) == ("net.conv", (2, 3))
-    w = widgets(None, layer="linear", pixel=(2, 0))
-    assert (w.layer, w.neuron) == ("net.linear", 0)
+def test_a_layer_that_adds_nothing_to_the_pixel_is_not_shown_first(stepped, widgets, monkeypatch) -> None:
+    assert (stepped.layer, stepped.neuron) == ("net.conv", (2, 3))
+    silent = StepCanvas()
+    silent.silent = "net.conv"
+    monkeypatch.setattr(widget, "_canvas_of", lambda *_: silent)
+    w = widgets(None)
+    assert (w.layer, w.neuron) == ("net.linear", 6)
+    w = widgets(None, layer="conv")
+    assert (w.layer, w.neuron) == ("net.conv", (0, 0))
 
 
 def test_the_state_is_small_and_as_the_page_expects_it(w: CanvasWidget) -> None:

@@ -83,6 +83,11 @@ class JupyterServer:
             "JUPYTERLAB_SETTINGS_DIR": "settings",
             "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
         }
+        news = (
+            self.home / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+        )
+        news.parent.mkdir(parents=True, exist_ok=True)
+        news.write_text('{"fetchNews": "false"}')  # or JupyterLab asks, over the page
         env = dict(os.environ)
         env.pop("JUPYTER_TOKEN", None)
         env.update({name: str(self.home / folder) for name, folder in places.items()})

@@ -160,7 +160,15 @@ class NeRV(_Decoder):
             raise ValueError(f"embed={embed!r}: expected 'pe_BASE_LEVELS', such as 'pe_1.25_80'")
         height, width = (int(n) for n in fc_hw.split("_"))
         super().__init__(
-            2 * int(levels), fc_dim * height * width, fc_dim, ks, dec_strds, reduce, lower_width, act, out_bias
+            2 * int(levels),
+            fc_dim * height * width,
+            fc_dim,
+            ks,
+            dec_strds,
+            reduce,
+            lower_width,
+            act,
+            out_bias,
         )
         self.config: dict[str, Any] = {
             "embed": embed,

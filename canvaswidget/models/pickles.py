@@ -23,7 +23,17 @@ _BUILTINS = {
     for kind in (dict, list, set, frozenset, tuple, int, float, bool, str, complex, slice, object)
 }
 # Inert names of the standard library that configurations are pickled with; they become stand-ins.
-_INERT = {"typing", "pathlib", "argparse", "datetime", "enum", "types.SimpleNamespace", "uuid", "decimal", "functools"}
+_INERT = {
+    "typing",
+    "pathlib",
+    "argparse",
+    "datetime",
+    "enum",
+    "types.SimpleNamespace",
+    "uuid",
+    "decimal",
+    "functools",
+}
 
 
 class UnsafeCheckpointError(ValueError):
@@ -145,7 +155,13 @@ def _dtype_of(name: str) -> torch.dtype | None:
     """The element type of ``FloatStorage`` and the like, or the type that ``torch.float32`` names."""
     if name.endswith("Storage"):
         words = {"Long": "int64", "Int": "int32", "Short": "int16", "Char": "int8", "Byte": "uint8"}
-        words |= {"Double": "float64", "Float": "float32", "Half": "float16", "BFloat16": "bfloat16", "Bool": "bool"}
+        words |= {
+            "Double": "float64",
+            "Float": "float32",
+            "Half": "float16",
+            "BFloat16": "bfloat16",
+            "Bool": "bool",
+        }
         name = words.get(name.removesuffix("Storage"), "uint8")
     value = getattr(torch, name, None)
     return value if isinstance(value, torch.dtype) else None

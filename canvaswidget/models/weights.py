@@ -83,7 +83,9 @@ def load_model(path: str | Path, **config: Any) -> nn.Module:
     stored = _read_safetensors(path)[1] if path.suffix == ".safetensors" else {}
     family = stored.pop("family", None) or _recognise(weights, {**stored, **config}, path)
     if family not in FAMILIES:
-        raise ValueError(f"path={str(path)!r}: unknown family {family!r}; expected one of {', '.join(FAMILIES)}")
+        raise ValueError(
+            f"path={str(path)!r}: unknown family {family!r}; expected one of {', '.join(FAMILIES)}"
+        )
     arguments = {**_from_shapes(family, weights), **_known(family, stored), **config}
     model = FAMILIES[family](**arguments)
     try:
@@ -98,10 +100,8 @@ def load_model(path: str | Path, **config: Any) -> nn.Module:
 
 def save_model(model: nn.Module, path: str | Path) -> Path:
     """Write a reference INR with its configuration as safetensors, readable by :func:`load_model`."""
-    for family, kind in FAMILIES.items():
-        if isinstance(model, kind):
-            break
-    else:
+    family = next((name for name, kind in FAMILIES.items() if isinstance(model, kind)), None)
+    if family is None:
         raise TypeError(
             f"model={type(model).__name__}: expected one of {', '.join(k.__name__ for k in FAMILIES.values())}; "
             "save other modules with safetensors.torch.save_file(model.state_dict(), path)"
@@ -147,7 +147,9 @@ def _find_state_dict(content: Any, path: Path) -> dict[str, torch.Tensor]:
         candidates = [content.get(key) for key in ("state_dict", "model_state_dict", "model")] + [content]
     for candidate in candidates:
         if isinstance(candidate, Mapping):
-            tensors = {str(name): value for name, value in candidate.items() if isinstance(value, torch.Tensor)}
+            tensors = {
+                str(name): value for name, value in candidate.items() if isinstance(value, torch.Tensor)
+            }
             if tensors:
                 return tensors
     raise ValueError(f"path={str(path)!r}: holds no state dict (a mapping of names to tensors)")
@@ -181,7 +183,9 @@ def _known(family: str, stored: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _from_shapes(family: str, weights: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-    linear = [tensor for name, tensor in weights.items() if name.startswith("net.") and name.endswith(".weight")]
+    linear = [
+        tensor for name, tensor in weights.items() if name.startswith("net.") and name.endswith(".weight")
+    ]
     if family == "ffn" and linear:
         return {
             "hidden": linear[0].shape[0],

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 from pathlib import Path
 
 import torch
 
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+_UNITS = {
+    "": 1,
+    "k": 10**3,
+    "m": 10**6,
+    "g": 10**9,
+    "t": 10**12,
+    "ki": 2**10,
+    "mi": 2**20,
+    "gi": 2**30,
+    "ti": 2**40,
+}
 # A map passes through a handful of temporaries on its way to the image: place, activate, enlarge, pad, filter.
 TEMPORARIES = 6
 
@@ -18,7 +29,9 @@ def parse_memory(memory: str | float) -> int:
     if isinstance(memory, str):
         found = re.fullmatch(r"\s*([\d.]+)\s*([kmgt]i?)?b?\s*", memory, re.IGNORECASE)
         if found is None or found[1].count(".") > 1:
-            raise ValueError(f"memory={memory!r}: expected a size such as '1 GiB', '500 MB' or a number of bytes")
+            raise ValueError(
+                f"memory={memory!r}: expected a size such as '1 GiB', '500 MB' or a number of bytes"
+            )
         memory = float(found[1]) * _UNITS[(found[2] or "").lower()]
     elif isinstance(memory, bool) or not isinstance(memory, int | float):
         raise TypeError(f"memory={memory!r}: expected a size such as '1 GiB' or a number of bytes")
@@ -29,13 +42,10 @@ def parse_memory(memory: str | float) -> int:
 
 def show_bytes(count: float) -> str:
     """``"1.5 MiB"``."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024:
-            break
-        count /= 1024
-    else:
-        unit = "TiB"
-    return f"{count:.0f} {unit}" if unit == "B" else f"{count:.3g} {unit}"
+    if count < 1024:
+        return f"{count:.0f} B"
+    power = min(int(math.log2(count) // 10), 4)
+    return f"{count / 1024**power:.3g} {('', 'KiB', 'MiB', 'GiB', 'TiB')[power]}"
 
 
 @functools.cache

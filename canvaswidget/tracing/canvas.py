@@ -111,7 +111,13 @@ class Canvas:
 
     @overload
     def map(
-        self, layer: LayerKey, neuron: Neuron, frame: int = 0, *, rgb: str = "sum", as_torch: Literal[False] = False
+        self,
+        layer: LayerKey,
+        neuron: Neuron,
+        frame: int = 0,
+        *,
+        rgb: str = "sum",
+        as_torch: Literal[False] = False,
     ) -> FloatArray: ...
     @overload
     def map(
@@ -137,7 +143,13 @@ class Canvas:
         return maps if as_torch else _numpy(maps)
 
     def maps(
-        self, layer: LayerKey, neurons: Neurons, frame: int = 0, *, rgb: str = "sum", progress: Progress = False
+        self,
+        layer: LayerKey,
+        neurons: Neurons,
+        frame: int = 0,
+        *,
+        rgb: str = "sum",
+        progress: Progress = False,
     ) -> FloatArray:
         """The maps of some neurons, ``(k, height, width)``: a sequence of units, of kernels, or ``(k, 2)``."""
         found = self._layer(layer)
@@ -212,7 +224,9 @@ class Canvas:
         """
         weights = torch.as_tensor(np.asarray(mask) if not isinstance(mask, torch.Tensor) else mask)
         if tuple(weights.shape) != self.inr.size:
-            raise ValueError(f"mask: has shape {tuple(weights.shape)}; expected (height, width) = {self.inr.size}")
+            raise ValueError(
+                f"mask: has shape {tuple(weights.shape)}; expected (height, width) = {self.inr.size}"
+            )
         weights = weights.to(self.device, torch.float32)
 
         def weighted(maps: torch.Tensor) -> torch.Tensor:

@@ -22,8 +22,14 @@ aten = torch.ops.aten
 POINTWISE = {
     getattr(getattr(aten, name), overload)
     for name, overload in (
-        *((name, "default") for name in ("relu", "gelu", "sin", "cos", "sigmoid", "tanh", "silu", "softplus")),
-        *((name, "default") for name in ("leaky_relu", "elu", "exp", "abs", "neg", "hardtanh", "clamp", "celu")),
+        *(
+            (name, "default")
+            for name in ("relu", "gelu", "sin", "cos", "sigmoid", "tanh", "silu", "softplus")
+        ),
+        *(
+            (name, "default")
+            for name in ("leaky_relu", "elu", "exp", "abs", "neg", "hardtanh", "clamp", "celu")
+        ),
         *((name, "default") for name in ("selu", "mish", "hardswish", "relu6", "square")),
         *((name, "Tensor") for name in ("mul", "add", "sub", "div")),
         ("pow", "Tensor_Scalar"),
@@ -33,7 +39,10 @@ POINTWISE = {
 LAYOUT = {
     getattr(getattr(aten, name), overload)
     for name, overload in (
-        *((name, "default") for name in ("view", "reshape", "permute", "unsqueeze", "expand", "clone", "alias")),
+        *(
+            (name, "default")
+            for name in ("view", "reshape", "permute", "unsqueeze", "expand", "clone", "alias")
+        ),
         *((name, "default") for name in ("contiguous", "t", "numpy_T", "mT", "squeeze", "detach", "flatten")),
         *((name, "int") for name in ("select", "transpose", "flatten", "unflatten") if hasattr(aten, name)),
         ("squeeze", "dim"),

@@ -94,7 +94,9 @@ class Layers(Sequence[Layer]):
             except IndexError:
                 raise IndexError(f"layer={key}: out of range, the model has {len(self)} layers") from None
             except TypeError:
-                raise TypeError(f"layer={key!r}: expected a name, a unique part of one, or an index") from None
+                raise TypeError(
+                    f"layer={key!r}: expected a name, a unique part of one, or an index"
+                ) from None
         names = [layer.name for layer in self._layers]
         # Whole path components before mere parts, so that "net.1" is not also "net.10".
         for matches in (
@@ -116,7 +118,9 @@ class Layers(Sequence[Layer]):
         for index, layer in enumerate(self._layers):
             size = "x".join(map(str, layer.kernel_size)) if layer.grid else ""
             grid = "x".join(map(str, layer.grid)) if layer.grid else "per pixel"
-            rows.append([str(index), layer.name, layer.op, f"{layer.n_units:,}", f"{layer.n_kernels:,}", size, grid])
+            rows.append(
+                [str(index), layer.name, layer.op, f"{layer.n_units:,}", f"{layer.n_kernels:,}", size, grid]
+            )
         return head, rows, (0, 3, 4, 5, 6)
 
     def __repr__(self) -> str:

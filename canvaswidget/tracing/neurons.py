@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +19,13 @@ Neurons = Sequence[Neuron] | npt.NDArray[np.integer[Any]] | torch.Tensor
 def parse_neuron(layer: Layer, neuron: Any) -> torch.Tensor:
     """A unit ``i`` or a kernel ``(i, o)`` of `layer`, as one row; negative indices count from the end."""
     if isinstance(neuron, int | np.integer) and not isinstance(neuron, bool):
-        return torch.tensor([checked_index("neuron", neuron, layer.n_units)])
+        return torch.tensor([checked_index("neuron", int(neuron), layer.n_units)])
     try:
-        unit, output = neuron
+        unit, output = cast(Any, neuron)
     except (TypeError, ValueError):
-        raise TypeError(f"neuron={neuron!r}: expected a unit i or a kernel (i, o) of {layer.name!r}") from None
+        raise TypeError(
+            f"neuron={neuron!r}: expected a unit i or a kernel (i, o) of {layer.name!r}"
+        ) from None
     try:
         kernel = checked_index("i", unit, layer.n_units), checked_index("o", output, layer.n_outputs)
     except IndexError as error:

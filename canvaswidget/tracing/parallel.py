@@ -19,7 +19,9 @@ Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 
-def in_order(function: Callable[[Part], Result], parts: Iterable[Part], device: torch.device) -> Iterator[Result]:
+def in_order(
+    function: Callable[[Part], Result], parts: Iterable[Part], device: torch.device
+) -> Iterator[Result]:
     """``map(function, parts)``, a few parts ahead of the consumer; leaving the iteration drops the rest."""
     if device.type != "cpu":
         yield from map(function, parts)

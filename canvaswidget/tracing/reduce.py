@@ -54,7 +54,10 @@ class Summary:
         return [
             ["layer", self.layer.name],
             ["frame", str(self.frame)],
-            ["neurons", f"{order.size:,}" + (f" ({self.n_dead:,} with an all-zero map)" if self.n_dead else "")],
+            [
+                "neurons",
+                f"{order.size:,}" + (f" ({self.n_dead:,} with an all-zero map)" if self.n_dead else ""),
+            ],
             ["total of absolute contributions", f"{self.total_abs:.6g}"],
             ["neurons that make half of it", f"{min(half, order.size):,}"],
             ["neurons that make nine tenths", f"{min(most, order.size):,}"],

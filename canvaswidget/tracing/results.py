@@ -40,7 +40,13 @@ class Ranking(Sequence[Ranked]):
 
     def _table(self) -> tuple[list[str], list[list[str]], tuple[int, ...]]:
         rows = [
-            [str(rank), ranked.layer, show_neuron(ranked.neuron), f"{ranked.value:+.5g}", f"{ranked.share:.1%}"]
+            [
+                str(rank),
+                ranked.layer,
+                show_neuron(ranked.neuron),
+                f"{ranked.value:+.5g}",
+                f"{ranked.share:.1%}",
+            ]
             for rank, ranked in enumerate(self._ranked, 1)
         ]
         return ["", "layer", "neuron", "contribution", "of its layer"], rows, (0, 2, 3, 4)

@@ -14,7 +14,16 @@ import torch
 from torch import nn
 
 import canvaswidget as cw
-from canvaswidget.models import FFN, SIREN, HNeRVDecoder, NeRV, UnsafeCheckpointError, load_model, load_weights, save_model
+from canvaswidget.models import (
+    FFN,
+    SIREN,
+    HNeRVDecoder,
+    NeRV,
+    UnsafeCheckpointError,
+    load_model,
+    load_weights,
+    save_model,
+)
 
 
 def small_models() -> list[nn.Module]:
@@ -70,7 +79,11 @@ def test_dtypes_views_and_parameters(tmp_path: Path) -> None:
 def test_a_lightning_checkpoint_that_names_missing_classes(reference: Path) -> None:
     before = set(sys.modules)
     weights = load_weights(reference / "ffn_cityscapes.ckpt")
-    assert not {name.split(".")[0] for name in set(sys.modules) - before} & {"omegaconf", "lightning", "pytorch_lightning"}
+    assert not {name.split(".")[0] for name in set(sys.modules) - before} & {
+        "omegaconf",
+        "lightning",
+        "pytorch_lightning",
+    }
     safe = load_weights(reference / "ffn_cityscapes.safetensors")
     assert weights.keys() == safe.keys()
     assert all(torch.equal(weights[name], safe[name]) for name in safe)
@@ -92,7 +105,9 @@ def test_hyperparameters_of_classes_that_are_gone(tmp_path: Path, monkeypatch: p
     monkeypatch.setitem(sys.modules, "gone", gone)
     content = {
         "state_dict": FFN(hidden=7).state_dict(),
-        "hyper_parameters": AttributeDict(lr=1e-3, config=Config(), paths=[Path("x")], n=argparse.Namespace(a=1)),
+        "hyper_parameters": AttributeDict(
+            lr=1e-3, config=Config(), paths=[Path("x")], n=argparse.Namespace(a=1)
+        ),
         "callbacks": collections.defaultdict(dict, a={"b": 1}),
     }
     torch.save(content, tmp_path / "m.ckpt")
@@ -126,10 +141,13 @@ def malicious() -> list[Any]:
 
 
 @pytest.mark.parametrize(("function", "arguments"), malicious())
-def test_a_malicious_pickle_is_refused_and_not_run(function: Any, arguments: tuple[Any, ...], tmp_path: Path) -> None:
+def test_a_malicious_pickle_is_refused_and_not_run(
+    function: Any, arguments: tuple[Any, ...], tmp_path: Path
+) -> None:
     mark = tmp_path / "executed"
     filled = [
-        [part.format(mark) for part in one] if isinstance(one, list) else one.format(str(mark)) for one in arguments
+        [part.format(mark) for part in one] if isinstance(one, list) else one.format(str(mark))
+        for one in arguments
     ]
     torch.save({"state_dict": FFN(hidden=7).state_dict(), "x": Exploit(function, *filled)}, tmp_path / "m.pt")
     with pytest.raises(UnsafeCheckpointError, match="Nothing was run"):
@@ -152,7 +170,9 @@ def test_a_forged_tensor_cannot_read_beyond_its_storage(tmp_path: Path) -> None:
         def __reduce__(self) -> Any:
             tensor = torch.ones(2)
             return torch._utils._rebuild_tensor_v2, (
-                torch.storage.TypedStorage(wrap_storage=tensor.untyped_storage(), dtype=tensor.dtype, _internal=True),
+                torch.storage.TypedStorage(
+                    wrap_storage=tensor.untyped_storage(), dtype=tensor.dtype, _internal=True
+                ),
                 0,
                 (10**6,),
                 (1,),
@@ -165,7 +185,9 @@ def test_a_forged_tensor_cannot_read_beyond_its_storage(tmp_path: Path) -> None:
         load_weights(tmp_path / "m.pt")
 
 
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"\x80\x02}q\x00.", b"PK\x03\x04 broken zip", b"\x00" * 100])
+@pytest.mark.parametrize(
+    "content", [b"", b"not a checkpoint", b"\x80\x02}q\x00.", b"PK\x03\x04 broken zip", b"\x00" * 100]
+)
 def test_what_is_no_checkpoint_is_named(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "file.pt"
     path.write_bytes(content)
@@ -195,8 +217,14 @@ def test_parameter_names_of_the_public_repositories() -> None:
     assert {"positional_encoding.B", "net.0.linear.weight", "net.2.linear.bias"} <= ffn
     assert {"net.0.linear.weight", "net.1.linear.bias", "net.2.weight"} <= siren
     for names in (nerv, hnerv):
-        assert {"decoder.0.conv.downconv.weight", "decoder.1.conv.upconv.0.bias", "head_layer.weight"} <= names
-    assert {f"net.{i}.linear.{kind}" for i in range(3) for kind in ("weight", "bias")} | {"positional_encoding.B"} == ffn
+        assert {
+            "decoder.0.conv.downconv.weight",
+            "decoder.1.conv.upconv.0.bias",
+            "head_layer.weight",
+        } <= names
+    assert {f"net.{i}.linear.{kind}" for i in range(3) for kind in ("weight", "bias")} | {
+        "positional_encoding.B"
+    } == ffn
 
 
 def test_wrong_arguments_of_models() -> None:

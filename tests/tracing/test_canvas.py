@@ -255,7 +255,9 @@ def test_memory_sizes() -> None:
             parse_memory(bad)
     cpu = torch.device("cpu")
     assert maps_at_a_time(10**9, 4, 2**20, cpu) == 1
-    assert maps_at_a_time(1000, 4, 2**30, torch.device("meta")) > maps_at_a_time(1000, 4, 2**20, torch.device("meta"))
+    assert maps_at_a_time(1000, 4, 2**30, torch.device("meta")) > maps_at_a_time(
+        1000, 4, 2**20, torch.device("meta")
+    )
 
 
 @pytest.mark.slow

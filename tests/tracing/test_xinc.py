@@ -7,10 +7,10 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.small_models import Cnn, Mlp, SmallModel, cnns, mlps
 from torch import nn
 
 import canvaswidget as cw
+from tests.small_models import Cnn, Mlp, SmallModel, cnns, mlps
 
 EXACT = {"rtol": 1e-5, "atol": 1e-6}  # answers leave the package in single precision
 calm = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
@@ -83,7 +83,9 @@ def test_a_region_is_the_sum_over_its_pixels(small: SmallModel, data: st.DataObj
     weights = np.random.default_rng(seed).normal(size=small.inr.size)
     regions = cw.trace(small.inr).region(weights, last_frame(small))
     for name, expected in small.maps.items():
-        np.testing.assert_allclose(regions[name], (expected.numpy() * weights).sum((-2, -1)), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(
+            regions[name], (expected.numpy() * weights).sum((-2, -1)), rtol=1e-4, atol=1e-4
+        )
 
 
 @calm

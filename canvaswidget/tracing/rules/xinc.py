@@ -115,7 +115,9 @@ class Xinc:
             return maps.maps(x, neurons, window)
         if neurons.ndim == 2:
             return self._conv_maps(maps, x, neurons, window)
-        return torch.stack([self._conv_maps(maps, x, kernels, window).sum(0) for kernels in _kernels(layer, neurons)])
+        return torch.stack(
+            [self._conv_maps(maps, x, kernels, window).sum(0) for kernels in _kernels(layer, neurons)]
+        )
 
     def _colours(
         self, layer: Layer, x: torch.Tensor, neurons: torch.Tensor, window: Window, rgb: str
@@ -140,7 +142,9 @@ class Xinc:
             return values.abs().sum(1)
         return values[:, self._channels].permute(0, 2, 3, 1)
 
-    def _conv_maps(self, maps: ConvMaps, x: torch.Tensor, kernels: torch.Tensor, window: Window) -> torch.Tensor:
+    def _conv_maps(
+        self, maps: ConvMaps, x: torch.Tensor, kernels: torch.Tensor, window: Window
+    ) -> torch.Tensor:
         if self._straight:
             return maps.maps(x, kernels, window)
         # The module crops or turns its output: take the image's pixels from the whole grid.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -40,7 +41,7 @@ class ConvMaps:
         self._block = blocks[0]
         self._steps = [
             _Step(block.upscale, block.activation, after.layer.kernel_size)
-            for block, after in zip(blocks, blocks[1:], strict=False)
+            for block, after in itertools.pairwise(blocks)
             if block.activation is not None
         ]
         # (n_in, n_out, taps): one matrix product a unit makes all its kernels.
@@ -76,7 +77,9 @@ class ConvMaps:
         distinct, group = torch.unique_consecutive(units, return_inverse=True)
         patches = self._patches(x[distinct], window)
         weight = self._weight[units, outputs]
-        if len(kernels) % len(distinct) == 0 and bool((units.reshape(len(distinct), -1) == distinct[:, None]).all()):
+        if len(kernels) % len(distinct) == 0 and bool(
+            (units.reshape(len(distinct), -1) == distinct[:, None]).all()
+        ):
             z = weight.reshape(len(distinct), -1, weight.shape[-1]) @ patches
         else:
             z = weight[:, None] @ patches[group]

@@ -1,0 +1,190 @@
+"""Time and peak memory of the tracer beside a baseline measured in the same run; asserts nothing.
+
+Each case runs in a process of its own, so that its peak memory is its own.
+
+    python benchmarks/run.py            all cases
+    python benchmarks/run.py canvas     those whose name contains "canvas"
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+
+@dataclass(frozen=True)
+class Case:
+    """`work` prepares and gives what is measured; `baseline` names the case it is compared with."""
+
+    name: str
+    work: Callable[[], Callable[[], Any]]
+    baseline: str | None = None
+
+
+def reference() -> Path:
+    folder = Path(os.environ.get("CANVASWIDGET_REFERENCE", ROOT.parent / "shared" / "reference"))
+    if not folder.is_dir():
+        sys.exit("no reference data: set CANVASWIDGET_REFERENCE to the folder")
+    return folder
+
+
+def nerv_bunny() -> Any:
+    import canvaswidget as cw
+
+    model = cw.models.load_model(reference() / "nerv_bunny.safetensors")
+    return cw.INR.from_frames(model, 32)
+
+
+def whole_canvas() -> Callable[[], Any]:
+    import canvaswidget as cw
+
+    canvas = cw.trace(nerv_bunny())
+    canvas.frame(8)
+    return lambda: [canvas.summary(layer, 8) for layer in canvas.traced_layers]
+
+
+def whole_canvas_materialised() -> Callable[[], Any]:
+    import torch
+
+    from tests.oracle import ConvBlock, conv_maps
+
+    model: Any = nerv_bunny().module
+    strides = model.config["dec_strds"]
+    blocks = [ConvBlock(b.conv.upconv[0], s, b.act) for b, s in zip(model.decoder[1:], strides, strict=True)]
+    blocks.append(ConvBlock(model.head_layer))
+    with torch.no_grad():
+        stem = model.decoder[0](model.positional_encoding(torch.tensor([0.25])))
+        x = stem.view(1, -1, 8, 16)
+
+    @torch.no_grad()
+    def run() -> list[Any]:
+        results, inputs = [], x
+        for index, block in enumerate(blocks):
+            maps = conv_maps(blocks[index:], inputs).abs()
+            results.append((maps.sum((2, 3)), maps.sum((0, 1))))
+            if block.activation is not None:
+                inputs = block.activation(
+                    torch.nn.functional.pixel_shuffle(block.conv(inputs), block.upscale)
+                )
+        return results
+
+    return run
+
+
+def one_pixel() -> Callable[[], Any]:
+    import canvaswidget as cw
+
+    canvas = cw.trace(nerv_bunny())
+    canvas.pixel(0, 0, 8)
+    return lambda: canvas.pixel(60, 100, 8)
+
+
+def one_map() -> Callable[[], Any]:
+    import canvaswidget as cw
+
+    canvas = cw.trace(nerv_bunny())
+    canvas.map("decoder.1", (0, 0), 8)
+    return lambda: canvas.map("decoder.1", (3, 4), 8)
+
+
+def one_forward() -> Callable[[], Any]:
+    inr = nerv_bunny()
+    inr.render(0)
+    return lambda: inr.render(8)
+
+
+CASES = [
+    Case("whole canvas, materialised oracle", whole_canvas_materialised),
+    Case("whole canvas, streamed", whole_canvas, "whole canvas, materialised oracle"),
+    Case("one forward pass", one_forward),
+    Case("one pixel, all kernels of all layers", one_pixel, "one forward pass"),
+    Case("one kernel's map", one_map, "one forward pass"),
+]
+
+
+def measure(name: str) -> dict[str, float]:
+    """Run one case: seconds (the median of several runs where it is short), peak memory over what was there before."""
+    case = next(case for case in CASES if case.name == name)
+    run = case.work()
+    process, stop = psutil.Process(), threading.Event()
+    before = peak = process.memory_info().rss
+
+    def watch() -> None:
+        nonlocal peak
+        while not stop.wait(0.002):
+            peak = max(peak, process.memory_info().rss)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    seconds: list[float] = []
+    while not seconds or (sum(seconds) < 2 and len(seconds) < 50):
+        start = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - start)
+        peak = max(peak, process.memory_info().rss)
+        if "whole canvas" in name:
+            break
+    stop.set()
+    watcher.join()
+    return {"seconds": sorted(seconds)[len(seconds) // 2], "bytes": peak - before}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("pattern", nargs="?", default="", help="run the cases whose name contains this")
+    parser.add_argument("--json", type=Path, help="also write the rows to this file")
+    arguments = parser.parse_args()
+    import torch
+
+    print("nerv_bunny: 23,930 kernels in 4 layers x 128x256 pixels, rule xinc.")
+    print(f"{describe_machine()}, torch {torch.__version__}\n")
+    print(f"{'case':38} {'time':>10} {'peak memory':>12}   against its baseline")
+    context = multiprocessing.get_context("spawn")
+    rows: dict[str, dict[str, float]] = {}
+    for case in CASES:
+        if arguments.pattern not in case.name:
+            continue
+        with ProcessPoolExecutor(1, context) as pool:
+            rows[case.name] = row = pool.submit(measure, case.name).result()
+        memory = f"{row['bytes'] / 2**20:8.0f} MiB"
+        print(f"{case.name:38} {show_time(row['seconds']):>10} {memory}   {compare(case, rows)}", flush=True)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(rows, indent=2))
+
+
+def compare(case: Case, rows: dict[str, dict[str, float]]) -> str:
+    if case.baseline not in rows:
+        return ""
+    ours, baseline = rows[case.name], rows[case.baseline]
+    times = f"{baseline['seconds'] / ours['seconds']:.3g} x as fast as {case.baseline!r}"
+    if case.baseline == "one forward pass":
+        return f"{ours['seconds'] / baseline['seconds']:.2g} x the time of {case.baseline!r}"
+    return f"{times}, {baseline['bytes'] / max(ours['bytes'], 2**20):.3g} x less memory"
+
+
+def show_time(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"
+
+
+def describe_machine() -> str:
+    return f"{platform.machine()} CPU, {os.cpu_count()} cores"
+
+
+if __name__ == "__main__":
+    main()
