@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from canvaswidget.tracing.chain import Block
+from canvaswidget.tracing.resample import enlarged_and_blurred
 from canvaswidget.tracing.window import Window, padded
 
 Activation = Callable[[torch.Tensor], torch.Tensor]
@@ -57,11 +58,10 @@ class ConvMaps:
             return z
         first, *later = self._steps
         values = first.activation(_in_phase(z, kernels[:, 1], first.upscale))
-        values = _blurred(values, windows[0].enlarged(first.upscale), first, windows[1])
+        values = enlarged_and_blurred(values, windows[0].enlarged(first.upscale), 1, first.blur, windows[1])
         for step, held, after in zip(later, windows[1:-1], windows[2:], strict=True):
             # An activation commutes with nearest-neighbour up-sampling, and there are fewer values before it.
-            values = _enlarged(step.activation(values), step.upscale)
-            values = _blurred(values, held.enlarged(step.upscale), step, after)
+            values = enlarged_and_blurred(step.activation(values), held, step.upscale, step.blur, after)
         return values
 
     def _windows(self, window: Window) -> list[Window]:
@@ -104,17 +104,3 @@ def _in_phase(z: torch.Tensor, outputs: torch.Tensor, factor: int) -> torch.Tens
     columns = F.one_hot(phase % factor, factor).to(z.dtype)
     own = (rows[:, :, None] * columns[:, None, :])[:, None, :, None, :]
     return (z[:, :, None, :, None] * own).reshape(len(z), z.shape[1] * factor, z.shape[2] * factor)
-
-
-def _enlarged(values: torch.Tensor, factor: int) -> torch.Tensor:
-    if factor == 1:
-        return values
-    return values.repeat_interleave(factor, dim=-2).repeat_interleave(factor, dim=-1)
-
-
-def _blurred(values: torch.Tensor, held: Window, step: _Step, after: Window) -> torch.Tensor:
-    """Mean filter over `after`, from `values` on `held`. Zeros beyond the border count: it darkens, as released."""
-    grown = after.grown(step.reach).crop(values, held)
-    if step.blur == (1, 1):
-        return grown
-    return F.avg_pool2d(padded(grown, after, step.reach)[None], step.blur, stride=1)[0]
