@@ -16,7 +16,7 @@ TOOL_PATHS := canvaswidget tests tools benchmarks notebooks hatch_build.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test test-js test-python lint lint-js lint-python format benchmarks clean
+.PHONY: help setup demo test test-js test-python lint lint-js lint-python format benchmarks screenshots clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -60,6 +60,9 @@ format: setup  ## format the Python sources
 
 benchmarks: setup  ## print the benchmark tables
 	@$(PY) benchmarks/run.py
+
+screenshots: setup  ## make the pictures of the README from the real thing
+	@$(PY) -m tools.screenshots
 
 clean:  ## remove everything that is built, but not .venv
 	rm -rf build dist test-results js/node_modules canvaswidget/widget/static

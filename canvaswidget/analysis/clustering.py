@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -104,7 +106,14 @@ def cluster(
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise ValueError(f"k={k!r}: expected a number of clusters, at least 1")
     shape, name = _layer_of(canvas, layer)
+    # Importing takes a second; beside the sweep it costs nothing, and nobody who waits for `progress` waits for it.
+    loading = threading.Thread(target=importlib.import_module, args=("sklearn.cluster",), daemon=True)
+    loading.start()
     features, alive = _pooled_maps(canvas, layer, shape, frame, progress)
+    while loading.is_alive():
+        loading.join(0.02)
+        if progress is not None:
+            progress(0, MAX_STEPS)
     rows, columns = features.shape[1:]
     points = features[alive].reshape(int(alive.sum()), rows * columns)
 
@@ -190,7 +199,7 @@ def _kmeans(
     points: npt.NDArray[np.float32], k: int, seed: int, progress: Progress | None
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float32]]:
     """Labels and centres; a step at a time, so that `progress` can stop it."""
-    from sklearn.cluster import KMeans, kmeans_plusplus  # takes a second to import
+    from sklearn.cluster import KMeans, kmeans_plusplus
 
     rng = np.random.default_rng(seed)
     sample = points[np.sort(rng.permutation(len(points))[: max(2000, 20 * k)])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import itertools
+import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any, Literal, TypeVar, overload
@@ -31,6 +32,7 @@ IntArray = npt.NDArray[np.int64]
 LayerKey = str | int | Layer
 Progress = bool | Callable[[int, int], None]
 Reduced = TypeVar("Reduced")
+KEPT_SUMMARIES = 64
 _RGB = ("sum", "abs", "each")
 
 
@@ -98,6 +100,8 @@ class Canvas:
         self._rule = RULES[rule](self._capture)
         self.layers: Layers = self._capture.layers
         self.traced_layers = Layers(self._rule.layers)
+        # A notebook's cell and a widget's worker may ask at the same time.
+        self._lock = threading.RLock()
         self._frames: collections.OrderedDict[int, dict[fx.Node, torch.Tensor]] = collections.OrderedDict()
         self._summaries: collections.OrderedDict[tuple[Any, ...], Summary] = collections.OrderedDict()
 
@@ -271,12 +275,16 @@ class Canvas:
         """Totals of all maps of a layer, per neuron and per pixel, streaming."""
         found, frame = self._layer(layer), self.inr.frame_index(frame)
         key = (found.name, frame, granularity)
-        if key not in self._summaries:
+        with self._lock:
+            summary = self._summaries.get(key)
+        if summary is None:
             sweep = self._sweep(found, frame, granularity, "sum", progress, Totals.of)
-            self._summaries[key] = summarise(found, frame, granularity, self.inr.size, sweep)
-            while len(self._summaries) > 64:
-                self._summaries.popitem(last=False)
-        return self._summaries[key]
+            summary = summarise(found, frame, granularity, self.inr.size, sweep)
+            with self._lock:
+                self._summaries[key] = summary
+                while len(self._summaries) > KEPT_SUMMARIES:
+                    self._summaries.popitem(last=False)
+        return summary
 
     # --- about itself -----------------------------------------------------------------------------------------
 
@@ -409,15 +417,15 @@ class Canvas:
     def _values(self, frame: int) -> dict[fx.Node, torch.Tensor]:
         """What the rule must know of a frame; the frames used last are kept, within a quarter of the memory."""
         frame = self.inr.frame_index(frame)
-        if frame in self._frames:
+        with self._lock:
+            if frame not in self._frames:
+                values = self._capture.run(frame, [*self._rule.inputs.values(), self._capture.output])
+                each = sum(value.nbytes for value in values.values())
+                while self._frames and (len(self._frames) + 1) * each > self.memory // 4:
+                    self._frames.popitem(last=False)
+                self._frames[frame] = values
             self._frames.move_to_end(frame)
             return self._frames[frame]
-        values = self._capture.run(frame, [*self._rule.inputs.values(), self._capture.output])
-        self._frames[frame] = values
-        each = sum(value.nbytes for value in values.values())
-        while len(self._frames) > max(1, self.memory // 4 // max(each, 1)):
-            self._frames.popitem(last=False)
-        return values
 
 
 def _reported(

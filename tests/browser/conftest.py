@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import uuid
 from collections.abc import Callable, Generator, Iterator
@@ -10,25 +9,14 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.page import NotebookPage, Traffic
 from tests.conftest import ROOT, absent
+from tools.browser import ARGUMENTS, find_browser
 from tools.server import App, JupyterServer
 
 RESULTS = ROOT / "test-results"
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-)
-
 Opener = Callable[..., NotebookPage]
 FAILED = pytest.StashKey[bool]()
 
@@ -38,16 +26,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.browser)
-
-
-def find_browser(playwright: Playwright) -> str | None:
-    """The browser's program: as the environment says, on the `PATH`, or Playwright's own."""
-    named = os.environ.get("CANVASWIDGET_BROWSER")
-    if named:
-        return shutil.which(named)
-    found = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    own = playwright.chromium.executable_path
-    return found or (own if Path(own).is_file() else None)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -275,3 +276,14 @@ def test_the_whole_canvas_of_a_large_model_stays_small(reference: Path) -> None:
     for layer in canvas.traced_layers:
         canvas.summary(layer, progress=watch)
     assert peak - before < 2**30
+
+
+def test_a_cell_and_a_widget_may_ask_at_the_same_time(decoder: Cnn) -> None:
+    inr = cw.INR.from_frames(decoder, 64)
+    shared = cw.trace(inr, memory="1 MiB")
+    expected = [cw.trace(inr).pixel(3, 4, frame)["head"] for frame in (0, 63)]
+    with ThreadPoolExecutor(4) as pool:
+        frames = [frame % 64 for frame in range(256)]
+        columns = list(pool.map(lambda frame: shared.pixel(3, 4, frame)["head"], frames))
+    np.testing.assert_allclose(columns[0], expected[0], rtol=1e-5)
+    np.testing.assert_allclose(columns[255], expected[1], rtol=1e-5)

@@ -1,0 +1,31 @@
+"""A small trained video and image with their originals: something to look at, without network or training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from canvaswidget.demo.photographs import portrait
+from canvaswidget.demo.scene import SIZE, DemoClip, clip, pictures
+from canvaswidget.inr import INR
+from canvaswidget.models import load_model
+
+__all__ = ["DemoClip", "clip", "image", "video"]
+
+FOLDER = Path(__file__).parent
+
+
+def video() -> INR:
+    """Load the demo's video, a NeRV: a pavilion above a lake and two dahlias in the wind.
+
+    Its truth are the frames of :func:`clip`, which also has their optical flow and object masks.
+    """
+    frames = pictures()
+    model = load_model(FOLDER / "video.safetensors")
+    return INR.from_frames(model, len(frames), SIZE, truth=frames, name="demo video")
+
+
+def image() -> INR:
+    """Load the demo's image, an FFN: Chelsea the cat."""
+    shown = portrait()
+    model = load_model(FOLDER / "image.safetensors")
+    return INR.from_coords(model, shown.size, truth=shown.frames, name="demo image")
