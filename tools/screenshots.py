@@ -17,17 +17,26 @@ from tools.server import JupyterServer
 IMAGES = ROOT / "notebooks" / "images"
 READY = "[data-panel=%s][data-state=ready]"
 TIMEOUT = 120_000
+# The theme, and nothing beside the notebook.
+SHOW = """async theme => {
+  const { commands } = window.jupyterapp;
+  await commands.execute('apputils:change-theme', { theme });
+  if (commands.isToggled('application:toggle-left-area')) await commands.execute('application:toggle-left-area');
+}"""
 
 
 def shoot(page: Page, theme: str, path: Path) -> None:
     """The first widget of the page, everything in it painted."""
-    page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+    page.evaluate(SHOW, theme)
+    page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=theme, timeout=TIMEOUT)
     root = page.locator(".cw-root").first
     root.scroll_into_view_if_needed()
     for panel in ("frame", "neurons", "pixel", "time"):
         root.locator(READY % panel).wait_for(timeout=TIMEOUT)
     page.wait_for_function(
-        "() => Number(document.querySelector('[data-testid=curve]').dataset.done) >= 24", timeout=TIMEOUT
+        """() => Number(document.querySelector('[data-testid=curve]').dataset.done) >= 24
+          && document.querySelectorAll('.cw-root .cw-thumb').length >= 20""",
+        timeout=TIMEOUT,
     )
     page.mouse.move(0, 0)
     root.screenshot(path=path, animations="disabled")

@@ -40,17 +40,18 @@ TRAINERS: dict[str, Callable[[float], Fit]] = {"image": train_image, "video": tr
 def main(arguments: list[str] | None = None) -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m canvaswidget.demo.train", description=__doc__)
-    parser.add_argument("only", nargs="*", choices=list(TRAINERS), help="which to train; both by default")
+    parser.add_argument("only", nargs="*", help=f"which to train: {', '.join(TRAINERS)}; all by default")
     parser.add_argument("--folder", type=Path, default=Path(__file__).parent, help="where to write")
     parser.add_argument("--scale", type=float, default=1.0, help="length of training, 1 being the usual")
     parser.add_argument("--threads", type=int, help="processor threads")
     options = parser.parse_args(arguments)
+    if unknown := set(options.only) - set(TRAINERS):
+        parser.error(f"no such network: {', '.join(sorted(unknown))}; there are {', '.join(TRAINERS)}")
     if options.threads:
         torch.set_num_threads(options.threads)
     for name in options.only or TRAINERS:
         result = TRAINERS[name](options.scale)
         path = save_model(result.model, options.folder / f"{name}.safetensors")
-        path.chmod(0o644)
         print(f"{result}\nwritten to {path} ({path.stat().st_size / 1e6:.2f} MB)\n", flush=True)
 
 

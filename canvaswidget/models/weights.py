@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,14 @@ def save_model(model: nn.Module, path: str | Path) -> Path:
     path = Path(path)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     save_file(tensors, path, metadata={"family": family, "config": json.dumps(model.config)})
+    path.chmod(0o666 & ~_umask())  # safetensors makes files that only their owner may read
     return path
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _existing(path: str | Path) -> Path:

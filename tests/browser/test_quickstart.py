@@ -40,6 +40,12 @@ with _w.hold_sync():
 """
 
 
+def same_picture(view: WidgetView, expected: np.ndarray) -> bool:
+    """Within one level: values half way between two may be rounded either way."""
+    shown = pixels(view.frame)[..., :3].astype(int)
+    return shown.shape == expected.shape and int(np.abs(shown - expected).max()) <= 1
+
+
 class Quickstart:
     """The notebook, its first widget, and the canvas that the test compares with."""
 
@@ -147,15 +153,17 @@ def test_dragging_time_shows_the_frames(quick: Quickstart, view: WidgetView) -> 
         quick.page.mouse.move(box["x"] + 8 + (box["width"] - 16) * step / 16, middle)
     quick.page.mouse.up()
     quick.page.mouse.move(0, 0)
+    # The last move of the pointer may reach the page with its next frame: wait until all three agree.
+    quick.notebook.wait_for(
+        lambda: len({slider.input_value(), str(quick.ask("_w.time")), view.frame.get_attribute("data-time")}),
+        1,
+        "the number of different times",
+    )
     time = int(slider.input_value())
     assert time > 0
-    quick.wait_trait("time", time)
-    view.wait_frame(time=time)
     expected = quick.frame(time)
-    quick.notebook.wait_for(
-        lambda: bool((pixels(view.frame)[..., :3] == expected).all()), True, "same pixels"
-    )
-    assert (quick.frame(0) != expected).any()
+    quick.notebook.wait_for(lambda: same_picture(view, expected), True, "same pixels")
+    assert not np.allclose(quick.frame(0), expected, atol=2)
 
 
 def test_other_layer(quick: Quickstart, view: WidgetView) -> None:
@@ -309,7 +317,10 @@ def test_curve_is_the_total_per_frame(quick: Quickstart, view: WidgetView) -> No
         ("_w.source = 'truth'", {"source": "truth"}),
         ("_w.source = 'error'", {"source": "error"}),
         ("_w.source = 'off'", {"source": "off"}),
-        ("_w.neuron = _w.canvas.top(9, 9, 3, layers=_w.layer)[2].neuron", {}),
+        (
+            "_w.neuron = next(r.neuron for r in _w.canvas.top(9, 9, layers=_w.layer) if r.neuron != _w.neuron)",
+            {},
+        ),
         ("_w.neuron = None", {}),
         ("_w.palette = 'gray'", {}),
         ("_w.maps = 'signed'", {}),
@@ -338,6 +349,4 @@ def test_truth_is_the_clip(quick: Quickstart, view: WidgetView) -> None:
     view.wait_frame(time=2, source="truth")
     truth = np.array(quick.ask("_w.canvas.inr.truth[2].tolist()"))
     expected = np.rint(np.clip(truth, 0, 1) * 255).astype(np.uint8)
-    quick.notebook.wait_for(
-        lambda: bool((pixels(view.frame)[..., :3] == expected).all()), True, "same pixels"
-    )
+    quick.notebook.wait_for(lambda: same_picture(view, expected), True, "same pixels")
