@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # no longer: while Playwright is open, this thread has a running event loop
 def _browser() -> Iterator[Browser | None]:
     with sync_playwright() as playwright:
         program = find_browser(playwright)
