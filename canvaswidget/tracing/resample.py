@@ -1,7 +1,8 @@
 """Nearest-neighbour up-sampling and a mean filter, in one go, on a window.
 
-Both are separable and linear, so each axis is a product with a banded matrix. In blocks that stay near the diagonal
-this is several times faster than torch's own pooling, which is not vectorised for maps of one channel.
+Both are separable and linear, so each axis is a product with a banded matrix. All its blocks along the diagonal are
+alike, which makes it one product of overlapping pieces with a small matrix: several times faster than torch's
+pooling, which is not vectorised for maps of one channel.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import functools
 
 import torch
+import torch.nn.functional as F
 
 from canvaswidget.tracing.window import Span, Window
 
@@ -23,43 +25,41 @@ def enlarged_and_blurred(
     Zeros beyond the border of the grid count in the mean, which darkens it there, as in the released code.
     """
     kind = (values.dtype, values.device)
-    parts = []
-    for block in _blocks(after.x):
-        reads = _reads(block, upscale, blur[1], held.x)
-        matrix = _matrix(upscale, blur[1], reads, block, after.size[1], *kind)
-        parts.append(values[..., reads[0] - held.x[0] : reads[1] - held.x[0]] @ matrix)
-    wide = _joined(parts, -1)
-    parts = []
-    for block in _blocks(after.y):
-        reads = _reads(block, upscale, blur[0], held.y)
-        matrix = _matrix(upscale, blur[0], reads, block, after.size[0], *kind)
-        parts.append(matrix.T @ wide[:, reads[0] - held.y[0] : reads[1] - held.y[0]])
-    return _joined(parts, -2)
+    rows, columns = after.shape
+    matrix, padding, step = _pieces(held.x, upscale, blur[1], after.x, *kind)
+    # Copied into place, since a product of overlapping views is computed piece by piece.
+    pieces = F.pad(values, padding).unfold(-1, len(matrix), step)
+    wide = (pieces.reshape(-1, len(matrix)) @ matrix).reshape(*values.shape[:2], -1)[..., :columns]
+    matrix, padding, step = _pieces(held.y, upscale, blur[0], after.y, *kind)
+    pieces = F.pad(wide, (0, 0, *padding)).unfold(-2, len(matrix), step).mT
+    tall = torch.matmul(matrix.T, pieces.reshape(-1, len(matrix), columns))
+    return tall.reshape(len(values), -1, columns)[:, :rows]
 
 
-def _joined(parts: list[torch.Tensor], axis: int) -> torch.Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(parts, axis)
+@functools.lru_cache(maxsize=1024)
+def _pieces(
+    held: Span, upscale: int, blur: int, after: Span, dtype: torch.dtype, device: torch.device
+) -> tuple[torch.Tensor, tuple[int, int], int]:
+    """How to compute the positions `after` of one axis from the values at `held`, a block at a time.
 
-
-def _blocks(span: Span) -> list[Span]:
-    return [(start, min(start + BLOCK, span[1])) for start in range(span[0], span[1], BLOCK)]
-
-
-def _reads(block: Span, upscale: int, blur: int, held: Span) -> Span:
-    """The part of `held` that the mean over `blur` reads for the positions of `block`."""
-    low = max((block[0] - blur // 2) // upscale, held[0])
-    high = min((block[1] - 1 + blur // 2) // upscale + 1, held[1])
-    return low, high
-
-
-@functools.lru_cache(maxsize=512)
-def _matrix(
-    upscale: int, blur: int, held: Span, after: Span, size: int, dtype: torch.dtype, device: torch.device
-) -> torch.Tensor:
-    """``(positions of held, positions of after)``: what each value adds to each mean."""
-    matrix = torch.zeros(held[1] - held[0], after[1] - after[0], dtype=torch.float64)
-    for position in range(*after):
-        for tap in range(position - blur // 2, position + blur // 2 + 1):
-            if 0 <= tap < size:
-                matrix[tap // upscale - held[0], position - after[0]] += 1 / blur
-    return matrix.to(device, dtype)
+    Returns
+    -------
+    matrix : (inputs a block reads, positions of a block)
+        What each input adds to each mean.
+    padding : (before, after)
+        Zeros that `held` lacks for the blocks; negative where it has more than they need.
+    step : int
+        Inputs from one block to the next.
+    """
+    length = upscale * max(1, min(BLOCK, after[1] - after[0]) // upscale)
+    count = -(-(after[1] - after[0]) // length)
+    first = (after[0] - blur // 2) // upscale
+    reads = (after[0] + length - 1 + blur // 2) // upscale + 1 - first
+    step = length // upscale
+    matrix = torch.zeros(reads, length, dtype=torch.float64)
+    for position in range(length):
+        middle = after[0] + position
+        for tap in range(middle - blur // 2, middle + blur // 2 + 1):
+            matrix[tap // upscale - first, position] += 1 / blur
+    padding = (held[0] - first, first + (count - 1) * step + reads - held[1])
+    return matrix.to(device, dtype), padding, step

@@ -57,7 +57,7 @@ class ConvMaps:
         if not self._steps:
             return z
         first, *later = self._steps
-        values = first.activation(_in_phase(z, kernels[:, 1], first.upscale))
+        values = _in_phase(z, kernels[:, 1], first)
         values = enlarged_and_blurred(values, windows[0].enlarged(first.upscale), 1, first.blur, windows[1])
         for step, held, after in zip(later, windows[1:-1], windows[2:], strict=True):
             # An activation commutes with nearest-neighbour up-sampling, and there are fewer values before it.
@@ -95,12 +95,14 @@ class ConvMaps:
         return F.unfold(values[:, None], kernel_size)
 
 
-def _in_phase(z: torch.Tensor, outputs: torch.Tensor, factor: int) -> torch.Tensor:
-    """The pixel shuffle of each kernel alone: output ``o`` owns phase ``o mod factor^2``, the rest is 0."""
-    if factor == 1:
-        return z
-    phase = outputs % factor**2
-    rows = F.one_hot(phase // factor, factor).to(z.dtype)
-    columns = F.one_hot(phase % factor, factor).to(z.dtype)
-    own = (rows[:, :, None] * columns[:, None, :])[:, None, :, None, :]
-    return (z[:, :, None, :, None] * own).reshape(len(z), z.shape[1] * factor, z.shape[2] * factor)
+def _in_phase(z: torch.Tensor, outputs: torch.Tensor, step: _Step) -> torch.Tensor:
+    """The pixel shuffle of each kernel alone, activated: output ``o`` owns phase ``o mod s^2``, the rest is 0."""
+    values = step.activation(z)
+    s = step.upscale
+    if s == 1:
+        return values
+    rest = step.activation(z.new_zeros(1))
+    shuffled = rest.expand(len(z), z.shape[1], s, z.shape[2], s).contiguous()
+    phase = outputs % s**2
+    shuffled[torch.arange(len(z), device=z.device), :, phase // s, :, phase % s] = values
+    return shuffled.flatten(3).flatten(1, 2)
