@@ -181,9 +181,36 @@ class Canvas:
             Units or kernels, in C order.
         maps : (k, height, width)
         """
+        yield from self.reduce(layer, _numpy, frame, granularity=granularity, rgb=rgb, progress=progress)
+
+    def reduce(
+        self,
+        layer: LayerKey,
+        function: Callable[[torch.Tensor], Reduced],
+        frame: int = 0,
+        *,
+        granularity: str | None = None,
+        rgb: str = "sum",
+        progress: Progress = False,
+    ) -> Iterator[tuple[IntArray, Reduced]]:
+        """Like :meth:`iter`, with each chunk of maps made into something smaller where it was computed.
+
+        Parameters
+        ----------
+        function : callable
+            Of a tensor ``(k, height, width)`` on the canvas's device. On a CPU several chunks are computed side by
+            side: it is called on their threads and must not keep a state of its own.
+
+        Yields
+        ------
+        neurons : (k,) or (k, 2)
+            Units or kernels, in C order.
+        reduced
+            What `function` returned for their maps.
+        """
         found = self._layer(layer)
-        for neurons, maps in self._sweep(found, frame, granularity, rgb, progress, _numpy):
-            yield neurons.numpy(), maps
+        for neurons, reduced in self._sweep(found, frame, granularity, rgb, progress, function):
+            yield neurons.numpy(), reduced
 
     # --- columns: pixel -> neurons ----------------------------------------------------------------------------
 
