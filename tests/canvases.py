@@ -76,6 +76,17 @@ class StepCanvas:
                 progress(step, self.STEPS)
             yield part, self.maps(layer, part, frame)
 
+    def reduce(self, layer: str, function, frame: int = 0, progress=None):
+        for neurons, maps in self.iter(layer, frame, progress):
+            yield neurons, function(torch.from_numpy(maps))
+
+    def region(self, mask: np.ndarray, frame: int = 0, layers: list[str] | None = None, progress=None):
+        found = {}
+        for name in layers or [layer.name for layer in self.layers]:
+            parts = [(maps * mask).sum((1, 2)) for _, maps in self.iter(name, frame, progress)]
+            found[name] = np.concatenate(parts).reshape(self.layers.find(name).neurons)
+        return found
+
     def summary(self, layer: str, frame: int = 0, progress: Callable[[int, int], None] | None = None):
         self.calls.append(f"summary {layer} {frame}")
         maps = np.concatenate([np.abs(maps) for _, maps in self.iter(layer, frame, progress)])

@@ -104,16 +104,16 @@ def steps(pages) -> Page:
 def selection(
     layer: str, neuron: list[int] | None = None, cluster: int = -1, n_clusters: int = 3
 ) -> dict[str, Any]:
-    return {"layer": layer, "neuron": neuron, "cluster": cluster, "n_clusters": n_clusters}
+    return {"layer": layer, "neuron": neuron, "neurons": [], "cluster": cluster, "n_clusters": n_clusters}
 
 
 def grid(layer: str, **changes: Any) -> dict[str, Any]:
     body = {"kind": "grid", "time": 1, "layer": layer, "cluster": -1, "n_clusters": 3, "sort": "index"}
-    return {**body, "pixel": [2, 3], "first": 0, "count": 5, "side": 8, **changes}
+    return {**body, "pixel": [2, 3], "region": None, "first": 0, "count": 5, "side": 8, **changes}
 
 
 def values(body: Any, data: np.ndarray) -> np.ndarray:
-    levels = data.reshape(-1, body["height"], body["width"])
+    levels = data.reshape(-1, body["height"], body["width"])[: 1 if body["kind"] == "map" else None]
     low, high = (np.reshape(body[name], (-1, 1, 1)) for name in ("low", "high"))
     return low + levels / 255 * (high - low)
 
@@ -143,6 +143,49 @@ def test_frame_of_every_source(page: Page, canvas: cw.Canvas) -> None:
     assert abs(values(body, data)[0] - error).max() <= body["high"] / 255
     body, data = page.ask(kind="frame", time=2, source="off")
     assert not data.any()
+
+
+def test_map_of_several_neurons_has_a_plane_with_signs(page: Page, canvas: cw.Canvas) -> None:
+    layer = canvas.traced_layers[-2]
+    maps = canvas.maps(layer.name, [(2, 3), (1, 1)], 4)
+    chosen = {**selection(layer.name), "neurons": [[2, 3], [1, 1]]}
+    body, data = page.ask(kind="map", time=4, selection=chosen)
+    planes = data.reshape(2, 16, 32) / 255
+    ranges = [(body["low"], body["high"]), tuple(body["signed_range"])]
+    for plane, (low, high), expected in zip(planes, ranges, [abs(maps).sum(0), maps.sum(0)], strict=True):
+        assert abs(low + plane * (high - low) - expected).max() <= (high - low) / 255
+    assert body["total"] == pytest.approx(abs(maps).sum(), rel=1e-5)
+    body, _ = page.ask(kind="curve", frames=[4], selection=chosen)
+    assert body["totals"] == pytest.approx([abs(maps).sum()], rel=1e-5)
+    body, _ = page.ask(kind="pixel", time=4, pixel=[5, 6], k=3, selection=chosen)
+    assert body["selected"] == pytest.approx(abs(maps[:, 5, 6]).sum(), rel=1e-4)
+
+
+def test_grid_sorted_by_region_and_by_change(page: Page, canvas: cw.Canvas) -> None:
+    layer = canvas.traced_layers[-1].name
+    mask = np.zeros((16, 32), bool)
+    mask[2:5, 3:9] = True
+    box = {"points": [[2, 3], [2, 9], [5, 9], [5, 3]], "runs": []}
+    body, _ = page.ask(**grid(layer, sort="region", region=box))
+    expected = canvas.region(mask, 1, [layer])[layer].ravel()
+    order = np.argsort(-np.abs(expected), kind="stable")[:5]
+    assert body["values"] == pytest.approx(expected[order], rel=1e-4)
+    maps = [np.concatenate([abs(part) for _, part in canvas.iter(layer, frame)]) for frame in (0, 1)]
+    changes = abs(maps[1] - maps[0]).sum((1, 2))
+    for time in (0, 1):  # before the first frame there is none: it is compared with the second
+        body, _ = page.ask(**grid(layer, sort="change", time=time))
+        assert body["values"] == pytest.approx(np.sort(changes)[::-1][:5], rel=1e-4)
+    assert "needs a region" in page.fail(**grid(layer, sort="region"))
+
+
+def test_share_curve_ends_at_one(page: Page, canvas: cw.Canvas) -> None:
+    body, _ = page.ask(
+        kind="pixel", time=3, pixel=[5, 6], k=1, selection=selection(canvas.traced_layers[0].name)
+    )
+    for layer in body["layers"]:
+        assert layer["counts"][-1] == layer["n_neurons"]
+        assert layer["shares"] == sorted(layer["shares"])
+        assert layer["shares"][-1] == pytest.approx(1)
 
 
 def test_a_perfect_frame_has_a_finite_psnr(pages) -> None:

@@ -221,7 +221,66 @@ def test_a_layer_without_the_neuron_lets_it_go_first(w: CanvasWidget) -> None:
     found = sent(w)
     w.layer = -1
     assert w.neuron is None
-    assert [message["state"] for message in found] == [{"neuron": None}, {"layer": "head_layer"}]
+    assert [message["state"] for message in found] == [
+        {"neurons": [], "neuron": None},
+        {"layer": "head_layer"},
+    ]
+
+
+def test_several_neurons_and_the_one_that_stands_for_them(w: CanvasWidget) -> None:
+    w.layer = 0
+    w.neurons = [(0, 1), [2, 3], (0, 1), (-6, 2)]
+    assert w.neurons == ((0, 1), (2, 3), (0, 2))
+    assert w.neuron == (0, 2)
+    heard: list[Any] = []
+    w.observe(lambda change: heard.append((change["name"], w.neuron, w.neurons)), ["neuron", "neurons"])
+    w.neuron = (1, 1)
+    assert {each[1:] for each in heard} == {((1, 1), ((1, 1),))}
+    w.neurons = ()
+    assert w.neuron is None
+    w.neurons = [(0, 1), (0, 19)]
+    w.layer = -1  # it has no output 19
+    assert (w.neuron, w.neurons) == ((0, 1), ((0, 1),))
+    found = sent(w)
+    w.set_state({"neuron": [1, 2], "neurons": [[0, 1], [1, 2]]})
+    assert w.neurons == ((0, 1), (1, 2))
+    assert [message for message in found if message["method"] == "update"] == []
+
+
+def test_a_region_is_a_mask_a_box_or_a_polygon(w: CanvasWidget) -> None:
+    mask = np.zeros((16, 32), bool)
+    mask[2:5, 3:9] = True
+    heard: list[Any] = []
+    w.observe(lambda change: heard.append(change["new"]), "region")
+    for form in (mask, ((2, 3), (5, 9)), [(2, 3), (2, 9), (5, 9), (5, 3)]):
+        w.region = form
+        assert (w.region.mask == mask).all()
+        page = w.get_state(["region"])["region"]
+        assert problems(page, messages.Region) == []
+        w.region = None
+        w.set_state({"region": json.loads(json.dumps(page))})
+        assert (w.region.mask == mask).all()
+    assert len(heard) == 9 - 1
+    w.region = [(0, 0), (0, 7.6), (7.6, 0)]
+    inside = np.add.outer(np.arange(16), np.arange(32)) < 7
+    assert (w.region.mask == inside).all()
+    assert "28 of 16x32 pixels" in repr(w.region)
+
+
+@pytest.mark.parametrize(
+    ("region", "words"),
+    [
+        (np.zeros((16, 32), bool), "no pixel"),
+        (np.ones((3, 4), bool), "the frame is 16x32"),
+        ([(1, 2)], "expected a mask"),
+        ("box", "expected a mask"),
+        ([(0, 0), (0, float("nan")), (4, 4)], "NaN"),
+        ({"points": [], "runs": [1]}, "pairs"),
+    ],
+)
+def test_what_is_no_region(w: CanvasWidget, region: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        w.region = region
 
 
 def test_fewer_clusters_let_the_cluster_go(w: CanvasWidget) -> None:
@@ -250,7 +309,7 @@ def test_observers_hear(w: CanvasWidget) -> None:
 def test_the_page_sets_a_layer_with_its_neuron(w: CanvasWidget) -> None:
     w.layer, w.neuron = 0, (0, 19)
     found = sent(w)
-    w.set_state({"neuron": [1, 2], "layer": "head_layer", "time": 1})
+    w.set_state({"neuron": [1, 2], "neurons": [[1, 2]], "layer": "head_layer", "time": 1})
     assert (w.layer, w.neuron, w.time) == ("head_layer", (1, 2), 1)
     assert [message for message in found if message["method"] == "update"] == []
 
@@ -326,7 +385,7 @@ def test_another_rule_is_another_canvas(stepped: CanvasWidget) -> None:
     assert (w.rule, w.canvas.rule, w.layer, w.neuron) == ("other", "other", "net.linear", None)
     assert w.canvas is not before
     (update,) = [message["state"] for message in found if message["method"] == "update"]
-    assert {"rule", "_canvas", "layer", "neuron"} == set(update)
+    assert {"rule", "_canvas", "layer", "neuron", "neurons"} == set(update)
     assert [layer["name"] for layer in update["_canvas"]["layers"]] == ["net.linear"]
 
 

@@ -245,6 +245,7 @@ class Canvas:
         *,
         granularity: str | None = None,
         rgb: str = "sum",
+        progress: Progress = False,
     ) -> dict[str, FloatArray]:
         """Every neuron's contribution to a region: the sum of its map over a mask, or weighted by it.
 
@@ -263,7 +264,7 @@ class Canvas:
         def weighted(maps: torch.Tensor) -> torch.Tensor:
             return torch.einsum("kyx...,yx->k...", maps, weights.to(maps.dtype))
 
-        return self._columns(frame, layers, granularity, rgb, Window.whole(self.inr.size), weighted)
+        return self._columns(frame, layers, granularity, rgb, Window.whole(self.inr.size), weighted, progress)
 
     def top(
         self,
@@ -414,10 +415,11 @@ class Canvas:
         rgb: str,
         window: Window,
         reduce: Callable[[torch.Tensor], torch.Tensor],
+        progress: Progress = False,
     ) -> dict[str, FloatArray]:
         columns = {}
         for layer in self._chosen(layers):
-            sweep = self._sweep(layer, frame, granularity, rgb, False, reduce, window)
+            sweep = self._sweep(layer, frame, granularity, rgb, progress, reduce, window)
             values = torch.cat([part for _, part in sweep])
             columns[layer.name] = _numpy(values).reshape(
                 *layer.shape_of(granularity), *((3,) if rgb == "each" else ())

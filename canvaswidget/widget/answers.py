@@ -31,12 +31,14 @@ from canvaswidget.widget.messages import (
     RankedNeuron,
     Selection,
 )
+from canvaswidget.widget.region import checked_region
 
 Progress = Callable[[int, int], None]
 Answered = tuple[Answer, bytes]
 
 DEAD = 255
 MAX_RANKED = 1000
+CURVE_POINTS = 40
 MAX_THUMBNAILS = 4096
 MAX_SIDE = 1024
 
@@ -106,12 +108,16 @@ class Answers:
         time, chosen = self._time(body["time"]), self._chosen(body["selection"])
 
         def compute() -> tuple[Any, ...]:
-            values = self.arrays.map(chosen, time, checkpoint)
-            levels, low, high = quantise(values)
-            return levels.tobytes(), low, high, absolute_sum(values)
+            if chosen.neuron is not None:
+                values = self.arrays.map(chosen, time, checkpoint)
+                levels, low, high = quantise(values)
+                return levels.tobytes(), low, high, absolute_sum(values), ()
+            absolute, signed = self.arrays.sums(chosen, time, checkpoint)
+            (levels, low, high), (others, *span) = quantise(absolute), quantise(signed)
+            return levels.tobytes() + others.tobytes(), low, high, absolute_sum(absolute), tuple(span)
 
         key = (self.arrays.canvas.rule, "map", chosen.layer.name, *chosen[1:], time)
-        data, low, high, total = self.arrays.cache.remember(key, compute)
+        data, low, high, total, span = self.arrays.cache.remember(key, compute)
         answer: MapReply = {
             "kind": "map",
             "time": time,
@@ -121,6 +127,7 @@ class Answers:
             "low": low,
             "high": high,
             "total": total,
+            "signed_range": list(span),
         }
         return answer, data
 
@@ -158,7 +165,7 @@ class Answers:
         return answer, b"".join(levels.tobytes() for levels, _, _ in thumbnails)
 
     def _order(self, body: GridRequest, time: int, checkpoint: Progress) -> tuple[Any, Any]:
-        """``(sort key of every neuron, their places in order)``; at a pixel the key keeps its sign."""
+        """``(sort key of every neuron, their places in order)``; of a pixel or a region the key keeps its sign."""
         layer = self.arrays.layers.find(body["layer"])
         sort = view.checked_choice("sort", body["sort"], view.CHOICES["sort"])
         if sort == "index":
@@ -169,6 +176,13 @@ class Answers:
                 raise ValueError("pixel=None: sort='pixel' needs a pixel (y, x)")
             pixel = view.checked_pixel(body["pixel"], self.arrays.size)
             values = self.arrays.columns([layer], pixel, time, checkpoint)[layer.name]
+        elif sort == "region":
+            region = checked_region(body["region"], self.arrays.size)
+            if region is None:
+                raise ValueError("region=None: sort='region' needs a region")
+            values = self.arrays.region(layer, region, time, checkpoint)
+        elif sort == "change":
+            values = self.arrays.changes(layer, time, checkpoint)
         else:
             values = self.arrays.totals(layer, time, checkpoint)
         return values, np.argsort(-np.abs(values), kind="stable")
@@ -179,13 +193,19 @@ class Answers:
         k = view.checked_count("k", body["k"], 0, MAX_RANKED)
         columns = arrays.columns(arrays.layers, pixel, time, checkpoint)
         truth = arrays.canvas.inr.truth
+        selected = self._selected(chosen, columns[chosen.layer.name])
         answer: PixelReply = {
             "kind": "pixel",
             "time": time,
             "pixel": [y, x],
             "rgb": arrays.frame(time)[y, x].astype(float).tolist(),
             "truth": None if truth is None else truth[time, y, x].astype(float).tolist(),
-            "selected": self._selected(chosen, columns[chosen.layer.name]),
+            "selected": None
+            if selected is None
+            else absolute_sum(selected)
+            if selected.ndim
+            else float(selected),
+            "selected_signed": None if selected is None else float(selected.sum(dtype=np.float64)),
             "neurons": [
                 RankedNeuron(
                     layer=ranked.layer,
@@ -199,14 +219,16 @@ class Answers:
         }
         return answer, b""
 
-    def _selected(self, chosen: Chosen, column: Any) -> float | None:
-        """The selection's map at this pixel; None where it would take clusters that are not known yet."""
+    def _selected(self, chosen: Chosen, column: Any) -> Any:
+        """The values of the selected neurons; None where it would take clusters that are not known yet."""
         if chosen.neuron is not None:
-            return float(column[place_of(chosen.layer, chosen.neuron)])
+            return column[place_of(chosen.layer, chosen.neuron)]
+        if chosen.neurons:
+            return column[[place_of(chosen.layer, neuron) for neuron in chosen.neurons]]
         if chosen.cluster < 0:
-            return absolute_sum(column)
+            return column
         clusters = self.arrays.known_clusters(chosen.layer, chosen.n_clusters)
-        return None if clusters is None else absolute_sum(column[clusters.labels.ravel() == chosen.cluster])
+        return None if clusters is None else column[clusters.labels.ravel() == chosen.cluster]
 
     def _curve(self, body: CurveRequest, checkpoint: Progress) -> Answered:
         chosen, frames = self._chosen(body["selection"]), [self._time(frame) for frame in body["frames"]]
@@ -245,6 +267,8 @@ class Answers:
     def _chosen(self, selection: Selection) -> Chosen:
         layer = self.arrays.layers.find(selection["layer"])
         n_clusters = self._count(selection)
+        if selection["neurons"]:
+            return Chosen(layer, None, -1, 1, view.checked_neurons(layer, selection["neurons"]))
         if selection["neuron"] is not None:
             return Chosen(layer, view.checked_neuron(layer, selection["neuron"]), -1, 1)
         cluster = view.checked_count("cluster", selection["cluster"], -1, n_clusters - 1)
@@ -257,6 +281,13 @@ def share_of(layer: str, column: Any) -> LayerShare:
     running = np.cumsum(descending)
     total = float(running[-1]) if running.size else 0.0
     reach = [int(np.searchsorted(running, part * total) + 1) if total > 0 else 0 for part in (0.5, 0.9)]
+    counts = np.unique(np.geomspace(1, max(1, running.size), CURVE_POINTS).round().astype(int))
     return LayerShare(
-        layer=layer, n_neurons=int(running.size), total=total, n50=reach[0], n90=min(reach[1], running.size)
+        layer=layer,
+        n_neurons=int(running.size),
+        total=total,
+        n50=reach[0],
+        n90=min(reach[1], running.size),
+        counts=counts.tolist(),
+        shares=(running[counts - 1] / total).round(5).tolist() if total > 0 else [0.0] * len(counts),
     )

@@ -14,6 +14,7 @@ from canvaswidget.tracing.results import Ranked
 from canvaswidget.widget import view
 from canvaswidget.widget.cache import ByteCache
 from canvaswidget.widget.levels import Bytes, Floats, check_finite, fitted, quantise, shrink
+from canvaswidget.widget.region import Region
 from canvaswidget.widget.view import Neuron
 
 Progress = Callable[[int, int], None]
@@ -23,12 +24,13 @@ BLOCK_BYTES = 8 * 2**20  # of maps at a time, so that something more urgent wait
 
 
 class Chosen(NamedTuple):
-    """Neurons of a layer: one, else one cluster, else all."""
+    """Neurons of a layer: several, else one, else one cluster, else all."""
 
     layer: Layer
     neuron: Neuron | None
     cluster: int
     n_clusters: int
+    neurons: tuple[Neuron, ...] = ()
 
 
 class Arrays:
@@ -98,25 +100,40 @@ class Arrays:
         return maps
 
     def map(self, chosen: Chosen, time: int, checkpoint: Progress) -> Floats:
-        """Signed for one neuron; the sum of absolute maps for a cluster or a whole layer."""
+        """Signed for one neuron; the sum of absolute maps for several, a cluster or a whole layer."""
         layer = chosen.layer
         if chosen.neuron is not None:
             return self.maps(layer, np.array([place_of(layer, chosen.neuron)]), time)[0]
-        if chosen.cluster < 0:
-            sums = np.asarray(self.summary(layer, time, checkpoint).pixel_abs)
-            check_finite(f"the sum of the maps of layer {layer.name!r}, frame {time}", sums)
-            return sums
-        members = self.members(chosen, time, checkpoint)
-        total = np.zeros(self.size, np.float64)
-        for first, block in self._blocks(members):
-            checkpoint(first, len(members))
-            total += np.abs(self.maps(layer, block, time)).sum(0, dtype=np.float64)
-        return total.astype(np.float32)
+        return self.sums(chosen, time, checkpoint)[0]
+
+    def sums(self, chosen: Chosen, time: int, checkpoint: Progress) -> tuple[Floats, Floats]:
+        """``(sum of absolute maps, sum of maps)`` of several neurons, a cluster or a whole layer."""
+        layer, name = chosen.layer, chosen.layer.name
+        key = (self.canvas.rule, "sums", name, *chosen[1:], time)
+        known = self.cache.get(key)
+        if known is not None:
+            return known
+        absolute, signed = np.zeros(self.size, np.float64), np.zeros(self.size, np.float64)
+        if chosen.neurons or chosen.cluster >= 0:
+            members = self.members(chosen, time, checkpoint)
+            for first, block in self._blocks(members):
+                checkpoint(first, len(members))
+                maps = self.maps(layer, block, time)
+                absolute += np.abs(maps).sum(0, dtype=np.float64)
+                signed += maps.sum(0, dtype=np.float64)
+        else:
+            for _, (part, whole) in self.canvas.reduce(name, _sums, time, progress=checkpoint):
+                absolute += part
+                signed += whole
+        check_finite(f"the sum of the maps of layer {name!r}, frame {time}", absolute)
+        return self.cache.put(key, (absolute.astype(np.float32), signed.astype(np.float32)))
 
     def total(self, chosen: Chosen, time: int, checkpoint: Progress) -> float:
         """The sum of the absolute maps over the frame."""
         if chosen.neuron is not None:
             return absolute_sum(self.map(chosen, time, checkpoint))
+        if chosen.neurons:
+            return absolute_sum(self.sums(chosen, time, checkpoint)[0])
         totals = self.totals(chosen.layer, time, checkpoint)
         if chosen.cluster >= 0:
             totals = totals[self.members(chosen, time, checkpoint)]
@@ -147,7 +164,22 @@ class Arrays:
         check_finite(f"the totals of layer {layer.name!r}, frame {time}", totals)
         return totals
 
-    # --- a pixel --------------------------------------------------------------------------------------------
+    def changes(self, layer: Layer, time: int, checkpoint: Progress) -> Floats:
+        """How much each neuron's magnitudes differ from the previous frame's (the next one's at frame 0)."""
+
+        def compute() -> Floats:
+            other = time - 1 if time > 0 else min(1, self.n_frames - 1)
+            count = int(np.prod(layer.neurons))
+            found = np.zeros(count, np.float32)
+            for first, block in self._blocks(np.arange(count)):
+                checkpoint(first, count)
+                now, then = (np.abs(self.maps(layer, block, frame)) for frame in (time, other))
+                found[block] = np.abs(now - then).sum((1, 2))
+            return found
+
+        return self.cache.remember((self.canvas.rule, "changes", layer.name, time), compute)
+
+    # --- a pixel, a region --------------------------------------------------------------------------------------------
 
     def columns(
         self, layers: Sequence[Layer], pixel: tuple[int, int], time: int, checkpoint: Progress
@@ -167,6 +199,18 @@ class Arrays:
                 self.cache.put(key, column)
             found[layer.name] = column
         return found
+
+    def region(self, layer: Layer, region: Region, time: int, checkpoint: Progress) -> Floats:
+        """Every neuron's contribution to a region, in C order."""
+
+        def compute() -> Floats:
+            name = layer.name
+            column = self.canvas.region(region.mask, time, [name], progress=checkpoint)[name]
+            column = np.array(column, np.float32).ravel()
+            check_finite(f"the contributions of layer {name!r} to the region, frame {time}", column)
+            return column
+
+        return self.cache.remember((self.canvas.rule, "region", layer.name, time, region), compute)
 
     def top(self, columns: Mapping[str, Floats], k: int) -> list[Ranked]:
         """The `k` neurons that contribute most, across layers: `Canvas.top` from what is known already."""
@@ -197,7 +241,9 @@ class Arrays:
         return self._clusters.get((layer.name, n_clusters))
 
     def members(self, chosen: Chosen, time: int, checkpoint: Progress) -> Indices:
-        """Neurons of a cluster, by their place in C order."""
+        """Several neurons, or those of a cluster, by their place in C order."""
+        if chosen.neurons:
+            return np.array([place_of(chosen.layer, neuron) for neuron in chosen.neurons])
         labels = self.clusters(chosen.layer, chosen.n_clusters, time, checkpoint).labels.ravel()
         return np.flatnonzero(labels == chosen.cluster)
 
@@ -218,6 +264,11 @@ def place_of(layer: Layer, neuron: Neuron) -> int:
 def neuron_at(layer: Layer, place: int) -> list[int]:
     """The neuron at a place in C order, as messages have it."""
     return [int(part) for part in np.unravel_index(place, layer.neurons)]
+
+
+def _sums(maps: Any) -> tuple[Floats, Floats]:
+    """Over the neurons of a chunk: of absolute maps, and of maps with their sign."""
+    return tuple(part.sum(0).double().cpu().numpy() for part in (maps.abs(), maps))
 
 
 def absolute_sum(values: Floats) -> float:

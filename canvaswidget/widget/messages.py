@@ -12,7 +12,7 @@ import types
 from typing import Any, Literal, TypedDict, Union, get_args, get_origin, get_type_hints
 
 Source = Literal["reconstruction", "truth", "error", "off"]
-Sort = Literal["pixel", "total", "index"]
+Sort = Literal["pixel", "region", "total", "change", "index"]
 Maps = Literal["magnitude", "signed"]
 
 
@@ -38,11 +38,22 @@ class CanvasInfo(TypedDict):
     device: str
 
 
+class Region(TypedDict):
+    """Pixels inside a polygon of points `(y, x)`, or, without one, of runs `start, length, ...` row by row."""
+
+    points: list[list[float]]
+    runs: list[int]
+
+
 class Selection(TypedDict):
-    """Neurons of a layer: one (`neuron`), else one cluster (`cluster >= 0`), else the whole layer."""
+    """Neurons of a layer: several, else one (`neuron`), else one cluster (`cluster >= 0`), else all.
+
+    Where `neurons` has any, they are at least two, and `neuron` is null.
+    """
 
     layer: str
     neuron: list[int] | None
+    neurons: list[list[int]]
     cluster: int
     n_clusters: int
 
@@ -76,6 +87,7 @@ class GridRequest(TypedDict):
     n_clusters: int
     sort: Sort
     pixel: list[int] | None
+    region: Region | None
     first: int
     count: int
     side: int
@@ -155,7 +167,11 @@ class FrameReply(TypedDict):
 
 
 class MapReply(TypedDict):
-    """Buffer: `height * width` levels; value = low + level / 255 * (high - low). `total` sums absolute values."""
+    """Buffer: `height * width` levels; value = low + level / 255 * (high - low). `total` sums absolute values.
+
+    The map of more than one neuron sums magnitudes; after it in the buffer comes the sum with signs, whose range is
+    `signed_range`. For one neuron, whose map has its sign already, that is empty.
+    """
 
     kind: Literal["map"]
     time: int
@@ -165,6 +181,7 @@ class MapReply(TypedDict):
     low: float
     high: float
     total: float
+    signed_range: list[float]
 
 
 class GridReply(TypedDict):
@@ -197,17 +214,26 @@ class RankedNeuron(TypedDict):
 
 
 class LayerShare(TypedDict):
-    """How many neurons of a layer make 50 % and 90 % of a pixel."""
+    """How many neurons of a layer make 50 % and 90 % of a pixel.
+
+    The strongest `counts[k]` of them make `shares[k]`: the share curve, at counts that grow evenly on a logarithmic
+    axis.
+    """
 
     layer: str
     n_neurons: int
     total: float
     n50: int
     n90: int
+    counts: list[int]
+    shares: list[float]
 
 
 class PixelReply(TypedDict):
-    """`rgb` is the raw output; `selected` the exact contribution of the selected neuron to this pixel."""
+    """`rgb` is the raw output; `selected` the selection's exact contribution to this pixel.
+
+    Of more than one neuron it sums magnitudes, and `selected_signed` values with their sign.
+    """
 
     kind: Literal["pixel"]
     time: int
@@ -215,6 +241,7 @@ class PixelReply(TypedDict):
     rgb: list[float]
     truth: list[float] | None
     selected: float | None
+    selected_signed: float | None
     neurons: list[RankedNeuron]
     layers: list[LayerShare]
 

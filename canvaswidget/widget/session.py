@@ -35,6 +35,7 @@ PADDED_BYTES = 66_000
 # How urgent: what the eye follows first. What needs a pass over a layer comes after all that does not.
 PRIORITIES = {"palettes": 0, "frame": 1, "pixel": 2, "map": 3, "grid": 4, "clusters": 7, "curve": 8}
 LONG_MAP, LONG_GRID = 5, 6
+LONG_SORTS = ("region", "total", "change")
 CALL_PRIORITY = 0
 
 
@@ -205,7 +206,7 @@ def _priority(body: Body) -> int:
     """From the request alone; one that turns out to be wrong fails soon, whatever its place."""
     if body["kind"] == "map" and _get(_get(body, "selection"), "neuron") is None:
         return LONG_MAP
-    if body["kind"] == "grid" and (_get(body, "sort") == "total" or _get(body, "cluster") != -1):
+    if body["kind"] == "grid" and (_get(body, "sort") in LONG_SORTS or _get(body, "cluster") != -1):
         return LONG_GRID
     return PRIORITIES[body["kind"]]
 

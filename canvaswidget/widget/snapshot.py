@@ -32,11 +32,14 @@ def snapshot(arrays: Arrays, state: dict[str, Any], curve: bool, checkpoint: Pro
     """
     layer = arrays.layers.find(state["layer"])
     neuron, time, pixel = state["neuron"], state["time"], state["pixel"]
-    chosen = Chosen(layer, neuron, -1 if neuron is not None else state["cluster"], state["n_clusters"])
+    if len(state["neurons"]) > 1:
+        chosen = Chosen(layer, None, -1, 1, state["neurons"])
+    else:
+        chosen = Chosen(layer, neuron, -1 if neuron is not None else state["cluster"], state["n_clusters"])
     short = short_names([layer.name for layer in arrays.layers])
     bars, thumbnails = _pixel(arrays, chosen, pixel, time, short, checkpoint)
     frames: list[int] = []
-    if curve and neuron is not None and arrays.n_frames > 1:
+    if curve and chosen.neuron is not None and arrays.n_frames > 1:
         count = min(arrays.n_frames, CURVE_FRAMES)
         frames = sorted({round(frame) for frame in np.linspace(0, arrays.n_frames - 1, count)} | {time})
     return View(
@@ -45,7 +48,7 @@ def snapshot(arrays: Arrays, state: dict[str, Any], curve: bool, checkpoint: Pro
         overlay=None if state["source"] == "error" else arrays.map(chosen, time, checkpoint),
         overlay_name=_name(short[layer.name], chosen, state["source"]),
         signed=state["maps"] == "signed",
-        overlay_signed=state["maps"] == "signed" and neuron is not None,
+        overlay_signed=state["maps"] == "signed" and chosen.neuron is not None,
         palette=state["palette"],
         opacity=state["opacity"],
         contrast=state["contrast"],
@@ -79,6 +82,8 @@ def _name(layer: str, chosen: Chosen, source: str) -> str:
         return "error of the reconstruction"
     if chosen.neuron is not None:
         return f"{layer}, {'kernel' if isinstance(chosen.neuron, tuple) else 'unit'} {label(chosen.neuron)}"
+    if chosen.neurons:
+        return f"{layer}, {len(chosen.neurons):,} neurons"
     return f"{layer}, whole layer" if chosen.cluster < 0 else f"{layer}, cluster {chosen.cluster}"
 
 

@@ -12,6 +12,7 @@ from canvaswidget.tracing.layers import Layers
 from canvaswidget.tracing.rules import RULES
 from canvaswidget.widget import view
 from canvaswidget.widget.messages import CanvasInfo
+from canvaswidget.widget.region import checked_region
 
 
 class Facts(NamedTuple):
@@ -78,9 +79,48 @@ class LayerTrait(Checked):
     def set(self, obj: Any, value: Any) -> None:
         """Set the trait."""
         name = self._validate(obj, value)
-        if obj.neuron is not None and not view.fits(obj.facts.layers.find(name), obj.neuron):
-            obj.neuron = None
+        layer = obj.facts.layers.find(name)
+        fitting = tuple(neuron for neuron in obj.neurons if view.fits(layer, neuron))
+        if fitting != obj.neurons:
+            obj.neurons = fitting
         super().set(obj, name)
+
+
+class NeuronTrait(Checked):
+    """None, a unit or a kernel ``(i, o)`` of the current layer; setting it selects that one alone."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda w, v: view.checked_neuron(w.facts.layers.find(w.layer), v), allow_none=True)
+        self.tag(to_json=lambda value, _: view.on_wire(value))
+
+    def set(self, obj: Any, value: Any) -> None:
+        """Set the trait."""
+        neuron = self._validate(obj, value)
+        with obj.hold_sync(), obj.hold_trait_notifications():
+            super().set(obj, neuron)
+            if not obj.neurons or obj.neurons[-1] != neuron:
+                obj.neurons = () if neuron is None else (neuron,)
+
+
+class NeuronsTrait(Checked):
+    """The selected neurons of the current layer; the last of them is `neuron`."""
+
+    def __init__(self) -> None:
+        def check(widget: Any, value: Any) -> Any:
+            empty = value is None or (isinstance(value, list | tuple) and not value)
+            return () if empty else view.checked_neurons(widget.facts.layers.find(widget.layer), value)
+
+        super().__init__(check, ())
+        self.tag(to_json=lambda value, _: [view.on_wire(neuron) for neuron in value])
+
+    def set(self, obj: Any, value: Any) -> None:
+        """Set the trait."""
+        neurons = self._validate(obj, value)
+        with obj.hold_sync(), obj.hold_trait_notifications():
+            super().set(obj, neurons)
+            last = neurons[-1] if neurons else None
+            if obj.neuron != last:
+                obj.neuron = last
 
 
 class CountTrait(Checked):
@@ -112,16 +152,16 @@ class RuleTrait(Checked):
             super().set(obj, rule)
 
 
-def neuron_trait() -> Checked:
-    """None, a unit or a kernel ``(i, o)`` of the current layer."""
-    trait = Checked(lambda w, v: view.checked_neuron(w.facts.layers.find(w.layer), v), allow_none=True)
-    return trait.tag(to_json=lambda value, _: view.on_wire(value))
-
-
 def pixel_trait() -> Checked:
     """None or ``(y, x)``."""
     trait = Checked(lambda widget, value: view.checked_pixel(value, widget.facts.size), allow_none=True)
     return trait.tag(to_json=lambda value, _: None if value is None else list(value))
+
+
+def region_trait() -> Checked:
+    """None or a `Region`, set in any of its forms."""
+    trait = Checked(lambda widget, value: checked_region(value, widget.facts.size), allow_none=True)
+    return trait.tag(to_json=lambda value, _: None if value is None else value.on_wire())
 
 
 def time_trait() -> Checked:

@@ -19,6 +19,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "maps": get_args(Maps),
 }
 RANGES: dict[str, tuple[float, float]] = {"opacity": (0, 1), "contrast": (1, 20), "fps": (1, 60)}
+MAX_NEURONS = 20_000
 MIN_CLUSTERS, MAX_CLUSTERS = 2, 12  # more colours can't be told apart
 
 
@@ -32,6 +33,18 @@ def checked_neuron(layer: Layer, neuron: Any) -> Neuron:
     names = ("neuron",) if len(shape) == 1 else ("neuron[0]", "neuron[1]")
     found = tuple(_index(name, part, n) for name, part, n in zip(names, parts, shape, strict=True))
     return found[0] if len(found) == 1 else (found[0], found[1])
+
+
+def checked_neurons(layer: Layer, neurons: Any) -> tuple[Neuron, ...]:
+    """Different neurons of one layer, in the order given; the last one stands for them."""
+    if neurons is None:
+        return ()
+    if isinstance(neurons, str) or not isinstance(neurons, Iterable):
+        raise TypeError(f"neurons={neurons!r}: expected a sequence of neurons of layer {layer.name!r}")
+    found = dict.fromkeys(checked_neuron(layer, neuron) for neuron in neurons)
+    if len(found) > MAX_NEURONS:
+        raise ValueError(f"neurons: {len(found):,} of them; at most {MAX_NEURONS:,} are taken")
+    return tuple(found)
 
 
 def fits(layer: Layer, neuron: Neuron) -> bool:

@@ -61,7 +61,12 @@ class CanvasWidget(anywidget.AnyWidget):
     neuron : int, (i, o) or None
         A unit of a linear layer or a kernel of a convolution. With None the cluster, or the whole layer, is
         shown.
+    neurons : tuple
+        All selected neurons of the layer; the last is `neuron`. Setting either sets the other.
     pixel : (y, x) or None
+    region : Region or None
+        Some pixels: set it to a mask ``(height, width)``, a box ``((y0, x0), (y1, x1))`` or a polygon of points
+        ``(y, x)``; read its `mask`.
     cluster : int
         -1 for all.
     n_clusters : int
@@ -73,8 +78,9 @@ class CanvasWidget(anywidget.AnyWidget):
     palette : str
         Of magnitudes; see :func:`canvaswidget.figures.palettes`.
     opacity, contrast : float
-    sort : {"pixel", "total", "index"}
-        Order of the neurons: by contribution to the pixel, by total, or as they are.
+    sort : {"pixel", "region", "total", "change", "index"}
+        Order of the neurons: by contribution to the pixel, to the region, by total, by how much their magnitudes
+        differ from the previous frame's, or as they are.
     playing : bool
     fps : float
 
@@ -87,7 +93,19 @@ class CanvasWidget(anywidget.AnyWidget):
     """
 
     VIEW: ClassVar[tuple[str, ...]] = (
-        *("rule", "layer", "time", "neuron", "pixel", "n_clusters", "cluster", "source", "maps"),
+        *(
+            "rule",
+            "layer",
+            "time",
+            "neuron",
+            "neurons",
+            "pixel",
+            "region",
+            "n_clusters",
+            "cluster",
+            "source",
+            "maps",
+        ),
         *("palette", "opacity", "contrast", "sort", "fps", "playing"),
     )  # in the order they are checked: a neuron is one of a layer, a layer one of a rule
 
@@ -95,8 +113,10 @@ class CanvasWidget(anywidget.AnyWidget):
     rule = traits.RuleTrait()
     layer = traits.LayerTrait()
     time = traits.time_trait()
-    neuron = traits.neuron_trait()
+    neuron = traits.NeuronTrait()
+    neurons = traits.NeuronsTrait()
     pixel = traits.pixel_trait()
+    region = traits.region_trait()
     n_clusters = traits.CountTrait()
     cluster = traits.cluster_trait()
     source = traits.source_trait()
@@ -273,8 +293,15 @@ class CanvasWidget(anywidget.AnyWidget):
                     refused.append(name)
                 else:
                     super().set_state({name: value})
+            # One trait may have set another that the page sets too: what the page knows is not sent back to it.
+            known = {name for name, value in sync_data.items() if self._shown(name) == value}
+            self._states_to_send = {name for name in self._states_to_send if name not in known}
         if refused:
             self.send_state(refused)
+
+    def _shown(self, name: str) -> Any:
+        """A trait's value as the page has it."""
+        return self.get_state([name]).get(name) if name in self.VIEW else None
 
     def _handle_custom_msg(self, content: Any, buffers: Any) -> None:
         if self._session is not None:

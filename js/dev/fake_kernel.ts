@@ -98,7 +98,8 @@ function noise(seed: number): number {
 }
 
 function seedOf(selection: Selection): number {
-  return selection.neuron ? selection.neuron.reduce((s, n) => s * 31 + n, 7) : 3 + selection.cluster;
+  const neuron = selection.neuron ?? selection.neurons.at(-1);
+  return neuron ? neuron.reduce((s, n) => s * 31 + n, 7) : 3 + selection.cluster;
 }
 
 /** A few soft blobs with a ripple, moving with time; signed for neurons. */
@@ -203,7 +204,7 @@ function neuronAt(shape: number[], index: number): number[] {
 }
 
 function clusterOf(neuron: number[], n: number): number {
-  return Math.floor(noise(seedOf({ layer: "", neuron, cluster: -1, n_clusters: n }) + 0.77) * n);
+  return Math.floor(noise(seedOf({ layer: "", neuron, neurons: [], cluster: -1, n_clusters: n }) + 0.77) * n);
 }
 
 export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer: Answer; data: Uint8Array } {
@@ -237,7 +238,14 @@ export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer
       );
       const { low, high, data } = levels(values);
       const total = values.reduce((sum, v) => sum + Math.abs(v), 0);
-      return { answer: { ...body, height, width, low, high, total }, data };
+      if (body.selection.neuron)
+        return { answer: { ...body, height, width, low, high, total, signed_range: [] }, data };
+      const signed = levels(mapValues(height, width, seedOf(body.selection), body.time, true));
+      const both = new Uint8Array(2 * data.length);
+      both.set(data);
+      both.set(signed.data, data.length);
+      const signed_range = [signed.low, signed.high];
+      return { answer: { ...body, height, width, low, high, total, signed_range }, data: both };
     }
     case "grid": {
       const layer = LAYERS.find(({ name }) => name === body.layer) as (typeof LAYERS)[number];
@@ -245,13 +253,21 @@ export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer
         neuronAt(layer.neurons, i),
       );
       const value = (n: number[]) =>
-        noise(seedOf({ layer: "", neuron: n, cluster: -1, n_clusters: 0 }) + 0.5) ** 4 * 90;
+        noise(seedOf({ layer: "", neuron: n, neurons: [], cluster: -1, n_clusters: 0 }) + 0.5) ** 4 * 90;
       let order = body.cluster >= 0 ? all.filter((n) => clusterOf(n, body.n_clusters) === body.cluster) : all;
       if (body.sort !== "index") order = [...order].sort((a, b) => value(b) - value(a));
       const neurons = order.slice(body.first, body.first + body.count);
       const [h, w] = [Math.round((body.side * height) / width), body.side];
       const thumbs = neurons.map((neuron) =>
-        levels(mapValues(h, w, seedOf({ layer: "", neuron, cluster: -1, n_clusters: 0 }), body.time, true)),
+        levels(
+          mapValues(
+            h,
+            w,
+            seedOf({ layer: "", neuron, neurons: [], cluster: -1, n_clusters: 0 }),
+            body.time,
+            true,
+          ),
+        ),
       );
       const data = new Uint8Array(thumbs.length * h * w);
       thumbs.forEach((thumb, i) => void data.set(thumb.data, i * h * w));
@@ -292,6 +308,7 @@ export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer
           rgb: [0.41, 0.55, 0.72],
           truth: [0.42, 0.55, 0.7],
           selected,
+          selected_signed: selected,
           neurons,
           layers: LAYERS.map(({ name, neurons: shape }) => {
             const n = shape.reduce((a, b) => a * b, 1);
@@ -301,6 +318,8 @@ export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer
               total: 1.2,
               n50: Math.ceil(n * 0.02),
               n90: Math.ceil(n * 0.21),
+              counts: Array.from({ length: 20 }, (_, i) => Math.round(n ** (i / 19))),
+              shares: Array.from({ length: 20 }, (_, i) => 1 - (1 - i / 19) ** 2),
             };
           }),
         },

@@ -25,6 +25,8 @@ const model = new FakeModel(
     layer: "decoder.1.conv.upconv.0",
     time: asNumber("time", 12) % options.frames,
     neuron: query.has("nothing") ? null : [4, 43],
+    neurons: query.has("nothing") ? [] : [[4, 43]],
+    region: null,
     pixel: query.has("nothing") ? null : [Math.floor(options.height / 2), Math.floor(options.width / 3)],
     cluster: asNumber("cluster", -1),
     n_clusters: 8,

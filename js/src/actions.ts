@@ -1,7 +1,7 @@
 // What the user can do, whichever hand does it: the mouse, a slider or a key.
-import type { LayerInfo } from "./messages";
+import type { LayerInfo, Region } from "./messages";
 import { layerOf } from "./selection";
-import { type Pace, ready, type Store, type Traits } from "./store";
+import { type Pace, ready, type Store, same, type Traits } from "./store";
 
 export function currentLayer(store: Store): LayerInfo | undefined {
   const info = store._canvas.value;
@@ -25,7 +25,7 @@ export function togglePlaying(store: Store): void {
 
 /** A neuron of the old layer is none of the new one: both change in one save. */
 export function chooseLayer(store: Store, layer: string, pace: Pace = "now"): void {
-  if (layer !== store.layer.peek()) store.set({ layer, neuron: null }, pace);
+  if (layer !== store.layer.peek()) store.set({ layer, neuron: null, neurons: [] }, pace);
 }
 
 export function stepLayer(store: Store, by: number): void {
@@ -37,7 +37,25 @@ export function stepLayer(store: Store, by: number): void {
 }
 
 export function chooseNeuron(store: Store, neuron: number[] | null, layer = store.layer.peek()): void {
-  store.set({ layer, neuron });
+  store.set({ layer, neuron, neurons: neuron ? [neuron] : [] });
+}
+
+/** The last of them stands for all where only one can be shown. */
+export function chooseNeurons(store: Store, neurons: number[][], layer = store.layer.peek()): void {
+  store.set({ layer, neurons, neuron: neurons.at(-1) ?? null });
+}
+
+/** Adds a neuron to the selection, or takes it out again. */
+export function toggleNeuron(store: Store, neuron: number[], layer: string): void {
+  const before = layer === store.layer.peek() ? store.neurons.peek() : [];
+  const without = before.filter((one) => !same(one, neuron));
+  chooseNeurons(store, without.length < before.length ? without : [...before, neuron], layer);
+}
+
+/** Who draws a region wants to know which neurons make it; without one there is no such order. */
+export function chooseRegion(store: Store, region: Region | null): void {
+  const sort = region ? "region" : store.sort.peek() === "region" ? "pixel" : store.sort.peek();
+  store.set({ region, sort });
 }
 
 export function pin(store: Store, pixel: number[] | null): void {

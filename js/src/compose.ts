@@ -1,6 +1,6 @@
 // Pixels: a frame, a map over it, and thumbnails of maps alone.
 import { levelTable, type Palettes, type Range, type Style, tableOf } from "./palette";
-import type { Picture } from "./pictures";
+import { type Picture, planeOf } from "./pictures";
 
 export interface Pixels {
   width: number;
@@ -17,10 +17,11 @@ export function composePicture({ frame, map }: Picture, style: Style, palettes: 
   const rgba = new Uint8ClampedArray(width * height * 4);
   if (frame) paintFrame(rgba, frame.data, frame.channels);
   if (map) {
-    const colours = levelTable(map, style, tableOf(palettes, style));
+    const plane = planeOf(map, style.maps);
+    const colours = levelTable(plane, style, tableOf(palettes, style));
     if (!frame) for (let level = 0; level < 256; level++) colours[level * 4 + 3] = 255;
-    if (map.width === width && map.height === height) blend(rgba, map.data, colours);
-    else blend(rgba, resample(map.data, map, { width, height }), colours);
+    if (map.width === width && map.height === height) blend(rgba, plane.data, colours);
+    else blend(rgba, resample(plane.data, map, { width, height }), colours);
   }
   return { width, height, rgba };
 }

@@ -95,7 +95,9 @@ export class CurveSource {
 
   #select(selection: Selection | null, frames: number, started: ReadonlySet<string>): void {
     const key = selection ? selectionKey(selection) : "";
-    const wanted = selection && (selection.neuron || selection.cluster >= 0 || started.has(key));
+    const wanted =
+      selection &&
+      (selection.neuron || selection.neurons.length || selection.cluster >= 0 || started.has(key));
     if (!wanted || frames < 2) {
       this.#shown.value = null;
       this.#state.value = "idle";

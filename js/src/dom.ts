@@ -58,6 +58,9 @@ export function write(element: Element, text: string): void {
 
 const ICONS = {
   play: "M4 2.5v11l9-5.5z",
+  box: "M2 3h12v10H2zm1.5 1.5v7h9v-7z",
+  lasso:
+    "M8 2a6 4.5 0 1 0 0 9a6 4.5 0 1 0 0-9zm0 1.5a4.5 3 0 1 1 0 6a4.5 3 0 1 1 0-6zM4.6 9.6l1.4.6-1.2 4-1.4-.5z",
   pause: "M4 2.5h3v11H4zM9 2.5h3v11H9z",
 };
 

@@ -8,7 +8,8 @@ import { number } from "./format";
 import type { Source as FrameSource } from "./messages";
 import { levelValue, reach, type Style, tableOf } from "./palette";
 import { createPanel, segmented } from "./panel";
-import type { Picture } from "./pictures";
+import { type Picture, planeOf } from "./pictures";
+import { createRegionHand, drawRegion } from "./region_view";
 import { selectionKey, selectionLabel } from "./selection";
 import type { State } from "./source";
 import { ready, type Store, same } from "./store";
@@ -25,11 +26,9 @@ const SOURCES = [
 const CLICK = 4;
 const DOUBLE = 500;
 
-/** A sum of magnitudes has no sign: only a neuron's own map is drawn around zero. */
-export function styleOf(store: Store, picture: Picture | null): Style {
-  const signed = store.maps.value === "signed" && (!picture?.map || picture.map.selection.neuron !== null);
+export function styleOf(store: Store): Style {
   return {
-    maps: signed ? "signed" : "magnitude",
+    maps: store.maps.value,
     palette: store.palette.value,
     opacity: store.opacity.value,
     contrast: store.contrast.value,
@@ -44,14 +43,14 @@ export function createFrameView(view: View) {
     maps.retry();
   });
   const sources = segmented("What lies under the contributions", SOURCES, (source) => store.set({ source }));
-  panel.tools.append(sources.element);
   const label = h("span", {});
   const psnr = h("span", { class: "cw-psnr", "data-testid": "psnr", hidden: true });
   panel.label.append(label, psnr);
 
   const canvas = h("canvas", { class: "cw-frame-canvas", "data-testid": "frame", width: 1, height: 1 });
   const cross = svg("g", { class: "cw-cross" });
-  const marks = svg("svg", { class: "cw-marks", "aria-hidden": "true" }, cross);
+  const outline = svg("g", { class: "cw-region", "data-testid": "region" });
+  const marks = svg("svg", { class: "cw-marks", "aria-hidden": "true" }, outline, cross);
   const stage = h("div", { class: "cw-stage", role: "img" }, canvas);
   stage.append(marks);
   panel.body.append(stage);
@@ -75,7 +74,7 @@ export function createFrameView(view: View) {
   const paint = view.painter(() => {
     const shown = picture.peek();
     if (!shown || (!shown.frame && !shown.map)) return;
-    const { width, height, rgba } = composePicture(shown, styleOf(store, shown), palettes.peek());
+    const { width, height, rgba } = composePicture(shown, styleOf(store), palettes.peek());
     if (canvas.width !== width) canvas.width = width;
     if (canvas.height !== height) canvas.height = height;
     const context = canvas.getContext("2d");
@@ -104,13 +103,13 @@ export function createFrameView(view: View) {
     attribute(stage, "aria-label", [`${frame?.source ?? "contributions"} of frame`, ...parts].join(", "));
   };
   view.effect(() => {
-    styleOf(store, picture.value);
+    styleOf(store);
     palettes.value;
     if (picture.value) attribute(panel.element, "data-painted", true);
     paint();
   });
   const paintBar = view.painter(() => {
-    const style = styleOf(store, picture.peek());
+    const style = styleOf(store);
     const table = tableOf(palettes.peek(), style);
     const context = bar.getContext("2d");
     if (!context) return;
@@ -120,13 +119,14 @@ export function createFrameView(view: View) {
     const map = picture.peek()?.map;
     legend.classList.toggle("cw-hidden", !map);
     if (!map) return;
-    const top = reach(map) / style.contrast;
+    const top = reach(planeOf(map, style.maps)) / style.contrast;
     const beyond = style.contrast > 1 ? "≥ " : "";
     write(low, style.maps === "signed" ? `${style.contrast > 1 ? "≤ " : ""}${number(-top)}` : "0");
     write(high, `${beyond}${number(top)}`);
   });
   view.effect(() => {
-    styleOf(store, picture.value);
+    styleOf(store);
+    picture.value;
     palettes.value;
     paintBar();
   });
@@ -146,6 +146,20 @@ export function createFrameView(view: View) {
     );
   });
 
+  const hand = createRegionHand(
+    view,
+    (event) => {
+      const { left, top, width, height } = canvas.getBoundingClientRect();
+      const image = imageSize();
+      return [
+        ((event.clientY - top) / height) * image.height,
+        ((event.clientX - left) / width) * image.width,
+      ];
+    },
+    imageSize,
+  );
+  panel.tools.append(hand.element, sources.element);
+
   // --- where it lies --------------------------------------------------------------------------------------------
 
   view.effect(() => {
@@ -156,6 +170,13 @@ export function createFrameView(view: View) {
     Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
     canvas.style.transform = `translate(${left}px, ${top}px)`;
     attribute(stage, "data-zoomed", viewport.value.zoom > 1);
+    drawRegion(
+      outline,
+      hand.drawn.value ?? (picture.value ? store.region.value : null),
+      { left, top },
+      image,
+      width,
+    );
     drawCross(
       cross,
       picture.value ? store.pixel.value : null,
@@ -195,9 +216,11 @@ export function createFrameView(view: View) {
     if (!same(at, pixels.hover.peek())) pixels.hover.value = at;
   };
   stage.addEventListener("pointerdown", (event) => {
+    if (event.button === 0 && hand.start(event, stage)) return;
     if (event.button === 0) grabbed = { x: event.clientX, y: event.clientY, moved: false };
   });
   stage.addEventListener("pointermove", (event) => {
+    if (hand.move(event)) return point(null);
     if (grabbed && event.buttons & 1) {
       const [dx, dy] = [event.clientX - grabbed.x, event.clientY - grabbed.y];
       if (!grabbed.moved && Math.hypot(dx, dy) < CLICK) return;
@@ -209,6 +232,7 @@ export function createFrameView(view: View) {
     point(pointed(event));
   });
   stage.addEventListener("pointerup", (event) => {
+    if (hand.end()) return;
     const at = grabbed && !grabbed.moved ? pointed(event) : null;
     grabbed = null;
     if (!at) return;
@@ -217,6 +241,7 @@ export function createFrameView(view: View) {
   });
   stage.addEventListener("pointercancel", () => {
     grabbed = null;
+    hand.cancel();
   });
   stage.addEventListener("pointerleave", () => point(null));
   stage.addEventListener("dblclick", () => {
@@ -267,10 +292,13 @@ function describe({ session }: View): string {
   if (map) {
     const told =
       exact && exact.selected !== null && selectionKey(exact.selection) === selectionKey(map.selection)
-        ? exact.selected
+        ? store.maps.value === "signed"
+          ? exact.selected_signed
+          : exact.selected
         : null;
-    const level = map.data[y * map.width + x] ?? 0;
-    parts.push(told === null ? `≈ ${number(levelValue(level, map))}` : number(told));
+    const plane = planeOf(map, store.maps.value);
+    const level = plane.data[y * map.width + x] ?? 0;
+    parts.push(told === null ? `≈ ${number(levelValue(level, plane))}` : number(told));
   }
   if (shown?.frame && shown.frame.channels >= 3) {
     const { data, width, channels } = shown.frame;

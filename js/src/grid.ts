@@ -20,7 +20,10 @@ export interface Thumb {
 }
 
 /** Everything a thumbnail depends on but its place. */
-export type GridContext = Pick<GridRequest, "time" | "layer" | "cluster" | "n_clusters" | "sort" | "pixel">;
+export type GridContext = Pick<
+  GridRequest,
+  "time" | "layer" | "cluster" | "n_clusters" | "sort" | "pixel" | "region"
+>;
 
 export interface Grid {
   context: GridContext;
@@ -200,9 +203,12 @@ export class GridSource {
   }
 }
 
-function placeKey({ time, layer, cluster, n_clusters, sort, pixel }: GridContext, index: number): string {
+function placeKey(
+  { time, layer, cluster, n_clusters, sort, pixel, region }: GridContext,
+  index: number,
+): string {
   const group = cluster >= 0 ? `${cluster}of${n_clusters}` : "";
-  return `${layer}@${time} ${group} ${sort} ${pixel ?? ""}#${index}`;
+  return `${layer}@${time} ${group} ${sort} ${pixel ?? ""}${region ? JSON.stringify(region) : ""}#${index}`;
 }
 
 function wantedContext(store: Store, settled: ReadonlySignal<number>): GridContext | null {
@@ -210,7 +216,9 @@ function wantedContext(store: Store, settled: ReadonlySignal<number>): GridConte
   const layer = store.layer.value;
   if (!ready(info) || !layerOf(info, layer)) return null;
   const at = store.pixel.value;
-  const sort = store.sort.value === "pixel" && !at ? "total" : store.sort.value;
+  const region = store.region.value;
+  const wish = store.sort.value;
+  const sort = (wish === "pixel" && !at) || (wish === "region" && !region) ? "total" : wish;
   return {
     time: settled.value,
     layer,
@@ -219,5 +227,6 @@ function wantedContext(store: Store, settled: ReadonlySignal<number>): GridConte
     sort,
     // Only one order depends on the pixel: pinning another must not fetch the others again.
     pixel: sort === "pixel" ? at : null,
+    region: sort === "region" ? region : null,
   };
 }

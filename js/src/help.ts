@@ -15,8 +15,10 @@ const KEYS = [
 const MOUSE = [
   ["click the frame", "pin a pixel: its neurons are ranked under PIXEL"],
   ["wheel, drag, double click", "zoom, move, fit the frame"],
+  ["shift-drag, shift-alt-drag", "draw a region: a box, a lasso"],
   ["rest on the frame", "preview the neurons of that pixel"],
   ["click a thumbnail or a bar", "select that neuron: its contributions cover the frame"],
+  ["shift-click one", "add it to the selection, or take it out"],
   ["click or drag the curve", "move the playhead"],
   ["click a cluster", "show only its neurons"],
 ] as const;

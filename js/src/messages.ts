@@ -2,7 +2,7 @@
 
 export type Source = "reconstruction" | "truth" | "error" | "off";
 
-export type Sort = "pixel" | "total" | "index";
+export type Sort = "pixel" | "region" | "total" | "change" | "index";
 
 export type Maps = "magnitude" | "signed";
 
@@ -32,9 +32,15 @@ export interface CanvasInfo {
   device: string;
 }
 
+export interface Region {
+  points: number[][];
+  runs: number[];
+}
+
 export interface Selection {
   layer: string;
   neuron: number[] | null;
+  neurons: number[][];
   cluster: number;
   n_clusters: number;
 }
@@ -63,6 +69,7 @@ export interface GridRequest {
   n_clusters: number;
   sort: Sort;
   pixel: number[] | null;
+  region: Region | null;
   first: number;
   count: number;
   side: number;
@@ -128,6 +135,7 @@ export interface MapReply {
   low: number;
   high: number;
   total: number;
+  signed_range: number[];
 }
 
 export interface GridReply {
@@ -158,6 +166,8 @@ export interface LayerShare {
   total: number;
   n50: number;
   n90: number;
+  counts: number[];
+  shares: number[];
 }
 
 export interface PixelReply {
@@ -167,6 +177,7 @@ export interface PixelReply {
   rgb: number[];
   truth: number[] | null;
   selected: number | null;
+  selected_signed: number | null;
   neurons: RankedNeuron[];
   layers: LayerShare[];
 }

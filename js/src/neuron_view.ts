@@ -1,5 +1,5 @@
 // Thumbnails of the layer's neurons: only those in sight exist as elements.
-import { chooseNeuron, currentLayer } from "./actions";
+import { chooseNeuron, currentLayer, toggleNeuron } from "./actions";
 import { clusterOf } from "./clusters";
 import { composeThumbnail } from "./compose";
 import { attribute, h, uniqueId, type View, write } from "./dom";
@@ -16,7 +16,13 @@ const GAP = 6;
 const NARROWEST = 84;
 const LABEL = 17;
 const BORDER = 3;
-const SORTS: Record<Sort, string> = { pixel: "this pixel", total: "total", index: "index" };
+const SORTS: Record<Sort, string> = {
+  pixel: "this pixel",
+  region: "this region",
+  total: "total",
+  change: "change",
+  index: "index",
+};
 
 interface Geometry {
   columns: number;
@@ -168,7 +174,8 @@ export function createNeuronView(view: View) {
       return write(name, "");
     }
     const selected =
-      same(thumb.neuron, store.neuron.peek()) && grid.shown.peek()?.context.layer === store.layer.peek();
+      store.neurons.peek().some((one) => same(thumb.neuron, one)) &&
+      grid.shown.peek()?.context.layer === store.layer.peek();
     const cluster = clusterOf(clusters.shown.peek(), store, thumb.neuron, thumb.label);
     attribute(button, "data-neuron", thumb.neuron.join(","));
     attribute(button, "aria-pressed", String(selected));
@@ -212,7 +219,7 @@ export function createNeuronView(view: View) {
   view.effect(() => {
     for (const part of [grid.shown, grid.arrivals, clusters.shown, palettes, store.maps, store.palette])
       part.value;
-    for (const part of [store.contrast, store.neuron, store.layer, store.n_clusters, store._canvas])
+    for (const part of [store.contrast, store.neurons, store.layer, store.n_clusters, store._canvas])
       part.value;
     const context = grid.shown.value?.context;
     const now = context ? JSON.stringify({ ...context, time: 0 }) : "";
@@ -236,8 +243,13 @@ export function createNeuronView(view: View) {
     );
   });
   view.effect(() => {
-    const byPixel = [...sort.options].find(({ value }) => value === "pixel");
-    if (byPixel) byPixel.textContent = store.pixel.value ? "this pixel" : "this pixel (none yet)";
+    const info = store._canvas.value;
+    for (const option of sort.options) {
+      const name = SORTS[option.value as Sort];
+      if (option.value === "pixel") write(option, store.pixel.value ? name : `${name} (none yet)`);
+      if (option.value === "region") write(option, store.region.value ? name : `${name} (none yet)`);
+      if (option.value === "change") option.hidden = ready(info) && info.n_frames < 2;
+    }
     if (sort.value !== store.sort.value) sort.value = store.sort.value;
   });
 
@@ -282,7 +294,8 @@ export function createNeuronView(view: View) {
     if (!thumb || !layer) return;
     active = index;
     followed = `${layer}/${thumb.neuron}/${order}`;
-    chooseNeuron(store, thumb.neuron, layer);
+    if (event.shiftKey) toggleNeuron(store, thumb.neuron, layer);
+    else chooseNeuron(store, thumb.neuron, layer);
   });
   scroller.addEventListener("keydown", (event) => {
     const { columns } = geometry();

@@ -2,13 +2,41 @@
 import { effect, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
 import { ByteCache } from "./cache";
 import type { RequestClient } from "./client";
-import type { FrameReply, FrameRequest, MapReply, MapRequest, Selection } from "./messages";
+import type { FrameReply, FrameRequest, MapReply, MapRequest, Maps, Selection } from "./messages";
 import { currentSelection, selectionKey } from "./selection";
 import { Source } from "./source";
 import { ready, type Store } from "./store";
 
 export type Frame = FrameReply & { data: Uint8Array };
-export type ContributionMap = MapReply & { data: Uint8Array };
+/** Levels and their range. */
+export interface Plane {
+  data: Uint8Array;
+  low: number;
+  high: number;
+}
+
+export type ContributionMap = MapReply & {
+  data: Uint8Array;
+  /** The sum with signs, where the map sums the magnitudes of more than one neuron. */
+  signed: Plane | null;
+};
+
+/** The plane that is drawn: magnitudes, or values around zero. */
+export function planeOf(map: ContributionMap, maps: Maps): Plane {
+  return maps === "signed" && map.signed ? map.signed : map;
+}
+
+function withPlanes(answer: MapReply, data: Uint8Array): ContributionMap {
+  const [low, high] = answer.signed_range;
+  const size = answer.height * answer.width;
+  const two = low !== undefined && high !== undefined;
+  const { data: all } = sized(answer, data, two ? 2 : 1);
+  return {
+    ...answer,
+    data: all.subarray(0, size),
+    signed: two ? { data: all.subarray(size), low, high } : null,
+  };
+}
 
 /** What the frame panel paints: never a map of another frame than the one under it. */
 export interface Picture {
@@ -67,11 +95,12 @@ export function mapSource(
       return selection && { kind: "map", time, selection };
     },
     key: ({ time, selection }) => `${selectionKey(selection)}@${time}`,
-    decode: (answer, data) => sized(answer, data, 1),
+    decode: withPlanes,
     cache: new ByteCache(MAP_BYTES),
-    bytes: ({ data }) => data.length,
+    bytes: ({ data, signed }) => data.length + (signed?.data.length ?? 0),
     patience: 250,
-    delay: ({ selection }) => (selection.neuron || selection.cluster >= 0 ? 0 : WHOLE_LAYER_DELAY),
+    delay: ({ selection }) =>
+      selection.neuron || selection.neurons.length || selection.cluster >= 0 ? 0 : WHOLE_LAYER_DELAY,
     showLate: ({ selection }) => {
       const now = currentSelection(store);
       return now !== null && selectionKey(now) === selectionKey(selection);

@@ -1,11 +1,12 @@
 // The neurons that make one pixel, as signed bars in the order of their rank, and how many make most of it.
-import { chooseNeuron } from "./actions";
+import { chooseNeuron, toggleNeuron } from "./actions";
 import { attribute, h, type View, write } from "./dom";
 import { count, number, percent } from "./format";
 import type { LayerShare, RankedNeuron } from "./messages";
 import { createPanel } from "./panel";
 import type { PixelNeurons } from "./pixels";
 import { neuronLabel, selectionLabel, shortNames } from "./selection";
+import { createShareCurve } from "./share_curve";
 import { ready, same } from "./store";
 
 interface Row {
@@ -24,7 +25,8 @@ export function createPixelView(view: View) {
   const layers = h("table", { class: "cw-shares", "data-testid": "shares" });
   const skeleton = h("div", { class: "cw-skeleton", "aria-hidden": "true" });
   panel.body.append(skeleton, list, hint);
-  panel.foot.append(layers);
+  const curve = createShareCurve();
+  panel.foot.append(curve.element, layers);
   const rows: Row[] = [];
 
   const makeRow = (): Row => {
@@ -34,7 +36,7 @@ export function createPixelView(view: View) {
     const bar = h("i", { class: "cw-bar-fill" });
     const button = h(
       "button",
-      { class: "cw-bar", type: "button", on: { click: () => choose(button) } },
+      { class: "cw-bar", type: "button", on: { click: (event) => choose(button, event.shiftKey) } },
       name as HTMLElement,
       h("span", { class: "cw-bar-track", "aria-hidden": "true" }, bar),
       value as HTMLElement,
@@ -42,9 +44,11 @@ export function createPixelView(view: View) {
     );
     return { button, bar, name, value, share } as Row;
   };
-  const choose = ({ dataset }: HTMLButtonElement) => {
-    if (dataset.layer !== undefined && dataset.neuron)
-      chooseNeuron(store, dataset.neuron.split(",").map(Number), dataset.layer);
+  const choose = ({ dataset }: HTMLButtonElement, add: boolean) => {
+    if (dataset.layer === undefined || !dataset.neuron) return;
+    const neuron = dataset.neuron.split(",").map(Number);
+    if (add) toggleNeuron(store, neuron, dataset.layer);
+    else chooseNeuron(store, neuron, dataset.layer);
   };
   const names = () => {
     const info = store._canvas.value;
@@ -72,7 +76,8 @@ export function createPixelView(view: View) {
       attribute(button, "data-neuron", ranked.neuron.join(","));
       attribute(button, "data-value", ranked.value);
       attribute(button, "title", `${ranked.layer}, neuron ${neuronLabel(ranked.neuron)}: ${ranked.value}`);
-      const chosen = ranked.layer === store.layer.value && same(ranked.neuron, store.neuron.value);
+      const chosen =
+        ranked.layer === store.layer.value && store.neurons.value.some((one) => same(ranked.neuron, one));
       attribute(button, "aria-pressed", String(chosen));
       attribute(
         button,
@@ -138,6 +143,7 @@ export function createPixelView(view: View) {
     write(panel.label, shown ? describe(shown, preview !== null) : "");
     showBars(shown?.neurons ?? []);
     showLayers(shown?.layers ?? []);
+    curve.draw(shown?.layers ?? [], store.layer.value);
   });
   return { element: panel.element };
 }

@@ -1,4 +1,4 @@
-// What is selected: one neuron, else one cluster, else the whole layer; its key, its name and its validity.
+// What is selected: several neurons, else one, else one cluster, else the whole layer; its key, its name and its validity.
 import type { CanvasInfo, LayerInfo, Selection } from "./messages";
 import { ready, type Store } from "./store";
 
@@ -27,17 +27,21 @@ export function currentSelection(store: Store): Selection | null {
   const info = store._canvas.value;
   const name = store.layer.value;
   const neuron = store.neuron.value;
+  const neurons = store.neurons.value;
   const cluster = store.cluster.value;
   const n_clusters = store.n_clusters.value;
   if (!ready(info)) return null;
   const layer = layerOf(info, name);
   if (!layer || (neuron && !isNeuronOf(layer, neuron))) return null;
-  return { layer: name, neuron, cluster: neuron ? -1 : cluster, n_clusters };
+  if (neurons.length > 1 && neurons.every((one) => isNeuronOf(layer, one)))
+    return { layer: name, neuron: null, neurons, cluster: -1, n_clusters };
+  return { layer: name, neuron, neurons: [], cluster: neuron ? -1 : cluster, n_clusters };
 }
 
 /** Equal for equal selections; also what the frame's `data-selection` says. */
-export function selectionKey({ layer, neuron, cluster, n_clusters }: Selection): string {
+export function selectionKey({ layer, neuron, neurons, cluster, n_clusters }: Selection): string {
   if (neuron) return `${layer}/${neuron.join(",")}`;
+  if (neurons.length) return `${layer}/${neurons.map((one) => one.join(",")).join(";")}`;
   return cluster >= 0 ? `${layer}/cluster=${cluster}of${n_clusters}` : `${layer}/*`;
 }
 
@@ -45,8 +49,9 @@ export function neuronLabel(neuron: number[]): string {
   return neuron.join("→");
 }
 
-export function selectionLabel({ neuron, cluster }: Selection): string {
+export function selectionLabel({ neuron, neurons, cluster }: Selection): string {
   if (neuron) return `neuron ${neuronLabel(neuron)}`;
+  if (neurons.length) return `${neurons.length} neurons`;
   return cluster >= 0 ? `cluster ${cluster}` : "whole layer";
 }
 

@@ -1,13 +1,16 @@
 // The state that Python and every view share: one signal a trait, kept equal to the anywidget model.
 import { batch, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
-import type { CanvasInfo, Maps, Sort, Source } from "./messages";
+import type { CanvasInfo, Maps, Region, Sort, Source } from "./messages";
 
 export interface Traits {
   _canvas: CanvasInfo | Record<string, never>;
   layer: string;
   time: number;
   neuron: number[] | null;
+  /** All selected neurons; the last of them is `neuron`. */
+  neurons: number[][];
   pixel: number[] | null;
+  region: Region | null;
   cluster: number;
   n_clusters: number;
   rule: string;
@@ -26,7 +29,9 @@ const DEFAULTS: Traits = {
   layer: "",
   time: 0,
   neuron: null,
+  neurons: [],
   pixel: null,
+  region: null,
   cluster: -1,
   n_clusters: 6,
   rule: "",

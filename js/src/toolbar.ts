@@ -203,7 +203,7 @@ function styleControl({ session: { store, palettes }, effect, signal, root }: Vi
     maps.press(store.maps.value);
     const known = palettes.value.sequential;
     options(palette, known.length ? known : [store.palette.value], store.palette.value);
-    palette.disabled = store.maps.value === "signed" && store.neuron.value !== null;
+    palette.disabled = store.maps.value === "signed";
     palette.title = palette.disabled ? "Signed maps use the diverging palette" : "";
     slide(opacity, store.opacity.value, `${Math.round(store.opacity.value * 100)} %`);
     write(opacityText, `${Math.round(store.opacity.value * 100)} %`);

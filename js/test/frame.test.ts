@@ -174,7 +174,7 @@ describe("frame", () => {
   it("shows truth and error only where there is a truth", () => {
     view.open();
     const hidden = () =>
-      [...view.page.el.querySelectorAll<HTMLElement>(".cw-panel-frame .cw-segment")].map(
+      [...view.page.el.querySelectorAll<HTMLElement>(".cw-panel-frame .cw-segment[data-value]")].map(
         ({ hidden }) => hidden,
       );
     expect(hidden()).toEqual([false, false, false, false]);

@@ -15,12 +15,15 @@ export const OPTIONS: FakeOptions = {
 export const LAYER = "decoder.1.conv.upconv.0";
 
 export function state(changes: Record<string, unknown> = {}): Record<string, unknown> {
+  const neuron = "neuron" in changes ? changes.neuron : [3, 17];
   return {
     _canvas: canvasInfo(OPTIONS),
     layer: LAYER,
     time: 2,
-    neuron: [3, 17],
+    neuron,
+    neurons: neuron ? [neuron] : [],
     pixel: null,
+    region: null,
     cluster: -1,
     n_clusters: 6,
     rule: "xinc",

@@ -43,12 +43,14 @@ function map(levels: number[], low: number, high: number): ContributionMap {
   return {
     kind: "map",
     time: 0,
-    selection: { layer: "a", neuron: [0], cluster: -1, n_clusters: 6 },
+    selection: { layer: "a", neuron: [0], neurons: [], cluster: -1, n_clusters: 6 },
     height: 1,
     width: levels.length,
     low,
     high,
     total: 1,
+    signed_range: [],
+    signed: null,
     data: Uint8Array.from(levels),
   };
 }

@@ -77,7 +77,7 @@ describe("store", () => {
 
   it("drops the neuron of the old layer in the save that changes the layer", () => {
     chooseLayer(store, "head");
-    expect(model.saves).toEqual([{ layer: "head", neuron: null }]);
+    expect(model.saves).toEqual([{ layer: "head", neuron: null, neurons: [] }]);
   });
 
   it("keeps frames and pixels inside the canvas", () => {

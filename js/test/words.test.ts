@@ -36,13 +36,21 @@ describe("numbers", () => {
 
 describe("selections", () => {
   it("have keys that differ exactly when the maps do", () => {
-    const base = { layer: "a", neuron: null, cluster: -1, n_clusters: 6 };
+    const base = { layer: "a", neuron: null, neurons: [], cluster: -1, n_clusters: 6 };
     expect(selectionKey(base)).toBe("a/*");
     expect(selectionKey({ ...base, n_clusters: 9 })).toBe("a/*");
     expect(selectionKey({ ...base, cluster: 2 })).not.toBe(
       selectionKey({ ...base, cluster: 2, n_clusters: 9 }),
     );
     expect(selectionKey({ ...base, neuron: [3, 17], cluster: 2 })).toBe("a/3,17");
+    const several = {
+      ...base,
+      neurons: [
+        [3, 17],
+        [0, 1],
+      ],
+    };
+    expect([selectionKey(several), selectionLabel(several)]).toEqual(["a/3,17;0,1", "2 neurons"]);
     expect(selectionLabel({ ...base, neuron: [3, 17] })).toBe("neuron 3→17");
   });
 

@@ -1,0 +1,158 @@
+import { describe, expect, it } from "vitest";
+import type { Region, Selection } from "../src/messages";
+import { OPTIONS, painted, palettes } from "./page";
+import { pass, useView } from "./view";
+
+const view = useView();
+const region = () => view.model.get("region") as Region | null;
+
+/** Nothing tells the view its size here: zooming measures it. */
+function measured(): void {
+  view.key("+");
+  view.key("0");
+}
+
+/** A drag over the stage, whose 320 x 160 box shows 32 x 16 pixels. */
+function drag(points: [number, number][], more: PointerEventInit = {}): void {
+  const stage = view.page.find(".cw-stage");
+  points.forEach(([x, y], i) => {
+    const type = i === 0 ? "pointerdown" : "pointermove";
+    const at = { clientX: x, clientY: y, buttons: 1, button: 0, bubbles: true, cancelable: true, ...more };
+    stage.dispatchEvent(new PointerEvent(type, at));
+  });
+  const [x, y] = points.at(-1) ?? [0, 0];
+  stage.dispatchEvent(
+    new PointerEvent("pointerup", { clientX: x, clientY: y, button: 0, bubbles: true, ...more }),
+  );
+  pass();
+}
+
+describe("region", () => {
+  it("is a box of whole pixels after a drag with shift, and orders the neurons", () => {
+    view.open();
+    view.settle();
+    drag(
+      [
+        [25, 31],
+        [60, 50],
+        [98, 72],
+      ],
+      { shiftKey: true },
+    );
+    measured();
+    expect(region()).toEqual({
+      points: [
+        [3, 2],
+        [3, 10],
+        [8, 10],
+        [8, 2],
+      ],
+      runs: [],
+    });
+    expect(view.model.get("sort")).toBe("region");
+    expect(view.model.get("pixel")).toBeNull();
+    expect(view.model.last("grid").body).toMatchObject({ sort: "region", region: region(), pixel: null });
+    expect(view.page.el.querySelectorAll("[data-testid=region] path")).toHaveLength(2);
+  });
+
+  it("is a lasso with its tool, and is cleared", () => {
+    view.open();
+    view.settle();
+    view.page.find("[data-testid=tool-lasso]").click();
+    drag([
+      [50, 50],
+      [150, 50],
+      [100, 120],
+    ]);
+    expect(region()?.points).toEqual([
+      [5, 5],
+      [5, 15],
+      [12, 10],
+    ]);
+    view.page.find("[data-testid=clear-region]").click();
+    pass();
+    expect(region()).toBeNull();
+    expect(view.model.get("sort")).toBe("pixel");
+  });
+
+  it("leaves a click with a tool to the pixel", () => {
+    view.open();
+    view.settle();
+    view.page.find("[data-testid=tool-box]").click();
+    drag([[55, 35]]);
+    expect(region()).toBeNull();
+  });
+
+  it("shows a mask that Python sets, a run beyond its row in two", () => {
+    view.open();
+    view.settle();
+    measured();
+    view.model.set("region", { points: [], runs: [30, 4] });
+    pass();
+    const path = view.page.find("[data-testid=region] path").getAttribute("d") ?? "";
+    expect(path.match(/M/g)).toHaveLength(2);
+  });
+});
+
+describe("several neurons", () => {
+  const thumbs = () => [...view.page.el.querySelectorAll<HTMLElement>(".cw-thumb[data-neuron]")];
+  const shiftClick = (element: HTMLElement | undefined) => {
+    element?.dispatchEvent(new MouseEvent("click", { bubbles: true, shiftKey: true }));
+    view.settle();
+  };
+
+  it("are added and taken out with shift, asked for as one, and all marked", () => {
+    view.open();
+    view.settle();
+    thumbs()[0]?.click();
+    pass();
+    shiftClick(thumbs()[2]);
+    const chosen = view.model.get("neurons") as number[][];
+    expect(chosen).toHaveLength(2);
+    expect(view.model.get("neuron")).toEqual(chosen[1]);
+    const { selection } = view.model.last("map").body as { selection: Selection };
+    expect(selection).toMatchObject({ neuron: null, neurons: chosen });
+    expect(thumbs().filter((thumb) => thumb.getAttribute("aria-pressed") === "true")).toHaveLength(2);
+    expect(view.page.find(".cw-panel-frame .cw-label").textContent).toContain("2 neurons");
+    shiftClick(thumbs()[2]);
+    expect(view.model.get("neurons")).toEqual([chosen[0]]);
+    expect(view.model.get("neuron")).toEqual(chosen[0]);
+  });
+
+  it("turn from magnitudes to signs without a message", () => {
+    view.open({
+      neurons: [
+        [3, 17],
+        [0, 1],
+      ],
+      neuron: [0, 1],
+      source: "off",
+    });
+    view.model.settle(["palettes"]);
+    const size = OPTIONS.width * OPTIONS.height;
+    const levels = new Uint8Array(2 * size);
+    levels[size] = 255;
+    view.model.reply(view.model.last("map"), { low: 0, high: 1, signed_range: [-1, 1] }, levels);
+    pass(300);
+    const before = view.model.sent.length;
+    const first = () => {
+      const pixels = painted.get(view.page.find<HTMLCanvasElement>(".cw-frame-canvas"));
+      return [...(pixels?.subarray(0, 3) ?? [])];
+    };
+    expect(first()).toEqual([...palettes().subarray(0, 3)]);
+    view.model.set("maps", "signed");
+    pass();
+    expect(first()).toEqual([103, 0, 31]);
+    expect(view.model.sent).toHaveLength(before);
+  });
+});
+
+describe("share curve", () => {
+  it("has a line a layer, and the counts of the current one in words", () => {
+    view.open({ pixel: [4, 6] });
+    view.settle();
+    expect(view.page.el.querySelectorAll(".cw-share-line")).toHaveLength(5);
+    expect(view.page.el.querySelectorAll(".cw-share-line.cw-current")).toHaveLength(1);
+    expect(view.page.find("[data-testid=share-curve]").getAttribute("aria-label")).toContain("70 make half");
+  });
+});
