@@ -178,6 +178,51 @@ def test_grid_sorted_by_region_and_by_change(page: Page, canvas: cw.Canvas) -> N
     assert "needs a region" in page.fail(**grid(layer, sort="region"))
 
 
+@pytest.mark.parametrize("method", ["pca", "tsne"])
+def test_scatter_puts_alike_neurons_near_each_other(page: Page, canvas: cw.Canvas, method: str) -> None:
+    layer = canvas.traced_layers[-1]
+    ask = {"kind": "scatter", "time": 2, "layer": layer.name, "method": method}
+    body, data = page.ask(**ask)
+    assert (body["time"], body["layer"], body["method"]) == (2, layer.name, method)
+    points = data.view("<f4").reshape(-1, 2)
+    assert len(points) == np.prod(layer.neurons)
+    assert points.min() >= 0
+    assert points.max() <= 1
+    assert (np.frombuffer(page.ask(**ask)[1], "<f4").reshape(-1, 2) == points).all()
+    maps = np.concatenate([abs(part) for _, part in canvas.iter(layer.name, 2)]).reshape(len(points), -1)
+    maps = (maps - maps.min(1, keepdims=True)) / np.ptp(maps, 1, keepdims=True)
+    apart = np.linalg.norm(maps[:, None] - maps, axis=2)
+    shown = np.linalg.norm(points[:, None] - points, axis=2)
+    assert np.corrcoef(apart.ravel(), shown.ravel())[0, 1] > 0.3
+
+
+def test_dead_neurons_have_no_point(pages) -> None:
+    canvas = StepCanvas()
+    canvas.silent = "net.linear"
+    _, data = pages(canvas).ask(kind="scatter", time=0, layer="net.linear", method="pca")
+    assert np.isnan(data.view("<f4")).all()
+
+
+def test_urgent_answers_pass_a_slow_scatter(pages, monkeypatch) -> None:
+    started, go_on = threading.Event(), threading.Event()
+
+    def slow(points: Any, method: str) -> Any:
+        started.set()
+        assert go_on.wait(60)
+        return np.zeros((len(points), 2), np.float32)
+
+    monkeypatch.setattr("canvaswidget.widget.arrays.embed", slow)
+    steps = pages(StepCanvas())
+    scatter = steps.send(kind="scatter", time=0, layer="net.linear", method="tsne")
+    assert started.wait(60)
+    frame = steps.send(kind="frame", time=1, source="reconstruction")
+    assert steps.end(frame)[0]["type"] == "reply"
+    again = steps.send(kind="scatter", time=0, layer="net.linear", method="tsne")  # takes up the same work
+    assert steps.end(scatter)[0]["type"] == "cancelled"
+    go_on.set()
+    assert steps.end(again)[0]["type"] == "reply"
+
+
 def test_share_curve_ends_at_one(page: Page, canvas: cw.Canvas) -> None:
     body, _ = page.ask(
         kind="pixel", time=3, pixel=[5, 6], k=1, selection=selection(canvas.traced_layers[0].name)

@@ -109,7 +109,7 @@ def cluster(
     # Importing takes a second; beside the sweep it costs nothing, and nobody who waits for `progress` waits for it.
     loading = threading.Thread(target=importlib.import_module, args=("sklearn.cluster",), daemon=True)
     loading.start()
-    features, alive = _pooled_maps(canvas, layer, shape, frame, progress)
+    features, alive = pooled_maps(canvas, layer, shape, frame, progress)
     while loading.is_alive():
         loading.join(0.02)
         if progress is not None:
@@ -144,10 +144,10 @@ def _layer_of(canvas: Any, layer: Any) -> tuple[tuple[int, ...], str]:
     return tuple(found.neurons), found.name
 
 
-def _pooled_maps(
+def pooled_maps(
     canvas: Any, layer: Any, shape: tuple[int, ...], frame: int, progress: Progress | None
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-    """``(n, rows, columns)``: each neuron's scaled and pooled map; and which neurons are alive."""
+    """``(n, rows, columns)``: each neuron's scaled and pooled map; and which neurons are alive, in C order."""
     count = int(np.prod(shape))
     side = POOLED if count * POOLED**2 * 4 <= MAX_BYTES else POOLED // 2
     features = np.zeros((count, 1, 1), np.float32)

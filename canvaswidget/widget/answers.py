@@ -10,6 +10,7 @@ import numpy as np
 from canvaswidget.figures import palettes
 from canvaswidget.widget import view
 from canvaswidget.widget.arrays import Arrays, Chosen, absolute_sum, neuron_at, place_of
+from canvaswidget.widget.embedding import methods
 from canvaswidget.widget.levels import colours, fitted, quantise
 from canvaswidget.widget.messages import (
     Answer,
@@ -29,6 +30,8 @@ from canvaswidget.widget.messages import (
     PixelReply,
     PixelRequest,
     RankedNeuron,
+    ScatterReply,
+    ScatterRequest,
     Selection,
 )
 from canvaswidget.widget.region import checked_region
@@ -63,6 +66,7 @@ class Answers:
             "pixel": self._pixel,
             "curve": self._curve,
             "clusters": self._clusters,
+            "scatter": self._scatter,
         }
         return kinds[view.checked_choice("kind", body["kind"], tuple(kinds))](body, checkpoint)
 
@@ -253,8 +257,21 @@ class Answers:
             "layer": layer.name,
             "n_clusters": n_clusters,
             "counts": found.counts.tolist(),
+            "exemplars": [view.on_wire(neuron) or [] for neuron in found.exemplars],
         }
         return answer, labels.tobytes()
+
+    def _scatter(self, body: ScatterRequest, checkpoint: Progress) -> Answered:
+        time, layer = self._time(body["time"]), self.arrays.layers.find(body["layer"])
+        method = view.checked_choice("method", body["method"], tuple(methods()))
+        points = self.arrays.scatter(layer, method, time, checkpoint)
+        answer: ScatterReply = {
+            "kind": "scatter",
+            "time": time,
+            "layer": layer.name,
+            "method": cast(Any, method),
+        }
+        return answer, points.astype("<f4").tobytes()
 
     # --- what the page sends --------------------------------------------------------------------------------
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from canvaswidget.analysis.clustering import Clusters, cluster
+from canvaswidget.analysis.clustering import Clusters, cluster, pooled_maps
 from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.results import Ranked
 from canvaswidget.widget import view
 from canvaswidget.widget.cache import ByteCache
+from canvaswidget.widget.embedding import embed
 from canvaswidget.widget.levels import Bytes, Floats, check_finite, fitted, quantise, shrink
 from canvaswidget.widget.region import Region
 from canvaswidget.widget.view import Neuron
@@ -53,6 +56,8 @@ class Arrays:
         self._clusters: dict[
             tuple[str, int], Clusters
         ] = {}  # small, and never forgotten: the page knows them
+
+        self._embeddings: dict[tuple[Any, ...], Future[Floats]] = {}  # under way
 
     # --- pictures -------------------------------------------------------------------------------------------
 
@@ -247,6 +252,35 @@ class Arrays:
         labels = self.clusters(chosen.layer, chosen.n_clusters, time, checkpoint).labels.ravel()
         return np.flatnonzero(labels == chosen.cluster)
 
+    # --- a plane of neurons ---------------------------------------------------------------------------------
+
+    def scatter(self, layer: Layer, method: str, time: int, checkpoint: Progress) -> Floats:
+        """``(n, 2)`` in [0, 1], neurons in C order; NaN for those whose map is the same everywhere.
+
+        The slow methods run beside the worker, which goes on with whatever is more urgent. One whose answer nobody
+        waits for any more ends by itself, and is found done, or taken up again, when it is next asked for.
+        """
+        key = (self.canvas.rule, "scatter", layer.name, method, time)
+        known = self.cache.get(key)
+        if known is not None:
+            return known
+        features, alive = self.cache.remember(
+            (self.canvas.rule, "features", layer.name, time),
+            lambda: pooled_maps(self.canvas, layer.name, layer.neurons, time, checkpoint),
+        )
+        future = self._embeddings.get(key)
+        if future is None:
+            points = features[alive].reshape(int(alive.sum()), features[0].size)
+            future = self._embeddings[key] = Future()
+            threading.Thread(target=_embed, args=(future, points, method), daemon=True).start()
+        while not future.done():
+            checkpoint(0, 0)
+            wait([future], timeout=0.02)
+        del self._embeddings[key]
+        found = np.full((len(alive), 2), np.nan, np.float32)
+        found[alive] = future.result()
+        return self.cache.put(key, found)
+
     # --- blocks ---------------------------------------------------------------------------------------------
 
     def _blocks(self, indices: Indices) -> Iterator[tuple[int, Indices]]:
@@ -264,6 +298,13 @@ def place_of(layer: Layer, neuron: Neuron) -> int:
 def neuron_at(layer: Layer, place: int) -> list[int]:
     """The neuron at a place in C order, as messages have it."""
     return [int(part) for part in np.unravel_index(place, layer.neurons)]
+
+
+def _embed(future: Future[Floats], points: Floats, method: str) -> None:
+    try:
+        future.set_result(embed(points, method))
+    except BaseException as error:
+        future.set_exception(error)
 
 
 def _sums(maps: Any) -> tuple[Floats, Floats]:

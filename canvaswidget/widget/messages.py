@@ -14,6 +14,7 @@ from typing import Any, Literal, TypedDict, Union, get_args, get_origin, get_typ
 Source = Literal["reconstruction", "truth", "error", "off"]
 Sort = Literal["pixel", "region", "total", "change", "index"]
 Maps = Literal["magnitude", "signed"]
+Embedding = Literal["pca", "tsne", "umap"]
 
 
 class LayerInfo(TypedDict):
@@ -34,6 +35,7 @@ class CanvasInfo(TypedDict):
     n_frames: int
     layers: list[LayerInfo]
     rules: list[str]
+    embeddings: list[Embedding]
     has_truth: bool
     device: str
 
@@ -116,6 +118,15 @@ class ClustersRequest(TypedDict):
     n_clusters: int
 
 
+class ScatterRequest(TypedDict):
+    """The layer's neurons as points, near each other where their maps of this frame look alike."""
+
+    kind: Literal["scatter"]
+    time: int
+    layer: str
+    method: Embedding
+
+
 Body = Union[
     PalettesRequest,
     FrameRequest,
@@ -124,6 +135,7 @@ Body = Union[
     PixelRequest,
     CurveRequest,
     ClustersRequest,
+    ScatterRequest,
 ]
 
 
@@ -253,12 +265,25 @@ class CurveReply(TypedDict):
 
 
 class ClustersReply(TypedDict):
-    """Buffer: one byte a neuron of the layer in C order, its cluster; 255 marks a dead neuron."""
+    """Buffer: one byte a neuron of the layer in C order, its cluster; 255 marks a dead neuron.
+
+    `exemplars` has the neuron nearest to the middle of each cluster, of the first clusters if some are empty.
+    """
 
     kind: Literal["clusters"]
     layer: str
     n_clusters: int
     counts: list[int]
+    exemplars: list[list[int]]
+
+
+class ScatterReply(TypedDict):
+    """Buffer: `x, y` in [0, 1] of each neuron in C order, little-endian float32; NaN for a dead neuron."""
+
+    kind: Literal["scatter"]
+    time: int
+    layer: str
+    method: Embedding
 
 
 Answer = Union[
@@ -269,6 +294,7 @@ Answer = Union[
     PixelReply,
     CurveReply,
     ClustersReply,
+    ScatterReply,
 ]
 
 
@@ -309,7 +335,7 @@ _SCALARS = {str: "string", int: "number", float: "number", bool: "boolean", type
 
 
 def _aliases() -> dict[str, Any]:
-    names = ("Source", "Sort", "Maps", "Body", "Answer", "FromPage", "FromKernel")
+    names = ("Source", "Sort", "Maps", "Embedding", "Body", "Answer", "FromPage", "FromKernel")
     return {name: globals()[name] for name in names}
 
 

@@ -33,7 +33,16 @@ CACHE_BYTES = 256 * 2**20
 PADDED_BYTES = 66_000
 
 # How urgent: what the eye follows first. What needs a pass over a layer comes after all that does not.
-PRIORITIES = {"palettes": 0, "frame": 1, "pixel": 2, "map": 3, "grid": 4, "clusters": 7, "curve": 8}
+PRIORITIES = {
+    "palettes": 0,
+    "frame": 1,
+    "pixel": 2,
+    "map": 3,
+    "grid": 4,
+    "clusters": 7,
+    "curve": 8,
+    "scatter": 9,
+}
 LONG_MAP, LONG_GRID = 5, 6
 LONG_SORTS = ("region", "total", "change")
 CALL_PRIORITY = 0

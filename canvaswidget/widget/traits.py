@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import traitlets
 
@@ -11,6 +11,7 @@ from canvaswidget.figures import palettes
 from canvaswidget.tracing.layers import Layers
 from canvaswidget.tracing.rules import RULES
 from canvaswidget.widget import view
+from canvaswidget.widget.embedding import methods
 from canvaswidget.widget.messages import CanvasInfo
 from canvaswidget.widget.region import checked_region
 
@@ -49,6 +50,7 @@ class Facts(NamedTuple):
                 for layer in self.layers
             ],
             "rules": list(RULES),
+            "embeddings": cast(Any, methods()),
             "has_truth": self.has_truth,
             "device": self.device,
         }

@@ -86,6 +86,7 @@ export function canvasInfo({ height, width, frames }: FakeOptions): CanvasInfo {
     width,
     n_frames: frames,
     layers: LAYERS,
+    embeddings: ["pca", "tsne"],
     rules: ["xinc", "gated", "ablation"],
     has_truth: true,
     device: "cpu, 2 threads",
@@ -335,6 +336,17 @@ export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer
         },
         data: new Uint8Array(0),
       };
+    case "scatter": {
+      const layer = LAYERS.find(({ name }) => name === body.layer) as (typeof LAYERS)[number];
+      const n = layer.neurons.reduce((a, b) => a * b, 1);
+      const points = new Float32Array(2 * n);
+      for (let i = 0; i < n; i++) {
+        const c = clusterOf(neuronAt(layer.neurons, i), 8);
+        points[2 * i] = (c % 3) * 0.3 + 0.05 + 0.25 * noise(i * 1.3) * noise(i * 3.7);
+        points[2 * i + 1] = Math.floor(c / 3) * 0.3 + 0.05 + 0.25 * noise(i * 2.9) * noise(i * 5.3);
+      }
+      return { answer: body, data: new Uint8Array(points.buffer) };
+    }
     case "clusters": {
       const layer = LAYERS.find(({ name }) => name === body.layer) as (typeof LAYERS)[number];
       const n = layer.neurons.reduce((a, b) => a * b, 1);
@@ -345,7 +357,9 @@ export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer
         { length: body.n_clusters },
         (_, c) => data.filter((label) => label === c).length,
       );
-      return { answer: { kind: "clusters", layer: body.layer, n_clusters: body.n_clusters, counts }, data };
+      const exemplars = counts.map((_, c) => neuronAt(layer.neurons, data.indexOf(c)));
+      const { n_clusters } = body;
+      return { answer: { kind: "clusters", layer: body.layer, n_clusters, counts, exemplars }, data };
     }
   }
 }
@@ -360,9 +374,16 @@ export function fakeKernel(options: FakeOptions): ConstructorParameters<typeof F
     const { id, body } = message;
     if (options.silent.has(body.kind)) return;
     last = last.then(async () => {
-      const cost = { palettes: 5, frame: 12, map: 40, grid: 90, pixel: 60, curve: 30, clusters: 1500 }[
-        body.kind
-      ];
+      const cost = {
+        palettes: 5,
+        frame: 12,
+        map: 40,
+        grid: 90,
+        pixel: 60,
+        curve: 30,
+        clusters: 1500,
+        scatter: 400,
+      }[body.kind];
       const steps = body.kind === "clusters" ? 15 : 1;
       for (let step = 0; step < steps; step++) {
         if (cancelled.has(id)) return reply({ type: "cancelled", id });

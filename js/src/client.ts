@@ -8,7 +8,16 @@ import { type Model, same } from "./store";
 export type Kind = Body["kind"];
 export type BodyOf<K extends Kind> = Extract<Body, { kind: K }>;
 export type AnswerOf<K extends Kind> = Extract<Answer, { kind: K }>;
-export type View = "palettes" | "frame" | "map" | "grid" | "pixel" | "hover" | "curve" | "clusters";
+export type View =
+  | "palettes"
+  | "frame"
+  | "map"
+  | "grid"
+  | "pixel"
+  | "hover"
+  | "curve"
+  | "clusters"
+  | "scatter";
 
 export interface Handlers<K extends Kind> {
   reply(answer: AnswerOf<K>, data: Uint8Array, seconds: number): void;

@@ -1,5 +1,5 @@
 // The clusters and their sizes.
-import { chooseClusterCount } from "./actions";
+import { chooseClusterCount, chooseNeurons } from "./actions";
 import { attribute, h, type View } from "./dom";
 import { count } from "./format";
 import { clusterColour } from "./palette";
@@ -54,7 +54,19 @@ export function createLegend(view: View): HTMLElement {
           state === "loading" ? "clustering…" : "groups neurons whose maps look alike",
         ),
       );
+    const exemplars = h(
+      "button",
+      {
+        class: "cw-chip",
+        type: "button",
+        "data-testid": "exemplars",
+        title: "Select the neuron nearest to the middle of each cluster",
+        on: { click: () => chooseNeurons(store, known.exemplars, known.layer) },
+      },
+      "exemplars",
+    );
     chips.replaceChildren(
+      exemplars,
       ...known.counts.map((n, cluster) => {
         const chosen = store.cluster.value === cluster;
         const chip = h(

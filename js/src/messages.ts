@@ -6,9 +6,11 @@ export type Sort = "pixel" | "region" | "total" | "change" | "index";
 
 export type Maps = "magnitude" | "signed";
 
-export type Body = PalettesRequest | FrameRequest | MapRequest | GridRequest | PixelRequest | CurveRequest | ClustersRequest;
+export type Embedding = "pca" | "tsne" | "umap";
 
-export type Answer = PalettesReply | FrameReply | MapReply | GridReply | PixelReply | CurveReply | ClustersReply;
+export type Body = PalettesRequest | FrameRequest | MapRequest | GridRequest | PixelRequest | CurveRequest | ClustersRequest | ScatterRequest;
+
+export type Answer = PalettesReply | FrameReply | MapReply | GridReply | PixelReply | CurveReply | ClustersReply | ScatterReply;
 
 export type FromPage = Request | Cancel;
 
@@ -28,6 +30,7 @@ export interface CanvasInfo {
   n_frames: number;
   layers: LayerInfo[];
   rules: string[];
+  embeddings: Embedding[];
   has_truth: boolean;
   device: string;
 }
@@ -94,6 +97,13 @@ export interface ClustersRequest {
   time: number;
   layer: string;
   n_clusters: number;
+}
+
+export interface ScatterRequest {
+  kind: "scatter";
+  time: number;
+  layer: string;
+  method: Embedding;
 }
 
 export interface Request {
@@ -193,6 +203,14 @@ export interface ClustersReply {
   layer: string;
   n_clusters: number;
   counts: number[];
+  exemplars: number[][];
+}
+
+export interface ScatterReply {
+  kind: "scatter";
+  time: number;
+  layer: string;
+  method: Embedding;
 }
 
 export interface Reply {

@@ -1,4 +1,5 @@
 // Thumbnails of the layer's neurons: only those in sight exist as elements.
+import { signal } from "@preact/signals-core";
 import { chooseNeuron, currentLayer, toggleNeuron } from "./actions";
 import { clusterOf } from "./clusters";
 import { composeThumbnail } from "./compose";
@@ -8,10 +9,15 @@ import { SIDE, type Thumb } from "./grid";
 import { createLegend } from "./legend";
 import type { Sort } from "./messages";
 import { clusterColour } from "./palette";
-import { createPanel, options } from "./panel";
+import { createPanel, options, segmented } from "./panel";
+import { createScatterView } from "./scatter_view";
 import { flatIndex, neuronCount, neuronLabel, parseNeuron } from "./selection";
 import { ready, same } from "./store";
 
+const FORMS = [
+  { value: "grid", text: "grid", title: "A thumbnail of each neuron's map" },
+  { value: "scatter", text: "scatter", title: "Neurons that look alike lie near each other" },
+] as const;
 const GAP = 6;
 const NARROWEST = 84;
 const LABEL = 17;
@@ -40,7 +46,10 @@ interface Cell {
 export function createNeuronView(view: View) {
   const { session } = view;
   const { store, grid, clusters, palettes } = session;
-  const panel = createPanel(view, "neurons", "Neurons", () => grid.retry());
+  const panel = createPanel(view, "neurons", "Neurons", () => {
+    if (form.peek() === "scatter") session.scatter.retry();
+    else grid.retry();
+  });
 
   const sort = h("select", {
     class: "cw-select",
@@ -78,7 +87,13 @@ export function createNeuronView(view: View) {
     if (event.key === "Escape") view.root.focus();
   });
   search.addEventListener("input", () => attribute(search, "aria-invalid", null));
-  panel.tools.append(search, problem, h("label", { class: "cw-inline" }, "sort ", sort));
+  const scatter = createScatterView(view);
+  const sorting = h("label", { class: "cw-inline" }, "sort ", sort);
+  const form = signal<"grid" | "scatter">("grid");
+  const forms = segmented("How neurons are shown", FORMS, (value) => {
+    form.value = value;
+  });
+  panel.tools.append(search, problem, sorting, scatter.method, forms.element);
 
   const spacer = h("div", { class: "cw-grid-space" });
   const scroller = h(
@@ -92,7 +107,7 @@ export function createNeuronView(view: View) {
     spacer,
   );
   const empty = h("p", { class: "cw-hint cw-hidden" }, "No neuron of this layer is in the cluster");
-  panel.body.append(scroller, empty);
+  panel.body.append(scroller, empty, scatter.element);
   panel.foot.append(createLegend(view));
 
   const cells = new Map<number, Cell>();
@@ -233,6 +248,20 @@ export function createNeuronView(view: View) {
   view.effect(() => {
     const info = store._canvas.value;
     const shown = grid.shown.value;
+    const points = session.scatter;
+    const open = form.value === "scatter";
+    forms.press(form.value);
+    scatter.show(open);
+    scroller.hidden = sorting.hidden = open;
+    if (open) {
+      panel.stand(points.state.value, points.error.value);
+      const at = points.shown.value;
+      write(
+        panel.label,
+        at?.layer === store.layer.value ? `${count(at.points.length / 2)} · frame ${at.time}` : "",
+      );
+      return;
+    }
     panel.stand(grid.state.value, grid.error.value);
     const frame = shown && ready(info) && info.n_frames > 1 ? ` · frame ${shown.context.time}` : "";
     write(

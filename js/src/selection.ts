@@ -10,6 +10,17 @@ export function neuronCount(layer: LayerInfo): number {
   return layer.neurons.reduce((product, n) => product * n, 1);
 }
 
+/** The neuron at a place in C order. */
+export function neuronAt(layer: LayerInfo, place: number): number[] {
+  const neuron: number[] = [];
+  for (let axis = layer.neurons.length - 1, rest = place; axis >= 0; axis--) {
+    const n = layer.neurons[axis] ?? 1;
+    neuron.unshift(rest % n);
+    rest = Math.floor(rest / n);
+  }
+  return neuron;
+}
+
 /** The neuron's place in C order. */
 export function flatIndex(layer: LayerInfo, neuron: number[]): number {
   return neuron.reduce((index, n, axis) => index * (layer.neurons[axis] ?? 1) + n, 0);
@@ -38,10 +49,26 @@ export function currentSelection(store: Store): Selection | null {
   return { layer: name, neuron, neurons: [], cluster: neuron ? -1 : cluster, n_clusters };
 }
 
+const MOST_LISTED = 24;
+
+/** 64 bits of two FNV-like hashes: a lasso catches thousands of neurons, too many to spell out in every key. */
+function digest(text: string): string {
+  let [a, b] = [0x811c9dc5, 0x9747b28c];
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    a = Math.imul(a ^ code, 0x01000193);
+    b = Math.imul(b ^ code, 0x85ebca6b) ^ (b >>> 13);
+  }
+  return [a, b].map((part) => (part >>> 0).toString(16)).join("");
+}
+
 /** Equal for equal selections; also what the frame's `data-selection` says. */
 export function selectionKey({ layer, neuron, neurons, cluster, n_clusters }: Selection): string {
   if (neuron) return `${layer}/${neuron.join(",")}`;
-  if (neurons.length) return `${layer}/${neurons.map((one) => one.join(",")).join(";")}`;
+  if (neurons.length) {
+    const list = neurons.map((one) => one.join(",")).join(";");
+    return `${layer}/${neurons.length > MOST_LISTED ? `${neurons.length}#${digest(list)}` : list}`;
+  }
   return cluster >= 0 ? `${layer}/cluster=${cluster}of${n_clusters}` : `${layer}/*`;
 }
 

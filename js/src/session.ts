@@ -8,6 +8,7 @@ import { paletteSource } from "./palette";
 import { frameSource, joinPictures, mapSource } from "./pictures";
 import { PixelSources } from "./pixels";
 import { settledTime, startPlayer, startPrefetch } from "./player";
+import { ScatterSource } from "./scatter";
 import { createStore, type Model } from "./store";
 
 /** A view may be taken away and put back (redisplay, a moved cell): what is shared outlives it a little. */
@@ -27,6 +28,7 @@ export function createSession(model: Model) {
   const pixels = new PixelSources(store, client, watched, settled);
   const curve = new CurveSource(store, client, watched);
   const clusters = new ClusterSource(store, client, watched);
+  const scatter = new ScatterSource(store, client, watched);
   const playing = { store, client, frames, maps, views };
   const stopPlaying = startPlayer(playing);
   const stopPrefetching = startPrefetch(playing);
@@ -40,7 +42,7 @@ export function createSession(model: Model) {
       const otherCanvas = now.canvas !== known.canvas;
       if (otherCanvas) frames.reset();
       if (otherCanvas || now.rule !== known.rule)
-        for (const source of [maps, grid, pixels, curve, clusters]) source.reset();
+        for (const source of [maps, grid, pixels, curve, clusters, scatter]) source.reset();
       known = now;
     });
   });
@@ -57,10 +59,12 @@ export function createSession(model: Model) {
     pixels,
     curve,
     clusters,
+    scatter,
     views,
     dispose() {
       for (const stop of [stopWatching, stopPlaying, stopPrefetching, stopJoining, stopSettling]) stop();
-      for (const source of [frames, maps, grid, pixels, curve, clusters, client, store]) source.dispose();
+      for (const source of [frames, maps, grid, pixels, curve, clusters, scatter, client, store])
+        source.dispose();
     },
   };
 }

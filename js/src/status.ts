@@ -36,14 +36,16 @@ function what(body: Activity["body"]): string {
       return `the curve of ${body.selection.neuron ? neuronLabel(body.selection.neuron) : selectionLabel(body.selection)}`;
     case "clusters":
       return `${body.n_clusters} clusters of ${body.layer}`;
+    case "scatter":
+      return `where the neurons of ${body.layer} lie`;
     default:
       return body.kind;
   }
 }
 
 export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | null, help: () => void) {
-  const { store, client, frames, maps, grid, pixels, curve, clusters } = view.session;
-  const sources = [frames, maps, grid, pixels.pinned, curve, clusters];
+  const { store, client, frames, maps, grid, pixels, curve, clusters, scatter } = view.session;
+  const sources = [frames, maps, grid, pixels.pinned, curve, clusters, scatter];
   const note = signal<Note | null>(null);
   const slow = signal<Activity | null>(null);
   let noteTimer: ReturnType<typeof setTimeout> | undefined;

@@ -85,7 +85,7 @@ describe("neurons", () => {
     view.page.find("[data-testid=cluster-neurons]").click();
     view.settle();
     expect(view.model.requests("clusters")).toHaveLength(1);
-    expect(view.page.el.querySelectorAll(".cw-chip")).toHaveLength(6);
+    expect(view.page.el.querySelectorAll(".cw-chip[data-cluster]")).toHaveLength(6);
     expect(view.page.el.querySelectorAll(".cw-thumb[data-cluster]").length).toBeGreaterThan(0);
     view.page.find(".cw-chip[data-cluster='2']").click();
     pass();

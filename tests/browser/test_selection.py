@@ -78,3 +78,35 @@ def test_several_neurons_are_one_map(notebook: NotebookPage) -> None:
     expect(view.root.locator('.cw-thumb[aria-pressed="true"]')).to_have_count(2)
     notebook.execute("_w.neurons = [_w.neurons[0]]")
     expect(view.root.locator('.cw-thumb[aria-pressed="true"]')).to_have_count(1, timeout=TIMEOUT)
+
+
+def test_a_lasso_in_the_scatter_selects_neurons(notebook: NotebookPage) -> None:
+    view = notebook.widget
+    view.panel("neurons").locator("[data-value=scatter]").click()
+    points = view.part("scatter")
+    expect(points).to_have_attribute("data-method", "pca", timeout=TIMEOUT)
+    box = points.bounding_box()
+    assert box is not None
+    mouse, inset = notebook.page.mouse, 2
+    corners = [(0, 0), (1, 0), (1, 1), (0, 1)]
+    places = [
+        (
+            box["x"] + inset + x * (box["width"] - 2 * inset),
+            box["y"] + inset + y * (box["height"] - 2 * inset),
+        )
+        for x, y in corners
+    ]
+    mouse.move(*places[0])
+    mouse.down()
+    for place in places[1:]:
+        mouse.move(*place, steps=2)
+    mouse.up()
+    alive = notebook.ask(
+        "int(_a)",
+        "_s = _w.canvas.summary(_w.layer, _w.time).neuron_abs; _a = (_s > 0).sum()",
+    )
+    notebook.wait_for(lambda: notebook.ask("len(_w.neurons)") >= 0.9 * alive, True, "all neurons")
+    view.wait_settled()
+    points.click(position={"x": box["width"] / 2, "y": box["height"] / 2})
+    view.part("embedding").select_option("tsne")
+    expect(points).to_have_attribute("data-method", "tsne", timeout=TIMEOUT)

@@ -1,0 +1,78 @@
+// Where each neuron of the layer lies among the others; asked for only while a view shows it.
+import { computed, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
+import { ByteCache } from "./cache";
+import type { RequestClient } from "./client";
+import type { Embedding, ScatterReply } from "./messages";
+import { layerOf, neuronCount } from "./selection";
+import { Source } from "./source";
+import { ready, type Store } from "./store";
+
+/** `points` has `x, y` of each neuron in C order, NaN for a dead one. */
+export type Scatter = ScatterReply & { points: Float32Array };
+
+const SCATTER_BYTES = 8e6;
+
+export class ScatterSource extends Source<"scatter", Scatter> {
+  /** How many views show a scatter. */
+  readonly seen: Signal<number>;
+  readonly method: Signal<Embedding>;
+
+  constructor(store: Store, client: RequestClient, watched: ReadonlySignal<boolean>) {
+    const seen = signal(0);
+    const method: Signal<Embedding> = signal("pca");
+    super({
+      client,
+      view: "scatter",
+      watched: computed(() => watched.value && seen.value > 0),
+      wanted: () => {
+        const info = store._canvas.value;
+        const layer = store.layer.value;
+        if (!ready(info) || !layerOf(info, layer)) return null;
+        // Points stay where they are while time runs: the frame they were asked on is not part of the wish.
+        return { kind: "scatter", time: untracked(() => store.time.value), layer, method: method.value };
+      },
+      key: ({ layer, method }) => `${method}/${layer}`,
+      decode: (answer, data) => {
+        const info = store._canvas.peek();
+        const layer = ready(info) ? layerOf(info, answer.layer) : undefined;
+        const count = layer ? neuronCount(layer) : 0;
+        if (data.length < count * 8) throw new Error(`The kernel sent ${data.length} bytes of ${count * 8}`);
+        return { ...answer, points: new Float32Array(data.buffer, 0, count * 2) };
+      },
+      cache: new ByteCache(SCATTER_BYTES),
+      bytes: ({ points }) => points.byteLength,
+    });
+    this.seen = seen;
+    this.method = method;
+  }
+}
+
+/** The neuron nearest to a point, within `reach` of it, by its place in C order. */
+export function nearest(points: Float32Array, x: number, y: number, reach: number): number | null {
+  let found: number | null = null;
+  let best = reach * reach;
+  for (let i = 0; i < points.length / 2; i++) {
+    const [dx, dy] = [(points[2 * i] ?? Number.NaN) - x, (points[2 * i + 1] ?? Number.NaN) - y];
+    const distance = dx * dx + dy * dy;
+    if (distance <= best) {
+      best = distance;
+      found = i;
+    }
+  }
+  return found;
+}
+
+/** The neurons inside a polygon of points `[x, y]`, by the even-odd rule. */
+export function inside(points: Float32Array, polygon: readonly (readonly [number, number])[]): number[] {
+  const found: number[] = [];
+  for (let i = 0; i < points.length / 2; i++) {
+    const [x, y] = [points[2 * i] ?? Number.NaN, points[2 * i + 1] ?? Number.NaN];
+    let odd = false;
+    polygon.forEach(([x1, y1], k) => {
+      const [x2, y2] = polygon[(k + 1) % polygon.length] ?? [x1, y1];
+      if (y1 > y !== y2 > y && x < x1 + ((y - y1) / (y2 - y1)) * (x2 - x1)) odd = !odd;
+    });
+    if (odd) found.push(i);
+  }
+  return found;
+}

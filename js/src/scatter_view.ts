@@ -1,0 +1,203 @@
+// The layer's neurons as points of a plane, in the colours of their clusters: click one, or draw around some.
+import { signal } from "@preact/signals-core";
+import { chooseNeuron, chooseNeurons, currentLayer, toggleNeuron } from "./actions";
+import { attribute, h, type View } from "./dom";
+import type { Embedding } from "./messages";
+import { clusterColour } from "./palette";
+import { options } from "./panel";
+import { inside, nearest } from "./scatter";
+import { flatIndex, neuronAt, neuronLabel } from "./selection";
+import { ready, same } from "./store";
+
+const METHODS: Record<Embedding, string> = { pca: "PCA", tsne: "t-SNE", umap: "UMAP" };
+const PAD = 8;
+const REACH = 9;
+const SLIP = 4;
+const DEAD = 255;
+
+export function createScatterView(view: View) {
+  const { store, scatter, clusters } = view.session;
+  const canvas = h("canvas", { class: "cw-scatter", "data-testid": "scatter", width: 1, height: 1 });
+  const tip = h("output", { class: "cw-tip", hidden: true });
+  const element = h(
+    "div",
+    {
+      class: "cw-scatter-stage",
+      role: "img",
+      "aria-label": "Neurons whose maps look alike lie near each other; select them by number or in the grid",
+      hidden: true,
+    },
+    canvas,
+    tip,
+  );
+  const method = h("select", {
+    class: "cw-select",
+    "aria-label": "How the neurons are arranged",
+    "data-testid": "embedding",
+    hidden: true,
+    on: {
+      change: () => {
+        scatter.method.value = method.value as Embedding;
+      },
+    },
+  });
+  const lasso = signal<[number, number][]>([]);
+
+  /** The unit square on the canvas, in CSS pixels. */
+  const square = () => {
+    const { clientWidth: width, clientHeight: height } = element;
+    const [w, hgt] = [Math.max(1, width - 2 * PAD), Math.max(1, height - 2 * PAD)];
+    return { width, height, x: (x: number) => PAD + x * w, y: (y: number) => PAD + (1 - y) * hgt, w, h: hgt };
+  };
+  const placed = () => {
+    const shown = scatter.shown.peek();
+    return shown?.layer === store.layer.peek() ? shown : null;
+  };
+
+  const paint = view.painter(() => {
+    const { width, height, x, y } = square();
+    const context = canvas.getContext("2d");
+    if (element.hidden || !context || width < 2) return;
+    const scale = window.devicePixelRatio || 1;
+    if (canvas.width !== Math.round(width * scale)) canvas.width = Math.round(width * scale);
+    if (canvas.height !== Math.round(height * scale)) canvas.height = Math.round(height * scale);
+    const colour = (name: string) => getComputedStyle(view.root).getPropertyValue(name).trim() || "#888";
+    const shown = placed();
+    const layer = currentLayer(store);
+    context.setTransform?.(scale, 0, 0, scale, 0, 0);
+    context.clearRect?.(0, 0, width, height);
+    attribute(canvas, "data-layer", shown?.layer);
+    attribute(canvas, "data-method", shown?.method);
+    if (!shown || !layer || !context.fillRect) return;
+    const known = clusters.shown.peek();
+    const labels =
+      known?.layer === shown.layer && known.n_clusters === store.n_clusters.peek() ? known.labels : null;
+    const only = store.cluster.peek();
+    const count = shown.points.length / 2;
+    const side = count > 6000 ? 2 : count > 1500 ? 3 : 5;
+    const base = colour("--cw-accent");
+    for (let i = 0; i < count; i++) {
+      const [px, py] = [shown.points[2 * i] ?? Number.NaN, shown.points[2 * i + 1] ?? Number.NaN];
+      if (Number.isNaN(px)) continue;
+      const label = labels?.[i] ?? DEAD;
+      context.fillStyle = label === DEAD ? base : clusterColour(label);
+      context.globalAlpha = only >= 0 && labels && label !== only ? 0.12 : 0.7;
+      context.fillRect(x(px) - side / 2, y(py) - side / 2, side, side);
+    }
+    context.globalAlpha = 1;
+    const selected = store.neurons.peek();
+    for (const neuron of selected) {
+      const at = flatIndex(layer, neuron);
+      const [px, py] = [shown.points[2 * at] ?? Number.NaN, shown.points[2 * at + 1] ?? Number.NaN];
+      if (Number.isNaN(px)) continue;
+      context.beginPath();
+      context.arc(x(px), y(py), selected.length > 50 ? side / 2 + 1 : 5, 0, 2 * Math.PI);
+      context.lineWidth = selected.length > 50 ? 1 : 2;
+      context.strokeStyle = colour("--cw-fg");
+      context.stroke();
+    }
+    const drawn = lasso.peek();
+    if (drawn.length > 1) {
+      context.beginPath();
+      for (const [px, py] of drawn) context.lineTo(x(px), y(py));
+      context.closePath();
+      context.lineWidth = 1;
+      context.strokeStyle = colour("--cw-fg");
+      context.setLineDash([4, 3]);
+      context.stroke();
+      context.setLineDash([]);
+    }
+  });
+  view.effect(() => {
+    for (const part of [
+      scatter.shown,
+      clusters.shown,
+      store.neurons,
+      store.cluster,
+      store.n_clusters,
+      store.layer,
+    ])
+      part.value;
+    lasso.value;
+    paint();
+  });
+  view.effect(() => {
+    const info = store._canvas.value;
+    const known = ready(info) ? info.embeddings : [];
+    options(method, known, scatter.method.value, (value) => METHODS[value as Embedding]);
+  });
+
+  // --- hands ----------------------------------------------------------------------------------------------------
+
+  let pressed: { x: number; y: number; moved: boolean } | null = null;
+  const located = (event: MouseEvent): [number, number] => {
+    const box = element.getBoundingClientRect();
+    const { w, h: hgt } = square();
+    return [(event.clientX - box.left - PAD) / w, 1 - (event.clientY - box.top - PAD) / hgt];
+  };
+  const under = (event: MouseEvent) => {
+    const shown = placed();
+    const [x, y] = located(event);
+    return shown ? nearest(shown.points, x, y, REACH / Math.min(square().w, square().h)) : null;
+  };
+  element.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    event.preventDefault();
+    element.setPointerCapture?.(event.pointerId);
+    pressed = { x: event.clientX, y: event.clientY, moved: false };
+    lasso.value = [located(event)];
+  });
+  element.addEventListener("pointermove", (event) => {
+    if (pressed) {
+      pressed.moved ||= Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) >= SLIP;
+      if (pressed.moved) lasso.value = [...lasso.peek(), located(event)];
+      return;
+    }
+    const [at, layer] = [under(event), currentLayer(store)];
+    tip.hidden = at === null || !layer;
+    if (at !== null && layer) tip.textContent = neuronLabel(neuronAt(layer, at));
+  });
+  element.addEventListener("pointerleave", () => {
+    tip.hidden = true;
+  });
+  element.addEventListener("pointercancel", () => {
+    pressed = null;
+    lasso.value = [];
+  });
+  element.addEventListener("pointerup", (event) => {
+    const was = pressed;
+    const drawn = lasso.peek();
+    const [shown, layer] = [placed(), currentLayer(store)];
+    pressed = null;
+    lasso.value = [];
+    if (!was || !shown || !layer) return;
+    if (was.moved) {
+      const caught = inside(shown.points, drawn).map((at) => neuronAt(layer, at));
+      const before = event.shiftKey ? store.neurons.peek() : [];
+      const added = caught.filter((neuron) => !before.some((one) => same(one, neuron)));
+      if (caught.length) chooseNeurons(store, [...before, ...added]);
+      return;
+    }
+    const at = under(event);
+    if (at === null) return;
+    if (event.shiftKey) toggleNeuron(store, neuronAt(layer, at), layer.name);
+    else chooseNeuron(store, neuronAt(layer, at));
+  });
+  const observer = new ResizeObserver(paint);
+  observer.observe(element);
+  view.signal.addEventListener("abort", () => {
+    observer.disconnect();
+    if (!element.hidden) scatter.seen.value -= 1;
+  });
+
+  return {
+    element,
+    method,
+    show(open: boolean) {
+      if (open === !element.hidden) return;
+      element.hidden = method.hidden = !open;
+      scatter.seen.value += open ? 1 : -1;
+      paint();
+    },
+  };
+}

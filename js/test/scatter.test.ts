@@ -1,0 +1,99 @@
+import { describe, expect, it } from "vitest";
+import { neuronAt, selectionKey } from "../src/selection";
+import { LAYER } from "./page";
+import { pass, useView } from "./view";
+
+const view = useView();
+const SHAPE = { name: LAYER, op: "conv2d", neurons: [36, 96], grid: [32, 64] };
+const button = (value: string) => view.page.find(`.cw-segment[data-value=${value}]`);
+const stage = () => view.page.find(".cw-scatter-stage");
+
+/** All points in a corner but the first three. */
+function points(): Uint8Array {
+  const all = new Float32Array(36 * 96 * 2).fill(0.01);
+  all.set([0.5, 0.5, 0.6, 0.5, 0.5, 0.6]);
+  return new Uint8Array(all.buffer);
+}
+
+function open(): void {
+  view.open();
+  view.settle();
+  button("scatter").click();
+  pass();
+  view.model.reply(view.model.last("scatter"), {}, points());
+  pass();
+}
+
+// The stage is 320 x 160 with 8 of padding on each side.
+const at = (x: number, y: number): [number, number] => [8 + x * 304, 8 + (1 - y) * 144];
+
+describe("scatter", () => {
+  it("is asked for only when it is shown", () => {
+    view.open();
+    view.settle();
+    expect(view.model.requests("scatter")).toEqual([]);
+    button("scatter").click();
+    pass();
+    expect(view.model.last("scatter").body).toMatchObject({ layer: LAYER, method: "pca", time: 2 });
+    view.settle();
+    expect(view.page.find(".cw-panel-neurons").dataset.state).toBe("ready");
+    const select = view.page.find<HTMLSelectElement>("[data-testid=embedding]");
+    select.value = "tsne";
+    select.dispatchEvent(new Event("change"));
+    pass();
+    expect(view.model.last("scatter").body).toMatchObject({ method: "tsne" });
+  });
+
+  it("selects the nearest neuron on a click, adds with shift", () => {
+    open();
+    view.pointer("pointerdown", stage(), ...at(0.5, 0.5), 1);
+    view.pointer("pointerup", stage(), ...at(0.5, 0.5));
+    expect(view.model.get("neuron")).toEqual([0, 0]);
+    const [x, y] = at(0.6, 0.5);
+    view.pointer("pointerdown", stage(), x, y, 1);
+    stage().dispatchEvent(new PointerEvent("pointerup", { clientX: x, clientY: y, shiftKey: true }));
+    expect(view.model.get("neurons")).toEqual([
+      [0, 0],
+      [0, 1],
+    ]);
+  });
+
+  it("selects what a lasso goes around", () => {
+    open();
+    view.pointer("pointerdown", stage(), ...at(0.4, 0.4), 1);
+    for (const corner of [
+      [0.9, 0.4],
+      [0.9, 0.9],
+      [0.4, 0.9],
+    ] as [number, number][])
+      view.pointer("pointermove", stage(), ...at(...corner), 1);
+    view.pointer("pointerup", stage(), ...at(0.4, 0.9));
+    pass();
+    expect(view.model.get("neurons")).toEqual([
+      [0, 0],
+      [0, 1],
+      [0, 2],
+    ]);
+    expect(view.model.get("neuron")).toEqual([0, 2]);
+  });
+
+  it("has short keys for large selections, different for different ones", () => {
+    const many = Array.from({ length: 3000 }, (_, i) => neuronAt(SHAPE, i));
+    const base = { layer: LAYER, neuron: null, cluster: -1, n_clusters: 6 };
+    const key = selectionKey({ ...base, neurons: many });
+    expect(key.length).toBeLessThan(60);
+    expect(key).not.toBe(selectionKey({ ...base, neurons: many.slice(1) }));
+  });
+});
+
+describe("exemplars", () => {
+  it("are selected together", () => {
+    view.open();
+    view.settle();
+    view.page.find("[data-testid=cluster-neurons]").click();
+    view.settle();
+    view.page.find("[data-testid=exemplars]").click();
+    pass();
+    expect(view.model.get("neurons")).toHaveLength(6);
+  });
+});
