@@ -7,24 +7,31 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, Literal, NamedTuple, TypeVar, cast, overload
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import fx
 from tqdm.auto import tqdm
 
-from canvaswidget.inr import INR, as_inr, checked_index
+from canvaswidget.inr import checked_index
 from canvaswidget.tracing import budget
-from canvaswidget.tracing.capture import Capture
+from canvaswidget.tracing.capture import Capture, op_name
 from canvaswidget.tracing.checks import check
+from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer, Layers
-from canvaswidget.tracing.neurons import Neurons, all_neurons, chunks, parse_neuron, parse_neurons
+from canvaswidget.tracing.neurons import (
+    Neurons,
+    all_neurons,
+    at_granularity,
+    chunks,
+    parse_neuron,
+    parse_neurons,
+)
 from canvaswidget.tracing.parallel import alone, in_order
 from canvaswidget.tracing.reduce import Summary, Totals, summarise
 from canvaswidget.tracing.results import Checks, Coverage, Estimate, Neuron, Op, Ranked, Ranking
-from canvaswidget.tracing.rules import RULES
+from canvaswidget.tracing.rules import DividingRule, Rule, State, make_rule
 from canvaswidget.tracing.window import Window
 
 FloatArray = npt.NDArray[np.float32]
@@ -34,40 +41,6 @@ Progress = bool | Callable[[int, int], None]
 Reduced = TypeVar("Reduced")
 KEPT_SUMMARIES = 64
 _RGB = ("sum", "abs", "each")
-
-
-def trace(
-    model: Any,
-    rule: str = "xinc",
-    device: str | torch.device = "auto",
-    memory: str | float = "1 GiB",
-) -> Canvas:
-    """Trace the contributions of every neuron of an INR to every pixel, lazily.
-
-    Parameters
-    ----------
-    model : INR or reference model
-        See :func:`canvaswidget.as_inr`. The module is neither changed nor moved.
-    rule : {"xinc"}
-        How a contribution is defined.
-    device : str or torch.device
-        Where to compute; ``"auto"`` takes a GPU where there is one.
-    memory : str or number of bytes
-        Working memory that a sweep over a layer may use.
-
-    Returns
-    -------
-    Canvas
-        Nothing is computed yet but the shapes.
-
-    Raises
-    ------
-    UntraceableError
-        The rule is defined on no layer of this model.
-    CaptureError
-        ``torch.export`` cannot record the module.
-    """
-    return Canvas(as_inr(model), rule, device, memory)
 
 
 class Canvas:
@@ -82,6 +55,8 @@ class Canvas:
     ----------
     inr : INR
     rule : str
+    why : str
+        Why this rule, where it was not asked for by name.
     device : torch.device
     layers : Layers
         Every weighted layer of the model.
@@ -89,27 +64,36 @@ class Canvas:
         Those the rule is defined on.
     """
 
-    def __init__(self, inr: INR, rule: str, device: str | torch.device, memory: str | float) -> None:
-        if rule not in RULES:
-            raise ValueError(f"rule={rule!r}: expected one of {', '.join(map(repr, RULES))}")
-        self.inr = inr
-        self.rule = rule
-        self.device = _checked_device(device)
-        self.memory = budget.parse_memory(memory)
-        self._capture = Capture(inr, self.device)
-        self._rule = RULES[rule](self._capture)
-        self.layers: Layers = self._capture.layers
-        self.traced_layers = Layers(self._rule.layers)
+    def __init__(self, capture: Capture, rule: Rule, memory: int, why: str = "") -> None:
+        self.inr = capture.inr
+        self.rule = rule.name
+        self.why = why
+        self.device = capture.device
+        self.memory = memory
+        self._capture = capture
+        self._rule = rule
+        self.layers: Layers = capture.layers
+        self.traced_layers = Layers(rule.layers)
         # A notebook's cell and a widget's worker may ask at the same time.
         self._lock = threading.RLock()
-        self._frames: collections.OrderedDict[int, dict[fx.Node, torch.Tensor]] = collections.OrderedDict()
+        self._frames: collections.OrderedDict[int, _Frame] = collections.OrderedDict()
         self._summaries: collections.OrderedDict[tuple[Any, ...], Summary] = collections.OrderedDict()
+
+    def under(self, rule: str, **options: Any) -> Canvas:
+        """The same model under another rule, not captured again; see :func:`trace` for the options.
+
+        Raises
+        ------
+        UntraceableError
+            The rule is defined on no layer of this model.
+        """
+        return Canvas(self._capture, make_rule(self._capture, rule, options), self.memory)
 
     # --- what the model shows ---------------------------------------------------------------------------------
 
     def frame(self, frame: int = 0) -> FloatArray:
         """The model's raw output ``(height, width, 3)``, before clipping."""
-        return _numpy(self._values(frame)[self._capture.output].permute(1, 2, 0))
+        return _numpy(self._frame(frame).image.permute(1, 2, 0))
 
     # --- rows: neuron -> pixels -------------------------------------------------------------------------------
 
@@ -232,9 +216,14 @@ class Canvas:
             By layer, in order of execution: ``(n,)`` for units, ``(n_in, n_out)`` for kernels. Without `layers` all
             that the rule is defined on.
         """
-        window = Window.pixel(
-            checked_index("y", y, self.inr.size[0]), checked_index("x", x, self.inr.size[1]), self.inr.size
-        )
+        y, x = checked_index("y", y, self.inr.size[0]), checked_index("x", x, self.inr.size[1])
+        if self._rule.pulls:
+            weights = torch.zeros(self.inr.size, device=self.device)
+            weights[y, x] = 1
+            # One pixel's colours can be told apart before their magnitudes are added; a region's can't.
+            each = self._pulled(frame, layers, granularity, "sum" if rgb == "sum" else "each", weights)
+            return {name: np.abs(c).sum(-1) for name, c in each.items()} if rgb == "abs" else each
+        window = Window.pixel(y, x, self.inr.size)
         return self._columns(frame, layers, granularity, rgb, window, lambda maps: maps[:, 0, 0])
 
     def region(
@@ -260,6 +249,9 @@ class Canvas:
                 f"mask: has shape {tuple(weights.shape)}; expected (height, width) = {self.inr.size}"
             )
         weights = weights.to(self.device, torch.float32)
+
+        if self._rule.pulls and rgb != "abs":
+            return self._pulled(frame, layers, granularity, rgb, weights)
 
         def weighted(maps: torch.Tensor) -> torch.Tensor:
             return torch.einsum("kyx...,yx->k...", maps, weights.to(maps.dtype))
@@ -318,17 +310,12 @@ class Canvas:
 
     def coverage(self) -> Coverage:
         """What the rule follows of the model, op by op."""
-        traced = self._rule.traced
-        undefined = self._rule.undefined
-        names = {node: name for name, node in self._capture.nodes.items()}
         ops = []
         for node in self._capture.graph.nodes:
-            if node.op != "call_function":
-                continue
-            note = undefined.get(names.get(node, ""), "")
-            status = "traced" if node in traced else "frozen"
-            ops.append(Op(str(node.target).split(".")[1], self._capture.path(node), status, note))
-        return Coverage(ops)
+            if node.op == "call_function":
+                status, note = self._rule.status(node)
+                ops.append(Op(op_name(node), self._capture.path(node), status, note))
+        return Coverage(ops, self.why)
 
     def estimate(self, layers: LayerKey | Sequence[LayerKey] | None = None, frame: int = 0) -> Estimate:
         """What a sweep over all neurons of some layers (all that are traced, by default) will take."""
@@ -347,12 +334,38 @@ class Canvas:
             sweep.close()
             n_maps += count
         height, width = self.inr.size
-        working = self._maps_at_a_time() * height * width * self._itemsize * budget.TEMPORARIES
+        values = self._rule.values_per_map(Window.whole(self.inr.size))
+        working = self._maps_at_a_time() * values * self._itemsize * budget.TEMPORARIES
         return Estimate(seconds, working, n_maps, height * width)
+
+    def rest(self, layer: LayerKey, frame: int = 0) -> FloatArray:
+        """What of the image does not come from a layer's neurons, ``(height, width, 3)``.
+
+        The bias path, what ``act(0)`` adds, and what passes beside the layer. Under the rule `gated` it and the layer's maps
+        (``rgb="each"``) add up to :meth:`frame`.
+
+        Raises
+        ------
+        UntraceableError
+            The rule does not divide the image (only `gated` does), or is not defined on this layer.
+        """
+        found = self._layer(layer)
+        if not self._rule.pulls:
+            raise UntraceableError(
+                f"rule={self.rule!r}: its maps are not parts of the image, so nothing is the rest of them; "
+                "rule 'gated' divides it"
+            )
+        rest = cast(DividingRule, self._rule).rest(found, self._frame(frame).state)
+        return _numpy(rest.permute(1, 2, 0))
 
     def check(self, frame: int = 0) -> Checks:
         """Try the invariants that hold for this rule on this model."""
-        return check(self._capture, self._rule, self.inr.frame_index(frame))
+        return check(self, self.inr.frame_index(frame))
+
+    def sums(self, frame: int = 0) -> Iterator[tuple[str, str, FloatArray, FloatArray]]:
+        """What the rule says adds up: ``(invariant, layer, sum, what it should be)``."""
+        for invariant, layer, total, expected in self._rule.sums(self._frame(frame).state):
+            yield invariant, layer, _numpy(total), _numpy(expected)
 
     def __repr__(self) -> str:
         height, width = self.inr.size
@@ -377,11 +390,11 @@ class Canvas:
         return [self._layer(key) for key in keys]
 
     def _rows(self, layer: Layer, neurons: torch.Tensor, frame: int, rgb: str) -> torch.Tensor:
-        x = self._values(frame)[self._rule.inputs[layer.name]]
+        state = self._frame(frame).state
 
         @torch.no_grad()
         def compute() -> torch.Tensor:
-            return self._rule.maps(layer, x, neurons, Window.whole(self.inr.size), _checked_rgb(rgb))
+            return self._rule.maps(layer, state, neurons, Window.whole(self.inr.size), _checked_rgb(rgb))
 
         return alone(compute, self.device)
 
@@ -397,13 +410,13 @@ class Canvas:
     ) -> Generator[tuple[torch.Tensor, Reduced]]:
         """``(neurons, reduce(maps))`` for every chunk of a layer, in order."""
         window = window or Window.whole(self.inr.size)
-        x = self._values(frame)[self._rule.inputs[layer.name]]
+        state = self._frame(frame).state
         parts = chunks(layer, granularity, self._maps_at_a_time(window, granularity, layer))
         _checked_rgb(rgb)
 
         @torch.no_grad()
         def compute(part: torch.Tensor) -> tuple[torch.Tensor, Reduced]:
-            return part, reduce(self._rule.maps(layer, x, part.to(self.device), window, rgb))
+            return part, reduce(self._rule.maps(layer, state, part.to(self.device), window, rgb))
 
         yield from _reported(in_order(compute, parts, self.device), parts, progress, layer.name)
 
@@ -426,35 +439,57 @@ class Canvas:
             )
         return columns
 
+    def _pulled(
+        self,
+        frame: int,
+        layers: LayerKey | Sequence[LayerKey] | None,
+        granularity: str | None,
+        rgb: str,
+        weights: torch.Tensor,
+    ) -> dict[str, FloatArray]:
+        chosen, state = self._chosen(layers), self._frame(frame).state
+        _checked_rgb(rgb)
+        columns = cast(DividingRule, self._rule).columns(chosen, state, weights, rgb == "each")
+        return {
+            layer.name: _numpy(at_granularity(columns[layer.name], layer, granularity)) for layer in chosen
+        }
+
     def _maps_at_a_time(
         self, window: Window | None = None, granularity: str | None = None, layer: Layer | None = None
     ) -> int:
-        height, width = window.shape if window else self.inr.size
-        # However small the window, a map passes through somewhat larger ones on its way there.
-        pixels = max(height * width, 256)
-        count = budget.maps_at_a_time(pixels, self._itemsize, self.memory, self.device)
-        if window is not None and not window.is_whole:
-            count = max(1, self.memory // (budget.TEMPORARIES * pixels * self._itemsize))
+        window = window or Window.whole(self.inr.size)
+        values = self._rule.values_per_map(window)
+        if window.is_whole:
+            count = budget.maps_at_a_time(values, self._itemsize, self.memory, self.device)
+        else:
+            count = max(1, self.memory // (budget.TEMPORARIES * values * self._itemsize))
         if layer is not None and layer.grid and granularity == "unit":
             count = max(1, count // layer.n_outputs)
         return count
 
     @property
     def _itemsize(self) -> int:
-        return self._values(0)[self._capture.output].element_size()
+        return max(4, cast(torch.Tensor, self._capture.output.meta["val"]).element_size())
 
-    def _values(self, frame: int) -> dict[fx.Node, torch.Tensor]:
+    def _frame(self, frame: int) -> _Frame:
         """What the rule must know of a frame; the frames used last are kept, within a quarter of the memory."""
         frame = self.inr.frame_index(frame)
         with self._lock:
             if frame not in self._frames:
-                values = self._capture.run(frame, [*self._rule.inputs.values(), self._capture.output])
-                each = sum(value.nbytes for value in values.values())
-                while self._frames and (len(self._frames) + 1) * each > self.memory // 4:
-                    self._frames.popitem(last=False)
-                self._frames[frame] = values
+                values = self._capture.run(frame, [*self._rule.needed, self._capture.output])
+                self._frames[frame] = _Frame(values[self._capture.output], self._rule.state(values))
             self._frames.move_to_end(frame)
+            while len(self._frames) > 1 and self._kept_bytes() > self.memory // 4:
+                self._frames.popitem(last=False)
             return self._frames[frame]
+
+    def _kept_bytes(self) -> int:
+        return sum(known.image.nbytes + known.state.nbytes for known in self._frames.values())
+
+
+class _Frame(NamedTuple):
+    image: torch.Tensor
+    state: State
 
 
 def _reported(
@@ -477,17 +512,6 @@ def _checked_rgb(rgb: str) -> str:
     if rgb not in _RGB:
         raise ValueError(f"rgb={rgb!r}: expected one of {', '.join(map(repr, _RGB))}")
     return rgb
-
-
-def _checked_device(device: str | torch.device) -> torch.device:
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        found = torch.device(device)
-        torch.empty(0, device=found)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(f"device={device!r}: not available here: {str(error).splitlines()[0]}") from None
-    return found
 
 
 def _numpy(values: torch.Tensor) -> FloatArray:

@@ -17,10 +17,9 @@ from torch.utils import _pytree as pytree
 
 from canvaswidget.inr import INR
 from canvaswidget.tracing.layers import Layer, Layers
-
-aten = torch.ops.aten
-
-LAYER_OPS: dict[Any, str] = {aten.linear.default: "linear", aten.conv2d.default: "conv2d"}
+from canvaswidget.tracing.ops import LAYERS
+from canvaswidget.tracing.questions import answering, asking
+from canvaswidget.tracing.weighted import Weighted, bias_added_to
 
 
 class CaptureError(RuntimeError):
@@ -36,6 +35,8 @@ class Capture:
         ATen ops; its single output is the image.
     layers : Layers
         The weighted ops, in order of execution.
+    weighted : dict of str to Weighted
+        Where each layer stands in the graph, by name.
     """
 
     def __init__(self, inr: INR, device: torch.device) -> None:
@@ -44,7 +45,7 @@ class Capture:
         positional, keywords = inr.arguments(0)
         with _evaluating(inr.module), torch.no_grad():
             try:
-                program = torch.export.export(_Rendering(inr), positional, keywords, strict=False)
+                program = _record(_Rendering(inr), positional, keywords)
             except Exception as error:
                 # Anything the user's forward raises, or torch.export refuses, ends up here.
                 raise CaptureError(
@@ -54,12 +55,13 @@ class Capture:
         self._program = program
         self.graph: fx.Graph = program.graph
         self._constants = _constants(program, device)
-        self.nodes: dict[str, fx.Node] = {}
+        self._numbers = _numbers(pytree.tree_leaves((positional, keywords)))
+        self._varying = _varying(self.graph, self._constants)
+        self._fixed: dict[fx.Node, torch.Tensor | None] = {}
+        self.weighted: dict[str, Weighted] = {}
         self.layers = Layers(list(self._find_layers()))
-
-    def node_of(self, layer: Layer) -> fx.Node:
-        """The op that is this layer."""
-        return self.nodes[layer.name]
+        # Layers by the op that gives their output.
+        self.nodes: dict[str, fx.Node] = {name: found.output for name, found in self.weighted.items()}
 
     @staticmethod
     def path(node: fx.Node) -> str:
@@ -67,8 +69,25 @@ class Capture:
         return _module_path(node)
 
     def parameter(self, node: Any) -> torch.Tensor | None:
-        """The constant tensor a graph input stands for; None for anything else."""
-        return self._constants.get(node.name) if isinstance(node, fx.Node) else None
+        """The tensor of an op that depends on no input: a weight, or what the forward makes of weights alone."""
+        if not isinstance(node, fx.Node) or node in self._varying:
+            return None
+        if node.name in self._constants:
+            return self._constants[node.name]
+        if node not in self._fixed:
+            self._fixed[node] = self._computed(node)
+        return self._fixed[node]
+
+    @torch.no_grad()
+    def _computed(self, node: fx.Node) -> torch.Tensor | None:
+        if node.op != "call_function":
+            return None
+
+        def resolve(source: fx.Node) -> Any:
+            return self.parameter(source)
+
+        arguments, keywords = fx.map_arg(node.args, resolve), fx.map_arg(node.kwargs, resolve)
+        return cast(Any, node.target)(*arguments, **keywords)
 
     @property
     def output(self) -> fx.Node:
@@ -79,7 +98,13 @@ class Capture:
     @torch.no_grad()
     def run(self, frame: int, keep: Collection[fx.Node]) -> dict[fx.Node, torch.Tensor]:
         """The values of some nodes at a frame."""
-        leaves = [_placed(leaf, self.device) for leaf in pytree.tree_leaves(self.inr.arguments(frame))]
+        given = pytree.tree_leaves(self.inr.arguments(frame))
+        if _numbers(given) != self._numbers:
+            raise ValueError(
+                f"inputs: gives the numbers {_numbers(given)} at frame {frame} and {self._numbers} at frame 0; "
+                "numbers are recorded as constants, so give them as tensors"
+            )
+        leaves = [_placed(leaf, self.device) for leaf in given]
         user = iter(leaves)
         arguments = [
             self._constants[node.name] if node.name in self._constants else next(user)
@@ -92,17 +117,40 @@ class Capture:
 
     def _find_layers(self) -> Iterator[Layer]:
         for node in self.graph.nodes:
-            op = LAYER_OPS.get(node.target)
-            if op is None or self.parameter(node.args[1]) is None:
-                continue
-            layer = _describe(node, op, self._unused_name(_module_path(node), op))
-            self.nodes[layer.name] = node
-            yield layer
+            op = LAYERS.get(node.target)
+            found = None if op is None else self._weighted(node, op)
+            if found is not None:
+                self.weighted[found.layer.name] = found
+                yield found.layer
+
+    def _weighted(self, node: fx.Node, op: str) -> Weighted | None:
+        """The layer that `node` is, if it multiplies something by a weight that no input changes."""
+        name = str(node.target).split(".")[1]
+        if name == "addmm":
+            given, data, weight = (cast(fx.Node, argument) for argument in node.args[:3])
+        else:
+            data, weight = (cast(fx.Node, argument) for argument in node.args[:2])
+            given = cast(Any, node.args[2] if len(node.args) > 2 and op != "matmul" else None)
+        tensor = self.parameter(weight)
+        if tensor is None or data not in self._varying:
+            return None
+        if name in ("addmm", "mm", "matmul"):
+            if tensor.ndim != 2:
+                return None
+            tensor = tensor.T
+        layer = _describe(node, op, self._unused_name(_module_path(node), op), tensor)
+        bias = self.parameter(given)
+        output = node
+        if bias is None and given is None:
+            output, bias = bias_added_to(node, self.parameter, layer.n_outputs)
+            if layer.op != "linear":
+                output, bias = node, None
+        return Weighted(layer, node, output, data, tensor, bias)
 
     def _unused_name(self, path: str, op: str) -> str:
         name = path or op
-        for call in range(2, len(self.nodes) + 2):
-            if name not in self.nodes:
+        for call in range(2, len(self.weighted) + 2):
+            if name not in self.weighted:
                 break
             name = f"{path or op}#{call}"
         return name
@@ -177,21 +225,69 @@ def _module_path(node: fx.Node) -> str:
     return path.removeprefix("module").removeprefix(".")
 
 
-def _describe(node: fx.Node, op: str, name: str) -> Layer:
-    weight = cast(fx.Node, node.args[1]).meta["val"]
-    if op == "linear":
-        return Layer(name, op, weight.shape[1], weight.shape[0])
-    groups = node.args[6] if len(node.args) > 6 else 1
-    grid = tuple(int(n) for n in node.meta["val"].shape[-2:])
-    kernel_size = tuple(int(n) for n in weight.shape[-2:])
-    return Layer(
-        name,
-        op,
-        int(weight.shape[1] * cast(int, groups)),
-        int(weight.shape[0]),
-        cast(tuple[int, int], grid),
-        cast(tuple[int, int], kernel_size),
+def _record(
+    module: nn.Module, positional: tuple[Any, ...], keywords: dict[str, Any]
+) -> torch.export.ExportedProgram:
+    """Record the module, without in-place ops, asking no tensor for its value."""
+    try:
+        program = torch.export.export(module, positional, keywords, strict=False)
+    except Exception:
+        # The forward may have asked for values, which are not there while recording: hear the answers first.
+        with asking() as answers:
+            module(*positional, **keywords)
+        if not answers:
+            raise
+        with answering(answers):
+            program = torch.export.export(module, positional, keywords, strict=False)
+    return program.run_decompositions({})
+
+
+def _numbers(leaves: list[Any]) -> list[Any]:
+    return [leaf for leaf in leaves if not isinstance(leaf, torch.Tensor)]
+
+
+def _varying(graph: fx.Graph, constants: Collection[str]) -> set[fx.Node]:
+    """What depends on the inputs; of a model that ignores them, what depends on the first layers' data."""
+
+    def reached(roots: set[fx.Node]) -> set[fx.Node]:
+        found = set(roots)
+        for node in graph.nodes:
+            if found.intersection(node.all_input_nodes):
+                found.add(node)
+        return found
+
+    varying = reached(
+        {node for node in graph.nodes if node.op == "placeholder" and node.name not in constants}
     )
+    output = next(node for node in graph.nodes if node.op == "output")
+    if output in varying:
+        return varying
+    weights = {node.args[1] for node in graph.nodes if node.target in LAYERS}
+    return reached(
+        {
+            node.args[0]
+            for node in graph.nodes
+            if node.target in LAYERS and isinstance(node.args[0], fx.Node) and node.args[0] not in weights
+        }
+    )
+
+
+def _describe(node: fx.Node, op: str, name: str, weight: torch.Tensor) -> Layer:
+    if op == "linear":
+        return Layer(name, op, int(weight.shape[1]), int(weight.shape[0]))
+    groups = cast(int, node.args[6]) if len(node.args) > 6 else 1
+    kernel_size = tuple(int(n) for n in weight.shape[2:])
+    grid = tuple(int(n) for n in node.meta["val"].shape[-len(kernel_size) :])
+    n_in, n_out = int(weight.shape[1]) * groups, int(weight.shape[0])
+    if op.startswith("conv_transpose"):
+        n_in, n_out = int(weight.shape[0]), int(weight.shape[1]) * groups
+    return Layer(name, op, n_in, n_out, cast(Any, grid), cast(Any, kernel_size))
+
+
+def op_name(node: fx.Node) -> str:
+    """``"conv2d"`` for ``aten.conv2d.default``; a tuple's item is called ``"getitem"``."""
+    parts = str(node.target).split(".")
+    return parts[1] if len(parts) > 1 else getattr(node.target, "__name__", parts[0])
 
 
 def _first_line(error: Exception) -> str:

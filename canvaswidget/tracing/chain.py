@@ -13,51 +13,21 @@ from typing import Any, cast
 import torch
 from torch import fx
 
-from canvaswidget.tracing.capture import Capture
+from canvaswidget.tracing.capture import Capture, op_name
+from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.ops import POINTWISE, overloads
+from canvaswidget.tracing.weighted import Weighted
 
 aten = torch.ops.aten
 
-# Pointwise functions of one tensor: an activation is a run of these.
-POINTWISE = {
-    getattr(getattr(aten, name), overload)
-    for name, overload in (
-        *(
-            (name, "default")
-            for name in ("relu", "gelu", "sin", "cos", "sigmoid", "tanh", "silu", "softplus")
-        ),
-        *(
-            (name, "default")
-            for name in ("leaky_relu", "elu", "exp", "abs", "neg", "hardtanh", "clamp", "celu")
-        ),
-        *((name, "default") for name in ("selu", "mish", "hardswish", "relu6", "square")),
-        *((name, "Tensor") for name in ("mul", "add", "sub", "div")),
-        ("pow", "Tensor_Scalar"),
-    )
-}
 # Ops that move values and change none.
-LAYOUT = {
-    getattr(getattr(aten, name), overload)
-    for name, overload in (
-        *(
-            (name, "default")
-            for name in ("view", "reshape", "permute", "unsqueeze", "expand", "clone", "alias")
-        ),
-        *((name, "default") for name in ("contiguous", "t", "numpy_T", "mT", "squeeze", "detach", "flatten")),
-        *((name, "int") for name in ("select", "transpose", "flatten", "unflatten") if hasattr(aten, name)),
-        ("squeeze", "dim"),
-        ("squeeze", "dims"),
-        ("slice", "Tensor"),
-        ("flatten", "using_ints"),
-        ("movedim", "int"),
-    )
-    if hasattr(getattr(aten, name), overload)
-}
-IGNORED = {aten.dropout.default, aten.contiguous.default, aten.alias.default, aten.detach.default}
-
-
-class UntraceableError(ValueError):
-    """The rule is not defined on this part of the model."""
+LAYOUT = overloads(
+    *"view _unsafe_view reshape permute transpose t numpy_T mT squeeze unsqueeze expand clone contiguous".split(),
+    *"alias detach select slice flatten unflatten movedim".split(),
+)
+SHUFFLE = overloads("pixel_shuffle")
+IGNORED = overloads("dropout", "contiguous", "alias", "detach", "clone")
 
 
 @dataclass(frozen=True)
@@ -74,20 +44,11 @@ class Block:
 
     layer: Layer
     node: fx.Node
+    input: fx.Node
     weight: torch.Tensor
     bias: torch.Tensor | None
     upscale: int = 1
     activation: Callable[[torch.Tensor], torch.Tensor] | None = None
-
-    @property
-    def input(self) -> fx.Node:
-        return cast(fx.Node, self.node.args[0])
-
-    @property
-    def padding(self) -> tuple[int, int]:
-        given = self.node.args[4] if len(self.node.args) > 4 else [0, 0]
-        values = [int(cast(int, n)) for n in cast(Any, given)]
-        return (values[0], values[-1])
 
 
 @dataclass(frozen=True)
@@ -123,21 +84,24 @@ def read_chain(capture: Capture) -> Chain:
     if last not in names:
         raise UntraceableError(
             f"rule='xinc': the image is made by {_where(last)}, not by a linear layer or a convolution; "
-            "XINC does not define contributions to it"
+            "XINC does not define contributions to it; rule='gated' does"
         )
+    odd = _odd(capture.weighted[names[last]])
+    if odd:
+        raise UntraceableError(f"rule='xinc': {odd}; rule='gated' is defined on it")
     blocks = [_block(capture, capture.layers.find(names[last]))]
     ops = {last, *tail}
     reason = ""
     while not reason:
         first = blocks[0]
-        run, start = _walk(capture, first.input, POINTWISE | IGNORED | {aten.pixel_shuffle.default})
+        run, start = _walk(capture, first.input, POINTWISE | IGNORED | SHUFFLE)
         if start not in names:
             reason = f"{_where(start)} stands between it and {first.layer.name}"
             break
         layer = capture.layers.find(names[start])
-        reason = _why_not(run, layer, first)
+        reason = _why_not(capture, run, capture.weighted[layer.name], first)
         if not reason:
-            shuffles = [node for node in run if node.target is aten.pixel_shuffle.default]
+            shuffles = [node for node in run if node.target in SHUFFLE]
             pointwise = [node for node in run if node.target in POINTWISE]
             upscale = int(cast(int, shuffles[0].args[1])) if shuffles else 1
             ops |= {start, *run}
@@ -161,17 +125,20 @@ def _walk(capture: Capture, node: fx.Node, through: set[Any]) -> tuple[list[fx.N
 
 
 def _where(node: fx.Node) -> str:
-    op = node.name if node.op != "call_function" else str(node.target).split(".")[1]
+    op = node.name if node.op != "call_function" else op_name(node)
     path = Capture.path(node)
     return f"the op {op!r} in {path!r}" if path else f"the op {op!r}"
 
 
-def _why_not(run: list[fx.Node], layer: Layer, after: Block) -> str:
-    """Why `layer` cannot be the block before `after`; empty where it can."""
-    name = after.layer.name
+def _why_not(capture: Capture, run: list[fx.Node], found: Weighted, after: Block) -> str:
+    """Why a layer cannot be the block before `after`; empty where it can."""
+    layer, name = found.layer, after.layer.name
+    odd = _odd(found) or _differs_by_channel(capture, run)
+    if odd:
+        return odd
     if layer.op != after.layer.op:
         return f"it is a {layer.op} before the {after.layer.op} {name}"
-    shuffles = [index for index, node in enumerate(run) if node.target is aten.pixel_shuffle.default]
+    shuffles = [index for index, node in enumerate(run) if node.target in SHUFFLE]
     if len(shuffles) > 1 or (shuffles and layer.grid is None):
         return f"more than a pixel shuffle and an activation stand between it and {name}"
     if shuffles and any(node.target in POINTWISE for node in run[: shuffles[0]]):
@@ -189,18 +156,42 @@ def _block(
     upscale: int = 1,
     activation: Callable[[torch.Tensor], torch.Tensor] | None = None,
 ) -> Block:
-    node = capture.node_of(layer)
-    weight = capture.parameter(node.args[1])
-    bias = capture.parameter(node.args[2]) if len(node.args) > 2 else None
-    if layer.op == "conv2d":
-        stride, dilation, groups = _conv_arguments(node)
-        if stride != (1, 1) or dilation != (1, 1) or groups != 1 or layer.kernel_size[0] % 2 == 0:
-            raise UntraceableError(
-                f"rule='xinc': the convolution {layer.name!r} has stride {stride}, dilation {dilation}, {groups} "
-                f"groups and kernel size {layer.kernel_size}; XINC is defined for stride 1, dilation 1, one "
-                "group and odd kernel sizes"
-            )
-    return Block(layer, node, cast(torch.Tensor, weight), bias, upscale, activation)
+    found = capture.weighted[layer.name]
+    return Block(layer, found.output, found.data, found.weight, found.bias, upscale, activation)
+
+
+def _odd(found: Weighted) -> str:
+    """What makes a layer one that XINC is not defined for; empty where nothing does."""
+    layer = found.layer
+    if layer.op == "linear":
+        return ""
+    if layer.op != "conv2d":
+        return f"{layer.name!r} is a {layer.op}; XINC is defined for linear layers and two-dimensional convolutions"
+    stride, dilation, groups = _conv_arguments(found.node)
+    even = any(n % 2 == 0 for n in layer.kernel_size)
+    if stride == dilation == (1, 1) and groups == 1 and not even and _keeps_size(found):
+        return ""
+    return (
+        f"the convolution {layer.name!r} has stride {stride}, dilation {dilation}, {groups} groups and kernel size "
+        f"{layer.kernel_size}; XINC is defined for stride 1, dilation 1, one group, odd kernel sizes and zero padding "
+        "that keeps the size"
+    )
+
+
+def _keeps_size(found: Weighted) -> bool:
+    given = cast(Any, found.node.args[4]) if len(found.node.args) > 4 else [0]
+    if isinstance(given, str):
+        return given == "same"
+    padding = [int(n) for n in given] * (2 // len(given))
+    return padding == [n // 2 for n in found.layer.kernel_size]
+
+
+def _differs_by_channel(capture: Capture, run: list[fx.Node]) -> str:
+    for node in run:
+        for constant in (capture.parameter(source) for source in node.all_input_nodes):
+            if constant is not None and constant.numel() > 1:
+                return f"{_where(node)} uses weights that differ by channel; XINC's activations are the same for all"
+    return ""
 
 
 def _conv_arguments(node: fx.Node) -> tuple[tuple[int, ...], tuple[int, ...], int]:
@@ -211,14 +202,7 @@ def _conv_arguments(node: fx.Node) -> tuple[tuple[int, ...], tuple[int, ...], in
 
 
 def _function(capture: Capture, run: list[fx.Node]) -> Callable[[torch.Tensor], torch.Tensor]:
-    """A run of pointwise ops as one function; the weights it uses (a learned slope, say) must be scalars."""
-    for node in run:
-        for constant in (capture.parameter(n) for n in node.all_input_nodes):
-            if constant is not None and constant.numel() > 1:
-                raise UntraceableError(
-                    f"rule='xinc': {_where(node)} uses weights that differ by channel; XINC defines activations "
-                    "that are the same for all channels"
-                )
+    """A run of pointwise ops as one function."""
 
     def activation(value: torch.Tensor) -> torch.Tensor:
         environment: dict[fx.Node, torch.Tensor] = {}

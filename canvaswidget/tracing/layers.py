@@ -19,23 +19,23 @@ class Layer:
     name : str
         Its module path; a second call of the same module ends in ``#2``.
     op : str
-        ``"linear"`` or ``"conv2d"``.
+        ``"linear"``, ``"conv1d"``, ``"conv2d"``, ``"conv3d"`` or ``"conv_transpose2d"``.
     n_units : int
         Number of input features (channels).
     n_outputs : int
         Number of output features (channels).
     grid : (height, width) or None
-        Size of the output grid of a convolution; ``None`` for a linear layer.
+        Size of the output grid of a convolution, one number a dimension; ``None`` for a linear layer.
     kernel_size : (height, width)
-        Of a convolution; ``(1, 1)`` for a linear layer.
+        Of a convolution, one number a dimension; ``(1, 1)`` for a linear layer.
     """
 
     name: str
     op: str
     n_units: int
     n_outputs: int
-    grid: tuple[int, int] | None = None
-    kernel_size: tuple[int, int] = (1, 1)
+    grid: tuple[int, ...] | None = None
+    kernel_size: tuple[int, ...] = (1, 1)
 
     @property
     def n_kernels(self) -> int:

@@ -65,3 +65,8 @@ def chunks(layer: Layer, granularity: str | None, count: int) -> list[torch.Tens
         return list(torch.split(neurons, count // layer.n_outputs * layer.n_outputs))
     within = -(-layer.n_outputs // -(-layer.n_outputs // count))
     return [part for unit in torch.split(neurons, layer.n_outputs) for part in torch.split(unit, within)]
+
+
+def at_granularity(kernels: torch.Tensor, layer: Layer, granularity: str | None) -> torch.Tensor:
+    """Values of kernels ``(n_in, n_out, ...)`` as those of the neurons asked for: a unit is the sum of its kernels."""
+    return kernels if len(layer.shape_of(granularity)) == 2 else kernels.sum(1)

@@ -18,11 +18,17 @@ BLOCK = 32
 
 
 def enlarged_and_blurred(
-    values: torch.Tensor, held: Window, upscale: int, blur: tuple[int, int], after: Window
+    values: torch.Tensor,
+    held: Window,
+    upscale: int,
+    blur: tuple[int, int],
+    after: Window,
+    valid: bool = False,
 ) -> torch.Tensor:
     """Enlarge ``(k, h, w)`` on `held` by `upscale`, then take the mean over `blur`, as far as `after` needs it.
 
-    Zeros beyond the border of the grid count in the mean, which darkens it there, as in the released code.
+    Zeros beyond the border of the grid count in the mean, which darkens it there, as in the released code; with `valid`
+    the mean is over what is within.
     """
     kind = (values.dtype, values.device)
     rows, columns = after.shape
@@ -33,7 +39,17 @@ def enlarged_and_blurred(
     matrix, padding, step = _pieces(held.y, upscale, blur[0], after.y, *kind)
     pieces = F.pad(wide, (0, 0, *padding)).unfold(-2, len(matrix), step).mT
     tall = torch.matmul(matrix.T, pieces.reshape(-1, len(matrix), columns))
-    return tall.reshape(len(values), -1, columns)[:, :rows]
+    result = tall.reshape(len(values), -1, columns)[:, :rows]
+    if not valid:
+        return result
+    return result * _share(after.y, after.size[0], blur[0], *kind)[:, None] * _share(after.x, after.size[1], blur[1], *kind)
+
+
+def _share(span: Span, size: int, blur: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """For each position of an axis, ``blur`` over how many of its neighbours are on the grid."""
+    position = torch.arange(*span, device=device)
+    low, high = (position - blur // 2).clamp_min(0), (position + blur // 2).clamp_max(size - 1)
+    return blur / (high - low + 1).to(dtype)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -74,10 +74,21 @@ class Op:
 
 
 class Coverage(Sequence[Op]):
-    """What the rule follows of the model, op by op, in order of execution."""
+    """What the rule follows of the model, op by op, in order of execution.
 
-    def __init__(self, ops: Sequence[Op]) -> None:
+    Attributes
+    ----------
+    why : str
+        Why this rule, where it was not asked for by name.
+    """
+
+    def __init__(self, ops: Sequence[Op], why: str = "") -> None:
         self._ops = list(ops)
+        self.why = why
+
+    def of(self, status: str) -> list[Op]:
+        """The ops that are ``"traced"``, ``"frozen"`` or ``"opaque"``."""
+        return [op for op in self._ops if op.status == status]
 
     @overload
     def __getitem__(self, index: int) -> Op: ...
@@ -89,14 +100,20 @@ class Coverage(Sequence[Op]):
     def __len__(self) -> int:
         return len(self._ops)
 
+    @property
+    def note(self) -> str:
+        """How many ops are what, in one line."""
+        counts = ", ".join(f"{len(self.of(status))} {status}" for status in ("traced", "frozen", "opaque"))
+        return f"{len(self._ops)} ops: {counts}" + (f"; {self.why}" if self.why else "")
+
     def _table(self) -> tuple[list[str], list[list[str]]]:
         return ["op", "module", "status", ""], [[op.name, op.path, op.status, op.note] for op in self._ops]
 
     def __repr__(self) -> str:
-        return tables.text(*self._table())
+        return f"{tables.text(*self._table())}\n{self.note}"
 
     def _repr_html_(self) -> str:
-        return tables.markup(*self._table())
+        return tables.markup(*self._table(), note=self.note)
 
 
 @dataclass(frozen=True)
@@ -132,6 +149,7 @@ class Check:
     layer: str
     deviation: float
     holds: bool
+    note: str = ""
 
 
 class Checks(Sequence[Check]):
@@ -156,7 +174,12 @@ class Checks(Sequence[Check]):
 
     def _table(self) -> tuple[list[str], list[list[str]], tuple[int, ...]]:
         rows = [
-            [check.invariant, check.layer, f"{check.deviation:.1e}", "holds" if check.holds else "FAILS"]
+            [
+                check.invariant,
+                check.layer,
+                f"{check.deviation:.1e}",
+                "holds" if check.holds else " ".join(["FAILS", check.note]).strip(),
+            ]
             for check in self._checks
         ]
         return ["invariant", "layer", "deviation", ""], rows, (2,)

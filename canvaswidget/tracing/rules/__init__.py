@@ -1,7 +1,41 @@
 """The rules by name."""
 
+from __future__ import annotations
+
+import inspect
+from typing import Any, cast, overload
+
+from canvaswidget.tracing.capture import Capture
+from canvaswidget.tracing.rules.ablation import Ablation
+from canvaswidget.tracing.rules.gated import Gated
+from canvaswidget.tracing.rules.rule import DividingRule, Rule, State
 from canvaswidget.tracing.rules.xinc import Xinc
 
-RULES = {"xinc": Xinc}
+RULES: dict[str, Any] = {"xinc": Xinc, "gated": Gated, "ablation": Ablation}
 
-__all__ = ["RULES", "Xinc"]
+__all__ = ["RULES", "DividingRule", "Rule", "State", "make_rule"]
+
+
+@overload
+def make_rule(capture: Capture, name: str, options: dict[str, str]) -> Rule: ...
+@overload
+def make_rule(capture: None, name: str, options: dict[str, str]) -> None: ...
+def make_rule(capture: Capture | None, name: str, options: dict[str, str]) -> Rule | None:
+    """A rule on a captured model; without one only its name and options are checked.
+
+    Raises
+    ------
+    ValueError
+        No rule has this name, or the rule not that option.
+    UntraceableError
+        The rule is defined on no layer of the model.
+    """
+    if name not in RULES:
+        raise ValueError(f"rule={name!r}: expected one of {', '.join(map(repr, RULES))}")
+    accepted = list(inspect.signature(RULES[name]).parameters)[1:]
+    for option, value in options.items():
+        if option not in accepted:
+            raise ValueError(
+                f"{option}={value!r}: rule {name!r} has no such option; it has {', '.join(accepted)}"
+            )
+    return None if capture is None else cast(Rule, RULES[name](capture, **options))

@@ -7,21 +7,44 @@ what the rest of the network makes of it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import cast
 
 import torch
 from torch import fx
 
 from canvaswidget.tracing.capture import Capture
-from canvaswidget.tracing.chain import Chain, UntraceableError, read_chain
+from canvaswidget.tracing.chain import Chain, read_chain
+from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.rules.rule import checked
 from canvaswidget.tracing.rules.xinc_conv import ConvMaps
 from canvaswidget.tracing.rules.xinc_linear import LinearMaps
 from canvaswidget.tracing.window import Window
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """What each layer of the chain works on at a frame, and what the last one makes of it."""
+
+    values: dict[fx.Node, torch.Tensor]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(value.nbytes for value in self.values.values())
+
+
 class Xinc:
     """The rule on one captured model.
+
+    Parameters
+    ----------
+    capture : Capture
+    bias : {"split", "separate"}
+        Whether each neuron takes its share ``b / n_in`` of the bias along.
+    border : {"released", "valid"}
+        Whether zeros beyond the border count in the mean filter.
 
     Attributes
     ----------
@@ -44,9 +67,15 @@ class Xinc:
     """
 
     name = "xinc"
+    pulls = False
 
-    def __init__(self, capture: Capture) -> None:
+    def __init__(self, capture: Capture, bias: str = "split", border: str = "released") -> None:
+        checked(self.name, "bias", bias, ("split", "separate"))
+        checked(self.name, "border", border, ("released", "valid"))
         chain = read_chain(capture)
+        self.bias = bias
+        self._chain = chain
+        self._names = {node: name for name, node in capture.nodes.items()}
         self.layers: tuple[Layer, ...] = tuple(block.layer for block in chain.blocks)
         self.undefined = chain.undefined
         self.inputs: dict[str, fx.Node] = {block.layer.name: block.input for block in chain.blocks}
@@ -63,17 +92,46 @@ class Xinc:
         self._maps: dict[str, ConvMaps | LinearMaps] = {}
         for index, block in enumerate(chain.blocks):
             if block.layer.grid is None:
-                self._maps[block.layer.name] = LinearMaps(block, self._rows)
+                self._maps[block.layer.name] = LinearMaps(block, self._rows, bias == "split")
             else:
-                self._maps[block.layer.name] = ConvMaps(chain.blocks[index:])
+                self._maps[block.layer.name] = ConvMaps(
+                    chain.blocks[index:], bias == "split", border == "valid"
+                )
 
     def require(self, layer: Layer) -> None:
         """Raise UntraceableError where the rule is not defined on `layer`."""
         if layer.name in self.undefined:
             raise UntraceableError(
                 f"layer={layer.name!r}: rule 'xinc' is not defined on it: {self.undefined[layer.name]}. "
-                f"It is defined on {', '.join(traced.name for traced in self.layers)}"
+                f"It is defined on {', '.join(traced.name for traced in self.layers)}; rule 'gated' on every layer"
             )
+
+    @property
+    def needed(self) -> list[fx.Node]:
+        """The values of a frame that its state is made from."""
+        return [*self.inputs.values(), self.output_of_last]
+
+    def state(self, values: dict[fx.Node, torch.Tensor]) -> Inputs:
+        """What is known of a frame."""
+        return Inputs(values)
+
+    def status(self, node: fx.Node) -> tuple[str, str]:
+        """Whether an op is traced or frozen, and a word on it."""
+        return "traced" if node in self.traced else "frozen", self.undefined.get(self._names.get(node, ""), "")
+
+    def values_per_map(self, window: Window) -> int:
+        """The size of a map; however small the window, one passes through somewhat larger ones on its way there."""
+        return max(window.shape[0] * window.shape[1], 256)
+
+    def sums(self, state: Inputs) -> Iterator[tuple[str, str, torch.Tensor, torch.Tensor]]:
+        """The last layer's maps are the raw output, less the bias where that is kept apart."""
+        last = self._chain.blocks[-1]
+        units = torch.arange(last.layer.n_units, device=self._rows.device)
+        total = self.maps(last.layer, state, units, Window.whole(self._size), "each").sum(0)
+        output = state.values[self.output_of_last]
+        if self.bias == "separate" and last.bias is not None:
+            output = output - last.bias.reshape(-1, *((1, 1) if last.layer.grid else ()))
+        yield "maps sum to the raw output", last.layer.name, total, self.raw_output(output)
 
     def raw_output(self, last: torch.Tensor) -> torch.Tensor:
         """The last layer's output as an image ``(height, width, 3)``, before the output activation."""
@@ -86,7 +144,7 @@ class Xinc:
         return flat[places].permute(1, 2, 0)
 
     def maps(
-        self, layer: Layer, x: torch.Tensor, neurons: torch.Tensor, window: Window, rgb: str = "sum"
+        self, layer: Layer, state: Inputs, neurons: torch.Tensor, window: Window, rgb: str = "sum"
     ) -> torch.Tensor:
         """Contribution maps over a window of the image.
 
@@ -94,8 +152,7 @@ class Xinc:
         ----------
         layer : Layer
             One of `layers`.
-        x : torch.Tensor
-            The layer's input.
+        state : Inputs
         neurons : torch.Tensor
             Units ``(k,)`` or kernels ``(k, 2)``.
         window : Window
@@ -108,6 +165,7 @@ class Xinc:
         torch.Tensor
             ``(k, h, w)``, or ``(k, h, w, 3)`` for ``rgb="each"``.
         """
+        x = state.values[self.inputs[layer.name]]
         if rgb != "sum":
             return self._colours(layer, x, neurons, window, rgb)
         maps = self._maps[layer.name]
@@ -125,7 +183,7 @@ class Xinc:
         if layer.name != self._last:
             raise ValueError(
                 f"rgb={rgb!r}: rule 'xinc' does not follow a map of {layer.name!r} to the colours, only those of the "
-                f"last layer, {self._last!r}; use rgb='sum'"
+                f"last layer, {self._last!r}; use rgb='sum', or rule 'gated', which does"
             )
         maps = self._maps[layer.name]
         if isinstance(maps, LinearMaps):

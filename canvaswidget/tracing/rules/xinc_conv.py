@@ -36,10 +36,15 @@ class ConvMaps:
     ----------
     blocks : sequence of Block
         This layer's block and all that follow.
+    with_bias : bool
+        Whether each kernel takes its share of the bias along.
+    valid : bool
+        Whether the mean filters leave out what is beyond the border, instead of counting zeros there.
     """
 
-    def __init__(self, blocks: Sequence[Block]) -> None:
+    def __init__(self, blocks: Sequence[Block], with_bias: bool = True, valid: bool = False) -> None:
         self._block = blocks[0]
+        self._valid = valid
         self._steps = [
             _Step(block.upscale, block.activation, after.layer.kernel_size)
             for block, after in itertools.pairwise(blocks)
@@ -47,7 +52,7 @@ class ConvMaps:
         ]
         # (n_in, n_out, taps): one matrix product a unit makes all its kernels.
         self._weight = self._block.weight.flatten(2).transpose(0, 1).contiguous()
-        bias = self._block.bias
+        bias = self._block.bias if with_bias else None
         self._bias = None if bias is None else bias / self._block.layer.n_units
 
     def maps(self, x: torch.Tensor, kernels: torch.Tensor, window: Window) -> torch.Tensor:
@@ -58,10 +63,10 @@ class ConvMaps:
             return z
         first, *later = self._steps
         values = _in_phase(z, kernels[:, 1], first)
-        values = enlarged_and_blurred(values, windows[0].enlarged(first.upscale), 1, first.blur, windows[1])
+        values = enlarged_and_blurred(values, windows[0].enlarged(first.upscale), 1, first.blur, windows[1], self._valid)
         for step, held, after in zip(later, windows[1:-1], windows[2:], strict=True):
             # An activation commutes with nearest-neighbour up-sampling, and there are fewer values before it.
-            values = enlarged_and_blurred(step.activation(values), held, step.upscale, step.blur, after)
+            values = enlarged_and_blurred(step.activation(values), held, step.upscale, step.blur, after, self._valid)
         return values
 
     def _windows(self, window: Window) -> list[Window]:

@@ -15,13 +15,15 @@ class LinearMaps:
     ----------
     rows : torch.Tensor
         ``(height, width)``: which row of the layer's input is each pixel.
+    with_bias : bool
+        Whether each unit takes its share of the bias along.
     """
 
-    def __init__(self, block: Block, rows: torch.Tensor) -> None:
+    def __init__(self, block: Block, rows: torch.Tensor, with_bias: bool = True) -> None:
         self._block = block
         self._rows = rows
         self._weight = block.weight
-        bias = block.weight.new_zeros(len(block.weight)) if block.bias is None else block.bias
+        bias = block.weight.new_zeros(len(block.weight)) if block.bias is None or not with_bias else block.bias
         self._bias = bias / block.layer.n_units
         # A unit's weights and biases nearly cancel in many a unit: add them in double precision.
         self._unit_weight = self._weight.double().sum(0).to(self._weight.dtype)

@@ -1,0 +1,366 @@
+"""The network with every gate frozen at the values of one frame: linear in each layer's terms, and exact there.
+
+An activation is ``act(z) = act(0) + g(z) z`` with ``g(z) = (act(z) - act(0)) / z``; ``g`` is a constant of the frame, and
+so are a norm's ``1 / sigma``, attention weights, denominators and one factor of a product (DESIGN: rule `gated`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import fx
+
+from canvaswidget.tracing import ops
+from canvaswidget.tracing.capture import Capture
+from canvaswidget.tracing.linearise import Plan, Step, nodes_in
+from canvaswidget.tracing.weighted import Weighted
+
+Terms = dict[fx.Node, Any]
+Leaves = tuple[torch.Tensor, torch.Tensor]
+
+
+class Frozen:
+    """One frame's frozen network.
+
+    Parameters
+    ----------
+    capture, plan
+    values : dict
+        The values of `needed(plan)` at the frame.
+    """
+
+    def __init__(self, capture: Capture, plan: Plan, values: dict[fx.Node, Any]) -> None:
+        self._capture = capture
+        self._plan = plan
+        self._values = values
+        self._gates: dict[fx.Node, tuple[torch.Tensor, torch.Tensor]] = {}
+        self._layers = {found.node: found for found in capture.weighted.values()}
+        self._pulls: dict[frozenset[fx.Node], tuple[torch.Tensor, dict[str, Leaves]]] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def nbytes(self) -> int:
+        """What it keeps: values, gates, and for columns what autograd keeps, which is about as much again."""
+        return 3 * sum(value.nbytes for value in self._values.values() if isinstance(value, torch.Tensor))
+
+    def data(self, layer: Weighted) -> torch.Tensor:
+        """What the layer works on."""
+        return self.value(layer.data)
+
+    def value(self, node: fx.Node) -> Any:
+        """A value of this frame."""
+        fixed = self._capture.parameter(node)
+        return self._values[node] if fixed is None else fixed
+
+    # --- rows: from a layer to the image ------------------------------------------------------------------------
+
+    def push(self, layer: Weighted, term: torch.Tensor) -> torch.Tensor:
+        """Carry a term of a layer's output to the image ``(3, height, width)``; nothing else is added."""
+        return self._along(layer, term, False)
+
+    def rest(self, layer: Weighted, with_bias: bool) -> torch.Tensor:
+        """The image without a layer's terms: biases, what ``act(0)`` adds, and what passes beside the layer.
+
+        Parameters
+        ----------
+        with_bias : bool
+            Whether the layer's own bias is among it.
+        """
+        term = torch.zeros_like(layer.apply(self.data(layer), layer.weight))
+        if layer.bias is not None and with_bias and layer.node is layer.output:
+            term = term + layer.channels(layer.bias)
+        elif layer.bias is not None and not with_bias and layer.node is not layer.output:
+            term = term - layer.channels(layer.bias)  # the op that adds it comes next
+        return self._along(layer, term, True)
+
+    def _along(self, layer: Weighted, term: torch.Tensor, constants: bool) -> torch.Tensor:
+        terms: Terms = {layer.node: term}
+        for lost in self._plan.lost(layer.node, layer.layer.name) if constants else ():
+            if isinstance(self._values.get(lost), torch.Tensor):
+                terms[lost] = torch.zeros_like(self._values[lost])
+        with torch.no_grad():
+            for step in self._plan.downstream(layer.node, layer.layer.name):
+                if not self._plan.is_inner(step.node):
+                    terms[step.node] = self._carry(step, terms.get, constants)
+        return terms[self._capture.output]
+
+    # --- columns: from pixels to every layer ---------------------------------------------------------------------
+
+    def pull(
+        self, weights: torch.Tensor, layers: Iterable[Weighted]
+    ) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+        """Derivatives of the weighted image by each weight and each bias of some layers, all gates being constants.
+
+        Parameters
+        ----------
+        weights : (3, height, width)
+        """
+        found: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
+        groups: dict[frozenset[fx.Node], list[str]] = {}
+        for layer in layers:
+            groups.setdefault(self._aside(layer.layer.name), []).append(layer.layer.name)
+        with self._lock:
+            for aside, names in groups.items():
+                if aside not in self._pulls:
+                    self._pulls[aside] = self._differentiable(aside)
+                image, leaves = self._pulls[aside]
+                wanted = [leaf for name in names for leaf in leaves[name]]
+                gradients = torch.autograd.grad(image, wanted, weights.to(image.dtype), retain_graph=True)
+                found.update(zip(names, zip(gradients[::2], gradients[1::2], strict=True), strict=True))
+        return found
+
+    def _aside(self, layer: str) -> frozenset[fx.Node]:
+        """The products that a layer passes through the factor that others find frozen."""
+        found = set()
+        for step in self._plan.steps.values():
+            if step.kind == "product" and step.kept is not None and layer in step.reached_by:
+                kept = self._factors(step)[step.kept]
+                if layer not in self._plan.reached_by(kept):
+                    found.add(step.node)
+        return frozenset(found)
+
+    def _differentiable(self, aside: frozenset[fx.Node]) -> tuple[torch.Tensor, dict[str, Leaves]]:
+        """The image as a function of every layer's weights and biases."""
+        leaves: dict[str, Leaves] = {}
+        terms: Terms = {}
+        with torch.enable_grad():
+            for node, step in self._plan.steps.items():
+                if self._plan.is_inner(node):
+                    continue
+                if step.kind == "layer":
+                    layer = self._layers[node]
+                    data = terms.get(layer.data)
+                    data = self.value(layer.data) if data is None else data
+                    bias = layer.weight.new_zeros(layer.layer.n_outputs)
+                    if layer.bias is not None and layer.node is layer.output:
+                        bias = layer.bias
+                    leaf = (layer.weight.detach().clone(), bias.detach().clone())
+                    leaves[layer.layer.name] = (leaf[0].requires_grad_(), leaf[1].requires_grad_())
+                    terms[node] = layer.apply(data, *leaf)
+                else:
+                    terms[node] = self._carry(step, terms.get, True, node in aside)
+        return terms[self._capture.output], leaves
+
+    # --- one op -------------------------------------------------------------------------------------------------
+
+    def _carry(
+        self, step: Step, term: Callable[[fx.Node], Any], constants: bool, both: bool = False
+    ) -> Any:
+        """What an op makes of the terms that arrive; with `constants` also what it adds of its own."""
+        if step.kind == "layer":
+            layer = self._layers[step.node]
+            bias = layer.bias if constants and layer.node is layer.output else None
+            return layer.apply(term(layer.data), layer.weight, bias)
+        if step.kind == "gate":
+            gate, start = self._gate(step)
+            arrived = term(cast(fx.Node, step.source))
+            return gate * arrived + start if constants else gate * arrived
+        if step.kind == "add":
+            return self._add(step.node, term, constants)
+        if step.kind == "product":
+            return self._product(step, term, constants, both)
+        if step.kind == "norm":
+            return self._norm(step.node, term, constants)
+        if step.kind == "attention":
+            return self._call(step.node, {nodes_in(step.node, 2)[0]: term(nodes_in(step.node, 2)[0])}, at=2)
+        return self._linear(step.node, term, constants)
+
+    def _call(self, node: fx.Node, given: dict[fx.Node, Any], at: int | None = None, **changed: Any) -> Any:
+        """The op with some of its arguments replaced (only the one at position `at`, if that is given)."""
+
+        def resolve(source: fx.Node) -> Any:
+            return given[source] if source in given else self.value(source)
+
+        arguments = list(fx.map_arg(node.args, self.value if at is not None else resolve))
+        if at is not None:
+            arguments[at] = given[cast(fx.Node, node.args[at])]
+        for position, value in changed.items():
+            arguments[int(position[1:])] = value
+        return cast(Any, node.target)(*arguments, **fx.map_arg(node.kwargs, resolve))
+
+    def _linear(self, node: fx.Node, term: Callable[[fx.Node], Any], constants: bool) -> Any:
+        target: Any = node.target
+        given: dict[fx.Node, Any] = {}
+        for position in ops.LINEAR.get(target, (0,)):
+            for source in nodes_in(node, position):
+                arrived = term(source)
+                if arrived is None and not constants:
+                    arrived = torch.zeros(
+                        source.meta["val"].shape, dtype=source.meta["val"].dtype, device=self._capture.device
+                    )
+                    arrived = arrived.to(self.value(source).dtype) if source in self._values else arrived
+                if arrived is not None:
+                    given[source] = arrived
+        if not constants and target in ops.MASKED_FILL:
+            return self._call(node, given, _2=0)
+        if not constants and target in ops.CONSTANT_PAD and len(node.args) > 2:
+            last = {"_3": 0} if len(node.args) > 3 else {} if isinstance(node.args[2], str) else {"_2": 0}
+            return self._call(node, given, **last)
+        return self._call(node, given)
+
+    def _add(self, node: fx.Node, term: Callable[[fx.Node], Any], constants: bool) -> Any:
+        alpha = node.kwargs.get("alpha", 1)
+        first, second = (1, alpha) if node.target in ops.overloads("add") else (1, -cast(Any, alpha))
+        if node.target in ops.overloads("rsub"):
+            first, second = -cast(Any, alpha), 1
+        total: Any = None
+        for argument, factor in zip(node.args[:2], (first, second), strict=True):
+            arrived = term(argument) if isinstance(argument, fx.Node) else None
+            if arrived is None and constants:
+                arrived = self.value(argument) if isinstance(argument, fx.Node) else argument
+            if arrived is not None:
+                part = arrived if factor == 1 else factor * cast(Any, arrived)
+                total = part if total is None else total + part
+        return total.expand(node.meta["val"].shape) if total.ndim < node.meta["val"].ndim or total.shape[
+            -node.meta["val"].ndim :
+        ] != node.meta["val"].shape else total
+
+    def _factors(self, step: Step) -> list[Any]:
+        node: Any = step.node
+        if node.target in ops.EINSUM:
+            return list(node.args[1])
+        first, second, _ = ops.PRODUCTS[node.target]
+        return [node.args[first], node.args[second]]
+
+    def _product(self, step: Step, term: Callable[[fx.Node], Any], constants: bool, both: bool) -> Any:
+        node: Any = step.node
+        factors = self._factors(step)
+        arrived = [term(factor) if isinstance(factor, fx.Node) else None for factor in factors]
+        if arrived[0] is not None and arrived[1] is not None and step.kept is not None and not both:
+            arrived[1 - step.kept] = None
+        full = [
+            (self.value(factor) if isinstance(factor, fx.Node) else factor) if one is None else one
+            for factor, one in zip(factors, arrived, strict=True)
+        ]
+        if node.target in ops.EINSUM:
+            return torch.einsum(node.args[0], *full)
+        first, second, added = ops.PRODUCTS[node.target]
+        arguments = list(fx.map_arg(node.args, self._or_none))
+        arguments[first], arguments[second] = full
+        if added is None:
+            return node.target(*arguments, **node.kwargs)
+        extra = node.args[added] if len(node.args) > added else None
+        if added == 0:  # addmm and its kin
+            product = torch.matmul(full[0], full[1])
+            if isinstance(extra, fx.Node) and (constants or term(extra) is not None):
+                return product + (self.value(extra) if term(extra) is None else term(extra))
+            return product
+        if isinstance(extra, fx.Node):
+            one = term(extra)
+            arguments[added] = one if one is not None else self.value(extra) if constants else None
+        return node.target(*arguments, **node.kwargs)
+
+    def _or_none(self, node: fx.Node) -> Any:
+        fixed = self._capture.parameter(node)
+        return self._values.get(node) if fixed is None else fixed
+
+    # --- gates ---------------------------------------------------------------------------------------------------
+
+    def _gate(self, step: Step) -> tuple[torch.Tensor, torch.Tensor]:
+        """``g`` and ``act(0)`` of a pointwise function at this frame."""
+        if step.node not in self._gates:
+            source = cast(fx.Node, step.source)
+            z = self.value(source)
+            with torch.no_grad():
+                self._gates[step.node] = _gate(lambda value: self._function(step.node, source, value), z)
+        return self._gates[step.node]
+
+    def _function(self, node: fx.Node, source: fx.Node, value: torch.Tensor) -> torch.Tensor:
+        """A composite pointwise function of `source`, applied to another value."""
+        known: Terms = {source: value}
+
+        def of(one: fx.Node) -> Any:
+            if one not in known:
+                step = self._plan.steps.get(one)
+                inside = step is not None and any(
+                    self._leads_to(argument, source) for argument in one.all_input_nodes
+                )
+                if not inside:
+                    return self.value(one)
+                arguments, keywords = fx.map_arg(one.args, of), fx.map_arg(one.kwargs, of)
+                known[one] = cast(Any, one.target)(*arguments, **keywords)
+            return known[one]
+
+        return of(node)
+
+    def _leads_to(self, node: fx.Node, source: fx.Node) -> bool:
+        if node is source:
+            return True
+        if node not in self._plan.steps or node.target not in ops.POINTWISE:
+            return False
+        return any(self._leads_to(argument, source) for argument in node.all_input_nodes)
+
+    # --- norms ---------------------------------------------------------------------------------------------------
+
+    def _norm(self, node: fx.Node, term: Callable[[fx.Node], Any], constants: bool) -> Any:
+        source = cast(fx.Node, node.args[0])
+        name = str(node.target).split(".")[1]
+        t, x = term(source), self.value(source)
+        optional: list[Any] = [
+            self.value(one) if isinstance(one, fx.Node) else one for one in [*node.args[1:], *[None] * 8]
+        ]
+        if name in ("batch_norm", "_native_batch_norm_legit_no_training"):
+            weight, bias, mean, variance = optional[:4]
+            eps = optional[6] if name == "batch_norm" else optional[5]
+            scale = torch.rsqrt(variance + eps)
+            scale = scale if weight is None else scale * weight
+            shape = (-1, *(1,) * (x.ndim - 2))
+            result = t * scale.reshape(shape)
+            if constants:
+                shift = -mean * scale if bias is None else bias - mean * scale
+                result = result + shift.reshape(shape)
+            return (result,) if name.startswith("_") else result
+        if name == "layer_norm":
+            shape, weight, bias, eps = optional[:4]
+            dims, folded = tuple(range(-len(shape), 0)), x.shape
+            affine = tuple(shape)
+        else:
+            if name == "group_norm":
+                groups, weight, bias, eps = optional[:4]
+            else:
+                weight, bias, eps, groups = optional[0], optional[1], optional[6], x.shape[1]
+            folded = (x.shape[0], groups, -1)
+            dims, affine = (-1,), (-1, *(1,) * (x.ndim - 2))
+        eps = 1e-5 if eps is None else eps
+        values, terms = x.reshape(folded), t.reshape(folded)
+        scale = torch.rsqrt(values.var(dims, unbiased=False, keepdim=True) + eps)
+        result = ((terms - terms.mean(dims, keepdim=True)) * scale).reshape(x.shape)
+        if weight is not None:
+            result = result * weight.reshape(affine)
+        return result + bias.reshape(affine) if constants and bias is not None else result
+
+
+def _gate(
+    act: Callable[[torch.Tensor], torch.Tensor], z: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    start = act(torch.zeros_like(z))
+    if bool((start == start.flatten()[0]).all()):
+        start = start.flatten()[0].clone()  # one number for all, as it mostly is
+    gate = (act(z) - start) / z
+    # Near 0 the difference has lost its digits: there the mean slope is that half way, within z^2.
+    near = z.abs() < torch.finfo(z.dtype).eps ** (1 / 3)
+    near &= (start != 0) | (z == 0)
+    if bool(near.any()):
+        middle = torch.where(near, z / 2, torch.ones_like(z))
+        slope = torch.func.jvp(act, (middle,), (torch.ones_like(z),))[1]
+        gate = torch.where(near, slope, gate)
+    return torch.where(torch.isfinite(gate.abs()), gate, torch.zeros_like(gate)), start
+
+
+def needed(capture: Capture, plan: Plan) -> list[fx.Node]:
+    """The values of a frame that its frozen network is made from."""
+    found: dict[fx.Node, None] = {}
+    for layer in capture.weighted.values():
+        found[layer.data] = None
+    for node, step in plan.steps.items():
+        if step.kind in ("product", "norm", "attention"):
+            found.update(dict.fromkeys(node.all_input_nodes))
+        elif step.kind == "gate":
+            found[cast(fx.Node, step.source)] = None
+        found.update(dict.fromkeys(one for one in node.all_input_nodes if not plan.reached_by(one)))
+    found[capture.output] = None
+    return [node for node in found if capture.parameter(node) is None]

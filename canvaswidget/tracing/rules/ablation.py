@@ -1,0 +1,151 @@
+"""What the image loses when a neuron's term is taken out and the rest of the network runs again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import fx
+
+from canvaswidget.tracing.capture import Capture
+from canvaswidget.tracing.errors import UntraceableError
+from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.rules.rule import checked, coloured
+from canvaswidget.tracing.weighted import Weighted
+from canvaswidget.tracing.window import Window
+
+
+@dataclass(frozen=True)
+class Values:
+    """What the suffixes of the network start from at a frame."""
+
+    by_node: dict[fx.Node, Any]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(value.nbytes for value in self.by_node.values() if isinstance(value, torch.Tensor))
+
+
+class Ablation:
+    """The rule on one captured model: the ground truth that other rules are measured against.
+
+    Parameters
+    ----------
+    capture : Capture
+    bias : {"separate", "split"}
+        Whether a neuron's share ``b / n_in`` of the bias goes with it.
+    fill : {"zero", "mean"}
+        What stands in the place of its term: nothing, or the term's mean over the positions.
+    """
+
+    name = "ablation"
+    pulls = False
+
+    def __init__(self, capture: Capture, bias: str = "separate", fill: str = "zero") -> None:
+        self.bias = checked(self.name, "bias", bias, ("split", "separate"))
+        self.fill = checked(self.name, "fill", fill, ("zero", "mean"))
+        self._capture = capture
+        self._suffixes = {
+            name: _suffix(capture.graph, found.node) for name, found in capture.weighted.items()
+        }
+        self.layers: tuple[Layer, ...] = tuple(
+            layer for layer in capture.layers if capture.output in self._suffixes[layer.name]
+        )
+        self.undefined = {
+            layer.name: "the image does not depend on it" for layer in capture.layers if layer not in self.layers
+        }
+        if not self.layers:
+            raise UntraceableError("rule='ablation': the image depends on no weighted layer")
+        self.needed: list[fx.Node] = self._needed()
+        self._followed = frozenset(node for suffix in self._suffixes.values() for node in suffix)
+        self._largest = max(_numel(node) for node in self._followed)
+
+    def _needed(self) -> list[fx.Node]:
+        found: dict[fx.Node, None] = {self._capture.output: None}
+        for layer in self.layers:
+            weighted, suffix = self._capture.weighted[layer.name], self._suffixes[layer.name]
+            found.update({weighted.data: None, weighted.node: None})
+            inside = {weighted.node, *suffix}
+            for node in suffix:
+                found.update(dict.fromkeys(source for source in node.all_input_nodes if source not in inside))
+        return [node for node in found if self._capture.parameter(node) is None]
+
+    def require(self, layer: Layer) -> None:
+        """Raise UntraceableError where the image does not depend on the layer."""
+        if layer.name in self.undefined:
+            raise UntraceableError(f"layer={layer.name!r}: {self.undefined[layer.name]}")
+
+    def status(self, node: fx.Node) -> tuple[str, str]:
+        """Every op after a layer is run again; nothing is opaque to it."""
+        if node in self._followed or any(found.node is node for found in self._capture.weighted.values()):
+            return "traced", ""
+        return "frozen", "no layer before it"
+
+    def state(self, values: dict[fx.Node, Any]) -> Values:
+        """What is known of a frame."""
+        return Values(values)
+
+    def values_per_map(self, window: Window) -> int:
+        """The largest value on the way to the image."""
+        return self._largest
+
+    def maps(
+        self, layer: Layer, state: Values, neurons: torch.Tensor, window: Window, rgb: str = "sum"
+    ) -> torch.Tensor:
+        """The image less the image without the neuron: ``(k, h, w)``, for ``rgb="each"`` ``(k, h, w, 3)``."""
+        found = self._capture.weighted[layer.name]
+        data = self._value(state, found.data)
+        share = found.bias / layer.n_units if self.bias == "split" and found.bias is not None else None
+        whole, images = Window.whole(window.size), []
+        before = window.crop(state.by_node[self._capture.output], whole)
+        for term in found.terms(data, neurons, share):
+            taken = term - self._mean(found, term) if self.fill == "mean" else term
+            images.append(before - window.crop(self.without(found, state, taken), whole))
+        return coloured(torch.stack(images), rgb)
+
+    def sums(self, state: Values) -> Iterator[tuple[str, str, torch.Tensor, torch.Tensor]]:
+        """Nothing adds up: each map is of a network of its own."""
+        return iter(())
+
+    @torch.no_grad()
+    def without(self, found: Weighted, state: Values, term: torch.Tensor) -> torch.Tensor:
+        """The image ``(3, height, width)`` with `term` taken from a layer's output; starts at that layer."""
+        known: dict[fx.Node, Any] = {found.node: state.by_node[found.node] - term}
+
+        def resolve(node: fx.Node) -> Any:
+            return known[node] if node in known else self._value(state, node)
+
+        for node in self._suffixes[found.layer.name]:
+            arguments, keywords = fx.map_arg(node.args, resolve), fx.map_arg(node.kwargs, resolve)
+            known[node] = cast(Any, node.target)(*arguments, **keywords)
+        return known[self._capture.output]
+
+    def _value(self, state: Values, node: fx.Node) -> Any:
+        fixed = self._capture.parameter(node)
+        return state.by_node[node] if fixed is None else fixed
+
+    @staticmethod
+    def _mean(found: Weighted, term: torch.Tensor) -> torch.Tensor:
+        channel = term.ndim - 1 if found.layer.op == "linear" else term.ndim - found.weight.ndim + 1
+        return term.mean([axis for axis in range(term.ndim) if axis != channel], keepdim=True)
+
+
+def _suffix(graph: fx.Graph, start: fx.Node) -> dict[fx.Node, None]:
+    """The ops that depend on `start` and that the output depends on, in order of execution."""
+    reached: dict[fx.Node, None] = {start: None}
+    for node in graph.nodes:
+        if node.op == "call_function" and any(source in reached for source in node.all_input_nodes):
+            reached[node] = None
+    output = next(node for node in graph.nodes if node.op == "output")
+    used = {output}
+    for node in reversed(graph.nodes):
+        if node in used:
+            used.update(node.all_input_nodes)
+    return {node: None for node in reached if node in used and node is not start}
+
+
+def _numel(node: fx.Node) -> int:
+    value = node.meta["val"]
+    return max(int(part.numel()) for part in (value if isinstance(value, list | tuple) else [value]))

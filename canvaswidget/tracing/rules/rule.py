@@ -1,0 +1,98 @@
+"""What a rule is to the canvas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import torch
+from torch import fx
+
+from canvaswidget.tracing.errors import UntraceableError
+from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.window import Window
+
+
+class State(Protocol):
+    """What a rule knows of one frame."""
+
+    @property
+    def nbytes(self) -> int: ...
+
+
+class Rule(Protocol):
+    """How a contribution is defined, on one captured model.
+
+    Attributes
+    ----------
+    layers : tuple of Layer
+        The layers it is defined on.
+    undefined : dict of str to str
+        The other layers, and why it is not defined on them.
+    needed : list of fx.Node
+        The values of a frame that its state is made from.
+    pulls : bool
+        Whether it is a :class:`DividingRule`; else columns are read off the maps.
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+    undefined: dict[str, str]
+    needed: list[fx.Node]
+    pulls: bool
+
+    def require(self, layer: Layer) -> None:
+        """Raise UntraceableError where the rule is not defined on `layer`."""
+        ...
+
+    def status(self, node: fx.Node) -> tuple[str, str]:
+        """Whether an op is traced, frozen or opaque, and a word on it."""
+        ...
+
+    def state(self, values: dict[fx.Node, torch.Tensor]) -> Any:
+        """A :class:`State` from the values of `needed`."""
+        ...
+
+    def values_per_map(self, window: Window) -> int:
+        """The size of the largest thing that has to be computed for one map over a window."""
+        ...
+
+    def maps(
+        self, layer: Layer, state: Any, neurons: torch.Tensor, window: Window, rgb: str = "sum"
+    ) -> torch.Tensor:
+        """Maps of units ``(k,)`` or kernels ``(k, 2)``: ``(k, h, w)``, for ``rgb="each"`` ``(k, h, w, 3)``."""
+        ...
+
+    def sums(self, state: Any) -> Iterator[tuple[str, str, torch.Tensor, torch.Tensor]]:
+        """``(invariant, layer, sum, what it should be)`` for what must add up."""
+        ...
+
+
+class DividingRule(Rule, Protocol):
+    """A rule (with `pulls`) whose maps are parts of the image, linear in each layer's terms."""
+
+    def columns(
+        self, layers: list[Layer], state: Any, weights: torch.Tensor, each: bool
+    ) -> dict[str, torch.Tensor]:
+        """By layer, its kernels' maps summed with `weights` ``(height, width)``: ``(n_in, n_out[, 3])``."""
+        ...
+
+    def rest(self, layer: Layer, state: Any) -> torch.Tensor:
+        """``(3, height, width)``: what of the image is not a layer's neurons."""
+        ...
+
+
+def checked(rule: str, option: str, value: str, accepted: tuple[str, ...]) -> str:
+    """The value of an option."""
+    if value not in accepted:
+        raise ValueError(
+            f"{option}={value!r}: rule {rule!r} takes {' or '.join(repr(one) for one in accepted)}"
+        )
+    return value
+
+
+def coloured(images: torch.Tensor, rgb: str) -> torch.Tensor:
+    """Images ``(k, 3, h, w)`` as maps: their colours added, added by magnitude, or kept as the last axis."""
+    if rgb == "each":
+        return images.permute(0, 2, 3, 1)
+    return images.abs().sum(1) if rgb == "abs" else images.sum(1)
