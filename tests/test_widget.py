@@ -57,7 +57,7 @@ def w(widgets, canvas) -> CanvasWidget:
 def stepped(widgets, monkeypatch: pytest.MonkeyPatch) -> CanvasWidget:
     """On a `StepCanvas`; it can be traced anew under "other", where it has one layer, and not under "undefined"."""
 
-    def trace(inr: Any, rule: str, device: Any, memory: Any) -> StepCanvas:
+    def under(self: StepCanvas, rule: str) -> StepCanvas:
         if rule != "other":
             raise cw.UntraceableError(f"rule={rule!r}: not defined on this model")
         traced = StepCanvas(rule)
@@ -66,7 +66,7 @@ def stepped(widgets, monkeypatch: pytest.MonkeyPatch) -> CanvasWidget:
 
     monkeypatch.setattr(widget, "_canvas_of", lambda *_: StepCanvas())
     monkeypatch.setattr(StepCanvas, "memory", 2**20, raising=False)
-    monkeypatch.setattr(widget, "trace", trace)
+    monkeypatch.setattr(StepCanvas, "under", under, raising=False)
     monkeypatch.setattr(traits, "RULES", {"xinc": None, "other": None, "undefined": None})
     return widgets(None)
 

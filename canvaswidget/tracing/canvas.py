@@ -341,8 +341,8 @@ class Canvas:
     def rest(self, layer: LayerKey, frame: int = 0) -> FloatArray:
         """What of the image does not come from a layer's neurons, ``(height, width, 3)``.
 
-        The bias path, what ``act(0)`` adds, and what passes beside the layer. Under the rule `gated` it and the layer's maps
-        (``rgb="each"``) add up to :meth:`frame`.
+        The bias path, what ``act(0)`` adds, and what passes beside the layer. Under the rule `gated` it and the layer's
+        maps (``rgb="each"``) add up to :meth:`frame`.
 
         Raises
         ------

@@ -7,6 +7,7 @@ edited, hooked or registered.
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, cast
 
@@ -229,8 +230,16 @@ def _record(
     module: nn.Module, positional: tuple[Any, ...], keywords: dict[str, Any]
 ) -> torch.export.ExportedProgram:
     """Record the module, without in-place ops, asking no tensor for its value."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`isinstance\\(treespec", FutureWarning)  # torch about its own code
+        return _recorded(module, positional, keywords).run_decompositions({})
+
+
+def _recorded(
+    module: nn.Module, positional: tuple[Any, ...], keywords: dict[str, Any]
+) -> torch.export.ExportedProgram:
     try:
-        program = torch.export.export(module, positional, keywords, strict=False)
+        return torch.export.export(module, positional, keywords, strict=False)
     except Exception:
         # The forward may have asked for values, which are not there while recording: hear the answers first.
         with asking() as answers:
@@ -238,8 +247,7 @@ def _record(
         if not answers:
             raise
         with answering(answers):
-            program = torch.export.export(module, positional, keywords, strict=False)
-    return program.run_decompositions({})
+            return torch.export.export(module, positional, keywords, strict=False)
 
 
 def _numbers(leaves: list[Any]) -> list[Any]:

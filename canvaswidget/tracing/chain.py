@@ -23,8 +23,22 @@ aten = torch.ops.aten
 
 # Ops that move values and change none.
 LAYOUT = overloads(
-    *"view _unsafe_view reshape permute transpose t numpy_T mT squeeze unsqueeze expand clone contiguous".split(),
-    *"alias detach select slice flatten unflatten movedim".split(),
+    *[
+        "view",
+        "_unsafe_view",
+        "reshape",
+        "permute",
+        "transpose",
+        "t",
+        "numpy_T",
+        "mT",
+        "squeeze",
+        "unsqueeze",
+        "expand",
+        "clone",
+        "contiguous",
+    ],
+    *["alias", "detach", "select", "slice", "flatten", "unflatten", "movedim"],
 )
 SHUFFLE = overloads("pixel_shuffle")
 IGNORED = overloads("dropout", "contiguous", "alias", "detach", "clone")

@@ -1,7 +1,7 @@
 """The network with every gate frozen at the values of one frame: linear in each layer's terms, and exact there.
 
-An activation is ``act(z) = act(0) + g(z) z`` with ``g(z) = (act(z) - act(0)) / z``; ``g`` is a constant of the frame, and
-so are a norm's ``1 / sigma``, attention weights, denominators and one factor of a product (DESIGN: rule `gated`).
+An activation is ``act(z) = act(0) + g(z) z`` with ``g(z) = (act(z) - act(0)) / z``; ``g`` is a constant of the frame,
+and so are a norm's ``1 / sigma``, attention weights, denominators and one factor of a product.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
 from torch import fx
 
 from canvaswidget.tracing import ops
@@ -147,9 +146,7 @@ class Frozen:
 
     # --- one op -------------------------------------------------------------------------------------------------
 
-    def _carry(
-        self, step: Step, term: Callable[[fx.Node], Any], constants: bool, both: bool = False
-    ) -> Any:
+    def _carry(self, step: Step, term: Callable[[fx.Node], Any], constants: bool, both: bool = False) -> Any:
         """What an op makes of the terms that arrive; with `constants` also what it adds of its own."""
         if step.kind == "layer":
             layer = self._layers[step.node]
@@ -215,9 +212,12 @@ class Frozen:
             if arrived is not None:
                 part = arrived if factor == 1 else factor * cast(Any, arrived)
                 total = part if total is None else total + part
-        return total.expand(node.meta["val"].shape) if total.ndim < node.meta["val"].ndim or total.shape[
-            -node.meta["val"].ndim :
-        ] != node.meta["val"].shape else total
+        return (
+            total.expand(node.meta["val"].shape)
+            if total.ndim < node.meta["val"].ndim
+            or total.shape[-node.meta["val"].ndim :] != node.meta["val"].shape
+            else total
+        )
 
     def _factors(self, step: Step) -> list[Any]:
         node: Any = step.node
@@ -334,9 +334,7 @@ class Frozen:
         return result + bias.reshape(affine) if constants and bias is not None else result
 
 
-def _gate(
-    act: Callable[[torch.Tensor], torch.Tensor], z: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _gate(act: Callable[[torch.Tensor], torch.Tensor], z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     start = act(torch.zeros_like(z))
     if bool((start == start.flatten()[0]).all()):
         start = start.flatten()[0].clone()  # one number for all, as it mostly is

@@ -42,7 +42,11 @@ def enlarged_and_blurred(
     result = tall.reshape(len(values), -1, columns)[:, :rows]
     if not valid:
         return result
-    return result * _share(after.y, after.size[0], blur[0], *kind)[:, None] * _share(after.x, after.size[1], blur[1], *kind)
+    return (
+        result
+        * _share(after.y, after.size[0], blur[0], *kind)[:, None]
+        * _share(after.x, after.size[1], blur[1], *kind)
+    )
 
 
 def _share(span: Span, size: int, blur: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:

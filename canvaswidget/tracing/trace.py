@@ -37,9 +37,10 @@ def trace(
         Where to compute; ``"auto"`` takes a GPU where there is one.
     memory : str or number of bytes
         Working memory that a sweep over a layer may use.
-    bias : {"split", "separate"}, optional
-        Whether every neuron takes an equal share of its layer's bias along, ``b / n_in``, as in the released code of XINC
-        (default under `xinc`), or the bias stays out of the maps (default under `gated` and `ablation`).
+    bias : {"split", "separate", "drop"}, optional
+        Whether every neuron takes an equal share of its layer's bias along, ``b / n_in``, as in the released code of
+        XINC (default under `xinc`); or the bias stays out of the maps and is among :meth:`Canvas.rest` (default under
+        `gated` and `ablation`); or it is in neither.
     border : {"released", "valid"}, optional
         Of the mean filter of `xinc`: zeros beyond the border are counted, which darkens it, as in the released code
         (default), or the mean is over the pixels that are there.

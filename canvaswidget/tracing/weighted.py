@@ -73,15 +73,10 @@ class Weighted:
         """
         return torch.stack([self._term(x, neuron, share) for neuron in neurons.tolist()])
 
-    def _term(
-        self, x: torch.Tensor, neuron: int | Sequence[int], share: torch.Tensor | None
-    ) -> torch.Tensor:
+    def _term(self, x: torch.Tensor, neuron: int | Sequence[int], share: torch.Tensor | None) -> torch.Tensor:
         unit, output = (neuron, None) if isinstance(neuron, int) else neuron
         only = self._only(unit, output)
-        if self.layer.op == "linear":
-            z = x[..., unit, None] * only[:, unit]
-        else:
-            z = self.apply(x, only)
+        z = x[..., unit, None] * only[:, unit] if self.layer.op == "linear" else self.apply(x, only)
         if share is None:
             return z
         if output is not None:

@@ -20,9 +20,8 @@ from matplotlib.figure import Figure
 
 from canvaswidget import figures
 from canvaswidget.inr import INR, as_inr
-from canvaswidget.tracing import Canvas, Layers, UntraceableError, trace
+from canvaswidget.tracing import Canvas, Layers, trace
 from canvaswidget.tracing.results import Ranked
-from canvaswidget.tracing.rules import RULES
 from canvaswidget.widget import traits, view
 from canvaswidget.widget.messages import FromKernel
 from canvaswidget.widget.session import Session
@@ -257,8 +256,7 @@ class CanvasWidget(anywidget.AnyWidget):
         for known in (canvas, traced):
             if known is not None and known.rule == rule:
                 return known
-        inr, device, memory = canvas.inr, canvas.device, canvas.memory
-        self._traced = self._live.call(lambda checkpoint: trace(inr, rule, device, memory))
+        self._traced = self._live.call(lambda checkpoint: canvas.under(rule))
         return self._traced
 
     def _use_rule(self, rule: str) -> None:
@@ -366,18 +364,8 @@ def _canvas_of(model: Any, rule: str | None, device: str, memory: str | float, t
             raise ValueError("device, memory and truth are of the canvas that was given; leave them out here")
         if rule is None or rule == model.rule:
             return model
-        return trace(model.inr, rule, model.device, model.memory)
-    inr = _with_truth(model, truth)
-    if rule is not None:
-        return trace(inr, rule, device, memory)
-    undefined: UntraceableError | None = None
-    for name in RULES:
-        try:
-            return trace(inr, name, device, memory)
-        except UntraceableError as error:
-            undefined = undefined or error
-    assert undefined is not None
-    raise undefined
+        return model.under(rule)
+    return trace(_with_truth(model, truth), rule, device, memory)
 
 
 def _with_truth(model: Any, truth: Any) -> INR:

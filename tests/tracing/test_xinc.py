@@ -168,7 +168,7 @@ class Skip(nn.Module):
 
 
 def test_what_xinc_does_not_define_is_named() -> None:
-    canvas = cw.trace(cw.INR.from_coords(Skip(), (4, 4)))
+    canvas = cw.trace(cw.INR.from_coords(Skip(), (4, 4)), "xinc")
     assert [layer.name for layer in canvas.traced_layers] == ["last"]
     with pytest.raises(cw.UntraceableError, match=r"second.*not defined.*'add'"):
         canvas.map("second", 0)
@@ -185,7 +185,7 @@ def test_a_model_without_a_weighted_output_is_refused() -> None:
             return self.a(x) * self.b(x)
 
     with pytest.raises(cw.UntraceableError, match="'mul'"):
-        cw.trace(cw.INR.from_coords(Product(), (4, 4)))
+        cw.trace(cw.INR.from_coords(Product(), (4, 4)), "xinc")
 
 
 def test_strided_and_grouped_convolutions_are_refused() -> None:
@@ -199,4 +199,4 @@ def test_strided_and_grouped_convolutions_are_refused() -> None:
             return self.head(self.grid * t)
 
     with pytest.raises(cw.UntraceableError, match=r"'head'.*3 groups"):
-        cw.trace(cw.INR.from_frames(Grouped(), 1))
+        cw.trace(cw.INR.from_frames(Grouped(), 1), "xinc")

@@ -12,7 +12,7 @@ from torch import fx
 from canvaswidget.tracing.capture import Capture
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer
-from canvaswidget.tracing.rules.rule import checked, coloured
+from canvaswidget.tracing.rules.rule import BIASES, checked, coloured
 from canvaswidget.tracing.weighted import Weighted
 from canvaswidget.tracing.window import Window
 
@@ -34,8 +34,8 @@ class Ablation:
     Parameters
     ----------
     capture : Capture
-    bias : {"separate", "split"}
-        Whether a neuron's share ``b / n_in`` of the bias goes with it.
+    bias : {"separate", "split", "drop"}
+        Whether a neuron's share ``b / n_in`` of the bias goes with it ("split"), or the bias stays.
     fill : {"zero", "mean"}
         What stands in the place of its term: nothing, or the term's mean over the positions.
     """
@@ -44,7 +44,7 @@ class Ablation:
     pulls = False
 
     def __init__(self, capture: Capture, bias: str = "separate", fill: str = "zero") -> None:
-        self.bias = checked(self.name, "bias", bias, ("split", "separate"))
+        self.bias = checked(self.name, "bias", bias, BIASES)
         self.fill = checked(self.name, "fill", fill, ("zero", "mean"))
         self._capture = capture
         self._suffixes = {
@@ -54,7 +54,9 @@ class Ablation:
             layer for layer in capture.layers if capture.output in self._suffixes[layer.name]
         )
         self.undefined = {
-            layer.name: "the image does not depend on it" for layer in capture.layers if layer not in self.layers
+            layer.name: "the image does not depend on it"
+            for layer in capture.layers
+            if layer not in self.layers
         }
         if not self.layers:
             raise UntraceableError("rule='ablation': the image depends on no weighted layer")
@@ -106,8 +108,11 @@ class Ablation:
         return coloured(torch.stack(images), rgb)
 
     def sums(self, state: Values) -> Iterator[tuple[str, str, torch.Tensor, torch.Tensor]]:
-        """Nothing adds up: each map is of a network of its own."""
-        return iter(())
+        """Maps do not add up, each is of a network of its own; but with nothing taken out the image is as it was."""
+        for layer in self.layers:
+            found = self._capture.weighted[layer.name]
+            image = self.without(found, state, torch.zeros_like(state.by_node[found.node]))
+            yield "nothing taken out, nothing changes", layer.name, image, state.by_node[self._capture.output]
 
     @torch.no_grad()
     def without(self, found: Weighted, state: Values, term: torch.Tensor) -> torch.Tensor:

@@ -16,7 +16,7 @@ from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.frozen import Frozen, needed
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.linearise import linearise
-from canvaswidget.tracing.rules.rule import checked, coloured
+from canvaswidget.tracing.rules.rule import BIASES, checked, coloured
 from canvaswidget.tracing.weighted import Weighted
 from canvaswidget.tracing.window import Window
 
@@ -27,8 +27,9 @@ class Gated:
     Parameters
     ----------
     capture : Capture
-    bias : {"separate", "split"}
-        Whether the bias stays out of the maps, or each neuron takes its share ``b / n_in`` along.
+    bias : {"separate", "split", "drop"}
+        Whether the bias stays out of the maps and counts as the rest of the image, each neuron takes its share
+        ``b / n_in`` along, or it is left out of both.
 
     Attributes
     ----------
@@ -47,7 +48,7 @@ class Gated:
     pulls = True
 
     def __init__(self, capture: Capture, bias: str = "separate") -> None:
-        self.bias = checked(self.name, "bias", bias, ("split", "separate"))
+        self.bias = checked(self.name, "bias", bias, BIASES)
         self._capture = capture
         self._plan = linearise(capture)
         reached = self._plan.reached_by(capture.output)
@@ -77,11 +78,16 @@ class Gated:
     def status(self, node: fx.Node) -> tuple[str, str]:
         """Whether an op is traced, frozen or opaque, and a word on it."""
         if node in self._plan.opaque:
-            return "opaque", "contributions end here; check() says what that costs, rule 'ablation' sees through it"
+            return (
+                "opaque",
+                "contributions end here; check() says what that costs, rule 'ablation' sees through it",
+            )
         step = self._plan.steps.get(node)
         if step is not None:
             name = next((name for name, output in self._capture.nodes.items() if output is node), "")
-            return "traced", self.undefined.get(name, "a gate frozen at the frame" if step.kind == "gate" else "")
+            return "traced", self.undefined.get(
+                name, "a gate frozen at the frame" if step.kind == "gate" else ""
+            )
         if node in self._plan.frozen:
             return "frozen", "a constant of the frame"
         return "frozen", "no layer before it"
@@ -132,13 +138,13 @@ class Gated:
         for layer in self.layers:
             found = self._capture.weighted[layer.name]
             term = found.apply(state.data(found), found.weight)
-            if self.bias == "split" and found.bias is not None:
+            if self.bias != "separate" and found.bias is not None:
                 term = term + found.channels(found.bias)
             total = state.push(found, term) + self.rest(layer, state)
             yield "neurons and the rest are the image", layer.name, total, state.value(self._capture.output)
 
     def _share(self, found: Weighted) -> torch.Tensor | None:
-        if self.bias == "separate" or found.bias is None:
+        if self.bias != "split" or found.bias is None:
             return None
         return found.bias / found.layer.n_units
 

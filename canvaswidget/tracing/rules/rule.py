@@ -8,7 +8,6 @@ from typing import Any, Protocol
 import torch
 from torch import fx
 
-from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.window import Window
 
@@ -80,6 +79,9 @@ class DividingRule(Rule, Protocol):
     def rest(self, layer: Layer, state: Any) -> torch.Tensor:
         """``(3, height, width)``: what of the image is not a layer's neurons."""
         ...
+
+
+BIASES = ("split", "separate", "drop")
 
 
 def checked(rule: str, option: str, value: str, accepted: tuple[str, ...]) -> str:

@@ -18,7 +18,7 @@ from canvaswidget.tracing.capture import Capture
 from canvaswidget.tracing.chain import Chain, read_chain
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer
-from canvaswidget.tracing.rules.rule import checked
+from canvaswidget.tracing.rules.rule import BIASES, checked
 from canvaswidget.tracing.rules.xinc_conv import ConvMaps
 from canvaswidget.tracing.rules.xinc_linear import LinearMaps
 from canvaswidget.tracing.window import Window
@@ -41,8 +41,8 @@ class Xinc:
     Parameters
     ----------
     capture : Capture
-    bias : {"split", "separate"}
-        Whether each neuron takes its share ``b / n_in`` of the bias along.
+    bias : {"split", "separate", "drop"}
+        Whether each neuron takes its share ``b / n_in`` of the bias along; else it is in no map.
     border : {"released", "valid"}
         Whether zeros beyond the border count in the mean filter.
 
@@ -70,7 +70,7 @@ class Xinc:
     pulls = False
 
     def __init__(self, capture: Capture, bias: str = "split", border: str = "released") -> None:
-        checked(self.name, "bias", bias, ("split", "separate"))
+        checked(self.name, "bias", bias, BIASES)
         checked(self.name, "border", border, ("released", "valid"))
         chain = read_chain(capture)
         self.bias = bias
@@ -85,7 +85,7 @@ class Xinc:
         self._size = capture.inr.size
         self._rows, self._channels = _arrangement(chain)
         last = chain.blocks[-1].layer
-        grid = last.grid or self._size
+        grid = cast("tuple[int, int]", last.grid or self._size)
         self._grid = grid
         whole = torch.arange(grid[0] * grid[1], device=capture.device).reshape(grid)
         self._straight = last.grid is not None and grid == self._size and bool((self._rows == whole).all())
@@ -117,7 +117,9 @@ class Xinc:
 
     def status(self, node: fx.Node) -> tuple[str, str]:
         """Whether an op is traced or frozen, and a word on it."""
-        return "traced" if node in self.traced else "frozen", self.undefined.get(self._names.get(node, ""), "")
+        return "traced" if node in self.traced else "frozen", self.undefined.get(
+            self._names.get(node, ""), ""
+        )
 
     def values_per_map(self, window: Window) -> int:
         """The size of a map; however small the window, one passes through somewhat larger ones on its way there."""
@@ -129,7 +131,7 @@ class Xinc:
         units = torch.arange(last.layer.n_units, device=self._rows.device)
         total = self.maps(last.layer, state, units, Window.whole(self._size), "each").sum(0)
         output = state.values[self.output_of_last]
-        if self.bias == "separate" and last.bias is not None:
+        if self.bias != "split" and last.bias is not None:
             output = output - last.bias.reshape(-1, *((1, 1) if last.layer.grid else ()))
         yield "maps sum to the raw output", last.layer.name, total, self.raw_output(output)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -46,7 +47,7 @@ class ConvMaps:
         self._block = blocks[0]
         self._valid = valid
         self._steps = [
-            _Step(block.upscale, block.activation, after.layer.kernel_size)
+            _Step(block.upscale, block.activation, cast("tuple[int, int]", after.layer.kernel_size))
             for block, after in itertools.pairwise(blocks)
             if block.activation is not None
         ]
@@ -63,10 +64,14 @@ class ConvMaps:
             return z
         first, *later = self._steps
         values = _in_phase(z, kernels[:, 1], first)
-        values = enlarged_and_blurred(values, windows[0].enlarged(first.upscale), 1, first.blur, windows[1], self._valid)
+        values = enlarged_and_blurred(
+            values, windows[0].enlarged(first.upscale), 1, first.blur, windows[1], self._valid
+        )
         for step, held, after in zip(later, windows[1:-1], windows[2:], strict=True):
             # An activation commutes with nearest-neighbour up-sampling, and there are fewer values before it.
-            values = enlarged_and_blurred(step.activation(values), held, step.upscale, step.blur, after, self._valid)
+            values = enlarged_and_blurred(
+                step.activation(values), held, step.upscale, step.blur, after, self._valid
+            )
         return values
 
     def _windows(self, window: Window) -> list[Window]:

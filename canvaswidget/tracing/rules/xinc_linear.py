@@ -23,7 +23,9 @@ class LinearMaps:
         self._block = block
         self._rows = rows
         self._weight = block.weight
-        bias = block.weight.new_zeros(len(block.weight)) if block.bias is None or not with_bias else block.bias
+        bias = (
+            block.weight.new_zeros(len(block.weight)) if block.bias is None or not with_bias else block.bias
+        )
         self._bias = bias / block.layer.n_units
         # A unit's weights and biases nearly cancel in many a unit: add them in double precision.
         self._unit_weight = self._weight.double().sum(0).to(self._weight.dtype)
