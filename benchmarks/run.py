@@ -59,7 +59,8 @@ def whole_canvas() -> Callable[[], Any]:
     return lambda: [canvas.summary(layer, 8) for layer in canvas.traced_layers]
 
 
-def whole_canvas_materialised() -> Callable[[], Any]:
+def materialised(function: Callable[[Any], Any]) -> Callable[[], Any]:
+    """`function` of every layer's maps ``(n_in, n_out, height, width)``, all of a layer at once."""
     import torch
 
     from tests.oracle import ConvBlock, conv_maps
@@ -76,8 +77,7 @@ def whole_canvas_materialised() -> Callable[[], Any]:
     def run() -> list[Any]:
         results, inputs = [], x
         for index, block in enumerate(blocks):
-            maps = conv_maps(blocks[index:], inputs).abs()
-            results.append((maps.sum((2, 3)), maps.sum((0, 1))))
+            results.append(function(conv_maps(blocks[index:], inputs).abs_()))
             if block.activation is not None:
                 inputs = block.activation(
                     torch.nn.functional.pixel_shuffle(block.conv(inputs), block.upscale)
@@ -85,6 +85,48 @@ def whole_canvas_materialised() -> Callable[[], Any]:
         return results
 
     return run
+
+
+def whole_canvas_materialised() -> Callable[[], Any]:
+    return materialised(lambda maps: (maps.sum((2, 3)), maps.sum((0, 1))))
+
+
+def distributions() -> Callable[[], Any]:
+    import canvaswidget as cw
+    from canvaswidget.analysis.distribution import distribution
+
+    canvas = cw.trace(nerv_bunny())
+    canvas.frame(8)
+    return lambda: [distribution(canvas, layer, 8) for layer in canvas.traced_layers]
+
+
+def distributions_sorted(sort: Callable[[Any], Any]) -> Callable[[], Any]:
+    """Both statistics as they are defined: everything sorted, and added up from the largest on."""
+    import numpy as np
+
+    def both(maps: Any) -> Any:
+        n = maps.shape[0] * maps.shape[1]
+        pixels = [(unit > maps.sum((0, 1)) / n).sum((1, 2)) for unit in maps]
+        ordered = sort(maps)
+        # From the smallest on, so that nothing has to be turned round.
+        reached = np.cumsum(ordered, dtype=np.float64)
+        counts = []
+        for level in (0.1, 0.5):
+            threshold = float(ordered[np.searchsorted(reached, level * reached[-1], side="right")])
+            counts.append(sum((unit >= threshold).sum(0) for unit in maps))
+        return pixels, counts
+
+    return materialised(both)
+
+
+def distributions_sorted_by_torch() -> Callable[[], Any]:
+    return distributions_sorted(lambda maps: maps.flatten().sort().values.numpy())
+
+
+def distributions_sorted_by_numpy() -> Callable[[], Any]:
+    import numpy as np
+
+    return distributions_sorted(lambda maps: np.sort(maps.numpy(), axis=None))
 
 
 def one_pixel() -> Callable[[], Any]:
@@ -112,6 +154,10 @@ def one_forward() -> Callable[[], Any]:
 CASES = [
     Case("whole canvas, materialised oracle", whole_canvas_materialised),
     Case("whole canvas, streamed", whole_canvas, "whole canvas, materialised oracle"),
+    Case("distributions, all sorted by torch", distributions_sorted_by_torch),
+    Case("distributions, all sorted by NumPy", distributions_sorted_by_numpy),
+    Case("distributions, streamed", distributions, "distributions, all sorted by torch"),
+    Case("distributions, streamed, once more", distributions, "distributions, all sorted by NumPy"),
     Case("one forward pass", one_forward),
     Case("one pixel, all kernels of all layers", one_pixel, "one forward pass"),
     Case("one kernel's map", one_map, "one forward pass"),
@@ -138,7 +184,7 @@ def measure(name: str) -> dict[str, float]:
         run()
         seconds.append(time.perf_counter() - start)
         peak = max(peak, process.memory_info().rss)
-        if "whole canvas" in name:
+        if "materialised" in name or "sorted" in name:
             break
     stop.set()
     watcher.join()

@@ -7,7 +7,7 @@ make a pixel, which pixels a neuron makes, and how both change from frame to fra
 >>> cw.CanvasWidget(cw.demo.video())  # doctest: +SKIP
 """
 
-from canvaswidget import demo, media, models
+from canvaswidget import analysis, demo, media, models
 from canvaswidget.fit import fit
 from canvaswidget.inr import INR, as_inr
 from canvaswidget.tracing import Canvas, CaptureError, Layer, UntraceableError, trace
@@ -23,6 +23,7 @@ __all__ = [
     "CaptureError",
     "Layer",
     "UntraceableError",
+    "analysis",
     "as_inr",
     "demo",
     "fit",

@@ -6,15 +6,12 @@ in PDF and SVG (embedded TrueType), colours are safe for the colour blind, and a
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import matplotlib
 import numpy as np
 import numpy.typing as npt
 from matplotlib import colormaps
@@ -23,7 +20,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator, ScalarFormatter
+from matplotlib.ticker import MaxNLocator
+
+from canvaswidget.drawing import INK, NEGATIVE, POSITIVE, QUIET, Page, colour_bar, plain_numbers, style
 
 Floats = npt.NDArray[np.floating]
 
@@ -36,28 +35,6 @@ _ICE_FIRE = ("#9bdcf5", "#3f8fd2", "#1d4478", "#0d0d12", "#6b2414", "#dd5a2b", "
 WIDE = 5.0  # inches from which the bars stand beside the frame
 FRAME_PART = 0.6  # of the width, then
 TITLE = 0.25  # inches
-SCREEN_DPI = 100
-INK, QUIET = "#222222", "#777777"
-POSITIVE, NEGATIVE = "#b2182b", "#2166ac"
-STYLE: Any = {
-    "font.size": 7,
-    "axes.titlesize": 7.5,
-    "axes.labelsize": 7,
-    "xtick.labelsize": 6.5,
-    "ytick.labelsize": 6.5,
-    "axes.linewidth": 0.6,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5,
-    "axes.titlelocation": "left",
-    "axes.titlepad": 4,
-    "pdf.fonttype": 42,
-    "ps.fonttype": 42,
-    "svg.fonttype": "none",
-    "font.family": "DejaVu Sans",
-    "axes.unicode_minus": True,
-}
 
 
 class Palettes(NamedTuple):
@@ -142,17 +119,6 @@ class View:
     time: int = 0
 
 
-class Page(Figure):
-    """A figure that a notebook shows as it is, whether or not pyplot is set up there."""
-
-    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
-        picture = io.BytesIO()
-        with style():
-            self.savefig(picture, format="png", dpi=1.5 * SCREEN_DPI)
-        width, height = self.get_size_inches() * SCREEN_DPI
-        return picture.getvalue(), {"width": round(width), "height": round(height)}
-
-
 def view_figure(view: View, width: float = 6.6) -> Figure:
     """The widget's views on one page.
 
@@ -233,13 +199,13 @@ def draw_frame(ax: Axes, view: View) -> None:
     else:
         shown = ax.imshow(view.image, cmap="gray", vmin=0)
         if view.overlay is None:
-            _colour_bar(ax, shown, "absolute error (RGB level)")
+            colour_bar(ax, shown, "absolute error (RGB level)")
     if view.overlay is not None:
         values, norm, cmap = _scaled(view.overlay, view.overlay_signed, view.contrast, view.palette)
         top = max(abs(norm.vmin or 0), abs(norm.vmax or 0)) or 1
         strength = np.sqrt(np.clip(np.abs(values) / top, 0, 1)) * view.opacity
         ax.imshow(values, cmap=cmap, norm=norm, alpha=strength, interpolation="nearest")
-        _colour_bar(ax, ScalarMappable(norm, cmap), "contribution (RGB level)")
+        colour_bar(ax, ScalarMappable(norm, cmap), "contribution (RGB level)")
     if view.pixel is not None:
         y, x = view.pixel
         for line, colour in ((2.2, "black"), (1.0, "white")):
@@ -278,7 +244,7 @@ def draw_bars(ax: Axes, bars: Sequence[Bar], pixel: tuple[int, int] | None = Non
             color=QUIET,
         )
     ax.xaxis.set_major_locator(MaxNLocator(4))
-    ax.xaxis.set_major_formatter(_plain_numbers())
+    ax.xaxis.set_major_formatter(plain_numbers())
     ax.set_xlabel("contribution (RGB level)\nand its share of all of its layer")
     ax.set_title("neurons" if pixel is None else f"neurons of pixel y={pixel[0]}, x={pixel[1]}", color=INK)
 
@@ -317,7 +283,7 @@ def draw_curve(ax: Axes, frames: Sequence[int], totals: Sequence[float], time: i
     ax.set_xlim(min(frames) - 0.5, max(frames) + 0.5)
     ax.xaxis.set_major_locator(MaxNLocator(10, integer=True))
     ax.yaxis.set_major_locator(MaxNLocator(3))
-    ax.yaxis.set_major_formatter(_plain_numbers())
+    ax.yaxis.set_major_formatter(plain_numbers())
     ax.spines[["top", "right"]].set_visible(False)
     ax.set_xlabel("frame")
     ax.set_ylabel("total |contribution|\n(RGB level)")
@@ -332,20 +298,6 @@ def _scaled(
     if signed:
         return values, Normalize(-top, top), colour_map(palette if palette in DIVERGING else DIVERGING[0])
     return np.abs(values), Normalize(0, top), colour_map(palette if palette in SEQUENTIAL else SEQUENTIAL[0])
-
-
-def _colour_bar(ax: Axes, shown: Any, label: str) -> None:
-    bar = ax.figure.colorbar(shown, cax=ax.inset_axes((1.02, 0, 0.03, 1)))
-    bar.set_label(label)
-    bar.outline.set_linewidth(0.5)  # type: ignore[operator]
-    bar.ax.yaxis.set_major_locator(MaxNLocator(4))
-    bar.ax.yaxis.set_major_formatter(_plain_numbers())
-
-
-def _plain_numbers() -> ScalarFormatter:
-    numbers = ScalarFormatter(useMathText=True)
-    numbers.set_powerlimits((-3, 4))
-    return numbers
 
 
 def save(figure: Figure, path: str | Path, dpi: float = 300) -> Path:
@@ -365,10 +317,3 @@ def check_path(path: str | Path) -> Path:
     if not path.parent.is_dir():
         raise ValueError(f"path={str(path)!r}: there is no folder {str(path.parent)!r}")
     return path
-
-
-@contextmanager
-def style() -> Iterator[None]:
-    """Our text sizes and fonts, while drawing; nothing of it stays."""
-    with matplotlib.rc_context(STYLE):
-        yield

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
 import numpy as np
@@ -25,6 +25,69 @@ def image() -> cw.INR:
     """A random FFN: one image of 12x20, linear layers."""
     torch.manual_seed(1)
     return cw.as_inr(FFN(hidden=10, layers=3, scale=2.0, size=(12, 20)))
+
+
+class MapsCanvas:
+    """A canvas whose maps are given, ``{layer: (*neurons, height, width)}`` or a list of those, one a frame."""
+
+    def __init__(
+        self,
+        *frames: dict[str, np.ndarray],
+        pictures: np.ndarray | None = None,
+        chunk: int = 7,
+        rule: str = "xinc",
+    ) -> None:
+        self.given = [
+            {name: np.asarray(maps, np.float32) for name, maps in given.items()} for given in frames
+        ]
+        size = next(iter(self.given[0].values())).shape[-2:]
+        self.pictures = pictures
+        if pictures is None:
+            self.pictures = np.random.default_rng(0).random((len(frames), *size, 3), np.float32)
+        self.chunk, self.rule, self.device = chunk, rule, torch.device("cpu")
+        self.inr = SimpleNamespace(
+            size=size,
+            n_frames=len(frames),
+            truth=None,
+            name="given maps",
+            frame_index=lambda frame: range(len(frames))[frame],
+        )
+        layers = [self._layer(name, maps.shape[:-2]) for name, maps in self.given[0].items()]
+        self.layers = self.traced_layers = Layers(layers)
+        self.sweeps = 0
+
+    @staticmethod
+    def _layer(name: str, shape: tuple[int, ...]) -> Layer:
+        if len(shape) == 1:
+            return Layer(name, "linear", shape[0], 3)
+        return Layer(name, "conv2d", shape[0], shape[1], (2, 2), (3, 3))
+
+    def frame(self, frame: int = 0) -> np.ndarray:
+        return self.pictures[frame]
+
+    def reduce(
+        self, layer, function, frame: int = 0, *, granularity=None, rgb: str = "sum", progress=False
+    ) -> Iterator[tuple[np.ndarray, object]]:
+        found = self.layers.find(layer)
+        maps = self.given[frame][found.name]
+        assert granularity in (None, "kernel" if found.grid else "unit")
+        self.sweeps += 1
+        shape = maps.shape[:-2]
+        places = np.arange(np.prod(shape))
+        neurons = np.stack(np.unravel_index(places, shape), 1) if len(shape) > 1 else places
+        flat = maps.reshape(-1, *maps.shape[-2:])
+        for start in range(0, len(flat), self.chunk):
+            part = slice(start, start + self.chunk)
+            if callable(progress):
+                progress(start, len(flat))
+            yield neurons[part], function(torch.from_numpy(flat[part].copy()))
+
+    def iter(self, layer, frame: int = 0, *, progress=False):
+        yield from self.reduce(layer, lambda maps: maps.numpy(), frame, progress=progress)
+
+    def maps(self, layer, neurons, frame: int = 0) -> np.ndarray:
+        found = self.given[frame][self.layers.find(layer).name]
+        return found[tuple(np.asarray(neurons).reshape(len(neurons), -1).T)]
 
 
 class StepCanvas:

@@ -1,0 +1,472 @@
+"""How contributions are spread: pixels of a neuron, neurons of a pixel (XINC section 4.1, figures 4 and 5).
+
+Both need a threshold that only a whole layer decides, and a layer's contributions neither fit in memory nor need to be
+sorted. A first sweep adds up the totals and sorts some of the contributions into bins by the leading bits of their
+float32 pattern (patterns order like the numbers), which tells about where the threshold lies. A second sweep adds up
+every contribution above a narrow bracket around that place and looks at every single one within. Together they prove
+where the threshold is, or to which side of the bracket; then the bracket moves there. Where it is not there either
+(some giants that the sample missed), a sweep that bins every value says where it is.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+
+from canvaswidget import tables
+from canvaswidget.drawing import COLUMN, INK, colour_bar, new_axes, style
+from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
+from canvaswidget.tracing.layers import Layer
+
+FloatArray = npt.NDArray[np.float32]
+
+LEVELS = (0.1, 0.5)
+SHIFT = 16  # bits of a float32 below its bin: bins are 0.8% wide
+BINS = 2**15
+INFINITE = 0x7F80  # the first bin of what is no number
+# Every 31st value is put in a bin where there are many: an odd step meets all phases of a map, which repeats itself in
+# powers of two.
+STEP, FEW = 31, 2**16
+WIDTH = 2**15  # different float32 values in a bracket: 0.2% to 0.4% of the threshold
+WIDER = 4  # times that, where it is looked for again
+MAX_HELD = 2**23  # values whose pixels are remembered, a level; beyond, one more sweep counts
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """How a layer's contributions are spread over neurons and pixels.
+
+    Attributes
+    ----------
+    layer : Layer
+    frame : int
+    neuron_abs : (n,) or (n_in, n_out)
+        Sum over pixels of the absolute contributions.
+    pixel_abs : (height, width)
+        Sum over neurons of the absolute contributions.
+    pixels_per_neuron : (n,) or (n_in, n_out)
+        Number of pixels where the neuron's share of all absolute contributions to the pixel is larger than
+        ``1 / n_neurons``.
+    levels : (k,)
+        What may be left out: 0.1 asks for the largest contributions that make nine tenths of the layer's total.
+    thresholds : (k,)
+        The smallest of those contributions.
+    neurons_per_pixel : (k, height, width)
+        Number of neurons that contribute at least the threshold to the pixel; none in a layer that is dead.
+    """
+
+    layer: Layer
+    frame: int
+    neuron_abs: FloatArray
+    pixel_abs: FloatArray
+    pixels_per_neuron: npt.NDArray[np.int64]
+    levels: tuple[float, ...]
+    thresholds: FloatArray
+    neurons_per_pixel: npt.NDArray[np.int32]
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of neurons, dead ones counted."""
+        return self.neuron_abs.size
+
+    @property
+    def share_of_neurons(self) -> FloatArray:
+        """`neurons_per_pixel` as shares of all neurons."""
+        return (self.neurons_per_pixel / self.n_neurons).astype(np.float32)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Pixels per neuron, the neuron with the most first. Layers share axes: give the same `ax` to each."""
+        ax = ax or new_axes()
+        shares = np.sort(self.pixels_per_neuron.ravel())[::-1] / self.pixel_abs.size
+        places = np.arange(1, len(shares) + 1) / len(shares)
+        with style():
+            ax.plot(places, shares, lw=1.2, label=f"{self.layer.name} (n = {self.n_neurons:,})")
+            ax.set(xlim=(0, 1), xlabel="neurons, sorted (share of the layer)")
+            ax.set_ylim(0, max(ax.get_ylim()[1], float(shares.max(initial=0)) * 1.05))
+            ax.set_ylabel("pixels where the neuron\ngives more than its share")
+            ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+            ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+            ax.legend(frameon=False, fontsize=6, handlelength=1.2)
+        return ax
+
+    def plot_pixels(self, ax: Axes | None = None, level: float | None = None) -> Axes:
+        """Neurons per pixel as a heat map, for one of `levels` (the first)."""
+        height, width = self.pixel_abs.shape
+        place = self._place(self.levels[0] if level is None else level)
+        # Room for the colour bar and its label beside the frame, for the title above and the axis below.
+        ax = ax or new_axes(COLUMN, (COLUMN - 1.1) * height / width + 0.75)
+        with style():
+            shown = ax.imshow(self.share_of_neurons[place], vmin=0, cmap="viridis", interpolation="nearest")
+            ax.spines[:].set_visible(True)
+            ax.set(xlabel="x (pixels)", ylabel="y (pixels)")
+            part = f"{1 - self.levels[place]:.0%}"
+            title = f"{self.layer.name} (n = {self.n_neurons:,}): neurons that make {part}"
+            ax.set_title(title, color=INK, fontsize=6.5, loc="left")
+            colour_bar(ax, shown, "share of neurons")
+            ax.child_axes[-1].yaxis.set_major_formatter(PercentFormatter(1))
+        return ax
+
+    def _place(self, level: float) -> int:
+        if level not in self.levels:
+            raise ValueError(f"level={level!r}: expected one of {', '.join(map(str, self.levels))}")
+        return self.levels.index(level)
+
+    def _rows(self) -> list[list[str]]:
+        low, middle, high = np.percentile(self.pixels_per_neuron, (25, 50, 75))
+        rows = [
+            ["layer", self.layer.name],
+            ["frame", str(self.frame)],
+            ["neurons", f"{self.n_neurons:,}"],
+            [
+                "pixels per neuron: median (quartiles)",
+                f"{middle:,.0f} ({low:,.0f} to {high:,.0f}) of {self.pixel_abs.size:,}",
+            ],
+        ]
+        for level, threshold, counts in zip(
+            self.levels, self.thresholds, self.neurons_per_pixel, strict=True
+        ):
+            low, middle, high = np.percentile(counts, (25, 50, 75))
+            rows += [
+                [f"smallest contribution of those that make {1 - level:.0%}", f"{threshold:.4g}"],
+                [
+                    "neurons per pixel with at least that: median (quartiles)",
+                    f"{middle:,.0f} ({low:,.0f} to {high:,.0f})",
+                ],
+            ]
+        return rows
+
+    def __repr__(self) -> str:
+        return tables.text(["distribution", ""], self._rows())
+
+    def _repr_html_(self) -> str:
+        return tables.markup(["distribution", ""], self._rows())
+
+
+def distribution(
+    canvas: Canvas,
+    layer: LayerKey,
+    frame: int = 0,
+    levels: Sequence[float] = LEVELS,
+    *,
+    granularity: str | None = None,
+    progress: Progress = False,
+) -> Distribution:
+    """Count the pixels of every neuron and the neurons of every pixel.
+
+    Streaming, and exact up to the rounding of the totals: no sample decides a threshold, it only says where to look.
+    It takes two sweeps over the layer, and never more than six: more where very many contributions are equal, or
+    where a threshold is not where the sample says.
+
+    Parameters
+    ----------
+    canvas : Canvas
+    layer : str, int or Layer
+    frame : int
+    levels : sequence of float
+        Between 0 and 1: the part of the total that the smallest contributions make together, and that is left out.
+    granularity : {"unit", "kernel"}, optional
+    progress : bool or callable
+        As in :meth:`Canvas.iter`; it starts again with each sweep.
+
+    Raises
+    ------
+    ValueError
+        A level out of range, or a contribution that is infinite or no number.
+    """
+    chosen = tuple(float(level) for level in levels)
+    if not chosen or not all(0 < level < 1 for level in chosen):
+        raise ValueError(f"levels={levels!r}: expected one or more numbers between 0 and 1, such as {LEVELS}")
+    found, frame = canvas.traced_layers.find(canvas.layers.find(layer)), canvas.inr.frame_index(frame)
+    n_neurons = math.prod(found.shape_of(granularity))
+    height, width = canvas.inr.size
+
+    def sweep(function: Any) -> Any:
+        chunks = canvas.reduce(found, function, frame, granularity=granularity, progress=progress)
+        return (reduced for _, reduced in chunks)
+
+    totals = _totals(sweep(_Totals.of), n_neurons, height * width, found)
+    brackets = [_Bracket.around(totals, level, height * width) for level in chosen]
+    fair = torch.from_numpy((totals.pixel_abs / n_neurons).astype(np.float32)).to(canvas.device)
+    pixels_per_neuron: npt.NDArray[np.int64] | None = None
+    while pixels_per_neuron is None or not all(bracket.settled for bracket in brackets):
+        counts = np.zeros(n_neurons, np.int64)
+        asked = [bracket for bracket in brackets if not bracket.settled]
+        if any(bracket.misses > 1 for bracket in asked):
+            masses = np.zeros(BINS)
+            for part in sweep(_masses):
+                masses += part
+            for bracket in asked:
+                bracket.pin(masses)
+        counter = _Counter(None if pixels_per_neuron is not None else fair, asked)
+        done = 0
+        for own_pixels, parts in sweep(counter):
+            if own_pixels is not None:
+                counts[done : done + len(own_pixels)] = own_pixels
+                done += len(own_pixels)
+            for bracket, part in zip(asked, parts, strict=True):
+                bracket.add(part)
+        pixels_per_neuron = counts if pixels_per_neuron is None else pixels_per_neuron
+        for bracket in asked:
+            bracket.settle()
+    shape = found.shape_of(granularity)
+    return Distribution(
+        found,
+        frame,
+        totals.neuron_abs.reshape(shape),
+        totals.pixel_abs.reshape(height, width).astype(np.float32),
+        pixels_per_neuron.reshape(shape),
+        chosen,
+        np.array([bracket.threshold for bracket in brackets], np.float32),
+        np.stack([bracket.pixels.reshape(height, width) for bracket in brackets]),
+    )
+
+
+# --- the first sweep --------------------------------------------------------------------------------------
+
+
+class _Buffers(threading.local):
+    """Arrays that a thread uses again for each of its chunks: fresh ones cost more than the work on them."""
+
+    def __init__(self) -> None:
+        self.held: dict[tuple[str, torch.dtype], torch.Tensor] = {}
+
+    def like(self, values: torch.Tensor, name: str, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        buffer = self.held.get((name, dtype))
+        if buffer is None or buffer.numel() < values.numel() or buffer.device != values.device:
+            buffer = self.held[name, dtype] = torch.empty(values.numel(), dtype=dtype, device=values.device)
+        return buffer[: values.numel()].view(values.shape)
+
+    def magnitudes(self, maps: torch.Tensor) -> torch.Tensor:
+        """``(k, pixels)``, float32."""
+        flat = maps.flatten(1).float()
+        return torch.abs(flat, out=self.like(flat, "magnitudes"))
+
+
+@dataclass(frozen=True)
+class _Totals:
+    """Of a chunk, or of a whole layer: sums, and how many of some magnitudes have which leading bits."""
+
+    neuron_abs: Any
+    pixel_abs: Any
+    histogram: Any
+
+    @classmethod
+    def of(cls, maps: torch.Tensor) -> _Totals:
+        values = _buffers.magnitudes(maps)
+        some = values.view(torch.int32).flatten()[:: STEP if values.numel() > FEW else 1]
+        return cls(
+            values.sum(1).cpu().numpy(),
+            # In double precision: equal contributions must not exceed their own mean by rounding.
+            _over_neurons(values, np.float64),
+            torch.bincount(some >> SHIFT, minlength=BINS).cpu().numpy(),
+        )
+
+    @property
+    def total(self) -> float:
+        return float(self.neuron_abs.sum(dtype=np.float64))
+
+
+_buffers = _Buffers()
+
+
+def _over_neurons(values: torch.Tensor, dtype: Any) -> npt.NDArray[Any]:
+    """Sums over the first axis: on a CPU NumPy adds whole rows, several times faster than torch."""
+    return np.add.reduce(values.cpu().numpy(), axis=0, dtype=dtype)
+
+
+def _totals(chunks: Any, n_neurons: int, n_pixels: int, layer: Layer) -> _Totals:
+    totals = _Totals(np.zeros(n_neurons, np.float32), np.zeros(n_pixels), np.zeros(BINS, np.int64))
+    done = 0
+    for chunk in chunks:
+        totals.neuron_abs[done : done + len(chunk.neuron_abs)] = chunk.neuron_abs
+        done += len(chunk.neuron_abs)
+        np.add(totals.pixel_abs, chunk.pixel_abs, out=totals.pixel_abs)
+        np.add(totals.histogram, chunk.histogram, out=totals.histogram)
+    lost = int((~np.isfinite(totals.pixel_abs)).sum())
+    if lost:
+        raise ValueError(
+            f"layer={layer.name!r}: contributions to {lost:,} pixels are infinite or no numbers, so they have no shares"
+        )
+    return totals
+
+
+# --- the second sweep -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one chunk adds to a bracket."""
+
+    mass_above: float
+    pixels_above: npt.NDArray[np.int32]
+    within: npt.NDArray[np.int32]  # patterns of the values within, less that of the bracket's lower end
+    places: npt.NDArray[np.int32]  # their pixels
+
+
+@dataclass
+class _Bracket:
+    """A range of float32 patterns around a threshold, and what was found above and within it."""
+
+    target: float  # the sum of the values from the threshold up
+    low: int  # the pattern it begins with
+    n_pixels: int
+    width: int = WIDTH
+    threshold: float | None = None
+    settled: bool = False
+    misses: int = 0
+    pinned: bool = False
+    mass_above: float = 0.0
+    pixels: npt.NDArray[np.int32] = field(init=False)
+    within: npt.NDArray[np.int64] = field(init=False)
+    held: npt.NDArray[np.int32] = field(init=False)  # rows of pattern and pixel, as many as `n_held`
+    n_held: int = 0
+
+    def __post_init__(self) -> None:
+        self._empty()
+
+    @classmethod
+    def around(cls, totals: _Totals, level: float, n_pixels: int) -> _Bracket:
+        """Where the threshold lies if values are spread evenly within each bin."""
+        target = (1 - level) * totals.total
+        if not target:
+            return cls(0.0, 0, n_pixels, threshold=0.0, settled=True)
+        middles = ((np.arange(BINS, dtype=np.int32) << SHIFT) + (1 << SHIFT - 1)).view(np.float32)
+        masses = totals.histogram[:INFINITE] * middles[:INFINITE].astype(np.float64)
+        masses *= totals.total / (masses.sum() or 1)
+        place, missing = _bin_of(masses, target)
+        pattern = int((place + 1 - min(max(missing, 0), 1)) * (1 << SHIFT))
+        return cls(target, max(pattern - WIDTH // 2, 0), n_pixels)
+
+    def pin(self, masses: npt.NDArray[np.float64]) -> None:
+        """To the bin where the threshold is for certain, but for the rounding of sums."""
+        if self.threshold is None and self.misses > 1:
+            self.low, self.width, self.pinned = _bin_of(masses, self.target)[0] << SHIFT, 1 << SHIFT, True
+            self._empty()
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The smallest value within and the smallest above."""
+        if self.threshold is not None:
+            return self.threshold, self.threshold
+        patterns = np.array([self.low, min(self.low + self.width, INFINITE << SHIFT)], np.int32)
+        low, high = patterns.view(np.float32)
+        return float(low), float(high)
+
+    def add(self, part: _Part) -> None:
+        self.mass_above += part.mass_above
+        self.pixels += part.pixels_above
+        if not len(part.within):
+            return
+        self.within += np.bincount(part.within, minlength=self.width)
+        start, self.n_held = self.n_held, self.n_held + len(part.within)
+        if self.n_held > MAX_HELD:
+            self.held = np.empty((2, 0), np.int32)
+            return
+        # Into one array that grows: small ones kept from every chunk would settle in the gaps between the large ones
+        # and make the process grow by a map a chunk.
+        if self.n_held > self.held.shape[1]:
+            grown = np.empty((2, max(2 * self.n_held, 2**16)), np.int32)
+            grown[:, :start] = self.held[:, :start]
+            self.held = grown
+        self.held[:, start : self.n_held] = part.within, part.places
+
+    def settle(self) -> None:
+        """Find the threshold within, or move; know the pixels, or ask for one more sweep that counts them."""
+        if self.threshold is not None:
+            self.settled = True
+            return
+        patterns = np.arange(self.low, self.low + self.width, dtype=np.int64).astype(np.int32)
+        sums = self.within * patterns.view(np.float32).astype(np.float64)
+        reached = self.mass_above + np.cumsum(sums[::-1])[::-1]
+        if not self.pinned and not self.mass_above < self.target <= reached[0]:
+            self._move(up=self.mass_above >= self.target)
+            return
+        found = np.flatnonzero(self.within)
+        enough = reached[found] >= self.target
+        place = int(found[enough][-1] if enough.any() else found[0])
+        self.threshold = float(patterns[place : place + 1].view(np.float32)[0])
+        if self.n_held <= MAX_HELD:
+            within, places = self.held[:, : self.n_held]
+            self.pixels += np.bincount(places[within >= place], minlength=self.n_pixels).astype(np.int32)
+            self.held = np.empty((2, 0), np.int32)
+            self.settled = True
+        else:
+            self._empty()
+
+    def _move(self, up: bool) -> None:
+        """To the range beside, and wider."""
+        self.misses += 1
+        high, self.width = self.low + self.width, WIDER * self.width
+        if up:
+            self.low = high
+        else:
+            self.width = min(self.width, self.low) or 1
+            self.low -= self.width
+        self._empty()
+
+    def _empty(self) -> None:
+        self.mass_above, self.n_held = 0.0, 0
+        self.pixels = np.zeros(self.n_pixels, np.int32)
+        self.within = np.zeros(self.width, np.int64)
+        self.held = np.empty((2, 0), np.int32)
+
+
+def _bin_of(masses: npt.NDArray[np.float64], target: float) -> tuple[int, float]:
+    """The highest bin down to which there is enough, and which part of it is needed."""
+    above = np.cumsum(masses[::-1])[::-1]
+    enough = np.flatnonzero(above >= target)
+    place = int(enough[-1]) if len(enough) else int(np.flatnonzero(masses)[0]) if masses.any() else 0
+    return place, (target - (above[place] - masses[place])) / (masses[place] or 1)
+
+
+def _masses(maps: torch.Tensor) -> npt.NDArray[np.float64]:
+    """The sum of the magnitudes in each bin, every one counted."""
+    values = _buffers.magnitudes(maps).flatten().cpu().numpy()
+    return np.bincount(values.view(np.int32) >> SHIFT, weights=values, minlength=BINS).astype(np.float64)
+
+
+class _Counter:
+    """The second sweep's reduction: what exceeds a fair share, what lies above and within each bracket."""
+
+    def __init__(self, fair: torch.Tensor | None, brackets: Sequence[_Bracket]) -> None:
+        self.fair = fair
+        self.brackets = [(bracket.low, *bracket.ends) for bracket in brackets]
+
+    def __call__(self, maps: torch.Tensor) -> tuple[npt.NDArray[np.int64] | None, list[_Part]]:
+        values = _buffers.magnitudes(maps)
+        own_pixels = None
+        # Comparisons write floats: torch compares into booleans and adds those up several times slower.
+        marks = _buffers.like(values, "marks")
+        if self.fair is not None:
+            own_pixels = torch.gt(values, self.fair, out=marks).sum(1).long().cpu().numpy()
+        return own_pixels, [self._part(values, marks, *bracket) for bracket in self.brackets]
+
+    def _part(
+        self, values: torch.Tensor, marks: torch.Tensor, pattern: int, low: float, high: float
+    ) -> _Part:
+        torch.ge(values, high, out=marks)
+        pixels = _over_neurons(marks, np.float32).astype(np.int32)
+        mass = float(marks.mul_(values).sum(1).sum(dtype=torch.float64))
+        within = _between(values, low, high)
+        patterns = values.view(torch.int32).flatten()[within] - pattern
+        places = (within % values.shape[1]).int()
+        return _Part(mass, pixels, patterns.cpu().numpy(), places.cpu().numpy())
+
+
+def _between(values: torch.Tensor, low: float, high: float) -> torch.Tensor:
+    """Flat indices of the values in ``[low, high)``, few of many: on a CPU NumPy finds them several times faster."""
+    if values.device.type != "cpu":
+        return ((values >= low) & (values < high)).flatten().nonzero().flatten()
+    array = values.numpy()
+    marked = np.greater_equal(array, np.float32(low))
+    marked ^= np.greater_equal(array, np.float32(high))
+    return torch.from_numpy(np.flatnonzero(marked))

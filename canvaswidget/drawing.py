@@ -1,0 +1,86 @@
+"""What all drawings share: a page that a notebook shows, the text sizes of papers, colours, number formats.
+
+Figures are made as objects, never through pyplot, so that nobody's current figure is touched. Like `tables`, this
+module knows nothing of the package, so that a finding can draw itself without reaching for what shows it.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
+
+COLUMN = 3.3  # inches: the width of a column of a paper
+# Okabe and Ito's colours, without their yellow, which is too light for a line on white.
+CYCLE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+SCREEN_DPI = 100
+INK, QUIET = "#222222", "#777777"
+POSITIVE, NEGATIVE = "#b2182b", "#2166ac"
+STYLE: Any = {
+    "font.size": 7,
+    "axes.titlesize": 7.5,
+    "axes.labelsize": 7,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 4,
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,
+    "svg.fonttype": "none",
+    "font.family": "DejaVu Sans",
+    "axes.unicode_minus": True,
+}
+
+
+class Page(Figure):
+    """A figure that a notebook shows as it is, whether or not pyplot is set up there."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        picture = io.BytesIO()
+        with style():
+            self.savefig(picture, format="png", dpi=1.5 * SCREEN_DPI)
+        width, height = self.get_size_inches() * SCREEN_DPI
+        return picture.getvalue(), {"width": round(width), "height": round(height)}
+
+
+def colour_bar(ax: Axes, shown: Any, label: str) -> None:
+    """A thin colour bar beside the axes."""
+    bar = ax.figure.colorbar(shown, cax=ax.inset_axes((1.02, 0, 0.03, 1)))
+    bar.set_label(label)
+    bar.outline.set_linewidth(0.5)  # type: ignore[operator]
+    bar.ax.yaxis.set_major_locator(MaxNLocator(4))
+    bar.ax.yaxis.set_major_formatter(plain_numbers())
+
+
+def plain_numbers() -> ScalarFormatter:
+    """Numbers that stay short: powers of ten apart from the axis."""
+    numbers = ScalarFormatter(useMathText=True)
+    numbers.set_powerlimits((-3, 4))
+    return numbers
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Our text sizes and fonts, while drawing; nothing of it stays."""
+    with matplotlib.rc_context(STYLE):
+        yield
+
+
+def new_axes(width: float = COLUMN, height: float = 2.1) -> Axes:
+    """The axes of a new page, in inches."""
+    with style():
+        ax = Page(figsize=(width, height), layout="constrained").subplots()
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.set_prop_cycle(color=CYCLE)
+    return ax
