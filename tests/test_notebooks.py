@@ -26,11 +26,11 @@ def run(path: Path, folder: Path) -> list[dict[str, Any]]:
 
 
 def check_quickstart(shown: list[dict[str, Any]]) -> None:
-    widgets = [data for data in shown if WIDGET in data]
+    widgets = [place for place, data in enumerate(shown) if WIDGET in data]
     assert len(widgets) == 3
-    for data in widgets:
-        assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
-        assert data["text/plain"].startswith("CanvasWidget(")
+    for place in widgets:
+        assert shown[place]["text/plain"].startswith("CanvasWidget(")
+        assert base64.b64decode(shown[place + 1]["image/png"]).startswith(b"\x89PNG")
     assert sum("image/png" in data for data in shown) == len(widgets) + 1  # and the figure
     assert any("contribution" in data["text/plain"] and "text/html" in data for data in shown)
 

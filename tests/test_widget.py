@@ -16,7 +16,7 @@ import torch
 from matplotlib.figure import Figure
 
 import canvaswidget as cw
-from canvaswidget.widget import messages, traits, widget
+from canvaswidget.widget import messages, picture, traits, widget
 from canvaswidget.widget.widget import CanvasWidget
 from tests.canvases import StepCanvas, image, video
 from tests.test_messages import problems
@@ -434,18 +434,65 @@ def test_save(w: CanvasWidget, tmp_path) -> None:
         w.save(tmp_path / "a.png", width=0)
 
 
-def test_what_is_displayed_has_a_picture_for_where_no_kernel_runs(
+def displayed(w: CanvasWidget, monkeypatch) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+
+    def show(data: dict[str, Any], **keywords: Any) -> None:
+        assert keywords["raw"]
+        found.append({**data, "id": keywords.get("display_id")})
+
+    for module in (widget, picture):
+        monkeypatch.setattr(module, "display", show)
+    monkeypatch.setattr(picture, "update_display", show)
+    w._ipython_display_()
+    return found
+
+
+def test_below_the_live_view_is_a_picture_for_where_no_kernel_runs(
     w: CanvasWidget, monkeypatch, caplog
 ) -> None:
-    data, _ = w._repr_mimebundle_()
-    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == w.model_id
-    assert data["text/plain"] == repr(w)
-    assert base64.b64decode(data["image/png"]).startswith(PNG)
+    live, saved = displayed(w, monkeypatch)
+    assert live["application/vnd.jupyter.widget-view+json"]["model_id"] == w.model_id
+    assert live["text/plain"] == repr(w)
+    assert saved["id"] == w._picture
+    assert f'<div class="{w._picture}"><img src="data:image/png;base64,' in saved["text/html"]
+    assert 'alt="CanvasWidget(NeRV, 6 frames' in saved["text/html"]
+    assert base64.b64decode(saved["image/png"]).startswith(PNG)
     monkeypatch.setattr(widget, "snapshot", lambda *_: 1 / 0)
-    data, _ = w._repr_mimebundle_()
-    assert "image/png" not in data
-    assert "application/vnd.jupyter.widget-view+json" in data
+    assert len(displayed(w, monkeypatch)) == 1
     assert "could not be drawn" in caplog.text
+
+
+def test_the_picture_follows_the_view_once_it_rests(w: CanvasWidget, monkeypatch) -> None:
+    monkeypatch.setattr(picture, "QUIET", 0.05)
+
+    async def look() -> None:
+        found = displayed(w, monkeypatch)
+        first = found.pop()
+        found.clear()
+        w.time = 1
+        other = threading.Thread(target=lambda: setattr(w, "time", 2))
+        other.start()
+        other.join()
+        while not found:
+            await asyncio.sleep(0.01)
+        assert [part["id"] for part in found] == [first["id"]]
+        assert "time=2" in found[0]["text/plain"]
+        assert found[0]["image/png"] != first["image/png"]
+        w.time = 1
+        w.close()
+        await asyncio.sleep(0.1)
+        assert len(found) == 1
+
+    asyncio.run(look())
+
+
+def test_a_change_after_the_loops_end_is_nothing(w: CanvasWidget, monkeypatch) -> None:
+    async def look() -> None:
+        displayed(w, monkeypatch)
+
+    asyncio.run(look())
+    w.time = 1
 
 
 def test_repr(w: CanvasWidget) -> None:
@@ -457,11 +504,11 @@ def test_repr(w: CanvasWidget) -> None:
 # --- the end ------------------------------------------------------------------------------------------------
 
 
-def test_close_frees_the_model_and_the_widget() -> None:
+def test_close_frees_the_model_and_the_widget(monkeypatch) -> None:
     inr = video()
     w = CanvasWidget(inr, device="cpu")
     w.figure()
-    w._repr_mimebundle_()
+    displayed(w, monkeypatch)
     w._handle_custom_msg(request(1, kind="frame", time=0, source="reconstruction"), [])
     freed = [weakref.ref(w), weakref.ref(w.canvas), weakref.ref(inr), weakref.ref(inr.module)]
     w.close()

@@ -45,7 +45,7 @@ PRIORITIES = {
 }
 LONG_MAP, LONG_GRID = 5, 6
 LONG_SORTS = ("region", "total", "change")
-CALL_PRIORITY = 0
+CALL_PRIORITY, LATER_PRIORITY = 0, 10
 
 
 class Session:
@@ -171,6 +171,20 @@ class Session:
         except KeyboardInterrupt:
             self._worker.cancel(key)
             raise
+
+    def later(self, view: str, function: Callable[[Checkpoint], T], then: Callable[[T], None]) -> None:
+        """Run `function` on the worker when nothing else waits, and hand what it returns to `then`, there.
+
+        A newer wish of the same `view` replaces an older one.
+        """
+
+        def done(result: Any, error: BaseException | None, seconds: float) -> None:
+            if error is None:
+                then(result)
+            elif not isinstance(error, Cancelled):
+                log.error("%s could not be computed", view, exc_info=error)
+
+        self._worker.submit(Job(function, done, priority=LATER_PRIORITY, view=view))
 
     def replace(self, canvas: Any) -> None:
         """Answer about another canvas of the same INR; what is under way for the old one is cancelled."""

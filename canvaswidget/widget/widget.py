@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextvars
 import difflib
-import io
 import logging
 import weakref
 from copy import copy
@@ -16,6 +14,7 @@ from typing import Any, ClassVar
 
 import anywidget
 import traitlets
+from IPython.display import display
 from matplotlib.figure import Figure
 
 from canvaswidget import figures
@@ -24,13 +23,13 @@ from canvaswidget.tracing import Canvas, Layers, trace
 from canvaswidget.tracing.results import Ranked
 from canvaswidget.widget import traits, view
 from canvaswidget.widget.messages import FromKernel
+from canvaswidget.widget.picture import SavedPicture, Then
 from canvaswidget.widget.session import Session
 from canvaswidget.widget.snapshot import snapshot
 
 log = logging.getLogger(__name__)
 
 BUNDLE = "widget/static"
-FALLBACK_DPI = 100
 
 
 class CanvasWidget(anywidget.AnyWidget):
@@ -109,6 +108,7 @@ class CanvasWidget(anywidget.AnyWidget):
     )  # in the order they are checked: a neuron is one of a layer, a layer one of a rule
 
     _canvas = traitlets.Dict().tag(sync=True)
+    _picture = traitlets.Unicode().tag(sync=True)  # the class of what the live view hides
     rule = traits.RuleTrait()
     layer = traits.LayerTrait()
     time = traits.time_trait()
@@ -143,11 +143,15 @@ class CanvasWidget(anywidget.AnyWidget):
         self._esm, self._css = (_bundled(name) for name in ("widget.js", "widget.css"))
         canvas = _canvas_of(model, rule, device, memory, truth)
         self.facts = traits.Facts.of(canvas)
+        self._saved = SavedPicture(self._redraw)
         self._session = Session(canvas)
         self._traced: Canvas | None = None
         try:
             opening = self._opening(state)
-            super().__init__(rule=canvas.rule, _canvas=self.facts.on_wire(), **opening)
+            super().__init__(
+                rule=canvas.rule, _canvas=self.facts.on_wire(), _picture=self._saved.name, **opening
+            )
+            self.observe(self._saved.changed, list(self.VIEW))
         except BaseException:
             self._session.close()
             raise
@@ -193,7 +197,9 @@ class CanvasWidget(anywidget.AnyWidget):
         width : float
             In inches; text keeps its size. From 5 on, the panels stand in two columns.
         """
-        return self._draw(width, curve=True)
+        session, state = self._live, self._state()
+        drawn = session.call(lambda checkpoint: snapshot(session.arrays, state, True, checkpoint))
+        return figures.view_figure(drawn, width)
 
     def save(self, path: str | Path, width: float = 6.6, dpi: float = 300) -> None:
         """Write `figure` as PNG, PDF or SVG, as the name ends."""
@@ -207,6 +213,7 @@ class CanvasWidget(anywidget.AnyWidget):
     def close(self) -> None:
         """Free the model, the caches and the views. The traits can still be read."""
         if self._session is not None:
+            self._saved.stop()
             self._session.close()
             self._session = self._traced = None
         super().close()
@@ -222,25 +229,32 @@ class CanvasWidget(anywidget.AnyWidget):
         closed = ", closed" if self._session is None else ""
         return f"CanvasWidget({self.facts.title}, {kind} of {height}x{width}, {shown}{closed})"
 
-    def _repr_mimebundle_(self, **keywords: Any) -> Any:
-        """The live view; beside it a picture, for where no kernel runs."""
-        bundle = super()._repr_mimebundle_(**keywords)
-        if bundle is None or self._session is None:
-            return bundle
+    def _ipython_display_(self, **keywords: Any) -> None:
+        """The live view; below it a picture, for where no kernel runs. See `picture`."""
+        bundle = self._repr_mimebundle_()
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, None)
+        display(data or {"text/plain": repr(self)}, metadata=metadata, raw=True)
+        if self._session is None:
+            return
+        session, state = self._session, self._state()
         try:
-            picture = io.BytesIO()
-            self._draw(6.6, curve=False).savefig(picture, format="png", dpi=FALLBACK_DPI)
-            data = bundle[0] if isinstance(bundle, tuple) else bundle
-            data["image/png"] = base64.b64encode(picture.getvalue()).decode("ascii")
+            drawn = session.call(lambda checkpoint: snapshot(session.arrays, state, False, checkpoint))
+            self._saved.show(drawn, repr(self))
         except Exception:
             log.exception("the picture for reading without a kernel could not be drawn")
-        return bundle
 
-    def _draw(self, width: float, curve: bool) -> Figure:
-        state = {name: getattr(self, name) for name in self.VIEW}
-        session = self._live
-        drawn = session.call(lambda checkpoint: snapshot(session.arrays, state, curve, checkpoint))
-        return figures.view_figure(drawn, width)
+    def _redraw(self, then: Then) -> None:
+        """Compute what the picture shows, when nothing else is to be done."""
+        session, state, text = self._session, self._state(), repr(self)
+        if session is not None:
+            session.later(
+                "picture",
+                lambda checkpoint: snapshot(session.arrays, state, False, checkpoint),
+                lambda drawn: then(drawn, text),
+            )
+
+    def _state(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.VIEW}
 
     @property
     def _live(self) -> Session:

@@ -1,5 +1,6 @@
 // The anywidget front end: `initialize` once a model, `render` once a view.
 import type { AnyModel } from "@anywidget/types";
+import { h } from "./dom";
 import { createSession, type Session } from "./session";
 import type { Model, Traits } from "./store";
 import { createWidget } from "./widget";
@@ -34,6 +35,15 @@ function open(model: Model): { session: Session; close: () => void } {
   };
 }
 
+/** As long as this view is there, the picture below it is not: that is for where no kernel runs. */
+function hiding(picture: string): HTMLStyleElement {
+  return h(
+    "style",
+    {},
+    `.${picture}, .jp-OutputArea-child:has(> * > .${picture}) { display: none !important; }`,
+  );
+}
+
 function initialize({ model }: { model: AnyModel<Traits> }): () => void {
   return open(model as unknown as Model).close;
 }
@@ -44,7 +54,7 @@ function render({ model, el }: { model: AnyModel<Traits>; el: HTMLElement }): ()
   const session = known ?? (own as { session: Session }).session;
   const ending = new AbortController();
   session.views.value += 1;
-  el.append(createWidget(session, ending.signal));
+  el.append(hiding(String(model.get("_picture"))), createWidget(session, ending.signal));
   return () => {
     ending.abort();
     session.views.value -= 1;

@@ -4,6 +4,8 @@ import type { CanvasInfo, Maps, Region, Sort, Source } from "./messages";
 
 export interface Traits {
   _canvas: CanvasInfo | Record<string, never>;
+  /** The class of the picture that a saved notebook shows in place of this view. */
+  _picture: string;
   layer: string;
   time: number;
   neuron: number[] | null;
@@ -26,6 +28,7 @@ export interface Traits {
 
 const DEFAULTS: Traits = {
   _canvas: {},
+  _picture: "cw-picture",
   layer: "",
   time: 0,
   neuron: null,

@@ -70,3 +70,28 @@ def test_closed_widget_frees_its_model(open_notebook: Opener) -> None:
     notebook.widget.click_pixel(30, 40)
     notebook.execute(CLOSE)
     assert notebook.ask("module() is None")
+
+
+SAVED_PICTURES = """() => window.jupyterapp.shell.currentWidget.content.model.toJSON().cells
+  .flatMap(({outputs}) => outputs ?? []).map(({data}) => data?.["text/plain"] ?? "")
+  .filter(text => [text].flat().join("").startsWith("<picture of CanvasWidget("))"""
+
+
+def test_saved_notebook_shows_the_last_view_without_a_kernel(open_notebook: Opener) -> None:
+    notebook = open_notebook(cells=CELLS)
+    notebook.run_all()
+    view, page = notebook.widget, notebook.page
+    picture = page.locator("[class^=cw-picture-] img")
+    notebook.wait_for(lambda: len(page.evaluate(SAVED_PICTURES)), 1, "the number of pictures")
+    expect(picture).to_be_hidden()
+    view.click_pixel(30, 40)
+    notebook.wait_for(lambda: "pixel=(30, 40)" in page.evaluate(SAVED_PICTURES)[0], True, "the picture of it")
+    notebook.save()
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    notebook.open()
+    expect(picture).to_be_visible(timeout=TIMEOUT)
+    assert picture.evaluate("image => image.naturalWidth") > 500
+    assert "pixel=(30, 40)" in str(picture.get_attribute("alt"))
+    notebook.run_all()
+    assert notebook.widget.root.is_visible()
+    expect(picture).to_be_hidden()
