@@ -20,6 +20,7 @@ COLUMN = 3.3  # inches: the width of a column of a paper
 # Okabe and Ito's colours, without their yellow, which is too light for a line on white.
 CYCLE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 SCREEN_DPI = 100
+LETTERS = 46  # of a title in a column
 INK, QUIET = "#222222", "#777777"
 POSITIVE, NEGATIVE = "#b2182b", "#2166ac"
 STYLE: Any = {
@@ -84,3 +85,35 @@ def new_axes(width: float = COLUMN, height: float = 2.1) -> Axes:
         ax.spines[["top", "right"]].set_visible(False)
         ax.set_prop_cycle(color=CYCLE)
     return ax
+
+
+def new_picture(size: tuple[int, ...], width: float = COLUMN) -> Axes:
+    """The axes of a page that shows pixels: room for a colour bar beside them, for a title and for the axis."""
+    ax = new_axes(width, (width - 1.1) * size[0] / size[1] + 0.75)
+    ax.spines[:].set_visible(True)
+    return ax
+
+
+def new_pictures(
+    count: int, size: tuple[int, ...], columns: int = 2, width: float = 2 * COLUMN
+) -> list[Axes]:
+    """The axes of a page of pictures, each with room for a title, for the axis and for a colour bar."""
+    rows = -(-count // columns)
+    height = (width / columns - 1.1) * size[0] / size[1] + 0.75
+    with style():
+        page = Page(figsize=(width, rows * height), layout="constrained")
+        return list(page.subplots(rows, columns, squeeze=False).ravel()[:count])
+
+
+def heading(ax: Axes, *parts: str) -> None:
+    """A title in one line where it fits beside the axes, else a line for each part."""
+    line = ", ".join(parts)
+    with style():
+        ax.set_title(line if len(line) <= LETTERS else "\n".join(parts), color=INK, fontsize=6.5, loc="left")
+
+
+def pixels(ax: Axes) -> None:
+    """Label the axes of a picture."""
+    ax.set(xlabel="x (pixels)", ylabel="y (pixels)")
+    ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    ax.yaxis.set_major_locator(MaxNLocator(4, integer=True))

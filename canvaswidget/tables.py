@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from typing import ClassVar
 
 
 def text(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
@@ -36,3 +37,18 @@ def markup(
         f'<caption style="caption-side:bottom;text-align:left">{html.escape(note)}</caption>' if note else ""
     )
     return f"<table>{caption}<thead><tr>{line(head, 'th')}</tr></thead><tbody>{body}</tbody></table>"
+
+
+class Printed:
+    """Prints as a table of two columns, what and how much, in text and in HTML."""
+
+    title: ClassVar[str]
+
+    def _rows(self) -> list[list[str]]:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return text([self.title, ""], self._rows())
+
+    def _repr_html_(self) -> str:
+        return markup([self.title, ""], self._rows())

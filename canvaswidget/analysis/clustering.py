@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from canvaswidget.analysis.kmeans import MAX_STEPS, kmeans
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -19,8 +21,6 @@ Neuron = int | tuple[int, int]
 
 POOLED = 16  # maps are averaged to this many rows and columns before they are compared
 MAX_BYTES = 128 * 2**20  # of all pooled maps; beyond, they are pooled to half as many rows and columns
-MAX_STEPS = 60
-TOLERANCE = 1e-4  # relative change of the squared distances at which the clusters have settled
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def cluster(
     centres = np.zeros((k, rows * columns), np.float32)
     exemplars: tuple[Neuron, ...] = ()
     if len(points):
-        found, found_centres = _kmeans(points, k, seed, progress)
+        found, found_centres = kmeans(points, k, seed, progress)
         order = np.argsort(-np.bincount(found, minlength=len(found_centres)), kind="stable")
         found, found_centres = np.argsort(order)[found], found_centres[order]
         labels[alive] = found
@@ -193,25 +193,3 @@ def _neuron(
     nearest = indices[((points - centre) ** 2).sum(1).argmin()]
     neuron = tuple(int(part) for part in np.unravel_index(nearest, shape))
     return neuron[0] if len(neuron) == 1 else (neuron[0], neuron[1])
-
-
-def _kmeans(
-    points: npt.NDArray[np.float32], k: int, seed: int, progress: Progress | None
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float32]]:
-    """Labels and centres; a step at a time, so that `progress` can stop it."""
-    from sklearn.cluster import KMeans, kmeans_plusplus
-
-    rng = np.random.default_rng(seed)
-    sample = points[np.sort(rng.permutation(len(points))[: max(2000, 20 * k)])]
-    centres: Any = kmeans_plusplus(sample, min(k, len(sample)), random_state=seed)[0]
-    centres = np.unique(centres, axis=0)  # fewer where there are fewer different maps
-    labels, previous = np.zeros(len(points), np.intp), np.inf
-    for step in range(MAX_STEPS):
-        if progress is not None:
-            progress(step, MAX_STEPS)
-        fit: Any = KMeans(len(centres), init=centres, n_init=1, max_iter=1).fit(points)  # type: ignore[arg-type]
-        labels, centres = fit.labels_.astype(np.intp), fit.cluster_centers_
-        if previous - fit.inertia_ <= TOLERANCE * fit.inertia_:
-            break
-        previous = fit.inertia_
-    return labels, centres.astype(np.float32)

@@ -14,7 +14,7 @@ import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +22,9 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from canvaswidget import tables
-from canvaswidget.drawing import COLUMN, INK, colour_bar, new_axes, style
+from canvaswidget.analysis.sweeps import find
+from canvaswidget.drawing import colour_bar, heading, new_axes, new_picture, pixels, style
+from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.layers import Layer
 
@@ -41,8 +42,8 @@ WIDER = 4  # times that, where it is looked for again
 MAX_HELD = 2**23  # values whose pixels are remembered, a level; beyond, one more sweep counts
 
 
-@dataclass(frozen=True)
-class Distribution:
+@dataclass(frozen=True, eq=False, repr=False)
+class Distribution(Printed):
     """How a layer's contributions are spread over neurons and pixels.
 
     Attributes
@@ -64,6 +65,7 @@ class Distribution:
         Number of neurons that contribute at least the threshold to the pixel; none in a layer that is dead.
     """
 
+    title: ClassVar[str] = "distribution"
     layer: Layer
     frame: int
     neuron_abs: FloatArray
@@ -100,17 +102,13 @@ class Distribution:
 
     def plot_pixels(self, ax: Axes | None = None, level: float | None = None) -> Axes:
         """Neurons per pixel as a heat map, for one of `levels` (the first)."""
-        height, width = self.pixel_abs.shape
         place = self._place(self.levels[0] if level is None else level)
-        # Room for the colour bar and its label beside the frame, for the title above and the axis below.
-        ax = ax or new_axes(COLUMN, (COLUMN - 1.1) * height / width + 0.75)
+        ax = ax or new_picture(self.pixel_abs.shape)
         with style():
             shown = ax.imshow(self.share_of_neurons[place], vmin=0, cmap="viridis", interpolation="nearest")
-            ax.spines[:].set_visible(True)
-            ax.set(xlabel="x (pixels)", ylabel="y (pixels)")
             part = f"{1 - self.levels[place]:.0%}"
-            title = f"{self.layer.name} (n = {self.n_neurons:,}): neurons that make {part}"
-            ax.set_title(title, color=INK, fontsize=6.5, loc="left")
+            heading(ax, f"neurons that make {part} of {self.layer.name}", f"n = {self.n_neurons:,}")
+            pixels(ax)
             colour_bar(ax, shown, "share of neurons")
             ax.child_axes[-1].yaxis.set_major_formatter(PercentFormatter(1))
         return ax
@@ -143,12 +141,6 @@ class Distribution:
                 ],
             ]
         return rows
-
-    def __repr__(self) -> str:
-        return tables.text(["distribution", ""], self._rows())
-
-    def _repr_html_(self) -> str:
-        return tables.markup(["distribution", ""], self._rows())
 
 
 def distribution(
@@ -185,7 +177,7 @@ def distribution(
     chosen = tuple(float(level) for level in levels)
     if not chosen or not all(0 < level < 1 for level in chosen):
         raise ValueError(f"levels={levels!r}: expected one or more numbers between 0 and 1, such as {LEVELS}")
-    found, frame = canvas.traced_layers.find(canvas.layers.find(layer)), canvas.inr.frame_index(frame)
+    found, frame = find(canvas, layer, frame)
     n_neurons = math.prod(found.shape_of(granularity))
     height, width = canvas.inr.size
 

@@ -1,0 +1,158 @@
+"""Ways to divide a frame into regions: grid cells, instances, colours, edges.
+
+Each gives masks ``(r, height, width)``. `as_released` gives what the published notebooks of XINC computed instead, so
+that a reader can see what the difference does; it is documented with each function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.signal import oaconvolve
+from skimage.filters import gabor_kernel
+
+from canvaswidget.analysis.kmeans import kmeans
+
+Masks = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float32]
+
+CELLS = (4, 8)
+CLUSTERS = 32
+ORIENTATIONS = 6
+FREQUENCIES = (0.05, 0.1, 0.2, 0.4)  # cycles a pixel
+RELEASED_KERNELS = 6
+GREY = (0.2125, 0.7154, 0.0721)
+
+
+def grid(size: tuple[int, int], cells: tuple[int, int] = CELLS, as_released: bool = False) -> Masks:
+    """Rows and columns of rectangles that differ by at most a pixel in size.
+
+    Parameters
+    ----------
+    size : (height, width)
+    cells : (rows, columns)
+    as_released : bool
+        Interleaved combs instead: a region is all pixels that have the same ``(y mod rows, x mod columns)``. Each
+        reaches over the whole frame, so that no region is a place.
+    """
+    rows, columns = cells
+    if not (1 <= rows <= size[0] and 1 <= columns <= size[1]):
+        raise ValueError(f"cells={cells!r}: expected (rows, columns) within 1 and the frame's size {size}")
+    y, x = np.indices(size)
+    cell = y * rows // size[0] * columns + x * columns // size[1]
+    return _masks(y % rows * columns + x % columns if as_released else cell, rows * columns)
+
+
+def colours(picture: npt.ArrayLike, k: int = CLUSTERS, seed: int = 0) -> Masks:
+    """k-means of a picture's colours ``(height, width, 3)``; fewer regions where there are fewer colours."""
+    return _clustered(_checked_picture(picture), k, seed)
+
+
+def gabor(picture: npt.ArrayLike, k: int = CLUSTERS, seed: int = 0, as_released: bool = False) -> Masks:
+    """k-means of the pixels by their edges and texture: the magnitudes of 24 Gabor filters.
+
+    Six orientations of four frequencies, 0.05 to 0.4 cycles a pixel, of a grey picture in [0, 1]; the picture is
+    mirrored at its borders, and no kernel answers to a constant. Each filter's magnitudes are scaled to the same
+    spread, or the coarse ones would decide alone.
+
+    Parameters
+    ----------
+    picture : (height, width, 3)
+    k : int
+        Number of regions; there are fewer where there are fewer different pixels.
+    seed : int
+    as_released : bool
+        Six of the kernels only (those of the lowest frequency), their real parts, answering in unsigned bytes: what
+        is below 0 or above 255 wraps around.
+    """
+    grey = _checked_picture(picture) @ np.array(GREY, np.float32)
+    kernels = gabor_kernels()
+    if as_released:
+        answers = [_filtered(np.rint(grey * 255), kernel.real) for kernel in kernels[:RELEASED_KERNELS]]
+        features = np.stack(answers, -1).astype(np.int64).astype(np.uint8)
+    else:
+        features = np.stack([np.abs(_filtered(grey, kernel)) for kernel in kernels], -1)
+        features[features < 1e-6] = 0  # what rounding leaves of a constant
+        spread = features.std((0, 1))
+        features /= np.where(spread > 0, spread, 1)
+    return _clustered(features.astype(np.float32), k, seed)
+
+
+def gabor_kernels() -> list[npt.NDArray[np.complex128]]:
+    """24 complex kernels, the lowest frequency first, none of which answers to a constant."""
+    kernels = []
+    for frequency in FREQUENCIES:
+        for turn in range(ORIENTATIONS):
+            angle: Any = np.pi * turn / ORIENTATIONS
+            kernel = gabor_kernel(frequency, theta=angle)
+            envelope = np.abs(kernel)
+            kernels.append(kernel - envelope * (kernel.sum() / envelope.sum()))
+    return kernels
+
+
+def instances(
+    masks: npt.ArrayLike, size: tuple[int, int], frame: int = 0, n_frames: int = 1, as_released: bool = False
+) -> tuple[Masks, tuple[int, ...]]:
+    """Objects and the rest of the frame, from labels or from a mask each.
+
+    Parameters
+    ----------
+    masks : array
+        Integers ``(height, width)``: which instance a pixel belongs to, 0 for none; or booleans
+        ``(r, height, width)`` (or one mask alone), which may overlap. For a video either with one more axis in
+        front, the frames.
+    size, frame, n_frames
+        Of the canvas.
+    as_released : bool
+        The last region marks all objects where it should mark the rest.
+
+    Returns
+    -------
+    masks : (r, height, width)
+        Each instance, in the order of its label, and at last the rest; a region is empty where the instance is not
+        on this frame.
+    labels : tuple of int
+        Of the instances; 0 for the rest.
+    """
+    given = np.asarray(masks)
+    if given.dtype == bool and given.ndim == 2:
+        given = given[None]
+    axes = 3 if given.dtype == bool else 2
+    if given.dtype.kind not in "biu" or given.ndim not in (axes, axes + 1) or given.shape[-2:] != tuple(size):
+        raise ValueError(
+            f"masks: has shape {given.shape} and type {given.dtype}; expected integers (height, width) = {size}, or "
+            f"booleans (r, height, width), or either for each of {n_frames} frames"
+        )
+    labels = np.unique(given[given > 0]) if axes == 2 else np.arange(1, given.shape[-3] + 1)
+    if given.ndim == axes + 1:
+        if len(given) != n_frames:
+            raise ValueError(f"masks: are for {len(given)} frames; the INR has {n_frames}")
+        given = given[frame]
+    objects = given if axes == 3 else given == labels[:, None, None]
+    any_object = np.any(objects, axis=0, keepdims=True)
+    rest = any_object if as_released else ~any_object
+    return np.concatenate([objects, rest]), (*(int(label) for label in labels), 0)
+
+
+def _checked_picture(picture: npt.ArrayLike) -> FloatArray:
+    checked = np.asarray(picture, np.float32)
+    if checked.ndim != 3 or checked.shape[-1] != 3:
+        raise ValueError(f"picture: has shape {checked.shape}; expected (height, width, 3)")
+    return np.clip(checked, 0, 1)
+
+
+def _clustered(features: FloatArray, k: int, seed: int) -> Masks:
+    labels, centres = kmeans(features.reshape(-1, features.shape[-1]), k, seed)
+    return _masks(labels.reshape(features.shape[:2]), len(centres))
+
+
+def _masks(labels: npt.NDArray[Any], count: int) -> Masks:
+    return np.asarray(labels == np.arange(count)[:, None, None], bool)
+
+
+def _filtered(image: npt.NDArray[Any], kernel: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    edges: Sequence[tuple[int, int]] = [(length // 2, length // 2) for length in kernel.shape]
+    return oaconvolve(np.pad(image.astype(np.float64), edges, mode="symmetric"), kernel, mode="valid")

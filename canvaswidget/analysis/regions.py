@@ -1,0 +1,239 @@
+"""What neurons care about: space, colour, edges or objects (XINC section 4.3, figure 7).
+
+A neuron that writes everywhere alike gives each region a part of its total that is the region's part of the frame. By
+how much it departs from that, from region to region, tells how much it cares about them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+
+from canvaswidget.analysis import partitions
+from canvaswidget.analysis.partitions import Masks
+from canvaswidget.analysis.sweeps import find, region_sums
+from canvaswidget.drawing import colour_bar, heading, new_axes, new_picture, pixels, style
+from canvaswidget.tables import Printed
+from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
+from canvaswidget.tracing.layers import Layer
+
+FloatArray = npt.NDArray[np.float32]
+
+KINDS = ("grid", "colours", "gabor", "instances")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Regions(Printed):
+    """How each neuron's contribution departs from an even spread, for each way to divide the frame.
+
+    Attributes
+    ----------
+    layer : Layer
+    frame : int
+    masks : dict of str to (r, height, width)
+        The regions of each kind.
+    deltas : dict of str to (n, r) or (n_in, n_out, r)
+        For every neuron and region ``(actual - even) / even``: `actual` is the sum of the neuron's absolute map over
+        the region, `even` what it would be were its total spread evenly. 0 is even, 1 twice as much, -1 nothing at
+        all. nan for a dead neuron, and for an empty region.
+    as_released : bool
+    """
+
+    title: ClassVar[str] = "what neurons care about"
+    layer: Layer
+    frame: int
+    masks: dict[str, Masks]
+    deltas: dict[str, FloatArray]
+    as_released: bool = False
+
+    @property
+    def variances(self) -> dict[str, FloatArray]:
+        """Variance over the regions, for every neuron; nan for a dead one."""
+        return {kind: _variance(deltas) for kind, deltas in self.deltas.items()}
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Each kind's variances, sorted, the neuron that cares most first."""
+        ax = ax or new_axes()
+        with style():
+            for kind, variances in self.variances.items():
+                living = np.sort(variances[np.isfinite(variances)])[::-1]
+                if not len(living):
+                    continue
+                places = np.arange(1, len(living) + 1) / len(living)
+                count = int(self.masks[kind].any((1, 2)).sum())
+                ax.plot(places, np.maximum(living, 1e-12), lw=1.2, label=f"{kind} ({count} regions)")
+            ax.set_yscale("log")
+            ax.set_xlim(0, 1)
+            ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+            living_most = max((int(np.isfinite(v).sum()) for v in self.variances.values()), default=0)
+            ax.set(
+                xlabel="living neurons, sorted (share)",
+                ylabel="variance over regions\nof the departure from even",
+            )
+            heading(ax, self.layer.name, f"frame {self.frame}", f"n = {living_most:,}")
+            if ax.get_lines():
+                ax.legend(frameon=False, fontsize=6, handlelength=1.2)
+        return ax
+
+    def plot_regions(self, kind: str, ax: Axes | None = None) -> Axes:
+        """The regions of a kind, each in the colour of the layer's mean absolute departure from even."""
+        if kind not in self.masks:
+            raise ValueError(f"kind={kind!r}: expected one of {', '.join(map(repr, self.masks))}")
+        masks, deltas = self.masks[kind], self.deltas[kind]
+        per_region = np.abs(deltas.reshape(-1, deltas.shape[-1])).astype(np.float64)
+        counts = np.maximum(np.isfinite(per_region).sum(0), 1)
+        means = np.nansum(per_region, 0) / counts
+        shown = np.einsum("r,ryx->yx", means, masks) / np.maximum(masks.sum(0), 1)
+        ax = ax or new_picture(shown.shape)
+        with style():
+            image = ax.imshow(shown, cmap="viridis", vmin=0, interpolation="nearest")
+            heading(ax, f"{kind}: {self.layer.name}", f"frame {self.frame}")
+            pixels(ax)
+            colour_bar(ax, image, "mean |departure from even|")
+        return ax
+
+    def _rows(self) -> list[list[str]]:
+        rows = [["layer", self.layer.name], ["frame", str(self.frame)]]
+        for kind, variances in self.variances.items():
+            living = variances[np.isfinite(variances)]
+            low, middle, high = np.percentile(living, (25, 50, 75)) if len(living) else (np.nan,) * 3
+            count = int(self.masks[kind].any((1, 2)).sum())
+            rows.append(
+                [
+                    f"variance over {count} regions ({kind}): median (quartiles)",
+                    f"{middle:.3g} ({low:.3g} to {high:.3g})",
+                ]
+            )
+        sizes = [(int(np.isfinite(values).sum()), values.size) for values in self.variances.values()]
+        rows.append(["neurons", f"{sizes[0][1]:,} ({sizes[0][1] - max(sizes)[0]:,} dead)"])
+        if self.as_released:
+            rows.append(["", "as the published notebooks computed it"])
+        return rows
+
+
+def regions(
+    canvas: Canvas,
+    layer: LayerKey,
+    frame: int = 0,
+    by: Sequence[str] | str | Mapping[str, npt.ArrayLike] | None = None,
+    *,
+    masks: npt.ArrayLike | None = None,
+    cells: tuple[int, int] = partitions.CELLS,
+    k: int = partitions.CLUSTERS,
+    seed: int = 0,
+    as_released: bool = False,
+    granularity: str | None = None,
+    progress: Progress = False,
+) -> Regions:
+    """Measure how much each neuron cares about where, which colour, which edge and which object.
+
+    All kinds of regions are measured in one sweep over the layer.
+
+    Parameters
+    ----------
+    canvas : Canvas
+    layer : str, int or Layer
+    frame : int
+    by : sequence of {"grid", "colours", "gabor", "instances"}, or mapping of a name to masks, optional
+        Ways to divide the frame; by default the first three, and `instances` where there are `masks`. Colours and
+        edges are those of the model's own frame. Masks of your own are booleans ``(r, height, width)`` or integer
+        labels ``(height, width)``, each label a region.
+    masks : array, optional
+        Of the instances, as :func:`canvaswidget.analysis.partitions.instances` takes them.
+    cells : (rows, columns)
+        Of the grid.
+    k, seed : int
+        Regions of `colours` and `gabor`, and their random start.
+    as_released : bool
+        What the published notebooks computed: combs for a grid, six Gabor kernels in bytes, objects for the rest
+        (see :mod:`canvaswidget.analysis.partitions`), and absolute departures for all kinds but the grid.
+    granularity : {"unit", "kernel"}, optional
+    progress : bool or callable
+        As in :meth:`Canvas.iter`.
+    """
+    found, frame = find(canvas, layer, frame)
+    divided = divide(canvas, frame, by, masks, cells, k, seed, as_released)
+    sums = region_sums(canvas, found, np.concatenate(list(divided.values())), frame, granularity, progress)
+    deltas, start = {}, 0
+    for kind, kind_masks in divided.items():
+        part = sums.regions[:, start : start + len(kind_masks)]
+        start += len(kind_masks)
+        delta = departures(part, sums.total, kind_masks)
+        if as_released and kind != "grid":
+            delta = np.abs(delta)
+        deltas[kind] = delta.reshape(*found.shape_of(granularity), len(kind_masks))
+    return Regions(found, frame, divided, deltas, as_released)
+
+
+def divide(
+    canvas: Canvas,
+    frame: int,
+    by: Sequence[str] | str | Mapping[str, npt.ArrayLike] | None,
+    masks: npt.ArrayLike | None,
+    cells: tuple[int, int],
+    k: int,
+    seed: int,
+    as_released: bool,
+) -> dict[str, Masks]:
+    """The masks of each kind; see :func:`regions`."""
+    size = canvas.inr.size
+    if isinstance(by, Mapping):
+        return {name: _own(name, given, size) for name, given in by.items()}
+    if by is None:
+        by = KINDS if masks is not None else KINDS[:3]
+    kinds = [by] if isinstance(by, str) else list(by)
+    divided: dict[str, Masks] = {}
+    for kind in kinds:
+        if kind == "grid":
+            rows, columns = cells
+            divided[kind] = partitions.grid(size, (min(rows, size[0]), min(columns, size[1])), as_released)
+        elif kind == "colours":
+            divided[kind] = partitions.colours(canvas.frame(frame), k, seed)
+        elif kind == "gabor":
+            divided[kind] = partitions.gabor(canvas.frame(frame), k, seed, as_released)
+        elif kind == "instances":
+            if masks is None:
+                raise ValueError("masks=None: the kind 'instances' needs them")
+            divided[kind], _ = partitions.instances(masks, size, frame, canvas.inr.n_frames, as_released)
+        else:
+            raise ValueError(
+                f"by={kind!r}: expected one of {', '.join(map(repr, KINDS))}, or a mapping to masks"
+            )
+    if not divided:
+        raise ValueError(f"by={by!r}: expected at least one of {', '.join(map(repr, KINDS))}")
+    return divided
+
+
+def departures(sums: FloatArray, total: FloatArray, masks: Masks) -> FloatArray:
+    """``(actual - even) / even`` for sums ``(n, r)``; nan where `even` is 0."""
+    areas = masks.sum((1, 2)) / (masks.shape[1] * masks.shape[2])
+    even = total[:, None].astype(np.float64) * areas
+    with np.errstate(invalid="ignore"):
+        return np.where(even > 0, (sums - even) / np.where(even > 0, even, 1), np.nan).astype(np.float32)
+
+
+def _variance(deltas: FloatArray) -> FloatArray:
+    known = np.isfinite(deltas)
+    counts = known.sum(-1)
+    values = np.where(known, deltas, 0).astype(np.float64)
+    mean = values.sum(-1) / np.maximum(counts, 1)
+    squares = np.where(known, values - mean[..., None], 0) ** 2
+    return np.where(counts > 0, squares.sum(-1) / np.maximum(counts, 1), np.nan).astype(np.float32)
+
+
+def _own(name: str, given: npt.ArrayLike, size: tuple[int, int]) -> Masks:
+    masks = np.asarray(given)
+    if masks.dtype.kind in "iu" and masks.shape == tuple(size):
+        return masks == np.unique(masks)[:, None, None]
+    if masks.dtype == bool and masks.ndim == 3 and masks.shape[1:] == tuple(size):
+        return masks
+    raise ValueError(
+        f"by[{name!r}]: has shape {masks.shape} and type {masks.dtype}; expected booleans (r, height, width) or "
+        f"integers (height, width) = {size}"
+    )
