@@ -97,7 +97,7 @@ class StepCanvas:
 
     def __init__(self, rule: str = "xinc") -> None:
         size, truth = (4, 6), np.full((4, 4, 6, 3), 0.5, np.float32)
-        self.inr = SimpleNamespace(size=size, n_frames=4, truth=truth, name="steps")
+        self.inr = SimpleNamespace(size=size, n_frames=4, truth=truth, name="steps", frame_index=int)
         self.rule = rule
         self.device = "cpu"
         convolution = Layer("net.conv", "conv2d", 3, 4, (2, 3), (3, 3))
@@ -139,7 +139,8 @@ class StepCanvas:
                 progress(step, self.STEPS)
             yield part, self.maps(layer, part, frame)
 
-    def reduce(self, layer: str, function, frame: int = 0, progress=None):
+    def reduce(self, layer, function, frame: int = 0, granularity=None, progress=None):
+        layer = self.layers.find(layer).name
         for neurons, maps in self.iter(layer, frame, progress):
             yield neurons, function(torch.from_numpy(maps))
 

@@ -6,25 +6,47 @@
 """
 
 from canvaswidget.analysis import partitions
+from canvaswidget.analysis.clustering import (
+    Clusters,
+    Exemplars,
+    Stability,
+    cluster,
+    exemplars,
+    group,
+    stability,
+)
 from canvaswidget.analysis.distribution import Distribution, distribution
 from canvaswidget.analysis.intensity import Intensity, intensity
+from canvaswidget.analysis.matching import Matching, match
 from canvaswidget.analysis.motion import Motion, motion, optical_flow
 from canvaswidget.analysis.objects import Objects, ObjectsOverTime, objects, objects_over_time
 from canvaswidget.analysis.regions import Regions, regions
+from canvaswidget.analysis.vectors import Vectors, vectors
 
 __all__ = [
+    "Clusters",
     "Distribution",
+    "Exemplars",
     "Intensity",
+    "Matching",
     "Motion",
     "Objects",
     "ObjectsOverTime",
     "Regions",
+    "Stability",
+    "Vectors",
+    "cluster",
     "distribution",
+    "exemplars",
+    "group",
     "intensity",
+    "match",
     "motion",
     "objects",
     "objects_over_time",
     "optical_flow",
     "partitions",
     "regions",
+    "stability",
+    "vectors",
 ]

@@ -1,29 +1,33 @@
-"""Neurons of a layer grouped by where they write."""
+"""Neurons grouped by where they write (XINC section 4.5)."""
 
 from __future__ import annotations
 
 import importlib
+import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
+from canvaswidget.analysis.embedding import embed, methods
 from canvaswidget.analysis.kmeans import MAX_STEPS, kmeans
+from canvaswidget.analysis.vectors import Vectors, vectors
+from canvaswidget.drawing import CYCLE, INK, QUIET, heading, new_axes, style
+from canvaswidget.tracing.canvas import Canvas, LayerKey
+from canvaswidget.tracing.results import Neuron, show_neuron
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
+FloatArray = npt.NDArray[np.float32]
 Progress = Callable[[int, int], None]
-Neuron = int | tuple[int, int]
 
-POOLED = 16  # maps are averaged to this many rows and columns before they are compared
-MAX_BYTES = 128 * 2**20  # of all pooled maps; beyond, they are pooled to half as many rows and columns
+SEEDS = (0, 1, 2, 3, 4)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Clusters:
     """Groups of neurons whose maps look alike, the largest first.
 
@@ -37,17 +41,31 @@ class Clusters:
     counts : (k,) array
         Neurons in each cluster.
     centres : (k, rows, columns) array
-        The mean of each cluster's absolute maps, each scaled to [0, 1] and pooled.
+        The mean of each cluster's absolute maps, each scaled to [0, 1]: pooled, or averaged over regions.
     exemplars : tuple
         The neuron nearest to each centre; shorter than `k` where there were fewer different maps.
+    distances : array
+        From each neuron to the centre of its cluster; nan for a dead one.
+    kind, within : str
+        Of the vectors, and where k-means looked at them: ``"vectors"``, or the method of an embedding.
     """
 
     layer: str
     frame: int
     labels: npt.NDArray[np.int16]
     counts: npt.NDArray[np.int64]
-    centres: npt.NDArray[np.float32]
+    centres: FloatArray
     exemplars: tuple[Neuron, ...]
+    distances: FloatArray
+    kind: str = "pooled"
+    within: str = "vectors"
+
+    def nearest(self, number: int, count: int) -> tuple[Neuron, ...]:
+        """The neurons nearest to the centre of a cluster, the nearest first."""
+        places = np.flatnonzero(self.labels.ravel() == number)
+        order = places[np.argsort(self.distances.ravel()[places], kind="stable")][:count]
+        each = [tuple(int(part) for part in np.unravel_index(place, self.labels.shape)) for place in order]
+        return tuple(neuron[0] if len(neuron) == 1 else (neuron[0], neuron[1]) for neuron in each)
 
     def __repr__(self) -> str:
         dead = int((self.labels < 0).sum())
@@ -56,41 +74,148 @@ class Clusters:
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """The mean map of each cluster side by side, with its number and size."""
-        if ax is None:
-            from matplotlib.figure import Figure
-
-            ax = Figure(figsize=(6.6, 1.4), layout="constrained").subplots()
         k, rows, columns = self.centres.shape
-        strip = np.full((rows, k * (columns + 1) - 1), np.nan, np.float32)
+        ax = ax or new_axes(6.6, 0.6 + 6.0 / k * rows / columns if rows < columns else 1.4)
+        gap = max(1, columns // 16)
+        strip = np.full((rows, k * (columns + gap) - gap), np.nan, np.float32)
         for number, centre in enumerate(self.centres):
-            start = number * (columns + 1)
+            start = number * (columns + gap)
             strip[:, start : start + columns] = centre
-        image = ax.imshow(strip, vmin=0, cmap="viridis", interpolation="nearest")
-        ax.set_xticks(
-            [number * (columns + 1) + columns / 2 - 0.5 for number in range(k)],
-            [f"{number}\n({count:,})" for number, count in enumerate(self.counts)],
+        with style():
+            image = ax.imshow(strip, vmin=0, cmap="viridis", interpolation="nearest")
+            ax.set_xticks(
+                [number * (columns + gap) + columns / 2 - 0.5 for number in range(k)],
+                [f"{number}\n({count:,})" for number, count in enumerate(self.counts)],
+            )
+            ax.set_yticks([])
+            ax.tick_params(length=0)
+            ax.spines[:].set_visible(False)
+            ax.set_xlabel(f"cluster of {self.layer} (neurons)")
+            ax.figure.colorbar(image, ax=ax, label="mean |contribution|,\nscaled", pad=0.01)
+        return ax
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Exemplars:
+    """Maps of the neurons nearest to the centres of clusters.
+
+    Attributes
+    ----------
+    clusters : Clusters
+    neurons : tuple of tuples
+        Of each cluster that has any, the nearest first.
+    maps : tuple of (m, height, width) arrays
+    """
+
+    clusters: Clusters
+    neurons: tuple[tuple[Neuron, ...], ...]
+    maps: tuple[FloatArray, ...]
+
+    def __repr__(self) -> str:
+        shown = sum(map(len, self.neurons))
+        return f"Exemplars({self.clusters.layer}: {shown} maps of {len(self.neurons)} clusters)"
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """A sheet: a row for each cluster, the absolute maps of its neurons, each on its own scale."""
+        most = max(map(len, self.neurons), default=1)
+        height, width = self.maps[0].shape[1:] if self.maps else (1, 1)
+        gap_y, gap_x = 0.3 * height, 0.06 * width
+        each = 5.8 / most
+        tall = (each / (width + gap_x)) * (height + gap_y) * max(len(self.maps), 1)
+        ax = ax or new_axes(6.6, tall + 0.3)
+        with style():
+            for row, (neurons, maps) in enumerate(zip(self.neurons, self.maps, strict=True)):
+                top = row * (height + gap_y)
+                for column, (neuron, values) in enumerate(zip(neurons, maps, strict=True)):
+                    left = column * (width + gap_x)
+                    extent = (left, left + width, top + height, top)
+                    ax.imshow(np.abs(values), cmap="viridis", vmin=0, extent=extent, interpolation="nearest")
+                    ax.text(
+                        left + width / 2,
+                        top + height,
+                        show_neuron(neuron),
+                        va="top",
+                        ha="center",
+                        fontsize=5.5,
+                    )
+                number = self.clusters.labels[neurons[0]]
+                words = f"{number}\n({self.clusters.counts[number]:,})"
+                ax.text(-gap_x, top + height / 2, words, ha="right", va="center", fontsize=6.5)
+            ax.set(
+                xlim=(0, most * (width + gap_x)),
+                ylim=(max(len(self.maps), 1) * (height + gap_y), -0.02 * height),
+            )
+            ax.set_axis_off()
+            words = "neurons nearest to each cluster's centre, |maps|, each on its own scale"
+            ax.set_title(f"{self.clusters.layer}: {words}", color=INK, fontsize=6.5)
+        return ax
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Stability:
+    """How far clusters depend on their random start.
+
+    Attributes
+    ----------
+    layer, frame, k, kind
+        What was clustered.
+    seeds : tuple of int
+    scores : (s, s) array
+        Adjusted Rand index of the clusters of each two seeds: 1 for the same groups, about 0 for chance.
+    """
+
+    layer: str
+    frame: int
+    k: int
+    kind: str
+    seeds: tuple[int, ...]
+    scores: FloatArray
+
+    @property
+    def pairs(self) -> FloatArray:
+        """The scores of different seeds."""
+        return self.scores[np.triu_indices(len(self.seeds), 1)]
+
+    def __repr__(self) -> str:
+        return (
+            f"Stability({self.layer}, frame {self.frame}, {self.k} clusters by {self.kind}: adjusted Rand index "
+            f"{self.pairs.mean():.2f} ({self.pairs.min():.2f} to {self.pairs.max():.2f}) over {len(self.seeds)} seeds)"
         )
-        ax.set_yticks([])
-        ax.tick_params(length=0)
-        ax.spines[:].set_visible(False)
-        ax.set_xlabel(f"cluster of {self.layer} (neurons)")
-        ax.figure.colorbar(image, ax=ax, label="mean |contribution|,\nscaled", pad=0.01)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """A histogram of the scores."""
+        ax = ax or new_axes(height=1.7)
+        with style():
+            ax.hist(
+                self.pairs,
+                bins=np.linspace(min(0.0, float(self.pairs.min())), 1, 21).tolist(),
+                color=CYCLE[0],
+            )
+            ax.axvline(0, color=QUIET, lw=0.8)
+            ax.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+            ax.set(xlabel="adjusted Rand index (0: chance)", ylabel=f"pairs of {len(self.seeds)} seeds")
+            heading(ax, self.layer, f"{self.k} clusters by {self.kind}")
         return ax
 
 
 def cluster(
-    canvas: Any, layer: Any, k: int, frame: int = 0, seed: int = 0, progress: Progress | None = None
+    canvas: Canvas,
+    layer: LayerKey,
+    k: int,
+    frame: int = 0,
+    seed: int = 0,
+    progress: Progress | None = None,
+    *,
+    kind: str = "pooled",
+    within: str = "vectors",
+    granularity: str | None = None,
 ) -> Clusters:
     """Group a layer's neurons by k-means on what their maps look like.
-
-    Each neuron's absolute map is scaled to [0, 1] and averaged to a 16 x 16 grid, so that neurons meet by
-    where they write, not by how much.
 
     Parameters
     ----------
     canvas : Canvas
-    layer : str or int
-        Name, unique part of it, or index.
+    layer : str, int or Layer
     k : int
         Number of clusters.
     frame : int
@@ -98,98 +223,119 @@ def cluster(
         Of the first centres; the same seed gives the same clusters.
     progress : callable, optional
         ``progress(done, total)`` is called between chunks and between steps of k-means; it may raise to stop.
+    kind : {"pooled", "colours", "gabor"}
+        Of the vectors; see :func:`canvaswidget.analysis.vectors`.
+    within : {"vectors", "pca", "tsne", "umap"}
+        Where k-means looks: at the vectors, or, as the published code does, at their places in a plane, where
+        distances say less. UMAP needs the package `umap-learn`.
+    granularity : {"unit", "kernel"}, optional
 
     Returns
     -------
     Clusters
     """
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-        raise ValueError(f"k={k!r}: expected a number of clusters, at least 1")
-    shape, name = _layer_of(canvas, layer)
+    _check_count("k", k)
     # Importing takes a second; beside the sweep it costs nothing, and nobody who waits for `progress` waits for it.
     loading = threading.Thread(target=importlib.import_module, args=("sklearn.cluster",), daemon=True)
     loading.start()
-    features, alive = pooled_maps(canvas, layer, shape, frame, progress)
+    found = vectors(canvas, layer, kind, frame, granularity=granularity, progress=progress or False)
     while loading.is_alive():
         loading.join(0.02)
         if progress is not None:
             progress(0, MAX_STEPS)
-    rows, columns = features.shape[1:]
-    points = features[alive].reshape(int(alive.sum()), rows * columns)
+    return group([found], k, seed, progress, within=within)[0]
 
-    labels = np.full(alive.size, -1, np.int16)
-    counts = np.zeros(k, np.int64)
-    centres = np.zeros((k, rows * columns), np.float32)
-    exemplars: tuple[Neuron, ...] = ()
+
+def group(
+    sources: Sequence[Vectors],
+    k: int,
+    seed: int = 0,
+    progress: Progress | None = None,
+    *,
+    within: str = "vectors",
+) -> list[Clusters]:
+    """Group the neurons of several layers, seeds or models together, by their vectors.
+
+    Returns
+    -------
+    list of Clusters
+        One for each of `sources`; cluster 3 of one is cluster 3 of the others. The largest of all comes first.
+    """
+    _check_count("k", k)
+    if not sources or len({(source.kind, source.values.shape[1]) for source in sources}) > 1:
+        raise ValueError("sources: expected one or more vectors, all of the same kind and length")
+    if within not in ("vectors", *methods()):
+        known = ", ".join(map(repr, ("vectors", *methods())))
+        raise ValueError(f"within={within!r}: expected one of {known}")
+    values = np.concatenate([source.values[source.alive] for source in sources])
+    points = values if within == "vectors" or not len(values) else embed(values, within, seed)
+    labels, distances = np.zeros(len(values), np.intp), np.zeros(len(values), np.float32)
+    centres = np.zeros((k, values.shape[1]), np.float32)
     if len(points):
-        found, found_centres = kmeans(points, k, seed, progress)
-        order = np.argsort(-np.bincount(found, minlength=len(found_centres)), kind="stable")
-        found, found_centres = np.argsort(order)[found], found_centres[order]
-        labels[alive] = found
-        counts[: len(order)] = np.bincount(found, minlength=len(order))
-        centres[: len(order)] = found_centres
-        indices = np.flatnonzero(alive)
-        exemplars = tuple(
-            _neuron(indices[found == number], points[found == number], centre, shape)
-            for number, centre in enumerate(found_centres)
-            if counts[number]
-        )
-    return Clusters(
-        name, int(frame), labels.reshape(shape), counts, centres.reshape(k, rows, columns), exemplars
+        labels, middles = kmeans(points, k, seed, progress)
+        order = np.argsort(-np.bincount(labels, minlength=len(middles)), kind="stable")
+        labels, middles = np.argsort(order)[labels], middles[order]
+        distances = np.sqrt(((points - middles[labels]) ** 2).sum(1))
+        for number in range(len(middles)):
+            if (labels == number).any():
+                centres[number] = values[labels == number].mean(0)
+    parts, start = [], 0
+    for source in sources:
+        part = slice(start, start + int(source.alive.sum()))
+        start = part.stop
+        parts.append(_clusters(source, k, labels[part], distances[part], centres, within))
+    return parts
+
+
+def exemplars(canvas: Canvas, clusters: Clusters, count: int = 5) -> Exemplars:
+    """Compute the maps of the neurons nearest to each cluster's centre."""
+    _check_count("count", count)
+    filled = [number for number in range(len(clusters.counts)) if clusters.counts[number]]
+    neurons = tuple(clusters.nearest(number, count) for number in filled)
+    maps = tuple(canvas.maps(clusters.layer, each, clusters.frame) for each in neurons)
+    return Exemplars(clusters, neurons, maps)
+
+
+def stability(source: Vectors, k: int, seeds: Sequence[int] = SEEDS, *, within: str = "vectors") -> Stability:
+    """Compare the clusters of different random starts."""
+    from sklearn.metrics import adjusted_rand_score
+
+    if len(seeds) < 2:
+        raise ValueError(f"seeds={list(seeds)!r}: expected at least two")
+    every = [group([source], k, seed, within=within)[0].labels.ravel()[source.alive] for seed in seeds]
+    scores = np.eye(len(seeds), dtype=np.float32)
+    for one, other in itertools.combinations(range(len(seeds)), 2):
+        scores[one, other] = scores[other, one] = adjusted_rand_score(every[one], every[other])
+    return Stability(source.layer.name, source.frame, k, source.kind, tuple(seeds), scores)
+
+
+def _clusters(
+    source: Vectors,
+    k: int,
+    found: npt.NDArray[np.intp],
+    distances: FloatArray,
+    centres: FloatArray,
+    within: str,
+) -> Clusters:
+    labels = np.full(len(source.alive), -1, np.int16)
+    labels[source.alive] = found
+    every = np.full(len(source.alive), np.nan, np.float32)
+    every[source.alive] = distances
+    clusters = Clusters(
+        source.layer.name,
+        source.frame,
+        labels.reshape(source.shape),
+        np.bincount(found, minlength=k),
+        centres[:, source.cells],
+        (),
+        every.reshape(source.shape),
+        source.kind,
+        within,
     )
+    nearest = [clusters.nearest(number, 1) for number in range(k) if clusters.counts[number]]
+    return Clusters(**{**vars(clusters), "exemplars": tuple(neuron for (neuron,) in nearest)})
 
 
-def _layer_of(canvas: Any, layer: Any) -> tuple[tuple[int, ...], str]:
-    found = canvas.layers[layer]
-    return tuple(found.neurons), found.name
-
-
-def pooled_maps(
-    canvas: Any, layer: Any, shape: tuple[int, ...], frame: int, progress: Progress | None
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-    """``(n, rows, columns)``: each neuron's scaled and pooled map; and which neurons are alive, in C order."""
-    count = int(np.prod(shape))
-    side = POOLED if count * POOLED**2 * 4 <= MAX_BYTES else POOLED // 2
-    features = np.zeros((count, 1, 1), np.float32)
-    alive = np.zeros(count, bool)
-    for neurons, maps in canvas.iter(layer, frame=frame, progress=progress):
-        magnitude = np.abs(np.asarray(maps, np.float32))
-        height, width = magnitude.shape[1:]
-        if features.shape[1:] == (1, 1):
-            features = np.zeros((count, min(side, height), min(side, width)), np.float32)
-        low = magnitude.min((1, 2))
-        span = magnitude.max((1, 2)) - low
-        pooled = _block_means(magnitude, features.shape[1:])
-        indices = _flat(np.asarray(neurons), shape)
-        alive[indices] = span > 0
-        features[indices] = (pooled - low[:, None, None]) / np.where(span > 0, span, 1)[:, None, None]
-    return features, alive
-
-
-def _block_means(maps: npt.NDArray[np.float32], size: tuple[int, ...]) -> npt.NDArray[np.float32]:
-    """Means over a grid of blocks that differ by at most a pixel in size."""
-    starts = [
-        np.linspace(0, length, parts + 1).astype(int)[:-1]
-        for length, parts in zip(maps.shape[1:], size, strict=True)
-    ]
-    sums = np.add.reduceat(np.add.reduceat(maps, starts[0], axis=1), starts[1], axis=2)
-    lengths = [np.diff([*start, length]) for start, length in zip(starts, maps.shape[1:], strict=True)]
-    return (sums / np.outer(*lengths)).astype(np.float32)
-
-
-def _flat(neurons: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[np.intp]:
-    if neurons.ndim == 1:
-        return neurons.astype(np.intp)
-    return np.asarray(np.ravel_multi_index(tuple(neurons.T.astype(np.intp)), shape))
-
-
-def _neuron(
-    indices: npt.NDArray[np.intp],
-    points: npt.NDArray[np.float32],
-    centre: npt.NDArray[np.float32],
-    shape: tuple[int, ...],
-) -> Neuron:
-    """The neuron whose point is nearest to the centre."""
-    nearest = indices[((points - centre) ** 2).sum(1).argmin()]
-    neuron = tuple(int(part) for part in np.unravel_index(nearest, shape))
-    return neuron[0] if len(neuron) == 1 else (neuron[0], neuron[1])
+def _check_count(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{name}={value!r}: expected a whole number, at least 1")

@@ -7,10 +7,10 @@ from typing import Any, cast
 
 import numpy as np
 
+from canvaswidget.analysis.embedding import methods
 from canvaswidget.figures import palettes
 from canvaswidget.widget import view
 from canvaswidget.widget.arrays import Arrays, Chosen, absolute_sum, neuron_at, place_of
-from canvaswidget.widget.embedding import methods
 from canvaswidget.widget.levels import colours, fitted, quantise
 from canvaswidget.widget.messages import (
     Answer,

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from canvaswidget.analysis.clustering import Clusters, cluster, pooled_maps
+from canvaswidget.analysis.clustering import Clusters, cluster
+from canvaswidget.analysis.embedding import embed
+from canvaswidget.analysis.vectors import pooled_maps
 from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.results import Ranked
 from canvaswidget.widget import view
 from canvaswidget.widget.cache import ByteCache
-from canvaswidget.widget.embedding import embed
 from canvaswidget.widget.levels import Bytes, Floats, check_finite, fitted, quantise, shrink
 from canvaswidget.widget.region import Region
 from canvaswidget.widget.view import Neuron
@@ -266,7 +267,7 @@ class Arrays:
             return known
         features, alive = self.cache.remember(
             (self.canvas.rule, "features", layer.name, time),
-            lambda: pooled_maps(self.canvas, layer.name, layer.neurons, time, checkpoint),
+            lambda: pooled_maps(self.canvas, layer.name, layer.neurons, time, checkpoint)[:2],
         )
         future = self._embeddings.get(key)
         if future is None:

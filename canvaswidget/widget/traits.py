@@ -7,11 +7,11 @@ from typing import Any, NamedTuple, cast
 
 import traitlets
 
+from canvaswidget.analysis.embedding import methods
 from canvaswidget.figures import palettes
 from canvaswidget.tracing.layers import Layers
 from canvaswidget.tracing.rules import RULES
 from canvaswidget.widget import view
-from canvaswidget.widget.embedding import methods
 from canvaswidget.widget.messages import CanvasInfo
 from canvaswidget.widget.region import checked_region
 

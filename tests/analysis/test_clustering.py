@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import itertools
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 import canvaswidget as cw
-from canvaswidget.analysis.clustering import POOLED, _block_means, cluster
-from canvaswidget.tracing.layers import Layer, Layers
-from tests.canvases import video
+from canvaswidget.analysis.clustering import cluster, exemplars, group, stability
+from canvaswidget.analysis.matching import match
+from canvaswidget.analysis.vectors import POOLED, block_means, vectors
+from tests.canvases import MapsCanvas, image, video
 
 
-class Blobs:
+class Blobs(MapsCanvas):
     """Neurons that write into one of three corners, with random strengths; every tenth one is dead."""
 
     def __init__(self, n: int = 60, size: tuple[int, int] = (37, 50)) -> None:
         rng = np.random.default_rng(0)
-        self.layers = Layers([Layer("net.0", "linear", n, 3)])
         self.corner = np.where(np.arange(n) % 10 == 9, -1, rng.choice(3, n, p=[0.2, 0.5, 0.3]))
         y, x = np.mgrid[: size[0], : size[1]]
         corners = [(0, 0), (0, size[1]), (size[0], 0)]
         blobs = np.stack([np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / 200) for cy, cx in corners])
         strength = rng.normal(size=(n, 1, 1)) * 10.0 ** rng.integers(-4, 4, (n, 1, 1))
-        self.maps = (strength * blobs[self.corner]).astype(np.float32)
-        self.maps[self.corner < 0] = 0.25
-        self.inr = SimpleNamespace(size=size)
+        maps = (strength * blobs[self.corner]).astype(np.float32)
+        maps[self.corner < 0] = 0.25
+        # Each corner in a colour of its own, so that regions of colour tell them apart too.
+        picture = blobs.transpose(1, 2, 0) > 0.2
+        super().__init__({"net.0": maps}, chunk=15, pictures=picture[None].astype(np.float32))
 
-    def iter(self, layer, frame=0, progress=None):
-        for step, part in enumerate(np.array_split(np.arange(len(self.maps)), 4)):
-            if progress:
-                progress(step, 4)
-            yield part, self.maps[part]
+    @property
+    def maps_given(self) -> np.ndarray:
+        return self.given[0]["net.0"]
 
 
 def test_neurons_that_write_alike_meet_whatever_their_strength_and_sign() -> None:
@@ -51,13 +51,15 @@ def test_neurons_that_write_alike_meet_whatever_their_strength_and_sign() -> Non
 
 def test_more_clusters_than_different_maps_and_none_at_all() -> None:
     canvas = Blobs()
-    canvas.maps[canvas.corner >= 0] = np.sign(canvas.maps[canvas.corner >= 0]) * (canvas.maps[0] != 0)
-    canvas.maps[0] = np.arange(37 * 50).reshape(37, 50)
-    canvas.maps[1:] = 0
+    canvas.maps_given[canvas.corner >= 0] = np.sign(canvas.maps_given[canvas.corner >= 0]) * (
+        canvas.maps_given[0] != 0
+    )
+    canvas.maps_given[0] = np.arange(37 * 50).reshape(37, 50)
+    canvas.maps_given[1:] = 0
     found = cluster(canvas, 0, 4)
     assert found.counts.tolist() == [1, 0, 0, 0]
     assert found.exemplars == (0,)
-    canvas.maps[:] = 3
+    canvas.maps_given[:] = 3
     found = cluster(canvas, 0, 4)
     assert found.counts.tolist() == [0, 0, 0, 0]
     assert (found.labels == -1).all()
@@ -81,7 +83,7 @@ def test_kernels_of_a_real_canvas() -> None:
 def test_progress_may_stop_it_in_any_phase() -> None:
     told: list[tuple[int, int]] = []
     cluster(Blobs(), 0, 3, progress=lambda done, total: told.append((done, total)))
-    assert told[:4] == [(0, 4), (1, 4), (2, 4), (3, 4)]
+    assert told[:4] == [(0, 60), (15, 60), (30, 60), (45, 60)]
     assert len(told) > 5
     for when in range(len(told)):
         left = iter(range(when))
@@ -94,10 +96,10 @@ def test_progress_may_stop_it_in_any_phase() -> None:
             cluster(Blobs(), 0, 3, progress=stop)
 
 
-def test_block_means_of_any_size() -> None:
+def testblock_means_of_any_size() -> None:
     maps = np.random.default_rng(0).random((2, 7, 5), np.float32)
-    assert np.allclose(_block_means(maps, (7, 5)), maps)
-    found = _block_means(maps, (2, 2))
+    assert np.allclose(block_means(maps, (7, 5)), maps)
+    found = block_means(maps, (2, 2))
     assert np.allclose(found[:, 0, 1], maps[:, :3, 2:].mean((1, 2)))
     assert np.allclose(found[:, 1, 0], maps[:, 3:, :2].mean((1, 2)))
 
@@ -106,3 +108,133 @@ def test_block_means_of_any_size() -> None:
 def test_k_is_a_number_of_clusters(k) -> None:
     with pytest.raises(ValueError, match="k="):
         cluster(Blobs(), 0, k)
+
+
+@pytest.mark.parametrize("kind", ["pooled", "colours", "gabor"])
+@pytest.mark.parametrize("make", [video, image])
+@pytest.mark.parametrize("rule", ["xinc", "gated"])
+def test_vectors_against_each_map_on_its_own(kind: str, make, rule: str) -> None:
+    canvas = cw.trace(make(), rule=rule, device="cpu")
+    for granularity in (None, "unit"):
+        found = vectors(canvas, -1, kind, k=4, granularity=granularity)
+        maps = np.abs(np.concatenate([maps for _, maps in canvas.iter(-1, granularity=granularity)]))
+        assert found.alive.all()
+        assert np.allclose(found.strength, maps.sum((1, 2)), rtol=1e-4)
+        scaled = maps - maps.min((1, 2), keepdims=True)
+        scaled /= scaled.max((1, 2), keepdims=True)
+        if kind == "pooled":
+            expected = block_means(scaled, found.cells.shape)
+        else:
+            expected = np.stack(
+                [scaled[:, found.cells == region].mean(1) for region in range(found.cells.max() + 1)], -1
+            )
+        assert np.allclose(found.values, expected.reshape(len(maps), -1), atol=1e-4)
+    assert "living neurons" in repr(found)
+
+
+@pytest.mark.parametrize("kind", ["pooled", "colours", "gabor"])
+@pytest.mark.parametrize("within", ["vectors", "pca", "tsne"])
+def test_every_kind_and_place_finds_the_corners(kind: str, within: str) -> None:
+    canvas = Blobs()
+    found = cluster(canvas, "net.0", 3, kind=kind, within=within)
+    if kind == "gabor":  # edges alone do not tell corners apart; that it runs is all
+        assert found.counts.sum() == 54
+        return
+    for number in range(3):
+        assert len(set(canvas.corner[found.labels == number])) == 1
+    assert np.isnan(found.distances[canvas.corner < 0]).all()
+    found.plot()
+
+
+def test_several_layers_share_clusters() -> None:
+    one, other = Blobs(), Blobs()
+    order = np.random.default_rng(1).permutation(60)
+    other.given[0]["net.0"] = other.maps_given[order] * 3
+    first, second = group([vectors(canvas, 0) for canvas in (one, other)], 3)
+    assert (first.labels[order] == second.labels).all()
+    assert (first.counts == second.counts).all()
+    assert np.array_equal(first.centres, second.centres)
+    with pytest.raises(ValueError, match="sources"):
+        group([vectors(one, 0), vectors(one, 0, "colours")], 3)
+
+
+def test_exemplars_are_the_nearest() -> None:
+    canvas = cw.trace(video(), device="cpu")
+    found = cluster(canvas, "decoder.1", 3, frame=1)
+    sheet = exemplars(canvas, found, 4)
+    for number, (neurons, maps) in enumerate(zip(sheet.neurons, sheet.maps, strict=True)):
+        assert neurons[0] == found.exemplars[number]
+        distances = [found.distances[neuron] for neuron in neurons]
+        assert distances == sorted(distances)
+        members = found.distances[found.labels == number]
+        assert distances[-1] <= np.sort(members)[: len(neurons)].max()
+        assert np.allclose(maps[0], canvas.map("decoder.1", neurons[0], 1))
+    assert "maps of 3 clusters" in repr(sheet)
+    sheet.plot()
+    found.plot()
+    dead = MapsCanvas({"net": np.zeros((3, 4, 6))})
+    none = exemplars(dead, cluster(dead, 0, 2))
+    assert none.neurons == ()
+    none.plot()
+
+
+def test_stability_of_clear_and_of_arbitrary_groups() -> None:
+    clear = stability(vectors(Blobs(), 0), 3)
+    assert clear.pairs.tolist() == [1] * 10
+    noise = np.random.default_rng(0).random((80, 16, 16))
+    arbitrary = stability(vectors(MapsCanvas({"net": noise}), 0), 3, seeds=(0, 1, 2))
+    assert arbitrary.pairs.max() < 0.5
+    assert "over 3 seeds" in repr(arbitrary)
+    arbitrary.plot()
+    with pytest.raises(ValueError, match="seeds="):
+        stability(vectors(Blobs(), 0), 3, seeds=[1])
+
+
+def test_matching_finds_a_permutation() -> None:
+    rng = np.random.default_rng(0)
+    maps = rng.random((30, 18, 20))
+    maps[7] = 0.5  # dead
+    order = rng.permutation(30)
+    one = vectors(MapsCanvas({"net": maps}), 0)
+    other = vectors(MapsCanvas({"net": -4 * maps[order]}), 0)
+    found = match(one, other)
+    assert len(found.pairs) == 29
+    assert all(order[second] == first for first, second in found.pairs)
+    assert np.allclose(found.likeness, 1, atol=1e-4)
+    assert np.median(found.by_chance) < 0.9
+    assert "29" in repr(found)
+    found.plot()
+    # The strongest only, of either side.
+    few = match(one, other, most=5)
+    strongest = {int(place) for place in np.argsort(-np.where(one.alive, one.strength, 0))[:5]}
+    assert {first for first, _ in few.pairs} <= strongest
+    assert match(one, other, seed=3).pairs == found.pairs
+
+
+def test_matching_is_the_best_there_is() -> None:
+    rng = np.random.default_rng(0)
+    one = vectors(MapsCanvas({"net": rng.random((4, 16, 16))}), 0)
+    other = vectors(MapsCanvas({"conv": rng.random((2, 2, 16, 16))}), 0)
+    found = match(one, other)
+    likeness = np.corrcoef(one.values, other.values)[:4, 4:]
+    best = max(sum(likeness[i, j] for i, j in enumerate(order)) for order in itertools.permutations(range(4)))
+    assert found.likeness.sum() == pytest.approx(best, abs=1e-4)
+    assert isinstance(found.pairs[0][1], tuple)
+
+
+def test_only_like_is_matched_with_like() -> None:
+    canvas = Blobs()
+    pooled, coloured = vectors(canvas, 0), vectors(canvas, 0, "colours")
+    with pytest.raises(ValueError, match="features of kind"):
+        match(pooled, coloured)
+    moved = vectors(canvas, 0, "colours", masks=np.roll(coloured.cells, 5, 1) == np.arange(4)[:, None, None])
+    if moved.values.shape == coloured.values.shape:
+        with pytest.raises(ValueError, match="same masks"):
+            match(coloured, moved)
+    assert match(coloured, coloured).likeness.min() > 0.999
+    dead = vectors(MapsCanvas({"net": np.zeros((3, 37, 50))}), 0)
+    assert match(pooled, dead).pairs == ()
+    with pytest.raises(ValueError, match="kind='shape'"):
+        vectors(canvas, 0, "shape")
+    with pytest.raises(ValueError, match="within='plane'"):
+        cluster(canvas, 0, 2, within="plane")

@@ -1,0 +1,136 @@
+"""Which neuron of one layer, seed or model is which of another: the assignment that makes most pairs most alike.
+
+An optimal assignment finds likeness in anything, so it is held against the same assignment to neurons whose features
+are out of place: each pooled map is moved by a random number of rows and columns, each other vector is shuffled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from scipy.optimize import linear_sum_assignment
+
+from canvaswidget.analysis.vectors import Vectors
+from canvaswidget.drawing import CYCLE, QUIET, heading, new_axes, style
+from canvaswidget.tables import Printed
+from canvaswidget.tracing.results import Neuron
+
+FloatArray = npt.NDArray[np.float32]
+
+MOST = 1000
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Matching(Printed):
+    """Pairs of neurons, the most alike first.
+
+    Attributes
+    ----------
+    one, other : Vectors
+        What was matched.
+    pairs : tuple of (neuron, neuron)
+        As many as the smaller side has neurons that took part.
+    likeness : (m,)
+        Pearson's correlation of the two vectors of each pair.
+    by_chance : (m,)
+        The same, sorted, when the features of `other` are out of place.
+    """
+
+    title: ClassVar[str] = "matching"
+    one: Vectors
+    other: Vectors
+    pairs: tuple[tuple[Neuron, Neuron], ...]
+    likeness: FloatArray
+    by_chance: FloatArray
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Likeness of the pairs, sorted, and by chance."""
+        ax = ax or new_axes()
+        with style():
+            places = np.arange(1, len(self.likeness) + 1)
+            ax.plot(places, self.likeness, color=CYCLE[0], lw=1.2, label="matched")
+            ax.plot(places, self.by_chance, color=QUIET, lw=1, ls="--", label="out of place")
+            ax.set(xlabel=f"pairs, sorted (n = {len(places):,})", ylabel="correlation of the two maps")
+            ax.set_ylim(min(0.0, float(np.min(self.by_chance, initial=0))), 1.02)
+            heading(ax, self.one.layer.name, self.other.layer.name)
+            ax.legend(frameon=False, fontsize=6, handlelength=1.6)
+        return ax
+
+    def _rows(self) -> list[list[str]]:
+        rows = [
+            ["layers", f"{self.one.layer.name} and {self.other.layer.name}"],
+            ["vectors", self.one.kind],
+            ["pairs", f"{len(self.pairs):,}"],
+        ]
+        if self.pairs:
+            rows += [
+                ["correlation of a pair: median", f"{np.median(self.likeness):.3f}"],
+                ["the same with features out of place", f"{np.median(self.by_chance):.3f}"],
+            ]
+        return rows
+
+
+def match(one: Vectors, other: Vectors, most: int = MOST, seed: int = 0) -> Matching:
+    """Match neurons one to one so that the sum of correlations of their vectors is as large as can be.
+
+    Parameters
+    ----------
+    one, other : Vectors
+        Of the same kind and length: of two layers, of two seeds or of two models. Means over regions compare only if
+        the regions are the same: give :func:`canvaswidget.analysis.vectors` the same `masks`.
+    most : int
+        The living neurons that contribute most take part, so many of each side.
+    seed : int
+        Of what is put out of place.
+    """
+    if one.kind != other.kind or one.values.shape[1] != other.values.shape[1]:
+        raise ValueError(
+            f"other: has {other.values.shape[1]} features of kind {other.kind!r}; expected {one.values.shape[1]} of "
+            f"kind {one.kind!r}"
+        )
+    if one.kind != "pooled" and not np.array_equal(one.cells, other.cells):
+        raise ValueError("other: its regions are not those of `one`; give both the same masks")
+    if most < 1:
+        raise ValueError(f"most={most!r}: expected at least 1")
+    places = [_strongest(side, most) for side in (one, other)]
+    values = [_standard(side.values[chosen]) for side, chosen in zip((one, other), places, strict=True)]
+    rows, columns, likeness = _assigned(*values)
+    moved = _standard(_out_of_place(other, places[1], np.random.default_rng(seed)))
+    _, _, by_chance = _assigned(values[0], moved)
+    order = np.argsort(-likeness, kind="stable")
+    ends = places[0][rows[order]].tolist(), places[1][columns[order]].tolist()
+    pairs = tuple((one.neuron(row), other.neuron(column)) for row, column in zip(*ends, strict=True))
+    return Matching(one, other, pairs, likeness[order], np.sort(by_chance)[::-1])
+
+
+def _strongest(side: Vectors, most: int) -> npt.NDArray[np.intp]:
+    living = np.flatnonzero(side.alive)
+    return np.sort(living[np.argsort(-side.strength[living], kind="stable")[:most]])
+
+
+def _standard(values: FloatArray) -> FloatArray:
+    """Rows of mean 0 and length 1; zeros where all features are the same."""
+    centred = values - values.mean(1, keepdims=True)
+    lengths = np.linalg.norm(centred, axis=1, keepdims=True)
+    return (centred / np.where(lengths > 1e-6, lengths, np.inf)).astype(np.float32)
+
+
+def _assigned(
+    one: FloatArray, other: FloatArray
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], FloatArray]:
+    likeness = one @ other.T
+    rows, columns = linear_sum_assignment(likeness, maximize=True)
+    return rows, columns, likeness[rows, columns]
+
+
+def _out_of_place(side: Vectors, places: npt.NDArray[np.intp], rng: np.random.Generator) -> FloatArray:
+    values = side.values[places]
+    if side.kind != "pooled":
+        return rng.permuted(values, axis=1)
+    shape = side.cells.shape
+    moved = [np.roll(one.reshape(shape), rng.integers(0, shape), (0, 1)).ravel() for one in values]
+    return np.array(moved, np.float32).reshape(values.shape)

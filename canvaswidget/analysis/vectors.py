@@ -1,0 +1,168 @@
+"""What a neuron's map looks like, as a vector to compare neurons by (XINC section 4.5).
+
+Each neuron's absolute map is scaled to [0, 1], so that neurons meet by where they write, not by how much.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from canvaswidget.analysis import partitions
+from canvaswidget.analysis.partitions import Masks
+from canvaswidget.analysis.sweeps import find, region_sums
+from canvaswidget.tables import Printed
+from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
+from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.results import Neuron
+
+FloatArray = npt.NDArray[np.float32]
+
+KINDS = ("pooled", "colours", "gabor")
+POOLED = 16  # maps are averaged to this many rows and columns before they are compared
+MAX_BYTES = 128 * 2**20  # of all pooled maps; beyond, they are pooled to half as many rows and columns
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Vectors(Printed):
+    """A vector for each neuron of a layer.
+
+    Attributes
+    ----------
+    layer : Layer
+    frame : int
+    kind : {"pooled", "colours", "gabor"}
+    shape : tuple of int
+        Of the layer's neurons, as asked for.
+    values : (n, features)
+        In C order; zeros for a dead neuron.
+    alive : (n,)
+        False for a neuron whose map is the same everywhere.
+    strength : (n,)
+        Sum of each neuron's absolute map.
+    cells : (height, width)
+        Which feature stands for which place: of the pooled grid, or of the frame.
+    """
+
+    title: ClassVar[str] = "vectors"
+    layer: Layer
+    frame: int
+    kind: str
+    shape: tuple[int, ...]
+    values: FloatArray
+    alive: npt.NDArray[np.bool_]
+    strength: FloatArray
+    cells: npt.NDArray[np.int64]
+
+    def neuron(self, place: int) -> Neuron:
+        """The neuron at a place in C order."""
+        neuron = tuple(int(part) for part in np.unravel_index(place, self.shape))
+        return neuron[0] if len(neuron) == 1 else (neuron[0], neuron[1])
+
+    def _rows(self) -> list[list[str]]:
+        return [
+            ["layer", self.layer.name],
+            ["frame", str(self.frame)],
+            ["kind", self.kind],
+            ["features", f"{self.values.shape[1]}"],
+            ["living neurons", f"{int(self.alive.sum()):,} of {len(self.alive):,}"],
+        ]
+
+
+def vectors(
+    canvas: Canvas,
+    layer: LayerKey,
+    kind: str = "pooled",
+    frame: int = 0,
+    *,
+    masks: Masks | None = None,
+    k: int = partitions.CLUSTERS,
+    seed: int = 0,
+    granularity: str | None = None,
+    progress: Progress = False,
+) -> Vectors:
+    """Make a vector of each neuron's scaled absolute map.
+
+    Parameters
+    ----------
+    canvas : Canvas
+    layer : str, int or Layer
+    kind : {"pooled", "colours", "gabor"}
+        Means over a 16x16 grid, or over `k` regions of like colour, or of like edges, of the model's frame.
+    frame : int
+    masks : (k, height, width), optional
+        Regions to use instead of those of the model's own frame.
+    k, seed : int
+        Number of regions, and their random start.
+    granularity : {"unit", "kernel"}, optional
+    progress : bool or callable
+        As in :meth:`Canvas.iter`; a callable may raise to stop.
+    """
+    found, frame = find(canvas, layer, frame)
+    if kind not in KINDS:
+        raise ValueError(f"kind={kind!r}: expected one of {', '.join(map(repr, KINDS))}")
+    shape = found.shape_of(granularity)
+    if kind == "pooled":
+        features, alive, strength = pooled_maps(canvas, found, shape, frame, progress, granularity)
+        cells = np.arange(features[0].size).reshape(features.shape[1:])
+        return Vectors(found, frame, kind, shape, features.reshape(len(features), -1), alive, strength, cells)
+    if masks is None:
+        divide = partitions.colours if kind == "colours" else partitions.gabor
+        masks = divide(canvas.frame(frame), k, seed)
+    sums = region_sums(canvas, found, masks, frame, granularity, progress)
+    span = sums.high - sums.low
+    means = sums.regions / np.maximum(masks.sum((1, 2)), 1)
+    values = (means - sums.low[:, None]) / np.where(span > 0, span, 1)[:, None]
+    values[span <= 0] = 0
+    return Vectors(found, frame, kind, shape, values, span > 0, sums.total, masks.argmax(0))
+
+
+def pooled_maps(
+    canvas: Any,
+    layer: Any,
+    shape: tuple[int, ...],
+    frame: int,
+    progress: Progress,
+    granularity: str | None = None,
+) -> tuple[FloatArray, npt.NDArray[np.bool_], FloatArray]:
+    """``(n, rows, columns)``: each neuron's scaled and pooled map; which are alive; sums. In C order."""
+    count = math.prod(shape)
+    side = POOLED if count * POOLED**2 * 4 <= MAX_BYTES else POOLED // 2
+    height, width = canvas.inr.size
+    size = min(side, height), min(side, width)
+
+    def pooled(maps: torch.Tensor) -> tuple[npt.NDArray[Any], ...]:
+        magnitude = np.abs(maps.float().cpu().numpy())
+        low = magnitude.min((1, 2))
+        span = magnitude.max((1, 2)) - low
+        means = block_means(magnitude, size)
+        means -= low[:, None, None]
+        means /= np.where(span > 0, span, 1)[:, None, None]
+        return means, span > 0, magnitude.sum((1, 2))
+
+    features = np.empty((count, *size), np.float32)
+    alive, strength = np.empty(count, bool), np.empty(count, np.float32)
+    done = 0
+    for _, (means, living, sums) in canvas.reduce(
+        layer, pooled, frame, granularity=granularity, progress=progress
+    ):
+        part = slice(done, done + len(means))
+        features[part], alive[part], strength[part] = means, living, sums
+        done = part.stop
+    return features, alive, strength
+
+
+def block_means(maps: FloatArray, size: tuple[int, ...]) -> FloatArray:
+    """Means over a grid of blocks that differ by at most a pixel in size."""
+    starts = [
+        np.linspace(0, length, parts + 1).astype(int)[:-1]
+        for length, parts in zip(maps.shape[1:], size, strict=True)
+    ]
+    sums = np.add.reduceat(np.add.reduceat(maps, starts[0], axis=1), starts[1], axis=2)
+    lengths = [np.diff([*start, length]) for start, length in zip(starts, maps.shape[1:], strict=True)]
+    return (sums / np.outer(*lengths)).astype(np.float32)
