@@ -306,8 +306,10 @@ class CanvasWidget(anywidget.AnyWidget):
                 else:
                     super().set_state({name: value})
             # One trait may have set another that the page sets too: what the page knows is not sent back to it.
-            known = {name for name, value in sync_data.items() if self._shown(name) == value}
-            self._states_to_send = {name for name in self._states_to_send if name not in known}
+            # One by one: a cell that runs on another thread may set traits meanwhile.
+            for name, value in sync_data.items():
+                if self._shown(name) == value:
+                    self._states_to_send.discard(name)
         if refused:
             self.send_state(refused)
 

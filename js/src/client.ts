@@ -95,6 +95,8 @@ export class RequestClient {
     this.last = this.#last;
     model.on("msg:custom", this.#receive);
     model.on("comm:close", this.#lose);
+    // Jupyter's widget manager has let go of all models, at a restart or when it has given up to reconnect.
+    model.on("comm_live_update", this.#lose);
   }
 
   ask<K extends Kind>(view: View, body: BodyOf<K>, handlers: Handlers<K>, patience = 0): void {
@@ -153,6 +155,7 @@ export class RequestClient {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#model.off("msg:custom", this.#receive);
     this.#model.off("comm:close", this.#lose);
+    this.#model.off("comm_live_update", this.#lose);
   }
 
   #slot(view: View): Slot {

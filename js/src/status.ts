@@ -131,12 +131,14 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
     if (client.gone.value || store.unsaved.value) return { message: GONE, kind: "error" };
     if (client.silent.value > DOUBTFUL)
       return {
-        message: "The kernel is busy or gone: if it was restarted, run the cell again",
+        message:
+          "The kernel is silent: if no cell is running, check the connection to it, then run the cell again",
         kind: "error",
       };
     if (client.silent.value > 0)
       return {
-        message: `The kernel is busy: no answer for ${Math.round(client.silent.value / 1000)} s`,
+        // In steps, or a screen reader would count the seconds aloud.
+        message: `The kernel is busy: no answer for ${10 * Math.floor(client.silent.value / 10_000)} s`,
         kind: "note",
       };
     if (note.value) return note.value;
