@@ -24,7 +24,7 @@ from canvaswidget.widget.view import Neuron
 Progress = Callable[[int, int], None]
 Indices = npt.NDArray[np.intp]
 
-BLOCK_BYTES = 8 * 2**20  # of maps at a time, so that something more urgent waits for milliseconds only
+BLOCK_BYTES = 2 * 2**20  # of maps at a time, so that something more urgent waits for milliseconds only
 
 
 class Chosen(NamedTuple):

@@ -36,8 +36,8 @@ PADDED_BYTES = 66_000
 PRIORITIES = {
     "palettes": 0,
     "frame": 1,
-    "pixel": 2,
-    "map": 3,
+    "map": 2,
+    "pixel": 3,
     "grid": 4,
     "clusters": 7,
     "curve": 8,

@@ -1,21 +1,21 @@
 // What the user can do, whichever hand does it: the mouse, a slider or a key.
 import type { LayerInfo, Region } from "./messages";
 import { layerOf } from "./selection";
-import { type Pace, ready, type Store, same, type Traits } from "./store";
+import { ready, type Store, same, type Traits } from "./store";
 
 export function currentLayer(store: Store): LayerInfo | undefined {
   const info = store._canvas.value;
   return ready(info) ? layerOf(info, store.layer.value) : undefined;
 }
 
-export function goTo(store: Store, time: number, pace: Pace = "now"): void {
+export function goTo(store: Store, time: number): void {
   const info = store._canvas.peek();
   if (!ready(info)) return;
-  store.set({ time: Math.max(0, Math.min(info.n_frames - 1, Math.round(time))) }, pace);
+  store.set({ time: Math.max(0, Math.min(info.n_frames - 1, Math.round(time))) });
 }
 
 export function stepTime(store: Store, by: number): void {
-  goTo(store, store.time.peek() + by, "soon");
+  goTo(store, store.time.peek() + by);
 }
 
 export function togglePlaying(store: Store): void {
@@ -24,8 +24,8 @@ export function togglePlaying(store: Store): void {
 }
 
 /** A neuron of the old layer is none of the new one: both change in one save. */
-export function chooseLayer(store: Store, layer: string, pace: Pace = "now"): void {
-  if (layer !== store.layer.peek()) store.set({ layer, neuron: null, neurons: [] }, pace);
+export function chooseLayer(store: Store, layer: string): void {
+  if (layer !== store.layer.peek()) store.set({ layer, neuron: null, neurons: [] });
 }
 
 export function stepLayer(store: Store, by: number): void {
@@ -68,7 +68,7 @@ export function nudgePixel(store: Store, dy: number, dx: number): void {
   if (!ready(info)) return;
   const [y, x] = store.pixel.peek() ?? [Math.floor(info.height / 2) - dy, Math.floor(info.width / 2) - dx];
   const inside = (value: number, size: number) => Math.max(0, Math.min(size - 1, value));
-  store.set({ pixel: [inside((y ?? 0) + dy, info.height), inside((x ?? 0) + dx, info.width)] }, "soon");
+  store.set({ pixel: [inside((y ?? 0) + dy, info.height), inside((x ?? 0) + dx, info.width)] });
 }
 
 export function chooseClusterCount(store: Store, n_clusters: number): void {

@@ -281,11 +281,8 @@ function describe({ session }: View): string {
   if (!at) return "point at a pixel; click to pin it";
   const shown = picture.value;
   const pinned = pixels.pinned.shown.value;
-  const exact = pixels.hover.value
-    ? pixels.preview.value
-    : pinned && same(pinned.pixel, at) && pinned.time === shown?.time
-      ? pinned
-      : null;
+  const exact =
+    pixels.preview.value ?? (pinned && same(pinned.pixel, at) && pinned.time === shown?.time ? pinned : null);
   const [y = 0, x = 0] = at;
   const parts = [`(${y}, ${x})`];
   const map = shown?.map;

@@ -2,7 +2,7 @@
 // missing thumbnails of those ranges are asked for, a piece at a time.
 import { computed, effect, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
 import { ByteCache } from "./cache";
-import type { RequestClient } from "./client";
+import type { Activity, RequestClient } from "./client";
 import type { GridReply, GridRequest } from "./messages";
 import { layerOf } from "./selection";
 import type { State } from "./source";
@@ -35,6 +35,8 @@ export const SIDE = 64;
 export const PIECE = 12;
 const MOST = 60;
 const THUMB_BYTES = 64e6;
+/** What the eye is on goes first, if it takes no longer than this. */
+const URGENT = 400;
 
 export class GridSource {
   /** The grid on screen; it may be of an earlier context than the one asked for. */
@@ -46,24 +48,35 @@ export class GridSource {
   #state: Signal<State> = signal("idle");
   #error = signal("");
   #arrivals = signal(0);
+  #store: Store;
   #client: RequestClient;
   #context: GridContext | null = null;
   #thumbs = new ByteCache<Thumb>(THUMB_BYTES);
   #ranges = new Map<object, { first: number; last: number }>();
   #generation = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #stop: () => void;
 
   constructor(store: Store, client: RequestClient, settled: ReadonlySignal<number>) {
+    this.#store = store;
     this.#client = client;
     this.shown = this.#shown;
     this.state = this.#state;
     this.error = this.#error;
     this.arrivals = this.#arrivals;
     const context = computed(() => wantedContext(store, settled));
-    this.#stop = effect(() => {
+    const stopEntering = effect(() => {
       const next = context.value;
       untracked(() => this.#enter(next));
     });
+    const stopWaiting = effect(() => {
+      if (!this.#mustWait()) untracked(() => this.#soon());
+    });
+    this.#stop = () => {
+      stopEntering();
+      stopWaiting();
+      clearTimeout(this.#timer);
+    };
   }
 
   thumb(index: number): Thumb | undefined {
@@ -101,19 +114,37 @@ export class GridSource {
     if (context && same(context, this.#shown.peek()?.context)) {
       this.#context = context;
       this.#state.value = "ready";
-      this.#advance();
+      this.#soon();
       return;
     }
     this.#context = context;
     if (!context || context.layer !== this.#shown.peek()?.context.layer) this.#shown.value = null;
     this.#state.value = context ? "loading" : "idle";
-    if (context) this.#advance();
+    if (context) this.#soon();
     else this.#client.drop("grid");
+  }
+
+  /** While it plays there is always a picture on its way; under a slow rule a pixel may take minutes. */
+  #mustWait(): boolean {
+    if (this.#store.playing.value) return false;
+    const long = Date.now() - URGENT;
+    return this.#client.activity.value.some((activity) => isUrgent(activity) && activity.since > long);
+  }
+
+  /** After what else the same change asks for. */
+  #soon(wait = 0): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#advance(), wait);
   }
 
   #advance(): void {
     const context = this.#context;
     if (!context || this.#state.peek() === "error") return;
+    // Sixty maps would hold up what the eye is on: an effect comes back here when that has arrived.
+    if (untracked(() => this.#mustWait())) {
+      this.#soon(URGENT);
+      return;
+    }
     const missing = this.#missing(context);
     if (!missing) return;
     const body: GridRequest = { kind: "grid", ...context, ...missing, side: SIDE };
@@ -201,6 +232,12 @@ export class GridSource {
     });
     return null;
   }
+}
+
+/** What is quick to make and looked at first. The hover preview is not: it would keep the grid waiting for ever. */
+function isUrgent({ view, body }: Activity): boolean {
+  if (body.kind === "map") return body.selection.neuron !== null;
+  return view === "frame" || view === "pixel";
 }
 
 function placeKey(

@@ -92,32 +92,42 @@ export function createPixelView(view: View) {
       attribute(bar, "data-sign", ranked.value < 0 ? "-" : "+");
     });
   };
+  /** Rows are made when the layers change, and only written to when the pixel does; so is what is scrolled to. */
+  let listed = "";
   const showLayers = (shares: LayerShare[]) => {
+    const current = store.layer.value;
+    const wanted = JSON.stringify([current, ...shares.map(({ layer }) => layer)]);
+    layers.hidden = shares.length === 0;
+    if (wanted !== listed) listLayers(shares, current);
+    shares.forEach(({ layer, n50, n90, n_neurons }, i) => {
+      const line = layers.querySelectorAll("tbody tr")[i];
+      if (!line) return;
+      const title = `${layer}: ${count(n50)} neurons make 50 %, ${count(n90)} make 90 % (of ${count(n_neurons)})`;
+      attribute(line, "data-n50", n50);
+      attribute(line, "data-n90", n90);
+      attribute(line, "title", title);
+      for (const [column, n] of [n50, n90, n_neurons].entries())
+        write(line.children[column + 1] as Element, count(n));
+    });
+    if (wanted === listed) return;
+    listed = wanted;
+    const chosen = layers.querySelector<HTMLElement>(".cw-current");
+    const { offsetHeight: height } = layers.tHead ?? layers;
+    if (chosen)
+      panel.foot.scrollTop = chosen.offsetTop + chosen.offsetHeight + height - panel.foot.clientHeight;
+  };
+  const listLayers = (shares: LayerShare[], current: string) => {
     const short = names();
-    const cell = (text: string) => h("td", {}, text);
     const head = ["layer", "50 % by", "90 % by", "of"].map((text) => h("th", { scope: "col" }, text));
-    const lines = shares.map(({ layer, n50, n90, n_neurons }) =>
+    const lines = shares.map(({ layer }) =>
       h(
         "tr",
-        {
-          "data-layer": layer,
-          "data-n50": n50,
-          "data-n90": n90,
-          class: layer === store.layer.value ? "cw-current" : "",
-          title: `${layer}: ${count(n50)} neurons make 50 %, ${count(n90)} make 90 % (of ${count(n_neurons)})`,
-        },
+        { "data-layer": layer, class: layer === current ? "cw-current" : "" },
         h("th", { scope: "row" }, short.get(layer) ?? layer),
-        cell(count(n50)),
-        cell(count(n90)),
-        cell(count(n_neurons)),
+        ...[0, 1, 2].map(() => h("td", {})),
       ),
     );
-    layers.hidden = shares.length === 0;
     layers.replaceChildren(h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...lines));
-    const current = layers.querySelector<HTMLElement>(".cw-current");
-    const { offsetHeight: line } = layers.tHead ?? layers;
-    if (current)
-      panel.foot.scrollTop = current.offsetTop + current.offsetHeight + line - panel.foot.clientHeight;
   };
   const describe = ({ pixel, time, selected, selection }: PixelNeurons, preview: boolean) => {
     const info = store._canvas.value;

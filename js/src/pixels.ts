@@ -10,6 +10,8 @@ import { type Store, same } from "./store";
 export const RANKED = 24;
 const PIXEL_BYTES = 4e6;
 const HOVER_REST = 40;
+/** Of another selection the bars are the same, and only the read-out waits: its map goes first. */
+const AFTER_MAP = 120;
 
 /** A pixel's neurons and the selection whose exact contribution the answer holds. */
 export type PixelNeurons = PixelReply & { selection: Selection };
@@ -23,7 +25,7 @@ function pixelSource(
   time: ReadonlySignal<number>,
   rest: number,
 ) {
-  return new Source<"pixel", PixelNeurons>({
+  const source: Source<"pixel", PixelNeurons> = new Source<"pixel", PixelNeurons>({
     client,
     view,
     watched,
@@ -37,8 +39,13 @@ function pixelSource(
     cache: new ByteCache(PIXEL_BYTES),
     bytes: () => 4096,
     patience: 100,
-    delay: () => rest,
+    delay: (body) => {
+      const shown = source.shown.peek();
+      const same = shown?.time === body.time && String(shown.pixel) === String(body.pixel);
+      return same ? Math.max(rest, AFTER_MAP) : rest;
+    },
   });
+  return source;
 }
 
 export class PixelSources {
@@ -56,7 +63,11 @@ export class PixelSources {
     settled: ReadonlySignal<number>,
   ) {
     this.pinned = pixelSource(store, client, "pixel", watched, store.pixel, settled, 0);
-    const resting = computed(() => (store.playing.value ? null : this.hover.value));
+    // Over the pin there is nothing to preview.
+    const resting = computed(() => {
+      const at = this.hover.value;
+      return store.playing.value || same(at, store.pixel.value) ? null : at;
+    });
     this.hovered = pixelSource(store, client, "hover", watched, resting, store.time, HOVER_REST);
     this.preview = computed(() => {
       const shown = this.hovered.shown.value;

@@ -6,7 +6,9 @@ import { currentSelection } from "./selection";
 import type { Source } from "./source";
 import { ready, type Store } from "./store";
 
-const POLL = 12;
+/** Animation frames come a little early or late: so much, in ms, is no reason to wait for the next one. */
+const SLACK = 4;
+const TELL_EVERY = 250;
 /** A frame that still isn't there after this long is shown when it comes. */
 const PATIENCE = 1500;
 const QUIET = 180;
@@ -49,18 +51,25 @@ export function settledTime(store: Store): { settled: ReadonlySignal<number>; di
 }
 
 export function startPlayer({ store, frames, maps, views }: Playing): () => void {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let stepped = 0;
-  const step = () => {
+  let asked = 0;
+  /** When the frame on screen was due. */
+  let due = 0;
+  let told = 0;
+  const step = (now: number) => {
+    asked = requestAnimationFrame(step);
     const info = store._canvas.peek();
-    timer = setTimeout(step, POLL);
-    if (!ready(info) || document.hidden) return;
+    if (!ready(info)) return;
     const next = (store.time.peek() + 1) % info.n_frames;
-    const waited = Date.now() - stepped;
-    if (waited < 1000 / Math.max(0.1, store.fps.peek())) return;
+    const period = 1000 / Math.max(0.1, store.fps.peek());
+    const waited = now - due;
+    if (waited < period - SLACK) return;
     if (waited < PATIENCE && !untracked(() => loaded(next))) return;
-    stepped = Date.now();
-    store.set({ time: next }, "soon");
+    // On time: keep the beat. Late: begin a new one.
+    due = waited < 2 * period ? due + period : now;
+    // Python follows at its leisure, and knows the frame once the clip pauses.
+    const held = now - told < TELL_EVERY;
+    if (!held) told = now;
+    store.set({ time: next }, held);
   };
   const loaded = (time: number) => {
     const source = store.source.peek();
@@ -71,15 +80,15 @@ export function startPlayer({ store, frames, maps, views }: Playing): () => void
     return hasFrame && hasMap;
   };
   const stop = effect(() => {
-    clearTimeout(timer);
+    cancelAnimationFrame(asked);
     const info = store._canvas.value;
     if (!store.playing.value || views.value === 0 || !ready(info) || info.n_frames < 2) return;
-    stepped = Date.now();
-    timer = setTimeout(step, POLL);
+    due = performance.now();
+    asked = requestAnimationFrame(step);
   });
   return () => {
     stop();
-    clearTimeout(timer);
+    cancelAnimationFrame(asked);
   };
 }
 

@@ -50,9 +50,11 @@ const DEFAULTS: Traits = {
 
 const NAMES = Object.keys(DEFAULTS) as (keyof Traits)[];
 
-/** How soon a change reaches Python: at once, or at most every `SAVE_EVERY` ms while a gesture lasts. */
-export type Pace = "now" | "soon";
-export const SAVE_EVERY = 80;
+/**
+ * So many ms after a change Python hears of it, and of all others until then: what the same change makes the page ask
+ * for is answered first, and a gesture is few messages.
+ */
+export const SAVE_AFTER = 60;
 
 /** What we use of anywidget's model; `send` and the events may come from another host than Jupyter. */
 export interface Model {
@@ -67,7 +69,8 @@ export interface Model {
 }
 
 export type Store = { readonly [K in keyof Traits]: ReadonlySignal<Traits[K]> } & {
-  set(values: Partial<Traits>, pace?: Pace): void;
+  /** `held`: Python hears of it with the next change that is not, as the end of a gesture that only restyles. */
+  set(values: Partial<Traits>, held?: boolean): void;
   /** True once Python can't be reached any more. */
   readonly unsaved: ReadonlySignal<boolean>;
   dispose(): void;
@@ -98,14 +101,11 @@ export function createStore(model: Model): Store {
 
   const unsaved = signal(false);
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let waiting = false;
+  let pending = false;
   const save = () => {
-    waiting = false;
     clearTimeout(timer);
-    timer = setTimeout(() => {
-      timer = undefined;
-      if (waiting) save();
-    }, SAVE_EVERY);
+    timer = undefined;
+    pending = false;
     try {
       model.save_changes();
     } catch {
@@ -113,25 +113,24 @@ export function createStore(model: Model): Store {
     }
   };
 
-  const set = (values: Partial<Traits>, pace: Pace = "now") => {
+  const set = (values: Partial<Traits>, held = false) => {
     const names = (Object.keys(values) as (keyof Traits)[]).filter(
       (name) => !same(signals[name].peek(), values[name]),
     );
-    if (names.length === 0) return;
     // All attributes go into the model before any signal moves: `pull` may run inside `model.set`.
     batch(() => {
       for (const name of names) model.set(name, values[name]);
       for (const name of names) assign(name, values[name] as never);
     });
-    if (pace === "now" || timer === undefined) save();
-    else waiting = true;
+    pending ||= names.length > 0;
+    if (pending && !held) timer ??= setTimeout(save, SAVE_AFTER);
   };
 
   return Object.assign(signals, {
     set,
     unsaved,
     dispose() {
-      if (waiting) save();
+      if (pending) save();
       clearTimeout(timer);
       for (const name of NAMES) model.off(`change:${name}`, pull);
     },

@@ -103,7 +103,7 @@ export function createTimeView(view: View) {
   };
   const seek = (event: PointerEvent) => {
     if (!plot) return;
-    goTo(store, plot.posToVal(event.clientX - plot.over.getBoundingClientRect().left, "x"), "soon");
+    goTo(store, plot.posToVal(event.clientX - plot.over.getBoundingClientRect().left, "x"));
   };
 
   const draw = view.painter(() => {

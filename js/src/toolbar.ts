@@ -68,7 +68,7 @@ function layerControl({ session: { store }, effect }: View): HTMLElement {
     input: (at) => {
       const info = store._canvas.peek();
       const layer = ready(info) ? info.layers[at] : undefined;
-      if (layer) chooseLayer(store, layer.name, "soon");
+      if (layer) chooseLayer(store, layer.name);
     },
   });
   const name = h("output", { class: "cw-value cw-layer-name", "data-testid": "layer-name" });
@@ -95,8 +95,7 @@ function timeControl({ session: { store }, effect }: View): HTMLElement {
   const slider = range({
     name: "time",
     label: "Time",
-    input: (time) => goTo(store, time, "soon"),
-    change: (time) => goTo(store, time),
+    input: (time) => goTo(store, time),
   });
   const text = h("output", { class: "cw-value cw-time", "data-testid": "time-label" });
   const element = control("time", play, h("span", { class: "cw-name" }, "time"), slider, text);
@@ -122,8 +121,7 @@ function clusterControl({ session: { store, clusters }, effect }: View): HTMLEle
     name: "cluster",
     label: "Cluster",
     min: -1,
-    input: (cluster) => store.set({ cluster }, "soon"),
-    change: (cluster) => store.set({ cluster }),
+    input: (cluster) => store.set({ cluster }),
   });
   slider.addEventListener("pointerdown", () => {
     clusters.asked.value = true;
@@ -170,7 +168,8 @@ function styleControl({ session: { store, palettes }, effect, signal, root }: Vi
     name: "opacity",
     label: "Opacity",
     step: 0.01,
-    input: (value) => store.set({ opacity: value }, "soon"),
+    input: (value) => store.set({ opacity: value }, true),
+    change: (value) => store.set({ opacity: value }),
   });
   // Equal steps of the slider multiply the gain equally: 1, 2, 4 ... 32.
   const contrast = range({
@@ -178,7 +177,8 @@ function styleControl({ session: { store, palettes }, effect, signal, root }: Vi
     label: "Contrast",
     max: 5,
     step: 0.05,
-    input: (value) => store.set({ contrast: 2 ** value }, "soon"),
+    input: (value) => store.set({ contrast: 2 ** value }, true),
+    change: (value) => store.set({ contrast: 2 ** value }),
   });
   const [opacityText, contrastText] = [
     h("output", { class: "cw-value" }),

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { SAVE_AFTER } from "../src/store";
 import { LAYER, OPTIONS, painted, palettes } from "./page";
 import { pass, useView } from "./view";
 
@@ -109,6 +110,7 @@ describe("frame", () => {
     view.pointer("pointerup", stage, 105, 85);
     // 320 x 160 CSS pixels show 32 x 16.
     expect(view.model.get("pixel")).toEqual([8, 10]);
+    pass(SAVE_AFTER);
     expect(view.model.saves.at(-1)).toEqual({ pixel: [8, 10] });
   });
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { SAVE_AFTER } from "../src/store";
 import { LAYER, state } from "./page";
 import { pass, useView } from "./view";
 
@@ -65,6 +66,9 @@ describe("neurons", () => {
     expect(view.model.last("grid").body).toMatchObject({ sort: "total", pixel: null });
     view.model.set("pixel", [1, 2]);
     pass();
+    expect(view.model.last("grid").body).toMatchObject({ sort: "total" }); // the bars come first
+    view.model.settle(["pixel"]);
+    pass();
     expect(view.model.last("grid").body).toMatchObject({ sort: "pixel", pixel: [1, 2], first: 0 });
   });
 
@@ -125,6 +129,7 @@ describe("pixel", () => {
     bars[3]?.click();
     expect(view.model.get("layer")).toBe(bars[3]?.dataset.layer);
     expect((view.model.get("neuron") as number[]).join(",")).toBe(bars[3]?.dataset.neuron);
+    pass(SAVE_AFTER);
     expect(view.model.saves.at(-1)).toHaveProperty("neuron");
   });
 

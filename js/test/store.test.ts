@@ -1,7 +1,7 @@
 import { effect } from "@preact/signals-core";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { chooseClusterCount, chooseLayer, nudgePixel, stepTime } from "../src/actions";
-import { createStore, SAVE_EVERY, type Store } from "../src/store";
+import { createStore, SAVE_AFTER, type Store } from "../src/store";
 import { LAYER, ManualModel, state } from "./page";
 
 describe("store", () => {
@@ -41,6 +41,8 @@ describe("store", () => {
   it("sends what the page changes", () => {
     store.set({ time: 4, pixel: [1, 2] });
     expect(store.time.value).toBe(4);
+    expect(model.saves).toEqual([]);
+    vi.advanceTimersByTime(SAVE_AFTER);
     expect(model.saves).toEqual([{ time: 4, pixel: [1, 2] }]);
   });
 
@@ -49,15 +51,24 @@ describe("store", () => {
     expect(model.saves).toEqual([]);
   });
 
-  it("saves a drag at its start and at its end, with few saves between", () => {
+  it("says nothing of restyling before its gesture ends", () => {
+    for (const opacity of [0.5, 0.4, 0.3]) store.set({ opacity }, true);
+    expect(store.opacity.value).toBe(0.3);
+    vi.advanceTimersByTime(10 * SAVE_AFTER);
+    expect(model.saves).toEqual([]);
+    store.set({ opacity: 0.3 });
+    vi.advanceTimersByTime(SAVE_AFTER);
+    expect(model.saves).toEqual([{ opacity: 0.3 }]);
+  });
+
+  it("saves a drag few times, its end among them", () => {
     for (let time = 0; time < 8; time++) {
-      store.set({ time: 7 - time }, "soon");
+      store.set({ time: 7 - time });
       expect(store.time.value).toBe(7 - time);
       vi.advanceTimersByTime(10);
     }
-    vi.advanceTimersByTime(SAVE_EVERY);
-    expect(model.saves.length).toBeLessThanOrEqual(3);
-    expect(model.saves[0]).toEqual({ time: 7 });
+    vi.advanceTimersByTime(SAVE_AFTER);
+    expect(model.saves.length).toBeLessThanOrEqual(2);
     expect(model.saves.at(-1)).toEqual({ time: 0 });
   });
 
@@ -66,6 +77,7 @@ describe("store", () => {
       throw new Error("Comm is closed");
     });
     store.set({ time: 1 });
+    vi.advanceTimersByTime(SAVE_AFTER);
     expect(store.unsaved.value).toBe(true);
   });
 
@@ -77,6 +89,7 @@ describe("store", () => {
 
   it("drops the neuron of the old layer in the save that changes the layer", () => {
     chooseLayer(store, "head");
+    vi.advanceTimersByTime(SAVE_AFTER);
     expect(model.saves).toEqual([{ layer: "head", neuron: null, neurons: [] }]);
   });
 
