@@ -18,7 +18,7 @@ from torch.utils import _pytree as pytree
 
 from canvaswidget.inr import INR
 from canvaswidget.tracing.layers import Layer, Layers
-from canvaswidget.tracing.ops import LAYERS
+from canvaswidget.tracing.ops import DECOMPOSED, LAYERS, aten
 from canvaswidget.tracing.questions import answering, asking
 from canvaswidget.tracing.weighted import Weighted, bias_added_to
 
@@ -56,6 +56,10 @@ class Capture:
         self._program = program
         self.graph: fx.Graph = program.graph
         self._constants = _constants(program, device)
+        self._targets = {
+            cast(Any, spec.arg).name: (spec.target or "").removeprefix("module.")
+            for spec in program.graph_signature.input_specs
+        }
         self._numbers = _numbers(pytree.tree_leaves((positional, keywords)))
         self._varying = _varying(self.graph, self._constants)
         self._fixed: dict[fx.Node, torch.Tensor | None] = {}
@@ -139,7 +143,7 @@ class Capture:
             if tensor.ndim != 2:
                 return None
             tensor = tensor.T
-        layer = _describe(node, op, self._unused_name(_module_path(node), op), tensor)
+        layer = _describe(node, op, self._unused_name(self._name(node, weight)), tensor)
         bias = self.parameter(given)
         output = node
         if bias is None and given is None:
@@ -148,12 +152,30 @@ class Capture:
                 output, bias = node, None
         return Weighted(layer, node, output, data, tensor, bias)
 
-    def _unused_name(self, path: str, op: str) -> str:
-        name = path or op
+    def _name(self, node: fx.Node, weight: fx.Node) -> str:
+        """The path of the module whose weight it is, else of the module it is called in, with the op."""
+        owners, waiting = set(), [weight]
+        while waiting:
+            source = waiting.pop()
+            owner, dot, name = (
+                self._targets.get(source.name, "").replace(".parametrizations", "").partition(".weight")
+            )
+            owners |= {owner} if dot and (not name or name.startswith(".")) else set()
+            waiting.extend([] if source.target in LAYERS else source.all_input_nodes)
+        if len(owners) == 1:
+            return owners.pop()
+        path = _module_path(node)
+        if path and _module_class(node).startswith("torch."):
+            return path
+        op = {"mm": "matmul", "addmm": "linear"}.get(op_name(node), op_name(node))
+        return f"{path}.{op}" if path else op
+
+    def _unused_name(self, wanted: str) -> str:
+        name = wanted
         for call in range(2, len(self.weighted) + 2):
             if name not in self.weighted:
                 break
-            name = f"{path or op}#{call}"
+            name = f"{wanted}#{call}"
         return name
 
 
@@ -226,28 +248,48 @@ def _module_path(node: fx.Node) -> str:
     return path.removeprefix("module").removeprefix(".")
 
 
+def _module_class(node: fx.Node) -> str:
+    stack = list(node.meta.get("nn_module_stack", {}).values())
+    given = stack[-1][1] if stack else ""
+    return given if isinstance(given, str) else f"{given.__module__}.{given.__qualname__}"
+
+
 def _record(
     module: nn.Module, positional: tuple[Any, ...], keywords: dict[str, Any]
 ) -> torch.export.ExportedProgram:
     """Record the module, without in-place ops, asking no tensor for its value."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`isinstance\\(treespec", FutureWarning)  # torch about its own code
-        return _recorded(module, positional, keywords).run_decompositions({})
-
-
-def _recorded(
-    module: nn.Module, positional: tuple[Any, ...], keywords: dict[str, Any]
-) -> torch.export.ExportedProgram:
-    try:
-        return torch.export.export(module, positional, keywords, strict=False)
-    except Exception:
-        # The forward may have asked for values, which are not there while recording: hear the answers first.
+        # The forward may ask tensors for their values, which are not there while recording: hear the answers first.
         with asking() as answers:
             module(*positional, **keywords)
-        if not answers:
-            raise
         with answering(answers):
-            return torch.export.export(module, positional, keywords, strict=False)
+            program = torch.export.export(module, positional, keywords, strict=False)
+        known = torch.export.default_decompositions()
+        simpler = {op: known[op] for op in DECOMPOSED if op in known}
+        return program.run_decompositions({**simpler, aten.scaled_dot_product_attention.default: _attention})
+
+
+def _attention(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attn_mask: torch.Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> torch.Tensor:
+    """Softmax attention as the products it is made of; there is no dropout in evaluation."""
+    if enable_gqa:
+        key, value = (one.repeat_interleave(query.shape[-3] // one.shape[-3], -3) for one in (key, value))
+    scores = (query @ key.mT) * (query.shape[-1] ** -0.5 if scale is None else scale)
+    if is_causal:
+        attn_mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+    if attn_mask is not None:
+        boolean = attn_mask.dtype == torch.bool
+        scores = scores.masked_fill(~attn_mask, float("-inf")) if boolean else scores + attn_mask
+    return torch.softmax(scores, -1) @ value
 
 
 def _numbers(leaves: list[Any]) -> list[Any]:
@@ -255,7 +297,11 @@ def _numbers(leaves: list[Any]) -> list[Any]:
 
 
 def _varying(graph: fx.Graph, constants: Collection[str]) -> set[fx.Node]:
-    """What depends on the inputs; of a model that ignores them, what depends on the first layers' data."""
+    """What depends on the inputs, or on a layer of constants that makes features and not a weight.
+
+    The features of a learned grid, or of a latent code, are a layer's data like any other; what a network makes of
+    constants to use it as the weight of a layer is a part of that layer.
+    """
 
     def reached(roots: set[fx.Node]) -> set[fx.Node]:
         found = set(roots)
@@ -264,20 +310,17 @@ def _varying(graph: fx.Graph, constants: Collection[str]) -> set[fx.Node]:
                 found.add(node)
         return found
 
-    varying = reached(
-        {node for node in graph.nodes if node.op == "placeholder" and node.name not in constants}
-    )
-    output = next(node for node in graph.nodes if node.op == "output")
-    if output in varying:
-        return varying
-    weights = {node.args[1] for node in graph.nodes if node.target in LAYERS}
-    return reached(
-        {
-            node.args[0]
-            for node in graph.nodes
-            if node.target in LAYERS and isinstance(node.args[0], fx.Node) and node.args[0] not in weights
-        }
-    )
+    roots = {node for node in graph.nodes if node.op == "placeholder" and node.name not in constants}
+    varying = reached(roots)
+    weights: set[Any] = set()
+    for node in reversed(graph.nodes):
+        if node in weights or node.target in LAYERS:
+            parts = node.all_input_nodes if node in weights else node.args[1:3]
+            weights.update(part for part in parts if isinstance(part, fx.Node) and part not in varying)
+    for node in graph.nodes:
+        if node.target in LAYERS and node not in varying and node not in weights:
+            roots.add(cast(fx.Node, node.args[1 if op_name(node) == "addmm" else 0]))
+    return reached(roots)
 
 
 def _describe(node: fx.Node, op: str, name: str, weight: torch.Tensor) -> Layer:

@@ -23,25 +23,11 @@ aten = torch.ops.aten
 
 # Ops that move values and change none.
 LAYOUT = overloads(
-    *[
-        "view",
-        "_unsafe_view",
-        "reshape",
-        "permute",
-        "transpose",
-        "t",
-        "numpy_T",
-        "mT",
-        "squeeze",
-        "unsqueeze",
-        "expand",
-        "clone",
-        "contiguous",
-    ],
-    *["alias", "detach", "select", "slice", "flatten", "unflatten", "movedim"],
+    "view _unsafe_view reshape permute transpose t numpy_T mT squeeze unsqueeze expand clone contiguous",
+    "alias detach select slice flatten unflatten movedim",
 )
 SHUFFLE = overloads("pixel_shuffle")
-IGNORED = overloads("dropout", "contiguous", "alias", "detach", "clone")
+IGNORED = overloads("dropout contiguous alias detach clone")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from torch import fx
 
 from canvaswidget.tracing import ops
 from canvaswidget.tracing.capture import Capture
-from canvaswidget.tracing.linearise import Plan, Step, nodes_in
+from canvaswidget.tracing.linearise import Plan, Step, factors_of, nodes_in
 from canvaswidget.tracing.weighted import Weighted
 
 Terms = dict[fx.Node, Any]
@@ -57,9 +57,14 @@ class Frozen:
 
     # --- rows: from a layer to the image ------------------------------------------------------------------------
 
-    def push(self, layer: Weighted, term: torch.Tensor) -> torch.Tensor:
-        """Carry a term of a layer's output to the image ``(3, height, width)``; nothing else is added."""
-        return self._along(layer, term, False)
+    def push(self, layer: Weighted, terms: torch.Tensor) -> torch.Tensor:
+        """Carry terms of a layer's output ``(k, *output)`` to the image, ``(k, 3, height, width)``, nothing added."""
+        for step in self._plan.downstream(layer.node, layer.layer.name):
+            if step.kind == "gate":
+                self._gate(step)
+        if len(terms) == 1:
+            return self._along(layer, terms[0], False)[None]
+        return torch.func.vmap(lambda term: self._along(layer, term, False))(terms)
 
     def rest(self, layer: Weighted, with_bias: bool) -> torch.Tensor:
         """The image without a layer's terms: biases, what ``act(0)`` adds, and what passes beside the layer.
@@ -83,8 +88,7 @@ class Frozen:
                 terms[lost] = torch.zeros_like(self._values[lost])
         with torch.no_grad():
             for step in self._plan.downstream(layer.node, layer.layer.name):
-                if not self._plan.is_inner(step.node):
-                    terms[step.node] = self._carry(step, terms.get, constants)
+                terms[step.node] = self._carry(step, terms.get, constants)
         return terms[self._capture.output]
 
     # --- columns: from pixels to every layer ---------------------------------------------------------------------
@@ -117,7 +121,7 @@ class Frozen:
         found = set()
         for step in self._plan.steps.values():
             if step.kind == "product" and step.kept is not None and layer in step.reached_by:
-                kept = self._factors(step)[step.kept]
+                kept = factors_of(step)[step.kept]
                 if layer not in self._plan.reached_by(kept):
                     found.add(step.node)
         return frozenset(found)
@@ -127,9 +131,8 @@ class Frozen:
         leaves: dict[str, Leaves] = {}
         terms: Terms = {}
         with torch.enable_grad():
-            for node, step in self._plan.steps.items():
-                if self._plan.is_inner(node):
-                    continue
+            for step in self._plan.passed:
+                node = step.node
                 if step.kind == "layer":
                     layer = self._layers[node]
                     data = terms.get(layer.data)
@@ -162,19 +165,15 @@ class Frozen:
             return self._product(step, term, constants, both)
         if step.kind == "norm":
             return self._norm(step.node, term, constants)
-        if step.kind == "attention":
-            return self._call(step.node, {nodes_in(step.node, 2)[0]: term(nodes_in(step.node, 2)[0])}, at=2)
         return self._linear(step.node, term, constants)
 
-    def _call(self, node: fx.Node, given: dict[fx.Node, Any], at: int | None = None, **changed: Any) -> Any:
-        """The op with some of its arguments replaced (only the one at position `at`, if that is given)."""
+    def _call(self, node: fx.Node, given: dict[fx.Node, Any], **changed: Any) -> Any:
+        """The op with some of its arguments replaced."""
 
         def resolve(source: fx.Node) -> Any:
             return given[source] if source in given else self.value(source)
 
-        arguments = list(fx.map_arg(node.args, self.value if at is not None else resolve))
-        if at is not None:
-            arguments[at] = given[cast(fx.Node, node.args[at])]
+        arguments = list(fx.map_arg(node.args, resolve))
         for position, value in changed.items():
             arguments[int(position[1:])] = value
         return cast(Any, node.target)(*arguments, **fx.map_arg(node.kwargs, resolve))
@@ -219,16 +218,9 @@ class Frozen:
             else total
         )
 
-    def _factors(self, step: Step) -> list[Any]:
-        node: Any = step.node
-        if node.target in ops.EINSUM:
-            return list(node.args[1])
-        first, second, _ = ops.PRODUCTS[node.target]
-        return [node.args[first], node.args[second]]
-
     def _product(self, step: Step, term: Callable[[fx.Node], Any], constants: bool, both: bool) -> Any:
         node: Any = step.node
-        factors = self._factors(step)
+        factors = factors_of(step)
         arrived = [term(factor) if isinstance(factor, fx.Node) else None for factor in factors]
         if arrived[0] is not None and arrived[1] is not None and step.kept is not None and not both:
             arrived[1 - step.kept] = None
@@ -354,11 +346,15 @@ def needed(capture: Capture, plan: Plan) -> list[fx.Node]:
     found: dict[fx.Node, None] = {}
     for layer in capture.weighted.values():
         found[layer.data] = None
-    for node, step in plan.steps.items():
-        if step.kind in ("product", "norm", "attention"):
+    for step in plan.passed:
+        node = step.node
+        if step.kind in ("product", "norm"):
             found.update(dict.fromkeys(node.all_input_nodes))
         elif step.kind == "gate":
             found[cast(fx.Node, step.source)] = None
-        found.update(dict.fromkeys(one for one in node.all_input_nodes if not plan.reached_by(one)))
+        # What a layer that gets here doesn't pass through is a constant to it.
+        found.update(
+            dict.fromkeys(one for one in node.all_input_nodes if plan.reached_by(one) != step.reached_by)
+        )
     found[capture.output] = None
     return [node for node in found if capture.parameter(node) is None]

@@ -5,6 +5,7 @@ This is worked out once for a model; the numbers of a frame are in `frozen.py`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +26,7 @@ class Step:
     Attributes
     ----------
     kind : str
-        ``layer``, ``linear``, ``add``, ``product``, ``gate``, ``norm`` or ``attention``.
+        ``layer``, ``linear``, ``add``, ``product``, ``gate`` or ``norm``.
     reached_by : frozenset of str
         The layers whose terms arrive here.
     source : fx.Node
@@ -46,8 +47,23 @@ class Plan:
     """The steps in order of execution, and the ops that stop what reaches them."""
 
     steps: dict[fx.Node, Step] = field(default_factory=dict)
+    # Those on the way to the image; the others only shape gates.
+    passed: list[Step] = field(default_factory=list)
     frozen: set[fx.Node] = field(default_factory=set)
     opaque: set[fx.Node] = field(default_factory=set)
+    # What is made of opaque ops' values, and of nothing that can be followed.
+    tainted: set[fx.Node] = field(default_factory=set)
+
+    @functools.cached_property
+    def within_gates(self) -> set[fx.Node]:
+        """The ops that are only parts of a gate, between its source and its value."""
+        found, waiting = set(), [(step.node, step.source) for step in self.passed if step.kind == "gate"]
+        while waiting:
+            node, source = waiting.pop()
+            parts = [one for one in node.all_input_nodes if one in self.steps and one is not source]
+            waiting.extend((part, source) for part in parts if part not in found)
+            found.update(parts)
+        return found - {step.node for step in self.passed}
 
     def reached_by(self, node: Any) -> Layers:
         """The layers whose terms arrive at a value."""
@@ -56,8 +72,8 @@ class Plan:
 
     def downstream(self, start: fx.Node, layer: str) -> Iterator[Step]:
         """The steps that a term of a layer, put in at `start`, passes after it."""
-        for node, step in self.steps.items():
-            if node is not start and layer in step.reached_by:
+        for step in self.passed:
+            if step.node is not start and layer in step.reached_by:
                 yield step
 
     def lost(self, start: fx.Node, layer: str) -> list[fx.Node]:
@@ -72,14 +88,6 @@ class Plan:
             if node in self.opaque or any(source in tainted for source in node.all_input_nodes):
                 tainted[node] = None
         return list(tainted)
-
-    def is_inner(self, node: fx.Node) -> bool:
-        """Whether a gate is only a part of larger gates of the same source."""
-        step = self.steps[node]
-        return step.kind == "gate" and all(
-            user in self.steps and self.steps[user].kind == "gate" and self.steps[user].source is step.source
-            for user in node.users
-        )
 
 
 def linearise(capture: Capture) -> Plan:
@@ -99,10 +107,15 @@ def linearise(capture: Capture) -> Plan:
             depth[node] = (depth.get(data, (0, 0))[0] + 1, 0)
             continue
         if not sources:
+            if plan.tainted.intersection(node.all_input_nodes):
+                plan.tainted.add(node)
             continue
         step = _step(plan, node, sources, roots, depth)
         if step is None:
-            (plan.frozen if node.target in ops.FROZEN or not _is_real(node) else plan.opaque).add(node)
+            opaque = node.target not in ops.FROZEN and _is_real(node)
+            (plan.opaque if opaque else plan.frozen).add(node)
+            if opaque:
+                plan.tainted.add(node)
         else:
             plan.steps[node] = step
         deepest = max(depth.get(source, (0, 0)) for source in sources)
@@ -111,6 +124,7 @@ def linearise(capture: Capture) -> Plan:
     wanted = _wanted(plan, capture.output)
     plan.frozen |= plan.opaque - wanted
     plan.opaque &= wanted
+    plan.passed = [step for node, step in plan.steps.items() if node in wanted]
     return plan
 
 
@@ -126,7 +140,7 @@ def _step(
     if getattr(target, "__name__", "") == "getitem":
         return Step(node, "linear", together)
     if target in ops.POINTWISE:
-        gate = _gate(node, sources, roots)
+        gate = _gate(plan, node, sources, roots)
         if gate is not None:
             return Step(node, "gate", together, gate)
         if target in ops.ADD:
@@ -143,16 +157,14 @@ def _step(
         data = [source for position in ops.LINEAR.get(target, (0,)) for source in nodes_in(node, position)]
         reached = frozenset().union(*(plan.reached_by(source) for source in data))
         return Step(node, "linear", reached) if reached and _is_real(node) else None
-    if target in ops.NORMS or target in ops.ATTENTION:
-        position = 2 if target in ops.ATTENTION else 0
-        reached = plan.reached_by(node.args[position])
-        kind = "attention" if target in ops.ATTENTION else "norm"
-        return Step(node, kind, reached) if reached else None
+    if target in ops.NORMS:
+        reached = plan.reached_by(node.args[0])
+        return Step(node, "norm", reached) if reached else None
     return None
 
 
 def _gate(
-    node: fx.Node, sources: list[fx.Node], roots: dict[fx.Node, tuple[fx.Node, bool]]
+    plan: Plan, node: fx.Node, sources: list[fx.Node], roots: dict[fx.Node, tuple[fx.Node, bool]]
 ) -> fx.Node | None:
     """The value that `node` is a nonlinear pointwise function of, if it is of one only."""
     found = {roots.get(source, (source, True))[0] for source in sources}
@@ -161,6 +173,8 @@ def _gate(
     root = found.pop()
     if _shape(root) != _shape(node) or not _is_real(node):
         return None
+    if node.target not in ops.SCALE and plan.tainted.intersection(node.all_input_nodes):
+        return None  # what an opaque op gives is no constant
     straight = all(roots.get(source, (source, True))[1] for source in sources)
     uses = sum(argument in sources for argument in node.args if isinstance(argument, fx.Node))
     if straight and node.target in ops.ADD:
@@ -201,18 +215,31 @@ def _wanted(plan: Plan, output: fx.Node) -> set[fx.Node]:
         wanted.add(node)
         step = plan.steps.get(node)
         if step is None:
+            waiting.extend(plan.tainted.intersection(node.all_input_nodes))
             continue
         sources = node.all_input_nodes
         if step.kind == "gate" and step.source is not None:
             sources = [step.source]
-        elif step.kind == "product" and step.kept is not None:
-            sources = [node.all_input_nodes[step.kept]] if len(node.all_input_nodes) > 1 else sources
+        elif step.kind == "product":
+            sources = [source for source in sources if plan.reached_by(source)]
+            if step.kept is not None:
+                kept, other = factors_of(step)[step.kept], factors_of(step)[1 - step.kept]
+                # The factor that is frozen to the layers behind both still carries those behind it alone.
+                if not plan.reached_by(other) - plan.reached_by(kept):
+                    sources.remove(other)
         elif step.kind in ("norm", "layer"):
             sources = sources[:1]
-        elif step.kind == "attention":
-            sources = nodes_in(node, 2)
         waiting.extend(sources)
     return wanted
+
+
+def factors_of(step: Step) -> list[Any]:
+    """The two factors of a product."""
+    node: Any = step.node
+    if node.target in ops.EINSUM:
+        return list(node.args[1])
+    first, second, _ = ops.PRODUCTS[node.target]
+    return [node.args[first], node.args[second]]
 
 
 def nodes_in(node: fx.Node, position: int) -> list[fx.Node]:

@@ -10,10 +10,11 @@ aten = torch.ops.aten
 
 
 def overloads(*names: str) -> set[Any]:
-    """Every overload of the ops of these names that this torch has."""
+    """Every overload that this torch has of the ops of these names, separated by spaces."""
     return {
         getattr(getattr(aten, name), overload)
-        for name in names
+        for line in names
+        for name in line.split()
         if hasattr(aten, name)
         for overload in getattr(aten, name).overloads()
     }
@@ -43,14 +44,14 @@ LINEAR: dict[Any, tuple[int, ...]] = {
         ((0, 1), "slice_scatter select_scatter diagonal_scatter lerp"),
         ((0, 2), "index_put"),
     )
-    for op in overloads(*names.split())
+    for op in overloads(names)
 }
 # Those with a constant beside the data: what the position of the constant is, and what leaves it out.
-CONSTANT_PAD = overloads("pad", "constant_pad_nd")
+CONSTANT_PAD = overloads("pad constant_pad_nd")
 MASKED_FILL = overloads("masked_fill")
 
-ADD = overloads("add", "sub", "rsub")
-SCALE = overloads("mul", "div", "neg")
+ADD = overloads("add sub rsub")
+SCALE = overloads("mul div neg")
 MULTIPLY = overloads("mul")
 DIVIDE = overloads("div")
 # Products: the positions of the two factors, and of a term that is added.
@@ -64,115 +65,33 @@ PRODUCTS: dict[Any, tuple[int, int, int | None]] = {
         ),
         ((1, 2, 0), "addmm baddbmm addbmm addmv"),
     )
-    for op in overloads(*names.split())
+    for op in overloads(names)
 }
 EINSUM = overloads("einsum")
 UNARY = overloads(
-    *[
-        "relu",
-        "relu6",
-        "gelu",
-        "sin",
-        "cos",
-        "tan",
-        "asin",
-        "atan",
-        "sinh",
-        "cosh",
-        "tanh",
-        "sigmoid",
-        "silu",
-        "softplus",
-        "leaky_relu",
-        "elu",
-        "celu",
-        "selu",
-        "mish",
-    ],
-    *[
-        "hardtanh",
-        "hardswish",
-        "hardsigmoid",
-        "exp",
-        "expm1",
-        "exp2",
-        "log",
-        "log2",
-        "log10",
-        "log1p",
-        "log_sigmoid",
-        "abs",
-        "square",
-        "pow",
-        "sqrt",
-        "rsqrt",
-    ],
-    *[
-        "reciprocal",
-        "erf",
-        "erfc",
-        "sinc",
-        "sign",
-        "sgn",
-        "round",
-        "floor",
-        "ceil",
-        "trunc",
-        "frac",
-        "clamp",
-        "clamp_min",
-        "clamp_max",
-        "threshold",
-        "neg",
-    ],
-    *["positive", "prelu", "hardshrink", "softshrink", "nan_to_num"],
+    "relu relu6 gelu sin cos tan asin atan sinh cosh tanh sigmoid silu softplus leaky_relu elu celu selu mish",
+    "hardtanh hardswish hardsigmoid exp expm1 exp2 log log2 log10 log1p log_sigmoid abs square pow sqrt rsqrt",
+    "reciprocal erf erfc sinc sign sgn round floor ceil trunc frac clamp clamp_min clamp_max threshold neg",
+    "positive prelu hardshrink softshrink nan_to_num",
 )
-BINARY = overloads("add", "sub", "rsub", "mul", "div", "maximum", "minimum", "pow", "atan2")
+BINARY = overloads("add sub rsub mul div maximum minimum pow atan2")
 POINTWISE = UNARY | BINARY
-NORMS = overloads(
-    "layer_norm", "batch_norm", "_native_batch_norm_legit_no_training", "instance_norm", "group_norm"
-)
-ATTENTION = overloads("scaled_dot_product_attention")
+NORMS = overloads("layer_norm batch_norm _native_batch_norm_legit_no_training instance_norm group_norm")
 # Constant gates at an input: their own dependence on it is frozen, as the rule `gated` defines.
 FROZEN = overloads(
-    *[
-        "softmax",
-        "_softmax",
-        "log_softmax",
-        "argmax",
-        "argmin",
-        "max",
-        "min",
-        "amax",
-        "amin",
-        "eq",
-        "ne",
-        "lt",
-        "le",
-        "gt",
-        "ge",
-        "logical_and",
-        "logical_or",
-    ],
-    *[
-        "logical_not",
-        "isnan",
-        "isfinite",
-        "isinf",
-        "sign",
-        "bitwise_and",
-        "bitwise_or",
-        "bitwise_not",
-        "any",
-        "all",
-        "topk",
-        "sort",
-        "argsort",
-    ],
-    *["var", "std", "var_mean", "std_mean", "linalg_vector_norm", "norm", "detach"],
+    "softmax _softmax log_softmax argmax argmin max min amax amin eq ne lt le gt ge logical_and logical_or",
+    "logical_not isnan isfinite isinf sign bitwise_and bitwise_or bitwise_not any all topk sort argsort",
+    "var std var_mean std_mean linalg_vector_norm norm detach",
+    "fill full_like zeros_like ones_like new_zeros new_ones new_full empty_like",
+)
+# Written in terms of the others when a model is captured.
+DECOMPOSED = overloads(
+    "addcmul addcdiv addr glu rms_norm _fused_rms_norm divide multiply subtract true_divide concat concatenate",
+    "hstack vstack dstack column_stack row_stack fliplr flipud rot90 take_along_dim tensordot linalg_multi_dot",
+    "chain_matmul kron bilinear ger negative absolute clip logit special_expit cosine_similarity linalg_vecdot",
 )
 LAYERS: dict[Any, str] = {
-    **{op: "linear" for op in overloads("linear", "addmm", "mm", "matmul")},
+    **{op: "linear" for op in overloads("linear addmm mm matmul")},
     **{op: "conv1d" for op in overloads("conv1d")},
     **{op: "conv2d" for op in overloads("conv2d")},
     **{op: "conv3d" for op in overloads("conv3d")},

@@ -47,6 +47,6 @@ def asking() -> Iterator[list[Any]]:
 
 @contextlib.contextmanager
 def answering(answers: list[Any]) -> Iterator[None]:
-    """The same questions get the same answers."""
-    with _Answering(answers):
+    """The same questions get the same answers; where none were asked, nothing is different."""
+    with _Answering(answers) if answers else contextlib.nullcontext():
         yield

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import torch
 from torch import fx
+from torch.nn.functional import one_hot
 
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.ops import aten
@@ -56,11 +57,21 @@ class Weighted:
         given = self.node.args[position] if len(self.node.args) > position else None
         return default if given is None else given
 
-    def apply(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    def apply(
+        self,
+        x: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None = None,
+        groups: int | None = None,
+    ) -> torch.Tensor:
         """The op itself on other data, weights and bias, ``(n_out, n_in)`` for a linear layer."""
         if self.layer.op == "linear":
             return torch.nn.functional.linear(x, weight, bias)
-        rest = self.node.args[3:]
+        rest = list(self.node.args[3:])
+        if groups is not None:
+            n = self.weight.ndim - 2
+            rest += ([1] * n, [0] * n, [1] * n, 1)[len(rest) :]
+            rest[3] = groups
         return cast(Any, self.node.target)(x, weight, bias, *rest)
 
     def terms(self, x: torch.Tensor, neurons: torch.Tensor, share: torch.Tensor | None) -> torch.Tensor:
@@ -71,22 +82,39 @@ class Weighted:
         share : torch.Tensor or None
             A bias for each output that every unit (and, for its output, every kernel) brings along.
         """
-        return torch.stack([self._term(x, neuron, share) for neuron in neurons.tolist()])
-
-    def _term(self, x: torch.Tensor, neuron: int | Sequence[int], share: torch.Tensor | None) -> torch.Tensor:
-        unit, output = (neuron, None) if isinstance(neuron, int) else neuron
-        only = self._only(unit, output)
-        z = x[..., unit, None] * only[:, unit] if self.layer.op == "linear" else self.apply(x, only)
+        n_out = self.layer.n_outputs
+        units = neurons if neurons.ndim == 1 else neurons[:, 0]
+        owned = torch.ones(len(neurons), n_out, dtype=self.weight.dtype, device=x.device)
+        if neurons.ndim == 2:
+            owned = one_hot(neurons[:, 1], n_out).to(self.weight.dtype)
+        if self.layer.op == "linear":
+            terms = x[..., units].movedim(-1, 0)[..., None] * _spread(
+                self.weight.T[units] * owned, x.ndim, -1
+            )
+        elif self.is_transposed or self.groups > 1 or x.ndim < self.weight.ndim:
+            terms = torch.stack([self.apply(x, self._only(neuron)) for neuron in neurons.tolist()])
+        else:
+            terms = self._split(x, units, neurons[:, 1] if neurons.ndim == 2 else None)
         if share is None:
-            return z
-        if output is not None:
-            share = share * torch.nn.functional.one_hot(
-                torch.tensor(output, device=share.device), len(share)
-            ).to(share.dtype)
-        return z + self.channels(share)
+            return terms
+        axis = -1 if self.layer.op == "linear" else 1 - self.weight.ndim
+        return terms + _spread(owned * share, terms.ndim - 1, axis)
 
-    def _only(self, unit: int, output: int | None) -> torch.Tensor:
+    def _split(self, x: torch.Tensor, units: torch.Tensor, outputs: torch.Tensor | None) -> torch.Tensor:
+        """The split convolution of all units or kernels as one grouped convolution."""
+        k, n_out = len(units), self.layer.n_outputs
+        if outputs is None:
+            weight = self.weight[:, units].transpose(0, 1).flatten(0, 1)[:, None]
+            split = self.apply(x[:, units], weight, groups=k)
+            return split.unflatten(1, (k, n_out)).transpose(0, 1)
+        split = self.apply(x[:, units], self.weight[outputs, units][:, None], groups=k).transpose(0, 1)
+        terms = split.new_zeros(k, len(x), n_out, *split.shape[2:])
+        terms[torch.arange(k, device=x.device), :, outputs] = split
+        return terms
+
+    def _only(self, neuron: int | Sequence[int]) -> torch.Tensor:
         """The weights of a unit or a kernel, all others set to 0."""
+        unit, output = (neuron, None) if isinstance(neuron, int) else neuron
         kept = torch.zeros_like(self.weight)
         n_in, n_out = self.layer.n_units // self.groups, self.layer.n_outputs // self.groups
         group, within = divmod(unit, n_in)
@@ -110,6 +138,13 @@ class Weighted:
         flat = values.flatten(2).sum(-1) if values.ndim > 2 else values
         blocks = flat.chunk(self.groups)
         return torch.block_diag(*(block if self.is_transposed else block.T for block in blocks))
+
+
+def _spread(values: torch.Tensor, ndim: int, axis: int) -> torch.Tensor:
+    """``(k, n)`` in the shape that broadcasts to ``(k, *shape)`` where `axis` of the `ndim` of shape has length n."""
+    shape = [1] * ndim
+    shape[axis] = values.shape[1]
+    return values.reshape(len(values), *shape)
 
 
 def bias_added_to(node: fx.Node, fixed: Any, channels: int) -> tuple[fx.Node, torch.Tensor | None]:

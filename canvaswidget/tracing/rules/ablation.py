@@ -100,23 +100,27 @@ class Ablation:
         found = self._capture.weighted[layer.name]
         data = self._value(state, found.data)
         share = found.bias / layer.n_units if self.bias == "split" and found.bias is not None else None
-        whole, images = Window.whole(window.size), []
-        before = window.crop(state.by_node[self._capture.output], whole)
-        for term in found.terms(data, neurons, share):
-            taken = term - self._mean(found, term) if self.fill == "mean" else term
-            images.append(before - window.crop(self.without(found, state, taken), whole))
-        return coloured(torch.stack(images), rgb)
+        terms = found.terms(data, neurons, share)
+        if self.fill == "mean":
+            terms = terms - self._mean(found, terms)
+        images = state.by_node[self._capture.output] - self.without(found, state, terms)
+        return coloured(window.crop(images, Window.whole(window.size)), rgb)
 
     def sums(self, state: Values) -> Iterator[tuple[str, str, torch.Tensor, torch.Tensor]]:
         """Maps do not add up, each is of a network of its own; but with nothing taken out the image is as it was."""
         for layer in self.layers:
             found = self._capture.weighted[layer.name]
-            image = self.without(found, state, torch.zeros_like(state.by_node[found.node]))
+            image = self.without(found, state, torch.zeros_like(state.by_node[found.node])[None])[0]
             yield "nothing taken out, nothing changes", layer.name, image, state.by_node[self._capture.output]
 
     @torch.no_grad()
-    def without(self, found: Weighted, state: Values, term: torch.Tensor) -> torch.Tensor:
-        """The image ``(3, height, width)`` with `term` taken from a layer's output; starts at that layer."""
+    def without(self, found: Weighted, state: Values, terms: torch.Tensor) -> torch.Tensor:
+        """The images ``(k, 3, height, width)`` with each of `terms` taken from a layer's output; starts there."""
+        if len(terms) == 1:
+            return self._without(found, state, terms[0])[None]
+        return torch.func.vmap(lambda term: self._without(found, state, term))(terms)
+
+    def _without(self, found: Weighted, state: Values, term: torch.Tensor) -> torch.Tensor:
         known: dict[fx.Node, Any] = {found.node: state.by_node[found.node] - term}
 
         def resolve(node: fx.Node) -> Any:
@@ -132,9 +136,9 @@ class Ablation:
         return state.by_node[node] if fixed is None else fixed
 
     @staticmethod
-    def _mean(found: Weighted, term: torch.Tensor) -> torch.Tensor:
-        channel = term.ndim - 1 if found.layer.op == "linear" else term.ndim - found.weight.ndim + 1
-        return term.mean([axis for axis in range(term.ndim) if axis != channel], keepdim=True)
+    def _mean(found: Weighted, terms: torch.Tensor) -> torch.Tensor:
+        channel = terms.ndim - 1 if found.layer.op == "linear" else terms.ndim - found.weight.ndim + 1
+        return terms.mean([axis for axis in range(1, terms.ndim) if axis != channel], keepdim=True)
 
 
 def _suffix(graph: fx.Graph, start: fx.Node) -> dict[fx.Node, None]:

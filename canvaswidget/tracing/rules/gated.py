@@ -51,13 +51,14 @@ class Gated:
         self.bias = checked(self.name, "bias", bias, BIASES)
         self._capture = capture
         self._plan = linearise(capture)
+        self._passed = {step.node: step for step in self._plan.passed}
         reached = self._plan.reached_by(capture.output)
         self.layers: tuple[Layer, ...] = tuple(layer for layer in capture.layers if layer.name in reached)
         self.undefined = {
             layer.name: self._why_not(layer) for layer in capture.layers if layer.name not in reached
         }
         self.needed: list[fx.Node] = needed(capture, self._plan)
-        self._largest = max(_numel(node) for node in self._plan.steps) if self._plan.steps else 1
+        self._largest = max((_numel(node) for node in self._passed), default=1)
         if not self.layers:
             reasons = "; ".join(f"{name}: {why}" for name, why in self.undefined.items())
             raise UntraceableError(
@@ -82,12 +83,16 @@ class Gated:
                 "opaque",
                 "contributions end here; check() says what that costs, rule 'ablation' sees through it",
             )
-        step = self._plan.steps.get(node)
+        name = next((name for name, output in self._capture.nodes.items() if output is node), "")
+        if name in self.undefined:
+            return "frozen", self.undefined[name]
+        step = self._passed.get(node)
         if step is not None:
-            name = next((name for name, output in self._capture.nodes.items() if output is node), "")
-            return "traced", self.undefined.get(
-                name, "a gate frozen at the frame" if step.kind == "gate" else ""
-            )
+            return "traced", "a gate frozen at the frame" if step.kind == "gate" else ""
+        if node in self._plan.within_gates:
+            return "traced", "part of a gate"
+        if node in self._plan.steps:
+            return "frozen", "it shapes gates"
         if node in self._plan.frozen:
             return "frozen", "a constant of the frame"
         return "frozen", "no layer before it"
@@ -102,11 +107,8 @@ class Gated:
         """``(k, h, w)``, or ``(k, h, w, 3)`` for ``rgb="each"``; signed."""
         found = self._capture.weighted[layer.name]
         data = state.data(found)
-        images = [
-            window.crop(state.push(found, term), Window.whole(window.size))
-            for term in found.terms(data, neurons, self._share(found))
-        ]
-        return coloured(torch.stack(images), rgb)
+        images = state.push(found, found.terms(data, neurons, self._share(found)))
+        return coloured(window.crop(images, Window.whole(window.size)), rgb)
 
     def columns(
         self, layers: list[Layer], state: Frozen, weights: torch.Tensor, each: bool
@@ -140,7 +142,7 @@ class Gated:
             term = found.apply(state.data(found), found.weight)
             if self.bias != "separate" and found.bias is not None:
                 term = term + found.channels(found.bias)
-            total = state.push(found, term) + self.rest(layer, state)
+            total = state.push(found, term[None])[0] + self.rest(layer, state)
             yield "neurons and the rest are the image", layer.name, total, state.value(self._capture.output)
 
     def _share(self, found: Weighted) -> torch.Tensor | None:
