@@ -511,7 +511,10 @@ def test_close_frees_the_model_and_the_widget(monkeypatch) -> None:
     displayed(w, monkeypatch)
     w._handle_custom_msg(request(1, kind="frame", time=0, source="reconstruction"), [])
     freed = [weakref.ref(w), weakref.ref(w.canvas), weakref.ref(inr), weakref.ref(inr.module)]
+    assert w.stats()["cache_bytes"] > 3 * 16 * 32
+    cache = w._session._cache
     w.close()
+    assert (cache.n_bytes, len(cache)) == (0, 0)
     del inr
     gc.collect()
     assert [ref() for ref in freed[1:]] == [None, None, None]
