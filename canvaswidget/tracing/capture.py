@@ -44,7 +44,7 @@ class Capture:
         self.inr = inr
         self.device = device
         positional, keywords = inr.arguments(0)
-        with _evaluating(inr.module), torch.no_grad():
+        with _evaluating(inr.module), torch.inference_mode(False), torch.no_grad():
             try:
                 program = _record(_Rendering(inr), positional, keywords)
             except Exception as error:
@@ -100,6 +100,7 @@ class Capture:
         result = next(node for node in reversed(self.graph.nodes) if node.op == "output")
         return cast(fx.Node, pytree.tree_leaves(result.args)[0])
 
+    @torch.inference_mode(False)  # columns need values that autograd may keep
     @torch.no_grad()
     def run(self, frame: int, keep: Collection[fx.Node]) -> dict[fx.Node, torch.Tensor]:
         """The values of some nodes at a frame."""

@@ -106,7 +106,7 @@ class Frozen:
         groups: dict[frozenset[fx.Node], list[str]] = {}
         for layer in layers:
             groups.setdefault(self._aside(layer.layer.name), []).append(layer.layer.name)
-        with self._lock:
+        with self._lock, torch.inference_mode(False):
             for aside, names in groups.items():
                 if aside not in self._pulls:
                     self._pulls[aside] = self._differentiable(aside)
