@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import platform
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -129,6 +130,14 @@ def distributions_sorted_by_numpy() -> Callable[[], Any]:
     return distributions_sorted(lambda maps: np.sort(maps.numpy(), axis=None))
 
 
+def whole_report() -> Callable[[], Any]:
+    import canvaswidget as cw
+
+    canvas = cw.trace(nerv_bunny())
+    folder = tempfile.mkdtemp()
+    return lambda: cw.report(canvas, folder, 8, frames=[8], progress=False)
+
+
 def one_pixel() -> Callable[[], Any]:
     import canvaswidget as cw
 
@@ -158,6 +167,7 @@ CASES = [
     Case("distributions, all sorted by NumPy", distributions_sorted_by_numpy),
     Case("distributions, streamed", distributions, "distributions, all sorted by torch"),
     Case("distributions, streamed, once more", distributions, "distributions, all sorted by NumPy"),
+    Case("the whole report, one frame", whole_report, "whole canvas, materialised oracle"),
     Case("one forward pass", one_forward),
     Case("one pixel, all kernels of all layers", one_pixel, "one forward pass"),
     Case("one kernel's map", one_map, "one forward pass"),

@@ -10,6 +10,7 @@ make a pixel, which pixels a neuron makes, and how both change from frame to fra
 from canvaswidget import analysis, demo, media, models
 from canvaswidget.fit import fit
 from canvaswidget.inr import INR, as_inr
+from canvaswidget.report import Report, report
 from canvaswidget.tracing import Canvas, CaptureError, Layer, UntraceableError, trace
 from canvaswidget.vector_math import settle
 from canvaswidget.widget import CanvasWidget
@@ -22,6 +23,7 @@ __all__ = [
     "CanvasWidget",
     "CaptureError",
     "Layer",
+    "Report",
     "UntraceableError",
     "analysis",
     "as_inr",
@@ -29,6 +31,7 @@ __all__ = [
     "fit",
     "media",
     "models",
+    "report",
     "trace",
 ]
 

@@ -98,11 +98,15 @@ def new_pictures(
     count: int, size: tuple[int, ...], columns: int = 2, width: float = 2 * COLUMN
 ) -> list[Axes]:
     """The axes of a page of pictures, each with room for a title, for the axis and for a colour bar."""
-    rows = -(-count // columns)
+    rows, columns = -(-count // columns), min(columns, count)
+    width = width if columns > 1 else COLUMN
     height = (width / columns - 1.1) * size[0] / size[1] + 0.75
     with style():
         page = Page(figsize=(width, rows * height), layout="constrained")
-        return list(page.subplots(rows, columns, squeeze=False).ravel()[:count])
+        axes = list(page.subplots(rows, columns, squeeze=False).ravel())
+        for ax in axes[count:]:
+            ax.remove()
+    return axes[:count]
 
 
 def heading(ax: Axes, *parts: str) -> None:
@@ -117,3 +121,17 @@ def pixels(ax: Axes) -> None:
     ax.set(xlabel="x (pixels)", ylabel="y (pixels)")
     ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     ax.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+
+
+def new_panels(count: int, columns: int = 2, height: float = 2.1, width: float = 2 * COLUMN) -> list[Axes]:
+    """The axes of a page of plots, each of the size of a column."""
+    rows, columns = -(-count // columns), min(columns, count)
+    with style():
+        page = Page(figsize=(width if columns > 1 else COLUMN, rows * height), layout="constrained")
+        axes = list(page.subplots(rows, columns, squeeze=False).ravel())
+        for ax in axes:
+            ax.spines[["top", "right"]].set_visible(False)
+            ax.set_prop_cycle(color=CYCLE)
+        for ax in axes[count:]:
+            ax.remove()
+    return axes[:count]

@@ -44,11 +44,12 @@ class Printed:
 
     title: ClassVar[str]
 
-    def _rows(self) -> list[list[str]]:
+    def rows(self) -> list[list[str]]:
+        """What and how much, as text."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
-        return text([self.title, ""], self._rows())
+        return text([self.title, ""], self.rows())
 
     def _repr_html_(self) -> str:
-        return markup([self.title, ""], self._rows())
+        return markup([self.title, ""], self.rows())

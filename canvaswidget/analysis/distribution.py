@@ -110,7 +110,7 @@ class Distribution(Printed):
             heading(ax, f"neurons that make {part} of {self.layer.name}", f"n = {self.n_neurons:,}")
             pixels(ax)
             colour_bar(ax, shown, "share of neurons")
-            ax.child_axes[-1].yaxis.set_major_formatter(PercentFormatter(1))
+            ax.child_axes[-1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         return ax
 
     def _place(self, level: float) -> int:
@@ -118,7 +118,7 @@ class Distribution(Printed):
             raise ValueError(f"level={level!r}: expected one of {', '.join(map(str, self.levels))}")
         return self.levels.index(level)
 
-    def _rows(self) -> list[list[str]]:
+    def rows(self) -> list[list[str]]:
         low, middle, high = np.percentile(self.pixels_per_neuron, (25, 50, 75))
         rows = [
             ["layer", self.layer.name],

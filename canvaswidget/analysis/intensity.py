@@ -82,7 +82,7 @@ class Intensity(Printed):
         self.plot(axes[3])
         return cast(Figure, axes[0].figure)
 
-    def _rows(self) -> list[list[str]]:
+    def rows(self) -> list[list[str]]:
         return [
             ["layer", self.layer.name],
             ["frame", str(self.frame)],

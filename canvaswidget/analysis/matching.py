@@ -60,7 +60,7 @@ class Matching(Printed):
             ax.legend(frameon=False, fontsize=6, handlelength=1.6)
         return ax
 
-    def _rows(self) -> list[list[str]]:
+    def rows(self) -> list[list[str]]:
         rows = [
             ["layers", f"{self.one.layer.name} and {self.other.layer.name}"],
             ["vectors", self.one.kind],

@@ -116,7 +116,7 @@ class Motion(Printed):
                 colour_bar(ax, image, label)
         return cast(Figure, axes[0].figure)
 
-    def _rows(self) -> list[list[str]]:
+    def rows(self) -> list[list[str]]:
         known = np.isfinite(self.agreement)
         rows = [
             ["layer", self.layer.name],

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from canvaswidget.analysis.partitions import instances
+from canvaswidget.analysis.partitions import Masks, instances
 from canvaswidget.analysis.sweeps import find, region_sums
 from canvaswidget.drawing import CYCLE, colour_bar, heading, new_axes, style
 from canvaswidget.tables import Printed
@@ -75,7 +75,7 @@ class Objects(Printed):
             colour_bar(ax, image, "share of the neuron")
         return ax
 
-    def _rows(self) -> list[list[str]]:
+    def rows(self) -> list[list[str]]:
         counts = [int((self.preferred == place).sum()) for place in range(len(self.names))]
         rows = [["layer", self.layer.name], ["frame", str(self.frame)]]
         for name, area, count in zip(self.names, self.areas, counts, strict=True):
@@ -133,7 +133,7 @@ class ObjectsOverTime(Printed):
                 ax.legend(frameon=False, fontsize=6, handlelength=1.2, ncols=2)
         return ax
 
-    def _rows(self) -> list[list[str]]:
+    def rows(self) -> list[list[str]]:
         shares = self.shares.reshape(len(self.frames), -1, len(self.names))
         living = np.isfinite(shares).any((0, 2))
         rows = [["layer", self.layer.name], ["frames", _spans(self.frames)]]
@@ -172,12 +172,22 @@ def objects(
     """
     found, frame = find(canvas, layer, frame)
     divided, labels = instances(masks, canvas.inr.size, frame, canvas.inr.n_frames)
-    areas = divided.sum((1, 2))
     sums = region_sums(canvas, found, divided, frame, granularity, progress).regions
+    return objects_from_sums(found, frame, divided, sums, object_names(labels, names), granularity)
+
+
+def objects_from_sums(
+    layer: Layer,
+    frame: int,
+    masks: Masks,
+    sums: FloatArray,
+    names: tuple[str, ...],
+    granularity: str | None = None,
+) -> Objects:
+    """The same from the sums ``(n, r)`` over the masks of the objects and the rest."""
+    areas = masks.sum((1, 2))
     means = np.where(areas, sums / np.maximum(areas, 1), np.nan).astype(np.float32)
-    return Objects(
-        found, frame, _names(labels, names), areas, means.reshape(*found.shape_of(granularity), len(areas))
-    )
+    return Objects(layer, frame, names, areas, means.reshape(*layer.shape_of(granularity), len(areas)))
 
 
 def objects_over_time(
@@ -206,7 +216,8 @@ def objects_over_time(
     )
 
 
-def _names(labels: tuple[int, ...], names: Sequence[str] | None) -> tuple[str, ...]:
+def object_names(labels: tuple[int, ...], names: Sequence[str] | None) -> tuple[str, ...]:
+    """Names of the instances and of the rest; by their labels where they have none."""
     if names is None:
         return (*(f"object {label}" for label in labels[:-1]), "the rest")
     if len(names) != len(labels) - 1:

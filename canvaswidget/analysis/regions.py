@@ -17,7 +17,7 @@ from matplotlib.ticker import PercentFormatter
 
 from canvaswidget.analysis import partitions
 from canvaswidget.analysis.partitions import Masks
-from canvaswidget.analysis.sweeps import find, region_sums
+from canvaswidget.analysis.sweeps import RegionSums, find, region_sums
 from canvaswidget.drawing import colour_bar, heading, new_axes, new_picture, pixels, style
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
@@ -98,7 +98,7 @@ class Regions(Printed):
             colour_bar(ax, image, "mean |departure from even|")
         return ax
 
-    def _rows(self) -> list[list[str]]:
+    def rows(self) -> list[list[str]]:
         rows = [["layer", self.layer.name], ["frame", str(self.frame)]]
         for kind, variances in self.variances.items():
             living = variances[np.isfinite(variances)]
@@ -160,15 +160,26 @@ def regions(
     found, frame = find(canvas, layer, frame)
     divided = divide(canvas, frame, by, masks, cells, k, seed, as_released)
     sums = region_sums(canvas, found, np.concatenate(list(divided.values())), frame, granularity, progress)
+    return regions_from_sums(found, frame, divided, sums, granularity, as_released)
+
+
+def regions_from_sums(
+    layer: Layer,
+    frame: int,
+    divided: dict[str, Masks],
+    sums: RegionSums,
+    granularity: str | None = None,
+    as_released: bool = False,
+) -> Regions:
+    """The same from the sums over the regions of all kinds, one after the other."""
     deltas, start = {}, 0
-    for kind, kind_masks in divided.items():
-        part = sums.regions[:, start : start + len(kind_masks)]
-        start += len(kind_masks)
-        delta = departures(part, sums.total, kind_masks)
+    for kind, masks in divided.items():
+        delta = departures(sums.regions[:, start : start + len(masks)], sums.total, masks)
+        start += len(masks)
         if as_released and kind != "grid":
             delta = np.abs(delta)
-        deltas[kind] = delta.reshape(*found.shape_of(granularity), len(kind_masks))
-    return Regions(found, frame, divided, deltas, as_released)
+        deltas[kind] = delta.reshape(*layer.shape_of(granularity), len(masks))
+    return Regions(layer, frame, divided, deltas, as_released)
 
 
 def divide(

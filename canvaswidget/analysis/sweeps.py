@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -26,24 +27,68 @@ def find(canvas: Canvas, layer: LayerKey, frame: int) -> tuple[Layer, int]:
     return canvas.layers.find(layer), canvas.inr.frame_index(frame)
 
 
-@dataclass(frozen=True)
-class Sums:
-    """Of every neuron's absolute map, in C order.
+class Collector(Protocol):
+    """What a sweep is for: makes something small of a chunk of maps, and keeps it."""
+
+    def of(self, maps: torch.Tensor) -> Any:
+        """Of maps ``(k, height, width)``; called on several threads, so nothing is kept here."""
+        ...
+
+    def add(self, part: Any) -> None:
+        """Keep what `of` gave; called in the order of the neurons."""
+        ...
+
+
+def sweep(
+    canvas: Canvas,
+    layer: Layer,
+    collectors: Sequence[Collector],
+    frame: int,
+    granularity: str | None = None,
+    progress: Progress = False,
+) -> None:
+    """Give every chunk of a layer's maps to each collector, in one sweep."""
+
+    def of(maps: torch.Tensor) -> list[Any]:
+        return [collector.of(maps) for collector in collectors]
+
+    for _, parts in canvas.reduce(layer, of, frame, granularity=granularity, progress=progress):
+        for collector, part in zip(collectors, parts, strict=True):
+            collector.add(part)
+
+
+class RegionSums:
+    """Sums of every neuron's absolute map over regions ``(r, height, width)``, in one matrix product a chunk.
 
     Attributes
     ----------
     regions : (n, r)
-        Sum over each region.
+        In C order of the neurons.
     total : (n,)
         Sum over all pixels.
     low, high : (n,)
         The smallest and the largest value.
     """
 
-    regions: FloatArray
-    total: FloatArray
-    low: FloatArray
-    high: FloatArray
+    def __init__(
+        self, masks: npt.NDArray[np.bool_], layer: Layer, granularity: str | None, device: torch.device | str
+    ) -> None:
+        count = math.prod(layer.shape_of(granularity))
+        self.regions = np.empty((count, len(masks)), np.float32)
+        self.total, self.low, self.high = (np.empty(count, np.float32) for _ in range(3))
+        self._weights = torch.from_numpy(masks.reshape(len(masks), -1).T.astype(np.float32)).to(device)
+        self._done = 0
+
+    def of(self, maps: torch.Tensor) -> tuple[FloatArray, ...]:
+        values = maps.flatten(1).float().abs()
+        low, high = values.aminmax(dim=1)
+        return tuple(part.cpu().numpy() for part in (values @ self._weights, values.sum(1), low, high))
+
+    def add(self, part: tuple[FloatArray, ...]) -> None:
+        chunk = slice(self._done, self._done + len(part[0]))
+        for whole, one in zip((self.regions, self.total, self.low, self.high), part, strict=True):
+            whole[chunk] = one
+        self._done = chunk.stop
 
 
 def region_sums(
@@ -53,21 +98,8 @@ def region_sums(
     frame: int,
     granularity: str | None = None,
     progress: Progress = False,
-) -> Sums:
-    """Sum the absolute maps over regions ``(r, height, width)``, in one sweep and one matrix product a chunk."""
-    weights = torch.from_numpy(masks.reshape(len(masks), -1).T.astype(np.float32)).to(canvas.device)
-
-    def of(maps: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        values = maps.flatten(1).float().abs()
-        low, high = values.aminmax(dim=1)
-        return values @ weights, values.sum(1), low, high
-
-    count = math.prod(layer.shape_of(granularity))
-    sums = Sums(np.empty((count, len(masks)), np.float32), *(np.empty(count, np.float32) for _ in range(3)))
-    done = 0
-    for _, parts in canvas.reduce(layer, of, frame, granularity=granularity, progress=progress):
-        chunk = slice(done, done + len(parts[0]))
-        for whole, part in zip((sums.regions, sums.total, sums.low, sums.high), parts, strict=True):
-            whole[chunk] = part.cpu().numpy()
-        done = chunk.stop
+) -> RegionSums:
+    """Sum every neuron's absolute map over regions."""
+    sums = RegionSums(masks, layer, granularity, canvas.device)
+    sweep(canvas, layer, [sums], frame, granularity, progress)
     return sums

@@ -15,7 +15,7 @@ import torch
 
 from canvaswidget.analysis import partitions
 from canvaswidget.analysis.partitions import Masks
-from canvaswidget.analysis.sweeps import find, region_sums
+from canvaswidget.analysis.sweeps import find, region_sums, sweep
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.layers import Layer
@@ -64,7 +64,7 @@ class Vectors(Printed):
         neuron = tuple(int(part) for part in np.unravel_index(place, self.shape))
         return neuron[0] if len(neuron) == 1 else (neuron[0], neuron[1])
 
-    def _rows(self) -> list[list[str]]:
+    def rows(self) -> list[list[str]]:
         return [
             ["layer", self.layer.name],
             ["frame", str(self.frame)],
@@ -108,9 +108,9 @@ def vectors(
         raise ValueError(f"kind={kind!r}: expected one of {', '.join(map(repr, KINDS))}")
     shape = found.shape_of(granularity)
     if kind == "pooled":
-        features, alive, strength = pooled_maps(canvas, found, shape, frame, progress, granularity)
-        cells = np.arange(features[0].size).reshape(features.shape[1:])
-        return Vectors(found, frame, kind, shape, features.reshape(len(features), -1), alive, strength, cells)
+        pooled = PooledMaps(canvas.inr.size, shape)
+        sweep(canvas, found, [pooled], frame, granularity, progress)
+        return pooled.vectors(found, frame)
     if masks is None:
         divide = partitions.colours if kind == "colours" else partitions.gabor
         masks = divide(canvas.frame(frame), k, seed)
@@ -122,39 +122,52 @@ def vectors(
     return Vectors(found, frame, kind, shape, values, span > 0, sums.total, masks.argmax(0))
 
 
-def pooled_maps(
-    canvas: Any,
-    layer: Any,
-    shape: tuple[int, ...],
-    frame: int,
-    progress: Progress,
-    granularity: str | None = None,
-) -> tuple[FloatArray, npt.NDArray[np.bool_], FloatArray]:
-    """``(n, rows, columns)``: each neuron's scaled and pooled map; which are alive; sums. In C order."""
-    count = math.prod(shape)
-    side = POOLED if count * POOLED**2 * 4 <= MAX_BYTES else POOLED // 2
-    height, width = canvas.inr.size
-    size = min(side, height), min(side, width)
+class PooledMaps:
+    """Every neuron's scaled absolute map, averaged to a grid: a collector of :func:`sweep`.
 
-    def pooled(maps: torch.Tensor) -> tuple[npt.NDArray[Any], ...]:
+    Attributes
+    ----------
+    features : (n, rows, columns)
+    alive, strength : (n,)
+        As in :class:`Vectors`.
+    """
+
+    def __init__(self, size: tuple[int, int], shape: tuple[int, ...]) -> None:
+        count = math.prod(shape)
+        side = POOLED if count * POOLED**2 * 4 <= MAX_BYTES else POOLED // 2
+        self.shape = shape
+        self.features = np.empty((count, min(side, size[0]), min(side, size[1])), np.float32)
+        self.alive, self.strength = np.empty(count, bool), np.empty(count, np.float32)
+        self._done = 0
+
+    def of(self, maps: torch.Tensor) -> tuple[npt.NDArray[Any], ...]:
         magnitude = np.abs(maps.float().cpu().numpy())
         low = magnitude.min((1, 2))
         span = magnitude.max((1, 2)) - low
-        means = block_means(magnitude, size)
+        means = block_means(magnitude, self.features.shape[1:])
         means -= low[:, None, None]
         means /= np.where(span > 0, span, 1)[:, None, None]
         return means, span > 0, magnitude.sum((1, 2))
 
-    features = np.empty((count, *size), np.float32)
-    alive, strength = np.empty(count, bool), np.empty(count, np.float32)
-    done = 0
-    for _, (means, living, sums) in canvas.reduce(
-        layer, pooled, frame, granularity=granularity, progress=progress
-    ):
-        part = slice(done, done + len(means))
-        features[part], alive[part], strength[part] = means, living, sums
-        done = part.stop
-    return features, alive, strength
+    def add(self, part: tuple[npt.NDArray[Any], ...]) -> None:
+        chunk = slice(self._done, self._done + len(part[0]))
+        self.features[chunk], self.alive[chunk], self.strength[chunk] = part
+        self._done = chunk.stop
+
+    def vectors(self, layer: Layer, frame: int) -> Vectors:
+        """What was collected, once the sweep is over."""
+        cells = np.arange(self.features[0].size).reshape(self.features.shape[1:])
+        values = self.features.reshape(len(self.features), -1)
+        return Vectors(layer, frame, "pooled", self.shape, values, self.alive, self.strength, cells)
+
+
+def pooled_maps(
+    canvas: Any, layer: Any, shape: tuple[int, ...], frame: int, progress: Progress
+) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """``(n, rows, columns)``: each neuron's scaled and pooled map; and which are alive. In C order."""
+    pooled = PooledMaps(canvas.inr.size, shape)
+    sweep(canvas, layer, [pooled], frame, None, progress)
+    return pooled.features, pooled.alive
 
 
 def block_means(maps: FloatArray, size: tuple[int, ...]) -> FloatArray:

@@ -267,7 +267,7 @@ class Arrays:
             return known
         features, alive = self.cache.remember(
             (self.canvas.rule, "features", layer.name, time),
-            lambda: pooled_maps(self.canvas, layer.name, layer.neurons, time, checkpoint)[:2],
+            lambda: pooled_maps(self.canvas, layer.name, layer.neurons, time, checkpoint),
         )
         future = self._embeddings.get(key)
         if future is None:

@@ -1,0 +1,128 @@
+"""The whole report: the same numbers as the findings one by one, and files that need nothing else."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import canvaswidget as cw
+from canvaswidget import analysis
+from tests.canvases import image, video
+
+
+@pytest.fixture(scope="module")
+def canvas() -> cw.Canvas:
+    return cw.trace(video(), rule="xinc", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def masks() -> np.ndarray:
+    labels = np.zeros((6, 16, 32), int)
+    for frame in range(6):
+        labels[frame, 3:8, 2 + frame : 9 + frame] = 1
+        labels[frame, 9:14, 20:28] = 2
+    return labels
+
+
+@pytest.fixture(scope="module")
+def written(canvas: cw.Canvas, masks: np.ndarray, tmp_path_factory: pytest.TempPathFactory):
+    told: list[tuple[int, int]] = []
+    flow = np.random.default_rng(0).normal(size=(5, 16, 32, 2))
+    found = cw.report(
+        canvas,
+        tmp_path_factory.mktemp("report") / "new" / "folder",
+        2,
+        masks=masks,
+        names=["left", "right"],
+        flow=flow,
+        progress=lambda done, total: told.append((done, total)),
+    )
+    return found, told
+
+
+def test_the_same_numbers_as_one_by_one(written, canvas: cw.Canvas, masks: np.ndarray) -> None:
+    found, _ = written
+    assert [one.layer.name for one in found.layers] == [layer.name for layer in canvas.traced_layers]
+    for path, one in zip(found.arrays, found.layers, strict=True):
+        layer = one.layer
+        spread = analysis.distribution(canvas, layer, 2)
+        look = analysis.intensity(canvas, layer, 2)
+        care = analysis.regions(canvas, layer, 2, masks=masks)
+        owned = analysis.objects(canvas, layer, masks, 2)
+        alike = analysis.cluster(canvas, layer, 6, 2)
+        over = analysis.objects_over_time(canvas, layer, masks, [2, 3, 4, 5])
+        moved = analysis.motion(canvas, layer, [2, 3, 4, 5], one.motion.flow)
+        with np.load(path) as arrays:
+            assert (arrays["distribution/pixels_per_neuron"] == spread.pixels_per_neuron).all()
+            assert (arrays["distribution/neurons_per_pixel"] == spread.neurons_per_pixel).all()
+            assert np.allclose(arrays["intensity/contribution"], look.contribution, atol=1e-5)
+            assert np.allclose(arrays["intensity/correlations"][0], look.with_brightness, atol=1e-3)
+            for kind, deltas in care.deltas.items():
+                assert np.allclose(arrays[f"regions/{kind}/deltas"], deltas, atol=1e-4, equal_nan=True)
+            assert np.allclose(arrays["objects/means"], owned.means, rtol=1e-4)
+            assert (arrays["clusters/labels"] == alike.labels).all()
+            assert np.allclose(arrays["objects_over_time/means"], over.means, rtol=1e-4)
+            assert np.allclose(arrays["motion/change"], moved.change, rtol=1e-4)
+        assert one.motion.source == "given"
+        assert one.objects.names == ("left", "right", "the rest")
+
+
+def test_one_bar_that_ends_where_it_said(written) -> None:
+    _, told = written
+    assert len({total for _, total in told}) == 1
+    done = [done for done, _ in told]
+    assert done == sorted(done)
+    assert done[-1] == told[-1][1]
+
+
+def test_the_page_needs_nothing_else(written, canvas: cw.Canvas) -> None:
+    found, _ = written
+    text = found.page.read_text()
+    assert set(re.findall(r'src="(.{10})', text)) == {"data:image"}
+    assert "http" not in re.sub(r"base64,[^\"]*", "", text)
+    for title in ("Pixels per neuron", "Objects over time", "Motion", "The same neuron in the next layer"):
+        assert f">{title}</h2>" in text
+    for link in re.findall(r'href="(figures/[^"]+)"', text):
+        assert (found.page.parent / link).read_bytes().startswith(b"%PDF")
+    assert all(layer.name in text for layer in canvas.traced_layers)
+    assert str(found.page) in repr(found)
+    assert "<table" in found._repr_html_()
+
+
+@pytest.mark.parametrize("rule", ["xinc", "gated"])
+def test_an_image_has_neither_motion_nor_objects(rule: str, tmp_path: Path) -> None:
+    found = cw.report(
+        cw.trace(image(), rule=rule, device="cpu"), tmp_path, layers=-1, clusters=2, progress=False
+    )
+    (one,) = found.layers
+    assert one.motion is None
+    assert one.objects is None
+    assert found.matchings == []
+    text = found.page.read_text()
+    assert "Motion" not in text
+    assert f"rule {rule}" in text
+    again = cw.report(cw.trace(image(), rule=rule, device="cpu"), tmp_path, layers=[-1], progress=False)
+    assert again.page == found.page
+
+
+def test_flow_is_computed_once_and_says_so(canvas: cw.Canvas, tmp_path: Path) -> None:
+    found = cw.report(canvas, tmp_path, layers=["decoder.2", "head_layer"], frames=[4, 5], progress=False)
+    assert [one.motion.source for one in found.layers] == ["TV-L1", "TV-L1"]
+    assert np.array_equal(found.layers[0].motion.flow, found.layers[1].motion.flow)
+    assert found.layers[0].objects_over_time is None
+
+
+def test_it_can_be_stopped_and_says_what_is_wrong(canvas: cw.Canvas, tmp_path: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        if done > total // 3:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        cw.report(canvas, tmp_path, progress=stop)
+    with pytest.raises(ValueError, match="layers"):
+        cw.report(canvas, tmp_path, layers=[])
+    with pytest.raises(IndexError):
+        cw.report(canvas, tmp_path, 6)
