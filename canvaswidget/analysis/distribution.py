@@ -11,7 +11,6 @@ where the threshold is, or to which side of the bracket; then the bracket moves 
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -22,7 +21,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from canvaswidget.analysis.sweeps import find
+from canvaswidget.analysis.sweeps import buffers, find
 from canvaswidget.drawing import colour_bar, heading, new_axes, new_picture, pixels, style
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
@@ -225,24 +224,6 @@ def distribution(
 # --- the first sweep --------------------------------------------------------------------------------------
 
 
-class _Buffers(threading.local):
-    """Arrays that a thread uses again for each of its chunks: fresh ones cost more than the work on them."""
-
-    def __init__(self) -> None:
-        self.held: dict[tuple[str, torch.dtype], torch.Tensor] = {}
-
-    def like(self, values: torch.Tensor, name: str, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-        buffer = self.held.get((name, dtype))
-        if buffer is None or buffer.numel() < values.numel() or buffer.device != values.device:
-            buffer = self.held[name, dtype] = torch.empty(values.numel(), dtype=dtype, device=values.device)
-        return buffer[: values.numel()].view(values.shape)
-
-    def magnitudes(self, maps: torch.Tensor) -> torch.Tensor:
-        """``(k, pixels)``, float32."""
-        flat = maps.flatten(1).float()
-        return torch.abs(flat, out=self.like(flat, "magnitudes"))
-
-
 @dataclass(frozen=True)
 class _Totals:
     """Of a chunk, or of a whole layer: sums, and how many of some magnitudes have which leading bits."""
@@ -253,7 +234,7 @@ class _Totals:
 
     @classmethod
     def of(cls, maps: torch.Tensor) -> _Totals:
-        values = _buffers.magnitudes(maps)
+        values = buffers.magnitudes(maps)
         some = values.view(torch.int32).flatten()[:: STEP if values.numel() > FEW else 1]
         return cls(
             values.sum(1).cpu().numpy(),
@@ -265,9 +246,6 @@ class _Totals:
     @property
     def total(self) -> float:
         return float(self.neuron_abs.sum(dtype=np.float64))
-
-
-_buffers = _Buffers()
 
 
 def _over_neurons(values: torch.Tensor, dtype: Any) -> npt.NDArray[Any]:
@@ -422,7 +400,7 @@ def _bin_of(masses: npt.NDArray[np.float64], target: float) -> tuple[int, float]
 
 def _masses(maps: torch.Tensor) -> npt.NDArray[np.float64]:
     """The sum of the magnitudes in each bin, every one counted."""
-    values = _buffers.magnitudes(maps).flatten().cpu().numpy()
+    values = buffers.magnitudes(maps).flatten().cpu().numpy()
     return np.bincount(values.view(np.int32) >> SHIFT, weights=values, minlength=BINS).astype(np.float64)
 
 
@@ -434,10 +412,10 @@ class _Counter:
         self.brackets = [(bracket.low, *bracket.ends) for bracket in brackets]
 
     def __call__(self, maps: torch.Tensor) -> tuple[npt.NDArray[np.int64] | None, list[_Part]]:
-        values = _buffers.magnitudes(maps)
+        values = buffers.magnitudes(maps)
         own_pixels = None
         # Comparisons write floats: torch compares into booleans and adds those up several times slower.
-        marks = _buffers.like(values, "marks")
+        marks = buffers.like(values, "marks")
         if self.fair is not None:
             own_pixels = torch.gt(values, self.fair, out=marks).sum(1).long().cpu().numpy()
         return own_pixels, [self._part(values, marks, *bracket) for bracket in self.brackets]

@@ -15,7 +15,7 @@ import torch
 
 from canvaswidget.analysis import partitions
 from canvaswidget.analysis.partitions import Masks
-from canvaswidget.analysis.sweeps import find, region_sums, sweep
+from canvaswidget.analysis.sweeps import extremes, find, region_sums, sweep
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.layers import Layer
@@ -140,14 +140,13 @@ class PooledMaps:
         self.alive, self.strength = np.empty(count, bool), np.empty(count, np.float32)
         self._done = 0
 
-    def of(self, maps: torch.Tensor) -> tuple[npt.NDArray[Any], ...]:
-        magnitude = np.abs(maps.float().cpu().numpy())
-        low = magnitude.min((1, 2))
-        span = magnitude.max((1, 2)) - low
-        means = block_means(magnitude, self.features.shape[1:])
+    def of(self, magnitudes: torch.Tensor) -> tuple[npt.NDArray[Any], ...]:
+        low, high = extremes(magnitudes.flatten(1))
+        span = high - low
+        means = block_means(magnitudes.cpu().numpy(), self.features.shape[1:])
         means -= low[:, None, None]
         means /= np.where(span > 0, span, 1)[:, None, None]
-        return means, span > 0, magnitude.sum((1, 2))
+        return means, span > 0, magnitudes.sum((1, 2)).cpu().numpy()
 
     def add(self, part: tuple[npt.NDArray[Any], ...]) -> None:
         chunk = slice(self._done, self._done + len(part[0]))
