@@ -129,14 +129,15 @@
     /** Pictures painted a second while the clip plays by itself (ours), or its slider is moved (plain). */
     async play(name, milliseconds, frames) {
       const app = apps[name];
-      let [count, before] = [0, app.time()];
+      let [count, paints, before] = [0, 0, app.time()];
       const start = performance.now();
       for (let now = start, step = 0; now < start + milliseconds; now = await painted()) {
         if (name === "plain" && (now - start) * 0.06 > step) moveTo(app, ++step % frames);
         if (app.time() !== before) count += 1;
         before = app.time();
+        paints += 1;
       }
-      return (count / milliseconds) * 1000;
+      return { pictures: (count / milliseconds) * 1000, paints: (paints / milliseconds) * 1000 };
     },
     /** Moves a range of ours over its whole way, an event a frame, and lets it go. */
     async drag(testid) {

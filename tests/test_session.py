@@ -359,6 +359,49 @@ def test_curve(page: Page, canvas: cw.Canvas) -> None:
     assert body["totals"] == pytest.approx(expected, rel=1e-5)
 
 
+def test_curve_of_changes(page: Page, canvas: cw.Canvas) -> None:
+    layer = canvas.traced_layers[-2].name
+    one, whole = selection(layer, [0, 1]), selection(layer)
+    maps = [np.abs(canvas.map(layer, (0, 1), t)) for t in range(4)]
+    sums = [canvas.summary(layer, t).pixel_abs for t in range(4)]
+    for chosen, shown in ((one, maps), (whole, sums)):
+        body, _ = page.ask(kind="curve", frames=[0, 2, 3], selection=chosen)
+        assert body["changes"][0] is None  # there is no frame before
+        expected = [np.abs(shown[t] - shown[t - 1]).sum() for t in (2, 3)]
+        assert body["changes"][1:] == pytest.approx(expected, rel=1e-4)
+
+
+def test_strip_of_small_frames(page: Page, canvas: cw.Canvas) -> None:
+    body, data = page.ask(kind="strip", frames=[1, 4], side=8)
+    assert (body["frames"], body["height"], body["width"]) == ([1, 4], 4, 8)
+    for picture, frame in zip(data.reshape(2, 4, 8, 3), (1, 4), strict=True):
+        mean = np.clip(canvas.frame(frame), 0, 1).reshape(4, 4, 8, 4, 3).mean((1, 3))
+        assert abs(picture / 255 - mean).max() < 0.02
+    assert "out of range" in page.fail(kind="strip", frames=[0, 6], side=8)
+
+
+def test_what_the_page_measured_is_in_the_stats(steps: Page, caplog) -> None:
+    def say(**message: Any) -> None:
+        steps.session.handle({"type": "painted", "id": 1, **message}, steps.reply)  # type: ignore[arg-type]
+
+    assert steps.session.stats()["pixel_ms"] is None
+    say(times=[{"act": "pixel", "milliseconds": ms} for ms in range(1, 102)], rate=None)
+    say(times=[{"act": "step", "milliseconds": 7.5}], rate=59.5)
+    for times in (
+        None,
+        3,
+        [None],
+        [{"act": "else", "milliseconds": 1}],
+        [{"act": "step", "milliseconds": "x"}],
+    ):
+        say(times=times, rate=float("nan"))
+    stats = steps.session.stats()
+    assert stats["pixel_ms"] == {"n": 101, "p50": 51, "p95": 96}
+    assert stats["step_ms"] == {"n": 1, "p50": 7.5, "p95": 7.5}
+    assert (stats["overlay_ms"], stats["playing_fps"]) == (None, 59.5)
+    assert steps.heard == []
+
+
 def test_clusters_keep_their_members_while_time_runs(steps: Page) -> None:
     _, first = steps.ask(kind="clusters", time=0, layer="net.conv", n_clusters=3)
     n_calls = len(steps.session.canvas.calls)
@@ -447,7 +490,7 @@ def test_messages_that_are_none(steps: Page, caplog) -> None:
         steps.session.handle({"type": "request", "id": 50 + i, **message}, steps.reply)  # type: ignore[arg-type]
         assert steps.end(50 + i)[0]["type"] == "error"
     steps.session.handle({"type": "what", "id": 60}, steps.reply)  # type: ignore[arg-type]
-    assert "expected 'request' or 'cancel'" in steps.end(60)[0]["message"]
+    assert "expected 'request', 'cancel' or 'painted'" in steps.end(60)[0]["message"]
     steps.session.handle({"type": "cancel", "id": 12345}, steps.reply)
 
 
@@ -470,7 +513,7 @@ def test_maps_that_are_no_numbers_are_named(pages, bad: float) -> None:
     page = pages(canvas)
     for body in (
         {"kind": "map", "time": 2, "selection": selection(CONV, [1, 2])},
-        {"kind": "curve", "frames": [2], "selection": selection(CONV, [1, 2])},
+        {"kind": "curve", "frames": [3], "selection": selection(CONV, [1, 2])},  # compared with frame 2
         grid(CONV, time=2, first=6),
     ):
         assert "layer 'net.conv', neuron (1, 2), frame 2 has 24 values of 24 that are NaN" in page.fail(
@@ -533,6 +576,31 @@ def test_a_newer_request_of_the_view_stops_the_older_one(steps: Page) -> None:
     assert steps.end(older)[0]["type"] == "cancelled"
     assert steps.end(newer[0])[0]["body"]["time"] == 2
     assert sum(call.startswith("maps") for call in steps.session.canvas.calls) < 2 * StepCanvas.STEPS + 2
+
+
+def test_a_scrub_costs_one_computation_more_than_its_last_frame(steps: Page) -> None:
+    """What is under way when the last wish comes can't be undone; all that waited between is never begun."""
+    begun, go_on = threading.Event(), threading.Event()
+    maps = steps.session.canvas.maps
+    times: list[int] = []
+
+    def slow(layer: str, neurons: Any, frame: int = 0) -> Any:
+        times.append(frame)
+        begun.set()
+        assert go_on.wait(60)
+        return maps(layer, neurons, frame)
+
+    steps.session.canvas.maps = slow
+    body = {"kind": "map", "selection": selection(CONV, [1, 2])}
+    first = steps.send(**body, time=0)
+    assert begun.wait(60)
+    scrubbed = [steps.send(**body, time=1 + i % 2) for i in range(118)]
+    last = steps.send(**body, time=3)
+    go_on.set()
+    assert steps.end(last)[0]["body"]["time"] == 3
+    assert times == [0, 3]
+    assert {steps.end(key)[0]["type"] for key in scrubbed} == {"cancelled"}
+    assert steps.end(first)[0]["type"] in ("cancelled", "reply")
 
 
 def test_the_page_may_cancel_what_runs_and_what_waits(steps: Page) -> None:

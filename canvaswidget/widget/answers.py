@@ -33,6 +33,8 @@ from canvaswidget.widget.messages import (
     ScatterReply,
     ScatterRequest,
     Selection,
+    StripReply,
+    StripRequest,
 )
 from canvaswidget.widget.region import checked_region
 
@@ -65,6 +67,7 @@ class Answers:
             "grid": self._grid,
             "pixel": self._pixel,
             "curve": self._curve,
+            "strip": self._strip,
             "clusters": self._clusters,
             "scatter": self._scatter,
         }
@@ -237,15 +240,25 @@ class Answers:
     def _curve(self, body: CurveRequest, checkpoint: Progress) -> Answered:
         chosen, frames = self._chosen(body["selection"]), [self._time(frame) for frame in body["frames"]]
         totals: list[float] = []
+        changes: list[float | None] = []
         for done, frame in enumerate(frames):
             checkpoint(done, len(frames))
-            key = (self.arrays.canvas.rule, "total", chosen.layer.name, *chosen[1:], frame)
-            total = self.arrays.cache.get(key)
-            if total is None:
-                total = self.arrays.cache.put(key, self.arrays.total(chosen, frame, checkpoint))
+            total, change = self.arrays.change(chosen, frame, checkpoint)
             totals.append(total)
-        answer: CurveReply = {"kind": "curve", "frames": frames, "totals": totals}
+            changes.append(change)
+        answer: CurveReply = {"kind": "curve", "frames": frames, "totals": totals, "changes": changes}
         return answer, b""
+
+    def _strip(self, body: StripRequest, checkpoint: Progress) -> Answered:
+        frames = [self._time(frame) for frame in body["frames"]]
+        side = view.checked_count("side", body["side"], 1, MAX_SIDE)
+        pictures: list[bytes] = []
+        for done, frame in enumerate(frames):
+            checkpoint(done, len(frames))
+            pictures.append(self.arrays.small_frame(frame, side).tobytes())
+        height, width = fitted(self.arrays.size, side)
+        answer: StripReply = {"kind": "strip", "frames": frames, "height": height, "width": width}
+        return answer, b"".join(pictures)
 
     def _clusters(self, body: ClustersRequest, checkpoint: Progress) -> Answered:
         time, layer = self._time(body["time"]), self.arrays.layers.find(body["layer"])

@@ -17,7 +17,7 @@ from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.results import Ranked
 from canvaswidget.widget import view
 from canvaswidget.widget.cache import ByteCache
-from canvaswidget.widget.levels import Bytes, Floats, check_finite, fitted, quantise, shrink
+from canvaswidget.widget.levels import Bytes, Floats, check_finite, colours, fitted, quantise, shrink
 from canvaswidget.widget.region import Region
 from canvaswidget.widget.view import Neuron
 
@@ -59,6 +59,8 @@ class Arrays:
         ] = {}  # small, and never forgotten: the page knows them
 
         self._embeddings: dict[tuple[Any, ...], Future[Floats]] = {}  # under way
+        # The last one: the next frame of a curve is compared with it.
+        self._magnitude: tuple[tuple[Any, ...], Floats] = ((), np.empty(0, np.float32))
 
     # --- pictures -------------------------------------------------------------------------------------------
 
@@ -91,6 +93,19 @@ class Arrays:
     def error(self, time: int) -> Floats:
         """Absolute difference of the clipped output and the signal, the mean over channels, ``(h, w)``."""
         return np.abs(np.clip(self.frame(time), 0, 1) - self.truth(time)).mean(2)
+
+    def small_frame(self, time: int, side: int) -> Bytes:
+        """The clipped output, its longest side `side`, ``(h, w, 3)``."""
+        size = fitted(self.size, side)
+
+        def compute() -> Bytes:
+            image = self.cache.get((None, "frame", time))
+            if image is None:  # not kept: a strip of large frames would push out all else
+                image = np.asarray(self.canvas.frame(time), np.float32)
+                check_finite(f"frame {time} of the model", image)
+            return colours(np.moveaxis(shrink(np.moveaxis(image, 2, 0), size), 0, 2))
+
+        return self.cache.remember((None, "small frame", time, size), compute)
 
     # --- maps -----------------------------------------------------------------------------------------------
 
@@ -134,16 +149,35 @@ class Arrays:
         check_finite(f"the sum of the maps of layer {name!r}, frame {time}", absolute)
         return self.cache.put(key, (absolute.astype(np.float32), signed.astype(np.float32)))
 
+    def magnitude(self, chosen: Chosen, time: int, checkpoint: Progress) -> Floats:
+        """The absolute map of one neuron; the sum of absolute maps of more."""
+        key = (chosen[0].name, *chosen[1:], time)
+        known, magnitude = self._magnitude
+        if known != key:
+            alone = chosen.neuron is not None
+            if not alone and not chosen.neurons and chosen.cluster < 0:
+                magnitude = np.asarray(self.summary(chosen.layer, time, checkpoint).pixel_abs)
+                check_finite(f"the totals of layer {chosen.layer.name!r}, frame {time}", magnitude)
+            else:
+                magnitude = np.abs(self.map(chosen, time, checkpoint))
+            self._magnitude = (key, magnitude)
+        return magnitude
+
     def total(self, chosen: Chosen, time: int, checkpoint: Progress) -> float:
         """The sum of the absolute maps over the frame."""
-        if chosen.neuron is not None:
-            return absolute_sum(self.map(chosen, time, checkpoint))
-        if chosen.neurons:
-            return absolute_sum(self.sums(chosen, time, checkpoint)[0])
-        totals = self.totals(chosen.layer, time, checkpoint)
-        if chosen.cluster >= 0:
-            totals = totals[self.members(chosen, time, checkpoint)]
-        return absolute_sum(totals)
+        return absolute_sum(self.magnitude(chosen, time, checkpoint))
+
+    def change(self, chosen: Chosen, time: int, checkpoint: Progress) -> tuple[float, float | None]:
+        """``(total, how much the magnitudes differ from the previous frame's)``; None at the first frame."""
+        key = (self.canvas.rule, "change", chosen.layer.name, *chosen[1:], time)
+        known = self.cache.get(key)
+        if known is None:
+            before = self.magnitude(chosen, time - 1, checkpoint) if time > 0 else None
+            now = self.magnitude(chosen, time, checkpoint)
+            known = self.cache.put(
+                key, (absolute_sum(now), None if before is None else absolute_sum(now - before))
+            )
+        return known
 
     def thumbnails(
         self, layer: Layer, neurons: Indices, side: int, time: int, checkpoint: Progress

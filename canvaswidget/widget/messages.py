@@ -15,6 +15,7 @@ Source = Literal["reconstruction", "truth", "error", "off"]
 Sort = Literal["pixel", "region", "total", "change", "index"]
 Maps = Literal["magnitude", "signed"]
 Embedding = Literal["pca", "tsne", "umap"]
+Act = Literal["pixel", "overlay", "step"]  # to the pixel's bars; another selection's map; another frame
 
 
 class LayerInfo(TypedDict):
@@ -104,11 +105,19 @@ class PixelRequest(TypedDict):
 
 
 class CurveRequest(TypedDict):
-    """The selection's total on some frames; the page asks for a few at a time."""
+    """The selection's total and change on some frames; the page asks for a few at a time."""
 
     kind: Literal["curve"]
     frames: list[int]
     selection: Selection
+
+
+class StripRequest(TypedDict):
+    """Small pictures of some frames, of the reconstruction."""
+
+    kind: Literal["strip"]
+    frames: list[int]
+    side: int
 
 
 class ClustersRequest(TypedDict):
@@ -134,6 +143,7 @@ Body = Union[
     GridRequest,
     PixelRequest,
     CurveRequest,
+    StripRequest,
     ClustersRequest,
     ScatterRequest,
 ]
@@ -151,6 +161,20 @@ class Request(TypedDict):
 class Cancel(TypedDict):
     type: Literal["cancel"]
     id: int
+
+
+class Timing(TypedDict):
+    act: Act
+    milliseconds: float
+
+
+class Painted(TypedDict):
+    """What the page measured since it last said so; `rate` is of playing, in pictures a second. Not answered."""
+
+    type: Literal["painted"]
+    id: int
+    times: list[Timing]
+    rate: float | None
 
 
 # --- replies --------------------------------------------------------------------------------------------------
@@ -259,9 +283,21 @@ class PixelReply(TypedDict):
 
 
 class CurveReply(TypedDict):
+    """`changes` sums the differences of magnitude to the frame before; null for the first one."""
+
     kind: Literal["curve"]
     frames: list[int]
     totals: list[float]
+    changes: list[float | None]
+
+
+class StripReply(TypedDict):
+    """Buffer: one picture of `height * width * 3` bytes after the other."""
+
+    kind: Literal["strip"]
+    frames: list[int]
+    height: int
+    width: int
 
 
 class ClustersReply(TypedDict):
@@ -293,6 +329,7 @@ Answer = Union[
     GridReply,
     PixelReply,
     CurveReply,
+    StripReply,
     ClustersReply,
     ScatterReply,
 ]
@@ -325,7 +362,7 @@ class Progress(TypedDict):
     total: int
 
 
-FromPage = Union[Request, Cancel]
+FromPage = Union[Request, Cancel, Painted]
 FromKernel = Union[Reply, Cancelled, Failed, Progress]
 
 
@@ -335,7 +372,7 @@ _SCALARS = {str: "string", int: "number", float: "number", bool: "boolean", type
 
 
 def _aliases() -> dict[str, Any]:
-    names = ("Source", "Sort", "Maps", "Embedding", "Body", "Answer", "FromPage", "FromKernel")
+    names = ("Source", "Sort", "Maps", "Embedding", "Act", "Body", "Answer", "FromPage", "FromKernel")
     return {name: globals()[name] for name in names}
 
 

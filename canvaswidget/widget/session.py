@@ -18,6 +18,7 @@ from typing import Any, TypeVar, cast
 from canvaswidget.widget.answers import Answers
 from canvaswidget.widget.arrays import Arrays
 from canvaswidget.widget.cache import ByteCache
+from canvaswidget.widget.feel import Feel
 from canvaswidget.widget.messages import Answer, Body, FromKernel, FromPage
 from canvaswidget.widget.worker import Cancelled, Checkpoint, Job, Worker
 
@@ -42,6 +43,7 @@ PRIORITIES = {
     "clusters": 7,
     "curve": 8,
     "scatter": 9,
+    "strip": 10,
 }
 LONG_MAP, LONG_GRID = 5, 6
 LONG_SORTS = ("region", "total", "change")
@@ -68,6 +70,7 @@ class Session:
         self._worker = Worker(clock)
         self._counts: Counter[str] = Counter()
         self._counting = threading.Lock()
+        self._feel = Feel()
         self._last_seconds: float | None = None
         # Also at the interpreter's end, which must not come while the worker is inside torch.
         self._finalizer = weakref.finalize(self, self._worker.close)
@@ -107,11 +110,19 @@ class Session:
             log.warning("a message without an id was ignored: %.200r", message)
         elif kind == "cancel":
             self._worker.cancel(key)
+        elif kind == "painted":
+            with self._counting:
+                self._feel.take(cast(Mapping[str, Any], message))
         elif kind == "request":
             self._request(key, message, reply)
         else:
             reply(
-                {"type": "error", "id": key, "message": f"type={kind!r}: expected 'request' or 'cancel'"}, []
+                {
+                    "type": "error",
+                    "id": key,
+                    "message": f"type={kind!r}: expected 'request', 'cancel' or 'painted'",
+                },
+                [],
             )
 
     def _request(self, key: int, message: FromPage, reply: Reply) -> None:
@@ -202,10 +213,11 @@ class Session:
         self._cache.clear()
 
     def stats(self) -> dict[str, Any]:
-        """How many requests came and how they ended; seconds the last answer took; bytes of kept answers."""
+        """What `CanvasWidget.stats` returns."""
         with self._counting:
             counts = {name: self._counts[name] for name in ("requests", "answered", "cancelled", "failed")}
-        return {**counts, "last_seconds": self._last_seconds, "cache_bytes": self._cache.n_bytes}
+            feel = self._feel.stats()
+        return {**counts, **feel, "last_seconds": self._last_seconds, "cache_bytes": self._cache.n_bytes}
 
     def _count(self, what: str) -> None:
         with self._counting:

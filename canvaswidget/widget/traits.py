@@ -171,6 +171,12 @@ def time_trait() -> Checked:
     return Checked(lambda widget, value: view.checked_time(value, widget.facts.n_frames), 0)
 
 
+def loop_trait() -> Checked:
+    """None or the ``(first, last)`` frame that play."""
+    trait = Checked(lambda widget, value: view.checked_loop(value, widget.facts.n_frames), allow_none=True)
+    return trait.tag(to_json=lambda value, _: None if value is None else list(value))
+
+
 def cluster_trait() -> Checked:
     """A cluster, or -1 for all."""
     return Checked(lambda widget, value: view.checked_count("cluster", value, -1, widget.n_clusters - 1), -1)

@@ -76,6 +76,19 @@ def checked_time(time: Any, n_frames: int) -> int:
     return _index("time", time, n_frames)
 
 
+def checked_loop(loop: Any, n_frames: int) -> tuple[int, int]:
+    """``(first, last)`` frame, at least two of them."""
+    parts = tuple(loop) if isinstance(loop, Iterable) and not isinstance(loop, str) else ()
+    if len(parts) != 2:
+        raise ValueError(f"loop={loop!r}: expected (first, last), frames from 0 to {n_frames - 1}")
+    first, last = (
+        _index(name, part, n_frames) for name, part in zip(("loop[0]", "loop[1]"), parts, strict=True)
+    )
+    if first >= last:
+        raise ValueError(f"loop=({first}, {last}): expected the first frame to be before the last")
+    return first, last
+
+
 def checked_count(argument: str, count: Any, low: int, high: int) -> int:
     """A whole number within bounds."""
     if isinstance(count, bool) or not hasattr(count, "__index__"):

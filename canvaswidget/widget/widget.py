@@ -81,6 +81,8 @@ class CanvasWidget(anywidget.AnyWidget):
         differ from the previous frame's, or as they are.
     playing : bool
     fps : float
+    loop : (first, last) or None
+        The frames that play; all with None.
 
     Examples
     --------
@@ -101,6 +103,7 @@ class CanvasWidget(anywidget.AnyWidget):
             "region",
             "n_clusters",
             "cluster",
+            "loop",
             "source",
             "maps",
         ),
@@ -118,6 +121,7 @@ class CanvasWidget(anywidget.AnyWidget):
     region = traits.region_trait()
     n_clusters = traits.CountTrait()
     cluster = traits.cluster_trait()
+    loop = traits.loop_trait()
     source = traits.source_trait()
     maps = traits.choice_trait("maps", "magnitude")
     palette = traits.palette_trait()
@@ -207,7 +211,17 @@ class CanvasWidget(anywidget.AnyWidget):
         figures.save(self.figure(width), path, dpi)
 
     def stats(self) -> dict[str, Any]:
-        """Requests of the page and how they ended, seconds of the last answer, bytes of kept answers."""
+        """How the widget does.
+
+        Returns
+        -------
+        dict
+            ``requests`` of the page and how many were ``answered``, ``cancelled`` (superseded) or ``failed``;
+            ``last_seconds`` of an answer; ``cache_bytes`` of what is kept. As the pages measure it, None at
+            first: ``pixel_ms``, ``overlay_ms`` and ``step_ms``, from a click on a pixel to its bars, on a neuron to
+            its map, from one frame to another, each ``{"n", "p50", "p95"}`` of the last 200 that had to be asked for;
+            ``playing_fps``, pictures a second on screen.
+        """
         return self._live.stats()
 
     def close(self) -> None:

@@ -332,10 +332,17 @@ export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer
         answer: {
           kind: "curve",
           frames: body.frames,
+          changes: body.frames.map((t) => (t === 0 ? null : 3 + 2 * Math.sin(t / 3) ** 2)),
           totals: body.frames.map((t) => 20 + 6 * Math.sin(t / 4 + seedOf(body.selection)) + 2 * noise(t)),
         },
         data: new Uint8Array(0),
       };
+    case "strip": {
+      const [h, w] = [Math.round((body.side * height) / width), body.side];
+      const data = new Uint8Array(body.frames.length * h * w * 3);
+      body.frames.forEach((time, i) => void data.set(scene(h, w, time, true), i * h * w * 3));
+      return { answer: { kind: "strip", frames: body.frames, height: h, width: w }, data };
+    }
     case "scatter": {
       const layer = LAYERS.find(({ name }) => name === body.layer) as (typeof LAYERS)[number];
       const n = layer.neurons.reduce((a, b) => a * b, 1);
@@ -370,6 +377,7 @@ export function fakeKernel(options: FakeOptions): ConstructorParameters<typeof F
   let last = Promise.resolve();
   const sleep = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
   return (message, reply) => {
+    if (message.type === "painted") return;
     if (message.type === "cancel") return void cancelled.add(message.id);
     const { id, body } = message;
     if (options.silent.has(body.kind)) return;
@@ -381,6 +389,7 @@ export function fakeKernel(options: FakeOptions): ConstructorParameters<typeof F
         grid: 90,
         pixel: 60,
         curve: 30,
+        strip: 30,
         clusters: 1500,
         scatter: 400,
       }[body.kind];

@@ -18,6 +18,13 @@ export function stepTime(store: Store, by: number): void {
   goTo(store, store.time.peek() + by);
 }
 
+/** The frames that play, all of them when both ends are the clip's. */
+export function chooseLoop(store: Store, first: number, last: number): void {
+  const info = store._canvas.peek();
+  if (!ready(info) || !(first >= 0 && first < last && last < info.n_frames)) return;
+  store.set({ loop: first === 0 && last === info.n_frames - 1 ? null : [first, last] });
+}
+
 export function togglePlaying(store: Store): void {
   const info = store._canvas.peek();
   if (ready(info) && info.n_frames > 1) store.set({ playing: !store.playing.peek() });

@@ -16,6 +16,7 @@ export type View =
   | "pixel"
   | "hover"
   | "curve"
+  | "strip"
   | "clusters"
   | "scatter";
 

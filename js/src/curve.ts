@@ -1,7 +1,7 @@
 // The selection's total on every frame, a few frames at a time, the nearest to the playhead first.
 import { effect, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
 import type { RequestClient } from "./client";
-import type { Selection } from "./messages";
+import type { CurveReply, Selection } from "./messages";
 import { currentSelection, selectionKey } from "./selection";
 import type { State } from "./source";
 import { ready, type Store } from "./store";
@@ -10,6 +10,8 @@ export interface Curve {
   selection: Selection;
   /** NaN where not known yet. */
   totals: Float64Array;
+  /** Sums of the differences of magnitude to the frame before; NaN where not known, and at the first frame. */
+  changes: Float64Array;
   done: number;
 }
 
@@ -107,7 +109,8 @@ export class CurveSource {
     }
     let curve = this.#curves.get(key);
     if (curve?.totals.length !== frames) {
-      curve = { selection, totals: new Float64Array(frames).fill(Number.NaN), done: 0 };
+      const unknown = () => new Float64Array(frames).fill(Number.NaN);
+      curve = { selection, totals: unknown(), changes: unknown(), done: 0 };
       this.#curves.set(key, curve);
       const oldest = this.#curves.keys().next().value;
       if (this.#curves.size > KEPT && oldest !== undefined) this.#curves.delete(oldest);
@@ -123,12 +126,13 @@ export class CurveSource {
     if (curve.done === curve.totals.length || this.#asking === key) return;
     const frames = this.#batch(curve);
     this.#asking = key;
-    const keep = (answered: number[], totals: number[]) => {
+    const keep = ({ frames: answered, totals, changes }: CurveReply) => {
       answered.forEach((frame, i) => {
         const total = totals[i];
         if (total === undefined || !(frame in curve.totals)) return;
         if (Number.isNaN(curve.totals[frame])) curve.done += 1;
         curve.totals[frame] = total;
+        curve.changes[frame] = changes[i] ?? Number.NaN;
       });
     };
     this.#client.ask(
@@ -137,7 +141,7 @@ export class CurveSource {
       {
         reply: (answer, _data, seconds) => {
           const before = curve.done;
-          keep(answer.frames, answer.totals);
+          keep(answer);
           this.#perFrame = seconds / frames.length;
           this.#asking = "";
           if (this.#shown.peek() !== curve) return;
@@ -145,7 +149,7 @@ export class CurveSource {
           this.#state.value = curve.done === curve.totals.length ? "ready" : "loading";
           this.#arrivals.value += 1;
         },
-        late: (answer) => keep(answer.frames, answer.totals),
+        late: keep,
         failed: (message) => {
           this.#asking = "";
           if (this.#shown.peek() === curve) this.#fail(message);

@@ -8,11 +8,13 @@ export type Maps = "magnitude" | "signed";
 
 export type Embedding = "pca" | "tsne" | "umap";
 
-export type Body = PalettesRequest | FrameRequest | MapRequest | GridRequest | PixelRequest | CurveRequest | ClustersRequest | ScatterRequest;
+export type Act = "pixel" | "overlay" | "step";
 
-export type Answer = PalettesReply | FrameReply | MapReply | GridReply | PixelReply | CurveReply | ClustersReply | ScatterReply;
+export type Body = PalettesRequest | FrameRequest | MapRequest | GridRequest | PixelRequest | CurveRequest | StripRequest | ClustersRequest | ScatterRequest;
 
-export type FromPage = Request | Cancel;
+export type Answer = PalettesReply | FrameReply | MapReply | GridReply | PixelReply | CurveReply | StripReply | ClustersReply | ScatterReply;
+
+export type FromPage = Request | Cancel | Painted;
 
 export type FromKernel = Reply | Cancelled | Failed | Progress;
 
@@ -92,6 +94,12 @@ export interface CurveRequest {
   selection: Selection;
 }
 
+export interface StripRequest {
+  kind: "strip";
+  frames: number[];
+  side: number;
+}
+
 export interface ClustersRequest {
   kind: "clusters";
   time: number;
@@ -116,6 +124,18 @@ export interface Request {
 export interface Cancel {
   type: "cancel";
   id: number;
+}
+
+export interface Timing {
+  act: Act;
+  milliseconds: number;
+}
+
+export interface Painted {
+  type: "painted";
+  id: number;
+  times: Timing[];
+  rate: number | null;
 }
 
 export interface PalettesReply {
@@ -196,6 +216,14 @@ export interface CurveReply {
   kind: "curve";
   frames: number[];
   totals: number[];
+  changes: (number | null)[];
+}
+
+export interface StripReply {
+  kind: "strip";
+  frames: number[];
+  height: number;
+  width: number;
 }
 
 export interface ClustersReply {

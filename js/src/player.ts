@@ -13,7 +13,12 @@ const TELL_EVERY = 250;
 const PATIENCE = 1500;
 const QUIET = 180;
 const REST = 350;
-const AHEAD = { playing: { frames: 8, maps: 6 }, resting: { frames: 6, maps: 1 } };
+/** Frames asked for ahead of need; a map that sums over a layer is dear, and only the next ones are. */
+const AHEAD = {
+  playing: { forward: 8, back: 0 },
+  resting: { forward: 4, back: 2 },
+  dear: { forward: 1, back: 1 },
+};
 const AHEAD_BYTES = 40e6;
 
 interface Playing {
@@ -50,6 +55,14 @@ export function settledTime(store: Store): { settled: ReadonlySignal<number>; di
   };
 }
 
+/** The frame `by` steps on: within the loop that plays, around the clip's ends without one. */
+export function following(time: number, by: number, n_frames: number, loop: number[] | null): number {
+  const [first = 0, last = n_frames - 1] = loop ?? [];
+  const length = last - first + 1;
+  if (time < first || time > last) return by > 0 ? first : last;
+  return first + ((((time - first + by) % length) + length) % length);
+}
+
 export function startPlayer({ store, frames, maps, views }: Playing): () => void {
   let asked = 0;
   /** When the frame on screen was due. */
@@ -59,7 +72,7 @@ export function startPlayer({ store, frames, maps, views }: Playing): () => void
     asked = requestAnimationFrame(step);
     const info = store._canvas.peek();
     if (!ready(info)) return;
-    const next = (store.time.peek() + 1) % info.n_frames;
+    const next = following(store.time.peek(), 1, info.n_frames, store.loop.peek());
     const period = 1000 / Math.max(0.1, store.fps.peek());
     const waited = now - due;
     if (waited < period - SLACK) return;
@@ -94,32 +107,42 @@ export function startPlayer({ store, frames, maps, views }: Playing): () => void
 
 export function startPrefetch({ store, client, frames, maps, views }: Playing): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let before = store.time.peek();
+  /** Where the playhead last went: what lies there is asked for before what lies behind. */
+  let direction = 1;
   const fetch = () => {
     const info = store._canvas.peek();
     if (!ready(info) || info.n_frames < 2 || document.hidden) return;
     if (frames.state.peek() === "loading" || maps.state.peek() === "loading") return;
     const source = store.source.peek();
     const selection = currentSelection(store);
-    const bytes = info.height * info.width * 4;
-    const ahead = AHEAD[store.playing.peek() ? "playing" : "resting"];
-    const most = Math.min(info.n_frames - 1, Math.max(1, Math.floor(AHEAD_BYTES / bytes)));
-    const next = (k: number) => (store.time.peek() + k) % info.n_frames;
-    const missing = (n: number, has: (time: number) => boolean) => {
-      for (let k = 1; k <= Math.min(n, most); k++) if (!has(next(k))) return next(k);
-      return null;
-    };
-    if (source !== "off" && !client.waiting("frame") && frames.state.peek() === "ready") {
-      const time = missing(ahead.frames, (t) => frames.has(frameBody(t, source)));
-      if (time !== null) frames.prefetch(frameBody(time, source));
-    }
-    if (selection && !client.waiting("map") && maps.state.peek() === "ready") {
-      const time = missing(ahead.maps, (t) => maps.has(mapBody(t, selection)));
-      if (time !== null) maps.prefetch(mapBody(time, selection));
+    const playing = store.playing.peek();
+    const ahead = AHEAD[playing ? "playing" : selection?.neuron ? "resting" : "dear"];
+    const most = Math.min(
+      info.n_frames - 1,
+      Math.max(1, Math.floor(AHEAD_BYTES / (info.height * info.width * 4))),
+    );
+    const next = (by: number) =>
+      following(store.time.peek(), by * direction, info.n_frames, playing ? store.loop.peek() : null);
+    const lacks = (time: number) => ({
+      frame: source !== "off" && frames.state.peek() !== "error" && !frames.has(frameBody(time, source)),
+      map: selection !== null && maps.state.peek() !== "error" && !maps.has(mapBody(time, selection)),
+    });
+    const steps = Array.from({ length: Math.min(ahead.forward, most) }, (_, k) => k + 1);
+    const back = Array.from({ length: Math.min(ahead.back, most) }, (_, k) => -k - 1);
+    // Frame and map of one time together: the kernel then runs the model once for both.
+    for (const step of [...steps, ...back].sort((a, b) => Math.abs(a) - Math.abs(b))) {
+      const missing = lacks(next(step));
+      if (missing.frame && !client.waiting("frame")) frames.prefetch(frameBody(next(step), source));
+      if (missing.map && selection && !client.waiting("map")) maps.prefetch(mapBody(next(step), selection));
+      if (missing.frame || missing.map) return;
     }
   };
   const stop = effect(() => {
     // Anything that moves may leave something to fetch.
-    store.time.value;
+    const time = store.time.value;
+    if (time !== before) direction = store.playing.peek() || time > before ? 1 : -1;
+    before = time;
     frames.state.value;
     maps.state.value;
     const busy = client.activity.value.length > 0;

@@ -3,6 +3,7 @@ import { computed, effect, type ReadonlySignal, type Signal, signal, untracked }
 import { RequestClient } from "./client";
 import { ClusterSource } from "./clusters";
 import { CurveSource } from "./curve";
+import { watchFeel } from "./feel";
 import { GridSource } from "./grid";
 import { paletteSource } from "./palette";
 import { frameSource, joinPictures, mapSource } from "./pictures";
@@ -10,6 +11,7 @@ import { PixelSources } from "./pixels";
 import { settledTime, startPlayer, startPrefetch } from "./player";
 import { ScatterSource } from "./scatter";
 import { createStore, type Model } from "./store";
+import { StripSource } from "./strip";
 
 /** A view may be taken away and put back (redisplay, a moved cell): what is shared outlives it a little. */
 export type Session = ReturnType<typeof createSession>;
@@ -29,6 +31,8 @@ export function createSession(model: Model) {
   const curve = new CurveSource(store, client, watched);
   const clusters = new ClusterSource(store, client, watched);
   const scatter = new ScatterSource(store, client, watched);
+  const strip = new StripSource(store, client, watched);
+  const stopFeeling = watchFeel(model, { store, picture, maps, pixels, views });
   const playing = { store, client, frames, maps, views };
   const stopPlaying = startPlayer(playing);
   const stopPrefetching = startPrefetch(playing);
@@ -40,7 +44,7 @@ export function createSession(model: Model) {
     const now = { canvas: store._canvas.value, rule: store.rule.value };
     untracked(() => {
       const otherCanvas = now.canvas !== known.canvas;
-      if (otherCanvas) frames.reset();
+      if (otherCanvas) for (const source of [frames, strip]) source.reset();
       if (otherCanvas || now.rule !== known.rule)
         for (const source of [maps, grid, pixels, curve, clusters, scatter]) source.reset();
       known = now;
@@ -60,10 +64,12 @@ export function createSession(model: Model) {
     curve,
     clusters,
     scatter,
+    strip,
     views,
     dispose() {
-      for (const stop of [stopWatching, stopPlaying, stopPrefetching, stopJoining, stopSettling]) stop();
-      for (const source of [frames, maps, grid, pixels, curve, clusters, scatter, client, store])
+      for (const stop of [stopFeeling, stopWatching, stopPlaying, stopPrefetching, stopJoining, stopSettling])
+        stop();
+      for (const source of [frames, maps, grid, pixels, curve, clusters, scatter, strip, client, store])
         source.dispose();
     },
   };

@@ -22,6 +22,8 @@ export interface Traits {
   opacity: number;
   contrast: number;
   sort: Sort;
+  /** The first and the last frame that play; null for all. */
+  loop: number[] | null;
   playing: boolean;
   fps: number;
 }
@@ -44,6 +46,7 @@ const DEFAULTS: Traits = {
   opacity: 0.8,
   contrast: 1,
   sort: "total",
+  loop: null,
   playing: false,
   fps: 8,
 };

@@ -34,6 +34,7 @@ export function state(changes: Record<string, unknown> = {}): Record<string, unk
     contrast: 1,
     sort: "total",
     playing: false,
+    loop: null,
     fps: 8,
     ...changes,
   };

@@ -182,10 +182,11 @@ describe("time", () => {
   it("moves the playhead where the curve is clicked or dragged", () => {
     view.open();
     view.settle();
-    const over = view.page.find(".u-over");
-    view.pointer("pointerdown", over, 200, 50, 1);
+    const track = view.page.find(".cw-track");
+    view.pointer("pointerdown", track, 228, 50, 1); // of 320
     expect(view.model.get("time")).toBe(5);
-    view.pointer("pointermove", over, 9999, 50, 1);
+    expect(view.page.find("[data-testid=playhead]").style.left).toMatch(/^71\.4/);
+    view.pointer("pointermove", track, 9999, 50, 1);
     expect(view.model.get("time")).toBe(7);
   });
 
