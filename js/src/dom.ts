@@ -72,6 +72,11 @@ export function icon(name: keyof typeof ICONS): SVGElement {
   );
 }
 
+/** How much the host has magnified the page with the CSS property `zoom`: boxes and pointers count that in. */
+export function zoomOf(element: Element): number {
+  return element.currentCSSZoom || 1;
+}
+
 export interface View {
   session: Session;
   root: HTMLElement;

@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals-core";
 import { pin } from "./actions";
 import { composePicture } from "./compose";
-import { attribute, h, svg, type View, write } from "./dom";
+import { attribute, h, svg, type View, write, zoomOf } from "./dom";
 import type { ExportPlan } from "./export";
 import { number } from "./format";
 import type { Source as FrameSource } from "./messages";
@@ -189,7 +189,8 @@ export function createFrameView(view: View) {
     stage.style.setProperty("--cw-aspect", `${width} / ${height}`);
   });
   const measure = () => {
-    const { width, height } = stage.getBoundingClientRect();
+    const [box, scale] = [stage.getBoundingClientRect(), zoomOf(stage)];
+    const [width, height] = [box.width / scale, box.height / scale];
     const now = stageSize.peek();
     if (width !== now.width || height !== now.height) stageSize.value = { width, height };
   };
@@ -203,8 +204,11 @@ export function createFrameView(view: View) {
     pixelAt(event.clientX, event.clientY, canvas.getBoundingClientRect(), imageSize());
   const zoom = (factor: number, at?: MouseEvent) => {
     measure();
-    const { width, height, left, top } = stage.getBoundingClientRect();
-    const point = at ? { x: at.clientX - left, y: at.clientY - top } : { x: width / 2, y: height / 2 };
+    const [{ left, top }, scale] = [stage.getBoundingClientRect(), zoomOf(stage)];
+    const { width, height } = stageSize.peek();
+    const point = at
+      ? { x: (at.clientX - left) / scale, y: (at.clientY - top) / scale }
+      : { x: width / 2, y: height / 2 };
     if (width) viewport.value = zoomAt(viewport.peek(), factor, point, { width, height }, imageSize());
   };
   const reset = () => {
@@ -225,7 +229,8 @@ export function createFrameView(view: View) {
       const [dx, dy] = [event.clientX - grabbed.x, event.clientY - grabbed.y];
       if (!grabbed.moved && Math.hypot(dx, dy) < CLICK) return;
       if (!grabbed.moved) stage.setPointerCapture?.(event.pointerId);
-      viewport.value = pan(viewport.peek(), dx, dy, stageSize.peek(), imageSize());
+      const scale = zoomOf(stage);
+      viewport.value = pan(viewport.peek(), dx / scale, dy / scale, stageSize.peek(), imageSize());
       grabbed = { x: event.clientX, y: event.clientY, moved: true };
       return point(null);
     }

@@ -1,7 +1,7 @@
 // The layer's neurons as points of a plane, in the colours of their clusters: click one, or draw around some.
 import { signal } from "@preact/signals-core";
 import { chooseNeuron, chooseNeurons, currentLayer, toggleNeuron } from "./actions";
-import { attribute, h, type View } from "./dom";
+import { attribute, h, type View, zoomOf } from "./dom";
 import type { Embedding } from "./messages";
 import { clusterColour } from "./palette";
 import { options } from "./panel";
@@ -132,8 +132,11 @@ export function createScatterView(view: View) {
   let pressed: { x: number; y: number; moved: boolean } | null = null;
   const located = (event: MouseEvent): [number, number] => {
     const box = element.getBoundingClientRect();
-    const { w, h: hgt } = square();
-    return [(event.clientX - box.left - PAD) / w, 1 - (event.clientY - box.top - PAD) / hgt];
+    const [{ w, h: hgt }, scale] = [square(), zoomOf(element)];
+    return [
+      ((event.clientX - box.left) / scale - PAD) / w,
+      1 - ((event.clientY - box.top) / scale - PAD) / hgt,
+    ];
   };
   const under = (event: MouseEvent) => {
     const shown = placed();

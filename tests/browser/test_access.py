@@ -1,0 +1,236 @@
+"""For everyone: by keyboard alone, for screen readers, in both themes, in narrow and wide pages, magnified."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Position, expect
+
+from tests.browser.conftest import Pages, put_notebook
+from tests.browser.page import TIMEOUT, NotebookPage, WidgetView
+from tests.conftest import ROOT
+
+AXE = ROOT / "js" / "node_modules" / "axe-core" / "axe.min.js"
+CELLS = ["import canvaswidget as cw", "w = cw.CanvasWidget(cw.demo.video())\nw"]
+
+THEME = """async theme => {
+  await window.jupyterapp.commands.execute('apputils:change-theme', {theme: `JupyterLab ${theme}`});
+}"""
+
+# What axe finds wrong, and whether its rules found anything to look at.
+CHECK = """async () => {
+  const {violations, passes} = await axe.run('.cw-root');
+  const told = violations.flatMap(({id, help, nodes}) => nodes.map(({html}) => `${id}: ${help}: ${html}`));
+  return [told, passes.map(({id}) => id)];
+}"""
+
+FOCUS = """root => {
+  const at = document.activeElement;
+  if (!root.contains(at)) return null;
+  const {outlineStyle, outlineWidth} = getComputedStyle(at);
+  const name = at.getAttribute('aria-label') ?? at.labels?.[0]?.textContent ?? at.textContent;
+  return {name: name.trim(), seen: outlineStyle !== 'none' && parseFloat(outlineWidth) >= 1};
+}"""
+
+RESIZE = """(root, [width, zoom]) => {
+  const output = root.closest('.jp-OutputArea-output');
+  Object.assign(output.style, {flex: 'none', overflow: 'visible', width: `${width}px`, zoom: String(zoom)});
+}"""
+
+# The chart and the frame have taken the size of what they are in.
+FITTED = """() => {
+  const find = name => document.querySelector(`.cw-root .${name}`);
+  const [stage, canvas] = ['cw-stage', 'cw-frame-canvas'].map(name => find(name).getBoundingClientRect());
+  const free = [stage.width - canvas.width, stage.height - canvas.height];
+  return find('u-wrap').clientWidth === find('cw-curve').clientWidth
+    && Math.min(...free) > -1 && Math.min(...free) < 1;
+}"""
+
+# Texts and controls that leave the widget, are cut off, or lie on one another; what scrolls may be cut off.
+PROBLEMS = """root => {
+  const bounds = root.getBoundingClientRect();
+  const scrolls = element => /auto|scroll/.test(getComputedStyle(element).overflow);
+  const clipped = element => {
+    let {left, top, right, bottom} = element.getBoundingClientRect();
+    for (let at = element.parentElement; at !== root; at = at.parentElement)
+      if (scrolls(at)) {
+        const box = at.getBoundingClientRect();
+        [left, top] = [Math.max(left, box.left), Math.max(top, box.top)];
+        [right, bottom] = [Math.min(right, box.right), Math.min(bottom, box.bottom)];
+      }
+    return {left, top, right, bottom};
+  };
+  const name = element => `${element.className} "${element.textContent.slice(0, 30)}"`;
+  const told = [];
+  const slip = 1.5 * (root.currentCSSZoom || 1);  // neighbours may share their border
+  const found = [...root.querySelectorAll(
+    'button, input, select, summary, output, h3, th, td'
+    + ', .cw-label, .cw-readout, .cw-status-text, .cw-facts, .cw-bar-high'
+  )].filter(element => element.checkVisibility({visibilityProperty: true}));
+  const boxes = found.map(clipped);
+  found.forEach((element, i) => {
+    const box = boxes[i];
+    if (box.right - box.left < 1 || box.bottom - box.top < 1) return;
+    if (box.left < bounds.left - 1 || box.right > bounds.right + 1 || box.bottom > bounds.bottom + 1)
+      told.push(`${name(element)} leaves the widget`);
+    const style = getComputedStyle(element);
+    if (style.overflowX !== 'visible' && element.scrollWidth > element.clientWidth + 1 && !element.title
+        && !element.matches('input, select, .cw-label'))
+      told.push(`${name(element)} is cut off`);
+    for (let j = 0; j < i; j++) {
+      if (element.contains(found[j]) || found[j].contains(element)) continue;
+      if (element.matches('.cw-loop-end + .cw-loop-end')) continue;  // two thumbs on one track
+      const other = boxes[j];
+      const across = Math.min(box.right, other.right) - Math.max(box.left, other.left);
+      const down = Math.min(box.bottom, other.bottom) - Math.max(box.top, other.top);
+      if (Math.min(across, down) > slip) told.push(`${name(element)} lies on ${name(found[j])}`);
+    }
+  });
+  return told;
+}"""
+
+
+@pytest.fixture(scope="module")
+def _opened(
+    request: pytest.FixtureRequest, _browser: Browser | None
+) -> Iterator[tuple[NotebookPage, Pages] | None]:
+    if _browser is None:  # the tests skip, each
+        yield None
+        return
+    server = request.getfixturevalue("lab_server")
+    pages = Pages(_browser)
+    notebook = NotebookPage(pages(), server.url(put_notebook(server, cells=CELLS))).open()
+    notebook.page.set_viewport_size({"width": 1720, "height": 1500})
+    notebook.run_all()
+    notebook.page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
+    notebook.page.evaluate(AXE.read_text(encoding="utf-8"))
+    notebook.widget.panel("neurons").get_by_role("button", name="Cluster neurons").click()
+    yield notebook, pages
+    pages.close()
+    server.shut_down_kernels()
+
+
+@pytest.fixture
+def view(
+    request: pytest.FixtureRequest, browser: Browser, _opened: tuple[NotebookPage, Pages]
+) -> Iterator[WidgetView]:
+    notebook, pages = _opened
+    yield notebook.widget
+    pages.finish_test(request.node)
+
+
+def set_theme(view: WidgetView, theme: str) -> None:
+    view.page.evaluate(THEME, theme)
+    expect(view.root).to_have_attribute("data-theme", theme.lower(), timeout=TIMEOUT)
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_axe_finds_nothing(view: WidgetView, theme: str) -> None:
+    set_theme(view, theme)
+
+    def check(what: str) -> None:
+        violations, looked_at = view.page.evaluate(CHECK)
+        assert {"color-contrast", "button-name", "aria-roles"} <= set(looked_at)
+        assert not violations, f"{what}:\n" + "\n".join(violations)
+
+    check("as it opens")
+    view.part("style").locator("summary").click()
+    check("the style menu")
+    view.part("style").locator("summary").click()
+    view.part("help-button").click()
+    check("the help")
+    view.page.keyboard.press("Escape")
+    scatter = view.panel("neurons").locator("[data-value=scatter]")
+    scatter.click()
+    expect(view.part("scatter")).to_have_attribute("data-method", "pca", timeout=TIMEOUT)
+    check("the scatter")
+    view.panel("neurons").locator("[data-value=grid]").click()
+
+
+def test_everything_is_reached_by_keyboard_and_left_again(view: WidgetView) -> None:
+    page, steps = view.page, []
+    view.root.focus()
+    for _ in range(150):
+        page.keyboard.press("Tab")
+        focus = view.root.evaluate(FOCUS)
+        if focus is None:
+            break
+        steps.append(focus)
+    else:
+        raise AssertionError("Tab never leaves the widget")
+    names = [step["name"] for step in steps]
+    assert all(names)
+    assert all(step["seen"] for step in steps), [step["name"] for step in steps if not step["seen"]]
+    for name in (
+        "Layer",
+        "Play",
+        "Time",
+        "Cluster",
+        "truth",
+        "Find a neuron by its number",
+        "scatter",
+        "Help",
+    ):
+        assert name in names
+    page.keyboard.press("Shift+Tab")
+    assert view.root.evaluate(FOCUS)["name"] == names[-1]
+
+    page.keyboard.press("Enter")
+    dialog = view.part("help")
+    expect(dialog).to_be_visible()
+    assert dialog.evaluate("dialog => dialog.contains(document.activeElement)")
+    page.keyboard.press("Tab")
+    assert dialog.evaluate("dialog => dialog.contains(document.activeElement)")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    assert view.root.evaluate(FOCUS)["name"] == "Help"
+
+
+def test_what_happens_is_said(view: WidgetView) -> None:
+    said = view.part("status")
+    expect(said).to_have_attribute("aria-live", "polite")
+    expect(said).to_have_role("status")
+    view.root.focus()
+    view.page.keyboard.press("/")
+    view.page.keyboard.type("no number")
+    view.page.keyboard.press("Enter")
+    expect(view.part("search")).to_have_attribute("aria-invalid", "true")
+    view.part("search").fill("")
+    stage = view.panel("frame").get_by_role("img")
+    before = stage.get_attribute("aria-label")
+    view.root.focus()
+    view.page.keyboard.press("ArrowRight")
+    expect(stage).not_to_have_attribute("aria-label", before or "", timeout=TIMEOUT)
+
+
+def test_nothing_moves_by_itself_where_that_is_not_wanted(view: WidgetView) -> None:
+    line = view.panel("frame").locator(".cw-loading")
+    moves = "line => { line.parentElement.dataset.state = 'loading'; return getComputedStyle(line).animationName; }"
+    assert line.evaluate(moves) == "cw-slide"
+    view.page.emulate_media(reduced_motion="reduce")
+    assert line.evaluate(moves) == "none"
+    view.page.emulate_media(reduced_motion="no-preference")
+    line.evaluate("line => { line.parentElement.dataset.state = 'ready'; }")
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+@pytest.mark.parametrize(("width", "zoom"), [(600, 1), (1600, 1), (920, 1), (300, 2), (800, 2)])
+def test_nothing_is_cut_off_or_lies_on_something_else(
+    view: WidgetView, width: int, zoom: int, theme: str
+) -> None:
+    set_theme(view, theme)
+    view.root.evaluate(RESIZE, [width, zoom])
+    view.page.wait_for_function(FITTED, timeout=TIMEOUT)
+    view.wait_settled()
+    box = view.root.bounding_box()
+    assert box is not None
+    assert abs(box["width"] - width * zoom) <= 1
+    assert view.root.evaluate(PROBLEMS) == []
+    y, x = (100, 200) if theme == "Light" else (100, 20)
+    frame = view.frame.bounding_box()
+    assert frame is not None
+    position = Position(x=(x + 0.5) * frame["width"] / 256, y=(y + 0.5) * frame["height"] / 128)
+    view.frame.click(position=position)  # which waits until nothing moves
+    expect(view.panel("pixel")).to_have_attribute("data-pixel", f"{y},{x}", timeout=TIMEOUT)
+    view.root.evaluate(RESIZE, ["", ""])
