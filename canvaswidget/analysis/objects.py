@@ -109,7 +109,7 @@ class ObjectsOverTime(Printed):
         return _parts(self.means, (0, -1))
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Each object's share, the mean over the neurons, and the quartiles of the neurons."""
+        """Each object's share: the median and the quartiles of the neurons."""
         ax = ax or new_axes()
         shares = self.shares.reshape(len(self.frames), -1, len(self.names))
         living = np.isfinite(shares).any((0, 2))
@@ -120,12 +120,11 @@ class ObjectsOverTime(Printed):
                 if not seen.any():
                     continue
                 low, middle, high = (np.full(len(self.frames), np.nan) for _ in range(3))
-                low[seen], high[seen] = np.percentile(values[seen], (25, 75), axis=1)
-                middle[seen] = values[seen].mean(1)
+                low[seen], middle[seen], high[seen] = np.percentile(values[seen], (25, 50, 75), axis=1)
                 colour = CYCLE[place % len(CYCLE)]
                 ax.plot(self.frames, middle, color=colour, lw=1.2, marker="o", ms=2, label=name)
                 ax.fill_between(self.frames, low, high, color=colour, alpha=0.15, lw=0)
-            ax.set(xlabel="frame", ylabel="share of the neuron\n(mean, quartiles)")
+            ax.set(xlabel="frame", ylabel="share of the neuron\n(median, quartiles)")
             ax.set_ylim(bottom=0)
             ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
             heading(ax, self.layer.name, f"n = {int(living.sum()):,} living neurons")
