@@ -98,7 +98,7 @@ class StepCanvas:
     def __init__(self, rule: str = "xinc") -> None:
         size, truth = (4, 6), np.full((4, 4, 6, 3), 0.5, np.float32)
         self.inr = SimpleNamespace(size=size, n_frames=4, truth=truth, name="steps", frame_index=int)
-        self.rule = rule
+        self.rule, self.why = rule, ""
         self.device = "cpu"
         convolution = Layer("net.conv", "conv2d", 3, 4, (2, 3), (3, 3))
         self.layers = self.traced_layers = Layers([convolution, Layer("net.linear", "linear", 7, 3)])
@@ -106,6 +106,9 @@ class StepCanvas:
         self.spoiled: dict[str, float] = {}
         self.silent = ""  # a layer that adds nothing anywhere
         self.calls: list[str] = []
+
+    def under(self, rule: str) -> StepCanvas:
+        return StepCanvas(rule)
 
     def frame(self, frame: int = 0) -> np.ndarray:
         self.calls.append(f"frame {frame}")

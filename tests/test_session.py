@@ -333,6 +333,21 @@ def test_pixel(page: Page, canvas: cw.Canvas) -> None:
             assert descending[:n].sum() >= part * descending.sum() > descending[: n - 1].sum()
 
 
+def test_a_slow_rule_ranks_by_a_quick_one_and_tells_its_own_values(pages, canvas: cw.Canvas) -> None:
+    slow, quick = canvas.under("ablation"), canvas.under("gated")
+    layer = slow.traced_layers[-1].name
+    body, _ = pages(slow).ask(kind="pixel", time=3, pixel=[5, 6], k=7, selection=selection(layer, [1, 2]))
+    ranked = quick.top(5, 6, 7, 3)
+    exact = {(n.layer, n.neuron): float(slow.map(n.layer, n.neuron, 3)[5, 6]) for n in ranked}
+    found = {(n["layer"], tuple(n["neuron"])): n["value"] for n in body["neurons"]}
+    assert found == pytest.approx(exact, abs=1e-6)
+    sizes = [abs(n["value"]) for n in body["neurons"]]
+    assert sizes == sorted(sizes, reverse=True)
+    assert body["selected"] == pytest.approx(float(slow.map(layer, (1, 2), 3)[5, 6]), abs=1e-6)
+    body, _ = pages(slow).ask(kind="pixel", time=3, pixel=[5, 6], k=1, selection=selection(layer))
+    assert body["selected"] is None
+
+
 def test_pixel_of_selections_that_are_no_neuron(page: Page, canvas: cw.Canvas) -> None:
     layer = canvas.traced_layers[-2].name
     ask = {"kind": "pixel", "time": 1, "pixel": [5, 6], "k": 1}

@@ -392,6 +392,24 @@ def test_another_rule_is_another_canvas(stepped: CanvasWidget) -> None:
     assert [layer["name"] for layer in update["_canvas"]["layers"]] == ["net.linear"]
 
 
+def test_the_page_is_offered_the_rules_that_are_defined(stepped: CanvasWidget) -> None:
+    assert stepped._canvas["rules"] == ["xinc", "other"]
+    stepped.rule = "other"
+    assert stepped._canvas["rules"] == ["xinc", "other"]
+
+
+def test_another_rule_keeps_the_selection(canvas, widgets) -> None:
+    real = widgets(canvas.inr)
+    assert real._canvas["rules"] == ["xinc", "gated", "ablation"]
+    assert "xinc" in real._canvas["why"]
+    real.layer, real.neuron = real.facts.layers[-1].name, (1, 2)
+    for rule in ("gated", "ablation"):
+        real.rule = rule
+        assert (real.neuron, real.canvas.rule) == ((1, 2), rule)
+        assert real._canvas["ranked_by"] == "gated"
+        assert "xinc" in real._canvas["why"]
+
+
 def test_a_rule_that_is_not_defined_changes_nothing(stepped: CanvasWidget, caplog) -> None:
     w, before = stepped, stepped.canvas
     with pytest.raises(cw.UntraceableError):

@@ -200,7 +200,7 @@ class Answers:
         k = view.checked_count("k", body["k"], 0, MAX_RANKED)
         columns = arrays.columns(arrays.layers, pixel, time, checkpoint)
         truth = arrays.canvas.inr.truth
-        selected = self._selected(chosen, columns[chosen.layer.name])
+        selected = self._selected(chosen, columns[chosen.layer.name], pixel, time)
         answer: PixelReply = {
             "kind": "pixel",
             "time": time,
@@ -220,14 +220,21 @@ class Answers:
                     value=float(ranked.value),
                     share=float(ranked.share),
                 )
-                for ranked in arrays.top(columns, k)
+                for ranked in arrays.at_pixel(arrays.top(columns, k), pixel, time)
             ],
             "layers": [share_of(name, column) for name, column in columns.items()],
         }
         return answer, b""
 
-    def _selected(self, chosen: Chosen, column: Any) -> Any:
-        """The values of the selected neurons; None where it would take clusters that are not known yet."""
+    def _selected(self, chosen: Chosen, column: Any, pixel: tuple[int, int], time: int) -> Any:
+        """The values of the selected neurons; None where they would take long to know."""
+        arrays = self.arrays
+        if arrays.ranks is not arrays.canvas:
+            if chosen.neuron is None:
+                return None
+            return arrays.maps(chosen.layer, np.array([place_of(chosen.layer, chosen.neuron)]), time)[0][
+                pixel
+            ]
         if chosen.neuron is not None:
             return column[place_of(chosen.layer, chosen.neuron)]
         if chosen.neurons:

@@ -51,6 +51,7 @@ class Arrays:
     def __init__(self, canvas: Any, cache: ByteCache) -> None:
         self.canvas = canvas
         self.cache = cache
+        self.ranks = ranking(canvas)
         self.layers = Layers(canvas.traced_layers)
         self.size: tuple[int, int] = canvas.inr.size
         self.n_frames: int = canvas.inr.n_frames
@@ -224,7 +225,7 @@ class Arrays:
     def columns(
         self, layers: Sequence[Layer], pixel: tuple[int, int], time: int, checkpoint: Progress
     ) -> dict[str, Floats]:
-        """Every neuron's contribution to a pixel, in C order, by layer."""
+        """Every neuron's contribution to a pixel under the rule that ranks, in C order, by layer."""
         found: dict[str, Floats] = {}
         for layer in layers:
             key = (self.canvas.rule, "column", layer.name, time, pixel)
@@ -233,7 +234,7 @@ class Arrays:
                 checkpoint(0, 0)
                 name = layer.name
                 column = np.array(
-                    self.canvas.pixel(*pixel, frame=time, layers=[name])[name], np.float32
+                    self.ranks.pixel(*pixel, frame=time, layers=[name])[name], np.float32
                 ).ravel()
                 check_finite(f"the contributions of layer {name!r} to pixel {pixel}, frame {time}", column)
                 self.cache.put(key, column)
@@ -241,11 +242,11 @@ class Arrays:
         return found
 
     def region(self, layer: Layer, region: Region, time: int, checkpoint: Progress) -> Floats:
-        """Every neuron's contribution to a region, in C order."""
+        """Every neuron's contribution to a region under the rule that ranks, in C order."""
 
         def compute() -> Floats:
             name = layer.name
-            column = self.canvas.region(region.mask, time, [name], progress=checkpoint)[name]
+            column = self.ranks.region(region.mask, time, [name], progress=checkpoint)[name]
             column = np.array(column, np.float32).ravel()
             check_finite(f"the contributions of layer {name!r} to the region, frame {time}", column)
             return column
@@ -257,11 +258,24 @@ class Arrays:
         ranked = []
         for name, column in columns.items():
             layer, total = self.layers.find(name), absolute_sum(column)
-            for place in np.argsort(-np.abs(column), kind="stable")[:k]:
+            for place in _strongest(column, k):
                 neuron = view.checked_neuron(layer, neuron_at(layer, place))
                 value = float(column[place])
                 ranked.append(Ranked(name, neuron, value, abs(value) / total if total else 0.0))
         return sorted(ranked, key=lambda neuron: -abs(neuron.value))[:k]
+
+    def at_pixel(self, ranked: list[Ranked], pixel: tuple[int, int], time: int) -> list[Ranked]:
+        """The same neurons with their contributions under the canvas's own rule, the strongest first."""
+        if self.ranks is self.canvas or not ranked:
+            return ranked
+        values: dict[tuple[str, Neuron], float] = {}
+        for name in {each.layer for each in ranked}:
+            layer = self.layers.find(name)
+            neurons = [each.neuron for each in ranked if each.layer == name]
+            maps = self.maps(layer, np.array([place_of(layer, neuron) for neuron in neurons]), time)
+            values.update({(name, neuron): float(m[pixel]) for neuron, m in zip(neurons, maps, strict=True)})
+        exact = [Ranked(e.layer, e.neuron, values[e.layer, e.neuron], e.share) for e in ranked]
+        return sorted(exact, key=lambda neuron: -abs(neuron.value))
 
     # --- clusters -------------------------------------------------------------------------------------------
 
@@ -323,6 +337,21 @@ class Arrays:
         step = max(1, BLOCK_BYTES // (4 * self.size[0] * self.size[1]))
         for first in range(0, len(indices), step):
             yield first, indices[first : first + step]
+
+
+def ranking(canvas: Any) -> Any:
+    """The canvas that orders neurons: under `ablation` every value costs a pass of the model, so `gated` does."""
+    return canvas.under("gated") if canvas.rule == "ablation" else canvas
+
+
+def _strongest(column: Floats, k: int) -> Indices:
+    """The places of the `k` largest magnitudes, the largest first; of equal ones the first."""
+    sizes = np.abs(column)
+    if 0 < k < len(sizes):
+        least = np.partition(sizes, len(sizes) - k)[len(sizes) - k]
+        chosen = np.flatnonzero(sizes >= least)
+        return chosen[np.argsort(-sizes[chosen], kind="stable")][:k]
+    return np.argsort(-sizes, kind="stable")[:k]
 
 
 def place_of(layer: Layer, neuron: Neuron) -> int:

@@ -28,7 +28,11 @@ class LayerInfo(TypedDict):
 
 
 class CanvasInfo(TypedDict):
-    """What the page must know of the canvas before it asks anything (trait `_canvas`)."""
+    """What the page must know of the canvas before it asks anything (trait `_canvas`).
+
+    `rules` are those that are defined on the model, `why` says how the first one was chosen, `ranked_by` is the rule
+    that orders neurons where the current one would take too long.
+    """
 
     title: str
     height: int
@@ -36,6 +40,8 @@ class CanvasInfo(TypedDict):
     n_frames: int
     layers: list[LayerInfo]
     rules: list[str]
+    why: str
+    ranked_by: str
     embeddings: list[Embedding]
     has_truth: bool
     device: str

@@ -9,9 +9,11 @@ import traitlets
 
 from canvaswidget.analysis.embedding import methods
 from canvaswidget.figures import palettes
+from canvaswidget.tracing import UntraceableError
 from canvaswidget.tracing.layers import Layers
 from canvaswidget.tracing.rules import RULES
 from canvaswidget.widget import view
+from canvaswidget.widget.arrays import ranking
 from canvaswidget.widget.messages import CanvasInfo
 from canvaswidget.widget.region import checked_region
 
@@ -25,13 +27,20 @@ class Facts(NamedTuple):
     n_frames: int
     has_truth: bool
     device: str
+    rules: tuple[str, ...]
+    why: str
+    ranked_by: str
 
     @classmethod
-    def of(cls, canvas: Any) -> Facts:
-        """Those of a canvas."""
+    def of(cls, canvas: Any, first: Facts | None = None) -> Facts:
+        """Those of a canvas; `first` are those of the rule that the model was first traced under."""
         inr = canvas.inr
         layers = Layers(canvas.traced_layers)
-        return cls(inr.name, layers, inr.size, inr.n_frames, inr.truth is not None, str(canvas.device))
+        truth, device = inr.truth is not None, str(canvas.device)
+        rules = _rules(canvas) if first is None else first.rules
+        why = canvas.why if first is None else first.why
+        ranked_by = ranking(canvas).rule
+        return cls(inr.name, layers, inr.size, inr.n_frames, truth, device, rules, why, ranked_by)
 
     def on_wire(self) -> CanvasInfo:
         """As the page gets them; a layer without a grid of its own works on every pixel."""
@@ -49,11 +58,26 @@ class Facts(NamedTuple):
                 }
                 for layer in self.layers
             ],
-            "rules": list(RULES),
+            "rules": list(self.rules),
+            "why": self.why,
+            "ranked_by": self.ranked_by,
             "embeddings": cast(Any, methods()),
             "has_truth": self.has_truth,
             "device": self.device,
         }
+
+
+def _rules(canvas: Any) -> tuple[str, ...]:
+    """The rules that are defined on the model."""
+    found = []
+    for rule in RULES:
+        try:
+            if rule != canvas.rule:
+                canvas.under(rule)
+        except UntraceableError:
+            continue
+        found.append(rule)
+    return tuple(found)
 
 
 Check = Callable[[Any, Any], Any]

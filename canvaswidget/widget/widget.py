@@ -292,7 +292,7 @@ class CanvasWidget(anywidget.AnyWidget):
         if canvas is self.canvas:
             return
         self._live.replace(canvas)
-        self.facts = traits.Facts.of(canvas)
+        self.facts = traits.Facts.of(canvas, self.facts)
         names = [layer.name for layer in self.facts.layers]
         self._canvas = self.facts.on_wire()
         if self.layer not in names:

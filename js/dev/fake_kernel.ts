@@ -88,6 +88,8 @@ export function canvasInfo({ height, width, frames }: FakeOptions): CanvasInfo {
     layers: LAYERS,
     embeddings: ["pca", "tsne"],
     rules: ["xinc", "gated", "ablation"],
+    why: "rule xinc: it is defined on 4 of 5 layers",
+    ranked_by: "xinc",
     has_truth: true,
     device: "cpu, 2 threads",
   };

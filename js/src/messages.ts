@@ -32,6 +32,8 @@ export interface CanvasInfo {
   n_frames: number;
   layers: LayerInfo[];
   rules: string[];
+  why: string;
+  ranked_by: string;
   embeddings: Embedding[];
   has_truth: boolean;
   device: string;

@@ -136,6 +136,7 @@ export function createPixelView(view: View) {
     if (ready(info) && info.n_frames > 1) parts.push(`frame ${time}`);
     const name = selection.neuron ? neuronLabel(selection.neuron) : selectionLabel(selection);
     if (selected !== null) parts.push(`${name}: ${number(selected)}`);
+    if (ready(info) && info.ranked_by !== store.rule.value) parts.push(`ranked by ${info.ranked_by}`);
     return parts.join(" · ");
   };
 

@@ -10,11 +10,18 @@ import { frameSource, joinPictures, mapSource } from "./pictures";
 import { PixelSources } from "./pixels";
 import { settledTime, startPlayer, startPrefetch } from "./player";
 import { ScatterSource } from "./scatter";
-import { createStore, type Model } from "./store";
+import { createStore, type Model, ready, type Traits } from "./store";
 import { StripSource } from "./strip";
 
 /** A view may be taken away and put back (redisplay, a moved cell): what is shared outlives it a little. */
 export type Session = ReturnType<typeof createSession>;
+
+/** What frames depend on: another rule describes other layers of the same signal. */
+function signalOf(canvas: Traits["_canvas"]): string {
+  return ready(canvas)
+    ? JSON.stringify([canvas.title, canvas.height, canvas.width, canvas.n_frames, canvas.has_truth])
+    : "";
+}
 
 export function createSession(model: Model) {
   const store = createStore(model);
@@ -44,7 +51,8 @@ export function createSession(model: Model) {
     const now = { canvas: store._canvas.value, rule: store.rule.value };
     untracked(() => {
       const otherCanvas = now.canvas !== known.canvas;
-      if (otherCanvas) for (const source of [frames, strip]) source.reset();
+      if (signalOf(now.canvas) !== signalOf(known.canvas))
+        for (const source of [frames, strip]) source.reset();
       if (otherCanvas || now.rule !== known.rule)
         for (const source of [maps, grid, pixels, curve, clusters, scatter]) source.reset();
       known = now;

@@ -11,6 +11,12 @@ const MAPS = [
   { value: "signed", text: "signed", title: "Around zero: what it adds and what it takes away" },
 ] as const;
 
+const RULES: Record<string, string> = {
+  xinc: "xinc: where a neuron writes; what later layers make of that is left out",
+  gated: "gated: exact shares of the image, with every gate frozen as this input sets it",
+  ablation: "ablation: what changes when the neuron is taken out",
+};
+
 interface RangeProps {
   name: string;
   label: string;
@@ -152,6 +158,8 @@ function ruleControl({ session: { store }, effect }: View): HTMLElement {
     const rules = ready(info) ? info.rules : [];
     element.hidden = rules.length < 2;
     options(select, rules, store.rule.value);
+    const chosen = RULES[store.rule.value] ?? "";
+    select.title = [chosen, ready(info) ? info.why : ""].filter(Boolean).join("\n");
   });
   return element;
 }
