@@ -15,7 +15,7 @@ from torch import fx
 
 from canvaswidget.tracing import ops
 from canvaswidget.tracing.capture import Capture
-from canvaswidget.tracing.linearise import Plan, Step, factors_of, nodes_in
+from canvaswidget.tracing.linearise import Plan, Step, factors_of, last_uses, nodes_in
 from canvaswidget.tracing.weighted import Weighted
 
 Terms = dict[fx.Node, Any]
@@ -87,8 +87,12 @@ class Frozen:
             if isinstance(self._values.get(lost), torch.Tensor):
                 terms[lost] = torch.zeros_like(self._values[lost])
         with torch.no_grad():
-            for step in self._plan.downstream(layer.node, layer.layer.name):
+            steps = list(self._plan.downstream(layer.node, layer.layer.name))
+            used = last_uses([step.reads for step in steps], self._capture.output)
+            for step, done in zip(steps, used, strict=True):
                 terms[step.node] = self._carry(step, terms.get, constants)
+                for spent in done:
+                    terms.pop(spent, None)
         return terms[self._capture.output]
 
     # --- columns: from pixels to every layer ---------------------------------------------------------------------

@@ -6,7 +6,7 @@ This is worked out once for a model; the numbers of a frame are in `frozen.py`.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +40,11 @@ class Step:
     reached_by: Layers
     source: fx.Node | None = None
     kept: int | None = None
+
+    @property
+    def reads(self) -> list[fx.Node]:
+        """The values whose terms it takes."""
+        return self.node.all_input_nodes if self.source is None else [self.source]
 
 
 @dataclass
@@ -231,6 +236,18 @@ def _wanted(plan: Plan, output: fx.Node) -> set[fx.Node]:
             sources = sources[:1]
         waiting.extend(sources)
     return wanted
+
+
+def last_uses(read: Sequence[Iterable[fx.Node]], output: fx.Node) -> list[list[fx.Node]]:
+    """For each of some ops in order, by what it reads: the values that none after it reads, and so need not be kept."""
+    last: dict[fx.Node, int] = {}
+    for place, sources in enumerate(read):
+        last.update(dict.fromkeys(sources, place))
+    done: list[list[fx.Node]] = [[] for _ in read]
+    for node, place in last.items():
+        if node is not output:
+            done[place].append(node)
+    return done
 
 
 def factors_of(step: Step) -> list[Any]:

@@ -12,6 +12,7 @@ from torch import fx
 from canvaswidget.tracing.capture import Capture
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.linearise import last_uses
 from canvaswidget.tracing.rules.rule import BIASES, checked, coloured
 from canvaswidget.tracing.weighted import Weighted
 from canvaswidget.tracing.window import Window
@@ -126,9 +127,13 @@ class Ablation:
         def resolve(node: fx.Node) -> Any:
             return known[node] if node in known else self._value(state, node)
 
-        for node in self._suffixes[found.layer.name]:
+        suffix = self._suffixes[found.layer.name]
+        used = last_uses([node.all_input_nodes for node in suffix], self._capture.output)
+        for node, done in zip(suffix, used, strict=True):
             arguments, keywords = fx.map_arg(node.args, resolve), fx.map_arg(node.kwargs, resolve)
             known[node] = cast(Any, node.target)(*arguments, **keywords)
+            for spent in done:
+                known.pop(spent, None)
         return known[self._capture.output]
 
     def _value(self, state: Values, node: fx.Node) -> Any:
