@@ -60,6 +60,8 @@ format: setup  ## format the Python sources
 
 benchmarks: setup  ## print the benchmark tables
 	@$(PY) benchmarks/run.py
+	@$(PY) benchmarks/rules.py
+	@$(PY) benchmarks/scaling.py
 
 screenshots: setup  ## make the pictures of the README from the real thing
 	@$(PY) -m tools.screenshots

@@ -22,9 +22,9 @@ from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.neurons import (
     Neurons,
-    all_neurons,
     at_granularity,
     chunks,
+    count_neurons,
     parse_neuron,
     parse_neurons,
 )
@@ -143,8 +143,8 @@ class Canvas:
         found = self._layer(layer)
         chosen = parse_neurons(found, neurons).to(self.device)
         parts = list(torch.split(chosen, self._maps_at_a_time())) if len(chosen) else []
-        rows = (_numpy(self._rows(found, part, frame, rgb)) for part in parts)
-        maps = list(_reported(rows, parts, progress, found.name))
+        rows = ((part, _numpy(self._rows(found, part, frame, rgb))) for part in parts)
+        maps = [maps for _, maps in _reported(rows, len(chosen), progress, found.name)]
         tail = (3,) if rgb == "each" else ()
         return np.concatenate(maps) if maps else np.empty((0, *self.inr.size, *tail), np.float32)
 
@@ -321,15 +321,16 @@ class Canvas:
         """What a sweep over all neurons of some layers (all that are traced, by default) will take."""
         seconds, n_maps = 0.0, 0
         for layer in self._chosen(layers):
-            parts = chunks(layer, None, self._maps_at_a_time())
-            count = sum(len(part) for part in parts)
+            count, at_a_time = count_neurons(layer, None), self._maps_at_a_time()
             sweep = self._sweep(layer, frame, None, "sum", False, Totals.of)
-            # The first chunks pay for warming up; those after them are typical.
-            warm, timed = min(2, len(parts) - 1), 8
-            for _ in range(warm):
+            # The first chunks pay for warming up; those after them are typical. Slow ones need fewer to be told.
+            for _ in range(min(2, (count - 1) // at_a_time)):
                 next(sweep)
-            start = time.perf_counter()
-            done = sum(len(part) for part, _ in itertools.islice(sweep, timed))
+            done, start = 0, time.perf_counter()
+            for part, _ in itertools.islice(sweep, 8):
+                done, taken = done + len(part), time.perf_counter() - start
+                if taken > 0.5:
+                    break
             seconds += (time.perf_counter() - start) / done * count
             sweep.close()
             n_maps += count
@@ -369,7 +370,7 @@ class Canvas:
 
     def __repr__(self) -> str:
         height, width = self.inr.size
-        kernels = sum(len(all_neurons(layer, None)) for layer in self.traced_layers)
+        kernels = sum(count_neurons(layer, None) for layer in self.traced_layers)
         return (
             f"Canvas({self.inr.name}, rule {self.rule}: {kernels:,} neurons in {len(self.traced_layers)} of "
             f"{len(self.layers)} layers x {height}x{width} pixels x {self.inr.n_frames} frames, on {self.device})"
@@ -396,7 +397,8 @@ class Canvas:
         def compute() -> torch.Tensor:
             return self._rule.maps(layer, state, neurons, Window.whole(self.inr.size), _checked_rgb(rgb))
 
-        return alone(compute, self.device)
+        # A pass of the model keeps all cores busy by itself; smaller things are better left to one.
+        return compute() if self._rule.takes_a_pass else alone(compute, self.device)
 
     def _sweep(
         self,
@@ -418,7 +420,8 @@ class Canvas:
         def compute(part: torch.Tensor) -> tuple[torch.Tensor, Reduced]:
             return part, reduce(self._rule.maps(layer, state, part.to(self.device), window, rgb))
 
-        yield from _reported(in_order(compute, parts, self.device), parts, progress, layer.name)
+        total = count_neurons(layer, granularity)
+        yield from _reported(in_order(compute, parts, self.device), total, progress, layer.name)
 
     def _columns(
         self,
@@ -493,15 +496,15 @@ class _Frame(NamedTuple):
 
 
 def _reported(
-    results: Iterable[Reduced], parts: Sequence[torch.Tensor], progress: Progress, title: str
-) -> Iterator[Reduced]:
-    """The results, one for each part, with a progress bar or calls of ``progress(done, total)``, in neurons."""
-    total, done = sum(len(part) for part in parts), 0
+    results: Iterable[tuple[torch.Tensor, Reduced]], total: int, progress: Progress, title: str
+) -> Iterator[tuple[torch.Tensor, Reduced]]:
+    """The results and what neurons they are of, with a progress bar or calls of ``progress(done, total)``."""
+    done = 0
     with tqdm(total=total, desc=title, unit="neuron", disable=progress is not True) as bar:
         if callable(progress):
             progress(0, total)
-        for result, part in zip(results, parts, strict=True):
-            yield result
+        for part, result in results:
+            yield part, result
             done += len(part)
             bar.update(len(part))
             if callable(progress):

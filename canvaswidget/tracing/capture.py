@@ -45,13 +45,19 @@ class Capture:
         self.device = device
         positional, keywords = inr.arguments(0)
         with _evaluating(inr.module), torch.inference_mode(False), torch.no_grad():
+            rendering = _Rendering(inr)
+            # The forward may ask tensors for their values, which are not there while recording: hear the answers
+            # first. What the module itself can't do is raised here, as it is.
+            with asking() as answers:
+                rendering(*positional, **keywords)
             try:
-                program = _record(_Rendering(inr), positional, keywords)
+                program = _record(rendering, positional, keywords, answers)
             except Exception as error:
-                # Anything the user's forward raises, or torch.export refuses, ends up here.
+                # Anything that torch.export refuses ends up here.
                 raise CaptureError(
-                    f"module={type(inr.module).__name__}: torch.export could not record it. It must run on "
-                    f"inputs(0) and depend on no tensor's values. {_first_line(error)}"
+                    f"module={type(inr.module).__name__}: torch.export could not record its forward. What it does "
+                    "outside torch (NumPy, files, other libraries) must move into inputs=, which is not recorded, or "
+                    f"be written in torch. {_first_line(error)}"
                 ) from error
         self._program = program
         self.graph: fx.Graph = program.graph
@@ -256,14 +262,11 @@ def _module_class(node: fx.Node) -> str:
 
 
 def _record(
-    module: nn.Module, positional: tuple[Any, ...], keywords: dict[str, Any]
+    module: nn.Module, positional: tuple[Any, ...], keywords: dict[str, Any], answers: list[Any]
 ) -> torch.export.ExportedProgram:
-    """Record the module, without in-place ops, asking no tensor for its value."""
+    """Record the module, without in-place ops; where it asks a tensor for its value, it gets the next answer."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`isinstance\\(treespec", FutureWarning)  # torch about its own code
-        # The forward may ask tensors for their values, which are not there while recording: hear the answers first.
-        with asking() as answers:
-            module(*positional, **keywords)
         with answering(answers):
             program = torch.export.export(module, positional, keywords, strict=False)
         known = torch.export.default_decompositions()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -56,15 +57,22 @@ def all_neurons(layer: Layer, granularity: str | None) -> torch.Tensor:
     return torch.cartesian_prod(*axes) if len(axes) > 1 else axes[0]
 
 
-def chunks(layer: Layer, granularity: str | None, count: int) -> list[torch.Tensor]:
+def count_neurons(layer: Layer, granularity: str | None) -> int:
+    """How many neurons a layer has at a granularity."""
+    return math.prod(layer.shape_of(granularity))
+
+
+def chunks(layer: Layer, granularity: str | None, count: int) -> Iterator[torch.Tensor]:
     """All neurons in parts of about `count`; a part of kernels holds whole units, or lies within one."""
-    neurons = all_neurons(layer, granularity)
-    if neurons.ndim == 1 or count >= len(neurons):
-        return list(torch.split(neurons, count))
-    if count >= layer.n_outputs:
-        return list(torch.split(neurons, count // layer.n_outputs * layer.n_outputs))
+    shape = layer.shape_of(granularity)
+    if len(shape) == 1:
+        yield from torch.split(torch.arange(shape[0]), count)
+        return
+    units, outputs = torch.arange(layer.n_units), torch.arange(layer.n_outputs)
     within = -(-layer.n_outputs // -(-layer.n_outputs // count))
-    return [part for unit in torch.split(neurons, layer.n_outputs) for part in torch.split(unit, within)]
+    for some in torch.split(units, max(1, count // layer.n_outputs)):
+        for part in torch.split(outputs, max(within, 1)):
+            yield torch.cartesian_prod(some, part)
 
 
 def at_granularity(kernels: torch.Tensor, layer: Layer, granularity: str | None) -> torch.Tensor:

@@ -173,7 +173,7 @@ def test_a_module_that_cannot_be_recorded() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.from_numpy(self.linear(x).detach().numpy())
 
-    with pytest.raises(cw.CaptureError, match="module=ByNumpy: torch.export could not record it"):
+    with pytest.raises(cw.CaptureError, match="module=ByNumpy: torch.export could not record its forward"):
         cw.trace(cw.INR.from_coords(ByNumpy(), (4, 4)))
 
 

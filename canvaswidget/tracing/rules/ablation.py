@@ -42,6 +42,7 @@ class Ablation:
     """
 
     name = "ablation"
+    takes_a_pass = True
     pulls = False
 
     def __init__(self, capture: Capture, bias: str = "separate", fill: str = "zero") -> None:

@@ -45,6 +45,7 @@ class Gated:
     """
 
     name = "gated"
+    takes_a_pass = True
     pulls = True
 
     def __init__(self, capture: Capture, bias: str = "separate") -> None:

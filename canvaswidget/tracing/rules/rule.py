@@ -30,6 +30,8 @@ class Rule(Protocol):
         The other layers, and why it is not defined on them.
     needed : list of fx.Node
         The values of a frame that its state is made from.
+    takes_a_pass : bool
+        Whether a map costs about a pass of the model.
     pulls : bool
         Whether it is a :class:`DividingRule`; else columns are read off the maps.
     """
@@ -38,6 +40,7 @@ class Rule(Protocol):
     layers: tuple[Layer, ...]
     undefined: dict[str, str]
     needed: list[fx.Node]
+    takes_a_pass: bool
     pulls: bool
 
     def require(self, layer: Layer) -> None:

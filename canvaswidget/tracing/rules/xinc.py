@@ -67,6 +67,7 @@ class Xinc:
     """
 
     name = "xinc"
+    takes_a_pass = False
     pulls = False
 
     def __init__(self, capture: Capture, bias: str = "split", border: str = "released") -> None:
