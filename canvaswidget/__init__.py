@@ -13,7 +13,7 @@ from canvaswidget.inr import INR, as_inr
 from canvaswidget.report import Report, report
 from canvaswidget.tracing import Canvas, CaptureError, Layer, UntraceableError, trace
 from canvaswidget.vector_math import settle
-from canvaswidget.widget import CanvasWidget
+from canvaswidget.widget import CanvasWidget, MaskPainter
 
 __version__ = "0.1.0"
 
@@ -23,6 +23,7 @@ __all__ = [
     "CanvasWidget",
     "CaptureError",
     "Layer",
+    "MaskPainter",
     "Report",
     "UntraceableError",
     "analysis",
