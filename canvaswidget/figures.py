@@ -87,7 +87,7 @@ class View:
         In [0, 1] with colours; one channel is drawn in grey with its range. None for a dark ground.
     overlay : (h, w) array
         The selected contribution, drawn over the image.
-    overlay_name : str
+    overlay_name, overlay_unit : str
     signed, overlay_signed : bool
         Whether the thumbnails, and the overlay, keep their sign: a diverging palette centred on 0.
     palette, opacity, contrast
@@ -106,6 +106,7 @@ class View:
     image: Floats | None
     overlay: Floats | None = None
     overlay_name: str = ""
+    overlay_unit: str = "contribution (RGB level)"
     signed: bool = False
     overlay_signed: bool = False
     palette: str = "viridis"
@@ -205,7 +206,7 @@ def draw_frame(ax: Axes, view: View) -> None:
         top = max(abs(norm.vmin or 0), abs(norm.vmax or 0)) or 1
         strength = np.sqrt(np.clip(np.abs(values) / top, 0, 1)) * view.opacity
         ax.imshow(values, cmap=cmap, norm=norm, alpha=strength, interpolation="nearest")
-        colour_bar(ax, ScalarMappable(norm, cmap), "contribution (RGB level)")
+        colour_bar(ax, ScalarMappable(norm, cmap), view.overlay_unit)
     if view.pixel is not None:
         y, x = view.pixel
         for line, colour in ((2.2, "black"), (1.0, "white")):

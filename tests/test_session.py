@@ -145,6 +145,32 @@ def test_frame_of_every_source(page: Page, canvas: cw.Canvas) -> None:
     assert not data.any()
 
 
+@pytest.mark.parametrize("time", [0, 4])
+def test_findings_about_a_layer_in_place_of_its_map(page: Page, canvas: cw.Canvas, time: int) -> None:
+    layer = canvas.traced_layers[-2]
+    maps = np.concatenate([maps for _, maps in canvas.iter(layer, time)])
+    other = np.concatenate([maps for _, maps in canvas.iter(layer, abs(time - 1))])
+    spread = cw.analysis.distribution(canvas, layer, time, (0.1,))
+    expected = {
+        "neurons": (abs(maps) >= spread.thresholds[0]).sum(0),
+        "intensity": cw.analysis.intensity(canvas, layer, time).difference,
+        "change": abs(abs(maps) - abs(other)).sum(0),
+    }
+    for overlay, values_expected in expected.items():
+        # Whoever is selected in the layer.
+        chosen = {**selection(layer.name, [1, 2]), "overlay": overlay}
+        body, data = page.ask(kind="map", time=time, selection=chosen)
+        assert body["selection"]["overlay"] == overlay
+        assert abs(values(body, data)[0] - values_expected).max() <= (body["high"] - body["low"]) / 255 + 1e-5
+    assert body["signed_range"] == []
+
+
+def test_an_image_does_not_change(pages) -> None:
+    canvas = cw.trace(image(), device="cpu")
+    chosen = {**selection(canvas.traced_layers[-1].name), "overlay": "change"}
+    assert "one frame" in pages(canvas).fail(kind="map", time=0, selection=chosen)
+
+
 def test_map_of_several_neurons_has_a_plane_with_signs(page: Page, canvas: cw.Canvas) -> None:
     layer = canvas.traced_layers[-2]
     maps = canvas.maps(layer.name, [(2, 3), (1, 1)], 4)

@@ -184,6 +184,7 @@ WRONG = [
     ("source", "video", ValueError, "source='video': expected one of 'reconstruction'"),
     ("palette", "jet", ValueError, "palette='jet': expected one of 'viridis'"),
     ("maps", 1, ValueError, "maps=1"),
+    ("overlay", "edges", ValueError, "overlay='edges': expected one of 'selection'"),
     ("sort", "size", ValueError, "sort='size'"),
     ("opacity", -0.1, ValueError, "opacity=-0.1: expected 0 to 1"),
     ("contrast", float("nan"), ValueError, "contrast=nan"),
@@ -434,6 +435,9 @@ def test_a_rule_that_is_not_defined_changes_nothing(stepped: CanvasWidget, caplo
         {"cluster": 1},
         {"source": "error"},
         {"source": "off"},
+        {"overlay": "neurons"},
+        {"overlay": "intensity", "maps": "signed"},
+        {"overlay": "change", "neuron": None},
         {"pixel": None},
     ],
 )

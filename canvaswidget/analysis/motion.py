@@ -171,7 +171,7 @@ def motion(
             f"frames={frames!r}: motion needs two frames or more; the INR has {canvas.inr.n_frames}"
         )
     known = None if flow is None else _given(np.asarray(flow, np.float32), chosen, canvas)
-    change, neuron_change = _changes(canvas, found, chosen, granularity, progress)
+    change, neuron_change = changes(canvas, found, chosen, granularity, progress)
     if known is None:
         known = optical_flow([picture(canvas, frame) for frame in chosen])
     scores = [
@@ -239,7 +239,7 @@ def _given(flow: FloatArray, chosen: Sequence[int], canvas: Canvas) -> FloatArra
     )
 
 
-def _changes(
+def changes(
     canvas: Canvas, layer: Layer, chosen: Sequence[int], granularity: str | None, progress: Progress
 ) -> tuple[FloatArray, FloatArray]:
     """Changes per pixel and per neuron: a few frames are swept side by side, chunk by chunk."""

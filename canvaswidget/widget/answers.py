@@ -113,8 +113,14 @@ class Answers:
 
     def _map(self, body: MapRequest, checkpoint: Progress) -> Answered:
         time, chosen = self._time(body["time"]), self._chosen(body["selection"])
+        given = body["selection"].get("overlay", "selection")
+        overlay = view.checked_choice("overlay", given, view.CHOICES["overlay"])
 
         def compute() -> tuple[Any, ...]:
+            if overlay != "selection":
+                values = self.arrays.finding(chosen.layer, overlay, time, checkpoint)
+                levels, low, high = quantise(values)
+                return levels.tobytes(), low, high, absolute_sum(values), ()
             if chosen.neuron is not None:
                 values = self.arrays.map(chosen, time, checkpoint)
                 levels, low, high = quantise(values)
@@ -123,7 +129,7 @@ class Answers:
             (levels, low, high), (others, *span) = quantise(absolute), quantise(signed)
             return levels.tobytes() + others.tobytes(), low, high, absolute_sum(absolute), tuple(span)
 
-        key = (self.arrays.canvas.rule, "map", chosen.layer.name, *chosen[1:], time)
+        key = (self.arrays.canvas.rule, "map", overlay, chosen.layer.name, *chosen[1:], time)
         data, low, high, total, span = self.arrays.cache.remember(key, compute)
         answer: MapReply = {
             "kind": "map",

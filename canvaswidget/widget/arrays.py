@@ -11,7 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from canvaswidget.analysis.clustering import Clusters, cluster
+from canvaswidget.analysis.distribution import distribution
 from canvaswidget.analysis.embedding import embed
+from canvaswidget.analysis.intensity import compare
+from canvaswidget.analysis.motion import changes
 from canvaswidget.analysis.vectors import pooled_maps
 from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.results import Ranked
@@ -149,6 +152,26 @@ class Arrays:
                 signed += whole
         check_finite(f"the sum of the maps of layer {name!r}, frame {time}", absolute)
         return self.cache.put(key, (absolute.astype(np.float32), signed.astype(np.float32)))
+
+    def finding(self, layer: Layer, overlay: str, time: int, checkpoint: Progress) -> Floats:
+        """A heat map about a whole layer: `neurons`, `intensity` (which has a sign) or `change`."""
+
+        def compute() -> Floats:
+            if overlay == "neurons":
+                spread = distribution(self.canvas, layer.name, time, (0.1,), progress=checkpoint)
+                return spread.neurons_per_pixel[0].astype(np.float32)
+            if overlay == "intensity":
+                total = np.asarray(self.summary(layer, time, checkpoint).pixel_abs)
+                check_finite(f"the totals of layer {layer.name!r}, frame {time}", total)
+                return compare(layer, time, total, self.frame(time)).difference
+            if self.n_frames < 2:
+                raise ValueError("overlay='change': this INR has one frame, so nothing changes")
+            other = time - 1 if time > 0 else 1
+            change, _ = changes(self.canvas, layer, [other, time], None, checkpoint)
+            check_finite(f"the change of layer {layer.name!r}, frame {time}", change)
+            return change[0]
+
+        return self.cache.remember((self.canvas.rule, overlay, layer.name, time), compute)
 
     def magnitude(self, chosen: Chosen, time: int, checkpoint: Progress) -> Floats:
         """The absolute map of one neuron; the sum of absolute maps of more."""

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypedDict, Union, get_args, get_origin, get_typ
 Source = Literal["reconstruction", "truth", "error", "off"]
 Sort = Literal["pixel", "region", "total", "change", "index"]
 Maps = Literal["magnitude", "signed"]
+Overlay = Literal["selection", "neurons", "intensity", "change"]
 Embedding = Literal["pca", "tsne", "umap"]
 Act = Literal["pixel", "overlay", "step"]  # to the pixel's bars; another selection's map; another frame
 
@@ -54,7 +55,7 @@ class Region(TypedDict):
     runs: list[int]
 
 
-class Selection(TypedDict):
+class Chosen(TypedDict):
     """Neurons of a layer: several, else one (`neuron`), else one cluster (`cluster >= 0`), else all.
 
     Where `neurons` has any, they are at least two, and `neuron` is null.
@@ -65,6 +66,12 @@ class Selection(TypedDict):
     neurons: list[list[int]]
     cluster: int
     n_clusters: int
+
+
+class Selection(Chosen, total=False):
+    """With `overlay`, a finding about the whole layer is asked for in place of their map."""
+
+    overlay: Overlay
 
 
 # --- requests -------------------------------------------------------------------------------------------------
@@ -378,7 +385,18 @@ _SCALARS = {str: "string", int: "number", float: "number", bool: "boolean", type
 
 
 def _aliases() -> dict[str, Any]:
-    names = ("Source", "Sort", "Maps", "Embedding", "Act", "Body", "Answer", "FromPage", "FromKernel")
+    names = (
+        "Source",
+        "Sort",
+        "Maps",
+        "Overlay",
+        "Embedding",
+        "Act",
+        "Body",
+        "Answer",
+        "FromPage",
+        "FromKernel",
+    )
     return {name: globals()[name] for name in names}
 
 
@@ -413,7 +431,11 @@ def typescript() -> str:
     for name, value in list(globals().items()):
         if isinstance(value, type) and hasattr(value, "__total__") and name != "TypedDict":
             lines += ["", f"export interface {name} {{"]
-            lines += [f"  {field}: {_typescript(hint)};" for field, hint in get_type_hints(value).items()]
+            optional: frozenset[str] = getattr(value, "__optional_keys__", frozenset())
+            lines += [
+                f"  {field}{'?' if field in optional else ''}: {_typescript(hint)};"
+                for field, hint in get_type_hints(value).items()
+            ]
             lines += ["}"]
     return "\n".join(lines) + "\n"
 

@@ -15,6 +15,16 @@ from canvaswidget.widget.view import Neuron
 
 Progress = Callable[[int, int], None]
 
+FINDINGS = {
+    "neurons": "neurons that make nine tenths",
+    "intensity": "contribution less brightness",
+    "change": "change against the previous frame",
+}
+UNITS = {
+    "neurons": "neurons",
+    "intensity": "difference (each scaled to 0..1)",
+    "change": "change (RGB level)",
+}
 BARS, THUMBNAILS, CURVE_FRAMES = 12, 6, 64
 
 
@@ -45,10 +55,11 @@ def snapshot(arrays: Arrays, state: dict[str, Any], curve: bool, checkpoint: Pro
     return View(
         title=_title(arrays, time, state["source"]),
         image=_image(arrays, state["source"], time),
-        overlay=None if state["source"] == "error" else arrays.map(chosen, time, checkpoint),
-        overlay_name=_name(short[layer.name], chosen, state["source"]),
+        overlay=_overlay(arrays, chosen, state, checkpoint),
+        overlay_name=_name(short[layer.name], chosen, state),
         signed=state["maps"] == "signed",
-        overlay_signed=state["maps"] == "signed" and chosen.neuron is not None,
+        overlay_signed=state["maps"] == "signed" and _has_sign(chosen, state["overlay"]),
+        overlay_unit=UNITS.get(state["overlay"], View.overlay_unit),
         palette=state["palette"],
         opacity=state["opacity"],
         contrast=state["contrast"],
@@ -77,9 +88,23 @@ def _title(arrays: Arrays, time: int, source: str) -> str:
     return ", ".join(parts)
 
 
-def _name(layer: str, chosen: Chosen, source: str) -> str:
-    if source == "error":
+def _overlay(arrays: Arrays, chosen: Chosen, state: dict[str, Any], checkpoint: Progress) -> Any:
+    if state["source"] == "error":
+        return None
+    if state["overlay"] != "selection":
+        return arrays.finding(chosen.layer, state["overlay"], state["time"], checkpoint)
+    return arrays.map(chosen, state["time"], checkpoint)
+
+
+def _has_sign(chosen: Chosen, overlay: str) -> bool:
+    return chosen.neuron is not None if overlay == "selection" else overlay == "intensity"
+
+
+def _name(layer: str, chosen: Chosen, state: dict[str, Any]) -> str:
+    if state["source"] == "error":
         return "error of the reconstruction"
+    if state["overlay"] != "selection":
+        return f"{layer}, {FINDINGS[state['overlay']]}"
     if chosen.neuron is not None:
         return f"{layer}, {'kernel' if isinstance(chosen.neuron, tuple) else 'unit'} {label(chosen.neuron)}"
     if chosen.neurons:

@@ -225,6 +225,18 @@ def source_trait() -> Checked:
     return Checked(check, "reconstruction")
 
 
+def overlay_trait() -> Checked:
+    """What is over the frame; a change needs two frames."""
+
+    def check(widget: Any, value: Any) -> str:
+        overlay = view.checked_choice("overlay", value, view.CHOICES["overlay"])
+        if overlay == "change" and widget.facts.n_frames < 2:
+            raise ValueError("overlay='change': this INR has one frame, so nothing changes")
+        return overlay
+
+    return Checked(check, "selection")
+
+
 def choice_trait(name: str, default: str) -> Checked:
     """One of a few words."""
     return Checked(lambda _, value: view.checked_choice(name, value, view.CHOICES[name]), default)

@@ -73,6 +73,10 @@ class CanvasWidget(anywidget.AnyWidget):
     source : {"reconstruction", "truth", "error", "off"}
         What is under the map.
     maps : {"magnitude", "signed"}
+    overlay : {"selection", "neurons", "intensity", "change"}
+        What is over the frame: the selection's contribution, or a finding about the whole layer: how many neurons
+        make nine tenths of it, by pixel; its contribution less the brightness, each scaled to 0 to 1; how much its
+        neurons' magnitudes differ from the previous frame's (the next one's at frame 0).
     palette : str
         Of magnitudes; see :func:`canvaswidget.figures.palettes`.
     opacity, contrast : float
@@ -106,6 +110,7 @@ class CanvasWidget(anywidget.AnyWidget):
             "loop",
             "source",
             "maps",
+            "overlay",
         ),
         *("palette", "opacity", "contrast", "sort", "fps", "playing"),
     )  # in the order they are checked: a neuron is one of a layer, a layer one of a rule
@@ -124,6 +129,7 @@ class CanvasWidget(anywidget.AnyWidget):
     loop = traits.loop_trait()
     source = traits.source_trait()
     maps = traits.choice_trait("maps", "magnitude")
+    overlay = traits.overlay_trait()
     palette = traits.palette_trait()
     opacity = traits.number_trait("opacity", 0.8)
     contrast = traits.number_trait("contrast", 1.0)

@@ -5,7 +5,7 @@ import { effect, type ReadonlySignal, untracked } from "@preact/signals-core";
 import type { Act, Timing } from "./messages";
 import type { ContributionMap, Picture } from "./pictures";
 import type { PixelSources } from "./pixels";
-import { currentSelection, selectionKey } from "./selection";
+import { currentOverlay, selectionKey } from "./selection";
 import type { Source } from "./source";
 import type { Model, Store } from "./store";
 
@@ -75,7 +75,7 @@ export function watchFeel(model: Model, { store, picture, maps, pixels, views }:
     });
   };
   const selected = () => {
-    const selection = currentSelection(store);
+    const selection = currentOverlay(store);
     return selection ? selectionKey(selection) : "";
   };
   const stops = [

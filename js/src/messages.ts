@@ -6,6 +6,8 @@ export type Sort = "pixel" | "region" | "total" | "change" | "index";
 
 export type Maps = "magnitude" | "signed";
 
+export type Overlay = "selection" | "neurons" | "intensity" | "change";
+
 export type Embedding = "pca" | "tsne" | "umap";
 
 export type Act = "pixel" | "overlay" | "step";
@@ -44,12 +46,21 @@ export interface Region {
   runs: number[];
 }
 
+export interface Chosen {
+  layer: string;
+  neuron: number[] | null;
+  neurons: number[][];
+  cluster: number;
+  n_clusters: number;
+}
+
 export interface Selection {
   layer: string;
   neuron: number[] | null;
   neurons: number[][];
   cluster: number;
   n_clusters: number;
+  overlay?: Overlay;
 }
 
 export interface PalettesRequest {

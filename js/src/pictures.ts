@@ -3,7 +3,7 @@ import { effect, type ReadonlySignal, type Signal, signal } from "@preact/signal
 import { ByteCache } from "./cache";
 import type { RequestClient } from "./client";
 import type { FrameReply, FrameRequest, MapReply, MapRequest, Maps, Selection } from "./messages";
-import { currentSelection, selectionKey } from "./selection";
+import { currentOverlay, selectionKey } from "./selection";
 import { Source } from "./source";
 import { ready, type Store } from "./store";
 
@@ -90,7 +90,7 @@ export function mapSource(
     view: "map",
     watched,
     wanted: () => {
-      const selection = currentSelection(store);
+      const selection = currentOverlay(store);
       const time = store.time.value;
       return selection && { kind: "map", time, selection };
     },
@@ -100,9 +100,11 @@ export function mapSource(
     bytes: ({ data, signed }) => data.length + (signed?.data.length ?? 0),
     patience: 250,
     delay: ({ selection }) =>
-      selection.neuron || selection.neurons.length || selection.cluster >= 0 ? 0 : WHOLE_LAYER_DELAY,
+      selection.overlay || selection.neuron || selection.neurons.length || selection.cluster >= 0
+        ? 0
+        : WHOLE_LAYER_DELAY,
     showLate: ({ selection }) => {
-      const now = currentSelection(store);
+      const now = currentOverlay(store);
       return now !== null && selectionKey(now) === selectionKey(selection);
     },
   });
@@ -133,7 +135,7 @@ export function joinPictures(
   };
   const join = () => {
     maps.arrivals.value;
-    const selection = currentSelection(store);
+    const selection = currentOverlay(store);
     if (store.source.value === "off") {
       const map = maps.shown.value;
       const current = map && selection && selectionKey(map.selection) === selectionKey(selection);

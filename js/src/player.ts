@@ -2,7 +2,7 @@
 import { effect, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
 import type { RequestClient } from "./client";
 import { type ContributionMap, type Frame, frameBody, mapBody } from "./pictures";
-import { currentSelection } from "./selection";
+import { currentOverlay } from "./selection";
 import type { Source } from "./source";
 import { ready, type Store } from "./store";
 
@@ -86,7 +86,7 @@ export function startPlayer({ store, frames, maps, views }: Playing): () => void
   };
   const loaded = (time: number) => {
     const source = store.source.peek();
-    const selection = currentSelection(store);
+    const selection = currentOverlay(store);
     const hasFrame =
       source === "off" || frames.has(frameBody(time, source)) || frames.state.peek() === "error";
     const hasMap = !selection || maps.has(mapBody(time, selection)) || maps.state.peek() === "error";
@@ -115,7 +115,7 @@ export function startPrefetch({ store, client, frames, maps, views }: Playing): 
     if (!ready(info) || info.n_frames < 2 || document.hidden) return;
     if (frames.state.peek() === "loading" || maps.state.peek() === "loading") return;
     const source = store.source.peek();
-    const selection = currentSelection(store);
+    const selection = currentOverlay(store);
     const playing = store.playing.peek();
     const ahead = AHEAD[playing ? "playing" : selection?.neuron ? "resting" : "dear"];
     const most = Math.min(

@@ -1,5 +1,5 @@
 // What is selected: several neurons, else one, else one cluster, else the whole layer; its key, its name and its validity.
-import type { CanvasInfo, LayerInfo, Selection } from "./messages";
+import type { CanvasInfo, LayerInfo, Overlay, Selection } from "./messages";
 import { ready, type Store } from "./store";
 
 export function layerOf(info: CanvasInfo, name: string): LayerInfo | undefined {
@@ -49,6 +49,22 @@ export function currentSelection(store: Store): Selection | null {
   return { layer: name, neuron, neurons: [], cluster: neuron ? -1 : cluster, n_clusters };
 }
 
+/** What the frame has over it: the map of the selection, or a finding about its layer, whoever is selected there. */
+export function currentOverlay(store: Store): Selection | null {
+  const overlay = store.overlay.value;
+  const selection = currentSelection(store);
+  if (!selection || overlay === "selection") return selection;
+  const { layer, n_clusters } = selection;
+  return { layer, neuron: null, neurons: [], cluster: -1, n_clusters, overlay };
+}
+
+export const OVERLAYS: Record<Overlay, string> = {
+  selection: "selection",
+  neurons: "neurons per pixel",
+  intensity: "contribution − brightness",
+  change: "change between frames",
+};
+
 const MOST_LISTED = 24;
 
 /** 64 bits of two FNV-like hashes: a lasso catches thousands of neurons, too many to spell out in every key. */
@@ -63,7 +79,8 @@ function digest(text: string): string {
 }
 
 /** Equal for equal selections; also what the frame's `data-selection` says. */
-export function selectionKey({ layer, neuron, neurons, cluster, n_clusters }: Selection): string {
+export function selectionKey({ layer, neuron, neurons, cluster, n_clusters, overlay }: Selection): string {
+  if (overlay && overlay !== "selection") return `${layer}/${overlay}`;
   if (neuron) return `${layer}/${neuron.join(",")}`;
   if (neurons.length) {
     const list = neurons.map((one) => one.join(",")).join(";");
@@ -76,7 +93,8 @@ export function neuronLabel(neuron: number[]): string {
   return neuron.join("→");
 }
 
-export function selectionLabel({ neuron, neurons, cluster }: Selection): string {
+export function selectionLabel({ neuron, neurons, cluster, overlay }: Selection): string {
+  if (overlay && overlay !== "selection") return OVERLAYS[overlay];
   if (neuron) return `neuron ${neuronLabel(neuron)}`;
   if (neurons.length) return `${neurons.length} neurons`;
   return cluster >= 0 ? `cluster ${cluster}` : "whole layer";

@@ -1,6 +1,6 @@
 // The state that Python and every view share: one signal a trait, kept equal to the anywidget model.
 import { batch, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
-import type { CanvasInfo, Maps, Region, Sort, Source } from "./messages";
+import type { CanvasInfo, Maps, Overlay, Region, Sort, Source } from "./messages";
 
 export interface Traits {
   _canvas: CanvasInfo | Record<string, never>;
@@ -18,6 +18,7 @@ export interface Traits {
   rule: string;
   source: Source;
   maps: Maps;
+  overlay: Overlay;
   palette: string;
   opacity: number;
   contrast: number;
@@ -42,6 +43,7 @@ const DEFAULTS: Traits = {
   rule: "",
   source: "reconstruction",
   maps: "magnitude",
+  overlay: "selection",
   palette: "viridis",
   opacity: 0.8,
   contrast: 1,

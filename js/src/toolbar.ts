@@ -1,9 +1,10 @@
 // What is looked at and how: layer, time, cluster, rule; and the style, folded away.
 import { chooseLayer, currentLayer, goTo, togglePlaying } from "./actions";
 import { attribute, h, icon, type View, write } from "./dom";
+import type { Overlay } from "./messages";
 import { clusterColour } from "./palette";
 import { options, segmented } from "./panel";
-import { shortNames } from "./selection";
+import { OVERLAYS, shortNames } from "./selection";
 import { ready } from "./store";
 
 const MAPS = [
@@ -172,6 +173,13 @@ function styleControl({ session: { store, palettes }, effect, signal, root }: Vi
     "data-testid": "palette",
     on: { change: () => store.set({ palette: palette.value }) },
   });
+  const overlay = h("select", {
+    class: "cw-select",
+    "aria-label": "Over the frame",
+    "data-testid": "overlay",
+    title: "The selection's contribution, or a finding about the whole layer",
+    on: { change: () => store.set({ overlay: overlay.value as Overlay }) },
+  });
   const opacity = range({
     name: "opacity",
     label: "Opacity",
@@ -201,6 +209,7 @@ function styleControl({ session: { store, palettes }, effect, signal, root }: Vi
     h(
       "div",
       { class: "cw-popover" },
+      row("overlay", overlay),
       row("maps", maps.element),
       row("palette", palette),
       row("opacity", opacity, opacityText),
@@ -208,6 +217,10 @@ function styleControl({ session: { store, palettes }, effect, signal, root }: Vi
     ),
   );
   effect(() => {
+    const info = store._canvas.value;
+    const moves = ready(info) && info.n_frames > 1;
+    const overlays = (Object.keys(OVERLAYS) as Overlay[]).filter((one) => moves || one !== "change");
+    options(overlay, overlays, store.overlay.value, (one) => OVERLAYS[one as Overlay]);
     maps.press(store.maps.value);
     const known = palettes.value.sequential;
     options(palette, known.length ? known : [store.palette.value], store.palette.value);

@@ -20,6 +20,24 @@ describe("frame", () => {
     expect(view.page.find(".cw-panel-frame").dataset.state).toBe("ready");
   });
 
+  it("shows a finding about the layer in place of the selection's map, whoever is selected", () => {
+    view.open();
+    view.settle();
+    view.model.set("overlay", "neurons");
+    pass(10);
+    expect(view.model.last("map").body).toMatchObject({
+      selection: { layer: LAYER, neuron: null, overlay: "neurons" },
+    });
+    view.settle();
+    pass();
+    const canvas = view.page.find<HTMLCanvasElement>(".cw-frame-canvas");
+    expect(canvas.dataset.selection).toBe(`${LAYER}/neurons`);
+    expect(view.page.find(".cw-panel-frame .cw-label").textContent).toContain("neurons per pixel");
+    // What the pixel and the curve are about stays the selection.
+    for (const { body } of [...view.model.requests("pixel"), ...view.model.requests("curve")])
+      expect(JSON.stringify(body)).not.toContain("overlay");
+  });
+
   it("composes the reply's pixels through the palette", () => {
     view.open({ opacity: 1 });
     const size = OPTIONS.width * OPTIONS.height;
