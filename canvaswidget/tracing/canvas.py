@@ -6,7 +6,7 @@ import collections
 import itertools
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeVar, cast, overload
 
 import numpy as np
@@ -32,6 +32,7 @@ from canvaswidget.tracing.parallel import alone, in_order
 from canvaswidget.tracing.reduce import Summary, Totals, summarise
 from canvaswidget.tracing.results import Checks, Coverage, Estimate, Neuron, Op, Ranked, Ranking
 from canvaswidget.tracing.rules import DividingRule, Rule, State, make_rule
+from canvaswidget.tracing.rules.ablation import Ablation
 from canvaswidget.tracing.window import Window
 
 FloatArray = npt.NDArray[np.float32]
@@ -78,6 +79,7 @@ class Canvas:
         self._lock = threading.RLock()
         self._frames: collections.OrderedDict[int, _Frame] = collections.OrderedDict()
         self._summaries: collections.OrderedDict[tuple[Any, ...], Summary] = collections.OrderedDict()
+        self._ablations: dict[str, Canvas] = {}
 
     def under(self, rule: str, **options: Any) -> Canvas:
         """The same model under another rule, not captured again; see :func:`trace` for the options.
@@ -358,6 +360,30 @@ class Canvas:
             )
         rest = cast(DividingRule, self._rule).rest(found, self._frame(frame).state)
         return _numpy(rest.permute(1, 2, 0))
+
+    def without(
+        self, neurons: Mapping[LayerKey, Neurons], frame: int = 0, *, fill: str = "zero"
+    ) -> FloatArray:
+        """What the model shows without some neurons, raw, ``(height, width, 3)``, whatever the rule of this canvas.
+
+        Parameters
+        ----------
+        neurons : dict
+            Units or kernels by layer. Their outgoing weights count as 0; biases stay.
+        fill : {"zero", "mean"}
+            What stands in their place: nothing, or what they give on average over the positions.
+        """
+        if fill not in self._ablations:
+            self._ablations[fill] = self.under("ablation", fill=fill)
+        canvas = self._ablations[fill]
+        removed: dict[str, torch.Tensor] = {}
+        for key, some in neurons.items():
+            layer = canvas._layer(key)
+            chosen = parse_neurons(layer, some).to(self.device)
+            if len(chosen):
+                removed[layer.name] = chosen
+        rule = cast(Ablation, canvas._rule)
+        return _numpy(rule.without_all(removed, cast(Any, canvas._frame(frame).state)).permute(1, 2, 0))
 
     def check(self, frame: int = 0) -> Checks:
         """Try the invariants that hold for this rule on this model."""

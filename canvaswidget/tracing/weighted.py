@@ -100,6 +100,22 @@ class Weighted:
         axis = -1 if self.layer.op == "linear" else 1 - self.weight.ndim
         return terms + _spread(owned * share, terms.ndim - 1, axis)
 
+    def kept(self, neurons: torch.Tensor) -> torch.Tensor:
+        """The weights of units ``(k,)`` or kernels ``(k, 2)``, all others set to 0: their terms in one application."""
+        if self.groups > 1:
+            chosen = [self._only(neuron) for neuron in neurons.tolist()]
+            # Kernels may be named twice, and are in their units too: each weight counts once.
+            return torch.where(torch.stack(chosen).any(0), self.weight, 0) if chosen else self.weight * 0
+        mask = torch.zeros(
+            self.layer.n_outputs, self.layer.n_units, dtype=torch.bool, device=self.weight.device
+        )
+        if neurons.ndim == 1:
+            mask[:, neurons] = True
+        else:
+            mask[neurons[:, 1], neurons[:, 0]] = True
+        mask = mask.T if self.is_transposed else mask
+        return torch.where(mask.reshape(*mask.shape, *(1,) * (self.weight.ndim - 2)), self.weight, 0)
+
     def _split(self, x: torch.Tensor, units: torch.Tensor, outputs: torch.Tensor | None) -> torch.Tensor:
         """The split convolution of all units or kernels as one grouped convolution."""
         k, n_out = len(units), self.layer.n_outputs

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import canvaswidget as cw
+from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.neurons import all_neurons
 from tests.zoo import KINDS, build
 
@@ -27,6 +28,14 @@ BENT = {"skip_by_addition", "two_branches", "list_out", "nerv", "hnerv"} | {
 @functools.cache
 def traced(kind: str, seed: int) -> cw.Canvas:
     return cw.trace(build(kind, seed), "gated")
+
+
+def changeable(canvas: cw.Canvas, layer: Layer) -> bool:
+    """Whether a layer's weight can be changed from outside: not shared, nor grouped, nor made in the forward."""
+    weight = dict(canvas.inr.module.named_parameters()).get(f"{layer.name}.weight", torch.empty(0))
+    shapes = (layer.n_outputs, layer.n_units), (layer.n_units, layer.n_outputs)
+    shared = f"{layer.name}#2" in [other.name for other in canvas.layers]
+    return weight.shape[:2] in shapes and not shared and "#" not in layer.name
 
 
 @EVERY
@@ -112,13 +121,9 @@ def test_ablation_is_the_model_without_the_neuron(kind: str, seed: int) -> None:
     inr, frame = canvas.inr, canvas.inr.n_frames - 1
     whole = inr.render(frame)
     for layer in canvas.traced_layers:
+        if not changeable(canvas, layer):
+            continue
         weight = f"{layer.name}.weight"
-        shape = dict(inr.module.named_parameters()).get(weight, torch.empty(0)).shape
-        if f"{layer.name}#2" in [other.name for other in canvas.layers] or shape[:2] not in (
-            (layer.n_outputs, layer.n_units),
-            (layer.n_units, layer.n_outputs),
-        ):
-            continue  # shared, grouped, or made in the forward: not to be changed from outside
         unit, output = seed % layer.n_units, seed // 3 % layer.n_outputs
         transposed = layer.op.startswith("conv_transpose")
         for neuron, place in (
@@ -143,6 +148,44 @@ def test_gated_is_ablation_where_no_gate_follows(kind: str, seed: int) -> None:
         ours = gated.under("gated", bias=bias).maps(layer, neurons, rgb="each")
         truth = ablation.under("ablation", bias=bias).maps(layer, neurons, rgb="each")
         np.testing.assert_allclose(ours, truth, rtol=1e-5, atol=1e-6 * max(1.0, float(np.abs(ours).max())))
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"quantised_and_masked"}))
+def test_without_several_neurons_of_several_layers(kind: str) -> None:
+    canvas = traced(kind, 2)
+    inr, frame = canvas.inr, canvas.inr.n_frames - 1
+    cut, removed = copy.deepcopy(inr.module), {}
+    for layer in canvas.layers:
+        if not changeable(canvas, layer):
+            continue
+        transposed = layer.op.startswith("conv_transpose")
+        weight = cut.get_parameter(f"{layer.name}.weight").data
+        if len(removed) % 2:
+            removed[layer] = [layer.n_units - 1]
+            weight[-1 if transposed else (slice(None), -1)] = 0
+        else:
+            removed[layer] = [(0, 0), (layer.n_units - 1, layer.n_outputs - 1), (0, 0)]
+            weight[0, 0] = weight[-1, -1] = 0
+    expected = cw.INR(cut, inr.inputs, inr.size, inr.n_frames, inr.output).frame(frame)
+    np.testing.assert_allclose(canvas.without(removed, frame), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(canvas.without({}, frame), inr.frame(frame), rtol=1e-6, atol=1e-6)
+
+
+@EVERY
+def test_without_one_neuron_is_what_ablation_takes(kind: str) -> None:
+    canvas = traced(kind, 0)
+    for fill in ("zero", "mean"):
+        ablation = canvas.under("ablation", fill=fill)
+        for layer in ablation.traced_layers:
+            for neuron in (layer.n_units - 1, (layer.n_units - 1, layer.n_outputs - 1)):
+                image = canvas.without({layer: [neuron]}, fill=fill)
+                lost = canvas.frame() - image
+                np.testing.assert_allclose(
+                    lost,
+                    ablation.map(layer, neuron, rgb="each"),
+                    rtol=1e-5,
+                    atol=1e-6 * max(1, np.abs(lost).max()),
+                )
 
 
 def test_what_an_opaque_op_costs_is_told() -> None:

@@ -137,6 +137,42 @@ class Ablation:
                 known.pop(spent, None)
         return known[self._capture.output]
 
+    @torch.no_grad()
+    def without_all(self, removed: dict[str, torch.Tensor], state: Values) -> torch.Tensor:
+        """The image ``(3, height, width)`` without several neurons of several layers at once.
+
+        It starts at the first of the layers. What a later one loses is its neurons' terms in the changed network, so
+        that this is the model with those weights set to 0 (for ``fill="mean"`` to what they make on average).
+
+        Parameters
+        ----------
+        removed : dict of str to torch.Tensor
+            Units ``(k,)`` or kernels ``(k, 2)`` by layer.
+        """
+        layers = {self._capture.weighted[name].node: self._capture.weighted[name] for name in removed}
+        followed = set(layers)
+        for name in removed:
+            followed.update(self._suffixes[name])
+        path = [node for node in self._capture.graph.nodes if node in followed]
+        known: dict[fx.Node, Any] = {}
+
+        def resolve(node: fx.Node) -> Any:
+            return known[node] if node in known else self._value(state, node)
+
+        used = last_uses([node.all_input_nodes for node in path], self._capture.output)
+        for node, done in zip(path, used, strict=True):
+            if known.keys() & set(node.all_input_nodes):
+                arguments, keywords = fx.map_arg(node.args, resolve), fx.map_arg(node.kwargs, resolve)
+                known[node] = cast(Any, node.target)(*arguments, **keywords)
+            if node in layers:
+                found = layers[node]
+                term = found.apply(resolve(found.data), found.kept(removed[found.layer.name]))
+                taken = term - self._mean(found, term[None])[0] if self.fill == "mean" else term
+                known[node] = resolve(node) - taken
+            for spent in done:
+                known.pop(spent, None)
+        return known[self._capture.output] if path else self._value(state, self._capture.output)
+
     def _value(self, state: Values, node: fx.Node) -> Any:
         fixed = self._capture.parameter(node)
         return state.by_node[node] if fixed is None else fixed
