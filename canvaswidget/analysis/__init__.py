@@ -16,6 +16,7 @@ from canvaswidget.analysis.clustering import (
     stability,
 )
 from canvaswidget.analysis.distribution import Distribution, distribution
+from canvaswidget.analysis.faithfulness import Faithfulness, Interval, completeness, faithfulness
 from canvaswidget.analysis.intensity import Intensity, intensity
 from canvaswidget.analysis.matching import Matching, match
 from canvaswidget.analysis.motion import Motion, motion, optical_flow
@@ -27,7 +28,9 @@ __all__ = [
     "Clusters",
     "Distribution",
     "Exemplars",
+    "Faithfulness",
     "Intensity",
+    "Interval",
     "Matching",
     "Motion",
     "Objects",
@@ -36,8 +39,10 @@ __all__ = [
     "Stability",
     "Vectors",
     "cluster",
+    "completeness",
     "distribution",
     "exemplars",
+    "faithfulness",
     "group",
     "intensity",
     "match",

@@ -1,0 +1,419 @@
+"""How far a rule's maps can be believed: measured against taking the neurons out and rendering again.
+
+A sample of a layer's neurons is drawn, and grows until the rank correlations are known as closely as was asked for, or
+every neuron is in. What is said about the layer is then what holds for all its neurons, give or take the interval.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from scipy.stats import rankdata
+
+from canvaswidget.analysis.steps import Steps, steps
+from canvaswidget.analysis.sweeps import find
+from canvaswidget.drawing import CYCLE, QUIET, heading, new_axes, style
+from canvaswidget.tables import Printed
+from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
+from canvaswidget.tracing.errors import UntraceableError
+from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.neurons import all_neurons
+
+FloatArray = npt.NDArray[np.float32]
+DoubleArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+FIRST = 32  # neurons; the sample doubles from there
+PIXELS = 1024
+LEVEL = 0.95
+RESAMPLES, PIXEL_RESAMPLES, RESAMPLED_PIXELS = 1000, 200, 64
+BATCH_BYTES = 2**26
+ROUNDING = 16 * float(
+    np.finfo(np.float32).eps
+)  # of the image's largest value: what re-rendering alone may change
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate, and where it would lie in 95 of 100 samples like this one.
+
+    Attributes
+    ----------
+    value : float
+        nan where it is not defined: a rank correlation of one neuron, or of equal values.
+    low, high : float
+        Both equal to `value` where nothing was left to chance.
+    """
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def half_width(self) -> float:
+        return (self.high - self.low) / 2
+
+    def __str__(self) -> str:
+        if math.isnan(self.value):
+            return "not defined"
+        return f"{self.value:+.3f}" + (
+            "" if self.low == self.high else f" ({self.low:+.3f} to {self.high:+.3f})"
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Faithfulness(Printed):
+    """How a rule's maps of one layer compare with what the image loses without the neurons.
+
+    Attributes
+    ----------
+    layer : Layer
+    frame : int
+    rule : str
+    fill : str
+        What stood in the place of a neuron that was taken out.
+    n_neurons : int
+        Of the layer.
+    neurons : (k,) or (k, 2)
+        Those that were measured, in the order they were drawn.
+    rule_totals, ablation_totals : (k,)
+        Sum over pixels of the absolute map under the rule, and of the absolute change without the neuron.
+    totals : Interval
+        Spearman's rank correlation of the two.
+    per_pixel : Interval
+        The same of the absolute contributions to one pixel, mean over pixels.
+    pixels : (p, 2)
+        The pixels ``(y, x)`` that were looked at, drawn evenly.
+    pixel_correlations : (p,)
+        At each of them; nan where all neurons contribute the same.
+    infidelity : float
+        Expected squared difference, a pixel, between the sum of the contributions of a random set of neurons and the
+        change when they are taken out together (Yeh et al., 2019).
+    infidelity_share : float
+        The same as a part of the expected squared change: 0 is exact, 1 no better than claiming nothing.
+    infidelity_scaled : float
+        That part after the contributions are multiplied by the one number that makes it least: for rules whose maps are
+        not in the unit of the image.
+    subset_size : int
+        Neurons in each random set.
+    residual : float
+        What under `gated` the layer's neurons and the rest lack of the image, relative to its largest value; nan
+        where `gated` is not defined on the layer.
+    """
+
+    title: ClassVar[str] = "faithfulness"
+    layer: Layer
+    frame: int
+    rule: str
+    fill: str
+    n_neurons: int
+    neurons: IntArray
+    rule_totals: FloatArray
+    ablation_totals: FloatArray
+    totals: Interval
+    per_pixel: Interval
+    pixels: IntArray
+    pixel_correlations: FloatArray
+    infidelity: float
+    infidelity_share: float
+    infidelity_scaled: float
+    subset_size: int
+    residual: float
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every neuron of the layer was measured."""
+        return len(self.neurons) == self.n_neurons
+
+    @property
+    def silent(self) -> npt.NDArray[np.bool_]:
+        """``(k,)``: whose map is 0 everywhere under the rule."""
+        return self.rule_totals == 0
+
+    @property
+    def dead(self) -> npt.NDArray[np.bool_]:
+        """``(k,)``: without which the image is the same."""
+        return self.ablation_totals == 0
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Each neuron's rank under the rule over its rank under ablation; on the diagonal where they agree."""
+        ax = ax or new_axes(height=2.6)
+        count = len(self.neurons)
+        across, up = rankdata(self.ablation_totals), rankdata(self.rule_totals)
+        wrong = self.silent & ~self.dead
+        with style():
+            ax.plot([1, max(count, 2)], [1, max(count, 2)], color=QUIET, lw=0.6, zorder=0)
+            ax.scatter(across[~wrong], up[~wrong], s=7, color=CYCLE[0], lw=0)
+            if wrong.any():
+                ax.scatter(
+                    across[wrong], up[wrong], s=7, color=CYCLE[1], lw=0, label="map all 0, yet it matters"
+                )
+                ax.legend(frameon=False, fontsize=6, handletextpad=0.1, loc="lower right")
+            ax.set(xlabel="rank by change without the neuron", ylabel=f"rank by {self.rule} total")
+            heading(ax, self.layer.name, f"rank correlation {self.totals}", f"n = {count:,}")
+        return ax
+
+    def rows(self) -> list[list[str]]:
+        silent, matter = int(self.silent.sum()), int((self.silent & ~self.dead).sum())
+        rows = [
+            ["layer", self.layer.name],
+            ["frame", str(self.frame)],
+            ["rule", self.rule],
+            ["neurons measured", f"{len(self.neurons):,} of {self.n_neurons:,}"],
+            ["rank correlation with ablation, totals", str(self.totals)],
+            [f"the same per pixel (mean of {len(self.pixels):,})", str(self.per_pixel)],
+            [
+                "maps that are 0 everywhere",
+                f"{silent:,}" + (f" ({matter:,} of them matter)" if silent else ""),
+            ],
+            ["neurons that change nothing", f"{int(self.dead.sum()):,}"],
+            [
+                f"infidelity over random sets of {self.subset_size:,}",
+                f"{self.infidelity:.3g} ({self.infidelity_share:.3g} of the squared change; "
+                f"{self.infidelity_scaled:.3g} at the best scale)",
+            ],
+        ]
+        if not math.isnan(self.residual):
+            rows.append(["completeness residual of gated", f"{self.residual:.1e}"])
+        return rows
+
+
+def faithfulness(
+    canvas: Canvas,
+    layer: LayerKey,
+    frame: int = 0,
+    *,
+    half_width: float = 0.05,
+    at_most: int | None = None,
+    subsets: int = 16,
+    subset: float = 0.1,
+    granularity: str | None = None,
+    fill: str = "zero",
+    seed: int = 0,
+    progress: Progress = False,
+) -> Faithfulness:
+    """Compare the canvas's rule with ablation on one layer and frame.
+
+    Contributions are compared by magnitude, with the colours added. Changes smaller than rounding count as none.
+
+    Parameters
+    ----------
+    canvas : Canvas
+    layer : str, int or Layer
+    frame : int
+    half_width : float
+        How closely the rank correlations are wanted: neurons are drawn until half of each 95% interval is at most
+        this, or all are in.
+    at_most : int, optional
+        Neurons to measure even if that is not reached.
+    subsets : int
+        Random sets for the infidelity, drawn from the neurons that were measured.
+    subset : float
+        Part of those neurons that are in each set.
+    granularity : {"unit", "kernel"}, optional
+    fill : {"zero", "mean"}
+        What stands in the place of what is taken out, as in :meth:`Canvas.without`.
+    seed : int
+    progress : bool or callable
+        A bar, or ``progress(done, planned)``; an exception raised there ends the work and leaves nothing behind.
+
+    Returns
+    -------
+    Faithfulness
+
+    Raises
+    ------
+    UntraceableError
+        The rule is not defined on this layer.
+    """
+    found, frame = find(canvas, layer, frame)
+    _check(half_width, at_most, subsets, subset)
+    rng = np.random.default_rng(seed)
+    order = all_neurons(found, granularity).numpy()
+    order = order[rng.permutation(len(order))]
+    sample = _Sample(canvas, found, frame, fill, _places(canvas.inr.size, rng))
+    limit = min(len(order), at_most or len(order))
+    with steps(f"faithfulness of {found.name}", "pass", progress) as told:
+        while True:
+            size = min(max(FIRST, 2 * len(sample.neurons)), limit)
+            # A sample of nearly all might as well be all.
+            size = limit if 4 * size > 3 * limit else size
+            sample.add(order[len(sample.neurons) : size], told)
+            totals = sample.totals_interval(len(order), rng)
+            per_pixel, correlations = sample.pixel_interval(len(order), rng)
+            close = all(part.half_width <= half_width for part in (totals, per_pixel))
+            if len(sample.neurons) == limit or close:
+                break
+        count = max(1, round(subset * len(sample.neurons)))
+        claimed, changed = sample.subsets(subsets, count, rng, told)
+        residual = completeness(canvas, found, frame)
+    width = canvas.inr.size[1]
+    return Faithfulness(
+        found,
+        frame,
+        canvas.rule,
+        fill,
+        len(order),
+        sample.neurons,
+        sample.rule_totals,
+        sample.ablation_totals,
+        totals,
+        per_pixel,
+        np.stack(np.divmod(sample.places, width), 1),
+        correlations.astype(np.float32),
+        *_infidelity(claimed, changed),
+        count,
+        residual,
+    )
+
+
+def completeness(canvas: Canvas, layer: LayerKey, frame: int = 0) -> float:
+    """What under `gated` a layer's neurons and the rest lack of the image, relative to its largest value.
+
+    nan where `gated` is not defined on the layer. Rounding in a model `gated` follows whole; what ends in opaque parts
+    elsewhere.
+    """
+    found, frame = find(canvas, layer, frame)
+    try:
+        gated = canvas if canvas.rule == "gated" else canvas.under("gated")
+    except UntraceableError:
+        return math.nan
+    for _, name, total, expected in gated.sums(frame):
+        if name == found.name:
+            scale = max(float(np.abs(expected).max()), float(np.finfo(np.float32).tiny))
+            return float(np.abs(total - expected).max()) / scale
+    return math.nan
+
+
+class _Sample:
+    """What was measured so far: totals, and the values at some pixels, of both rules."""
+
+    def __init__(self, canvas: Canvas, layer: Layer, frame: int, fill: str, places: IntArray) -> None:
+        self.canvas, self.layer, self.frame, self.fill, self.places = canvas, layer, frame, fill, places
+        self.truth = canvas.under("ablation", fill=fill)
+        self.image = canvas.frame(frame)
+        self.floor = ROUNDING * max(float(np.abs(self.image).max()), 1.0)
+        self.neurons = np.empty(0, np.int64)
+        self.rule_totals = self.ablation_totals = np.empty(0, np.float32)
+        self.rule_values = self.ablation_values = np.empty((0, len(places)), np.float32)
+        self.batch = max(1, BATCH_BYTES // (4 * self.image[..., 0].size))
+
+    def add(self, neurons: IntArray, told: Steps) -> None:
+        """Measure more neurons."""
+        told.plan(2 * len(neurons))
+        parts: list[list[FloatArray]] = [[], [], [], []]
+        for start in range(0, len(neurons), self.batch):
+            some = neurons[start : start + self.batch]
+            for place, canvas in ((0, self.canvas), (2, self.truth)):
+                maps = canvas.maps(self.layer, some, self.frame).reshape(len(some), -1)
+                maps[np.abs(maps) <= self.floor] = 0
+                parts[place].append(np.abs(maps).sum(1))
+                parts[place + 1].append(maps[:, self.places])
+                told.take(len(some))
+        self.neurons = np.concatenate([self.neurons, neurons]) if len(self.neurons) else neurons
+        self.rule_totals = np.concatenate([self.rule_totals, *parts[0]])
+        self.rule_values = np.concatenate([self.rule_values, *parts[1]])
+        self.ablation_totals = np.concatenate([self.ablation_totals, *parts[2]])
+        self.ablation_values = np.concatenate([self.ablation_values, *parts[3]])
+
+    def totals_interval(self, n_neurons: int, rng: np.random.Generator) -> Interval:
+        ours, truth = self.rule_totals, self.ablation_totals
+        value = float(spearman(ours[:, None], truth[:, None])[0])
+        if len(ours) == n_neurons:
+            return Interval(value, value, value)
+        drawn = rng.integers(0, len(ours), (len(ours), RESAMPLES))
+        return _interval(value, self._left(n_neurons) * (spearman(ours[drawn], truth[drawn]) - value))
+
+    def pixel_interval(self, n_neurons: int, rng: np.random.Generator) -> tuple[Interval, DoubleArray]:
+        """Of the mean over pixels, and each pixel's: both the neurons and the pixels were drawn."""
+        ours, truth = np.abs(self.rule_values), np.abs(self.ablation_values)
+        each = spearman(ours, truth)
+        known = each[np.isfinite(each)]
+        if not len(known):
+            return Interval(math.nan, math.nan, math.nan), each
+        value = float(known.mean())
+        errors = np.zeros(PIXEL_RESAMPLES)
+        n_pixels = self.image[..., 0].size
+        if len(self.places) < n_pixels:
+            drawn = known[rng.integers(0, len(known), (PIXEL_RESAMPLES, len(known)))].mean(1)
+            errors += math.sqrt(1 - len(self.places) / n_pixels) * (drawn - value)
+        if len(ours) < n_neurons:
+            some = slice(RESAMPLED_PIXELS)  # the places are in no order
+            middle = _mean(each[some])
+            for resample in range(PIXEL_RESAMPLES):
+                drawn = rng.integers(0, len(ours), len(ours))
+                again = _mean(spearman(ours[drawn, some], truth[drawn, some]))
+                errors[resample] += self._left(n_neurons) * (again - middle)
+        return _interval(value, errors), each
+
+    def subsets(
+        self, count: int, size: int, rng: np.random.Generator, told: Steps
+    ) -> tuple[DoubleArray, DoubleArray]:
+        """What random sets are said to contribute, and what goes with them: ``(count, pixels)`` each."""
+        told.plan(count)
+        claimed, changed = (np.empty((count, len(self.places))) for _ in range(2))
+        image = self.image.reshape(-1, 3)[self.places].astype(np.float64)
+        for one in range(count):
+            drawn = rng.permutation(len(self.neurons))[:size]
+            left = self.canvas.without({self.layer: self.neurons[drawn]}, self.frame, fill=self.fill)
+            claimed[one] = self.rule_values[drawn].sum(0, dtype=np.float64)
+            changed[one] = (image - left.reshape(-1, 3)[self.places]).sum(1)
+            told.take()
+        changed[np.abs(changed) <= self.floor] = 0
+        return claimed, changed
+
+    def _left(self, n_neurons: int) -> float:
+        """How much chance is left in a sample without replacement: none where all are in."""
+        return math.sqrt(1 - len(self.neurons) / n_neurons)
+
+
+def spearman(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> DoubleArray:
+    """Spearman's rank correlation of each column; nan where one of the two is constant."""
+    ranks = [rankdata(values, axis=0) for values in (a, b)]
+    ranks = [values - values.mean(0) for values in ranks]
+    scale = np.sqrt((ranks[0] ** 2).sum(0) * (ranks[1] ** 2).sum(0))
+    product = (ranks[0] * ranks[1]).sum(0)
+    return np.divide(product, scale, out=np.full(scale.shape, np.nan), where=scale > 0)
+
+
+def _interval(value: float, errors: DoubleArray) -> Interval:
+    errors = errors[np.isfinite(errors)]
+    if math.isnan(value) or not len(errors):
+        return Interval(value, math.nan, math.nan) if math.isnan(value) else Interval(value, -1.0, 1.0)
+    below, above = np.quantile(errors, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return Interval(value, max(value + min(below, 0.0), -1.0), min(value + max(above, 0.0), 1.0))
+
+
+def _infidelity(claimed: DoubleArray, changed: DoubleArray) -> tuple[float, float, float]:
+    """Mean square of the difference; as a part of the change's; the same at the best scale."""
+    squared = float(((claimed - changed) ** 2).mean())
+    change, claim = float((changed**2).mean()), float((claimed**2).mean())
+    if change == 0:
+        return squared, math.inf if claim else 0.0, 0.0
+    explained = float((claimed * changed).mean()) ** 2 / (change * claim) if claim else 0.0
+    return squared, squared / change, max(1 - explained, 0.0)
+
+
+def _places(size: tuple[int, int], rng: np.random.Generator) -> IntArray:
+    return rng.permutation(size[0] * size[1])[:PIXELS]
+
+
+def _mean(values: DoubleArray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else math.nan
+
+
+def _check(half_width: float, at_most: int | None, subsets: int, subset: float) -> None:
+    if not half_width > 0:
+        raise ValueError(f"half_width={half_width!r}: more than 0")
+    if at_most is not None and at_most < 1:
+        raise ValueError(f"at_most={at_most!r}: at least 1, or None")
+    if subsets < 1:
+        raise ValueError(f"subsets={subsets!r}: at least 1")
+    if not 0 < subset <= 1:
+        raise ValueError(f"subset={subset!r}: more than 0 and at most 1")
