@@ -6,19 +6,19 @@ import collections
 import itertools
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, TypeVar, cast, overload
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from typing import Any, Literal, TypeVar, cast, overload
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from tqdm.auto import tqdm
 
 from canvaswidget.inr import checked_index
 from canvaswidget.tracing import budget
 from canvaswidget.tracing.capture import Capture, op_name
 from canvaswidget.tracing.checks import check
 from canvaswidget.tracing.errors import UntraceableError
+from canvaswidget.tracing.frames import Frame, Frames
 from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.neurons import (
     Neurons,
@@ -29,16 +29,16 @@ from canvaswidget.tracing.neurons import (
     parse_neurons,
 )
 from canvaswidget.tracing.parallel import alone, in_order
+from canvaswidget.tracing.progress import Progress, reported
 from canvaswidget.tracing.reduce import Summary, Totals, summarise
 from canvaswidget.tracing.results import Checks, Coverage, Estimate, Neuron, Op, Ranked, Ranking
-from canvaswidget.tracing.rules import DividingRule, Rule, State, make_rule
+from canvaswidget.tracing.rules import DividingRule, Rule, make_rule
 from canvaswidget.tracing.rules.ablation import Ablation
 from canvaswidget.tracing.window import Window
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 LayerKey = str | int | Layer
-Progress = bool | Callable[[int, int], None]
 Reduced = TypeVar("Reduced")
 KEPT_SUMMARIES = 64
 _RGB = ("sum", "abs", "each")
@@ -77,7 +77,7 @@ class Canvas:
         self.traced_layers = Layers(rule.layers)
         # A notebook's cell and a widget's worker may ask at the same time.
         self._lock = threading.RLock()
-        self._frames: collections.OrderedDict[int, _Frame] = collections.OrderedDict()
+        self._frames = Frames(capture, rule, memory // 4)
         self._summaries: collections.OrderedDict[tuple[Any, ...], Summary] = collections.OrderedDict()
         self._ablations: dict[str, Canvas] = {}
 
@@ -146,7 +146,7 @@ class Canvas:
         chosen = parse_neurons(found, neurons).to(self.device)
         parts = list(torch.split(chosen, self._maps_at_a_time())) if len(chosen) else []
         rows = ((part, _numpy(self._rows(found, part, frame, rgb))) for part in parts)
-        maps = [maps for _, maps in _reported(rows, len(chosen), progress, found.name)]
+        maps = [maps for _, maps in reported(rows, len(chosen), progress, found.name)]
         tail = (3,) if rgb == "each" else ()
         return np.concatenate(maps) if maps else np.empty((0, *self.inr.size, *tail), np.float32)
 
@@ -447,7 +447,7 @@ class Canvas:
             return part, reduce(self._rule.maps(layer, state, part.to(self.device), window, rgb))
 
         total = count_neurons(layer, granularity)
-        yield from _reported(in_order(compute, parts, self.device), total, progress, layer.name)
+        yield from reported(in_order(compute, parts, self.device), total, progress, layer.name)
 
     def _columns(
         self,
@@ -500,41 +500,8 @@ class Canvas:
     def _itemsize(self) -> int:
         return max(4, cast(torch.Tensor, self._capture.output.meta["val"]).element_size())
 
-    def _frame(self, frame: int) -> _Frame:
-        """What the rule must know of a frame; the frames used last are kept, within a quarter of the memory."""
-        frame = self.inr.frame_index(frame)
-        with self._lock:
-            if frame not in self._frames:
-                values = self._capture.run(frame, [*self._rule.needed, self._capture.output])
-                self._frames[frame] = _Frame(values[self._capture.output], self._rule.state(values))
-            self._frames.move_to_end(frame)
-            while len(self._frames) > 1 and self._kept_bytes() > self.memory // 4:
-                self._frames.popitem(last=False)
-            return self._frames[frame]
-
-    def _kept_bytes(self) -> int:
-        return sum(known.image.nbytes + known.state.nbytes for known in self._frames.values())
-
-
-class _Frame(NamedTuple):
-    image: torch.Tensor
-    state: State
-
-
-def _reported(
-    results: Iterable[tuple[torch.Tensor, Reduced]], total: int, progress: Progress, title: str
-) -> Iterator[tuple[torch.Tensor, Reduced]]:
-    """The results and what neurons they are of, with a progress bar or calls of ``progress(done, total)``."""
-    done = 0
-    with tqdm(total=total, desc=title, unit="neuron", disable=progress is not True) as bar:
-        if callable(progress):
-            progress(0, total)
-        for part, result in results:
-            yield part, result
-            done += len(part)
-            bar.update(len(part))
-            if callable(progress):
-                progress(done, total)
+    def _frame(self, frame: int) -> Frame:
+        return self._frames.get(self.inr.frame_index(frame))
 
 
 def _checked_rgb(rgb: str) -> str:

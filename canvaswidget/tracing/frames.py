@@ -1,0 +1,51 @@
+"""What a rule must know of a frame, for the frames that were used last."""
+
+from __future__ import annotations
+
+import collections
+import threading
+from typing import NamedTuple
+
+import torch
+
+from canvaswidget.tracing.capture import Capture
+from canvaswidget.tracing.rules import Rule, State
+
+
+class Frame(NamedTuple):
+    """The image ``(3, height, width)`` and the rule's state."""
+
+    image: torch.Tensor
+    state: State
+
+
+class Frames:
+    """Frames by number, run when they are first asked for.
+
+    Parameters
+    ----------
+    memory : int
+        Bytes that those kept may take together; one always is.
+    """
+
+    def __init__(self, capture: Capture, rule: Rule, memory: int) -> None:
+        self._capture = capture
+        self._rule = rule
+        self.memory = memory
+        # A notebook's cell and a widget's worker may ask at the same time.
+        self._lock = threading.RLock()
+        self._kept: collections.OrderedDict[int, Frame] = collections.OrderedDict()
+
+    def get(self, number: int) -> Frame:
+        """The frame of this number."""
+        with self._lock:
+            if number not in self._kept:
+                values = self._capture.run(number, [*self._rule.needed, self._capture.output])
+                self._kept[number] = Frame(values[self._capture.output], self._rule.state(values))
+            self._kept.move_to_end(number)
+            while len(self._kept) > 1 and self._bytes() > self.memory:
+                self._kept.popitem(last=False)
+            return self._kept[number]
+
+    def _bytes(self) -> int:
+        return sum(frame.image.nbytes + frame.state.nbytes for frame in self._kept.values())
