@@ -1,0 +1,107 @@
+"""The widget in marimo, which has no Jupyter in it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.conftest import Pages
+from tests.browser.page import TIMEOUT, WidgetView
+from tools.server import HOST, free_port
+
+APP = """
+import marimo
+
+app = marimo.App(width="full")
+
+
+@app.cell
+def _():
+    import canvaswidget as cw
+
+    w = cw.CanvasWidget(cw.demo.video(), time=3)
+    w.observe(lambda change: print("w.pixel =", change.new, flush=True), "pixel")
+    w
+    return (w,)
+
+
+@app.cell
+def _(w):
+    w.layer = "head_layer"
+    return
+
+
+if __name__ == "__main__":
+    app.run()
+"""
+
+
+@pytest.fixture
+def app(browser: Browser, tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """The address of a running marimo app, and its log."""
+    (tmp_path / "app.py").write_text(APP, encoding="utf-8")
+    log, url = tmp_path / "log.txt", f"http://{HOST}:{(port := free_port())}"
+    options = ["--headless", "--no-token", "--host", HOST, "--port", str(port)]
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "marimo", "run", "app.py", *options],
+            cwd=tmp_path,
+            # Apart from the user's settings, but with the list of fonts that takes matplotlib long to make.
+            env={
+                **os.environ,
+                "XDG_CONFIG_HOME": str(tmp_path),
+                "MPLCONFIGDIR": matplotlib.get_cachedir(),
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_for(f"{url}/health", process, log)
+        yield url, log
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + TIMEOUT / 1000
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.05)  # between two tries to connect
+    raise AssertionError(f"marimo did not start:\n{log.read_text(errors='replace')}")
+
+
+def test_a_clicked_pixel_is_known_to_python_and_python_moves_the_page(
+    app: tuple[str, Path], new_page: Pages
+) -> None:
+    url, log = app
+    page = new_page()
+    page.goto(url)
+    root = page.locator(".cw-root").first
+    expect(root).to_be_visible(timeout=2 * TIMEOUT)  # the app runs when the page is there, torch and all
+    view = WidgetView(root)
+    view.wait_settled()
+    view.wait_frame(time=3)
+    expect(view.part("layer-name")).to_have_text("head_layer", timeout=TIMEOUT)
+    view.click_pixel(30, 40)
+    view.wait_settled()
+    assert len(view.bars()) > 5
+    deadline = time.monotonic() + TIMEOUT / 1000
+    while "w.pixel = (30, 40)" not in (said := log.read_text(errors="replace")):
+        assert time.monotonic() < deadline, said
+        page.wait_for_timeout(30)
+    assert "Traceback" not in said
