@@ -15,6 +15,7 @@ from canvaswidget.analysis.clustering import (
     group,
     stability,
 )
+from canvaswidget.analysis.deletion import Deletion, deletion
 from canvaswidget.analysis.distribution import Distribution, distribution
 from canvaswidget.analysis.faithfulness import Faithfulness, Interval, completeness, faithfulness
 from canvaswidget.analysis.intensity import Intensity, intensity
@@ -26,6 +27,7 @@ from canvaswidget.analysis.vectors import Vectors, vectors
 
 __all__ = [
     "Clusters",
+    "Deletion",
     "Distribution",
     "Exemplars",
     "Faithfulness",
@@ -40,6 +42,7 @@ __all__ = [
     "Vectors",
     "cluster",
     "completeness",
+    "deletion",
     "distribution",
     "exemplars",
     "faithfulness",

@@ -1,0 +1,232 @@
+"""What is left of the picture when neurons go one after another, in the order of a rule's totals, and by chance.
+
+An order is good when the picture falls apart at once if the first go first, and lasts if the last do. Inserting is the
+same read backwards: the picture with the ``k`` first alone is the picture without all the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+from scipy.integrate import trapezoid
+
+from canvaswidget.analysis.steps import steps
+from canvaswidget.analysis.sweeps import find
+from canvaswidget.drawing import CYCLE, QUIET, heading, new_axes, style
+from canvaswidget.tables import Printed
+from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
+from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.neurons import all_neurons
+
+FloatArray = npt.NDArray[np.float32]
+
+ALIKE = 60.0  # dB: two pictures closer than that, or equal, count as this close where an area is taken
+POINTS = 12
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Deletion(Printed):
+    """PSNR in dB while neurons are deleted, or inserted, in the order of a rule's totals.
+
+    Attributes
+    ----------
+    layer : Layer
+    frame : int
+    rule : str
+    against : str
+        What the picture is compared with: ``"model"``, the model's own whole rendering, or ``"truth"``.
+    n_neurons : int
+    counts : (p,)
+        Neurons deleted at each point, from 0 to all; symmetric, so that inserting has the same points.
+    most_first, least_first : (p,)
+        PSNR when those with the largest totals go first, and when they go last; inf where nothing is different.
+    random : (s, p)
+        When they go in random order, a row a seed.
+    """
+
+    title: ClassVar[str] = "deletion"
+    layer: Layer
+    frame: int
+    rule: str
+    against: str
+    n_neurons: int
+    counts: npt.NDArray[np.int64]
+    most_first: FloatArray
+    least_first: FloatArray
+    random: FloatArray
+
+    @property
+    def shares(self) -> FloatArray:
+        """`counts` as parts of the layer."""
+        return (self.counts / self.n_neurons).astype(np.float32)
+
+    @property
+    def inserted(self) -> dict[str, FloatArray]:
+        """The curves of inserting, by what goes in first: what is left when all others are deleted."""
+        return {
+            "most first": self.least_first[::-1],
+            "least first": self.most_first[::-1],
+            "random": self.random[:, ::-1],
+        }
+
+    @property
+    def areas(self) -> dict[str, float]:
+        """Mean PSNR over the share deleted, at most 60 dB a point: low for an order that finds what matters."""
+        return {
+            "most first": area(self.shares, self.most_first),
+            "least first": area(self.shares, self.least_first),
+            "random": float(np.mean([area(self.shares, curve) for curve in self.random])),
+        }
+
+    @property
+    def inserted_areas(self) -> dict[str, float]:
+        """The same over the share inserted: high for an order that finds what matters."""
+        kept = self.inserted
+        return {
+            "most first": area(self.shares, kept["most first"]),
+            "least first": area(self.shares, kept["least first"]),
+            "random": float(np.mean([area(self.shares, curve) for curve in kept["random"]])),
+        }
+
+    def plot(self, ax: Axes | None = None, inserted: bool = False) -> Axes:
+        """PSNR over the share that is deleted, or inserted; random order with the range of its seeds."""
+        ax = ax or new_axes()
+        most, least, chance = self.most_first, self.least_first, self.random
+        if inserted:
+            most, least, chance = self.inserted.values()
+        with style():
+            shown = _shown(chance)
+            ax.fill_between(self.shares, shown.min(0), shown.max(0), color=QUIET, alpha=0.25, lw=0)
+            ax.plot(self.shares, shown.mean(0), color=QUIET, lw=1, label="random order")
+            ax.plot(self.shares, _shown(most), color=CYCLE[1], lw=1.2, marker="o", ms=2, label="most first")
+            ax.plot(self.shares, _shown(least), color=CYCLE[0], lw=1.2, marker="o", ms=2, label="least first")
+            ax.set(xlim=(0, 1), xlabel=f"share of neurons {'inserted' if inserted else 'deleted'}")
+            ax.set_ylabel(f"PSNR against the {self.against} (dB)")
+            ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+            heading(ax, self.layer.name, f"by {self.rule} total", f"n = {self.n_neurons:,}")
+            ax.legend(frameon=False, fontsize=6, handlelength=1.2)
+        return ax
+
+    def rows(self) -> list[list[str]]:
+        rows = [
+            ["layer", self.layer.name],
+            ["frame", str(self.frame)],
+            ["order", f"totals under {self.rule}"],
+            ["PSNR against", self.against],
+        ]
+        for what, areas in (("deleting", self.areas), ("inserting", self.inserted_areas)):
+            rows.extend([f"mean PSNR, {what} {order}", f"{value:.2f} dB"] for order, value in areas.items())
+        return rows
+
+
+def deletion(
+    canvas: Canvas,
+    layer: LayerKey,
+    frame: int = 0,
+    *,
+    against: str = "model",
+    points: int = POINTS,
+    seeds: Sequence[int] = (0, 1, 2),
+    granularity: str | None = None,
+    fill: str = "zero",
+    progress: Progress = False,
+) -> Deletion:
+    """Delete a layer's neurons in the order of their totals under the canvas's rule, and in random order.
+
+    The totals of all neurons are needed first: under `gated` and `ablation` about a pass of the model for each.
+
+    Parameters
+    ----------
+    canvas : Canvas
+    layer : str, int or Layer
+    frame : int
+    against : {"model", "truth"}
+        What the PSNR is against: the model's own whole rendering, or the signal itself.
+    points : int
+        Of each curve, after the first.
+    seeds : sequence of int
+        Of the random orders.
+    granularity : {"unit", "kernel"}, optional
+    fill : {"zero", "mean"}
+        What stands in the place of what is deleted, as in :meth:`Canvas.without`.
+    progress : bool or callable
+        As in :func:`faithfulness`.
+    """
+    found, frame = find(canvas, layer, frame)
+    if points < 1:
+        raise ValueError(f"points={points!r}: at least 1")
+    if not len(seeds):
+        raise ValueError(f"seeds={seeds!r}: at least one, for the random order that others are held against")
+    target = target_picture(canvas, frame, against)
+    neurons = all_neurons(found, granularity).numpy()
+    counts = _counts(len(neurons), points)
+    with steps(f"deletion in {found.name}", "pass", progress) as told:
+        told.plan(len(neurons) + len(counts) * (2 + len(seeds)))
+        done = 0
+
+        def measured(count: int, total: int) -> None:
+            nonlocal done
+            told.take(count - done)
+            done = count
+
+        totals = canvas.summary(found, frame, granularity=granularity, progress=measured).neuron_abs.ravel()
+        told.take(len(neurons) - done)
+        # Stable, so that equal totals keep the order of the neurons.
+        falling = np.argsort(-totals, kind="stable")
+        orders = [falling, falling[::-1]]
+        orders += [np.random.default_rng(seed).permutation(len(neurons)) for seed in seeds]
+        curves = np.empty((len(orders), len(counts)), np.float32)
+        for row, order in enumerate(orders):
+            for column, count in enumerate(counts):
+                left = canvas.without({found: neurons[order[:count]]}, frame, fill=fill)
+                curves[row, column] = psnr(left, target)
+                told.take()
+    return Deletion(
+        found, frame, canvas.rule, against, len(neurons), counts, curves[0], curves[1], curves[2:]
+    )
+
+
+def target_picture(canvas: Canvas, frame: int, against: str) -> FloatArray:
+    """What a picture is compared with.
+
+    Raises
+    ------
+    ValueError
+        `against` is unknown, or asks for a truth that the INR does not have.
+    """
+    if against == "model":
+        return canvas.frame(frame)
+    if against != "truth":
+        raise ValueError(f"against={against!r}: expected 'model' or 'truth'")
+    if canvas.inr.truth is None:
+        raise ValueError("against='truth': this INR has none; give it as INR(..., truth=), or say 'model'")
+    return canvas.inr.truth[frame]
+
+
+def psnr(picture: npt.NDArray[np.floating], target: npt.NDArray[np.floating]) -> float:
+    """In dB, of pictures as they are shown: clipped to [0, 1]. inf where they are equal."""
+    difference = np.clip(picture, 0, 1).astype(np.float64) - np.clip(target, 0, 1)
+    error = float((difference**2).mean())
+    return float(-10 * np.log10(error)) if error > 0 else float("inf")
+
+
+def area(shares: npt.NDArray[np.floating], curve: npt.NDArray[np.floating]) -> float:
+    """Mean of a curve over its shares, in dB, with at most 60 dB a point."""
+    width = float(shares[-1] - shares[0])
+    return float(trapezoid(_shown(curve), shares)) / width if width else float(_shown(curve)[0])
+
+
+def _shown(curve: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    return np.minimum(curve, ALIKE)
+
+
+def _counts(n_neurons: int, points: int) -> npt.NDArray[np.int64]:
+    """From 0 to all, evenly and symmetric."""
+    half = np.floor(np.linspace(0, n_neurons, points + 1) + 0.5 - 1e-9).astype(np.int64)
+    return np.unique(np.concatenate([half, n_neurons - half]))
