@@ -98,13 +98,16 @@ export function watchFeel(model: Model, { store, picture, maps, pixels, views }:
     ),
     effect(() => {
       if (!store.playing.value) return undefined;
-      let [count, start, last, drawing] = [0, performance.now(), -1, false];
+      let [count, start, last] = [0, performance.now(), -1];
+      let drawn = -1;
       return effect(() => {
         const time = picture.value?.time ?? -1;
-        if (time === last || drawing) return;
-        [last, drawing] = [time, true];
+        if (time === last) return;
+        last = time;
         onScreen((now) => {
-          drawing = false;
+          // A picture that a newer one replaced before it was drawn doesn't count.
+          if (drawn === last) return;
+          drawn = last;
           count += 1;
           if (now - start < SPAN) return;
           rate = (count / (now - start)) * 1000;

@@ -68,8 +68,15 @@ export function startPlayer({ store, frames, maps, views }: Playing): () => void
   /** When the frame on screen was due. */
   let due = 0;
   let told = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  // Between two animation frames: what is set inside of one is painted with the next but one.
+  const wait = () => {
+    asked = requestAnimationFrame((now) => {
+      timer = setTimeout(step, 0, now);
+    });
+  };
   const step = (now: number) => {
-    asked = requestAnimationFrame(step);
+    wait();
     const info = store._canvas.peek();
     if (!ready(info)) return;
     const next = following(store.time.peek(), 1, info.n_frames, store.loop.peek());
@@ -84,6 +91,10 @@ export function startPlayer({ store, frames, maps, views }: Playing): () => void
     if (!held) told = now;
     store.set({ time: next }, held);
   };
+  const halt = () => {
+    cancelAnimationFrame(asked);
+    clearTimeout(timer);
+  };
   const loaded = (time: number) => {
     const source = store.source.peek();
     const selection = currentOverlay(store);
@@ -93,15 +104,15 @@ export function startPlayer({ store, frames, maps, views }: Playing): () => void
     return hasFrame && hasMap;
   };
   const stop = effect(() => {
-    cancelAnimationFrame(asked);
+    halt();
     const info = store._canvas.value;
     if (!store.playing.value || views.value === 0 || !ready(info) || info.n_frames < 2) return;
     due = performance.now();
-    asked = requestAnimationFrame(step);
+    wait();
   });
   return () => {
     stop();
-    cancelAnimationFrame(asked);
+    halt();
   };
 }
 
