@@ -118,6 +118,12 @@ def values(body: Any, data: np.ndarray) -> np.ndarray:
     return low + levels / 255 * (high - low)
 
 
+def cluster_labels(page: Page, layer: Any, time: int) -> np.ndarray:
+    """The cluster of every neuron, of three."""
+    _, data = page.ask(kind="clusters", time=time, layer=layer.name, n_clusters=3)
+    return data[: int(np.prod(layer.neurons))]
+
+
 # --- what is answered ---------------------------------------------------------------------------------------
 
 
@@ -282,7 +288,7 @@ def test_map_of_a_neuron_a_cluster_and_a_layer(page: Page, canvas: cw.Canvas) ->
     whole = canvas.summary(layer.name, 4).pixel_abs
     assert abs(values(body, data)[0] - whole).max() <= (body["high"] - body["low"]) / 255
 
-    _, labels = page.ask(kind="clusters", time=4, layer=layer.name, n_clusters=3)
+    labels = cluster_labels(page, layer, time=4)
     maps = np.abs(np.concatenate([maps for _, maps in canvas.iter(layer.name, 4)]))
     for cluster in range(3):
         body, data = page.ask(kind="map", time=4, selection=selection(layer.name, cluster=cluster))
@@ -324,7 +330,17 @@ def test_grid_of_a_cluster_and_its_labels(page: Page, canvas: cw.Canvas) -> None
     layer = canvas.traced_layers[-2]
     body, _ = page.ask(**grid(layer.name, cluster=1, count=500))
     clusters, labels = page.ask(kind="clusters", time=1, layer=layer.name, n_clusters=3)
-    assert sum(clusters["counts"]) + (labels == 255).sum() == labels.size == np.prod(layer.neurons)
+    labels, thumbnails = np.split(labels, [int(np.prod(layer.neurons))])
+    assert sum(clusters["counts"]) + (labels == 255).sum() == labels.size
+    for (i, o), levels, low, high in zip(
+        clusters["exemplars"],
+        thumbnails.reshape(-1, clusters["height"], clusters["width"]),
+        clusters["low"],
+        clusters["high"],
+        strict=True,
+    ):
+        shown = low + levels / 255 * (high - low)
+        assert abs(shown - canvas.map(layer.name, (i, o), 1)).max() <= (high - low) / 255
     places = [int(np.ravel_multi_index(neuron, layer.neurons)) for neuron in body["neurons"]]
     assert places == np.flatnonzero(labels == 1).tolist()
     assert body["n_neurons"] == len(places) == clusters["counts"][1]
@@ -382,7 +398,7 @@ def test_pixel_of_selections_that_are_no_neuron(page: Page, canvas: cw.Canvas) -
     assert body["selected"] == pytest.approx(np.abs(column).sum(), rel=1e-5)
     body, _ = page.ask(**ask, selection=selection(layer, cluster=0))
     assert body["selected"] is None  # hovering computes no clusters
-    _, labels = page.ask(kind="clusters", time=1, layer=layer, n_clusters=3)
+    labels = cluster_labels(page, canvas.layers.find(layer), time=1)
     body, _ = page.ask(**ask, selection=selection(layer, cluster=0))
     assert body["selected"] == pytest.approx(np.abs(column[labels == 0]).sum(), rel=1e-5)
 
@@ -394,7 +410,7 @@ def test_curve(page: Page, canvas: cw.Canvas) -> None:
     assert body["totals"] == pytest.approx([np.abs(canvas.map(layer.name, (0, 1), t)).sum() for t in (0, 3)])
     body, _ = page.ask(kind="curve", frames=[5], selection=selection(layer.name))
     assert body["totals"] == pytest.approx([canvas.summary(layer.name, 5).total_abs])
-    _, labels = page.ask(kind="clusters", time=0, layer=layer.name, n_clusters=3)
+    labels = cluster_labels(page, layer, time=0)
     body, _ = page.ask(kind="curve", frames=[1, 2], selection=selection(layer.name, cluster=2))
     expected = [canvas.summary(layer.name, t).neuron_abs.ravel()[labels == 2].sum() for t in (1, 2)]
     assert body["totals"] == pytest.approx(expected, rel=1e-5)

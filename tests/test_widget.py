@@ -181,6 +181,8 @@ WRONG = [
     ("loop", (3, 3), ValueError, "expected the first frame to be before the last"),
     ("loop", 4, ValueError, r"loop=4: expected \(first, last\), frames from 0 to 5"),
     ("loop", (0, 6), IndexError, r"loop\[1\]=6: out of range"),
+    ("cluster_names", ["sky"], TypeError, "expected {'layer/n_clusters'"),
+    ("cluster_names", {"a/6": ["x" * 41]}, ValueError, "names of at most 40 characters"),
     ("source", "video", ValueError, "source='video': expected one of 'reconstruction'"),
     ("palette", "jet", ValueError, "palette='jet': expected one of 'viridis'"),
     ("maps", 1, ValueError, "maps=1"),
@@ -376,6 +378,15 @@ def test_an_answer_after_the_loops_end_is_dropped(w: CanvasWidget, caplog) -> No
     blocked.join(60)
     w._live.call(lambda checkpoint: None)
     assert "Traceback" not in caplog.text
+
+
+def test_clusters_are_named(w: CanvasWidget) -> None:
+    w.n_clusters = 3
+    w.name_cluster(1, "sky")
+    w.name_cluster(0, "sea")
+    assert w.cluster_names == {f"{w.layer}/3": ["sea", "sky", ""]}
+    with pytest.raises(ValueError, match="cluster=3: expected 0 to 2"):
+        w.name_cluster(3, "x")
 
 
 # --- the rule -----------------------------------------------------------------------------------------------

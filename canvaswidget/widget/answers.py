@@ -46,6 +46,7 @@ MAX_RANKED = 1000
 CURVE_POINTS = 40
 MAX_THUMBNAILS = 4096
 MAX_SIDE = 1024
+EXEMPLAR_SIDE = 64
 
 
 class Answers:
@@ -278,14 +279,22 @@ class Answers:
         n_clusters = self._count(body)
         found = self.arrays.clusters(layer, n_clusters, time, checkpoint)
         labels = np.where(found.labels < 0, DEAD, found.labels).astype(np.uint8)
+        places = np.array([place_of(layer, neuron) for neuron in found.exemplars], np.intp)
+        # Of the frame that was clustered: an exemplar stands for what its cluster looked like there.
+        thumbnails = self.arrays.thumbnails(layer, places, EXEMPLAR_SIDE, found.frame, checkpoint)
+        height, width = fitted(self.arrays.size, EXEMPLAR_SIDE)
         answer: ClustersReply = {
             "kind": "clusters",
             "layer": layer.name,
             "n_clusters": n_clusters,
             "counts": found.counts.tolist(),
             "exemplars": [view.on_wire(neuron) or [] for neuron in found.exemplars],
+            "height": height,
+            "width": width,
+            "low": [low for _, low, _ in thumbnails],
+            "high": [high for _, _, high in thumbnails],
         }
-        return answer, labels.tobytes()
+        return answer, labels.tobytes() + b"".join(levels.tobytes() for levels, _, _ in thumbnails)
 
     def _scatter(self, body: ScatterRequest, checkpoint: Progress) -> Answered:
         time, layer = self._time(body["time"]), self.arrays.layers.find(body["layer"])

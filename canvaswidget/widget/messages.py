@@ -316,7 +316,8 @@ class StripReply(TypedDict):
 class ClustersReply(TypedDict):
     """Buffer: one byte a neuron of the layer in C order, its cluster; 255 marks a dead neuron.
 
-    `exemplars` has the neuron nearest to the middle of each cluster, of the first clusters if some are empty.
+    `exemplars` has the neuron nearest to the middle of each cluster, of the first clusters if some are empty. After the
+    clusters come their thumbnails, each `height * width` levels of its own `low .. high`.
     """
 
     kind: Literal["clusters"]
@@ -324,6 +325,10 @@ class ClustersReply(TypedDict):
     n_clusters: int
     counts: list[int]
     exemplars: list[list[int]]
+    height: int
+    width: int
+    low: list[float]
+    high: list[float]
 
 
 class ScatterReply(TypedDict):

@@ -206,6 +206,11 @@ def cluster_trait() -> Checked:
     return Checked(lambda widget, value: view.checked_count("cluster", value, -1, widget.n_clusters - 1), -1)
 
 
+def names_trait() -> Checked:
+    """Names of clusters."""
+    return Checked(lambda _, value: view.checked_names(value), {})
+
+
 def palette_trait() -> Checked:
     """The name of a palette."""
     return Checked(lambda _, value: view.checked_choice("palette", value, palettes().names), "viridis")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 from canvaswidget.inr import checked_index
@@ -21,6 +21,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 RANGES: dict[str, tuple[float, float]] = {"opacity": (0, 1), "contrast": (1, 20), "fps": (1, 60)}
 MAX_NEURONS = 20_000
+LONGEST_NAME = 40
 MIN_CLUSTERS, MAX_CLUSTERS = 2, 12  # more colours can't be told apart
 
 
@@ -88,6 +89,18 @@ def checked_loop(loop: Any, n_frames: int) -> tuple[int, int]:
     if first >= last:
         raise ValueError(f"loop=({first}, {last}): expected the first frame to be before the last")
     return first, last
+
+
+def checked_names(names: Any) -> dict[str, list[str]]:
+    """Names of clusters, by ``"layer/n_clusters"``: a list with "" for those that have none."""
+    problem = f"cluster_names={names!r:.80}: expected {{'layer/n_clusters': [name, ...]}}"
+    if not isinstance(names, Mapping):
+        raise TypeError(problem)
+    for key, row in names.items():
+        good = isinstance(key, str) and isinstance(row, list | tuple) and len(row) <= MAX_CLUSTERS
+        if not good or not all(isinstance(name, str) and len(name) <= LONGEST_NAME for name in row):
+            raise ValueError(f"{problem}, names of at most {LONGEST_NAME} characters")
+    return {key: list(row) for key, row in names.items()}
 
 
 def checked_count(argument: str, count: Any, low: int, high: int) -> int:

@@ -68,6 +68,8 @@ class CanvasWidget(anywidget.AnyWidget):
     cluster : int
         -1 for all.
     n_clusters : int
+    cluster_names : dict
+        By ``"layer/n_clusters"``, a list of the names that were given; see `name_cluster`.
     rule : str
         Setting it traces the model anew.
     source : {"reconstruction", "truth", "error", "off"}
@@ -107,6 +109,7 @@ class CanvasWidget(anywidget.AnyWidget):
             "region",
             "n_clusters",
             "cluster",
+            "cluster_names",
             "loop",
             "source",
             "maps",
@@ -126,6 +129,7 @@ class CanvasWidget(anywidget.AnyWidget):
     region = traits.region_trait()
     n_clusters = traits.CountTrait()
     cluster = traits.cluster_trait()
+    cluster_names = traits.names_trait()
     loop = traits.loop_trait()
     source = traits.source_trait()
     maps = traits.choice_trait("maps", "magnitude")
@@ -216,6 +220,14 @@ class CanvasWidget(anywidget.AnyWidget):
         figures.check_path(path)
         figures.save(self.figure(width), path, dpi)
 
+    def name_cluster(self, cluster: int, name: str) -> None:
+        """Call a cluster of the current layer by a name, in every view; "" takes it away."""
+        view.checked_count("cluster", cluster, 0, self.n_clusters - 1)
+        key = f"{self.layer}/{self.n_clusters}"
+        names = [*self.cluster_names.get(key, ()), *[""] * self.n_clusters][: self.n_clusters]
+        names[cluster] = name
+        self.cluster_names = {**self.cluster_names, key: names}
+
     def stats(self) -> dict[str, Any]:
         """How the widget does.
 
@@ -301,6 +313,7 @@ class CanvasWidget(anywidget.AnyWidget):
         self.facts = traits.Facts.of(canvas, self.facts)
         names = [layer.name for layer in self.facts.layers]
         self._canvas = self.facts.on_wire()
+        self.cluster_names = {}  # other maps, other clusters
         if self.layer not in names:
             self.layer = _usual_layer(self.facts.layers)
         elif self.neuron is not None and not view.fits(self.facts.layers.find(self.layer), self.neuron):

@@ -368,7 +368,17 @@ export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer
       );
       const exemplars = counts.map((_, c) => neuronAt(layer.neurons, data.indexOf(c)));
       const { n_clusters } = body;
-      return { answer: { kind: "clusters", layer: body.layer, n_clusters, counts, exemplars }, data };
+      const [h, w] = [Math.round((64 * height) / width), 64];
+      const thumbs = exemplars.map((neuron) => {
+        const selection = { layer: "", neuron, neurons: [], cluster: -1, n_clusters: 0 };
+        return levels(mapValues(h, w, seedOf(selection), body.time, true));
+      });
+      const all = new Uint8Array(n + thumbs.length * h * w);
+      all.set(data);
+      thumbs.forEach((thumb, i) => void all.set(thumb.data, n + i * h * w));
+      const [low, high] = [thumbs.map((thumb) => thumb.low), thumbs.map((thumb) => thumb.high)];
+      const shown = { counts, exemplars, height: h, width: w, low, high };
+      return { answer: { kind: "clusters", layer: body.layer, n_clusters, ...shown }, data: all };
     }
   }
 }

@@ -29,6 +29,8 @@ const model = new FakeModel(
     region: null,
     pixel: query.has("nothing") ? null : [Math.floor(options.height / 2), Math.floor(options.width / 3)],
     cluster: asNumber("cluster", -1),
+    cluster_names: {},
+    loop: null,
     n_clusters: 8,
     rule: "xinc",
     source: query.get("source") ?? "reconstruction",

@@ -1,7 +1,9 @@
 // What the user can do, whichever hand does it: the mouse, a slider or a key.
 import type { LayerInfo, Region } from "./messages";
-import { layerOf } from "./selection";
+import { layerOf, namesKey } from "./selection";
 import { ready, type Store, same, type Traits } from "./store";
+
+export const LONGEST_NAME = 40;
 
 export function currentLayer(store: Store): LayerInfo | undefined {
   const info = store._canvas.value;
@@ -76,6 +78,15 @@ export function nudgePixel(store: Store, dy: number, dx: number): void {
   const [y, x] = store.pixel.peek() ?? [Math.floor(info.height / 2) - dy, Math.floor(info.width / 2) - dx];
   const inside = (value: number, size: number) => Math.max(0, Math.min(size - 1, value));
   store.set({ pixel: [inside((y ?? 0) + dy, info.height), inside((x ?? 0) + dx, info.width)] });
+}
+
+/** An empty name gives the cluster its number back. */
+export function nameCluster(store: Store, cluster: number, name: string): void {
+  const key = namesKey(store.layer.peek(), store.n_clusters.peek());
+  const before = store.cluster_names.peek();
+  const names = Array.from({ length: store.n_clusters.peek() }, (_, i) => before[key]?.[i] ?? "");
+  names[cluster] = name.trim().slice(0, LONGEST_NAME);
+  store.set({ cluster_names: { ...before, [key]: names } });
 }
 
 export function chooseClusterCount(store: Store, n_clusters: number): void {

@@ -7,7 +7,7 @@ import { flatIndex, layerOf, neuronCount } from "./selection";
 import { Source } from "./source";
 import { ready, type Store } from "./store";
 
-export type Clusters = ClustersReply & { labels: Uint8Array };
+export type Clusters = ClustersReply & { labels: Uint8Array; thumbs: Uint8Array[] };
 const DEAD = 255;
 
 export class ClusterSource extends Source<"clusters", Clusters> {
@@ -31,12 +31,17 @@ export class ClusterSource extends Source<"clusters", Clusters> {
       decode: (answer, data) => {
         const info = store._canvas.peek();
         const layer = ready(info) ? layerOf(info, answer.layer) : undefined;
-        if (layer && data.length < neuronCount(layer))
-          throw new Error(`The kernel sent ${data.length} labels`);
-        return { ...answer, labels: data };
+        const count = layer ? neuronCount(layer) : 0;
+        const size = answer.height * answer.width;
+        const bytes = count + answer.exemplars.length * size;
+        if (data.length < bytes) throw new Error(`The kernel sent ${data.length} bytes of ${bytes}`);
+        const thumbs = answer.exemplars.map((_, i) =>
+          data.subarray(count + i * size, count + (i + 1) * size),
+        );
+        return { ...answer, labels: data.subarray(0, count), thumbs };
       },
       cache: new ByteCache(4e6),
-      bytes: ({ labels }) => labels.length,
+      bytes: ({ labels, thumbs }) => labels.length + thumbs.reduce((sum, { length }) => sum + length, 0),
     });
     this.asked = asked;
   }

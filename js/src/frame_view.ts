@@ -91,7 +91,7 @@ export function createFrameView(view: View) {
     const info = store._canvas.peek();
     const parts = [
       ready(info) && info.n_frames > 1 ? `${time}` : null,
-      map ? selectionLabel(map.selection) : null,
+      map ? selectionLabel(map.selection, store.cluster_names.peek()) : null,
       frame?.source === "error" ? `white is ${number(frame.high)}` : null,
     ].filter((part) => part !== null);
     write(label, parts.join(" · "));
@@ -105,6 +105,7 @@ export function createFrameView(view: View) {
   view.effect(() => {
     styleOf(store);
     palettes.value;
+    store.cluster_names.value;
     if (picture.value) attribute(panel.element, "data-painted", true);
     paint();
   });

@@ -1,13 +1,18 @@
-// The clusters and their sizes.
-import { chooseClusterCount, chooseNeurons } from "./actions";
-import { attribute, h, type View } from "./dom";
+// The clusters: what each looks like, its name, which can be edited, and its size.
+import { signal } from "@preact/signals-core";
+import { chooseClusterCount, chooseNeurons, LONGEST_NAME, nameCluster } from "./actions";
+import type { Clusters } from "./clusters";
+import { composeThumbnail } from "./compose";
+import { attribute, h, icon, type View } from "./dom";
 import { count } from "./format";
 import { clusterColour } from "./palette";
 import { options } from "./panel";
+import { namesKey, neuronLabel } from "./selection";
 
 /** Cluster chips with their counts; before clusters are asked for, the button that asks. */
 export function createLegend(view: View): HTMLElement {
-  const { store, clusters } = view.session;
+  const { store, clusters, palettes } = view.session;
+  const editing = signal(-1);
   const button = h(
     "button",
     {
@@ -37,6 +42,98 @@ export function createLegend(view: View): HTMLElement {
     h("label", { class: "cw-inline" }, "k ", size),
   );
   const sizes = Array.from({ length: 11 }, (_, i) => String(i + 2));
+
+  const thumbnail = (known: Clusters, cluster: number) => {
+    const canvas = h("canvas", { class: "cw-chip-map", width: known.width, height: known.height });
+    canvas.style.borderColor = clusterColour(cluster);
+    const [levels, low, high] = [known.thumbs[cluster], known.low[cluster], known.high[cluster]];
+    const context = canvas.getContext("2d");
+    if (!levels || !context || low === undefined || high === undefined) return canvas;
+    const style = {
+      maps: store.maps.value,
+      palette: store.palette.value,
+      opacity: 1,
+      contrast: store.contrast.value,
+    };
+    const image = context.createImageData(known.width, known.height);
+    image.data.set(composeThumbnail(levels, { low, high }, style, palettes.value));
+    context.putImageData(image, 0, 0);
+    return canvas;
+  };
+  const nameOf = (cluster: number) =>
+    store.cluster_names.value[namesKey(store.layer.value, store.n_clusters.value)]?.[cluster] ?? "";
+  const chip = (known: Clusters, cluster: number, n: number) => {
+    const chosen = store.cluster.value === cluster;
+    const name = nameOf(cluster);
+    const exemplar = known.exemplars[cluster];
+    const called = name || `cluster ${cluster}`;
+    return h(
+      "button",
+      {
+        class: "cw-chip",
+        type: "button",
+        "data-cluster": cluster,
+        "aria-pressed": String(chosen),
+        "aria-label": `${called}, ${n} neurons`,
+        title: `${called}: ${count(n)} neurons${exemplar ? `, such as ${neuronLabel(exemplar)}` : ""}; double-click to name it`,
+        on: {
+          click: () => store.set({ cluster: chosen ? -1 : cluster }),
+          dblclick: () => edit(cluster),
+        },
+      },
+      thumbnail(known, cluster),
+      h("span", { class: "cw-chip-name" }, name || `${cluster}`),
+      h("span", { class: "cw-muted" }, count(n)),
+    );
+  };
+  const edit = (cluster: number) => {
+    // The first of the two clicks may have let it go.
+    store.set({ cluster });
+    editing.value = cluster;
+    const field = chips.querySelector<HTMLInputElement>(".cw-rename");
+    field?.focus();
+    field?.select();
+  };
+  const pencil = (cluster: number) => {
+    const button = h("button", {
+      class: "cw-chip cw-pencil",
+      type: "button",
+      "aria-label": `Name cluster ${cluster}`,
+      title: "Name this cluster",
+      "data-testid": "name-cluster",
+      on: { click: () => edit(cluster) },
+    });
+    button.append(icon("pencil"));
+    return button;
+  };
+  const field = (cluster: number) => {
+    const input = h("input", {
+      class: "cw-search cw-rename",
+      type: "text",
+      maxlength: LONGEST_NAME,
+      placeholder: `cluster ${cluster}`,
+      value: nameOf(cluster),
+      "aria-label": `Name of cluster ${cluster}`,
+      "data-testid": "cluster-name",
+      spellcheck: "false",
+      autocomplete: "off",
+    });
+    let done = false;
+    const end = (save: boolean, back: boolean) => {
+      if (done) return;
+      done = true;
+      if (save) nameCluster(store, cluster, input.value);
+      editing.value = -1;
+      if (back) chips.querySelector<HTMLElement>(`[data-cluster="${cluster}"]`)?.focus();
+    };
+    input.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") end(true, true);
+      if (event.key === "Escape") end(false, true);
+    });
+    input.addEventListener("blur", () => end(true, false));
+    return input;
+  };
+
   view.effect(() => {
     const known = clusters.shown.value;
     const current = known && known.layer === store.layer.value && known.n_clusters === store.n_clusters.value;
@@ -65,27 +162,16 @@ export function createLegend(view: View): HTMLElement {
       },
       "exemplars",
     );
+    const chosen = store.cluster.value;
+    const scrolled = chips.scrollLeft;
     chips.replaceChildren(
       exemplars,
-      ...known.counts.map((n, cluster) => {
-        const chosen = store.cluster.value === cluster;
-        const chip = h(
-          "button",
-          {
-            class: "cw-chip",
-            type: "button",
-            "data-cluster": cluster,
-            "aria-pressed": String(chosen),
-            "aria-label": `cluster ${cluster}, ${n} neurons`,
-            on: { click: () => store.set({ cluster: chosen ? -1 : cluster }) },
-          },
-          h("i", { class: "cw-swatch", style: `background:${clusterColour(cluster)}` }),
-          `${cluster}`,
-          h("span", { class: "cw-muted" }, count(n)),
-        );
-        return chip;
+      ...known.counts.flatMap((n, cluster): HTMLElement[] => {
+        if (editing.value === cluster) return [field(cluster)];
+        return cluster === chosen ? [chip(known, cluster, n), pencil(cluster)] : [chip(known, cluster, n)];
       }),
     );
+    chips.scrollLeft = scrolled;
   });
   return elements;
 }

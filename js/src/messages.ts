@@ -245,6 +245,10 @@ export interface ClustersReply {
   n_clusters: number;
   counts: number[];
   exemplars: number[][];
+  height: number;
+  width: number;
+  low: number[];
+  high: number[];
 }
 
 export interface ScatterReply {

@@ -5,13 +5,13 @@ import { clusterOf } from "./clusters";
 import { composeThumbnail } from "./compose";
 import { attribute, h, uniqueId, type View, write } from "./dom";
 import { count, number } from "./format";
-import { SIDE, type Thumb } from "./grid";
+import { type GridContext, SIDE, type Thumb } from "./grid";
 import { createLegend } from "./legend";
 import type { Sort } from "./messages";
 import { clusterColour } from "./palette";
 import { createPanel, options, segmented } from "./panel";
 import { createScatterView } from "./scatter_view";
-import { flatIndex, neuronCount, neuronLabel, parseNeuron } from "./selection";
+import { flatIndex, neuronCount, neuronLabel, parseNeuron, selectionLabel } from "./selection";
 import { ready, same } from "./store";
 
 const FORMS = [
@@ -245,6 +245,8 @@ export function createNeuronView(view: View) {
     }
     paint();
   });
+  const clusterName = ({ layer, cluster, n_clusters }: GridContext) =>
+    selectionLabel({ layer, neuron: null, neurons: [], cluster, n_clusters }, store.cluster_names.value);
   view.effect(() => {
     const info = store._canvas.value;
     const shown = grid.shown.value;
@@ -267,7 +269,7 @@ export function createNeuronView(view: View) {
     write(
       panel.label,
       shown
-        ? `${count(shown.n)}${shown.context.cluster >= 0 ? ` in cluster ${shown.context.cluster}` : ""}${frame}`
+        ? `${count(shown.n)}${shown.context.cluster >= 0 ? ` in ${clusterName(shown.context)}` : ""}${frame}`
         : "",
     );
   });

@@ -134,7 +134,9 @@ export function createPixelView(view: View) {
     const parts = [`(${pixel.join(", ")})`];
     if (preview) parts[0] += " preview";
     if (ready(info) && info.n_frames > 1) parts.push(`frame ${time}`);
-    const name = selection.neuron ? neuronLabel(selection.neuron) : selectionLabel(selection);
+    const name = selection.neuron
+      ? neuronLabel(selection.neuron)
+      : selectionLabel(selection, store.cluster_names.value);
     if (selected !== null) parts.push(`${name}: ${number(selected)}`);
     if (ready(info) && info.ranked_by !== store.rule.value) parts.push(`ranked by ${info.ranked_by}`);
     return parts.join(" · ");

@@ -93,11 +93,20 @@ export function neuronLabel(neuron: number[]): string {
   return neuron.join("→");
 }
 
-export function selectionLabel({ neuron, neurons, cluster, overlay }: Selection): string {
+/** By layer and number of clusters, the names that the user gave; empty for those without. */
+export type ClusterNames = Record<string, string[]>;
+
+export function namesKey(layer: string, n_clusters: number): string {
+  return `${layer}/${n_clusters}`;
+}
+
+export function selectionLabel(selection: Selection, names: ClusterNames = {}): string {
+  const { layer, neuron, neurons, cluster, n_clusters, overlay } = selection;
   if (overlay && overlay !== "selection") return OVERLAYS[overlay];
   if (neuron) return `neuron ${neuronLabel(neuron)}`;
   if (neurons.length) return `${neurons.length} neurons`;
-  return cluster >= 0 ? `cluster ${cluster}` : "whole layer";
+  if (cluster < 0) return "whole layer";
+  return names[namesKey(layer, n_clusters)]?.[cluster] || `cluster ${cluster}`;
 }
 
 export type Found = { neuron: number[] } | { problem: string };

@@ -1,6 +1,7 @@
 // The state that Python and every view share: one signal a trait, kept equal to the anywidget model.
 import { batch, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
 import type { CanvasInfo, Maps, Overlay, Region, Sort, Source } from "./messages";
+import type { ClusterNames } from "./selection";
 
 export interface Traits {
   _canvas: CanvasInfo | Record<string, never>;
@@ -25,6 +26,7 @@ export interface Traits {
   sort: Sort;
   /** The first and the last frame that play; null for all. */
   loop: number[] | null;
+  cluster_names: ClusterNames;
   playing: boolean;
   fps: number;
 }
@@ -49,6 +51,7 @@ const DEFAULTS: Traits = {
   contrast: 1,
   sort: "total",
   loop: null,
+  cluster_names: {},
   playing: false,
   fps: 8,
 };

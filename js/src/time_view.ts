@@ -54,7 +54,7 @@ export function createTimeView(view: View) {
     write(
       subject,
       shown
-        ? `${selectionLabel(shown.selection)}${some ? ` · ${shown.done} / ${shown.totals.length} frames` : ""}`
+        ? `${selectionLabel(shown.selection, store.cluster_names.value)}${some ? ` · ${shown.done} / ${shown.totals.length} frames` : ""}`
         : "",
     );
     write(total, `total ${number(sum)}`);

@@ -4,7 +4,7 @@ import { attribute, h, icon, type View, write } from "./dom";
 import type { Overlay } from "./messages";
 import { clusterColour } from "./palette";
 import { options, segmented } from "./panel";
-import { OVERLAYS, shortNames } from "./selection";
+import { namesKey, OVERLAYS, shortNames } from "./selection";
 import { ready } from "./store";
 
 const MAPS = [
@@ -138,8 +138,11 @@ function clusterControl({ session: { store, clusters }, effect }: View): HTMLEle
   const value = h("output", { class: "cw-value cw-cluster", "data-testid": "cluster-label" }, swatch, text);
   effect(() => {
     const cluster = store.cluster.value;
-    const name = cluster < 0 ? "all" : String(cluster);
-    slide(slider, cluster, cluster < 0 ? "all clusters" : `cluster ${cluster}`, store.n_clusters.value - 1);
+    const given = store.cluster_names.value[namesKey(store.layer.value, store.n_clusters.value)]?.[cluster];
+    const name = cluster < 0 ? "all" : given || String(cluster);
+    const full = cluster < 0 ? "all clusters" : given || `cluster ${cluster}`;
+    slide(slider, cluster, full, store.n_clusters.value - 1);
+    attribute(value, "title", full);
     write(text, name);
     swatch.style.background = cluster < 0 ? "transparent" : clusterColour(cluster);
   });

@@ -35,6 +35,7 @@ export function state(changes: Record<string, unknown> = {}): Record<string, unk
     sort: "total",
     playing: false,
     loop: null,
+    cluster_names: {},
     fps: 8,
     ...changes,
   };
