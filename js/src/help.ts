@@ -61,7 +61,9 @@ export function createHelp({ root }: Pick<View, "root">) {
     element.hidden = !open;
     if (open) {
       before = document.activeElement;
-      close.focus();
+      // The focus would scroll to the end of the list: it is read from its beginning.
+      close.focus({ preventScroll: true });
+      element.firstElementChild?.scrollIntoView?.({ block: "nearest" });
     } else if (before instanceof HTMLElement && root.contains(before)) before.focus();
     else root.focus();
   };

@@ -180,6 +180,11 @@ def test_everything_is_reached_by_keyboard_and_left_again(view: WidgetView) -> N
     dialog = view.part("help")
     expect(dialog).to_be_visible()
     assert dialog.evaluate("dialog => dialog.contains(document.activeElement)")
+    for key in ("Keys", "Mouse"):
+        expect(dialog.get_by_role("heading", name=key)).to_be_in_viewport()
+    term = dialog.get_by_text("wheel, drag, double click").bounding_box()
+    assert term is not None
+    assert term["height"] < 20  # on one line, whatever the notebook does to lists of terms
     page.keyboard.press("Tab")
     assert dialog.evaluate("dialog => dialog.contains(document.activeElement)")
     page.keyboard.press("Escape")
