@@ -1,0 +1,174 @@
+"""What a report knows of a layer, and the figures that it shows of all layers, with their words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from canvaswidget.analysis.clustering import Clusters, Exemplars
+from canvaswidget.analysis.distribution import Distribution
+from canvaswidget.analysis.intensity import Intensity
+from canvaswidget.analysis.matching import Matching
+from canvaswidget.analysis.motion import Motion
+from canvaswidget.analysis.objects import Objects, ObjectsOverTime
+from canvaswidget.analysis.regions import Regions
+from canvaswidget.drawing import new_axes, new_panels, new_pictures
+from canvaswidget.tracing.canvas import Canvas
+from canvaswidget.tracing.layers import Layer
+
+PIXELS_PER_NEURON = (
+    "For each neuron, the number of pixels where its part of all absolute contributions to the pixel is larger than "
+    "one over the number of neurons. Neurons are sorted; a flat curve means that all write to as many pixels."
+)
+NEURONS_PER_PIXEL = (
+    "The largest contributions of the layer that together make a part of its total: how many neurons have one of them "
+    "at each pixel."
+)
+INTENSITY = (
+    "Sum over neurons of the absolute contributions, less the brightness of the frame, each scaled from its least to "
+    "its most. The tables have rank correlations over pixels with brightness and with edges."
+)
+REGIONS = (
+    "How far each neuron's contribution to a region departs from what an even spread over the frame would give, as a "
+    "variance over regions: rectangles of a grid, pixels of like colour, of like edges, and objects where masks are "
+    "given. Kinds with fewer and larger regions have smaller variances for that reason alone."
+)
+OBJECTS = (
+    "Mean absolute contribution to a pixel of each object, as parts of each neuron's sum over objects. Every column is "
+    "a neuron."
+)
+OBJECTS_OVER_TIME = "The same on several frames, as parts of each neuron's sum over objects and frames."
+MOTION = (
+    "Sum over neurons of the change of absolute contributions from frame to frame, beside optical flow: their rank "
+    "correlation over pixels, and what it is when one of the two is shifted across the other by every possible number "
+    "of rows and columns."
+)
+CLUSTERS_TEXT = (
+    "k-means of absolute maps, each scaled to [0, 1] and averaged to a grid: the neurons nearest to each group's "
+    "centre."
+)
+MATCHING = (
+    "Neurons of a layer matched one to one with those of the next so that their maps are as alike as can be, and the "
+    "same with each map moved to a random place. At most a thousand neurons of each layer take part."
+)
+
+
+@dataclass
+class LayerFindings:
+    """What was found about one layer; None is what the inputs did not allow."""
+
+    layer: Layer
+    distribution: Distribution
+    intensity: Intensity
+    regions: Regions
+    clusters: Clusters
+    exemplars: Exemplars
+    objects: Objects | None = None
+    objects_over_time: ObjectsOverTime | None = None
+    motion: Motion | None = None
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Everything as named arrays, ``finding/what``."""
+        spread, look, care, alike = self.distribution, self.intensity, self.regions, self.clusters
+        found: dict[str, npt.NDArray[Any]] = {
+            "distribution/neuron_abs": spread.neuron_abs,
+            "distribution/pixel_abs": spread.pixel_abs,
+            "distribution/pixels_per_neuron": spread.pixels_per_neuron,
+            "distribution/levels": np.array(spread.levels),
+            "distribution/thresholds": spread.thresholds,
+            "distribution/neurons_per_pixel": spread.neurons_per_pixel,
+            "intensity/contribution": look.contribution,
+            "intensity/brightness": look.brightness,
+            "intensity/edges": look.edges,
+            "intensity/correlations": np.array([look.with_brightness, look.with_edges], np.float32),
+            "clusters/labels": alike.labels,
+            "clusters/centres": alike.centres,
+            "clusters/distances": alike.distances,
+        }
+        variances = care.variances
+        for kind, deltas in care.deltas.items():
+            found[f"regions/{kind}/deltas"] = deltas
+            found[f"regions/{kind}/variances"] = variances[kind]
+            found[f"regions/{kind}/masks"] = care.masks[kind]
+        if self.objects is not None:
+            found["objects/means"] = self.objects.means
+        if self.objects_over_time is not None:
+            found["objects_over_time/frames"] = self.objects_over_time.frames
+            found["objects_over_time/means"] = self.objects_over_time.means
+        if self.motion is not None:
+            for name in ("frames", "change", "neuron_change", "flow", "agreement", "by_chance", "p"):
+                found[f"motion/{name}"] = getattr(self.motion, name)
+        return found
+
+
+def file_name(layer: str) -> str:
+    """A layer's name, as part of a file's."""
+    return re.sub(r"[^\w.-]", "_", layer)
+
+
+def drawings(
+    canvas: Canvas, found: list[LayerFindings], matchings: list[Matching]
+) -> Iterator[tuple[str, str, str, Figure, list[Any]]]:
+    """``(title, what it is, name of the file, figure, results for the tables)``; a title again adds to its section."""
+    size, count = canvas.inr.size, len(found)
+    ax = new_axes()
+    for layer in found:
+        layer.distribution.plot(ax)
+    yield (
+        "Pixels per neuron",
+        PIXELS_PER_NEURON,
+        "pixels-per-neuron",
+        _page(ax),
+        [f.distribution for f in found],
+    )
+    for level, words in ((0.1, "nine-tenths"), (0.5, "half")):
+        axes = new_pictures(count, size)
+        for layer, ax in zip(found, axes, strict=True):
+            layer.distribution.plot_pixels(ax, level)
+        yield "Neurons per pixel", NEURONS_PER_PIXEL, f"neurons-per-pixel-{words}", _page(axes[0]), []
+    axes = new_pictures(count, size)
+    for layer, ax in zip(found, axes, strict=True):
+        layer.intensity.plot(ax)
+    yield "Contribution and intensity", INTENSITY, "intensity", _page(axes[0]), [f.intensity for f in found]
+    axes = new_panels(count)
+    for layer, ax in zip(found, axes, strict=True):
+        layer.regions.plot(ax)
+    yield "What neurons care about", REGIONS, "regions", _page(axes[0]), [f.regions for f in found]
+    if all(layer.objects is not None for layer in found):
+        axes = new_panels(count)
+        for layer, ax in zip(found, axes, strict=True):
+            cast(Objects, layer.objects).plot(ax)
+        yield "Objects", OBJECTS, "objects", _page(axes[0]), [f.objects for f in found]
+    if all(layer.objects_over_time is not None for layer in found):
+        axes = new_panels(count)
+        for layer, ax in zip(found, axes, strict=True):
+            cast(ObjectsOverTime, layer.objects_over_time).plot(ax)
+        results = [f.objects_over_time for f in found]
+        yield "Objects over time", OBJECTS_OVER_TIME, "objects-over-time", _page(axes[0]), results
+    if all(layer.motion is not None for layer in found):
+        axes = new_panels(count)
+        for layer, ax in zip(found, axes, strict=True):
+            cast(Motion, layer.motion).plot(ax)
+        yield "Motion", MOTION, "motion", _page(axes[0]), [f.motion for f in found]
+        for layer in found:
+            figure = cast(Motion, layer.motion).plot_pair()
+            yield "Motion", MOTION, f"motion-{file_name(layer.layer.name)}", figure, []
+    for layer in found:
+        name = f"exemplars-{file_name(layer.layer.name)}"
+        yield "Neurons that look alike", CLUSTERS_TEXT, name, _page(layer.exemplars.plot()), [layer.clusters]
+    if matchings:
+        axes = new_panels(len(matchings))
+        for matching, ax in zip(matchings, axes, strict=True):
+            matching.plot(ax)
+        yield "The same neuron in the next layer", MATCHING, "matching", _page(axes[0]), list(matchings)
+
+
+def _page(ax: Axes) -> Figure:
+    return cast(Figure, ax.figure)
