@@ -8,6 +8,7 @@ make a pixel, which pixels a neuron makes, and how both change from frame to fra
 """
 
 from canvaswidget import analysis, demo, media, models
+from canvaswidget.analysis.pruning import prune
 from canvaswidget.fit import fit
 from canvaswidget.inr import INR, as_inr
 from canvaswidget.report import Report, report
@@ -32,6 +33,7 @@ __all__ = [
     "fit",
     "media",
     "models",
+    "prune",
     "report",
     "trace",
 ]

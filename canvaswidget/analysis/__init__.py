@@ -1,4 +1,6 @@
-"""The findings of XINC: each a function of a canvas that gives plain arrays, prints well, and draws itself.
+"""The findings of XINC, and how far maps can be trusted: functions of a canvas that give plain arrays.
+
+Each result prints well and draws itself.
 
 >>> import canvaswidget as cw
 >>> canvas = cw.trace(cw.demo.video())  # doctest: +SKIP
@@ -22,6 +24,7 @@ from canvaswidget.analysis.intensity import Intensity, intensity
 from canvaswidget.analysis.matching import Matching, match
 from canvaswidget.analysis.motion import Motion, motion, optical_flow
 from canvaswidget.analysis.objects import Objects, ObjectsOverTime, objects, objects_over_time
+from canvaswidget.analysis.pruning import Pruning, prune, pruning
 from canvaswidget.analysis.regions import Regions, regions
 from canvaswidget.analysis.vectors import Vectors, vectors
 
@@ -37,6 +40,7 @@ __all__ = [
     "Motion",
     "Objects",
     "ObjectsOverTime",
+    "Pruning",
     "Regions",
     "Stability",
     "Vectors",
@@ -54,6 +58,8 @@ __all__ = [
     "objects_over_time",
     "optical_flow",
     "partitions",
+    "prune",
+    "pruning",
     "regions",
     "stability",
     "vectors",

@@ -100,12 +100,15 @@ class Deletion(Printed):
         most, least, chance = self.most_first, self.least_first, self.random
         if inserted:
             most, least, chance = self.inserted.values()
+        # The whole picture is equal to itself: a point that would only press the others down.
+        drawn = np.isfinite(most) | np.isfinite(least) | np.isfinite(chance).any(0)
+        shares = self.shares[drawn]
         with style():
-            shown = _shown(chance)
-            ax.fill_between(self.shares, shown.min(0), shown.max(0), color=QUIET, alpha=0.25, lw=0)
-            ax.plot(self.shares, shown.mean(0), color=QUIET, lw=1, label="random order")
-            ax.plot(self.shares, _shown(most), color=CYCLE[1], lw=1.2, marker="o", ms=2, label="most first")
-            ax.plot(self.shares, _shown(least), color=CYCLE[0], lw=1.2, marker="o", ms=2, label="least first")
+            shown = _shown(chance[:, drawn])
+            ax.fill_between(shares, shown.min(0), shown.max(0), color=QUIET, alpha=0.25, lw=0)
+            ax.plot(shares, shown.mean(0), color=QUIET, lw=1, label="random order")
+            for curve, colour, label in ((most, CYCLE[1], "most first"), (least, CYCLE[0], "least first")):
+                ax.plot(shares, _shown(curve[drawn]), color=colour, lw=1.2, marker="o", ms=2, label=label)
             ax.set(xlim=(0, 1), xlabel=f"share of neurons {'inserted' if inserted else 'deleted'}")
             ax.set_ylabel(f"PSNR against the {self.against} (dB)")
             ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))

@@ -34,6 +34,7 @@ from canvaswidget.tracing.reduce import Summary, Totals, summarise
 from canvaswidget.tracing.results import Checks, Coverage, Estimate, Neuron, Op, Ranked, Ranking
 from canvaswidget.tracing.rules import DividingRule, Rule, make_rule
 from canvaswidget.tracing.rules.ablation import Ablation
+from canvaswidget.tracing.surgery import weight_without
 from canvaswidget.tracing.window import Window
 
 FloatArray = npt.NDArray[np.float32]
@@ -384,6 +385,23 @@ class Canvas:
                 removed[layer.name] = chosen
         rule = cast(Ablation, canvas._rule)
         return _numpy(rule.without_all(removed, cast(Any, canvas._frame(frame).state)).permute(1, 2, 0))
+
+    def weight_without(self, layer: LayerKey, neurons: Neurons) -> tuple[str, torch.Tensor]:
+        """The name of the parameter that is a layer's weight, and its value with some neurons' weights set to 0.
+
+        Raises
+        ------
+        UntraceableError
+            The weight is made in the forward, or serves in other places too.
+        """
+        found = self.layers.find(layer)
+        return weight_without(self._capture, found, parse_neurons(found, neurons).to(self.device))
+
+    def magnitudes(self, layer: LayerKey, *, granularity: str | None = None) -> FloatArray:
+        """How large the outgoing weights of a layer's neurons are: the sum of their absolute values."""
+        found = self.layers.find(layer)
+        weighted = self._capture.weighted[found.name]
+        return _numpy(at_granularity(weighted.by_kernel(weighted.weight.abs()), found, granularity))
 
     def check(self, frame: int = 0) -> Checks:
         """Try the invariants that hold for this rule on this model."""

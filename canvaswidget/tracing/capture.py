@@ -79,6 +79,10 @@ class Capture:
         """The module path an op was called in."""
         return _module_path(node)
 
+    def target(self, node: fx.Node) -> str:
+        """The name of the module's parameter or buffer that an input of the graph is, or an empty string."""
+        return self._targets.get(node.name, "")
+
     def parameter(self, node: Any) -> torch.Tensor | None:
         """The tensor of an op that depends on no input: a weight, or what the forward makes of weights alone."""
         if not isinstance(node, fx.Node) or node in self._varying:

@@ -1,0 +1,308 @@
+"""Take out of a model what contributes least: what the maps are good for, and another test of them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+
+from canvaswidget import tables
+from canvaswidget.analysis.deletion import ALIKE, target_picture
+from canvaswidget.analysis.steps import Steps, steps
+from canvaswidget.drawing import CYCLE, QUIET, heading, new_axes, style
+from canvaswidget.inr import INR, as_inr
+from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
+from canvaswidget.tracing.errors import UntraceableError
+from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.neurons import all_neurons, count_neurons
+
+FloatArray = npt.NDArray[np.float32]
+DoubleArray = npt.NDArray[np.float64]
+Removed = dict[LayerKey, npt.NDArray[np.int64]]
+
+RULES = ("xinc", "gated", "ablation")
+SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
+FRAMES = 4  # that stand for a video
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Pruning:
+    """PSNR in dB of a model without its least contributing neurons.
+
+    Attributes
+    ----------
+    layers : tuple of Layer
+        From each the same share was removed.
+    frames : (t,)
+        What the contributions, and the PSNR, are of.
+    against : str
+        ``"model"`` or ``"truth"``.
+    granularity : str
+    shares : (p,)
+    curves : dict of str to (p,)
+        By rule, and ``"magnitude"``: the neurons with the smallest outgoing weights go. inf where nothing is different.
+    random : (s, p)
+        Neurons drawn at random go, a row a seed.
+    """
+
+    layers: tuple[Layer, ...]
+    frames: npt.NDArray[np.int64]
+    against: str
+    granularity: str
+    shares: FloatArray
+    curves: dict[str, FloatArray]
+    random: FloatArray
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """A curve for each order; random order with the range of its seeds."""
+        ax = ax or new_axes()
+        with style():
+            chance = np.minimum(self.random, ALIKE)
+            ax.fill_between(self.shares, chance.min(0), chance.max(0), color=QUIET, alpha=0.25, lw=0)
+            ax.plot(self.shares, chance.mean(0), color=QUIET, lw=1, label="random")
+            for place, (name, curve) in enumerate(self.curves.items()):
+                colour = CYCLE[place % len(CYCLE)]
+                dash = "--" if name == "magnitude" else "-"
+                ax.plot(
+                    self.shares,
+                    np.minimum(curve, ALIKE),
+                    dash,
+                    color=colour,
+                    lw=1.2,
+                    marker="o",
+                    ms=2,
+                    label=name,
+                )
+            ax.set(xlabel=f"share of {self.granularity}s removed from each layer")
+            ax.set_ylabel(f"PSNR against the {self.against} (dB)")
+            ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+            names = ", ".join(layer.name for layer in self.layers)
+            heading(ax, names if len(names) < 60 else f"{len(self.layers)} layers")
+            ax.legend(frameon=False, fontsize=6, handlelength=1.8)
+        return ax
+
+    def _table(self) -> tuple[list[str], list[list[str]], tuple[int, ...]]:
+        head = ["removed", *self.curves, "random"]
+        rows = []
+        for place, share in enumerate(self.shares):
+            values = [*(curve[place] for curve in self.curves.values()), self.random[:, place].mean()]
+            rows.append([f"{share:.0%}", *(f"{value:.2f}" for value in values)])
+        return head, rows, tuple(range(len(head)))
+
+    @property
+    def note(self) -> str:
+        """What was removed and what the numbers are, in one line."""
+        names = ", ".join(layer.name for layer in self.layers)
+        return f"PSNR in dB against the {self.against}, without the least contributing {self.granularity}s of {names}"
+
+    def __repr__(self) -> str:
+        return f"{tables.text(*self._table())}\n{self.note}"
+
+    def _repr_html_(self) -> str:
+        return tables.markup(*self._table(), note=self.note)
+
+
+def prune(
+    inr: Any,
+    canvas: Canvas,
+    share: float,
+    layers: LayerKey | Sequence[LayerKey] | None = None,
+    *,
+    frames: Sequence[int] | None = None,
+    granularity: str = "unit",
+    progress: Progress = False,
+) -> INR:
+    """Copy a model without the neurons that contribute least under the canvas's rule.
+
+    Their outgoing weights are 0 in the copy; biases stay. The model itself is not changed.
+
+    Parameters
+    ----------
+    inr : INR or reference model
+        What is copied: what the canvas is of, or another of the same build.
+    canvas : Canvas
+    share : float
+        Of each layer's neurons, from 0 to 1.
+    layers : optional
+        All that are traced, by default, but the model's first, whose units are its inputs.
+    frames : sequence of int, optional
+        What the contributions are summed over: up to four, evenly spread, by default.
+    granularity : {"unit", "kernel"}
+    progress : bool or callable
+        As in :func:`faithfulness`.
+
+    Returns
+    -------
+    INR
+
+    Raises
+    ------
+    UntraceableError
+        A layer's weight is no plain parameter of the module, but made in the forward, or used in several places.
+    """
+    _checked_shares([share])
+    given = as_inr(inr)
+    chosen, several = _layers([canvas], layers), _frames(canvas, frames)
+    nobody = np.empty(0, np.int64)
+    for layer in chosen:
+        canvas.weight_without(layer, nobody)  # what can't be done is said before the work
+    with steps("prune", "map", progress) as told:
+        totals = _totals(canvas, chosen, several, granularity, told)
+    module = copy.deepcopy(given.module)
+    known = dict(module.named_parameters()) | dict(module.named_buffers())
+    for layer, neurons in _least(totals, share, granularity).items():
+        name, weight = canvas.weight_without(layer, neurons)
+        if name not in known or known[name].shape != weight.shape:
+            raise ValueError(
+                f"inr={type(module).__name__}: has no parameter {name!r} {tuple(weight.shape)}, which the canvas's "
+                f"{type(canvas.inr.module).__name__} has; give the model that was traced"
+            )
+        with torch.no_grad():
+            kept = (weight != 0).to(known[name].device)
+            known[name].copy_(torch.where(kept, known[name], 0))
+    return INR(module, given.inputs, given.size, given.n_frames, given.output, given.truth, given.name)
+
+
+def pruning(
+    canvas: Canvas,
+    shares: Sequence[float] = SHARES,
+    layers: LayerKey | Sequence[LayerKey] | None = None,
+    *,
+    rules: Sequence[str] | None = None,
+    frames: Sequence[int] | None = None,
+    against: str = "model",
+    seeds: Sequence[int] = (0, 1, 2),
+    granularity: str = "unit",
+    progress: Progress = False,
+) -> Pruning:
+    """Measure what is left of the picture when neurons are pruned by each rule, by magnitude, and at random.
+
+    Parameters
+    ----------
+    canvas : Canvas
+        Its model; its rule does not matter.
+    shares : sequence of float
+    layers, frames, granularity, progress
+        As in :func:`prune`.
+    rules : sequence of str, optional
+        Those of ``xinc``, ``gated`` and ``ablation`` that are defined on the model, by default.
+    against : {"model", "truth"}
+    seeds : sequence of int
+        Of the random orders.
+    """
+    _checked_shares(shares)
+    if not len(seeds):
+        raise ValueError(f"seeds={seeds!r}: at least one, for the random order that others are held against")
+    under = _under(canvas, rules)
+    chosen, several = _layers(list(under.values()) or [canvas], layers), _frames(canvas, frames)
+    targets = [target_picture(canvas, frame, against) for frame in several]
+    with steps("pruning", "pass", progress) as told:
+        told.plan(len(shares) * (len(under) + 1 + len(seeds)) * len(several))
+        scores = {rule: _totals(one, chosen, several, granularity, told) for rule, one in under.items()}
+        scores["magnitude"] = [
+            (layer, canvas.magnitudes(layer, granularity=granularity).ravel().astype(np.float64))
+            for layer in chosen
+        ]
+        for seed in seeds:
+            rng = np.random.default_rng(seed)
+            scores[f"random {seed}"] = [
+                (layer, rng.permutation(count_neurons(layer, granularity)).astype(np.float64))
+                for layer in chosen
+            ]
+        curves: dict[str, FloatArray] = {}
+        for name, totals in scores.items():
+            curves[name] = np.empty(len(shares), np.float32)
+            for place, share in enumerate(shares):
+                removed, error = _least(totals, share, granularity), 0.0
+                for frame, target in zip(several, targets, strict=True):
+                    left = np.clip(canvas.without(removed, frame), 0, 1).astype(np.float64)
+                    error += float(((left - np.clip(target, 0, 1)) ** 2).mean()) / len(several)
+                    told.take()
+                curves[name][place] = -10 * np.log10(error) if error else np.inf
+    chance = np.stack([curves.pop(f"random {seed}") for seed in seeds])
+    return Pruning(
+        tuple(chosen),
+        np.array(several),
+        against,
+        granularity,
+        np.array(shares, np.float32),
+        curves,
+        chance,
+    )
+
+
+def _under(canvas: Canvas, rules: Sequence[str] | None) -> dict[str, Canvas]:
+    found = {}
+    for rule in RULES if rules is None else rules:
+        try:
+            found[rule] = canvas if rule == canvas.rule else canvas.under(rule)
+        except UntraceableError:
+            if rules is not None:
+                raise
+    return found
+
+
+def _layers(canvases: Sequence[Canvas], layers: LayerKey | Sequence[LayerKey] | None) -> list[Layer]:
+    known = canvases[0].layers
+    if layers is None:
+        traced = [layer for layer in known if all(layer in list(canvas.traced_layers) for canvas in canvases)]
+        return [layer for layer in traced if layer != known[0]] or traced
+    keys = [layers] if isinstance(layers, str | int | Layer) else list(layers)
+    if not keys:
+        raise ValueError("layers=[]: expected at least one layer")
+    return [known.find(key) for key in keys]
+
+
+def _frames(canvas: Canvas, frames: Sequence[int] | None) -> list[int]:
+    n_frames = canvas.inr.n_frames
+    if frames is None:
+        return sorted(set(np.linspace(0, n_frames - 1, min(FRAMES, n_frames)).round().astype(int).tolist()))
+    if not len(frames):
+        raise ValueError("frames=[]: expected at least one frame")
+    return [canvas.inr.frame_index(frame) for frame in frames]
+
+
+def _totals(
+    canvas: Canvas, layers: Sequence[Layer], frames: Sequence[int], granularity: str, told: Steps
+) -> list[tuple[Layer, DoubleArray]]:
+    """Each layer's absolute contributions, over pixels and frames."""
+    told.plan(len(frames) * sum(count_neurons(layer, granularity) for layer in layers))
+    found = []
+    for layer in layers:
+        total = np.zeros(count_neurons(layer, granularity))
+        for frame in frames:
+            done = 0
+
+            def measured(count: int, total: int) -> None:
+                nonlocal done
+                told.take(count - done)
+                done = count
+
+            summary = canvas.summary(layer, frame, granularity=granularity, progress=measured)
+            told.take(len(total) - done)  # it may have been known
+            total += summary.neuron_abs.ravel()
+        found.append((layer, total))
+    return found
+
+
+def _least(totals: Sequence[tuple[Layer, DoubleArray]], share: float, granularity: str) -> Removed:
+    removed: Removed = {}
+    for layer, values in totals:
+        rising = np.argsort(values, kind="stable")[: round(share * len(values))]
+        removed[layer] = all_neurons(layer, granularity).numpy()[rising]
+    return removed
+
+
+def _checked_shares(shares: Sequence[float]) -> None:
+    if not len(shares):
+        raise ValueError("shares=[]: expected at least one")
+    for share in shares:
+        if not 0 <= share <= 1:
+            raise ValueError(f"share={share!r}: from 0 to 1")
