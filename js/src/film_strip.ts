@@ -46,6 +46,8 @@ export function createFilmStrip(view: View) {
   };
   const paint = view.painter(() => {
     const { clientWidth: width, clientHeight: height } = canvas;
+    // As in the grid: a strip without a size is one that is not laid out just now.
+    if (width === 0 || height === 0) return;
     const frames = shownFrames(width, height);
     strip.want(view, frames);
     const scale = window.devicePixelRatio || 1;

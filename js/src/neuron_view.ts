@@ -145,6 +145,8 @@ export function createNeuronView(view: View) {
   };
 
   const paint = view.painter(() => {
+    // While the host swaps its style sheets nothing has a size; what is there stays right for the old one.
+    if (scroller.clientWidth === 0) return;
     const shape = geometry();
     const n = length();
     const { first, last } = visible(shape);
