@@ -31,7 +31,7 @@ IntArray = npt.NDArray[np.int64]
 FIRST = 32  # neurons; the sample doubles from there
 PIXELS = 1024
 LEVEL = 0.95
-RESAMPLES, PIXEL_RESAMPLES, RESAMPLED_PIXELS = 1000, 200, 64
+RESAMPLES, PIXEL_RESAMPLES, RESAMPLED_PIXELS = 1000, 200, 32
 BATCH_BYTES = 2**26
 ROUNDING = 16 * float(
     np.finfo(np.float32).eps
