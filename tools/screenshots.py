@@ -1,77 +1,152 @@
-"""Make the pictures of the README from the real thing: `python -m tools.screenshots`."""
+"""Make the pictures of the README from the real thing: `python -m tools.screenshots`.
+
+Every main view of the widget, on the demo's video and image, in both themes, as small PNGs.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import shutil
+import io
 import sys
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+import nbformat
+from PIL import Image
+from playwright.sync_api import Locator, Page, sync_playwright
 
 from tools.browser import ARGUMENTS, find_browser
-from tools.demo import NOTEBOOK, ROOT, run_cells
+from tools.demo import ROOT, run_cells
 from tools.server import JupyterServer
 
 IMAGES = ROOT / "notebooks" / "images"
-READY = "[data-panel=%s][data-state=ready]"
 TIMEOUT = 120_000
+MOST_BYTES = 300_000
+THEMES = {"": "JupyterLab Light", "-dark": "JupyterLab Dark"}
 # The theme, and nothing beside the notebook.
 SHOW = """async theme => {
   const { commands } = window.jupyterapp;
   await commands.execute('apputils:change-theme', { theme });
   if (commands.isToggled('application:toggle-left-area')) await commands.execute('application:toggle-left-area');
 }"""
+# Nothing is on its way, and every part has taken the size of what it is in.
+SETTLED = """root => {
+  const find = name => root.querySelector(`[data-testid=${name}]`);
+  const thumbs = [...root.querySelectorAll('.cw-thumb')];
+  const {done, total} = find('curve').dataset;
+  const film = find('film').dataset.drawn?.split('/').map(Number);
+  return root.dataset.ready === 'true'
+    && !root.querySelector('[data-panel][data-state=loading]')
+    && find('status').textContent === 'ready'
+    && (thumbs.length >= 12 || find('grid').hidden) && thumbs.every(thumb => !('empty' in thumb.dataset))
+    && (Number(total) < 2 || (done === total && film?.[1] > 2 && film[0] === film[1]));
+}"""
 
 
-def shoot(page: Page, theme: str, path: Path) -> None:
-    """The first widget of the page, everything in it painted."""
+@dataclass(frozen=True)
+class View:
+    """A cell that shows a widget, what is done with it, and the part that is taken."""
+
+    name: str
+    cell: str
+    prepare: Callable[[Locator], None] = lambda root: None
+    part: str = ""
+
+
+def cluster(root: Locator) -> None:
+    root.get_by_test_id("cluster-neurons").click()
+    root.locator('.cw-chip[data-cluster="0"]').wait_for(timeout=TIMEOUT)
+
+
+def scatter(root: Locator) -> None:
+    cluster(root)
+    root.locator("[data-value=scatter]").click()
+    root.get_by_test_id("embedding").select_option("tsne")
+    root.locator("[data-testid=scatter][data-method=tsne]").wait_for(timeout=TIMEOUT)
+
+
+VIDEO, IMAGE = "cw.demo.video()", "cw.demo.image()"
+VIEWS = (
+    View("widget", f"cw.CanvasWidget({VIDEO}, layer='decoder.2', time=9, pixel=(70, 120), opacity=0.85)"),
+    View("image", f"cw.CanvasWidget({IMAGE}, pixel=(60, 90), maps='signed')"),
+    View(
+        "frame",
+        f"cw.CanvasWidget({VIDEO}, layer='decoder.3', time=9, maps='signed', rule='gated')",
+        part="frame",
+    ),
+    View("neurons", f"cw.CanvasWidget({VIDEO}, layer='decoder.2', time=9, sort='total')", cluster, "neurons"),
+    View("scatter", f"cw.CanvasWidget({VIDEO}, layer='decoder.2', time=9)", scatter, "neurons"),
+    View("pixel", f"cw.CanvasWidget({VIDEO}, layer='decoder.2', time=9, pixel=(70, 120))", part="pixel"),
+    View("time", f"cw.CanvasWidget({VIDEO}, layer='decoder.3', time=9, loop=(4, 18))", part="time"),
+)
+
+
+def shoot(page: Page, root: Locator, view: View, theme: str, path: Path) -> None:
+    """A view once everything in it is painted."""
     page.evaluate(SHOW, theme)
     page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=theme, timeout=TIMEOUT)
-    root = page.locator(".cw-root").first
     root.scroll_into_view_if_needed()
-    for panel in ("frame", "neurons", "pixel", "time"):
-        root.locator(READY % panel).wait_for(timeout=TIMEOUT)
-    page.wait_for_function(
-        """() => Number(document.querySelector('[data-testid=curve]').dataset.done) >= 24
-          && document.querySelectorAll('.cw-root .cw-thumb').length >= 20""",
-        timeout=TIMEOUT,
-    )
     page.mouse.move(0, 0)
-    root.screenshot(path=path, animations="disabled")
+    page.wait_for_function(SETTLED, arg=root.element_handle(), timeout=TIMEOUT)
+    taken = root.locator(f'[data-panel="{view.part}"]') if view.part else root
+    save(taken.screenshot(animations="disabled"), path)
 
 
-def shoot_all(server: JupyterServer) -> bool:
+def save(png: bytes, path: Path) -> None:
+    """As small as PNG gets without losing a colour."""
+    Image.open(io.BytesIO(png)).convert("RGB").save(path, optimize=True)
+    size = path.stat().st_size
+    if size > MOST_BYTES:
+        raise RuntimeError(f"{path.name} has {size:,} bytes: at most {MOST_BYTES:,} are taken")
+    print(f"{path.relative_to(ROOT)}  {size / 1000:.0f} kB", flush=True)
+
+
+def shoot_all(server: JupyterServer, notebooks: dict[View, str]) -> bool:
     """Both themes; False where there is no browser."""
     with sync_playwright() as playwright:
         program = find_browser(playwright)
         if program is None:
             return False
         browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
-        for theme, name in (("JupyterLab Light", "widget.png"), ("JupyterLab Dark", "widget-dark.png")):
-            page = browser.new_page(viewport={"width": 1400, "height": 1000}, device_scale_factor=1.5)
-            page.goto(server.url(NOTEBOOK.name))
-            page.locator(".cw-root").first.wait_for(timeout=TIMEOUT)
-            shoot(page, theme, IMAGES / name)
+        for view, notebook in notebooks.items():
+            page = browser.new_page(viewport={"width": 1180, "height": 1000})
+            page.goto(server.url(notebook))
+            root = page.locator(".cw-root").first
+            root.wait_for(timeout=TIMEOUT)
+            page.wait_for_function(SETTLED, arg=root.element_handle(), timeout=TIMEOUT)
+            view.prepare(root)
+            for suffix, theme in THEMES.items():
+                shoot(page, root, view, theme, IMAGES / f"{view.name}{suffix}.png")
             page.close()
         browser.close()
     return True
 
 
-def main() -> int:
+def write_notebook(folder: Path, view: View) -> str:
+    name = f"{view.name}.ipynb"
+    cells = [nbformat.v4.new_code_cell(text) for text in ("import canvaswidget as cw", view.cell)]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / name)
+    return name
+
+
+def main(names: list[str]) -> int:
     IMAGES.mkdir(parents=True, exist_ok=True)
+    chosen = [view for view in VIEWS if not names or view.name in names]
     with tempfile.TemporaryDirectory() as folder:
         files = Path(folder, "notebooks")
         files.mkdir()
-        shutil.copyfile(NOTEBOOK, files / NOTEBOOK.name)
+        notebooks = {view: write_notebook(files, view) for view in chosen}
         with JupyterServer(files, Path(folder, "jupyter")) as server:
-            asyncio.run(run_cells(server, NOTEBOOK.name, 600))
-            if not shoot_all(server):
+            for notebook in notebooks.values():
+                asyncio.run(run_cells(server, notebook, 600))
+            if not shoot_all(server, notebooks):
                 print("no browser: install Chromium or Chrome, or set CANVASWIDGET_BROWSER to the program")
                 return 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
