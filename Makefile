@@ -41,7 +41,7 @@ test-js: setup
 	@$(NPM) run --silent test
 
 test-python: setup
-	@$(PY) -m pytest $(PYTEST_ARGS)
+	@$(PY) -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: lint-js lint-python  ## type checks and linters of both languages
 

@@ -7,7 +7,6 @@ Tests that need a browser or the reference data skip where there is none, and th
 from __future__ import annotations
 
 import os
-from collections import Counter
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,8 +18,6 @@ HELP = {
     "reference": "set CANVASWIDGET_REFERENCE to the folder",
 }
 
-_skipped: Counter[str] = Counter()
-
 
 def required(what: str) -> bool:
     """Whether `CANVASWIDGET_REQUIRE` names it."""
@@ -31,7 +28,6 @@ def absent(what: str, why: str) -> NoReturn:
     """Skip the test for want of something, or fail it where that is required."""
     if required(what):
         pytest.fail(f"{why}, and CANVASWIDGET_REQUIRE asks for it ({HELP[what]})", pytrace=False)
-    _skipped[what] += 1
     pytest.skip(f"{why} ({HELP[what]})")
 
 
@@ -52,6 +48,11 @@ def reference() -> Path:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for what, count in sorted(_skipped.items()):
+    # From the reports, which come from every process; what a process knows is its own.
+    skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]
+    for what in sorted(HELP):
+        count = sum(HELP[what] in reason for reason in skipped)
+        if not count:
+            continue
         tests = "test was" if count == 1 else "tests were"
         terminalreporter.write_line(f"{count} {what} {tests} skipped: {HELP[what]}", yellow=True, bold=True)
