@@ -61,6 +61,7 @@ format: setup  ## format the Python sources
 benchmarks: setup  ## print the benchmark tables
 	@$(PY) benchmarks/run.py
 	@$(PY) benchmarks/rules.py
+	@$(PY) benchmarks/trust.py
 	@$(PY) benchmarks/scaling.py
 
 screenshots: setup  ## make the pictures of the README from the real thing
