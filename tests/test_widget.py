@@ -149,6 +149,7 @@ def test_a_mistyped_option_is_named(canvas: cw.Canvas) -> None:
 
 
 def test_a_wrong_beginning_leaves_nothing(canvas: cw.Canvas) -> None:
+    canvas.map(canvas.traced_layers[0], (0, 0))  # threads that compute maps are started once and stay
     threads = threading.active_count()
     for wrong in ({"time": 9}, {"layer": "x"}, {"opacity": 2}, {"neuron": (99, 0)}):
         with pytest.raises((IndexError, KeyError, ValueError)):
