@@ -11,7 +11,7 @@
         channel.port2.postMessage(0);
       }),
     );
-  const until = async (holds, limit = 60_000) => {
+  const until = async (holds, limit = 300_000) => {
     const end = performance.now() + limit;
     for (;;) {
       const now = await painted();

@@ -107,6 +107,9 @@ class StepCanvas:
         self.silent = ""  # a layer that adds nothing anywhere
         self.calls: list[str] = []
 
+    def hold(self, frame: int | None) -> None:
+        self.held = frame
+
     def under(self, rule: str) -> StepCanvas:
         return StepCanvas(rule)
 

@@ -403,6 +403,10 @@ class Canvas:
         weighted = self._capture.weighted[found.name]
         return _numpy(at_granularity(weighted.by_kernel(weighted.weight.abs()), found, granularity))
 
+    def hold(self, frame: int | None) -> None:
+        """Keep what is known of a frame, whatever is asked of others meanwhile; None for no frame."""
+        self._frames.held = None if frame is None else self.inr.frame_index(frame)
+
     def check(self, frame: int = 0) -> Checks:
         """Try the invariants that hold for this rule on this model."""
         return check(self, self.inr.frame_index(frame))

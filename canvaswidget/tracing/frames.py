@@ -35,6 +35,7 @@ class Frames:
         # A notebook's cell and a widget's worker may ask at the same time.
         self._lock = threading.RLock()
         self._kept: collections.OrderedDict[int, Frame] = collections.OrderedDict()
+        self.held: int | None = None  # stays, whatever is asked of others meanwhile
 
     def get(self, number: int) -> Frame:
         """The frame of this number."""
@@ -43,8 +44,10 @@ class Frames:
                 values = self._capture.run(number, [*self._rule.needed, self._capture.output])
                 self._kept[number] = Frame(values[self._capture.output], self._rule.state(values))
             self._kept.move_to_end(number)
-            while len(self._kept) > 1 and self._bytes() > self.memory:
-                self._kept.popitem(last=False)
+            for other in [known for known in self._kept if known not in (number, self.held)]:
+                if self._bytes() <= self.memory:
+                    break
+                del self._kept[other]
             return self._kept[number]
 
     def _bytes(self) -> int:

@@ -205,6 +205,7 @@ class Answers:
         arrays, time, chosen = self.arrays, self._time(body["time"]), self._chosen(body["selection"])
         y, x = pixel = view.checked_pixel(body["pixel"], arrays.size)
         k = view.checked_count("k", body["k"], 0, MAX_RANKED)
+        arrays.look_at(time)
         columns = arrays.columns(arrays.layers, pixel, time, checkpoint)
         truth = arrays.canvas.inr.truth
         selected = self._selected(chosen, columns[chosen.layer.name], pixel, time)

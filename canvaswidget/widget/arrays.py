@@ -66,6 +66,11 @@ class Arrays:
         # The last one: the next frame of a curve is compared with it.
         self._magnitude: tuple[tuple[Any, ...], Floats] = ((), np.empty(0, np.float32))
 
+    def look_at(self, time: int) -> None:
+        """Where the playhead rests: a click there must not wait for the model, whatever is fetched ahead meanwhile."""
+        for canvas in {self.canvas, self.ranks}:
+            canvas.hold(time)
+
     # --- pictures -------------------------------------------------------------------------------------------
 
     def frame(self, time: int) -> Floats:

@@ -16,6 +16,7 @@ from torch import nn
 
 import canvaswidget as cw
 from canvaswidget.tracing.budget import maps_at_a_time, parse_memory
+from tests.canvases import video
 from tests.small_models import Cnn, Mlp
 
 
@@ -287,3 +288,24 @@ def test_a_cell_and_a_widget_may_ask_at_the_same_time(decoder: Cnn) -> None:
         columns = list(pool.map(lambda frame: shared.pixel(3, 4, frame)["head"], frames))
     np.testing.assert_allclose(columns[0], expected[0], rtol=1e-5)
     np.testing.assert_allclose(columns[255], expected[1], rtol=1e-5)
+
+
+def test_a_frame_that_is_held_is_rendered_once() -> None:
+    canvas = cw.trace(video(), "xinc", memory="1 MiB")
+    canvas._frames.memory = 1
+    runs: list[int] = []
+    run = canvas._capture.run
+
+    def counted(frame, keep):
+        runs.append(frame)
+        return run(frame, keep)
+
+    canvas._capture.run = counted
+    canvas.hold(2)
+    for frame in (2, 0, 2, 1, 2):
+        canvas.frame(frame)
+    assert runs == [2, 0, 1]
+    canvas.hold(None)
+    for frame in (0, 2):
+        canvas.frame(frame)
+    assert runs == [2, 0, 1, 0, 2]
