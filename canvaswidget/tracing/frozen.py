@@ -215,12 +215,7 @@ class Frozen:
             if arrived is not None:
                 part = arrived if factor == 1 else factor * cast(Any, arrived)
                 total = part if total is None else total + part
-        return (
-            total.expand(node.meta["val"].shape)
-            if total.ndim < node.meta["val"].ndim
-            or total.shape[-node.meta["val"].ndim :] != node.meta["val"].shape
-            else total
-        )
+        return total.expand(node.meta["val"].shape)
 
     def _product(self, step: Step, term: Callable[[fx.Node], Any], constants: bool, both: bool) -> Any:
         node: Any = step.node

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -13,9 +14,11 @@ from canvaswidget.tracing.capture import Capture
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.linearise import last_uses
-from canvaswidget.tracing.rules.rule import BIASES, checked, coloured
+from canvaswidget.tracing.rules.rule import BIASES, checked, coloured, numel, share_of_bias
 from canvaswidget.tracing.weighted import Weighted
 from canvaswidget.tracing.window import Window
+
+Taken = Callable[[Callable[[fx.Node], Any]], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Ablation:
             raise UntraceableError("rule='ablation': the image depends on no weighted layer")
         self.needed: list[fx.Node] = self._needed()
         self._followed = frozenset(node for suffix in self._suffixes.values() for node in suffix)
-        self._largest = max(_numel(node) for node in self._followed)
+        self._largest = max(numel(node) for node in self._followed)
 
     def _needed(self) -> list[fx.Node]:
         found: dict[fx.Node, None] = {self._capture.output: None}
@@ -101,8 +104,7 @@ class Ablation:
         """The image less the image without the neuron: ``(k, h, w)``, for ``rgb="each"`` ``(k, h, w, 3)``."""
         found = self._capture.weighted[layer.name]
         data = self._value(state, found.data)
-        share = found.bias / layer.n_units if self.bias == "split" and found.bias is not None else None
-        terms = found.terms(data, neurons, share)
+        terms = found.terms(data, neurons, share_of_bias(found, self.bias))
         if self.fill == "mean":
             terms = terms - self._mean(found, terms)
         images = state.by_node[self._capture.output] - self.without(found, state, terms)
@@ -123,19 +125,8 @@ class Ablation:
         return torch.func.vmap(lambda term: self._without(found, state, term))(terms)
 
     def _without(self, found: Weighted, state: Values, term: torch.Tensor) -> torch.Tensor:
-        known: dict[fx.Node, Any] = {found.node: state.by_node[found.node] - term}
-
-        def resolve(node: fx.Node) -> Any:
-            return known[node] if node in known else self._value(state, node)
-
-        suffix = self._suffixes[found.layer.name]
-        used = last_uses([node.all_input_nodes for node in suffix], self._capture.output)
-        for node, done in zip(suffix, used, strict=True):
-            arguments, keywords = fx.map_arg(node.args, resolve), fx.map_arg(node.kwargs, resolve)
-            known[node] = cast(Any, node.target)(*arguments, **keywords)
-            for spent in done:
-                known.pop(spent, None)
-        return known[self._capture.output]
+        path = [found.node, *self._suffixes[found.layer.name]]
+        return self._again(path, state, {found.node: lambda resolve: term})
 
     @torch.no_grad()
     def without_all(self, removed: dict[str, torch.Tensor], state: Values) -> torch.Tensor:
@@ -150,10 +141,25 @@ class Ablation:
             Units ``(k,)`` or kernels ``(k, 2)`` by layer.
         """
         layers = {self._capture.weighted[name].node: self._capture.weighted[name] for name in removed}
-        followed = set(layers)
-        for name in removed:
-            followed.update(self._suffixes[name])
+        followed = set(layers).union(*(self._suffixes[name] for name in removed))
         path = [node for node in self._capture.graph.nodes if node in followed]
+
+        def taken(found: Weighted, resolve: Callable[[fx.Node], Any]) -> torch.Tensor:
+            term = found.apply(resolve(found.data), found.kept(removed[found.layer.name]))
+            return term - self._mean(found, term[None])[0] if self.fill == "mean" else term
+
+        return self._again(path, state, {node: partial(taken, found) for node, found in layers.items()})
+
+    def _again(self, path: Sequence[fx.Node], state: Values, taken: dict[fx.Node, Taken]) -> torch.Tensor:
+        """Run some ops once more, and the image that comes of it.
+
+        Parameters
+        ----------
+        path : sequence of fx.Node
+            In order of execution; what reads nothing that has changed keeps its value.
+        taken : dict of fx.Node to callable
+            What is taken from an op's value, by the values there are when its turn comes.
+        """
         known: dict[fx.Node, Any] = {}
 
         def resolve(node: fx.Node) -> Any:
@@ -161,17 +167,14 @@ class Ablation:
 
         used = last_uses([node.all_input_nodes for node in path], self._capture.output)
         for node, done in zip(path, used, strict=True):
-            if known.keys() & set(node.all_input_nodes):
+            if not known.keys().isdisjoint(node.all_input_nodes):
                 arguments, keywords = fx.map_arg(node.args, resolve), fx.map_arg(node.kwargs, resolve)
                 known[node] = cast(Any, node.target)(*arguments, **keywords)
-            if node in layers:
-                found = layers[node]
-                term = found.apply(resolve(found.data), found.kept(removed[found.layer.name]))
-                taken = term - self._mean(found, term[None])[0] if self.fill == "mean" else term
-                known[node] = resolve(node) - taken
+            if node in taken:
+                known[node] = resolve(node) - taken[node](resolve)
             for spent in done:
                 known.pop(spent, None)
-        return known[self._capture.output] if path else self._value(state, self._capture.output)
+        return resolve(self._capture.output)
 
     def _value(self, state: Values, node: fx.Node) -> Any:
         fixed = self._capture.parameter(node)
@@ -195,8 +198,3 @@ def _suffix(graph: fx.Graph, start: fx.Node) -> dict[fx.Node, None]:
         if node in used:
             used.update(node.all_input_nodes)
     return {node: None for node in reached if node in used and node is not start}
-
-
-def _numel(node: fx.Node) -> int:
-    value = node.meta["val"]
-    return max(int(part.numel()) for part in (value if isinstance(value, list | tuple) else [value]))

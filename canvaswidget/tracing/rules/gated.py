@@ -16,8 +16,7 @@ from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.frozen import Frozen, needed
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.linearise import linearise
-from canvaswidget.tracing.rules.rule import BIASES, checked, coloured
-from canvaswidget.tracing.weighted import Weighted
+from canvaswidget.tracing.rules.rule import BIASES, checked, coloured, numel, share_of_bias
 from canvaswidget.tracing.window import Window
 
 
@@ -59,7 +58,7 @@ class Gated:
             layer.name: self._why_not(layer) for layer in capture.layers if layer.name not in reached
         }
         self.needed: list[fx.Node] = needed(capture, self._plan)
-        self._largest = max((_numel(node) for node in self._passed), default=1)
+        self._largest = max((numel(node) for node in self._passed), default=1)
         if not self.layers:
             reasons = "; ".join(f"{name}: {why}" for name, why in self.undefined.items())
             raise UntraceableError(
@@ -108,7 +107,7 @@ class Gated:
         """``(k, h, w)``, or ``(k, h, w, 3)`` for ``rgb="each"``; signed."""
         found = self._capture.weighted[layer.name]
         data = state.data(found)
-        images = state.push(found, found.terms(data, neurons, self._share(found)))
+        images = state.push(found, found.terms(data, neurons, share_of_bias(found, self.bias)))
         return coloured(window.crop(images, Window.whole(window.size)), rgb)
 
     def columns(
@@ -126,7 +125,7 @@ class Gated:
             for found in chosen:
                 slope, bias_slope = slopes[found.layer.name]
                 kernels = found.by_kernel((found.weight * slope.conj()).real)
-                share = self._share(found)
+                share = share_of_bias(found, self.bias)
                 if share is not None:
                     kernels = kernels + (share * bias_slope.conj()).real
                 parts[found.layer.name].append(kernels)
@@ -146,11 +145,6 @@ class Gated:
             total = state.push(found, term[None])[0] + self.rest(layer, state)
             yield "neurons and the rest are the image", layer.name, total, state.value(self._capture.output)
 
-    def _share(self, found: Weighted) -> torch.Tensor | None:
-        if self.bias != "split" or found.bias is None:
-            return None
-        return found.bias / found.layer.n_units
-
     def _why_not(self, layer: Layer) -> str:
         seen, waiting = set(), [self._capture.weighted[layer.name].output]
         while waiting:
@@ -163,8 +157,3 @@ class Gated:
                 seen.add(node)
                 waiting.extend(node.users)
         return "the image does not depend on it"
-
-
-def _numel(node: fx.Node) -> int:
-    value = node.meta["val"]
-    return max(int(part.numel()) for part in (value if isinstance(value, list | tuple) else [value]))

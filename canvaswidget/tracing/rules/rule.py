@@ -9,6 +9,7 @@ import torch
 from torch import fx
 
 from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.weighted import Weighted
 from canvaswidget.tracing.window import Window
 
 
@@ -94,6 +95,19 @@ def checked(rule: str, option: str, value: str, accepted: tuple[str, ...]) -> st
             f"{option}={value!r}: rule {rule!r} takes {' or '.join(repr(one) for one in accepted)}"
         )
     return value
+
+
+def share_of_bias(found: Weighted, bias: str) -> torch.Tensor | None:
+    """What each neuron takes along of its layer's bias, ``(n_out,)``; None where it stays."""
+    if bias != "split" or found.bias is None:
+        return None
+    return found.bias / found.layer.n_units
+
+
+def numel(node: fx.Node) -> int:
+    """How many numbers an op gives, of several tensors the largest."""
+    value = node.meta["val"]
+    return max(int(part.numel()) for part in (value if isinstance(value, list | tuple) else [value]))
 
 
 def coloured(images: torch.Tensor, rgb: str) -> torch.Tensor:
