@@ -11,22 +11,20 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import resource
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import canvaswidget as cw  # noqa: E402
+from benchmarks.run import PeakMemory, describe_machine, show_time  # noqa: E402
 
 BUDGET = 4.0  # seconds a row may take
 
@@ -65,27 +63,8 @@ def ratio(work: Callable[[], Any], baseline: Callable[[], Any]) -> tuple[float, 
     return sorted(ours)[middle], sorted(ours)[middle] / sorted(theirs)[middle]
 
 
-def peak_while(work: Callable[[], Any]) -> int:
-    """Bytes of memory at the most, over what was used before."""
-    process, stop = psutil.Process(), threading.Event()
-    before = peak = process.memory_info().rss
-
-    def watch() -> None:
-        nonlocal peak
-        while not stop.wait(0.005):
-            peak = max(peak, process.memory_info().rss)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    work()
-    stop.set()
-    watcher.join()
-    return peak - before
-
-
 def row(name: str, seconds: float, note: str) -> None:
-    shown = f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"
-    print(f"{name:58} {shown:>10}   {note}", flush=True)
+    print(f"{name:58} {show_time(seconds):>10}   {note}", flush=True)
 
 
 def measure(inr: cw.INR, device: str) -> None:
@@ -101,7 +80,7 @@ def measure(inr: cw.INR, device: str) -> None:
         torch.autograd.grad(image[:, y, x].sum(), parameters, allow_unused=True)
 
     row("one forward", timed(forward), "")
-    row("one forward and backward", *(lambda t: (t[0], ""))(ratio(forward_and_backward, forward)))
+    row("one forward and backward", ratio(forward_and_backward, forward)[0], "")
     for rule in ("xinc", "gated", "ablation"):
         measure_rule(cw.trace(inr, rule, device=device), frame, (y, x), forward, forward_and_backward)
 
@@ -152,23 +131,17 @@ def stream(inr: cw.INR, rule: str, device: str, count: int) -> None:
     canvas = cw.trace(inr, rule, device=device)
     layer = next(one for one in canvas.traced_layers if one.n_kernels >= 2 * count)
     canvas.map(layer, (0, 0))
-    seen = 0
-
-    def sweep() -> None:
-        nonlocal seen
+    seen, start = 0, time.perf_counter()
+    with PeakMemory() as memory:
         for neurons, _ in canvas.iter(layer, granularity="kernel"):
             seen += len(neurons)
             if seen >= count:
-                return
-
-    start = time.perf_counter()
-    peak = peak_while(sweep)
+                break
     taken = time.perf_counter() - start
     estimate = canvas.estimate(layer)
     expected = estimate.seconds / estimate.n_maps * seen
-    note = (
-        f"{peak / 2**20:.0f} MiB at the most; estimated {expected:.2g} s and {estimate.bytes / 2**20:.0f} MiB"
-    )
+    measured, told = memory.bytes / 2**20, estimate.bytes / 2**20
+    note = f"{measured:.0f} MiB at the most; estimated {expected:.2g} s and {told:.0f} MiB"
     row(f"{rule}: a stream of {seen:,} kernel maps of {layer.name}", taken, note)
 
 
@@ -177,8 +150,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--stream", type=int, default=1000, help="kernel maps of the stream")
     arguments = parser.parse_args()
-    where = torch.cuda.get_device_name() if arguments.device.startswith("cuda") else f"{os.cpu_count()} cores"
-    print(f"{platform.machine()}, {where}, torch {torch.__version__}")
+    print(f"{describe_machine(arguments.device)}, torch {torch.__version__}")
     for title, inr in models(arguments.device):
         print(f"\n{title}")
         measure(inr, arguments.device)

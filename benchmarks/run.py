@@ -174,31 +174,48 @@ CASES = [
 ]
 
 
+class PeakMemory:
+    """In a ``with``: `bytes` of memory at the most, over what was used before."""
+
+    def __enter__(self) -> PeakMemory:
+        self._process, self._stop = psutil.Process(), threading.Event()
+        self._before = self._peak = self._process.memory_info().rss
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
+        return self
+
+    def _watch(self) -> None:
+        while not self._stop.wait(0.002):
+            self.look()
+
+    def look(self) -> None:
+        """Take what is used now into account."""
+        self._peak = max(self._peak, self._process.memory_info().rss)
+
+    def __exit__(self, *_: object) -> None:
+        self.look()
+        self._stop.set()
+        self._watcher.join()
+
+    @property
+    def bytes(self) -> int:
+        return self._peak - self._before
+
+
 def measure(name: str) -> dict[str, float]:
     """Run one case: seconds (the median of several runs where it is short), peak memory over what was there before."""
     case = next(case for case in CASES if case.name == name)
     run = case.work()
-    process, stop = psutil.Process(), threading.Event()
-    before = peak = process.memory_info().rss
-
-    def watch() -> None:
-        nonlocal peak
-        while not stop.wait(0.002):
-            peak = max(peak, process.memory_info().rss)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
     seconds: list[float] = []
-    while not seconds or (sum(seconds) < 2 and len(seconds) < 50):
-        start = time.perf_counter()
-        run()
-        seconds.append(time.perf_counter() - start)
-        peak = max(peak, process.memory_info().rss)
-        if "materialised" in name or "sorted" in name:
-            break
-    stop.set()
-    watcher.join()
-    return {"seconds": sorted(seconds)[len(seconds) // 2], "bytes": peak - before}
+    with PeakMemory() as memory:
+        while not seconds or (sum(seconds) < 2 and len(seconds) < 50):
+            start = time.perf_counter()
+            run()
+            seconds.append(time.perf_counter() - start)
+            memory.look()
+            if "materialised" in name or "sorted" in name:
+                break
+    return {"seconds": sorted(seconds)[len(seconds) // 2], "bytes": memory.bytes}
 
 
 def main() -> None:
@@ -238,7 +255,11 @@ def show_time(seconds: float) -> str:
     return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"
 
 
-def describe_machine() -> str:
+def describe_machine(device: str = "cpu") -> str:
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.get_device_name(device)
     return f"{platform.machine()} CPU, {os.cpu_count()} cores"
 
 

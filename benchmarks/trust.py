@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import os
-import platform
 import sys
 from pathlib import Path
 
@@ -23,6 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 import canvaswidget as cw  # noqa: E402
 from benchmarks.rules import models, ratio, row, timed  # noqa: E402
+from benchmarks.run import describe_machine  # noqa: E402
 
 FRAME = 1
 LARGE = 2**18  # pixels of a frame: beyond, the baselines would take too long
@@ -76,8 +75,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
-    where = torch.cuda.get_device_name() if arguments.device.startswith("cuda") else f"{os.cpu_count()} cores"
-    print(f"{platform.machine()}, {where}, torch {torch.__version__}")
+    print(f"{describe_machine(arguments.device)}, torch {torch.__version__}")
     for title, inr in models(arguments.device):
         print(f"\n{title}")
         canvas = cw.trace(inr, "ablation", device=arguments.device)
