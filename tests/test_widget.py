@@ -321,6 +321,34 @@ def test_the_page_sets_a_layer_with_its_neuron(w: CanvasWidget) -> None:
     assert [message for message in found if message["method"] == "update"] == []
 
 
+def test_the_last_value_sent_is_the_value_though_two_threads_send(w: CanvasWidget) -> None:
+    """One thread is at the door with a value when another sets a newer one: the newer must go last."""
+    at_the_door, overtaken = threading.Event(), threading.Event()
+    opacities: list[float] = []
+
+    def send(message: dict[str, Any], buffers: Any = None) -> None:
+        opacity = message["state"]["opacity"]
+        if opacity == 0.5:
+            at_the_door.set()
+            overtaken.wait(0.2)
+        else:
+            overtaken.set()
+        opacities.append(opacity)
+
+    def set_held() -> None:
+        with w.hold_sync():
+            w.opacity = 0.5
+
+    w._send = send  # type: ignore[method-assign]
+    other = threading.Thread(target=set_held)
+    other.start()
+    assert at_the_door.wait(10)
+    w.opacity = 0.75
+    other.join(10)
+    assert not other.is_alive()
+    assert opacities == [0.5, 0.75]
+
+
 @pytest.mark.parametrize(("name", "value", "error", "words"), WRONG)
 def test_the_page_can_break_nothing(
     w: CanvasWidget, caplog, name: str, value: Any, error: Any, words: str

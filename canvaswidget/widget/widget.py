@@ -6,7 +6,10 @@ import asyncio
 import contextvars
 import difflib
 import logging
+import threading
 import weakref
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from copy import copy
 from importlib import resources
 from pathlib import Path
@@ -152,6 +155,7 @@ class CanvasWidget(anywidget.AnyWidget):
         **state: Any,
     ) -> None:
         self._session: Session | None = None
+        self._sending = threading.RLock()
         _check_names(state)
         # Text, not paths: a path makes anywidget keep every widget alive for ever.
         self._esm, self._css = (_bundled(name) for name in ("widget.js", "widget.css"))
@@ -345,6 +349,27 @@ class CanvasWidget(anywidget.AnyWidget):
                     self._states_to_send.discard(name)
         if refused:
             self.send_state(refused)
+
+    # A cell and the page may set traits on two threads. What is read to be sent is sent before anyone reads again, so
+    # that the page's last value is the kernel's. Nobody's callback runs under this lock.
+
+    def send_state(self, key: Any = None) -> None:
+        """Send some traits, as they are now, to the page."""
+        with self._sending:
+            super().send_state(key)
+
+    def _should_send_property(self, key: str, value: Any) -> bool:
+        with self._sending:
+            return super()._should_send_property(key, value)
+
+    @contextmanager
+    def hold_sync(self) -> Iterator[None]:
+        """Send what is set inside at the end, in one message."""
+        with ExitStack() as end, super().hold_sync():
+            try:
+                yield
+            finally:
+                end.enter_context(self._sending)
 
     def _shown(self, name: str) -> Any:
         """A trait's value as the page has it."""
