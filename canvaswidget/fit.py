@@ -128,7 +128,7 @@ def fit(
         Training starts from its weights; it is not changed. For an HNeRV decoder, one embedding a frame is
         learned too, on a grid of the size that makes the frames. Any other module comes wrapped in an INR.
     signal : path, array or Clip
-        An image, a video, a folder of images or an array; see :func:`canvaswidget.media.read`.
+        An image, a video, a folder of images or an array; see `canvaswidget.media.read`.
     epochs, steps, seconds : optional
         How long, in passes over the signal, optimiser steps or seconds; whichever ends first. 300 epochs
         where none is given. The learning rate follows the clock where `seconds` is what ends it, so that only

@@ -93,7 +93,7 @@ class INR:
         Parameters
         ----------
         coordinates : {"each", "longest"}, optional
-            See :func:`canvaswidget.models.coordinate_grid`. By default the module's attribute of that name
+            See `canvaswidget.models.coordinate_grid`. By default the module's attribute of that name
             (the reference FFN and SIREN have one), else ``"each"``.
         """
         size, n_frames = _checked_size(size), _checked_count(n_frames)

@@ -107,7 +107,7 @@ def read(
 
 
 def read_image(path: str | os.PathLike[str], size: Sequence[int] | None = None) -> FloatImage:
-    """One image file as ``(height, width, 3)``; see :func:`read`.
+    """One image file as ``(height, width, 3)``; see `read`.
 
     A rotation that the camera stored is applied. Sixteen bits a channel are kept.
     """
@@ -126,7 +126,7 @@ def read_image(path: str | os.PathLike[str], size: Sequence[int] | None = None) 
 def read_folder(
     path: str | os.PathLike[str], size: Sequence[int] | None = None, frames: FrameRange | None = None
 ) -> Clip:
-    """The images of a folder, in natural order, as a clip; see :func:`read`. Other files are passed over."""
+    """The images of a folder, in natural order, as a clip; see `read`. Other files are passed over."""
     path, size = _existing(path), _checked_size(size)
     if not path.is_dir():
         raise NotADirectoryError(f"path={str(path)!r}: is a file; expected a folder of images")
@@ -155,7 +155,7 @@ def read_folder(
 def read_video(
     path: str | os.PathLike[str], size: Sequence[int] | None = None, frames: FrameRange | None = None
 ) -> Clip:
-    """A video or an animation as a clip; see :func:`read`.
+    """A video or an animation as a clip; see `read`.
 
     Decoding stops at the last wanted frame. Frames that are skipped cost their decoding, but no memory.
     """

@@ -1,6 +1,6 @@
 """Labels painted on frames: strokes and polygons to numbers of objects, with undo, and PNG files of them.
 
-Nothing in here draws or listens; :class:`canvaswidget.MaskPainter` puts a hand and an eye to it.
+Nothing in here draws or listens; `canvaswidget.MaskPainter` puts a hand and an eye to it.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Painting:
         return labels
 
     def mask(self, label: int, frame: int = 0) -> Mask:
-        """``(height, width)``, true where that object is; what :meth:`canvaswidget.Canvas.region` takes."""
+        """``(height, width)``, true where that object is; what `canvaswidget.Canvas.region` takes."""
         return self.frame(frame) == checked_label(label)
 
     def used(self, frame: int | None = None) -> list[int]:
@@ -216,7 +216,7 @@ class Painting:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write PNGs with indexed colours, whose pixels are the labels: one file, or for a video a folder of them.
 
-        :func:`canvaswidget.media.read_masks` reads them, as do the tools that read the masks of DAVIS.
+        `canvaswidget.media.read_masks` reads them, as do the tools that read the masks of DAVIS.
         """
         self.end()
         path = Path(path)

@@ -104,10 +104,10 @@ def report(
         What motion and objects over time are about: by default up to four that follow `frame`. With fewer than two
         both are left out.
     masks, names : optional
-        Of objects and their names, as :func:`canvaswidget.analysis.objects` takes them; without masks what is about
+        Of objects and their names, as `canvaswidget.analysis.objects` takes them; without masks what is about
         objects is left out.
     flow : (t, height, width, 2), optional
-        As :func:`canvaswidget.analysis.motion` takes it; computed where it is needed and not given.
+        As `canvaswidget.analysis.motion` takes it; computed where it is needed and not given.
     clusters : int
         Groups of neurons that look alike.
     seed : int

@@ -224,7 +224,7 @@ def cluster(
     progress : callable, optional
         ``progress(done, total)`` is called between chunks and between steps of k-means; it may raise to stop.
     kind : {"pooled", "colours", "gabor"}
-        Of the vectors; see :func:`canvaswidget.analysis.vectors`.
+        Of the vectors; see `canvaswidget.analysis.vectors`.
     within : {"vectors", "pca", "tsne", "umap"}
         Where k-means looks: at the vectors, or, as the published code does, at their places in a plane, where
         distances say less. UMAP needs the package `umap-learn`.

@@ -157,9 +157,9 @@ def deletion(
         Of the random orders.
     granularity : {"unit", "kernel"}, optional
     fill : {"zero", "mean"}
-        What stands in the place of what is deleted, as in :meth:`Canvas.without`.
+        What stands in the place of what is deleted, as in `Canvas.without`.
     progress : bool or callable
-        As in :func:`faithfulness`.
+        As in `faithfulness`.
     """
     found, frame = find(canvas, layer, frame)
     if points < 1:

@@ -166,7 +166,7 @@ def distribution(
         Between 0 and 1: the part of the total that the smallest contributions make together, and that is left out.
     granularity : {"unit", "kernel"}, optional
     progress : bool or callable
-        As in :meth:`Canvas.iter`; it starts again with each sweep.
+        As in `Canvas.iter`; it starts again with each sweep.
 
     Raises
     ------

@@ -217,7 +217,7 @@ def faithfulness(
         Part of those neurons that are in each set.
     granularity : {"unit", "kernel"}, optional
     fill : {"zero", "mean"}
-        What stands in the place of what is taken out, as in :meth:`Canvas.without`.
+        What stands in the place of what is taken out, as in `Canvas.without`.
     seed : int
     progress : bool or callable
         A bar, or ``progress(done, planned)``; an exception raised there ends the work and leaves nothing behind.

@@ -109,7 +109,7 @@ def intensity(
     frame : int
     granularity : {"unit", "kernel"}, optional
     progress : bool or callable
-        As in :meth:`Canvas.iter`.
+        As in `Canvas.iter`.
     """
     found, frame = find(canvas, layer, frame)
     summary = canvas.summary(found, frame, granularity=granularity, progress=progress)

@@ -81,7 +81,7 @@ def match(one: Vectors, other: Vectors, most: int = MOST, seed: int = 0) -> Matc
     ----------
     one, other : Vectors
         Of the same kind and length: of two layers, of two seeds or of two models. Means over regions compare only if
-        the regions are the same: give :func:`canvaswidget.analysis.vectors` the same `masks`.
+        the regions are the same: give `canvaswidget.analysis.vectors` the same `masks`.
     most : int
         The living neurons that contribute most take part, so many of each side.
     seed : int

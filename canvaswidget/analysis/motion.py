@@ -160,7 +160,7 @@ def motion(
         INR has them, else from those it renders.
     granularity : {"unit", "kernel"}, optional
     progress : bool or callable
-        As in :meth:`Canvas.iter`; it starts again with each few frames.
+        As in `Canvas.iter`; it starts again with each few frames.
     """
     found, _ = find(canvas, layer, 0)
     chosen = [

@@ -161,13 +161,13 @@ def objects(
     canvas : Canvas
     layer : str, int or Layer
     masks : array
-        As :func:`canvaswidget.analysis.partitions.instances` takes them: labels or booleans, of one frame or of all.
+        As `canvaswidget.analysis.partitions.instances` takes them: labels or booleans, of one frame or of all.
     frame : int
     names : sequence of str, optional
         Of the instances, in the order of their labels, without the rest.
     granularity : {"unit", "kernel"}, optional
     progress : bool or callable
-        As in :meth:`Canvas.iter`.
+        As in `Canvas.iter`.
     """
     found, frame = find(canvas, layer, frame)
     divided, labels = instances(masks, canvas.inr.size, frame, canvas.inr.n_frames)
@@ -199,7 +199,7 @@ def objects_over_time(
     granularity: str | None = None,
     progress: Progress = False,
 ) -> ObjectsOverTime:
-    """Measure the same on several frames (all, by default), one sweep each; see :func:`objects`."""
+    """Measure the same on several frames (all, by default), one sweep each; see `objects`."""
     chosen = range(canvas.inr.n_frames) if frames is None else frames
     each = [
         objects(canvas, layer, masks, frame, names, granularity=granularity, progress=progress)

@@ -136,7 +136,7 @@ def prune(
         What the contributions are summed over: up to four, evenly spread, by default.
     granularity : {"unit", "kernel"}
     progress : bool or callable
-        As in :func:`faithfulness`.
+        As in `faithfulness`.
 
     Returns
     -------
@@ -190,7 +190,7 @@ def pruning(
         Its model; its rule does not matter.
     shares : sequence of float
     layers, frames, granularity, progress
-        As in :func:`prune`.
+        As in `prune`.
     rules : sequence of str, optional
         Those of ``xinc``, ``gated`` and ``ablation`` that are defined on the model, by default.
     against : {"model", "truth"}

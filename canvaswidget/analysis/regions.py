@@ -145,17 +145,17 @@ def regions(
         edges are those of the model's own frame. Masks of your own are booleans ``(r, height, width)`` or integer
         labels ``(height, width)``, each label a region.
     masks : array, optional
-        Of the instances, as :func:`canvaswidget.analysis.partitions.instances` takes them.
+        Of the instances, as `canvaswidget.analysis.partitions.instances` takes them.
     cells : (rows, columns)
         Of the grid.
     k, seed : int
         Regions of `colours` and `gabor`, and their random start.
     as_released : bool
         What the published notebooks computed: combs for a grid, six Gabor kernels in bytes, objects for the rest
-        (see :mod:`canvaswidget.analysis.partitions`), and absolute departures for all kinds but the grid.
+        (see `canvaswidget.analysis.partitions`), and absolute departures for all kinds but the grid.
     granularity : {"unit", "kernel"}, optional
     progress : bool or callable
-        As in :meth:`Canvas.iter`.
+        As in `Canvas.iter`.
     """
     found, frame = find(canvas, layer, frame)
     divided = divide(canvas, frame, by, masks, cells, k, seed, as_released)
@@ -192,7 +192,7 @@ def divide(
     seed: int,
     as_released: bool,
 ) -> dict[str, Masks]:
-    """The masks of each kind; see :func:`regions`."""
+    """The masks of each kind; see `regions`."""
     size = canvas.inr.size
     if isinstance(by, Mapping):
         return {name: _own(name, given, size) for name, given in by.items()}

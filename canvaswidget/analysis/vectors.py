@@ -101,7 +101,7 @@ def vectors(
         Number of regions, and their random start.
     granularity : {"unit", "kernel"}, optional
     progress : bool or callable
-        As in :meth:`Canvas.iter`; a callable may raise to stop.
+        As in `Canvas.iter`; a callable may raise to stop.
     """
     found, frame = find(canvas, layer, frame)
     if kind not in KINDS:
@@ -123,13 +123,13 @@ def vectors(
 
 
 class PooledMaps:
-    """Every neuron's scaled absolute map, averaged to a grid: a collector of :func:`sweep`.
+    """Every neuron's scaled absolute map, averaged to a grid: a collector of `sweep`.
 
     Attributes
     ----------
     features : (n, rows, columns)
     alive, strength : (n,)
-        As in :class:`Vectors`.
+        As in `Vectors`.
     """
 
     def __init__(self, size: tuple[int, int], shape: tuple[int, ...]) -> None:

@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent
 def video() -> INR:
     """Load the demo's video, a NeRV: a pavilion above a lake and two dahlias in the wind.
 
-    Its truth are the frames of :func:`clip`, which also has their optical flow and object masks.
+    Its truth are the frames of `clip`, which also has their optical flow and object masks.
     """
     frames = pictures()
     model = load_model(FOLDER / "video.safetensors")

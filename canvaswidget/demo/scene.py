@@ -97,7 +97,7 @@ class Layer:
 
 @lru_cache(maxsize=1)
 def pictures() -> npt.NDArray[np.float32]:
-    """Make the frames alone, in half the time of :func:`clip`."""
+    """Make the frames alone, in half the time of `clip`."""
     frames = np.stack([_picture(_scene(), frame) for frame in range(N_FRAMES)])
     frames.flags.writeable = False
     return frames

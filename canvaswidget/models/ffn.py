@@ -50,7 +50,7 @@ class FFN(nn.Module):
     scale : float
         Standard deviation of the random frequencies.
     coordinates : {"each", "longest"}
-        How pixels become coordinates; see :func:`~canvaswidget.models.coordinates.coordinate_grid`.
+        How pixels become coordinates; see `canvaswidget.models.coordinates.coordinate_grid`.
     size : (height, width), optional
         The size of the image it encodes, where it is known.
     """

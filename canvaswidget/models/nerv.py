@@ -202,7 +202,7 @@ class HNeRVDecoder(_Decoder):
     in_channels : int
         Channels of an embedding.
     fc_dim, ks, dec_strds, reduce, lower_width, act, out_bias
-        As in :class:`NeRV`; ``ks`` and ``dec_strds`` default to those of the paper at 640x1280.
+        As in `NeRV`; ``ks`` and ``dec_strds`` default to those of the paper at 640x1280.
     """
 
     def __init__(

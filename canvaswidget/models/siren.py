@@ -39,7 +39,7 @@ class SIREN(nn.Module):
     first_omega_0, hidden_omega_0 : float
         Frequency of the first and of the other sine layers.
     coordinates : {"each", "longest"}
-        How pixels become coordinates; see :func:`~canvaswidget.models.coordinates.coordinate_grid`.
+        How pixels become coordinates; see `canvaswidget.models.coordinates.coordinate_grid`.
     size : (height, width), optional
         The size of the image it encodes, where it is known.
     """

@@ -64,7 +64,7 @@ def load_model(path: str | Path, **config: Any) -> nn.Module:
     Parameters
     ----------
     path : str or Path
-        See :func:`load_weights`.
+        See `load_weights`.
     **config
         Arguments of the model's class. They override the configuration stored in the file and are needed where
         the file has none and the shapes do not tell it (NeRV, HNeRV).
@@ -100,7 +100,7 @@ def load_model(path: str | Path, **config: Any) -> nn.Module:
 
 
 def save_model(model: nn.Module, path: str | Path) -> Path:
-    """Write a reference INR with its configuration as safetensors, readable by :func:`load_model`."""
+    """Write a reference INR with its configuration as safetensors, readable by `load_model`."""
     family = next((name for name, kind in FAMILIES.items() if isinstance(model, kind)), None)
     if family is None:
         raise TypeError(

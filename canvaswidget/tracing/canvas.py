@@ -48,7 +48,7 @@ _RGB = ("sum", "abs", "each")
 class Canvas:
     """All contribution maps of all layers: a neurons x pixels matrix that is never held in memory whole.
 
-    Made by :func:`trace`. Layers are given by name, by a unique part of it, or by index; a neuron is a unit ``i`` or
+    Made by `trace`. Layers are given by name, by a unique part of it, or by index; a neuron is a unit ``i`` or
     a kernel ``(i, o)``. `granularity` says which neurons an answer is about: ``"unit"``, ``"kernel"``, or ``None``
     for XINC's: kernels for convolutions, units for linear layers. `rgb` says what becomes of the output's colours:
     ``"sum"`` adds them with their sign, ``"abs"`` adds their magnitudes, ``"each"`` keeps a trailing axis of 3.
@@ -83,7 +83,7 @@ class Canvas:
         self._ablations: dict[str, Canvas] = {}
 
     def under(self, rule: str, **options: Any) -> Canvas:
-        """The same model under another rule, not captured again; see :func:`trace` for the options.
+        """The same model under another rule, not captured again; see `trace` for the options.
 
         Raises
         ------
@@ -180,7 +180,7 @@ class Canvas:
         rgb: str = "sum",
         progress: Progress = False,
     ) -> Iterator[tuple[IntArray, Reduced]]:
-        """Like :meth:`iter`, with each chunk of maps made into something smaller where it was computed.
+        """Like `iter`, with each chunk of maps made into something smaller where it was computed.
 
         Parameters
         ----------
@@ -346,7 +346,7 @@ class Canvas:
         """What of the image does not come from a layer's neurons, ``(height, width, 3)``.
 
         The bias path, what ``act(0)`` adds, and what passes beside the layer. Under the rule `gated` it and the layer's
-        maps (``rgb="each"``) add up to :meth:`frame`.
+        maps (``rgb="each"``) add up to `frame`.
 
         Raises
         ------

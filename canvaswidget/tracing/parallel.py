@@ -41,7 +41,7 @@ def in_order(
 
 
 def alone(function: Callable[[], Result], device: torch.device) -> Result:
-    """``function()``, computed like a part of :func:`in_order`."""
+    """``function()``, computed like a part of `in_order`."""
     return next(in_order(lambda _: function(), (None,), device))
 
 

@@ -29,7 +29,7 @@ def trace(
     Parameters
     ----------
     model : INR or reference model
-        See :func:`canvaswidget.as_inr`. The module is neither changed nor moved.
+        See `canvaswidget.as_inr`. The module is neither changed nor moved.
     rule : {"xinc", "gated", "ablation"}, optional
         How a contribution is defined. By default ``"xinc"`` where it is defined on more than half of the layers, else
         ``"gated"``, which is defined on any model; ``canvas.why`` says which and why.
@@ -39,7 +39,7 @@ def trace(
         Working memory that a sweep over a layer may use.
     bias : {"split", "separate", "drop"}, optional
         Whether every neuron takes an equal share of its layer's bias along, ``b / n_in``, as in the released code of
-        XINC (default under `xinc`); or the bias stays out of the maps and is among :meth:`Canvas.rest` (default under
+        XINC (default under `xinc`); or the bias stays out of the maps and is among `Canvas.rest` (default under
         `gated` and `ablation`); or it is in neither.
     border : {"released", "valid"}, optional
         Of the mean filter of `xinc`: zeros beyond the border are counted, which darkens it, as in the released code

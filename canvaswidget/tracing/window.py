@@ -49,7 +49,7 @@ class Window:
         return Window(y, x, (self.size[0] * factor, self.size[1] * factor))
 
     def missing(self, reach: tuple[int, int]) -> tuple[int, int, int, int]:
-        """How far :meth:`grown` fell short on the left, right, top and bottom: the zero padding there."""
+        """How far `grown` fell short on the left, right, top and bottom: the zero padding there."""
         grown = self.grown(reach)
         left, right = grown.x[0] - self.x[0] + reach[1], self.x[1] + reach[1] - grown.x[1]
         top, bottom = grown.y[0] - self.y[0] + reach[0], self.y[1] + reach[0] - grown.y[1]

@@ -33,9 +33,9 @@ class MaskPainter(ipywidgets.VBox):
     ----------
     frame : array, INR, model that is one, Canvas or CanvasWidget
         ``(height, width[, 3])`` or ``(n_frames, height, width, 3)`` in [0, 1]. Of an INR the truth is shown, if it
-        has one, else what it renders. A `CanvasWidget` is also linked; see :meth:`link`.
+        has one, else what it renders. A `CanvasWidget` is also linked; see `link`.
     masks : array or path, optional
-        Labels to begin with; see `masks` and :meth:`load`.
+        Labels to begin with; see `masks` and `load`.
     names : sequence of str, optional
         Of objects 1, 2, ...
 
@@ -43,7 +43,7 @@ class MaskPainter(ipywidgets.VBox):
     ----------
     masks : (n_frames, height, width) array of int
         Which object each pixel of each frame shows, 0 for none; what the findings about objects take, such as
-        :func:`canvaswidget.analysis.objects`. A copy; set it to replace all.
+        `canvaswidget.analysis.objects`. A copy; set it to replace all.
     time : int
         The frame that is shown.
     label : int
@@ -115,7 +115,7 @@ class MaskPainter(ipywidgets.VBox):
     def mask(self, label: int | str | None = None, time: int | None = None) -> Mask:
         """``(height, width)``, true where an object is; by default the one being painted, on the frame shown.
 
-        What :meth:`canvaswidget.Canvas.region` and the widget's `region` take.
+        What `canvaswidget.Canvas.region` and the widget's `region` take.
         """
         number = self.label if label is None else self._number(label)
         return self._painting.mask(number, self.time if time is None else time)

@@ -40,7 +40,7 @@ class Region:
 
     @property
     def mask(self) -> Mask:
-        """``(height, width)``, true inside; what :meth:`canvaswidget.Canvas.region` takes."""
+        """``(height, width)``, true inside; what `canvaswidget.Canvas.region` takes."""
         if self.points:
             return polygon2mask(self.size, np.array(self.points) - 0.5)
         flat = np.zeros(self.size[0] * self.size[1], bool)

@@ -41,7 +41,7 @@ class CanvasWidget(anywidget.AnyWidget):
     Parameters
     ----------
     model : INR, Canvas or reference model
-        See :func:`canvaswidget.as_inr` for what a model alone must be.
+        See `canvaswidget.as_inr` for what a model alone must be.
     rule : str, optional
         How a contribution is defined; the first of the rules that is defined on the model by default.
     device : str
@@ -83,7 +83,7 @@ class CanvasWidget(anywidget.AnyWidget):
         make nine tenths of it, by pixel; its contribution less the brightness, each scaled to 0 to 1; how much its
         neurons' magnitudes differ from the previous frame's (the next one's at frame 0).
     palette : str
-        Of magnitudes; see :func:`canvaswidget.figures.palettes`.
+        Of magnitudes; see `canvaswidget.figures.palettes`.
     opacity, contrast : float
     sort : {"pixel", "region", "total", "change", "index"}
         Order of the neurons: by contribution to the pixel, to the region, by total, by how much their magnitudes

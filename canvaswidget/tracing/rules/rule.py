@@ -34,7 +34,7 @@ class Rule(Protocol):
     takes_a_pass : bool
         Whether a map costs about a pass of the model.
     pulls : bool
-        Whether it is a :class:`DividingRule`; else columns are read off the maps.
+        Whether it is a `DividingRule`; else columns are read off the maps.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Rule(Protocol):
         ...
 
     def state(self, values: dict[fx.Node, torch.Tensor]) -> Any:
-        """A :class:`State` from the values of `needed`."""
+        """A `State` from the values of `needed`."""
         ...
 
     def values_per_map(self, window: Window) -> int:
