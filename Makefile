@@ -16,7 +16,7 @@ TOOL_PATHS := canvaswidget tests tools benchmarks notebooks hatch_build.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test test-js test-python lint lint-js lint-python format benchmarks screenshots clean
+.PHONY: help setup demo test test-js test-python lint lint-js lint-python format docs dist benchmarks screenshots clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -35,7 +35,7 @@ $(BUNDLE): $(JS_SOURCES) | $(STAMP)
 demo: setup  ## open the quick start in JupyterLab with every cell run (PORT=8888, BROWSER=none)
 	@BROWSER='$(BROWSER)' $(PY) -m tools.demo $(if $(PORT),--port $(PORT))
 
-test: lint test-js test-python  ## everything that CI checks
+test: lint docs test-js test-python  ## everything that CI checks
 
 test-js: setup
 	@$(NPM) run --silent test
@@ -58,6 +58,13 @@ format: setup  ## format the Python sources
 	@$(PY) -m ruff check --fix-only --quiet $(wildcard $(TOOL_PATHS))
 	@$(PY) -m ruff format $(wildcard $(TOOL_PATHS))
 
+docs: setup  ## the documents, into site/; a broken link is an error
+	@NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(PY) -m mkdocs build --quiet --strict
+
+dist: setup  ## build the source distribution and the wheel, and check them
+	@rm -rf dist && $(PY) -m build -o dist . > build.log || (cat build.log; exit 1)
+	@rm -f build.log && $(PY) -m twine check --strict dist/*
+
 benchmarks: setup  ## print the benchmark tables
 	@$(PY) benchmarks/run.py
 	@$(PY) benchmarks/rules.py
@@ -68,6 +75,6 @@ screenshots: setup  ## make the pictures of the README from the real thing
 	@$(PY) -m tools.screenshots
 
 clean:  ## remove everything that is built, but not .venv
-	rm -rf build dist test-results js/node_modules canvaswidget/widget/static
+	rm -rf build dist site test-results js/node_modules canvaswidget/widget/static
 	rm -rf .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -not -path './$(VENV)/*' -not -path './js/*' -prune -exec rm -rf {} +

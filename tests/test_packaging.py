@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import tarfile
+import venv
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+import canvaswidget
 import hatch_build
 from tests.conftest import ROOT
 
@@ -132,6 +136,40 @@ class TestDistribution:
         )
         said = run(sys.executable, "-c", code, cwd=tmp_path)
         assert str(target) in said
+
+    @pytest.mark.slow
+    @pytest.mark.timeout(900)
+    def test_alone_in_a_fresh_environment_it_runs_the_quick_start(self, wheel: Path, tmp_path: Path) -> None:
+        """What it needs and does not ask for would be missing there."""
+        venv.create(tmp_path / "venv", with_pip=True)
+        python = str(tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python")
+        pip = [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+        run(*pip, "-c", str(ROOT / "constraints.txt"), str(wheel), cwd=tmp_path)
+        notebook = json.loads((ROOT / "notebooks" / "quickstart.ipynb").read_text(encoding="utf-8"))
+        cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+        (tmp_path / "cells.json").write_text(json.dumps(cells), encoding="utf-8")
+        code = (
+            "import json\n"
+            "from IPython.core.interactiveshell import InteractiveShell\n"
+            "shell = InteractiveShell.instance()\n"
+            "for cell in json.load(open('cells.json', encoding='utf-8')):\n"
+            "    shell.run_cell(cell, store_history=True).raise_error()\n"
+            "print('from', shell.user_ns['cw'].__file__)\n"
+        )
+        said = run(python, "-c", code, cwd=tmp_path)
+        assert str(tmp_path / "venv") in said.rsplit("from ", 1)[-1]
+
+
+class TestVersion:
+    def test_one_place_has_it(self) -> None:
+        for path, said in (("pyproject.toml", "\nversion ="), ("js/package.json", '"version"')):
+            assert said not in (ROOT / path).read_text(encoding="utf-8"), path
+        assert metadata.version("canvaswidget") == canvaswidget.__version__
+
+    def test_the_changelog_begins_with_it(self) -> None:
+        changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+        first = next(line for line in changes.splitlines() if line.startswith("## "))
+        assert first.removeprefix("## ").split(",")[0] == canvaswidget.__version__
 
 
 class TestBuildHook:

@@ -2,6 +2,8 @@
 
 Each result prints well and draws itself.
 
+Examples
+--------
 >>> import canvaswidget as cw
 >>> canvas = cw.trace(cw.demo.video())  # doctest: +SKIP
 >>> cw.analysis.distribution(canvas, "decoder.2", frame=8).plot()  # doctest: +SKIP

@@ -1,0 +1,32 @@
+"""The documents: every piece of Python in them runs, from the top of its page to the end."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def pieces(page: Path) -> list[str]:
+    return PYTHON.findall(page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if pieces(page)], ids=lambda page: page.stem)
+def test_what_a_page_says_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"__name__": "__main__"}
+    for number, code in enumerate(pieces(page), 1):
+        exec(compile(code, f"{page.name}, piece {number}", "exec"), names)
+    w = names.get("w")
+    if w is not None:
+        w.close()  # type: ignore[attr-defined]
+
+
+def test_pages_are_found() -> None:
+    assert sum(len(pieces(page)) for page in PAGES) > 10
