@@ -11,6 +11,7 @@ from canvaswidget import analysis, demo, media, models
 from canvaswidget.analysis.pruning import prune
 from canvaswidget.fit import fit
 from canvaswidget.inr import INR, as_inr
+from canvaswidget.load import load
 from canvaswidget.report import Report, report
 from canvaswidget.tracing import Canvas, CaptureError, Layer, UntraceableError, trace
 from canvaswidget.vector_math import settle
@@ -31,6 +32,7 @@ __all__ = [
     "as_inr",
     "demo",
     "fit",
+    "load",
     "media",
     "models",
     "prune",

@@ -176,6 +176,7 @@ class WrappedTask(FrameTask):
 
     def inr(self) -> INR:
         self.source.truth = self.clip.frames
+        self.source.origin = ""  # other weights
         return self.source
 
 

@@ -38,6 +38,11 @@ class INR:
         The signal itself, ``(n_frames, height, width, 3)`` or ``(height, width, 3)``, in [0, 1].
     name : str, optional
         For titles. The module's class by default.
+
+    Attributes
+    ----------
+    origin : str
+        Python that makes this INR again, given ``import canvaswidget as cw``; "" where that is not known.
     """
 
     def __init__(
@@ -61,6 +66,7 @@ class INR:
         self.output = output
         self.truth = None if truth is None else _checked_truth(truth, self.n_frames, self.size)
         self.name = name or type(module).__name__
+        self.origin = ""
 
     # --- ways to make one -------------------------------------------------------------------------------------
 

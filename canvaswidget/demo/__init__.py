@@ -21,11 +21,15 @@ def video() -> INR:
     """
     frames = pictures()
     model = load_model(FOLDER / "video.safetensors")
-    return INR.from_frames(model, len(frames), SIZE, truth=frames, name="demo video")
+    inr = INR.from_frames(model, len(frames), SIZE, truth=frames, name="demo video")
+    inr.origin = "cw.demo.video()"
+    return inr
 
 
 def image() -> INR:
     """Load the demo's image, an FFN: Chelsea the cat."""
     shown = portrait()
     model = load_model(FOLDER / "image.safetensors")
-    return INR.from_coords(model, shown.size, truth=shown.frames, name="demo image")
+    inr = INR.from_coords(model, shown.size, truth=shown.frames, name="demo image")
+    inr.origin = "cw.demo.image()"
+    return inr

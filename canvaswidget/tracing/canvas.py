@@ -32,7 +32,7 @@ from canvaswidget.tracing.parallel import alone, in_order
 from canvaswidget.tracing.progress import Progress, reported
 from canvaswidget.tracing.reduce import Summary, Totals, summarise
 from canvaswidget.tracing.results import Checks, Coverage, Estimate, Neuron, Op, Ranked, Ranking
-from canvaswidget.tracing.rules import DividingRule, Rule, make_rule
+from canvaswidget.tracing.rules import DividingRule, Rule, make_rule, options_of
 from canvaswidget.tracing.rules.ablation import Ablation
 from canvaswidget.tracing.surgery import weight_without
 from canvaswidget.tracing.window import Window
@@ -59,6 +59,8 @@ class Canvas:
     rule : str
     why : str
         Why this rule, where it was not asked for by name.
+    options : dict
+        Of the rule, those that are not its defaults.
     device : torch.device
     layers : Layers
         Every weighted layer of the model.
@@ -69,6 +71,7 @@ class Canvas:
     def __init__(self, capture: Capture, rule: Rule, memory: int, why: str = "") -> None:
         self.inr = capture.inr
         self.rule = rule.name
+        self.options = options_of(rule)
         self.why = why
         self.device = capture.device
         self.memory = memory

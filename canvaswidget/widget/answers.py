@@ -30,6 +30,7 @@ from canvaswidget.widget.messages import (
     PixelReply,
     PixelRequest,
     RankedNeuron,
+    RecipeReply,
     ScatterReply,
     ScatterRequest,
     Selection,
@@ -56,13 +57,15 @@ class Answers:
     KeyError.
     """
 
-    def __init__(self, arrays: Arrays) -> None:
+    def __init__(self, arrays: Arrays, recipe: Callable[[], str] = str) -> None:
         self.arrays = arrays
+        self._recipe_text = recipe
 
     def answer(self, body: Body, checkpoint: Progress) -> Answered:
         """The answer's header and its data, empty for some."""
         kinds: dict[str, Callable[[Any, Progress], Answered]] = {
             "palettes": self._palettes,
+            "recipe": self._recipe,
             "frame": self._frame,
             "map": self._map,
             "grid": self._grid,
@@ -82,6 +85,10 @@ class Answers:
             "diverging": list(found.diverging),
         }
         return answer, found.tables.tobytes()
+
+    def _recipe(self, body: Body, checkpoint: Progress) -> Answered:
+        answer: RecipeReply = {"kind": "recipe", "text": self._recipe_text()}
+        return answer, b""
 
     def _frame(self, body: FrameRequest, checkpoint: Progress) -> Answered:
         time = self._time(body["time"])

@@ -81,6 +81,10 @@ class PalettesRequest(TypedDict):
     kind: Literal["palettes"]
 
 
+class RecipeRequest(TypedDict):
+    kind: Literal["recipe"]
+
+
 class FrameRequest(TypedDict):
     kind: Literal["frame"]
     time: int
@@ -151,6 +155,7 @@ class ScatterRequest(TypedDict):
 
 Body = Union[
     PalettesRequest,
+    RecipeRequest,
     FrameRequest,
     MapRequest,
     GridRequest,
@@ -199,6 +204,13 @@ class PalettesReply(TypedDict):
     kind: Literal["palettes"]
     names: list[str]
     diverging: list[str]
+
+
+class RecipeReply(TypedDict):
+    """Python that makes the view again."""
+
+    kind: Literal["recipe"]
+    text: str
 
 
 class FrameReply(TypedDict):
@@ -342,6 +354,7 @@ class ScatterReply(TypedDict):
 
 Answer = Union[
     PalettesReply,
+    RecipeReply,
     FrameReply,
     MapReply,
     GridReply,

@@ -36,6 +36,7 @@ PADDED_BYTES = 66_000
 # How urgent: what the eye follows first. What needs a pass over a layer comes after all that does not.
 PRIORITIES = {
     "palettes": 0,
+    "recipe": 0,
     "frame": 1,
     "map": 2,
     "pixel": 3,
@@ -60,13 +61,20 @@ class Session:
         Bound of the answers that are kept.
     clock : callable, optional
         Seconds, for what is reported; replaced in tests.
+    recipe : callable, optional
+        What Python to type for the view.
     """
 
     def __init__(
-        self, canvas: Any, cache_bytes: int = CACHE_BYTES, clock: Callable[[], float] = time.perf_counter
+        self,
+        canvas: Any,
+        cache_bytes: int = CACHE_BYTES,
+        clock: Callable[[], float] = time.perf_counter,
+        recipe: Callable[[], str] = str,
     ) -> None:
         self._cache = ByteCache(cache_bytes)
-        self._answers: Answers | None = Answers(Arrays(canvas, self._cache))
+        self._recipe = recipe
+        self._answers: Answers | None = Answers(Arrays(canvas, self._cache), recipe)
         self._worker = Worker(clock)
         self._counts: Counter[str] = Counter()
         self._counting = threading.Lock()
@@ -202,7 +210,7 @@ class Session:
         if self._answers is None:
             return
         rules = {self.canvas.rule, canvas.rule}
-        self._answers = Answers(Arrays(canvas, self._cache))
+        self._answers = Answers(Arrays(canvas, self._cache), self._recipe)
         self._worker.cancel()
         self.call(lambda checkpoint: self._cache.drop(lambda key: key[0] in rules))
 

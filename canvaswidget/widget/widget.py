@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from copy import copy
 from importlib import resources
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import anywidget
 import traitlets
@@ -27,6 +27,7 @@ from canvaswidget.tracing.results import Ranked
 from canvaswidget.widget import traits, view
 from canvaswidget.widget.messages import FromKernel
 from canvaswidget.widget.picture import SavedPicture, Then
+from canvaswidget.widget.recipe import recipe
 from canvaswidget.widget.session import Session
 from canvaswidget.widget.snapshot import snapshot
 
@@ -160,9 +161,11 @@ class CanvasWidget(anywidget.AnyWidget):
         # Text, not paths: a path makes anywidget keep every widget alive for ever.
         self._esm, self._css = (_bundled(name) for name in ("widget.js", "widget.css"))
         canvas = _canvas_of(model, rule, device, memory, truth)
+        self._truth_given = truth is not None
         self.facts = traits.Facts.of(canvas)
         self._saved = SavedPicture(self._redraw)
-        self._session = Session(canvas)
+        this = weakref.ref(self)
+        self._session = Session(canvas, recipe=lambda: cast(CanvasWidget, this()).recipe())
         self._traced: Canvas | None = None
         try:
             opening = self._opening(state)
@@ -180,7 +183,7 @@ class CanvasWidget(anywidget.AnyWidget):
         layer = facts.layers.find(given.get("layer", _usual_layer(facts.layers)))
         centre = (facts.size[0] // 2, facts.size[1] // 2)
         state = {"layer": layer.name, "time": facts.n_frames // 2, "pixel": centre, **given}
-        if "neuron" not in given and given.get("cluster", -1) == -1:
+        if not {"neuron", "neurons"} & given.keys() and given.get("cluster", -1) == -1:
             time = view.checked_time(state["time"], facts.n_frames)
             pixel = centre if state["pixel"] is None else view.checked_pixel(state["pixel"], facts.size)
 
@@ -223,6 +226,30 @@ class CanvasWidget(anywidget.AnyWidget):
         """Write `figure` as PNG, PDF or SVG, as the name ends."""
         figures.check_path(path)
         figures.save(self.figure(width), path, dpi)
+
+    def recipe(self) -> str:
+        """Python that makes the current view again; the page's export menu copies it.
+
+        Demo models and those of :func:`canvaswidget.load` are named, as is what the rule was told; for any other the
+        recipe has a variable ``model``.
+
+        Examples
+        --------
+        >>> print(cw.CanvasWidget(cw.demo.image(), maps="signed").recipe())  # doctest: +SKIP
+        import canvaswidget as cw
+        <BLANKLINE>
+        w = cw.CanvasWidget(
+            cw.demo.image(),
+            rule='xinc',
+            layer='net.1',
+            neuron=40,
+            pixel=(64, 64),
+            maps='signed',
+        )
+        w
+        """
+        usual = {name: trait.default_value for name, trait in self.traits().items()}
+        return recipe(self.canvas, self._state(), usual, self._truth_given)
 
     def name_cluster(self, cluster: int, name: str) -> None:
         """Call a cluster of the current layer by a name, in every view; "" takes it away."""

@@ -217,6 +217,8 @@ export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer
         answer: { kind: "palettes", names: Object.keys(ANCHORS), diverging: ["RdBu_r"] },
         data: palettes(),
       };
+    case "recipe":
+      return { answer: { kind: "recipe", text: "w = cw.CanvasWidget(model)\n" }, data: new Uint8Array() };
     case "frame": {
       const base = { kind: "frame", time: body.time, source: body.source, height, width } as const;
       if (body.source === "error") {
@@ -396,6 +398,7 @@ export function fakeKernel(options: FakeOptions): ConstructorParameters<typeof F
     last = last.then(async () => {
       const cost = {
         palettes: 5,
+        recipe: 1,
         frame: 12,
         map: 40,
         grid: 90,

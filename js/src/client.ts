@@ -10,6 +10,7 @@ export type BodyOf<K extends Kind> = Extract<Body, { kind: K }>;
 export type AnswerOf<K extends Kind> = Extract<Answer, { kind: K }>;
 export type View =
   | "palettes"
+  | "recipe"
   | "frame"
   | "map"
   | "grid"

@@ -12,9 +12,9 @@ export type Embedding = "pca" | "tsne" | "umap";
 
 export type Act = "pixel" | "overlay" | "step";
 
-export type Body = PalettesRequest | FrameRequest | MapRequest | GridRequest | PixelRequest | CurveRequest | StripRequest | ClustersRequest | ScatterRequest;
+export type Body = PalettesRequest | RecipeRequest | FrameRequest | MapRequest | GridRequest | PixelRequest | CurveRequest | StripRequest | ClustersRequest | ScatterRequest;
 
-export type Answer = PalettesReply | FrameReply | MapReply | GridReply | PixelReply | CurveReply | StripReply | ClustersReply | ScatterReply;
+export type Answer = PalettesReply | RecipeReply | FrameReply | MapReply | GridReply | PixelReply | CurveReply | StripReply | ClustersReply | ScatterReply;
 
 export type FromPage = Request | Cancel | Painted;
 
@@ -65,6 +65,10 @@ export interface Selection {
 
 export interface PalettesRequest {
   kind: "palettes";
+}
+
+export interface RecipeRequest {
+  kind: "recipe";
 }
 
 export interface FrameRequest {
@@ -155,6 +159,11 @@ export interface PalettesReply {
   kind: "palettes";
   names: string[];
   diverging: string[];
+}
+
+export interface RecipeReply {
+  kind: "recipe";
+  text: string;
 }
 
 export interface FrameReply {

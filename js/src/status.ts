@@ -4,6 +4,7 @@ import { type Activity, GONE } from "./client";
 import { attribute, h, type View, write } from "./dom";
 import { type ExportPlan, exportPng } from "./export";
 import { count, seconds } from "./format";
+import { createRecipeButton } from "./recipe";
 import { neuronLabel, selectionLabel } from "./selection";
 import { ready } from "./store";
 
@@ -98,6 +99,7 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
   );
   fallback.append(
     png,
+    createRecipeButton({ ...view, say }, () => (menu.open = false)),
     h(
       "p",
       { class: "cw-muted" },

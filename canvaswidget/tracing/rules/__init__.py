@@ -13,7 +13,7 @@ from canvaswidget.tracing.rules.xinc import Xinc
 
 RULES: dict[str, Any] = {"xinc": Xinc, "gated": Gated, "ablation": Ablation}
 
-__all__ = ["RULES", "DividingRule", "Rule", "State", "make_rule"]
+__all__ = ["RULES", "DividingRule", "Rule", "State", "make_rule", "options_of"]
 
 
 @overload
@@ -39,3 +39,10 @@ def make_rule(capture: Capture | None, name: str, options: dict[str, str]) -> Ru
                 f"{option}={value!r}: rule {name!r} has no such option; it has {', '.join(accepted)}"
             )
     return None if capture is None else cast(Rule, RULES[name](capture, **options))
+
+
+def options_of(rule: Rule) -> dict[str, str]:
+    """The options of a rule that are not what it takes by default."""
+    given = list(inspect.signature(RULES[rule.name]).parameters.values())[1:]
+    values = {option.name: getattr(rule, option.name) for option in given}
+    return {option.name: values[option.name] for option in given if values[option.name] != option.default}

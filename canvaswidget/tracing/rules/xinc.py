@@ -74,7 +74,7 @@ class Xinc:
         checked(self.name, "bias", bias, BIASES)
         checked(self.name, "border", border, ("released", "valid"))
         chain = read_chain(capture)
-        self.bias = bias
+        self.bias, self.border = bias, border
         self._chain = chain
         self._names = {node: name for name, node in capture.nodes.items()}
         self.layers: tuple[Layer, ...] = tuple(block.layer for block in chain.blocks)

@@ -1,0 +1,95 @@
+"""Python that makes a view again."""
+
+from __future__ import annotations
+
+import pprint
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from canvaswidget.tracing.canvas import Canvas
+from canvaswidget.widget.region import Region, checked_region
+
+WIDTH = 88
+MEMORY = 2**30  # what `CanvasWidget` takes where nobody says
+ALWAYS = ("layer", "time", "pixel")  # what they are otherwise is computed from the model
+
+
+def recipe(canvas: Canvas, view: Mapping[str, Any], usual: Mapping[str, Any], truth_given: bool) -> str:
+    """What to type for a view.
+
+    Parameters
+    ----------
+    canvas : Canvas
+    view, usual : dict
+        The traits by name, in the order they are set; and their defaults.
+    truth_given : bool
+        Whether the truth came to the widget and not with the model.
+    """
+    inr, lines = canvas.inr, ["import canvaswidget as cw", ""]
+    model = inr.origin or "model"
+    if not inr.origin:
+        kind = "an image" if inr.n_frames == 1 else f"{inr.n_frames} frames"
+        lines.append(f"# model: {inr.name}, {kind} of {inr.size[0]}x{inr.size[1]}. Make or load it here.")
+    options = {"rule": repr(canvas.rule)}
+    if canvas.memory != MEMORY:
+        options["memory"] = repr(canvas.memory)
+    if truth_given:
+        lines.append("# truth: what it should look like, frames in [0, 1]. Read them here.")
+        options["truth"] = "truth"
+    if canvas.options:  # those of a rule are the canvas's, not the widget's
+        options |= {name: repr(value) for name, value in canvas.options.items()}
+        lines.append(_call("canvas = cw.trace", model, options))
+        model, options = "canvas", {}
+    options |= {name: _code(value) for name, value in _telling(view, usual, inr.n_frames)}
+    lines += [_call("w = cw.CanvasWidget", model, options), "w"]
+    return "\n".join(lines) + "\n"
+
+
+def _telling(view: Mapping[str, Any], usual: Mapping[str, Any], n_frames: int) -> Iterable[tuple[str, Any]]:
+    """What must be said of a view."""
+    for name, value in view.items():
+        if name == "rule" or (name == "time" and n_frames == 1):
+            continue
+        if name == "neuron":  # one, or none where one would be chosen
+            wanted = len(view["neurons"]) < 2 and (value is not None or view["cluster"] < 0)
+        elif name == "neurons":
+            wanted = len(value) > 1
+        else:
+            wanted = name in ALWAYS or value != usual[name]
+        if wanted:
+            yield name, value
+
+
+def _code(value: Any) -> str:
+    """A value as a literal, on as many lines as it takes."""
+    return pprint.pformat(_plain(value), width=WIDTH - 8, compact=True, sort_dicts=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Region):
+        return _region(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_plain(part) for part in value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _region(region: Region) -> Any:
+    """In the shortest of the forms that `CanvasWidget.region` takes."""
+    if not region.points:
+        return dict(region.on_wire())
+    corners = _plain((region.points[0], region.points[2]))
+    return corners if checked_region(corners, region.size) == region else _plain(region.points)
+
+
+def _call(function: str, model: str, options: Mapping[str, str]) -> str:
+    """A call on one line, or with an argument a line."""
+    arguments = [model, *(f"{name}={code}" for name, code in options.items())]
+    line = f"{function}({', '.join(arguments)})"
+    if len(line) <= WIDTH and "\n" not in line:
+        return line
+    lines = [f"{function}(", f"    {model},"]
+    for name, code in options.items():
+        lines.append(f"    {name}={code},".replace("\n", "\n" + " " * (4 + len(f"{name}="))))
+    return "\n".join([*lines, ")"])
