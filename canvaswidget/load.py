@@ -23,16 +23,16 @@ def load(
     Parameters
     ----------
     path : str or Path
-        Weights of an FFN, a SIREN or a NeRV; see :func:`canvaswidget.models.load_model`.
+        Weights of an FFN, a SIREN or a NeRV; see `canvaswidget.models.load_model`.
     truth : path, array or Clip, optional
-        The signal itself, resized to what the model makes; see :func:`canvaswidget.media.read`.
+        The signal itself, resized to what the model makes; see `canvaswidget.media.read`.
     n_frames, size
         The signal's extent, where neither the file nor `truth` tells it.
 
     Returns
     -------
     INR
-        Its `origin` says where it came from, so that :meth:`canvaswidget.CanvasWidget.recipe` can.
+        Its `origin` says where it came from, so that `canvaswidget.CanvasWidget.recipe` can.
 
     Examples
     --------

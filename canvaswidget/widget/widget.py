@@ -230,7 +230,7 @@ class CanvasWidget(anywidget.AnyWidget):
     def recipe(self) -> str:
         """Python that makes the current view again; the page's export menu copies it.
 
-        Demo models and those of :func:`canvaswidget.load` are named, as is what the rule was told; for any other the
+        Demo models and those of `canvaswidget.load` are named, as is what the rule was told; for any other the
         recipe has a variable ``model``.
 
         Examples
