@@ -13,6 +13,11 @@ from nbclient import NotebookClient
 from tests.conftest import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+FINDINGS = [
+    path
+    for path in NOTEBOOKS
+    if path.stem in ("distributed", "what_neurons_care_about", "motion", "alike", "space")
+]
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -23,6 +28,12 @@ def run(path: Path, folder: Path) -> list[dict[str, Any]]:
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     assert [output for output in outputs if output.get("name") == "stderr"] == []
     return [output.data for output in outputs if "data" in output]
+
+
+def use_reference(monkeypatch: pytest.MonkeyPatch, reference: Path) -> None:
+    monkeypatch.setenv("CANVASWIDGET_MODEL", str(reference / "nerv_bunny.safetensors"))
+    monkeypatch.setenv("CANVASWIDGET_CLIP", str(reference / "bunny.mp4"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
 def check_quickstart(shown: list[dict[str, Any]]) -> None:
@@ -58,12 +69,20 @@ def test_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("path", FINDINGS, ids=lambda path: path.stem)
+def test_findings_run_on_a_real_model(
+    path: Path, tmp_path: Path, reference: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_reference(monkeypatch, reference)
+    shown = run(path, tmp_path)
+    assert any("image/png" in data for data in shown)
+
+
+@pytest.mark.slow
 def test_quickstart_runs_on_a_real_model(
     tmp_path: Path, reference: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CANVASWIDGET_MODEL", str(reference / "nerv_bunny.safetensors"))
-    monkeypatch.setenv("CANVASWIDGET_CLIP", str(reference / "bunny.mp4"))
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    use_reference(monkeypatch, reference)
     shown = run(ROOT / "notebooks" / "quickstart.ipynb", tmp_path)
     check_quickstart(shown)
     first = next(data for data in shown if WIDGET in data)
