@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import collections
-import itertools
 import threading
-import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeVar, cast, overload
 
 import numpy as np
@@ -14,28 +12,24 @@ import numpy.typing as npt
 import torch
 
 from canvaswidget.inr import checked_index
-from canvaswidget.tracing import budget
 from canvaswidget.tracing.capture import Capture, op_name
 from canvaswidget.tracing.checks import check
 from canvaswidget.tracing.errors import UntraceableError
-from canvaswidget.tracing.frames import Frame, Frames
 from canvaswidget.tracing.layers import Layer, Layers
+from canvaswidget.tracing.matrix import Matrix, as_numpy
 from canvaswidget.tracing.neurons import (
     Neurons,
     at_granularity,
-    chunks,
     count_neurons,
     parse_neuron,
     parse_neurons,
 )
-from canvaswidget.tracing.parallel import alone, in_order
 from canvaswidget.tracing.progress import Progress, reported
 from canvaswidget.tracing.reduce import Summary, Totals, summarise
 from canvaswidget.tracing.results import Checks, Coverage, Estimate, Neuron, Op, Ranked, Ranking
 from canvaswidget.tracing.rules import DividingRule, Rule, make_rule, options_of
 from canvaswidget.tracing.rules.ablation import Ablation
 from canvaswidget.tracing.surgery import weight_without
-from canvaswidget.tracing.window import Window
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -77,11 +71,11 @@ class Canvas:
         self.memory = memory
         self._capture = capture
         self._rule = rule
+        self._matrix = Matrix(capture, rule, memory)
         self.layers: Layers = capture.layers
         self.traced_layers = Layers(rule.layers)
         # A notebook's cell and a widget's worker may ask at the same time.
         self._lock = threading.RLock()
-        self._frames = Frames(capture, rule, memory // 4)
         self._summaries: collections.OrderedDict[tuple[Any, ...], Summary] = collections.OrderedDict()
         self._ablations: dict[str, Canvas] = {}
 
@@ -99,7 +93,7 @@ class Canvas:
 
     def frame(self, frame: int = 0) -> FloatArray:
         """The model's raw output ``(height, width, 3)``, before clipping."""
-        return _numpy(self._frame(frame).image.permute(1, 2, 0))
+        return as_numpy(self._matrix.frame(frame).image.permute(1, 2, 0))
 
     # --- rows: neuron -> pixels -------------------------------------------------------------------------------
 
@@ -133,8 +127,8 @@ class Canvas:
         """
         found = self._layer(layer)
         neurons = parse_neuron(found, neuron).to(self.device)
-        maps = self._rows(found, neurons, frame, rgb)[0]
-        return maps if as_torch else _numpy(maps)
+        maps = self._matrix.rows(found, neurons, frame, rgb)[0]
+        return maps if as_torch else as_numpy(maps)
 
     def maps(
         self,
@@ -148,8 +142,8 @@ class Canvas:
         """The maps of some neurons, ``(k, height, width)``: a sequence of units, of kernels, or ``(k, 2)``."""
         found = self._layer(layer)
         chosen = parse_neurons(found, neurons).to(self.device)
-        parts = list(torch.split(chosen, self._maps_at_a_time())) if len(chosen) else []
-        rows = ((part, _numpy(self._rows(found, part, frame, rgb))) for part in parts)
+        parts = list(torch.split(chosen, self._matrix.maps_at_a_time())) if len(chosen) else []
+        rows = ((part, as_numpy(self._matrix.rows(found, part, frame, rgb))) for part in parts)
         maps = [maps for _, maps in reported(rows, len(chosen), progress, found.name)]
         tail = (3,) if rgb == "each" else ()
         return np.concatenate(maps) if maps else np.empty((0, *self.inr.size, *tail), np.float32)
@@ -171,7 +165,7 @@ class Canvas:
             Units or kernels, in C order.
         maps : (k, height, width)
         """
-        yield from self.reduce(layer, _numpy, frame, granularity=granularity, rgb=rgb, progress=progress)
+        yield from self.reduce(layer, as_numpy, frame, granularity=granularity, rgb=rgb, progress=progress)
 
     def reduce(
         self,
@@ -199,7 +193,7 @@ class Canvas:
             What `function` returned for their maps.
         """
         found = self._layer(layer)
-        for neurons, reduced in self._sweep(found, frame, granularity, rgb, progress, function):
+        for neurons, reduced in self._matrix.sweep(found, frame, granularity, rgb, progress, function):
             yield neurons.numpy(), reduced
 
     # --- columns: pixel -> neurons ----------------------------------------------------------------------------
@@ -223,14 +217,7 @@ class Canvas:
             that the rule is defined on.
         """
         y, x = checked_index("y", y, self.inr.size[0]), checked_index("x", x, self.inr.size[1])
-        if self._rule.pulls:
-            weights = torch.zeros(self.inr.size, device=self.device)
-            weights[y, x] = 1
-            # One pixel's colours can be told apart before their magnitudes are added; a region's can't.
-            each = self._pulled(frame, layers, granularity, "sum" if rgb == "sum" else "each", weights)
-            return {name: np.abs(c).sum(-1) for name, c in each.items()} if rgb == "abs" else each
-        window = Window.pixel(y, x, self.inr.size)
-        return self._columns(frame, layers, granularity, rgb, window, lambda maps: maps[:, 0, 0])
+        return self._matrix.pixel(y, x, frame, self._chosen(layers), granularity, rgb)
 
     def region(
         self,
@@ -254,15 +241,7 @@ class Canvas:
             raise ValueError(
                 f"mask: has shape {tuple(weights.shape)}; expected (height, width) = {self.inr.size}"
             )
-        weights = weights.to(self.device, torch.float32)
-
-        if self._rule.pulls and rgb != "abs":
-            return self._pulled(frame, layers, granularity, rgb, weights)
-
-        def weighted(maps: torch.Tensor) -> torch.Tensor:
-            return torch.einsum("kyx...,yx->k...", maps, weights.to(maps.dtype))
-
-        return self._columns(frame, layers, granularity, rgb, Window.whole(self.inr.size), weighted, progress)
+        return self._matrix.region(weights, frame, self._chosen(layers), granularity, rgb, progress)
 
     def top(
         self,
@@ -304,7 +283,7 @@ class Canvas:
         with self._lock:
             summary = self._summaries.get(key)
         if summary is None:
-            sweep = self._sweep(found, frame, granularity, "sum", progress, Totals.of)
+            sweep = self._matrix.sweep(found, frame, granularity, "sum", progress, Totals.of)
             summary = summarise(found, frame, granularity, self.inr.size, sweep)
             with self._lock:
                 self._summaries[key] = summary
@@ -325,25 +304,7 @@ class Canvas:
 
     def estimate(self, layers: LayerKey | Sequence[LayerKey] | None = None, frame: int = 0) -> Estimate:
         """What a sweep over all neurons of some layers (all that are traced, by default) will take."""
-        seconds, n_maps = 0.0, 0
-        for layer in self._chosen(layers):
-            count, at_a_time = count_neurons(layer, None), self._maps_at_a_time()
-            sweep = self._sweep(layer, frame, None, "sum", False, Totals.of)
-            # The first chunks pay for warming up; those after them are typical. Slow ones need fewer to be told.
-            for _ in range(min(2, (count - 1) // at_a_time)):
-                next(sweep)
-            done, start = 0, time.perf_counter()
-            for part, _ in itertools.islice(sweep, 8):
-                done, taken = done + len(part), time.perf_counter() - start
-                if taken > 0.5:
-                    break
-            seconds += (time.perf_counter() - start) / done * count
-            sweep.close()
-            n_maps += count
-        height, width = self.inr.size
-        values = self._rule.values_per_map(Window.whole(self.inr.size))
-        working = self._maps_at_a_time() * values * self._itemsize * budget.TEMPORARIES
-        return Estimate(seconds, working, n_maps, height * width)
+        return self._matrix.estimate(self._chosen(layers), frame)
 
     def rest(self, layer: LayerKey, frame: int = 0) -> FloatArray:
         """What of the image does not come from a layer's neurons, ``(height, width, 3)``.
@@ -362,8 +323,8 @@ class Canvas:
                 f"rule={self.rule!r}: its maps are not parts of the image, so nothing is the rest of them; "
                 "rule 'gated' divides it"
             )
-        rest = cast(DividingRule, self._rule).rest(found, self._frame(frame).state)
-        return _numpy(rest.permute(1, 2, 0))
+        rest = cast(DividingRule, self._rule).rest(found, self._matrix.frame(frame).state)
+        return as_numpy(rest.permute(1, 2, 0))
 
     def without(
         self, neurons: Mapping[LayerKey, Neurons], frame: int = 0, *, fill: str = "zero"
@@ -387,7 +348,9 @@ class Canvas:
             if len(chosen):
                 removed[layer.name] = chosen
         rule = cast(Ablation, canvas._rule)
-        return _numpy(rule.without_all(removed, cast(Any, canvas._frame(frame).state)).permute(1, 2, 0))
+        return as_numpy(
+            rule.without_all(removed, cast(Any, canvas._matrix.frame(frame).state)).permute(1, 2, 0)
+        )
 
     def weight_without(self, layer: LayerKey, neurons: Neurons) -> tuple[str, torch.Tensor]:
         """The name of the parameter that is a layer's weight, and its value with some neurons' weights set to 0.
@@ -404,11 +367,11 @@ class Canvas:
         """How large the outgoing weights of a layer's neurons are: the sum of their absolute values."""
         found = self.layers.find(layer)
         weighted = self._capture.weighted[found.name]
-        return _numpy(at_granularity(weighted.by_kernel(weighted.weight.abs()), found, granularity))
+        return as_numpy(at_granularity(weighted.by_kernel(weighted.weight.abs()), found, granularity))
 
     def hold(self, frame: int | None) -> None:
         """Keep what is known of a frame, whatever is asked of others meanwhile; None for no frame."""
-        self._frames.held = None if frame is None else self.inr.frame_index(frame)
+        self._matrix.frames.held = None if frame is None else self.inr.frame_index(frame)
 
     def check(self, frame: int = 0) -> Checks:
         """Try the invariants that hold for this rule on this model."""
@@ -416,8 +379,8 @@ class Canvas:
 
     def sums(self, frame: int = 0) -> Iterator[tuple[str, str, FloatArray, FloatArray]]:
         """What the rule says adds up: ``(invariant, layer, sum, what it should be)``."""
-        for invariant, layer, total, expected in self._rule.sums(self._frame(frame).state):
-            yield invariant, layer, _numpy(total), _numpy(expected)
+        for invariant, layer, total, expected in self._rule.sums(self._matrix.frame(frame).state):
+            yield invariant, layer, as_numpy(total), as_numpy(expected)
 
     def __repr__(self) -> str:
         height, width = self.inr.size
@@ -440,100 +403,3 @@ class Canvas:
         if isinstance(keys, str | int | Layer):
             keys = [keys]
         return [self._layer(key) for key in keys]
-
-    def _rows(self, layer: Layer, neurons: torch.Tensor, frame: int, rgb: str) -> torch.Tensor:
-        state = self._frame(frame).state
-
-        @torch.no_grad()
-        def compute() -> torch.Tensor:
-            return self._rule.maps(layer, state, neurons, Window.whole(self.inr.size), _checked_rgb(rgb))
-
-        # A pass of the model keeps all cores busy by itself; smaller things are better left to one.
-        return compute() if self._rule.takes_a_pass else alone(compute, self.device)
-
-    def _sweep(
-        self,
-        layer: Layer,
-        frame: int,
-        granularity: str | None,
-        rgb: str,
-        progress: Progress,
-        reduce: Callable[[torch.Tensor], Reduced],
-        window: Window | None = None,
-    ) -> Generator[tuple[torch.Tensor, Reduced]]:
-        """``(neurons, reduce(maps))`` for every chunk of a layer, in order."""
-        window = window or Window.whole(self.inr.size)
-        state = self._frame(frame).state
-        parts = chunks(layer, granularity, self._maps_at_a_time(window, granularity, layer))
-        _checked_rgb(rgb)
-
-        @torch.no_grad()
-        def compute(part: torch.Tensor) -> tuple[torch.Tensor, Reduced]:
-            return part, reduce(self._rule.maps(layer, state, part.to(self.device), window, rgb))
-
-        total = count_neurons(layer, granularity)
-        yield from reported(in_order(compute, parts, self.device), total, progress, layer.name)
-
-    def _columns(
-        self,
-        frame: int,
-        layers: LayerKey | Sequence[LayerKey] | None,
-        granularity: str | None,
-        rgb: str,
-        window: Window,
-        reduce: Callable[[torch.Tensor], torch.Tensor],
-        progress: Progress = False,
-    ) -> dict[str, FloatArray]:
-        columns = {}
-        for layer in self._chosen(layers):
-            sweep = self._sweep(layer, frame, granularity, rgb, progress, reduce, window)
-            values = torch.cat([part for _, part in sweep])
-            columns[layer.name] = _numpy(values).reshape(
-                *layer.shape_of(granularity), *((3,) if rgb == "each" else ())
-            )
-        return columns
-
-    def _pulled(
-        self,
-        frame: int,
-        layers: LayerKey | Sequence[LayerKey] | None,
-        granularity: str | None,
-        rgb: str,
-        weights: torch.Tensor,
-    ) -> dict[str, FloatArray]:
-        chosen, state = self._chosen(layers), self._frame(frame).state
-        _checked_rgb(rgb)
-        columns = cast(DividingRule, self._rule).columns(chosen, state, weights, rgb == "each")
-        return {
-            layer.name: _numpy(at_granularity(columns[layer.name], layer, granularity)) for layer in chosen
-        }
-
-    def _maps_at_a_time(
-        self, window: Window | None = None, granularity: str | None = None, layer: Layer | None = None
-    ) -> int:
-        window = window or Window.whole(self.inr.size)
-        values = self._rule.values_per_map(window)
-        if window.is_whole:
-            count = budget.maps_at_a_time(values, self._itemsize, self.memory, self.device)
-        else:
-            count = max(1, self.memory // (budget.TEMPORARIES * values * self._itemsize))
-        if layer is not None and layer.grid and granularity == "unit":
-            count = max(1, count // layer.n_outputs)
-        return count
-
-    @property
-    def _itemsize(self) -> int:
-        return max(4, cast(torch.Tensor, self._capture.output.meta["val"]).element_size())
-
-    def _frame(self, frame: int) -> Frame:
-        return self._frames.get(self.inr.frame_index(frame))
-
-
-def _checked_rgb(rgb: str) -> str:
-    if rgb not in _RGB:
-        raise ValueError(f"rgb={rgb!r}: expected one of {', '.join(map(repr, _RGB))}")
-    return rgb
-
-
-def _numpy(values: torch.Tensor) -> FloatArray:
-    return values.float().cpu().numpy()

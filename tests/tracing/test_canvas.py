@@ -80,6 +80,12 @@ def test_wrong_options_are_named(canvas: cw.Canvas, keywords: dict[str, str], me
         canvas.pixel(0, 0, layers="convs.0", **keywords)  # pyright: ignore[reportArgumentType]
 
 
+def test_a_wrong_rgb_is_named_under_a_rule_that_pulls(canvas: cw.Canvas) -> None:
+    """Its colours are told apart before `rgb` is looked at."""
+    with pytest.raises(ValueError, match=r"rgb='red'.*'sum', 'abs', 'each'"):
+        canvas.under("gated").pixel(0, 0, rgb="red")
+
+
 def test_a_region_has_the_frames_shape(canvas: cw.Canvas) -> None:
     with pytest.raises(ValueError, match=r"mask: has shape \(3, 3\).*\(16, 20\)"):
         canvas.region(np.ones((3, 3)))
@@ -292,7 +298,7 @@ def test_a_cell_and_a_widget_may_ask_at_the_same_time(decoder: Cnn) -> None:
 
 def test_a_frame_that_is_held_is_rendered_once() -> None:
     canvas = cw.trace(video(), "xinc", memory="1 MiB")
-    canvas._frames.memory = 1
+    canvas._matrix.frames.memory = 1
     runs: list[int] = []
     run = canvas._capture.run
 

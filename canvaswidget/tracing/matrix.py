@@ -1,0 +1,193 @@
+"""Rows, columns and sweeps of the neuron x pixel matrix of one rule, chunk by chunk within the memory budget."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from canvaswidget.inr import INR
+from canvaswidget.tracing import budget
+from canvaswidget.tracing.capture import Capture
+from canvaswidget.tracing.frames import Frame, Frames
+from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.neurons import at_granularity, chunks, count_neurons
+from canvaswidget.tracing.parallel import alone, in_order
+from canvaswidget.tracing.progress import Progress, reported
+from canvaswidget.tracing.reduce import Totals
+from canvaswidget.tracing.results import Estimate
+from canvaswidget.tracing.rules import DividingRule, Rule
+from canvaswidget.tracing.window import Window
+
+FloatArray = npt.NDArray[np.float32]
+Reduced = TypeVar("Reduced")
+_RGB = ("sum", "abs", "each")
+
+
+class Matrix:
+    """What a `Canvas` computes with. Layers are those of the rule, frames are in range; `rgb` is checked here."""
+
+    def __init__(self, capture: Capture, rule: Rule, memory: int) -> None:
+        self.inr: INR = capture.inr
+        self.rule = rule
+        self.device = capture.device
+        self.memory = memory
+        self.frames = Frames(capture, rule, memory // 4)
+        self._itemsize = max(4, cast(torch.Tensor, capture.output.meta["val"]).element_size())
+        self._whole = Window.whole(self.inr.size)
+
+    def frame(self, frame: int) -> Frame:
+        """The image and what the rule needs of a frame; IndexError where the INR has none such."""
+        return self.frames.get(self.inr.frame_index(frame))
+
+    def rows(self, layer: Layer, neurons: torch.Tensor, frame: int, rgb: str) -> torch.Tensor:
+        """The maps of some neurons, all at once."""
+        state, rgb = self.frame(frame).state, checked_rgb(rgb)
+
+        @torch.no_grad()
+        def compute() -> torch.Tensor:
+            return self.rule.maps(layer, state, neurons, self._whole, rgb)
+
+        # A pass of the model keeps all cores busy by itself; smaller things are better left to one.
+        return compute() if self.rule.takes_a_pass else alone(compute, self.device)
+
+    def sweep(
+        self,
+        layer: Layer,
+        frame: int,
+        granularity: str | None,
+        rgb: str,
+        progress: Progress,
+        reduce: Callable[[torch.Tensor], Reduced],
+        window: Window | None = None,
+    ) -> Generator[tuple[torch.Tensor, Reduced]]:
+        """``(neurons, reduce(maps))`` for every chunk of a layer, in order."""
+        window = window or self._whole
+        state = self.frame(frame).state
+        parts = chunks(layer, granularity, self.maps_at_a_time(window, granularity, layer))
+        checked_rgb(rgb)
+
+        @torch.no_grad()
+        def compute(part: torch.Tensor) -> tuple[torch.Tensor, Reduced]:
+            return part, reduce(self.rule.maps(layer, state, part.to(self.device), window, rgb))
+
+        total = count_neurons(layer, granularity)
+        yield from reported(in_order(compute, parts, self.device), total, progress, layer.name)
+
+    def pixel(
+        self, y: int, x: int, frame: int, layers: Sequence[Layer], granularity: str | None, rgb: str
+    ) -> dict[str, FloatArray]:
+        """One column of every layer: every neuron's contribution to a pixel."""
+        rgb = checked_rgb(rgb)
+        if self.rule.pulls:
+            weights = torch.zeros(self.inr.size, device=self.device)
+            weights[y, x] = 1
+            # One pixel's colours can be told apart before their magnitudes are added; a region's can't.
+            each = self._pulled(frame, layers, granularity, "sum" if rgb == "sum" else "each", weights)
+            return {name: np.abs(c).sum(-1) for name, c in each.items()} if rgb == "abs" else each
+        window = Window.pixel(y, x, self.inr.size)
+        return self._columns(frame, layers, granularity, rgb, window, lambda maps: maps[:, 0, 0])
+
+    def region(
+        self,
+        weights: torch.Tensor,
+        frame: int,
+        layers: Sequence[Layer],
+        granularity: str | None,
+        rgb: str,
+        progress: Progress,
+    ) -> dict[str, FloatArray]:
+        """A weighted sum of the columns of every layer."""
+        weights = weights.to(self.device, torch.float32)
+        if self.rule.pulls and rgb != "abs":
+            return self._pulled(frame, layers, granularity, rgb, weights)
+
+        def weighted(maps: torch.Tensor) -> torch.Tensor:
+            return torch.einsum("kyx...,yx->k...", maps, weights.to(maps.dtype))
+
+        return self._columns(frame, layers, granularity, rgb, self._whole, weighted, progress)
+
+    def estimate(self, layers: Sequence[Layer], frame: int) -> Estimate:
+        """What a sweep over some layers will take, from some of their chunks."""
+        seconds, n_maps = 0.0, 0
+        for layer in layers:
+            count, at_a_time = count_neurons(layer, None), self.maps_at_a_time()
+            sweep = self.sweep(layer, frame, None, "sum", False, Totals.of)
+            # The first chunks pay for warming up; those after them are typical. Slow ones need fewer to be told.
+            for _ in range(min(2, (count - 1) // at_a_time)):
+                next(sweep)
+            done, start = 0, time.perf_counter()
+            for part, _ in itertools.islice(sweep, 8):
+                done, taken = done + len(part), time.perf_counter() - start
+                if taken > 0.5:
+                    break
+            seconds += (time.perf_counter() - start) / done * count
+            sweep.close()
+            n_maps += count
+        height, width = self.inr.size
+        values = self.rule.values_per_map(self._whole)
+        working = self.maps_at_a_time() * values * self._itemsize * budget.TEMPORARIES
+        return Estimate(seconds, working, n_maps, height * width)
+
+    def maps_at_a_time(
+        self, window: Window | None = None, granularity: str | None = None, layer: Layer | None = None
+    ) -> int:
+        """How many maps a chunk may have."""
+        window = window or self._whole
+        values = self.rule.values_per_map(window)
+        if window.is_whole:
+            count = budget.maps_at_a_time(values, self._itemsize, self.memory, self.device)
+        else:
+            count = max(1, self.memory // (budget.TEMPORARIES * values * self._itemsize))
+        if layer is not None and layer.grid and granularity == "unit":
+            count = max(1, count // layer.n_outputs)
+        return count
+
+    def _columns(
+        self,
+        frame: int,
+        layers: Sequence[Layer],
+        granularity: str | None,
+        rgb: str,
+        window: Window,
+        reduce: Callable[[torch.Tensor], torch.Tensor],
+        progress: Progress = False,
+    ) -> dict[str, FloatArray]:
+        columns: dict[str, FloatArray] = {}
+        for layer in layers:
+            sweep = self.sweep(layer, frame, granularity, rgb, progress, reduce, window)
+            values = torch.cat([part for _, part in sweep])
+            tail: Any = (3,) if rgb == "each" else ()
+            columns[layer.name] = as_numpy(values).reshape(*layer.shape_of(granularity), *tail)
+        return columns
+
+    def _pulled(
+        self,
+        frame: int,
+        layers: Sequence[Layer],
+        granularity: str | None,
+        rgb: str,
+        weights: torch.Tensor,
+    ) -> dict[str, FloatArray]:
+        state, rule = self.frame(frame).state, cast(DividingRule, self.rule)
+        columns = rule.columns(list(layers), state, weights, checked_rgb(rgb) == "each")
+        return {
+            layer.name: as_numpy(at_granularity(columns[layer.name], layer, granularity)) for layer in layers
+        }
+
+
+def checked_rgb(rgb: str) -> str:
+    """What was asked to become of the colours, if it is one of the choices."""
+    if rgb not in _RGB:
+        raise ValueError(f"rgb={rgb!r}: expected one of {', '.join(map(repr, _RGB))}")
+    return rgb
+
+
+def as_numpy(values: torch.Tensor) -> FloatArray:
+    """As arrays leave the package: float32 in main memory."""
+    return values.float().cpu().numpy()
