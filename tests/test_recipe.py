@@ -14,7 +14,7 @@ from PIL import Image
 
 import canvaswidget as cw
 from canvaswidget.figures import palettes
-from canvaswidget.widget import view, widget
+from canvaswidget.widget import knockout, view, widget
 from canvaswidget.widget.widget import CanvasWidget
 from tests.canvases import image, video
 from tests.test_session import Page
@@ -74,6 +74,14 @@ REGIONS = some.one_of(
 )
 WORDS = {name: some.sampled_from(choices) for name, choices in view.CHOICES.items()}
 NUMBERS = {name: some.floats(low, high) for name, (low, high) in view.RANGES.items()}
+
+
+def possible(state: dict[str, Any]) -> dict[str, Any]:
+    """With all its neurons a picture is not shown without some."""
+    whole = not state.get("knocked_out") and state.get("source") in knockout.SOURCES
+    return {**state, "source": "off"} if whole else state
+
+
 VIEWS = some.fixed_dictionaries(
     {},
     optional={
@@ -91,8 +99,13 @@ VIEWS = some.fixed_dictionaries(
         "loop": some.just((1, 4)),
         "palette": some.sampled_from(palettes().names),
         "playing": some.booleans(),
+        "knocked_out": some.dictionaries(
+            some.integers(1, 2),
+            some.lists(some.tuples(some.integers(0, 3), some.integers(0, 2)), min_size=1, max_size=3),
+            max_size=2,
+        ),
     },
-)
+).map(possible)
 
 
 @settings(

@@ -372,6 +372,8 @@ class Canvas:
     def hold(self, frame: int | None) -> None:
         """Keep what is known of a frame, whatever is asked of others meanwhile; None for no frame."""
         self._matrix.frames.held = None if frame is None else self.inr.frame_index(frame)
+        for canvas in self._ablations.values():
+            canvas.hold(frame)
 
     def check(self, frame: int = 0) -> Checks:
         """Try the invariants that hold for this rule on this model."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from canvaswidget.analysis.embedding import methods
 from canvaswidget.figures import palettes
-from canvaswidget.widget import view
+from canvaswidget.widget import knockout, view
 from canvaswidget.widget.arrays import Arrays, Chosen, absolute_sum, neuron_at, place_of
 from canvaswidget.widget.levels import colours, fitted, quantise
 from canvaswidget.widget.messages import (
@@ -60,6 +60,7 @@ class Answers:
     def __init__(self, arrays: Arrays, recipe: Callable[[], str] = str) -> None:
         self.arrays = arrays
         self._recipe_text = recipe
+        self._removable = knockout.removable(arrays.canvas)
 
     def answer(self, body: Body, checkpoint: Progress) -> Answered:
         """The answer's header and its data, empty for some."""
@@ -93,10 +94,21 @@ class Answers:
     def _frame(self, body: FrameRequest, checkpoint: Progress) -> Answered:
         time = self._time(body["time"])
         source = view.checked_choice("source", body["source"], view.CHOICES["source"])
+        arrays = self.arrays
+        knocked_out: knockout.KnockedOut = {}
+        if source in knockout.SOURCES:
+            knocked_out = knockout.from_wire(self._removable, body.get("knocked_out", []))
 
         def compute() -> Answered:
-            arrays, low, high = self.arrays, 0.0, 1.0
-            if source == "reconstruction":
+            low, high = 0.0, 1.0
+            psnr = None if source == "off" else arrays.psnr(time)
+            if knocked_out:
+                psnr = knockout.psnr(arrays, knocked_out, time)
+            if source == "without":
+                levels = colours(knockout.without(arrays, knocked_out, time))
+            elif source == "difference":
+                levels, low, high = quantise(knockout.difference(arrays, knocked_out, time))
+            elif source == "reconstruction":
                 levels = colours(arrays.frame(time))
             elif source == "truth":
                 levels = colours(arrays.truth(time))
@@ -113,11 +125,12 @@ class Answers:
                 "channels": 3 if levels.ndim == 3 else 1,
                 "low": low,
                 "high": high,
-                "psnr": None if source == "off" else arrays.psnr(time),
+                "psnr": psnr,
+                "psnr_before": arrays.psnr(time) if knocked_out else None,
             }
             return answer, levels.tobytes()
 
-        return self.arrays.cache.remember((None, "picture", time, source), compute)
+        return arrays.cache.remember((None, "picture", time, source, *knocked_out.items()), compute)
 
     def _map(self, body: MapRequest, checkpoint: Progress) -> Answered:
         time, chosen = self._time(body["time"]), self._chosen(body["selection"])

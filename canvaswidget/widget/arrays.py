@@ -20,7 +20,7 @@ from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.results import Ranked
 from canvaswidget.widget import view
 from canvaswidget.widget.cache import ByteCache
-from canvaswidget.widget.levels import Bytes, Floats, check_finite, colours, fitted, quantise, shrink
+from canvaswidget.widget.levels import Bytes, Floats, check_finite, colours, fitted, psnr_of, quantise, shrink
 from canvaswidget.widget.region import Region
 from canvaswidget.widget.view import Neuron
 
@@ -96,8 +96,7 @@ class Arrays:
         """Of the clipped output, in dB, at most 100; None without truth."""
         if self.canvas.inr.truth is None:
             return None
-        squared = (np.clip(self.frame(time), 0, 1).astype(np.float64) - self.truth(time)) ** 2
-        return float(-10 * np.log10(max(squared.mean(), 1e-10)))
+        return psnr_of(self.frame(time), self.truth(time))
 
     def error(self, time: int) -> Floats:
         """Absolute difference of the clipped output and the signal, the mean over channels, ``(h, w)``."""

@@ -32,6 +32,12 @@ def colours(image: Floats) -> Bytes:
     return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
 
 
+def psnr_of(image: Floats, expected: Floats) -> float:
+    """Of the clipped image, in dB, at most 100."""
+    squared = (np.clip(image, 0, 1).astype(np.float64) - expected) ** 2
+    return float(-10 * np.log10(max(squared.mean(), 1e-10)))
+
+
 def check_finite(what: str, values: Floats) -> None:
     """Raise ValueError where a value is NaN or infinite."""
     finite = np.isfinite(values)

@@ -8,10 +8,11 @@ buffer is padding (see ``session.py``) and carries nothing.
 
 from __future__ import annotations
 
-import types
-from typing import Any, Literal, TypedDict, Union, get_args, get_origin, get_type_hints
+from typing import Literal, TypedDict, Union
 
-Source = Literal["reconstruction", "truth", "error", "off"]
+from canvaswidget.widget import typescript as printed
+
+Source = Literal["reconstruction", "truth", "error", "off", "without", "difference"]
 Sort = Literal["pixel", "region", "total", "change", "index"]
 Maps = Literal["magnitude", "signed"]
 Overlay = Literal["selection", "neurons", "intensity", "change"]
@@ -85,10 +86,23 @@ class RecipeRequest(TypedDict):
     kind: Literal["recipe"]
 
 
-class FrameRequest(TypedDict):
+class Removed(TypedDict):
+    """Neurons of one layer that are taken out of the model."""
+
+    layer: str
+    neurons: list[list[int]]
+
+
+class PlainFrameRequest(TypedDict):
     kind: Literal["frame"]
     time: int
     source: Source
+
+
+class FrameRequest(PlainFrameRequest, total=False):
+    """The sources `without` and `difference` are of the picture without the neurons that are `knocked_out`."""
+
+    knocked_out: list[Removed]
 
 
 class MapRequest(TypedDict):
@@ -214,7 +228,11 @@ class RecipeReply(TypedDict):
 
 
 class FrameReply(TypedDict):
-    """Buffer: `height * width * channels` bytes. With one channel they are levels of `low .. high`."""
+    """Buffer: `height * width * channels` bytes. With one channel they are levels of `low .. high`.
+
+    `psnr` is against the truth. Of a picture without some neurons it is against the original reconstruction where there
+    is no truth; `psnr_before` is that of the picture with them, against the truth alone.
+    """
 
     kind: Literal["frame"]
     time: int
@@ -225,6 +243,7 @@ class FrameReply(TypedDict):
     low: float
     high: float
     psnr: float | None
+    psnr_before: float | None
 
 
 class MapReply(TypedDict):
@@ -397,65 +416,24 @@ FromPage = Union[Request, Cancel, Painted]
 FromKernel = Union[Reply, Cancelled, Failed, Progress]
 
 
-# --- the page's half ------------------------------------------------------------------------------------------
-
-_SCALARS = {str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
-
-
-def _aliases() -> dict[str, Any]:
-    names = (
-        "Source",
-        "Sort",
-        "Maps",
-        "Overlay",
-        "Embedding",
-        "Act",
-        "Body",
-        "Answer",
-        "FromPage",
-        "FromKernel",
-    )
-    return {name: globals()[name] for name in names}
-
-
-def _members(annotation: Any) -> str:
-    if get_origin(annotation) is Literal:
-        return " | ".join(f'"{value}"' for value in get_args(annotation))
-    return " | ".join(_typescript(argument) for argument in get_args(annotation))
-
-
-def _typescript(annotation: Any) -> str:
-    if annotation in _SCALARS:
-        return _SCALARS[annotation]
-    if isinstance(annotation, type) and hasattr(annotation, "__total__"):
-        return annotation.__name__
-    for name, alias in _aliases().items():
-        if annotation == alias:
-            return name
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is list:
-        inner = _typescript(arguments[0])
-        return f"({inner})[]" if " " in inner else f"{inner}[]"
-    if origin in (Literal, Union, types.UnionType):
-        return _members(annotation)
-    raise TypeError(f"{annotation!r} has no place on the wire")
+# What the page names too.
+ALIASES = {
+    "Source": Source,
+    "Sort": Sort,
+    "Maps": Maps,
+    "Overlay": Overlay,
+    "Embedding": Embedding,
+    "Act": Act,
+    "Body": Body,
+    "Answer": Answer,
+    "FromPage": FromPage,
+    "FromKernel": FromKernel,
+}
 
 
 def typescript() -> str:
     """The module ``js/src/messages.ts``."""
-    lines = ["// Printed by `python -m canvaswidget.widget.messages`: change that file, not this one."]
-    for name, alias in _aliases().items():
-        lines += ["", f"export type {name} = {_members(alias)};"]
-    for name, value in list(globals().items()):
-        if isinstance(value, type) and hasattr(value, "__total__") and name != "TypedDict":
-            lines += ["", f"export interface {name} {{"]
-            optional: frozenset[str] = getattr(value, "__optional_keys__", frozenset())
-            lines += [
-                f"  {field}{'?' if field in optional else ''}: {_typescript(hint)};"
-                for field, hint in get_type_hints(value).items()
-            ]
-            lines += ["}"]
-    return "\n".join(lines) + "\n"
+    return printed.module(ALIASES, list(globals().values()))
 
 
 if __name__ == "__main__":

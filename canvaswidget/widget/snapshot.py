@@ -10,6 +10,7 @@ import numpy as np
 
 from canvaswidget.figures import Bar, View
 from canvaswidget.tracing.results import Ranked, show_neuron
+from canvaswidget.widget import knockout
 from canvaswidget.widget.arrays import Arrays, Chosen, place_of
 from canvaswidget.widget.view import Neuron
 
@@ -25,6 +26,7 @@ UNITS = {
     "intensity": "difference (each scaled to 0..1)",
     "change": "change (RGB level)",
 }
+PAPER = 0.97  # the middle of the diverging palette
 BARS, THUMBNAILS, CURVE_FRAMES = 12, 6, 64
 
 
@@ -53,13 +55,16 @@ def snapshot(arrays: Arrays, state: dict[str, Any], curve: bool, checkpoint: Pro
         count = min(arrays.n_frames, CURVE_FRAMES)
         frames = sorted({round(frame) for frame in np.linspace(0, arrays.n_frames - 1, count)} | {time})
     return View(
-        title=_title(arrays, time, state["source"]),
-        image=_image(arrays, state["source"], time),
+        title=_title(arrays, time, state),
+        image=_image(arrays, state, time),
         overlay=_overlay(arrays, chosen, state, checkpoint),
         overlay_name=_name(short[layer.name], chosen, state),
         signed=state["maps"] == "signed",
-        overlay_signed=state["maps"] == "signed" and _has_sign(chosen, state["overlay"]),
-        overlay_unit=UNITS.get(state["overlay"], View.overlay_unit),
+        overlay_signed=state["source"] == "difference"
+        or (state["maps"] == "signed" and _has_sign(chosen, state["overlay"])),
+        overlay_unit="loss (RGB level)"
+        if state["source"] == "difference"
+        else UNITS.get(state["overlay"], View.overlay_unit),
         palette=state["palette"],
         opacity=state["opacity"],
         contrast=state["contrast"],
@@ -72,25 +77,35 @@ def snapshot(arrays: Arrays, state: dict[str, Any], curve: bool, checkpoint: Pro
     )
 
 
-def _image(arrays: Arrays, source: str, time: int) -> Any:
+def _image(arrays: Arrays, state: dict[str, Any], time: int) -> Any:
+    source = state["source"]
     if source == "off":
         return None
+    if source == "without":
+        return knockout.without(arrays, state["knocked_out"], time)
+    if source == "difference":
+        return np.full((*arrays.size, 3), PAPER, np.float32)
     return {"reconstruction": arrays.frame, "truth": arrays.truth, "error": arrays.error}[source](time)
 
 
-def _title(arrays: Arrays, time: int, source: str) -> str:
-    inr, psnr = arrays.canvas.inr, arrays.psnr(time)
+def _title(arrays: Arrays, time: int, state: dict[str, Any]) -> str:
+    inr, psnr, source = arrays.canvas.inr, arrays.psnr(time), state["source"]
     parts = [inr.name, f"rule {arrays.canvas.rule}"]
     if inr.n_frames > 1:
         parts.insert(1, f"frame {time} of {inr.n_frames}")
+    if source in knockout.SOURCES:
+        parts.append(knockout.title(state["knocked_out"]))
+        psnr = knockout.psnr(arrays, state["knocked_out"], time)
     if psnr is not None and source != "off":
         parts.append(f"{psnr:.1f} dB")
     return ", ".join(parts)
 
 
 def _overlay(arrays: Arrays, chosen: Chosen, state: dict[str, Any], checkpoint: Progress) -> Any:
-    if state["source"] == "error":
+    if state["source"] in ("error", "without"):
         return None
+    if state["source"] == "difference":
+        return knockout.difference(arrays, state["knocked_out"], state["time"])
     if state["overlay"] != "selection":
         return arrays.finding(chosen.layer, state["overlay"], state["time"], checkpoint)
     return arrays.map(chosen, state["time"], checkpoint)
@@ -103,6 +118,9 @@ def _has_sign(chosen: Chosen, overlay: str) -> bool:
 def _name(layer: str, chosen: Chosen, state: dict[str, Any]) -> str:
     if state["source"] == "error":
         return "error of the reconstruction"
+    if state["source"] in knockout.SOURCES:
+        what = knockout.title(state["knocked_out"])
+        return f"the picture {what}" if state["source"] == "without" else f"what it loses {what}"
     if state["overlay"] != "selection":
         return f"{layer}, {FINDINGS[state['overlay']]}"
     if chosen.neuron is not None:

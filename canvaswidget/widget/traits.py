@@ -12,7 +12,7 @@ from canvaswidget.figures import palettes
 from canvaswidget.tracing import UntraceableError
 from canvaswidget.tracing.layers import Layers
 from canvaswidget.tracing.rules import RULES
-from canvaswidget.widget import view
+from canvaswidget.widget import knockout, view
 from canvaswidget.widget.arrays import ranking
 from canvaswidget.widget.messages import CanvasInfo
 from canvaswidget.widget.region import checked_region
@@ -30,6 +30,7 @@ class Facts(NamedTuple):
     rules: tuple[str, ...]
     why: str
     ranked_by: str
+    removable: Layers
 
     @classmethod
     def of(cls, canvas: Any, first: Facts | None = None) -> Facts:
@@ -40,7 +41,8 @@ class Facts(NamedTuple):
         rules = _rules(canvas) if first is None else first.rules
         why = canvas.why if first is None else first.why
         ranked_by = ranking(canvas).rule
-        return cls(inr.name, layers, inr.size, inr.n_frames, truth, device, rules, why, ranked_by)
+        removable = knockout.removable(canvas) if first is None else first.removable
+        return cls(inr.name, layers, inr.size, inr.n_frames, truth, device, rules, why, ranked_by, removable)
 
     def on_wire(self) -> CanvasInfo:
         """As the page gets them; a layer without a grid of its own works on every pixel."""
@@ -149,6 +151,27 @@ class NeuronsTrait(Checked):
                 obj.neuron = last
 
 
+class KnockedOutTrait(Checked):
+    """The neurons that are taken out; what is under the map follows when there come to be some, or none."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            lambda widget, value: knockout.checked_knocked_out(widget.facts.removable, value), {}
+        )
+        self.tag(to_json=lambda value, _: knockout.on_wire(value))
+
+    def set(self, obj: Any, value: Any) -> None:
+        """Set the trait."""
+        knocked_out = self._validate(obj, value)
+        with obj.hold_sync(), obj.hold_trait_notifications():
+            begins = knocked_out and not obj.knocked_out
+            super().set(obj, knocked_out)
+            if begins:
+                obj.source = "without"
+            elif not knocked_out and obj.source in knockout.SOURCES:
+                obj.source = "reconstruction"
+
+
 class CountTrait(Checked):
     """The number of clusters. A cluster beyond it is let go first."""
 
@@ -217,7 +240,7 @@ def palette_trait() -> Checked:
 
 
 def source_trait() -> Checked:
-    """What is under the map; truth and error need a truth."""
+    """What is under the map; truth and error need a truth, without and difference that neurons are knocked out."""
 
     def check(widget: Any, value: Any) -> str:
         source = view.checked_choice("source", value, view.CHOICES["source"])
@@ -225,6 +248,8 @@ def source_trait() -> Checked:
             raise ValueError(
                 f"source={source!r}: this INR has no truth; give truth=, an array of frames in [0, 1]"
             )
+        if source in knockout.SOURCES and not widget.knocked_out:
+            raise ValueError(f"source={source!r}: nothing is knocked out; set knocked_out first")
         return source
 
     return Checked(check, "reconstruction")

@@ -76,8 +76,11 @@ class CanvasWidget(anywidget.AnyWidget):
         By ``"layer/n_clusters"``, a list of the names that were given; see `name_cluster`.
     rule : str
         Setting it traces the model anew.
-    source : {"reconstruction", "truth", "error", "off"}
-        What is under the map.
+    knocked_out : dict
+        Neurons that are taken out of the model, ``{layer: (neuron, ...)}`` of any layers, whatever the rule. Set it to
+        that, or to pairs ``(layer, neuron)``; ``{}`` puts all back. `Canvas.without` takes it too.
+    source : {"reconstruction", "truth", "error", "off", "without", "difference"}
+        What is under the map; the last two are the picture without what is knocked out, and what it lost.
     maps : {"magnitude", "signed"}
     overlay : {"selection", "neurons", "intensity", "change"}
         What is over the frame: the selection's contribution, or a finding about the whole layer: how many neurons
@@ -115,6 +118,7 @@ class CanvasWidget(anywidget.AnyWidget):
             "cluster",
             "cluster_names",
             "loop",
+            "knocked_out",
             "source",
             "maps",
             "overlay",
@@ -135,6 +139,7 @@ class CanvasWidget(anywidget.AnyWidget):
     cluster = traits.cluster_trait()
     cluster_names = traits.names_trait()
     loop = traits.loop_trait()
+    knocked_out = traits.KnockedOutTrait()
     source = traits.source_trait()
     maps = traits.choice_trait("maps", "magnitude")
     overlay = traits.overlay_trait()

@@ -227,11 +227,19 @@ export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer
           (_, i) => Math.abs((a[i * 3 + 1] ?? 0) - (b[i * 3 + 1] ?? 0)) / 255,
         );
         const { low, high, data } = levels(off);
-        return { answer: { ...base, channels: 1, low, high, psnr: 31.27 }, data };
+        return { answer: { ...base, channels: 1, low, high, psnr: 31.27, psnr_before: null }, data };
+      }
+      if (body.source === "difference") {
+        const { low, high, data } = levels(mapValues(height, width, 5, body.time, true));
+        return { answer: { ...base, channels: 1, low, high, psnr: 24.1, psnr_before: 31.27 }, data };
+      }
+      if (body.source === "without") {
+        const data = scene(height, width, body.time, true).map((v, i) => (i % 3 === 0 ? v / 2 : v));
+        return { answer: { ...base, channels: 3, low: 0, high: 1, psnr: 24.1, psnr_before: 31.27 }, data };
       }
       const data = scene(height, width, body.time, body.source === "reconstruction");
       const psnr = body.source === "reconstruction" ? 31.27 : null;
-      return { answer: { ...base, channels: 3, low: 0, high: 1, psnr }, data };
+      return { answer: { ...base, channels: 3, low: 0, high: 1, psnr, psnr_before: null }, data };
     }
     case "map": {
       const values = mapValues(

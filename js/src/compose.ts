@@ -15,7 +15,12 @@ export interface Pixels {
 export function composePicture({ frame, map }: Picture, style: Style, palettes: Palettes): Pixels {
   const { width, height } = frame ?? map ?? { width: 1, height: 1 };
   const rgba = new Uint8ClampedArray(width * height * 4);
-  if (frame) paintFrame(rgba, frame.data, frame.channels);
+  if (frame?.source === "difference") {
+    const signed = { ...style, maps: "signed", opacity: 1 } as const;
+    const colours = levelTable(frame, signed, tableOf(palettes, signed));
+    for (let level = 0; level < 256; level++) colours[level * 4 + 3] = 255;
+    blend(rgba, frame.data, colours);
+  } else if (frame) paintFrame(rgba, frame.data, frame.channels);
   if (map) {
     const plane = planeOf(map, style.maps);
     const colours = levelTable(plane, style, tableOf(palettes, style));

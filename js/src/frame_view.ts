@@ -5,6 +5,8 @@ import { composePicture } from "./compose";
 import { attribute, h, svg, type View, write, zoomOf } from "./dom";
 import type { ExportPlan } from "./export";
 import { number } from "./format";
+import { isWithout } from "./knockout";
+import { createKnockOutView, withoutLabel } from "./knockout_view";
 import type { Source as FrameSource } from "./messages";
 import { levelValue, reach, type Style, tableOf } from "./palette";
 import { createPanel, segmented } from "./panel";
@@ -42,10 +44,14 @@ export function createFrameView(view: View) {
     frames.retry();
     maps.retry();
   });
-  const sources = segmented("What lies under the contributions", SOURCES, (source) => store.set({ source }));
+  const sources = segmented<FrameSource>("What lies under the contributions", SOURCES, (source) =>
+    store.set({ source }),
+  );
   const label = h("span", {});
   const psnr = h("span", { class: "cw-psnr", "data-testid": "psnr", hidden: true });
   panel.label.append(label, psnr);
+  const knockout = createKnockOutView(view, picture);
+  panel.heading.after(knockout.bar);
 
   const canvas = h("canvas", { class: "cw-frame-canvas", "data-testid": "frame", width: 1, height: 1 });
   const cross = svg("g", { class: "cw-cross" });
@@ -74,7 +80,8 @@ export function createFrameView(view: View) {
   const paint = view.painter(() => {
     const shown = picture.peek();
     if (!shown || (!shown.frame && !shown.map)) return;
-    const { width, height, rgba } = composePicture(shown, styleOf(store), palettes.peek());
+    const map = knockout.covered(shown) ? shown.map : null;
+    const { width, height, rgba } = composePicture({ ...shown, map }, styleOf(store), palettes.peek());
     if (canvas.width !== width) canvas.width = width;
     if (canvas.height !== height) canvas.height = height;
     const context = canvas.getContext("2d");
@@ -84,18 +91,21 @@ export function createFrameView(view: View) {
     context.putImageData(image, 0, 0);
     attribute(canvas, "data-time", shown.time);
     attribute(canvas, "data-source", shown.frame?.source ?? "off");
-    attribute(canvas, "data-selection", shown.map ? selectionKey(shown.map.selection) : "");
-    writeLabel(shown);
+    attribute(canvas, "data-selection", map ? selectionKey(map.selection) : "");
+    attribute(canvas, "data-out", shown.frame?.out || null);
+    writeLabel({ ...shown, map });
   });
   const writeLabel = ({ frame, map, time }: Picture) => {
     const info = store._canvas.peek();
     const parts = [
       ready(info) && info.n_frames > 1 ? `${time}` : null,
+      withoutLabel(frame),
       map ? selectionLabel(map.selection, store.cluster_names.peek()) : null,
       frame?.source === "error" ? `white is ${number(frame.high)}` : null,
     ].filter((part) => part !== null);
     write(label, parts.join(" · "));
-    const decibels = frame?.psnr == null ? "" : `${frame.psnr.toFixed(1)} dB`;
+    // Beside what is knocked out stands what it was before, too.
+    const decibels = frame?.psnr == null || isWithout(frame.source) ? "" : `${frame.psnr.toFixed(1)} dB`;
     attribute(psnr, "hidden", decibels === "");
     attribute(psnr, "title", `PSNR ${decibels}`);
     write(psnr, decibels);
@@ -106,28 +116,32 @@ export function createFrameView(view: View) {
     styleOf(store);
     palettes.value;
     store.cluster_names.value;
+    if (picture.value) knockout.covered(picture.value);
     if (picture.value) attribute(panel.element, "data-painted", true);
     paint();
   });
   const paintBar = view.painter(() => {
-    const style = styleOf(store);
+    const shown = picture.peek();
+    const map = shown && knockout.covered(shown) ? shown.map : null;
+    const difference = !map && shown?.frame?.source === "difference" ? shown.frame : null;
+    const style: Style = difference ? { ...styleOf(store), maps: "signed" } : styleOf(store);
     const table = tableOf(palettes.peek(), style);
     const context = bar.getContext("2d");
     if (!context) return;
     const image = context.createImageData(256, 1);
     for (let i = 0; i < 256; i++) image.data.set([...table.subarray(i * 3, i * 3 + 3), 255], i * 4);
     context.putImageData(image, 0, 0);
-    const map = picture.peek()?.map;
-    legend.classList.toggle("cw-hidden", !map);
-    if (!map) return;
-    const top = reach(planeOf(map, style.maps)) / style.contrast;
+    const range = map ? planeOf(map, style.maps) : difference;
+    legend.classList.toggle("cw-hidden", !range);
+    if (!range) return;
+    const top = reach(range) / style.contrast;
     const beyond = style.contrast > 1 ? "≥ " : "";
     write(low, style.maps === "signed" ? `${style.contrast > 1 ? "≤ " : ""}${number(-top)}` : "0");
     write(high, `${beyond}${number(top)}`);
   });
   view.effect(() => {
     styleOf(store);
-    picture.value;
+    if (picture.value) knockout.covered(picture.value);
     palettes.value;
     paintBar();
   });
@@ -159,7 +173,8 @@ export function createFrameView(view: View) {
     },
     imageSize,
   );
-  panel.tools.append(hand.element, sources.element);
+  const neurons = h("div", { class: "cw-segments", role: "group", "aria-label": "Neurons" }, knockout.button);
+  panel.tools.append(neurons, hand.element, sources.element);
 
   // --- where it lies --------------------------------------------------------------------------------------------
 
@@ -273,11 +288,12 @@ export function createFrameView(view: View) {
     pixel: store.pixel.peek(),
     title,
     caption: [label.textContent, psnr.title].filter(Boolean).join("   "),
-    bar: picture.peek()?.map
+    bar: !legend.classList.contains("cw-hidden")
       ? { canvas: bar, low: low.textContent ?? "", high: high.textContent ?? "" }
       : null,
   });
-  return { element: panel.element, zoom: (factor: number) => zoom(factor), reset, plan };
+  const hands = { knockOut: knockout.toggle, restoreAll: view.session.knockout.restoreAll };
+  return { element: panel.element, hands, zoom: (factor: number) => zoom(factor), reset, plan };
 }
 
 /** What is known of the pixel under the pointer, else of the pinned one. */
@@ -307,6 +323,9 @@ function describe({ session }: View): string {
     const { data, width, channels } = shown.frame;
     const from = (y * width + x) * channels;
     parts.push(`RGB ${data.subarray(from, from + 3).join(" ")}`);
+  } else if (shown?.frame?.source === "difference") {
+    const level = shown.frame.data[y * shown.frame.width + x] ?? 0;
+    parts.push(`lost ≈ ${number(levelValue(level, shown.frame))}`);
   } else if (exact) parts.push(`RGB ${exact.rgb.map(number).join(" ")}`);
   return parts.join("   ");
 }

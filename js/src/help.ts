@@ -7,6 +7,7 @@ const KEYS = [
   ["[ ]", "previous, next layer"],
   ["shift + arrows", "move the pinned pixel"],
   ["Esc", "clear the selected neuron"],
+  ["k, shift + k", "knock the selection out or put it back; put all back"],
   ["/", "find a neuron: 17 or 3,17"],
   ["+ − 0", "zoom in, out, fit"],
   ["?", "this list"],

@@ -7,6 +7,9 @@ export interface Hands {
   zoom(factor: number): void;
   fit(): void;
   focusSearch(): void;
+  /** Takes the selection out of the model, or puts it back. */
+  knockOut(): void;
+  restoreAll(): void;
   help: { toggle(open?: boolean): void; isOpen(): boolean };
 }
 
@@ -28,7 +31,8 @@ export function handleKey(event: KeyboardEvent, hands: Hands): void {
   action();
 }
 
-function actionOf(event: KeyboardEvent, { store, help, zoom, fit, focusSearch }: Hands): (() => void) | null {
+function actionOf(event: KeyboardEvent, hands: Hands): (() => void) | null {
+  const { store, help, zoom, fit, focusSearch } = hands;
   const { key, target, shiftKey } = event;
   if (help.isOpen()) return key === "Escape" || key === "?" ? () => help.toggle(false) : null;
   const arrow = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[key];
@@ -50,6 +54,11 @@ function actionOf(event: KeyboardEvent, { store, help, zoom, fit, focusSearch }:
       return () => stepLayer(store, 1);
     case "Escape":
       return () => chooseNeuron(store, null);
+    case "k":
+    case "K":
+      // A list under the focus finds its entries by their letters.
+      if (target instanceof HTMLSelectElement) return null;
+      return shiftKey ? hands.restoreAll : hands.knockOut;
     case "/":
       return focusSearch;
     case "?":

@@ -1,6 +1,6 @@
 // Printed by `python -m canvaswidget.widget.messages`: change that file, not this one.
 
-export type Source = "reconstruction" | "truth" | "error" | "off";
+export type Source = "reconstruction" | "truth" | "error" | "off" | "without" | "difference";
 
 export type Sort = "pixel" | "region" | "total" | "change" | "index";
 
@@ -71,10 +71,22 @@ export interface RecipeRequest {
   kind: "recipe";
 }
 
+export interface Removed {
+  layer: string;
+  neurons: number[][];
+}
+
+export interface PlainFrameRequest {
+  kind: "frame";
+  time: number;
+  source: Source;
+}
+
 export interface FrameRequest {
   kind: "frame";
   time: number;
   source: Source;
+  knocked_out?: Removed[];
 }
 
 export interface MapRequest {
@@ -176,6 +188,7 @@ export interface FrameReply {
   low: number;
   high: number;
   psnr: number | null;
+  psnr_before: number | null;
 }
 
 export interface MapReply {

@@ -2,12 +2,18 @@
 import { effect, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
 import { ByteCache } from "./cache";
 import type { RequestClient } from "./client";
+import { isWithout, onWire, setKey } from "./knockout";
 import type { FrameReply, FrameRequest, MapReply, MapRequest, Maps, Selection } from "./messages";
 import { currentOverlay, selectionKey } from "./selection";
 import { Source } from "./source";
 import { ready, type Store } from "./store";
 
-export type Frame = FrameReply & { data: Uint8Array };
+export type Frame = FrameReply & {
+  data: Uint8Array;
+  /** How many neurons are knocked out of it, and which: empty where none are. */
+  out: number;
+  set: string;
+};
 /** Levels and their range. */
 export interface Plane {
   data: Uint8Array;
@@ -66,17 +72,24 @@ export function frameSource(store: Store, client: RequestClient, watched: Watche
     view: "frame",
     watched,
     wanted: () => {
-      const source = store.source.value;
-      const time = store.time.value;
-      return ready(store._canvas.value) && source !== "off" ? { kind: "frame", time, source } : null;
+      const body = frameBody(store, store.time.value);
+      const needed = isWithout(body.source) ? body.knocked_out?.length : body.source !== "off";
+      return ready(store._canvas.value) && needed ? body : null;
     },
-    key: ({ time, source }) => `${source}/${time}`,
-    decode: (answer, data) => sized(answer, data, answer.channels),
+    key: ({ time, source, knocked_out }) => `${source}${setKey(knocked_out)}/${time}`,
+    decode: (answer, data, { knocked_out = [] }) => ({
+      ...sized(answer, data, answer.channels),
+      out: knocked_out.reduce((sum, { neurons }) => sum + neurons.length, 0),
+      set: setKey(knocked_out),
+    }),
     cache: new ByteCache(FRAME_BYTES),
     bytes: ({ data }) => data.length,
     // Quick to make, and worth painting while the slider moves: hardly ever cancelled.
     patience: 1000,
-    showLate: ({ source }) => source === store.source.peek(),
+    showLate: ({ source, set }) => {
+      const now = frameBody(store, 0);
+      return source === now.source && set === setKey(now.knocked_out);
+    },
   });
 }
 
@@ -110,8 +123,11 @@ export function mapSource(
   });
 }
 
-export function frameBody(time: number, source: FrameRequest["source"]): FrameRequest {
-  return { kind: "frame", time, source };
+/** What is shown of a frame under the contributions. */
+export function frameBody(store: Store, time: number): FrameRequest {
+  const source = store.source.value;
+  if (!isWithout(source)) return { kind: "frame", time, source };
+  return { kind: "frame", time, source, knocked_out: onWire(store.knocked_out.value) };
 }
 
 export function mapBody(time: number, selection: Selection): MapRequest {

@@ -99,7 +99,7 @@ export function startPlayer({ store, frames, maps, views }: Playing): () => void
     const source = store.source.peek();
     const selection = currentOverlay(store);
     const hasFrame =
-      source === "off" || frames.has(frameBody(time, source)) || frames.state.peek() === "error";
+      source === "off" || frames.has(frameBody(store, time)) || frames.state.peek() === "error";
     const hasMap = !selection || maps.has(mapBody(time, selection)) || maps.state.peek() === "error";
     return hasFrame && hasMap;
   };
@@ -136,7 +136,7 @@ export function startPrefetch({ store, client, frames, maps, views }: Playing): 
     const next = (by: number) =>
       following(store.time.peek(), by * direction, info.n_frames, playing ? store.loop.peek() : null);
     const lacks = (time: number) => ({
-      frame: source !== "off" && frames.state.peek() !== "error" && !frames.has(frameBody(time, source)),
+      frame: source !== "off" && frames.state.peek() !== "error" && !frames.has(frameBody(store, time)),
       map: selection !== null && maps.state.peek() !== "error" && !maps.has(mapBody(time, selection)),
     });
     const steps = Array.from({ length: Math.min(ahead.forward, most) }, (_, k) => k + 1);
@@ -144,7 +144,7 @@ export function startPrefetch({ store, client, frames, maps, views }: Playing): 
     // Frame and map of one time together: the kernel then runs the model once for both.
     for (const step of [...steps, ...back].sort((a, b) => Math.abs(a) - Math.abs(b))) {
       const missing = lacks(next(step));
-      if (missing.frame && !client.waiting("frame")) frames.prefetch(frameBody(next(step), source));
+      if (missing.frame && !client.waiting("frame")) frames.prefetch(frameBody(store, next(step)));
       if (missing.map && selection && !client.waiting("map")) maps.prefetch(mapBody(next(step), selection));
       if (missing.frame || missing.map) return;
     }

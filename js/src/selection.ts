@@ -68,7 +68,7 @@ export const OVERLAYS: Record<Overlay, string> = {
 const MOST_LISTED = 24;
 
 /** 64 bits of two FNV-like hashes: a lasso catches thousands of neurons, too many to spell out in every key. */
-function digest(text: string): string {
+export function digest(text: string): string {
   let [a, b] = [0x811c9dc5, 0x9747b28c];
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);

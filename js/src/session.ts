@@ -5,6 +5,7 @@ import { ClusterSource } from "./clusters";
 import { CurveSource } from "./curve";
 import { watchFeel } from "./feel";
 import { GridSource } from "./grid";
+import { createKnockOut } from "./knockout";
 import { paletteSource } from "./palette";
 import { frameSource, joinPictures, mapSource } from "./pictures";
 import { PixelSources } from "./pixels";
@@ -37,6 +38,7 @@ export function createSession(model: Model) {
   const pixels = new PixelSources(store, client, watched, settled);
   const curve = new CurveSource(store, client, watched);
   const clusters = new ClusterSource(store, client, watched);
+  const knockout = createKnockOut(store, clusters);
   const scatter = new ScatterSource(store, client, watched);
   const strip = new StripSource(store, client, watched);
   const stopFeeling = watchFeel(model, { store, picture, maps, pixels, views });
@@ -71,6 +73,7 @@ export function createSession(model: Model) {
     pixels,
     curve,
     clusters,
+    knockout,
     scatter,
     strip,
     views,

@@ -17,6 +17,8 @@ export interface Traits {
   cluster: number;
   n_clusters: number;
   rule: string;
+  /** By layer, the neurons that are taken out of the model. */
+  knocked_out: Record<string, number[][]>;
   source: Source;
   maps: Maps;
   overlay: Overlay;
@@ -43,6 +45,7 @@ const DEFAULTS: Traits = {
   cluster: -1,
   n_clusters: 6,
   rule: "",
+  knocked_out: {},
   source: "reconstruction",
   maps: "magnitude",
   overlay: "selection",

@@ -53,7 +53,14 @@ export function createWidget(session: Session, signal: AbortSignal): HTMLElement
     root.dataset.ready = String(ready(info));
     if (ready(info)) root.setAttribute("aria-label", `Implicit neural canvas of ${info.title}`);
   });
-  const hands = { store, help, zoom: frame.zoom, fit: frame.reset, focusSearch: neurons.focusSearch };
+  const hands = {
+    store,
+    help,
+    zoom: frame.zoom,
+    fit: frame.reset,
+    ...frame.hands,
+    focusSearch: neurons.focusSearch,
+  };
   root.addEventListener("keydown", (event) => handleKey(event, hands), { signal });
   // The colours the canvases draw with are known once the root is in the page.
   requestAnimationFrame(() => signal.aborted || followTheme(root, signal, time.restyle));

@@ -194,9 +194,9 @@ describe("frame", () => {
   it("shows truth and error only where there is a truth", () => {
     view.open();
     const hidden = () =>
-      [...view.page.el.querySelectorAll<HTMLElement>(".cw-panel-frame .cw-segment[data-value]")].map(
-        ({ hidden }) => hidden,
-      );
+      [
+        ...view.page.el.querySelectorAll<HTMLElement>(".cw-panel-frame .cw-tools .cw-segment[data-value]"),
+      ].map(({ hidden }) => hidden);
     expect(hidden()).toEqual([false, false, false, false]);
     view.model.set("_canvas", { ...(view.model.get("_canvas") as object), has_truth: false });
     expect(hidden()).toEqual([false, true, true, false]);

@@ -27,6 +27,7 @@ export function state(changes: Record<string, unknown> = {}): Record<string, unk
     cluster: -1,
     n_clusters: 6,
     rule: "xinc",
+    knocked_out: {},
     source: "reconstruction",
     maps: "magnitude",
     palette: "viridis",

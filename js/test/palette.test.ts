@@ -35,6 +35,9 @@ function frame(data: number[], channels = 3): Frame {
     low: 0,
     high: 1,
     psnr: null,
+    psnr_before: null,
+    out: 0,
+    set: "",
     data: Uint8Array.from(data),
   };
 }

@@ -1,0 +1,103 @@
+// Neurons taken out of the model: which, and what the frame shows of it.
+import type { ClusterSource } from "./clusters";
+import { count } from "./format";
+import type { Removed, Source } from "./messages";
+import { currentSelection, digest, layerOf, neuronAt, selectionLabel } from "./selection";
+import { ready, type Store } from "./store";
+
+/** By layer, its neurons that are out; a layer without any has no entry. */
+export type KnockedOut = Record<string, number[][]>;
+/** Some neurons of a layer, and what they are called. */
+interface Target {
+  layer: string;
+  neurons: number[][];
+  label: string;
+}
+
+export const MOST = 20_000;
+export function isWithout(source: Source): boolean {
+  return source === "without" || source === "difference";
+}
+
+export function sizeOf(knockedOut: KnockedOut): number {
+  return Object.values(knockedOut).reduce((sum, { length }) => sum + length, 0);
+}
+
+export function onWire(knockedOut: KnockedOut): Removed[] {
+  return Object.entries(knockedOut).map(([layer, neurons]) => ({ layer, neurons }));
+}
+
+/** Equal for equal sets. */
+export function setKey(removed: Removed[] = []): string {
+  return removed.length ? digest(JSON.stringify(removed)) : "";
+}
+
+function combine(knockedOut: KnockedOut, layer: string, neurons: number[][], out: boolean): KnockedOut {
+  const named = new Set(neurons.map(String));
+  const others = (knockedOut[layer] ?? []).filter((one) => !named.has(String(one)));
+  const left = out ? [...others, ...neurons] : others;
+  const rest = Object.entries(knockedOut).filter(([name]) => name !== layer);
+  return Object.fromEntries(left.length ? [...rest, [layer, left]] : rest);
+}
+
+/** What both hands do to the set, whichever view they are in. */
+export function createKnockOut(store: Store, clusters: ClusterSource) {
+  let before: Source = "reconstruction";
+  const set = (next: KnockedOut) => {
+    const source = store.source.peek();
+    const begins = sizeOf(store.knocked_out.peek()) === 0;
+    if (begins && !isWithout(source)) before = source;
+    const ends = sizeOf(next) === 0;
+    store.set({
+      knocked_out: next,
+      source: ends ? (isWithout(source) ? before : source) : isWithout(source) ? source : "without",
+    });
+    if (ends) before = "reconstruction";
+  };
+  /** The selected neurons; null for a whole layer, and for a cluster that is not known yet. Read inside an effect. */
+  const target = (): Target | null => {
+    const selection = currentSelection(store);
+    const info = store._canvas.value;
+    const layer = selection && ready(info) ? layerOf(info, selection.layer) : undefined;
+    if (!selection || !layer) return null;
+    const named = (neurons: number[][]) => ({
+      layer: layer.name,
+      neurons,
+      label: selectionLabel(selection, store.cluster_names.value),
+    });
+    if (selection.neuron) return named([selection.neuron]);
+    if (selection.neurons.length) return named(selection.neurons);
+    const known = clusters.shown.value;
+    if (selection.cluster < 0 || known?.layer !== layer.name || known.n_clusters !== selection.n_clusters)
+      return null;
+    const places = [...known.labels.keys()].filter((at) => known.labels[at] === selection.cluster);
+    return places.length ? named(places.map((place) => neuronAt(layer, place))) : null;
+  };
+  /** Whether all of them are out already. */
+  const isOut = ({ layer, neurons }: Target): boolean => {
+    const out = new Set((store.knocked_out.value[layer] ?? []).map(String));
+    return neurons.every((one) => out.has(String(one)));
+  };
+  return {
+    target,
+    isOut,
+    /** Takes the selection out, or puts it back where all of it is out; says why where neither can be done. */
+    toggle(): string | null {
+      const some = target();
+      if (!some) return "Select a neuron, several or a cluster to knock out";
+      const out = isOut(some);
+      const next = combine(store.knocked_out.peek(), some.layer, some.neurons, !out);
+      if (sizeOf(next) > MOST) return `At most ${count(MOST)} neurons can be knocked out`;
+      set(next);
+      return null;
+    },
+    restore(layer: string, neuron: number[]): void {
+      set(combine(store.knocked_out.peek(), layer, [neuron], false));
+    },
+    restoreAll(): void {
+      if (sizeOf(store.knocked_out.peek())) set({});
+    },
+  };
+}
+
+export type KnockOut = ReturnType<typeof createKnockOut>;
