@@ -118,7 +118,10 @@ class StepCanvas:
         self.at_step("frame", frame)
         return np.full((4, 6, 3), 0.1 * frame, np.float32) + np.float32(self.spoiled.get("frame", 0))
 
-    def maps(self, layer: str, neurons: np.ndarray, frame: int = 0) -> np.ndarray:
+    def why_no_colours(self, layer: str) -> str:
+        return ""
+
+    def maps(self, layer: str, neurons: np.ndarray, frame: int = 0, rgb: str = "sum") -> np.ndarray:
         self.calls.append(f"maps {len(neurons)}")
         shape = self.layers.find(layer).neurons
         flat = neurons if neurons.ndim == 1 else np.ravel_multi_index(tuple(neurons.T), shape)
@@ -126,7 +129,9 @@ class StepCanvas:
         ramp *= layer != self.silent
         return (ramp * (np.asarray(flat)[:, None, None] + 1) * (frame + 1)).astype(np.float32)
 
-    def pixel(self, y: int, x: int, frame: int = 0, layers: list[str] | None = None) -> dict[str, np.ndarray]:
+    def pixel(
+        self, y: int, x: int, frame: int = 0, layers: list[str] | None = None, rgb: str = "sum"
+    ) -> dict[str, np.ndarray]:
         found = {}
         for name in layers or [layer.name for layer in self.layers]:
             shape = self.layers.find(name).neurons
@@ -145,19 +150,21 @@ class StepCanvas:
                 progress(step, self.STEPS)
             yield part, self.maps(layer, part, frame)
 
-    def reduce(self, layer, function, frame: int = 0, granularity=None, progress=None):
+    def reduce(self, layer, function, frame: int = 0, granularity=None, rgb="sum", progress=None):
         layer = self.layers.find(layer).name
         for neurons, maps in self.iter(layer, frame, progress):
             yield neurons, function(torch.from_numpy(maps))
 
-    def region(self, mask: np.ndarray, frame: int = 0, layers: list[str] | None = None, progress=None):
+    def region(
+        self, mask: np.ndarray, frame: int = 0, layers: list[str] | None = None, rgb="sum", progress=None
+    ):
         found = {}
         for name in layers or [layer.name for layer in self.layers]:
             parts = [(maps * mask).sum((1, 2)) for _, maps in self.iter(name, frame, progress)]
             found[name] = np.concatenate(parts).reshape(self.layers.find(name).neurons)
         return found
 
-    def summary(self, layer: str, frame: int = 0, progress: Callable[[int, int], None] | None = None):
+    def summary(self, layer: str, frame: int = 0, rgb="sum", progress=None):
         self.calls.append(f"summary {layer} {frame}")
         maps = np.concatenate([np.abs(maps) for _, maps in self.iter(layer, frame, progress)])
         return SimpleNamespace(

@@ -108,7 +108,15 @@ def selection(
 
 
 def grid(layer: str, **changes: Any) -> dict[str, Any]:
-    body = {"kind": "grid", "time": 1, "layer": layer, "cluster": -1, "n_clusters": 3, "sort": "index"}
+    body = {
+        "kind": "grid",
+        "time": 1,
+        "layer": layer,
+        "cluster": -1,
+        "n_clusters": 3,
+        "sort": "index",
+        "channel": "sum",
+    }
     return {**body, "pixel": [2, 3], "region": None, "first": 0, "count": 5, "side": 8, **changes}
 
 
@@ -299,7 +307,7 @@ def test_map_of_a_neuron_a_cluster_and_a_layer(page: Page, canvas: cw.Canvas) ->
 
 def test_a_constant_map_has_one_level(pages) -> None:
     canvas = StepCanvas()
-    canvas.maps = lambda layer, neurons, frame=0: np.full((len(neurons), 4, 6), -2.5, np.float32)  # type: ignore
+    canvas.maps = lambda layer, neurons, frame=0, rgb="sum": np.full((len(neurons), 4, 6), -2.5, np.float32)  # type: ignore
     body, data = pages(canvas).ask(kind="map", time=0, selection=selection("net.linear", [1]))
     assert body["low"] == body["high"] == -2.5
     assert body["total"] == 60
@@ -641,7 +649,7 @@ def test_a_scrub_costs_one_computation_more_than_its_last_frame(steps: Page) -> 
     maps = steps.session.canvas.maps
     times: list[int] = []
 
-    def slow(layer: str, neurons: Any, frame: int = 0) -> Any:
+    def slow(layer: str, neurons: Any, frame: int = 0, rgb: str = "sum") -> Any:
         times.append(frame)
         begun.set()
         assert go_on.wait(60)

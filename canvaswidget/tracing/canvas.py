@@ -36,7 +36,6 @@ IntArray = npt.NDArray[np.int64]
 LayerKey = str | int | Layer
 Reduced = TypeVar("Reduced")
 KEPT_SUMMARIES = 64
-_RGB = ("sum", "abs", "each")
 
 
 class Canvas:
@@ -45,7 +44,8 @@ class Canvas:
     Made by `trace`. Layers are given by name, by a unique part of it, or by index; a neuron is a unit ``i`` or
     a kernel ``(i, o)``. `granularity` says which neurons an answer is about: ``"unit"``, ``"kernel"``, or ``None``
     for XINC's: kernels for convolutions, units for linear layers. `rgb` says what becomes of the output's colours:
-    ``"sum"`` adds them with their sign, ``"abs"`` adds their magnitudes, ``"each"`` keeps a trailing axis of 3.
+    ``"sum"`` adds them with their sign, ``"abs"`` adds their magnitudes, ``"each"`` keeps a trailing axis of 3,
+    ``"red"``, ``"green"`` and ``"blue"`` take one of them.
 
     Attributes
     ----------
@@ -275,15 +275,23 @@ class Canvas:
     # --- reductions -------------------------------------------------------------------------------------------
 
     def summary(
-        self, layer: LayerKey, frame: int = 0, *, granularity: str | None = None, progress: Progress = False
+        self,
+        layer: LayerKey,
+        frame: int = 0,
+        *,
+        granularity: str | None = None,
+        rgb: str = "sum",
+        progress: Progress = False,
     ) -> Summary:
-        """Totals of all maps of a layer, per neuron and per pixel, streaming."""
+        """Totals of all maps of a layer, per neuron and per pixel, streaming; `rgb` is not ``"each"``."""
+        if rgb == "each":
+            raise ValueError("rgb='each': a summary adds the colours up; ask for 'red', 'green' and 'blue'")
         found, frame = self._layer(layer), self.inr.frame_index(frame)
-        key = (found.name, frame, granularity)
+        key = (found.name, frame, granularity, rgb)
         with self._lock:
             summary = self._summaries.get(key)
         if summary is None:
-            sweep = self._matrix.sweep(found, frame, granularity, "sum", progress, Totals.of)
+            sweep = self._matrix.sweep(found, frame, granularity, rgb, progress, Totals.of)
             summary = summarise(found, frame, granularity, self.inr.size, sweep)
             with self._lock:
                 self._summaries[key] = summary
@@ -301,6 +309,10 @@ class Canvas:
                 status, note = self._rule.status(node)
                 ops.append(Op(op_name(node), self._capture.path(node), status, note))
         return Coverage(ops, self.why)
+
+    def why_no_colours(self, layer: LayerKey) -> str:
+        """Why the layer's maps can't be told apart by colour under this rule; empty where they can."""
+        return self._rule.why_no_colours(self._layer(layer))
 
     def estimate(self, layers: LayerKey | Sequence[LayerKey] | None = None, frame: int = 0) -> Estimate:
         """What a sweep over all neurons of some layers (all that are traced, by default) will take."""

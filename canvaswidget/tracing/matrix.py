@@ -22,11 +22,12 @@ from canvaswidget.tracing.progress import Progress, reported
 from canvaswidget.tracing.reduce import Totals
 from canvaswidget.tracing.results import Estimate
 from canvaswidget.tracing.rules import DividingRule, Rule
+from canvaswidget.tracing.rules.rule import COLOURS
 from canvaswidget.tracing.window import Window
 
 FloatArray = npt.NDArray[np.float32]
 Reduced = TypeVar("Reduced")
-_RGB = ("sum", "abs", "each")
+_RGB = ("sum", "abs", "each", *COLOURS)
 
 
 class Matrix:
@@ -88,7 +89,7 @@ class Matrix:
             weights = torch.zeros(self.inr.size, device=self.device)
             weights[y, x] = 1
             # One pixel's colours can be told apart before their magnitudes are added; a region's can't.
-            each = self._pulled(frame, layers, granularity, "sum" if rgb == "sum" else "each", weights)
+            each = self._pulled(frame, layers, granularity, "each" if rgb == "abs" else rgb, weights)
             return {name: np.abs(c).sum(-1) for name, c in each.items()} if rgb == "abs" else each
         window = Window.pixel(y, x, self.inr.size)
         return self._columns(frame, layers, granularity, rgb, window, lambda maps: maps[:, 0, 0])
@@ -175,7 +176,7 @@ class Matrix:
         weights: torch.Tensor,
     ) -> dict[str, FloatArray]:
         state, rule = self.frame(frame).state, cast(DividingRule, self.rule)
-        columns = rule.columns(list(layers), state, weights, checked_rgb(rgb) == "each")
+        columns = rule.columns(list(layers), state, weights, checked_rgb(rgb))
         return {
             layer.name: as_numpy(at_granularity(columns[layer.name], layer, granularity)) for layer in layers
         }

@@ -9,6 +9,7 @@ import numpy as np
 
 from canvaswidget.analysis.embedding import methods
 from canvaswidget.figures import palettes
+from canvaswidget.tracing.layers import Layer
 from canvaswidget.widget import knockout, view
 from canvaswidget.widget.arrays import Arrays, Chosen, absolute_sum, neuron_at, place_of
 from canvaswidget.widget.levels import colours, fitted, quantise
@@ -136,6 +137,7 @@ class Answers:
         time, chosen = self._time(body["time"]), self._chosen(body["selection"])
         given = body["selection"].get("overlay", "selection")
         overlay = view.checked_choice("overlay", given, view.CHOICES["overlay"])
+        arrays = self._coloured(body["selection"], chosen.layer)
 
         def compute() -> tuple[Any, ...]:
             if overlay != "selection":
@@ -143,14 +145,14 @@ class Answers:
                 levels, low, high = quantise(values)
                 return levels.tobytes(), low, high, absolute_sum(values), ()
             if chosen.neuron is not None:
-                values = self.arrays.map(chosen, time, checkpoint)
+                values = arrays.map(chosen, time, checkpoint)
                 levels, low, high = quantise(values)
                 return levels.tobytes(), low, high, absolute_sum(values), ()
-            absolute, signed = self.arrays.sums(chosen, time, checkpoint)
+            absolute, signed = arrays.sums(chosen, time, checkpoint)
             (levels, low, high), (others, *span) = quantise(absolute), quantise(signed)
             return levels.tobytes() + others.tobytes(), low, high, absolute_sum(absolute), tuple(span)
 
-        key = (self.arrays.canvas.rule, "map", overlay, chosen.layer.name, *chosen[1:], time)
+        key = (self.arrays.canvas.rule, arrays.channel, "map", overlay, chosen.layer.name, *chosen[1:], time)
         data, low, high, total, span = self.arrays.cache.remember(key, compute)
         answer: MapReply = {
             "kind": "map",
@@ -178,7 +180,7 @@ class Answers:
             members = self.arrays.members(Chosen(layer, None, cluster, n_clusters), time, checkpoint)
             order = order[np.isin(order, members)]
         places = order[first : first + count]
-        thumbnails = self.arrays.thumbnails(layer, places, side, time, checkpoint)
+        thumbnails = self._coloured(body, layer).thumbnails(layer, places, side, time, checkpoint)
         clusters = self.arrays.known_clusters(layer, n_clusters)
         labels = np.full(values.size, -1) if clusters is None else clusters.labels.ravel()
         height, width = fitted(self.arrays.size, side)
@@ -201,6 +203,7 @@ class Answers:
     def _order(self, body: GridRequest, time: int, checkpoint: Progress) -> tuple[Any, Any]:
         """``(sort key of every neuron, their places in order)``; of a pixel or a region the key keeps its sign."""
         layer = self.arrays.layers.find(body["layer"])
+        arrays = self._coloured(body, layer)
         sort = view.checked_choice("sort", body["sort"], view.CHOICES["sort"])
         if sort == "index":
             values = np.arange(np.prod(layer.neurons))
@@ -209,16 +212,16 @@ class Answers:
             if body["pixel"] is None:
                 raise ValueError("pixel=None: sort='pixel' needs a pixel (y, x)")
             pixel = view.checked_pixel(body["pixel"], self.arrays.size)
-            values = self.arrays.columns([layer], pixel, time, checkpoint)[layer.name]
+            values = arrays.columns([layer], pixel, time, checkpoint)[layer.name]
         elif sort == "region":
             region = checked_region(body["region"], self.arrays.size)
             if region is None:
                 raise ValueError("region=None: sort='region' needs a region")
-            values = self.arrays.region(layer, region, time, checkpoint)
+            values = arrays.region(layer, region, time, checkpoint)
         elif sort == "change":
-            values = self.arrays.changes(layer, time, checkpoint)
+            values = arrays.changes(layer, time, checkpoint)
         else:
-            values = self.arrays.totals(layer, time, checkpoint)
+            values = arrays.totals(layer, time, checkpoint)
         return values, np.argsort(-np.abs(values), kind="stable")
 
     def _pixel(self, body: PixelRequest, checkpoint: Progress) -> Answered:
@@ -226,13 +229,18 @@ class Answers:
         y, x = pixel = view.checked_pixel(body["pixel"], arrays.size)
         k = view.checked_count("k", body["k"], 0, MAX_RANKED)
         arrays.look_at(time)
+        coloured = self._coloured(body["selection"], chosen.layer)
+        if arrays.has_all_colours:
+            arrays = coloured
         columns = arrays.columns(arrays.layers, pixel, time, checkpoint)
         truth = arrays.canvas.inr.truth
-        selected = self._selected(chosen, columns[chosen.layer.name], pixel, time)
+        column = coloured.columns([chosen.layer], pixel, time, checkpoint)[chosen.layer.name]
+        selected = self._selected(coloured, chosen, column, pixel, time)
         answer: PixelReply = {
             "kind": "pixel",
             "time": time,
             "pixel": [y, x],
+            "channel": cast(Any, arrays.channel),
             "rgb": arrays.frame(time)[y, x].astype(float).tolist(),
             "truth": None if truth is None else truth[time, y, x].astype(float).tolist(),
             "selected": None
@@ -254,9 +262,10 @@ class Answers:
         }
         return answer, b""
 
-    def _selected(self, chosen: Chosen, column: Any, pixel: tuple[int, int], time: int) -> Any:
+    def _selected(
+        self, arrays: Arrays, chosen: Chosen, column: Any, pixel: tuple[int, int], time: int
+    ) -> Any:
         """The values of the selected neurons; None where they would take long to know."""
-        arrays = self.arrays
         if arrays.ranks is not arrays.canvas:
             if chosen.neuron is None:
                 return None
@@ -274,11 +283,12 @@ class Answers:
 
     def _curve(self, body: CurveRequest, checkpoint: Progress) -> Answered:
         chosen, frames = self._chosen(body["selection"]), [self._time(frame) for frame in body["frames"]]
+        arrays = self._coloured(body["selection"], chosen.layer)
         totals: list[float] = []
         changes: list[float | None] = []
         for done, frame in enumerate(frames):
             checkpoint(done, len(frames))
-            total, change = self.arrays.change(chosen, frame, checkpoint)
+            total, change = arrays.change(chosen, frame, checkpoint)
             totals.append(total)
             changes.append(change)
         answer: CurveReply = {"kind": "curve", "frames": frames, "totals": totals, "changes": changes}
@@ -336,6 +346,14 @@ class Answers:
 
     def _count(self, body: Any) -> int:
         return view.checked_count("n_clusters", body["n_clusters"], view.MIN_CLUSTERS, view.MAX_CLUSTERS)
+
+    def _coloured(self, told: Any, layer: Layer) -> Arrays:
+        """The contributions to the channel that a selection or a grid is told in."""
+        channel = view.checked_choice("channel", told.get("channel", "sum"), view.CHOICES["channel"])
+        problem = "" if channel == "sum" else self.arrays.canvas.why_no_colours(layer.name)
+        if problem:
+            raise ValueError(f"channel={channel!r}: {problem}")
+        return self.arrays.of_channel(channel)
 
     def _chosen(self, selection: Selection) -> Chosen:
         layer = self.arrays.layers.find(selection["layer"])

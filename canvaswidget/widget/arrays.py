@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
+from copy import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,8 +64,23 @@ class Arrays:
         ] = {}  # small, and never forgotten: the page knows them
 
         self._embeddings: dict[tuple[Any, ...], Future[Floats]] = {}  # under way
-        # The last one: the next frame of a curve is compared with it.
-        self._magnitude: tuple[tuple[Any, ...], Floats] = ((), np.empty(0, np.float32))
+        self.channel = "sum"
+        # The last one alone: the next frame of a curve is compared with it.
+        self._magnitudes: dict[tuple[Any, ...], Floats] = {}
+
+    def of_channel(self, channel: str) -> Arrays:
+        """The same canvas's contributions to one colour; what does not depend on it is shared.
+
+        Clusters, the scatter and findings are of the sum, whichever is asked.
+        """
+        other = copy(self)
+        other.channel = channel
+        return other
+
+    @property
+    def has_all_colours(self) -> bool:
+        """Whether the rule that ranks tells the colours of every layer apart."""
+        return not any(self.ranks.why_no_colours(layer.name) for layer in self.layers)
 
     def look_at(self, time: int) -> None:
         """Where the playhead rests: a click there must not wait for the model, whatever is fetched ahead meanwhile."""
@@ -120,7 +136,7 @@ class Arrays:
     def maps(self, layer: Layer, neurons: Indices, time: int) -> Floats:
         """Signed maps of neurons given by their place in C order."""
         places = neurons if len(layer.neurons) == 1 else np.stack(np.unravel_index(neurons, layer.neurons), 1)
-        maps = np.asarray(self.canvas.maps(layer.name, places, frame=time), np.float32)
+        maps = np.asarray(self.canvas.maps(layer.name, places, frame=time, rgb=self.channel), np.float32)
         if not np.isfinite(maps).all():
             first = int(np.flatnonzero(~np.isfinite(maps).all((1, 2)))[0])
             neuron = tuple(int(part) for part in np.atleast_1d(places[first]))
@@ -138,7 +154,7 @@ class Arrays:
     def sums(self, chosen: Chosen, time: int, checkpoint: Progress) -> tuple[Floats, Floats]:
         """``(sum of absolute maps, sum of maps)`` of several neurons, a cluster or a whole layer."""
         layer, name = chosen.layer, chosen.layer.name
-        key = (self.canvas.rule, "sums", name, *chosen[1:], time)
+        key = (self.canvas.rule, self.channel, "sums", name, *chosen[1:], time)
         known = self.cache.get(key)
         if known is not None:
             return known
@@ -151,7 +167,9 @@ class Arrays:
                 absolute += np.abs(maps).sum(0, dtype=np.float64)
                 signed += maps.sum(0, dtype=np.float64)
         else:
-            for _, (part, whole) in self.canvas.reduce(name, _sums, time, progress=checkpoint):
+            for _, (part, whole) in self.canvas.reduce(
+                name, _sums, time, rgb=self.channel, progress=checkpoint
+            ):
                 absolute += part
                 signed += whole
         check_finite(f"the sum of the maps of layer {name!r}, frame {time}", absolute)
@@ -179,16 +197,17 @@ class Arrays:
 
     def magnitude(self, chosen: Chosen, time: int, checkpoint: Progress) -> Floats:
         """The absolute map of one neuron; the sum of absolute maps of more."""
-        key = (chosen[0].name, *chosen[1:], time)
-        known, magnitude = self._magnitude
-        if known != key:
+        key = (self.channel, chosen[0].name, *chosen[1:], time)
+        magnitude = self._magnitudes.get(key)
+        if magnitude is None:
             alone = chosen.neuron is not None
             if not alone and not chosen.neurons and chosen.cluster < 0:
                 magnitude = np.asarray(self.summary(chosen.layer, time, checkpoint).pixel_abs)
                 check_finite(f"the totals of layer {chosen.layer.name!r}, frame {time}", magnitude)
             else:
                 magnitude = np.abs(self.map(chosen, time, checkpoint))
-            self._magnitude = (key, magnitude)
+            self._magnitudes.clear()
+            self._magnitudes[key] = magnitude
         return magnitude
 
     def total(self, chosen: Chosen, time: int, checkpoint: Progress) -> float:
@@ -197,7 +216,7 @@ class Arrays:
 
     def change(self, chosen: Chosen, time: int, checkpoint: Progress) -> tuple[float, float | None]:
         """``(total, how much the magnitudes differ from the previous frame's)``; None at the first frame."""
-        key = (self.canvas.rule, "change", chosen.layer.name, *chosen[1:], time)
+        key = (self.canvas.rule, self.channel, "change", chosen.layer.name, *chosen[1:], time)
         known = self.cache.get(key)
         if known is None:
             before = self.magnitude(chosen, time - 1, checkpoint) if time > 0 else None
@@ -212,7 +231,10 @@ class Arrays:
     ) -> list[tuple[Bytes, float, float]]:
         """Small signed maps, as levels with their range."""
         size = fitted(self.size, side)
-        keys = [(self.canvas.rule, "thumbnail", layer.name, time, size, int(neuron)) for neuron in neurons]
+        keys = [
+            (self.canvas.rule, self.channel, "thumbnail", layer.name, time, size, int(neuron))
+            for neuron in neurons
+        ]
         found = [self.cache.get(key) for key in keys]
         missing = np.flatnonzero([thumbnail is None for thumbnail in found])
         for first, block in self._blocks(missing):
@@ -224,7 +246,7 @@ class Arrays:
 
     def summary(self, layer: Layer, time: int, checkpoint: Progress) -> Any:
         """Totals of a layer; kept by the canvas."""
-        return self.canvas.summary(layer.name, frame=time, progress=checkpoint)
+        return self.canvas.summary(layer.name, frame=time, rgb=self.channel, progress=checkpoint)
 
     def totals(self, layer: Layer, time: int, checkpoint: Progress) -> Floats:
         """Each neuron's sum of its absolute map, in C order."""
@@ -245,7 +267,7 @@ class Arrays:
                 found[block] = np.abs(now - then).sum((1, 2))
             return found
 
-        return self.cache.remember((self.canvas.rule, "changes", layer.name, time), compute)
+        return self.cache.remember((self.canvas.rule, self.channel, "changes", layer.name, time), compute)
 
     # --- a pixel, a region --------------------------------------------------------------------------------------------
 
@@ -255,14 +277,13 @@ class Arrays:
         """Every neuron's contribution to a pixel under the rule that ranks, in C order, by layer."""
         found: dict[str, Floats] = {}
         for layer in layers:
-            key = (self.canvas.rule, "column", layer.name, time, pixel)
+            key = (self.canvas.rule, self.channel, "column", layer.name, time, pixel)
             column = self.cache.get(key)
             if column is None:
                 checkpoint(0, 0)
                 name = layer.name
-                column = np.array(
-                    self.ranks.pixel(*pixel, frame=time, layers=[name])[name], np.float32
-                ).ravel()
+                values = self.ranks.pixel(*pixel, frame=time, layers=[name], rgb=self.channel)[name]
+                column = np.array(values, np.float32).ravel()
                 check_finite(f"the contributions of layer {name!r} to pixel {pixel}, frame {time}", column)
                 self.cache.put(key, column)
             found[layer.name] = column
@@ -273,12 +294,14 @@ class Arrays:
 
         def compute() -> Floats:
             name = layer.name
-            column = self.ranks.region(region.mask, time, [name], progress=checkpoint)[name]
+            column = self.ranks.region(region.mask, time, [name], rgb=self.channel, progress=checkpoint)[name]
             column = np.array(column, np.float32).ravel()
             check_finite(f"the contributions of layer {name!r} to the region, frame {time}", column)
             return column
 
-        return self.cache.remember((self.canvas.rule, "region", layer.name, time, region), compute)
+        return self.cache.remember(
+            (self.canvas.rule, self.channel, "region", layer.name, time, region), compute
+        )
 
     def top(self, columns: Mapping[str, Floats], k: int) -> list[Ranked]:
         """The `k` neurons that contribute most, across layers: `Canvas.top` from what is known already."""

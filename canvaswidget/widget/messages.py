@@ -16,17 +16,22 @@ Source = Literal["reconstruction", "truth", "error", "off", "without", "differen
 Sort = Literal["pixel", "region", "total", "change", "index"]
 Maps = Literal["magnitude", "signed"]
 Overlay = Literal["selection", "neurons", "intensity", "change"]
+Channel = Literal["sum", "red", "green", "blue", "abs"]  # of the output: what a contribution is to
 Embedding = Literal["pca", "tsne", "umap"]
 Act = Literal["pixel", "overlay", "step"]  # to the pixel's bars; another selection's map; another frame
 
 
 class LayerInfo(TypedDict):
-    """A layer the rule can trace; `neurons` is `[n]` for units and `[n_in, n_out]` for kernels."""
+    """A layer the rule can trace; `neurons` is `[n]` for units and `[n_in, n_out]` for kernels.
+
+    `why_no_colours` says why only the sum of the colours is known of its maps; empty where each is.
+    """
 
     name: str
     op: str
     neurons: list[int]
     grid: list[int]
+    why_no_colours: str
 
 
 class CanvasInfo(TypedDict):
@@ -70,9 +75,13 @@ class Chosen(TypedDict):
 
 
 class Selection(Chosen, total=False):
-    """With `overlay`, a finding about the whole layer is asked for in place of their map."""
+    """With `overlay`, a finding about the whole layer is asked for in place of their map.
+
+    `channel` is the colour that is contributed to, the sum of them by default; findings are about the sum.
+    """
 
     overlay: Overlay
+    channel: Channel
 
 
 # --- requests -------------------------------------------------------------------------------------------------
@@ -120,6 +129,7 @@ class GridRequest(TypedDict):
     cluster: int
     n_clusters: int
     sort: Sort
+    channel: Channel
     pixel: list[int] | None
     region: Region | None
     first: int
@@ -312,12 +322,14 @@ class LayerShare(TypedDict):
 class PixelReply(TypedDict):
     """`rgb` is the raw output; `selected` the selection's exact contribution to this pixel.
 
-    Of more than one neuron it sums magnitudes, and `selected_signed` values with their sign.
+    Of more than one neuron it sums magnitudes, and `selected_signed` values with their sign. `channel` is that of
+    `neurons` and `layers`: the selection's where every layer has colours, else the sum.
     """
 
     kind: Literal["pixel"]
     time: int
     pixel: list[int]
+    channel: Channel
     rgb: list[float]
     truth: list[float] | None
     selected: float | None
@@ -422,6 +434,7 @@ ALIASES = {
     "Sort": Sort,
     "Maps": Maps,
     "Overlay": Overlay,
+    "Channel": Channel,
     "Embedding": Embedding,
     "Act": Act,
     "Body": Body,

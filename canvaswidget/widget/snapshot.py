@@ -27,6 +27,7 @@ UNITS = {
     "change": "change (RGB level)",
 }
 PAPER = 0.97  # the middle of the diverging palette
+CHANNELS = {"sum": "", "red": ", red", "green": ", green", "blue": ", blue", "abs": ", |R| + |G| + |B|"}
 BARS, THUMBNAILS, CURVE_FRAMES = 12, 6, 64
 
 
@@ -42,6 +43,7 @@ def snapshot(arrays: Arrays, state: dict[str, Any], curve: bool, checkpoint: Pro
         Whether to follow one neuron through time, on every frame of a short clip and on some of a long one.
         Clusters and whole layers are not followed: that takes a pass over the layer for every frame.
     """
+    summed, arrays = arrays, arrays.of_channel(state["channel"])
     layer = arrays.layers.find(state["layer"])
     neuron, time, pixel = state["neuron"], state["time"], state["pixel"]
     if len(state["neurons"]) > 1:
@@ -49,7 +51,8 @@ def snapshot(arrays: Arrays, state: dict[str, Any], curve: bool, checkpoint: Pro
     else:
         chosen = Chosen(layer, neuron, -1 if neuron is not None else state["cluster"], state["n_clusters"])
     short = short_names([layer.name for layer in arrays.layers])
-    bars, thumbnails = _pixel(arrays, chosen, pixel, time, short, checkpoint)
+    ranked = arrays if arrays.has_all_colours else summed
+    bars, thumbnails = _pixel(ranked, chosen, pixel, time, short, checkpoint)
     frames: list[int] = []
     if curve and chosen.neuron is not None and arrays.n_frames > 1:
         count = min(arrays.n_frames, CURVE_FRAMES)
@@ -123,6 +126,10 @@ def _name(layer: str, chosen: Chosen, state: dict[str, Any]) -> str:
         return f"the picture {what}" if state["source"] == "without" else f"what it loses {what}"
     if state["overlay"] != "selection":
         return f"{layer}, {FINDINGS[state['overlay']]}"
+    return _chosen_name(layer, chosen) + CHANNELS[state["channel"]]
+
+
+def _chosen_name(layer: str, chosen: Chosen) -> str:
     if chosen.neuron is not None:
         return f"{layer}, {'kernel' if isinstance(chosen.neuron, tuple) else 'unit'} {label(chosen.neuron)}"
     if chosen.neurons:

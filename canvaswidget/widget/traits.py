@@ -31,6 +31,7 @@ class Facts(NamedTuple):
     why: str
     ranked_by: str
     removable: Layers
+    why_no_colours: dict[str, str]  # by layer; empty where it has
 
     @classmethod
     def of(cls, canvas: Any, first: Facts | None = None) -> Facts:
@@ -42,7 +43,9 @@ class Facts(NamedTuple):
         why = canvas.why if first is None else first.why
         ranked_by = ranking(canvas).rule
         removable = knockout.removable(canvas) if first is None else first.removable
-        return cls(inr.name, layers, inr.size, inr.n_frames, truth, device, rules, why, ranked_by, removable)
+        colours = {layer.name: canvas.why_no_colours(layer) for layer in layers}
+        size, n_frames = inr.size, inr.n_frames
+        return cls(inr.name, layers, size, n_frames, truth, device, rules, why, ranked_by, removable, colours)
 
     def on_wire(self) -> CanvasInfo:
         """As the page gets them; a layer without a grid of its own works on every pixel."""
@@ -57,6 +60,7 @@ class Facts(NamedTuple):
                     "op": layer.op,
                     "neurons": list(layer.neurons),
                     "grid": list(layer.grid or self.size),
+                    "why_no_colours": self.why_no_colours[layer.name],
                 }
                 for layer in self.layers
             ],
@@ -99,7 +103,10 @@ class Checked(traitlets.TraitType[Any, Any]):
 
 
 class LayerTrait(Checked):
-    """A layer by name, unique part of it, or index. A neuron that the new layer hasn't is let go first."""
+    """A layer by name, unique part of it, or index.
+
+    Neurons that the new layer hasn't are let go first, and a colour where its maps have none.
+    """
 
     def __init__(self) -> None:
         super().__init__(lambda widget, value: widget.facts.layers.find(value).name, "")
@@ -111,6 +118,8 @@ class LayerTrait(Checked):
         fitting = tuple(neuron for neuron in obj.neurons if view.fits(layer, neuron))
         if fitting != obj.neurons:
             obj.neurons = fitting
+        if obj.channel != "sum" and obj.facts.why_no_colours[name]:
+            obj.channel = "sum"
         super().set(obj, name)
 
 
@@ -265,6 +274,19 @@ def overlay_trait() -> Checked:
         return overlay
 
     return Checked(check, "selection")
+
+
+def channel_trait() -> Checked:
+    """The colour that is contributed to; some rules follow a layer to the sum of them only."""
+
+    def check(widget: Any, value: Any) -> str:
+        channel = view.checked_choice("channel", value, view.CHOICES["channel"])
+        problem = "" if channel == "sum" else widget.facts.why_no_colours[widget.layer]
+        if problem:
+            raise ValueError(f"channel={channel!r}: {problem}; take channel='sum' or another rule")
+        return channel
+
+    return Checked(check, "sum")
 
 
 def choice_trait(name: str, default: str) -> Checked:

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from canvaswidget.inr import checked_index
 from canvaswidget.tracing.layers import Layer
-from canvaswidget.widget.messages import Maps, Overlay, Sort, Source
+from canvaswidget.widget.messages import Channel, Maps, Overlay, Sort, Source
 
 Neuron = int | tuple[int, int]
 Pixel = tuple[int, int]
@@ -18,6 +18,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "sort": get_args(Sort),
     "maps": get_args(Maps),
     "overlay": get_args(Overlay),
+    "channel": get_args(Channel),
 }
 RANGES: dict[str, tuple[float, float]] = {"opacity": (0, 1), "contrast": (1, 20), "fps": (1, 60)}
 MAX_NEURONS = 20_000

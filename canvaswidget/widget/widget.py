@@ -86,6 +86,10 @@ class CanvasWidget(anywidget.AnyWidget):
         What is over the frame: the selection's contribution, or a finding about the whole layer: how many neurons
         make nine tenths of it, by pixel; its contribution less the brightness, each scaled to 0 to 1; how much its
         neurons' magnitudes differ from the previous frame's (the next one's at frame 0).
+    channel : {"sum", "red", "green", "blue", "abs"}
+        What contributions are to: the sum of the output's colours, one of them, or all by magnitude. Map, neurons,
+        pixel and curve follow it; clusters, the scatter and findings are of the sum. Rule `xinc` knows colours in the
+        last layer only: for another it is ``"sum"``.
     palette : str
         Of magnitudes; see `canvaswidget.figures.palettes`.
     opacity, contrast : float
@@ -122,6 +126,7 @@ class CanvasWidget(anywidget.AnyWidget):
             "source",
             "maps",
             "overlay",
+            "channel",
         ),
         *("palette", "opacity", "contrast", "sort", "fps", "playing"),
     )  # in the order they are checked: a neuron is one of a layer, a layer one of a rule
@@ -143,6 +148,7 @@ class CanvasWidget(anywidget.AnyWidget):
     source = traits.source_trait()
     maps = traits.choice_trait("maps", "magnitude")
     overlay = traits.overlay_trait()
+    channel = traits.channel_trait()
     palette = traits.palette_trait()
     opacity = traits.number_trait("opacity", 0.8)
     contrast = traits.number_trait("contrast", 1.0)
@@ -352,7 +358,10 @@ class CanvasWidget(anywidget.AnyWidget):
         self.cluster_names = {}  # other maps, other clusters
         if self.layer not in names:
             self.layer = _usual_layer(self.facts.layers)
-        elif self.neuron is not None and not view.fits(self.facts.layers.find(self.layer), self.neuron):
+            return
+        if self.facts.why_no_colours[self.layer]:
+            self.channel = "sum"
+        if self.neuron is not None and not view.fits(self.facts.layers.find(self.layer), self.neuron):
             self.neuron = None
 
     # --- the page -------------------------------------------------------------------------------------------

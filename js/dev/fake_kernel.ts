@@ -71,12 +71,13 @@ export class FakeModel implements Model {
   }
 }
 
+const WHY = "rule 'xinc' does not follow this layer to the colours";
 const LAYERS = [
-  { name: "stem.0", op: "linear", neurons: [160], grid: [1, 1] },
-  { name: "decoder.0.conv.upconv.0", op: "conv2d", neurons: [24, 144], grid: [16, 32] },
-  { name: "decoder.1.conv.upconv.0", op: "conv2d", neurons: [36, 96], grid: [32, 64] },
-  { name: "decoder.2.conv.upconv.0", op: "conv2d", neurons: [96, 192], grid: [64, 128] },
-  { name: "head", op: "conv2d", neurons: [48, 3], grid: [128, 256] },
+  { why_no_colours: WHY, name: "stem.0", op: "linear", neurons: [160], grid: [1, 1] },
+  { why_no_colours: WHY, name: "decoder.0.conv.upconv.0", op: "conv2d", neurons: [24, 144], grid: [16, 32] },
+  { why_no_colours: WHY, name: "decoder.1.conv.upconv.0", op: "conv2d", neurons: [36, 96], grid: [32, 64] },
+  { why_no_colours: WHY, name: "decoder.2.conv.upconv.0", op: "conv2d", neurons: [96, 192], grid: [64, 128] },
+  { why_no_colours: "", name: "head", op: "conv2d", neurons: [48, 3], grid: [128, 256] },
 ];
 
 export function canvasInfo({ height, width, frames }: FakeOptions): CanvasInfo {
@@ -318,6 +319,7 @@ export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer
           kind: "pixel",
           time: body.time,
           pixel: body.pixel,
+          channel: "sum",
           rgb: [0.41, 0.55, 0.72],
           truth: [0.42, 0.55, 0.7],
           selected,

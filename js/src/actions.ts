@@ -32,9 +32,15 @@ export function togglePlaying(store: Store): void {
   if (ready(info) && info.n_frames > 1) store.set({ playing: !store.playing.peek() });
 }
 
-/** A neuron of the old layer is none of the new one: both change in one save. */
+/** A neuron of the old layer is none of the new one, nor may a colour be: they change in one save. */
 export function chooseLayer(store: Store, layer: string): void {
-  if (layer !== store.layer.peek()) store.set({ layer, neuron: null, neurons: [] });
+  if (layer !== store.layer.peek()) store.set({ ...toLayer(store, layer), neuron: null, neurons: [] });
+}
+
+function toLayer(store: Store, layer: string): Partial<Traits> {
+  const info = store._canvas.peek();
+  const colourless = ready(info) && layerOf(info, layer)?.why_no_colours;
+  return colourless ? { layer, channel: "sum" } : { layer };
 }
 
 export function stepLayer(store: Store, by: number): void {
@@ -46,12 +52,12 @@ export function stepLayer(store: Store, by: number): void {
 }
 
 export function chooseNeuron(store: Store, neuron: number[] | null, layer = store.layer.peek()): void {
-  store.set({ layer, neuron, neurons: neuron ? [neuron] : [] });
+  store.set({ ...toLayer(store, layer), neuron, neurons: neuron ? [neuron] : [] });
 }
 
 /** The last of them stands for all where only one can be shown. */
 export function chooseNeurons(store: Store, neurons: number[][], layer = store.layer.peek()): void {
-  store.set({ layer, neurons, neuron: neurons.at(-1) ?? null });
+  store.set({ ...toLayer(store, layer), neurons, neuron: neurons.at(-1) ?? null });
 }
 
 /** Adds a neuron to the selection, or takes it out again. */

@@ -4,7 +4,7 @@ import { computed, effect, type ReadonlySignal, type Signal, signal, untracked }
 import { ByteCache } from "./cache";
 import type { Activity, RequestClient } from "./client";
 import type { GridReply, GridRequest } from "./messages";
-import { layerOf } from "./selection";
+import { currentChannel, layerOf } from "./selection";
 import type { State } from "./source";
 import { ready, type Store, same } from "./store";
 
@@ -22,7 +22,7 @@ export interface Thumb {
 /** Everything a thumbnail depends on but its place. */
 export type GridContext = Pick<
   GridRequest,
-  "time" | "layer" | "cluster" | "n_clusters" | "sort" | "pixel" | "region"
+  "time" | "layer" | "cluster" | "n_clusters" | "sort" | "channel" | "pixel" | "region"
 >;
 
 export interface Grid {
@@ -241,11 +241,11 @@ function isUrgent({ view, body }: Activity): boolean {
 }
 
 function placeKey(
-  { time, layer, cluster, n_clusters, sort, pixel, region }: GridContext,
+  { time, layer, cluster, n_clusters, sort, channel, pixel, region }: GridContext,
   index: number,
 ): string {
   const group = cluster >= 0 ? `${cluster}of${n_clusters}` : "";
-  return `${layer}@${time} ${group} ${sort} ${pixel ?? ""}${region ? JSON.stringify(region) : ""}#${index}`;
+  return `${layer}@${time} ${group} ${sort} ${channel} ${pixel ?? ""}${region ? JSON.stringify(region) : ""}#${index}`;
 }
 
 function wantedContext(store: Store, settled: ReadonlySignal<number>): GridContext | null {
@@ -262,6 +262,7 @@ function wantedContext(store: Store, settled: ReadonlySignal<number>): GridConte
     cluster: store.cluster.value,
     n_clusters: store.n_clusters.value,
     sort,
+    channel: currentChannel(store),
     // Only one order depends on the pixel: pinning another must not fetch the others again.
     pixel: sort === "pixel" ? at : null,
     region: sort === "region" ? region : null,

@@ -8,6 +8,8 @@ export type Maps = "magnitude" | "signed";
 
 export type Overlay = "selection" | "neurons" | "intensity" | "change";
 
+export type Channel = "sum" | "red" | "green" | "blue" | "abs";
+
 export type Embedding = "pca" | "tsne" | "umap";
 
 export type Act = "pixel" | "overlay" | "step";
@@ -25,6 +27,7 @@ export interface LayerInfo {
   op: string;
   neurons: number[];
   grid: number[];
+  why_no_colours: string;
 }
 
 export interface CanvasInfo {
@@ -61,6 +64,7 @@ export interface Selection {
   cluster: number;
   n_clusters: number;
   overlay?: Overlay;
+  channel?: Channel;
 }
 
 export interface PalettesRequest {
@@ -102,6 +106,7 @@ export interface GridRequest {
   cluster: number;
   n_clusters: number;
   sort: Sort;
+  channel: Channel;
   pixel: number[] | null;
   region: Region | null;
   first: number;
@@ -239,6 +244,7 @@ export interface PixelReply {
   kind: "pixel";
   time: number;
   pixel: number[];
+  channel: Channel;
   rgb: number[];
   truth: number[] | null;
   selected: number | null;

@@ -11,7 +11,7 @@ import type { Sort } from "./messages";
 import { clusterColour } from "./palette";
 import { createPanel, options, segmented } from "./panel";
 import { createScatterView } from "./scatter_view";
-import { flatIndex, neuronCount, neuronLabel, parseNeuron, selectionLabel } from "./selection";
+import { CHANNELS, flatIndex, neuronCount, neuronLabel, parseNeuron, selectionLabel } from "./selection";
 import { ready, same } from "./store";
 
 const FORMS = [
@@ -268,10 +268,12 @@ export function createNeuronView(view: View) {
     }
     panel.stand(grid.state.value, grid.error.value);
     const frame = shown && ready(info) && info.n_frames > 1 ? ` · frame ${shown.context.time}` : "";
+    const channel = shown?.context.channel ?? "sum";
+    const colour = channel === "sum" ? "" : ` · ${CHANNELS[channel]}`;
     write(
       panel.label,
       shown
-        ? `${count(shown.n)}${shown.context.cluster >= 0 ? ` in ${clusterName(shown.context)}` : ""}${frame}`
+        ? `${count(shown.n)}${shown.context.cluster >= 0 ? ` in ${clusterName(shown.context)}` : ""}${colour}${frame}`
         : "",
     );
   });

@@ -5,7 +5,7 @@ import { count, number, percent } from "./format";
 import type { LayerShare, RankedNeuron } from "./messages";
 import { createPanel } from "./panel";
 import type { PixelNeurons } from "./pixels";
-import { neuronLabel, selectionLabel, shortNames } from "./selection";
+import { CHANNELS, neuronLabel, selectionLabel, shortNames } from "./selection";
 import { createShareCurve } from "./share_curve";
 import { ready, same } from "./store";
 
@@ -129,15 +129,19 @@ export function createPixelView(view: View) {
     );
     layers.replaceChildren(h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...lines));
   };
-  const describe = ({ pixel, time, selected, selection }: PixelNeurons, preview: boolean) => {
+  const describe = ({ pixel, time, channel, selected, selection }: PixelNeurons, preview: boolean) => {
     const info = store._canvas.value;
     const parts = [`(${pixel.join(", ")})`];
     if (preview) parts[0] += " preview";
     if (ready(info) && info.n_frames > 1) parts.push(`frame ${time}`);
     const name = selection.neuron
       ? neuronLabel(selection.neuron)
-      : selectionLabel(selection, store.cluster_names.value);
+      : selectionLabel({ ...selection, channel: "sum" }, store.cluster_names.value);
     if (selected !== null) parts.push(`${name}: ${number(selected)}`);
+    // Where some layers have no colours of their own, bars of all layers can only be of the sum: it is said.
+    const asked = selection.channel ?? "sum";
+    if (channel !== "sum" || asked !== "sum")
+      parts.push(channel === asked ? CHANNELS[channel] : `bars: ${CHANNELS[channel]}`);
     if (ready(info) && info.ranked_by !== store.rule.value) parts.push(`ranked by ${info.ranked_by}`);
     return parts.join(" · ");
   };

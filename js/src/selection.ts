@@ -1,5 +1,5 @@
 // What is selected: several neurons, else one, else one cluster, else the whole layer; its key, its name and its validity.
-import type { CanvasInfo, LayerInfo, Overlay, Selection } from "./messages";
+import type { CanvasInfo, Channel, LayerInfo, Overlay, Selection } from "./messages";
 import { ready, type Store } from "./store";
 
 export function layerOf(info: CanvasInfo, name: string): LayerInfo | undefined {
@@ -44,9 +44,19 @@ export function currentSelection(store: Store): Selection | null {
   if (!ready(info)) return null;
   const layer = layerOf(info, name);
   if (!layer || (neuron && !isNeuronOf(layer, neuron))) return null;
+  const channel = currentChannel(store);
+  const colour = channel === "sum" ? {} : { channel };
   if (neurons.length > 1 && neurons.every((one) => isNeuronOf(layer, one)))
-    return { layer: name, neuron: null, neurons, cluster: -1, n_clusters };
-  return { layer: name, neuron, neurons: [], cluster: neuron ? -1 : cluster, n_clusters };
+    return { layer: name, neuron: null, neurons, cluster: -1, n_clusters, ...colour };
+  return { layer: name, neuron, neurons: [], cluster: neuron ? -1 : cluster, n_clusters, ...colour };
+}
+
+/** The colour that contributions are to; the sum where the layer's maps have none of their own. */
+export function currentChannel(store: Store): Channel {
+  const info = store._canvas.value;
+  const layer = ready(info) ? layerOf(info, store.layer.value) : undefined;
+  const channel = store.channel.value;
+  return layer?.why_no_colours ? "sum" : channel;
 }
 
 /** What the frame has over it: the map of the selection, or a finding about its layer, whoever is selected there. */
@@ -79,8 +89,13 @@ export function digest(text: string): string {
 }
 
 /** Equal for equal selections; also what the frame's `data-selection` says. */
-export function selectionKey({ layer, neuron, neurons, cluster, n_clusters, overlay }: Selection): string {
+export function selectionKey(selection: Selection): string {
+  const { layer, overlay, channel } = selection;
   if (overlay && overlay !== "selection") return `${layer}/${overlay}`;
+  return channel && channel !== "sum" ? `${chosenKey(selection)}:${channel}` : chosenKey(selection);
+}
+
+function chosenKey({ layer, neuron, neurons, cluster, n_clusters }: Selection): string {
   if (neuron) return `${layer}/${neuron.join(",")}`;
   if (neurons.length) {
     const list = neurons.map((one) => one.join(",")).join(";");
@@ -100,9 +115,25 @@ export function namesKey(layer: string, n_clusters: number): string {
   return `${layer}/${n_clusters}`;
 }
 
+export const CHANNELS: Record<Channel, string> = {
+  sum: "sum of colours",
+  red: "red",
+  green: "green",
+  blue: "blue",
+  abs: "|R|+|G|+|B|",
+};
+
 export function selectionLabel(selection: Selection, names: ClusterNames = {}): string {
-  const { layer, neuron, neurons, cluster, n_clusters, overlay } = selection;
+  const { overlay, channel } = selection;
   if (overlay && overlay !== "selection") return OVERLAYS[overlay];
+  const label = chosenLabel(selection, names);
+  return channel && channel !== "sum" ? `${label} · ${CHANNELS[channel]}` : label;
+}
+
+function chosenLabel(
+  { layer, neuron, neurons, cluster, n_clusters }: Selection,
+  names: ClusterNames,
+): string {
   if (neuron) return `neuron ${neuronLabel(neuron)}`;
   if (neurons.length) return `${neurons.length} neurons`;
   if (cluster < 0) return "whole layer";

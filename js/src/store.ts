@@ -1,6 +1,6 @@
 // The state that Python and every view share: one signal a trait, kept equal to the anywidget model.
 import { batch, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
-import type { CanvasInfo, Maps, Overlay, Region, Sort, Source } from "./messages";
+import type { CanvasInfo, Channel, Maps, Overlay, Region, Sort, Source } from "./messages";
 import type { ClusterNames } from "./selection";
 
 export interface Traits {
@@ -22,6 +22,7 @@ export interface Traits {
   source: Source;
   maps: Maps;
   overlay: Overlay;
+  channel: Channel;
   palette: string;
   opacity: number;
   contrast: number;
@@ -49,6 +50,7 @@ const DEFAULTS: Traits = {
   source: "reconstruction",
   maps: "magnitude",
   overlay: "selection",
+  channel: "sum",
   palette: "viridis",
   opacity: 0.8,
   contrast: 1,

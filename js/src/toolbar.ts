@@ -1,5 +1,6 @@
 // What is looked at and how: layer, time, cluster, rule; and the style, folded away.
 import { chooseLayer, currentLayer, goTo, togglePlaying } from "./actions";
+import { createChannelControl } from "./channel_control";
 import { attribute, h, icon, type View, write } from "./dom";
 import type { Overlay } from "./messages";
 import { clusterColour } from "./palette";
@@ -168,7 +169,9 @@ function ruleControl({ session: { store }, effect }: View): HTMLElement {
   return element;
 }
 
-function styleControl({ session: { store, palettes }, effect, signal, root }: View): HTMLElement {
+function styleControl(view: View): HTMLElement {
+  const { session, effect, signal, root } = view;
+  const { store, palettes } = session;
   const maps = segmented("Maps", MAPS, (value) => store.set({ maps: value }));
   const palette = h("select", {
     class: "cw-select",
@@ -203,6 +206,7 @@ function styleControl({ session: { store, palettes }, effect, signal, root }: Vi
     h("output", { class: "cw-value" }),
     h("output", { class: "cw-value" }),
   ];
+  const channel = createChannelControl(view);
   const row = (name: string, ...parts: Node[]) =>
     h("div", { class: "cw-style-row" }, h("span", { class: "cw-name" }, name), ...parts);
   const details = h(
@@ -213,6 +217,8 @@ function styleControl({ session: { store, palettes }, effect, signal, root }: Vi
       "div",
       { class: "cw-popover" },
       row("overlay", overlay),
+      row("colour", channel.element),
+      channel.reason,
       row("maps", maps.element),
       row("palette", palette),
       row("opacity", opacity, opacityText),

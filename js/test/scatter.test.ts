@@ -4,7 +4,7 @@ import { LAYER } from "./page";
 import { pass, useView } from "./view";
 
 const view = useView();
-const SHAPE = { name: LAYER, op: "conv2d", neurons: [36, 96], grid: [32, 64] };
+const SHAPE = { name: LAYER, op: "conv2d", neurons: [36, 96], grid: [32, 64], why_no_colours: "" };
 const button = (value: string) => view.page.find(`.cw-segment[data-value=${value}]`);
 const stage = () => view.page.find(".cw-scatter-stage");
 

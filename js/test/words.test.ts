@@ -7,8 +7,8 @@ import { flatIndex, parseNeuron, selectionKey, selectionLabel, shortNames } from
 import { luminance } from "../src/theme";
 import { FITTED, pan, pixelAt, place, settled, zoomAt } from "../src/viewport";
 
-const KERNELS = { name: "a", op: "conv2d", neurons: [4, 30], grid: [1, 1] };
-const UNITS = { name: "b", op: "linear", neurons: [20], grid: [1, 1] };
+const KERNELS = { name: "a", op: "conv2d", neurons: [4, 30], grid: [1, 1], why_no_colours: "" };
+const UNITS = { name: "b", op: "linear", neurons: [20], grid: [1, 1], why_no_colours: "" };
 
 describe("numbers", () => {
   it.each([

@@ -70,7 +70,7 @@ def test_neurons_frames_and_pixels_count_as_in_numpy(canvas: cw.Canvas) -> None:
 @pytest.mark.parametrize(
     ("keywords", "message"),
     [
-        ({"rgb": "red"}, "rgb='red'.*'sum', 'abs', 'each'"),
+        ({"rgb": "cyan"}, "rgb='cyan'.*'sum', 'abs', 'each', 'red'"),
         ({"rgb": "each"}, "not follow a map of 'convs.0' to the colours"),
         ({"granularity": "neuron"}, "granularity='neuron'"),
     ],

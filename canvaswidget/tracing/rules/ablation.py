@@ -98,6 +98,10 @@ class Ablation:
         """The largest value on the way to the image."""
         return self._largest
 
+    def why_no_colours(self, layer: Layer) -> str:
+        """Nothing is in the way: images are compared."""
+        return ""
+
     def maps(
         self, layer: Layer, state: Values, neurons: torch.Tensor, window: Window, rgb: str = "sum"
     ) -> torch.Tensor:

@@ -16,7 +16,7 @@ from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.frozen import Frozen, needed
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.linearise import linearise
-from canvaswidget.tracing.rules.rule import BIASES, checked, coloured, numel, share_of_bias
+from canvaswidget.tracing.rules.rule import BIASES, COLOURS, checked, coloured, numel, share_of_bias
 from canvaswidget.tracing.window import Window
 
 
@@ -101,6 +101,10 @@ class Gated:
         """The largest value on the way of a term to the image."""
         return self._largest
 
+    def why_no_colours(self, layer: Layer) -> str:
+        """Nothing is in the way: what a neuron adds is followed to the image."""
+        return ""
+
     def maps(
         self, layer: Layer, state: Frozen, neurons: torch.Tensor, window: Window, rgb: str = "sum"
     ) -> torch.Tensor:
@@ -111,14 +115,17 @@ class Gated:
         return coloured(window.crop(images, Window.whole(window.size)), rgb)
 
     def columns(
-        self, layers: list[Layer], state: Frozen, weights: torch.Tensor, each: bool
+        self, layers: list[Layer], state: Frozen, weights: torch.Tensor, rgb: str
     ) -> dict[str, torch.Tensor]:
         """By layer, its kernels' maps summed with `weights` ``(height, width)``: ``(n_in, n_out[, 3])``.
 
         In the frozen network a kernel's contribution is its weights times the pixel's derivatives by them.
         """
         chosen = [self._capture.weighted[layer.name] for layer in layers]
-        colours = torch.eye(3, device=weights.device) if each else torch.ones(1, 3, device=weights.device)
+        colours = torch.eye(3, device=weights.device)
+        if rgb != "each":
+            one = COLOURS.index(rgb) if rgb in COLOURS else None
+            colours = colours.sum(0, keepdim=True) if one is None else colours[one : one + 1]
         parts: dict[str, list[torch.Tensor]] = {layer.name: [] for layer in layers}
         for colour in colours.to(weights.dtype):
             slopes = state.pull(colour[:, None, None] * weights, chosen)
@@ -129,7 +136,7 @@ class Gated:
                 if share is not None:
                     kernels = kernels + (share * bias_slope.conj()).real
                 parts[found.layer.name].append(kernels)
-        return {name: torch.stack(found, -1) if each else found[0] for name, found in parts.items()}
+        return {name: torch.stack(found, -1) if rgb == "each" else found[0] for name, found in parts.items()}
 
     def rest(self, layer: Layer, state: Frozen) -> torch.Tensor:
         """``(3, h, w)``: what of the image is not a layer's neurons."""

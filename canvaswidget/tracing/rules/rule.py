@@ -66,6 +66,10 @@ class Rule(Protocol):
         """Maps of units ``(k,)`` or kernels ``(k, 2)``: ``(k, h, w)``, for ``rgb="each"`` ``(k, h, w, 3)``."""
         ...
 
+    def why_no_colours(self, layer: Layer) -> str:
+        """Why the layer's maps can't be told apart by colour; empty where they can."""
+        ...
+
     def sums(self, state: Any) -> Iterator[tuple[str, str, torch.Tensor, torch.Tensor]]:
         """``(invariant, layer, sum, what it should be)`` for what must add up."""
         ...
@@ -75,9 +79,12 @@ class DividingRule(Rule, Protocol):
     """A rule (with `pulls`) whose maps are parts of the image, linear in each layer's terms."""
 
     def columns(
-        self, layers: list[Layer], state: Any, weights: torch.Tensor, each: bool
+        self, layers: list[Layer], state: Any, weights: torch.Tensor, rgb: str
     ) -> dict[str, torch.Tensor]:
-        """By layer, its kernels' maps summed with `weights` ``(height, width)``: ``(n_in, n_out[, 3])``."""
+        """By layer, its kernels' maps summed with `weights` ``(height, width)``: ``(n_in, n_out[, 3])``.
+
+        `rgb` is not ``"abs"``: magnitudes can't be pulled.
+        """
         ...
 
     def rest(self, layer: Layer, state: Any) -> torch.Tensor:
@@ -110,8 +117,13 @@ def numel(node: fx.Node) -> int:
     return max(int(part.numel()) for part in (value if isinstance(value, list | tuple) else [value]))
 
 
+COLOURS = ("red", "green", "blue")
+
+
 def coloured(images: torch.Tensor, rgb: str) -> torch.Tensor:
-    """Images ``(k, 3, h, w)`` as maps: their colours added, added by magnitude, or kept as the last axis."""
+    """Images ``(k, 3, h, w)`` as maps: colours added, added by magnitude, kept as the last axis, or one of them."""
     if rgb == "each":
         return images.permute(0, 2, 3, 1)
+    if rgb in COLOURS:
+        return images[:, COLOURS.index(rgb)]
     return images.abs().sum(1) if rgb == "abs" else images.sum(1)

@@ -18,7 +18,7 @@ from canvaswidget.tracing.capture import Capture
 from canvaswidget.tracing.chain import Chain, read_chain
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer
-from canvaswidget.tracing.rules.rule import BIASES, checked
+from canvaswidget.tracing.rules.rule import BIASES, COLOURS, checked
 from canvaswidget.tracing.rules.xinc_conv import ConvMaps
 from canvaswidget.tracing.rules.xinc_linear import LinearMaps
 from canvaswidget.tracing.window import Window
@@ -160,8 +160,8 @@ class Xinc:
             Units ``(k,)`` or kernels ``(k, 2)``.
         window : Window
             Of the image.
-        rgb : {"sum", "abs", "each"}
-            Colours exist in the last layer only: add them, add their magnitudes, or keep them.
+        rgb : {"sum", "abs", "each", "red", "green", "blue"}
+            Colours exist in the last layer only: add them, add their magnitudes, keep them, or one of them.
 
         Returns
         -------
@@ -180,14 +180,21 @@ class Xinc:
             [self._conv_maps(maps, x, kernels, window).sum(0) for kernels in _kernels(layer, neurons)]
         )
 
+    def why_no_colours(self, layer: Layer) -> str:
+        """Why the layer's maps can't be told apart by colour: only the last layer writes colours."""
+        if layer.name == self._last:
+            return ""
+        return (
+            f"rule 'xinc' does not follow a map of {layer.name!r} to the colours, only those of the last layer, "
+            f"{self._last!r}"
+        )
+
     def _colours(
         self, layer: Layer, x: torch.Tensor, neurons: torch.Tensor, window: Window, rgb: str
     ) -> torch.Tensor:
-        if layer.name != self._last:
-            raise ValueError(
-                f"rgb={rgb!r}: rule 'xinc' does not follow a map of {layer.name!r} to the colours, only those of the "
-                f"last layer, {self._last!r}; use rgb='sum', or rule 'gated', which does"
-            )
+        problem = self.why_no_colours(layer)
+        if problem:
+            raise ValueError(f"rgb={rgb!r}: {problem}; use rgb='sum', or rule 'gated', which does")
         maps = self._maps[layer.name]
         if isinstance(maps, LinearMaps):
             values = maps.colours(x, neurons, window)
@@ -201,6 +208,8 @@ class Xinc:
                 values = single[:, None] * chosen[:, :, None, None]
         if rgb == "abs":
             return values.abs().sum(1)
+        if rgb in COLOURS:
+            return values[:, self._channels[COLOURS.index(rgb)]]
         return values[:, self._channels].permute(0, 2, 3, 1)
 
     def _conv_maps(
