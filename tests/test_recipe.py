@@ -113,7 +113,7 @@ VIEWS = some.fixed_dictionaries(
 )
 @given(VIEWS, some.integers(0, 2))
 def test_a_recipe_makes_an_equal_view(canvas: cw.Canvas, state: dict[str, Any], layer: int) -> None:
-    if canvas.why_no_colours(layer):
+    if canvas.why_no_colours(canvas.traced_layers[layer]):
         state = {**state, "channel": "sum"}
     first = CanvasWidget(canvas, layer=layer, **state)
     second = again(first, model=canvas)
