@@ -231,3 +231,53 @@ def test_whatever_happens_every_job_ends_exactly_once(seed: int) -> None:
         thread.join(60)
     names = [name for name, _ in log.ends]
     assert len(names) == len(set(names)) == 3 * count
+
+
+def test_a_job_in_the_background_goes_on_when_no_other_has_come_for_a_while(log: Log) -> None:
+    now, steps = [0.0], []
+    worker = Worker(clock=lambda: now[0])
+    more, done = threading.Event(), threading.Event()
+
+    def background(checkpoint: Checkpoint) -> str:
+        steps.append("begun")
+        done.set()
+        more.wait(60)
+        checkpoint()
+        steps.append("went on")
+        return "background"
+
+    def urgent(number: int) -> Job:
+        return Job(lambda _: steps.append(number), log.done(number), priority=1)
+
+    try:
+        worker.submit(Job(background, log.done("background"), priority=9, quiet=0.2))
+        assert done.wait(60)
+        for number in range(3):
+            worker.submit(urgent(number))
+        more.set()
+        log.wait(3)
+        # By this clock no time has passed since the last of them: it still rests, and takes what comes at once.
+        worker.submit(urgent(3))
+        log.wait(4)
+        assert steps == ["begun", 0, 1, 2, 3]
+        now[0] = 1.0
+        log.wait(5)
+        assert steps[-1] == "went on"
+        assert log.seconds["background"] == 0.0
+    finally:
+        worker.close()
+
+
+def test_a_job_that_waits_for_quiet_can_be_cancelled_and_closed(log: Log) -> None:
+    worker = Worker(clock=lambda: 0.0)  # it is never quiet
+    for key in ("cancelled", "closed"):
+        worker.submit(Job(lambda _: None, log.done(f"before {key}")))
+        worker.submit(Job(lambda checkpoint: checkpoint(), log.done(key), priority=9, key=key, quiet=3600.0))
+        log.wait(len(log.ends) + 1 if key == "cancelled" else 3)
+        if key == "cancelled":
+            worker.cancel("cancelled")
+            log.wait(2)
+    worker.close()
+    log.wait(4)
+    assert ("cancelled", "cancelled") in log.ends
+    assert ("closed", "cancelled") in log.ends

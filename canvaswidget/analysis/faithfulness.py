@@ -172,12 +172,15 @@ class Faithfulness(Printed):
                 f"{silent:,}" + (f" ({matter:,} of them matter)" if silent else ""),
             ],
             ["neurons that change nothing", f"{int(self.dead.sum()):,}"],
-            [
-                f"infidelity over random sets of {self.subset_size:,}",
-                f"{self.infidelity:.3g} ({self.infidelity_share:.3g} of the squared change; "
-                f"{self.infidelity_scaled:.3g} at the best scale)",
-            ],
         ]
+        if not math.isnan(self.infidelity):
+            rows.append(
+                [
+                    f"infidelity over random sets of {self.subset_size:,}",
+                    f"{self.infidelity:.3g} ({self.infidelity_share:.3g} of the squared change; "
+                    f"{self.infidelity_scaled:.3g} at the best scale)",
+                ]
+            )
         if not math.isnan(self.residual):
             rows.append(["completeness residual of gated", f"{self.residual:.1e}"])
         return rows
@@ -194,6 +197,7 @@ def faithfulness(
     subset: float = 0.1,
     granularity: str | None = None,
     fill: str = "zero",
+    batch: int | None = None,
     seed: int = 0,
     progress: Progress = False,
 ) -> Faithfulness:
@@ -212,12 +216,15 @@ def faithfulness(
     at_most : int, optional
         Neurons to measure even if that is not reached.
     subsets : int
-        Random sets for the infidelity, drawn from the neurons that were measured.
+        Random sets for the infidelity, drawn from the neurons that were measured. With 0 that, and the residual, are
+        left out: they are nan.
     subset : float
         Part of those neurons that are in each set.
     granularity : {"unit", "kernel"}, optional
     fill : {"zero", "mean"}
         What stands in the place of what is taken out, as in `Canvas.without`.
+    batch : int, optional
+        Neurons between two calls of `progress`; as many as is fastest by default.
     seed : int
     progress : bool or callable
         A bar, or ``progress(done, planned)``; an exception raised there ends the work and leaves nothing behind.
@@ -232,11 +239,11 @@ def faithfulness(
         The rule is not defined on this layer.
     """
     found, frame = find(canvas, layer, frame)
-    _check(half_width, at_most, subsets, subset)
+    _check(half_width, at_most, subsets, subset, batch)
     rng = np.random.default_rng(seed)
     order = all_neurons(found, granularity).numpy()
     order = order[rng.permutation(len(order))]
-    sample = _Sample(canvas, found, frame, fill, _places(canvas.inr.size, rng))
+    sample = _Sample(canvas, found, frame, fill, _places(canvas.inr.size, rng), batch)
     limit = min(len(order), at_most or len(order))
     with steps(f"faithfulness of {found.name}", "pass", progress) as told:
         while True:
@@ -245,13 +252,15 @@ def faithfulness(
             size = limit if 4 * size > 3 * limit else size
             sample.add(order[len(sample.neurons) : size], told)
             totals = sample.totals_interval(len(order), rng)
-            per_pixel, correlations = sample.pixel_interval(len(order), rng)
+            per_pixel, correlations = sample.pixel_interval(len(order), rng, told)
             close = all(part.half_width <= half_width for part in (totals, per_pixel))
             if len(sample.neurons) == limit or close:
                 break
         count = max(1, round(subset * len(sample.neurons)))
-        claimed, changed = sample.subsets(subsets, count, rng, told)
-        residual = completeness(canvas, found, frame)
+        infidelity, residual = (math.nan, math.nan, math.nan), math.nan
+        if subsets:
+            infidelity = _infidelity(*sample.subsets(subsets, count, rng, told))
+            residual = completeness(canvas, found, frame)
     width = canvas.inr.size[1]
     return Faithfulness(
         found,
@@ -266,7 +275,7 @@ def faithfulness(
         per_pixel,
         np.stack(np.divmod(sample.places, width), 1),
         correlations.astype(np.float32),
-        *_infidelity(claimed, changed),
+        *infidelity,
         count,
         residual,
     )
@@ -293,7 +302,9 @@ def completeness(canvas: Canvas, layer: LayerKey, frame: int = 0) -> float:
 class _Sample:
     """What was measured so far: totals, and the values at some pixels, of both rules."""
 
-    def __init__(self, canvas: Canvas, layer: Layer, frame: int, fill: str, places: IntArray) -> None:
+    def __init__(
+        self, canvas: Canvas, layer: Layer, frame: int, fill: str, places: IntArray, batch: int | None
+    ) -> None:
         self.canvas, self.layer, self.frame, self.fill, self.places = canvas, layer, frame, fill, places
         self.truth = canvas.under("ablation", fill=fill)
         self.image = canvas.frame(frame)
@@ -301,7 +312,7 @@ class _Sample:
         self.neurons = np.empty(0, np.int64)
         self.rule_totals = self.ablation_totals = np.empty(0, np.float32)
         self.rule_values = self.ablation_values = np.empty((0, len(places)), np.float32)
-        self.batch = max(1, BATCH_BYTES // (4 * self.image[..., 0].size))
+        self.batch = batch or max(1, BATCH_BYTES // (4 * self.image[..., 0].size))
 
     def add(self, neurons: IntArray, told: Steps) -> None:
         """Measure more neurons."""
@@ -329,7 +340,9 @@ class _Sample:
         drawn = rng.integers(0, len(ours), (len(ours), RESAMPLES))
         return _interval(value, self._left(n_neurons) * (spearman(ours[drawn], truth[drawn]) - value))
 
-    def pixel_interval(self, n_neurons: int, rng: np.random.Generator) -> tuple[Interval, DoubleArray]:
+    def pixel_interval(
+        self, n_neurons: int, rng: np.random.Generator, told: Steps
+    ) -> tuple[Interval, DoubleArray]:
         """Of the mean over pixels, and each pixel's: both the neurons and the pixels were drawn."""
         ours, truth = np.abs(self.rule_values), np.abs(self.ablation_values)
         each = spearman(ours, truth)
@@ -346,6 +359,7 @@ class _Sample:
             some = slice(RESAMPLED_PIXELS)  # the places are in no order
             middle = _mean(each[some])
             for resample in range(PIXEL_RESAMPLES):
+                told.tell()
                 drawn = rng.integers(0, len(ours), len(ours))
                 again = _mean(spearman(ours[drawn, some], truth[drawn, some]))
                 errors[resample] += self._left(n_neurons) * (again - middle)
@@ -408,12 +422,14 @@ def _mean(values: DoubleArray) -> float:
     return float(known.mean()) if len(known) else math.nan
 
 
-def _check(half_width: float, at_most: int | None, subsets: int, subset: float) -> None:
+def _check(half_width: float, at_most: int | None, subsets: int, subset: float, batch: int | None) -> None:
     if not half_width > 0:
         raise ValueError(f"half_width={half_width!r}: more than 0")
     if at_most is not None and at_most < 1:
         raise ValueError(f"at_most={at_most!r}: at least 1, or None")
-    if subsets < 1:
-        raise ValueError(f"subsets={subsets!r}: at least 1")
+    if subsets < 0:
+        raise ValueError(f"subsets={subsets!r}: at least 0")
+    if batch is not None and batch < 1:
+        raise ValueError(f"batch={batch!r}: at least 1, or None")
     if not 0 < subset <= 1:
         raise ValueError(f"subset={subset!r}: more than 0 and at most 1")

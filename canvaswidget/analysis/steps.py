@@ -22,15 +22,16 @@ class Steps:
         """So many steps more."""
         self.planned += count
         self._bar.total = self.planned
-        self._tell()
+        self.tell()
 
     def take(self, count: int = 1) -> None:
         """So many of them are done."""
         self.done += count
         self._bar.update(count)
-        self._tell()
+        self.tell()
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """That it goes on, where a step takes its time."""
         if self._told is not None:
             self._told(self.done, self.planned)
 

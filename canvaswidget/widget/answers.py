@@ -37,8 +37,10 @@ from canvaswidget.widget.messages import (
     Selection,
     StripReply,
     StripRequest,
+    TrustRequest,
 )
 from canvaswidget.widget.region import checked_region
+from canvaswidget.widget.trust import trust
 
 Progress = Callable[[int, int], None]
 Answered = tuple[Answer, bytes]
@@ -76,6 +78,7 @@ class Answers:
             "strip": self._strip,
             "clusters": self._clusters,
             "scatter": self._scatter,
+            "trust": self._trust,
         }
         return kinds[view.checked_choice("kind", body["kind"], tuple(kinds))](body, checkpoint)
 
@@ -338,6 +341,10 @@ class Answers:
             "method": cast(Any, method),
         }
         return answer, points.astype("<f4").tobytes()
+
+    def _trust(self, body: TrustRequest, checkpoint: Progress) -> Answered:
+        layer = self.arrays.layers.find(body["layer"])
+        return trust(self.arrays, layer, self._time(body["time"]), checkpoint), b""
 
     # --- what the page sends --------------------------------------------------------------------------------
 

@@ -177,6 +177,14 @@ class ScatterRequest(TypedDict):
     method: Embedding
 
 
+class TrustRequest(TypedDict):
+    """How far the layer's maps can be believed; asked for in the background."""
+
+    kind: Literal["trust"]
+    time: int
+    layer: str
+
+
 Body = Union[
     PalettesRequest,
     RecipeRequest,
@@ -188,6 +196,7 @@ Body = Union[
     StripRequest,
     ClustersRequest,
     ScatterRequest,
+    TrustRequest,
 ]
 
 
@@ -383,6 +392,30 @@ class ScatterReply(TypedDict):
     method: Embedding
 
 
+class Range(TypedDict):
+    """An estimate with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class TrustReply(TypedDict):
+    """Rank correlations with ablation, of `measured` neurons at a `frame`: of their totals, and pixel by pixel.
+
+    Null where they are not defined; under `ablation` nothing is measured.
+    """
+
+    kind: Literal["trust"]
+    rule: str
+    layer: str
+    frame: int
+    measured: int
+    n_neurons: int
+    totals: Range | None
+    pixels: Range | None
+
+
 Answer = Union[
     PalettesReply,
     RecipeReply,
@@ -394,6 +427,7 @@ Answer = Union[
     StripReply,
     ClustersReply,
     ScatterReply,
+    TrustReply,
 ]
 
 

@@ -19,7 +19,8 @@ from canvaswidget.widget.answers import Answers
 from canvaswidget.widget.arrays import Arrays
 from canvaswidget.widget.cache import ByteCache
 from canvaswidget.widget.feel import Feel
-from canvaswidget.widget.messages import Answer, Body, FromKernel, FromPage
+from canvaswidget.widget.messages import Answer, Body, FromKernel, FromPage, TrustReply
+from canvaswidget.widget.trust import QUIET
 from canvaswidget.widget.worker import Cancelled, Checkpoint, Job, Worker
 
 log = logging.getLogger(__name__)
@@ -45,9 +46,11 @@ PRIORITIES = {
     "curve": 8,
     "scatter": 9,
     "strip": 10,
+    "trust": 11,
 }
 LONG_MAP, LONG_GRID = 5, 6
 LONG_SORTS = ("region", "total", "change")
+TRUST_FIELDS = ("rule", "layer", "frame", "measured", "n_neurons", "totals", "pixels")
 CALL_PRIORITY, LATER_PRIORITY = 0, 10
 
 
@@ -80,6 +83,7 @@ class Session:
         self._counting = threading.Lock()
         self._feel = Feel()
         self._last_seconds: float | None = None
+        self._trust: TrustReply | None = None  # the last one
         # Also at the interpreter's end, which must not come while the worker is inside torch.
         self._finalizer = weakref.finalize(self, self._worker.close)
 
@@ -146,6 +150,8 @@ class Session:
             if error is None:
                 answer, data = result
                 self._count("answered")
+                if answer["kind"] == "trust":
+                    self._trust = answer
                 self._last_seconds = seconds
                 reply({"type": "reply", "id": key, "seconds": seconds, "body": answer}, _padded(data))
             elif isinstance(error, Cancelled):
@@ -163,7 +169,9 @@ class Session:
             done(None, ValueError(f"view={view!r}, kind={_get(body, 'kind')!r}: no such request"), 0.0)
             return
         priority = _priority(cast(Body, body))
-        self._worker.submit(Job(work, done, priority=priority, view=view, key=key, progress=progress))
+        quiet = QUIET if _get(body, "kind") == "trust" else 0.0
+        job = Job(work, done, priority=priority, view=view, key=key, progress=progress, quiet=quiet)
+        self._worker.submit(job)
 
     # --- the kernel's own wishes ----------------------------------------------------------------------------
 
@@ -225,7 +233,14 @@ class Session:
         with self._counting:
             counts = {name: self._counts[name] for name in ("requests", "answered", "cancelled", "failed")}
             feel = self._feel.stats()
-        return {**counts, **feel, "last_seconds": self._last_seconds, "cache_bytes": self._cache.n_bytes}
+        trust = None if self._trust is None else {name: self._trust[name] for name in TRUST_FIELDS}
+        return {
+            **counts,
+            **feel,
+            "last_seconds": self._last_seconds,
+            "cache_bytes": self._cache.n_bytes,
+            "trust": trust,
+        }
 
     def _count(self, what: str) -> None:
         with self._counting:

@@ -100,6 +100,9 @@ class CanvasWidget(anywidget.AnyWidget):
     fps : float
     loop : (first, last) or None
         The frames that play; all with None.
+    trust : bool
+        Whether to measure, while nothing else is asked for, how far the maps that are shown can be believed: see
+        `analysis.faithfulness`. `stats` has the score.
 
     Examples
     --------
@@ -128,7 +131,7 @@ class CanvasWidget(anywidget.AnyWidget):
             "overlay",
             "channel",
         ),
-        *("palette", "opacity", "contrast", "sort", "fps", "playing"),
+        *("palette", "opacity", "contrast", "sort", "fps", "playing", "trust"),
     )  # in the order they are checked: a neuron is one of a layer, a layer one of a rule
 
     _canvas = traitlets.Dict().tag(sync=True)
@@ -155,6 +158,7 @@ class CanvasWidget(anywidget.AnyWidget):
     sort = traits.choice_trait("sort", "pixel")
     playing = traitlets.Bool(False).tag(sync=True)
     fps = traits.number_trait("fps", 8.0)
+    trust = traitlets.Bool(True).tag(sync=True)
 
     def __init__(
         self,
@@ -280,7 +284,9 @@ class CanvasWidget(anywidget.AnyWidget):
             ``last_seconds`` of an answer; ``cache_bytes`` of what is kept. As the pages measure it, None at
             first: ``pixel_ms``, ``overlay_ms`` and ``step_ms``, from a click on a pixel to its bars, on a neuron to
             its map, from one frame to another, each ``{"n", "p50", "p95"}`` of the last 200 that had to be asked for;
-            ``playing_fps``, pictures a second on screen.
+            ``playing_fps``, pictures a second on screen. ``trust`` is None or the last score, ``{"rule", "layer",
+            "frame", "measured", "n_neurons", "totals", "pixels"}``: the rank correlations of ``measured`` neurons with
+            ablation, each ``{"value", "low", "high"}`` or None where it is not defined.
         """
         return self._live.stats()
 

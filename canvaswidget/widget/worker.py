@@ -5,7 +5,8 @@ time, since one thread should own torch, and still keeps the urgent ones prompt:
 `Checkpoint` between chunks, and the checkpoint
 
 - raises `Cancelled` when nobody wants the answer any more,
-- runs more urgent jobs that have come in meanwhile, there and then,
+- runs more urgent jobs that have come in meanwhile, there and then; a job in the background also lets them rest,
+  and goes on when none has come for a while,
 - says how far the work has come, ten times a second at most.
 
 Every job ends exactly once, with a result or an exception, whatever happens.
@@ -45,6 +46,8 @@ class Job:
         A newer job of a `view` replaces the older one; `key` is for `Worker.cancel`.
     progress : callable, optional
         ``progress(done, total)``.
+    quiet : float
+        Seconds without any other job before this one goes on.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Job:
         view: str | None = None,
         key: object = None,
         progress: Callable[[int, int], None] | None = None,
+        quiet: float = 0.0,
     ) -> None:
         self.work: Callable[[Checkpoint], Any] | None = work
         self.done: Callable[[Any, BaseException | None, float], None] | None = done
@@ -63,6 +67,7 @@ class Job:
         self.view = view
         self.key = key
         self.progress = progress
+        self.quiet = quiet
         self.unwanted = False
         self.interrupted = 0.0
         self.reported = 0.0
@@ -105,6 +110,7 @@ class Worker:
         self._waiting: list[Job] = []
         self._running: list[Job] = []  # the innermost last
         self._closed = False
+        self._ended = float("-inf")  # when the last job did that was not in the background
         self._thread: threading.Thread | None = None
         self._clock = clock
 
@@ -138,6 +144,7 @@ class Worker:
         """Drop the jobs of that key; without one, all jobs."""
         with self._changed:
             dropped = self._drop(lambda job: key is None or job.key == key)
+            self._changed.notify_all()  # one may be waiting for quiet
         _finish_unwanted(dropped)
 
     def close(self) -> None:
@@ -166,8 +173,9 @@ class Worker:
         """See `Checkpoint`."""
         _raise_if_unwanted(job)
         started = self._clock()
-        while (urgent := self._take(below=job.priority)) is not None:
-            self._run(urgent)
+        while (urgent := self._take(below=job.priority)) is not None or self._wait_for_more(job):
+            if urgent is not None:
+                self._run(urgent)
             _raise_if_unwanted(job)
         now = self._clock()
         job.interrupted += now - started
@@ -177,6 +185,19 @@ class Worker:
                 job.progress(int(done), int(total))
             except Exception:
                 log.exception("progress could not be delivered")
+
+    def _wait_for_more(self, job: Job) -> bool:
+        """Let the rest pass that a job in the background leaves to others; False where it is over."""
+        with self._changed:
+            left = job.quiet - (self._clock() - self._ended)
+            if left <= 0:
+                return False
+
+            def more() -> bool:
+                return job.unwanted or any(other.priority < job.priority for other in self._waiting)
+
+            self._changed.wait_for(more, left)
+            return True
 
     def _loop(self) -> None:
         while True:
@@ -211,6 +232,8 @@ class Worker:
             error = raised
         with self._changed:
             self._running.remove(job)
+            if not job.quiet:
+                self._ended = self._clock()
         job.finish(result, error, self._clock() - started - job.interrupted)
         error = None  # it refers to this frame, which refers to it
 

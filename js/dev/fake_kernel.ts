@@ -368,6 +368,18 @@ export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer
       }
       return { answer: body, data: new Uint8Array(points.buffer) };
     }
+    case "trust": {
+      const layer = LAYERS.find(({ name }) => name === body.layer) as (typeof LAYERS)[number];
+      const totals = { value: 0.963, low: 0.941, high: 0.978 };
+      const pixels = { value: 0.91, low: 0.88, high: 0.93 };
+      const n_neurons = layer.neurons.reduce((a, b) => a * b, 1);
+      const measured = Math.min(64, n_neurons);
+      const { kind, time: frame, layer: name } = body;
+      return {
+        answer: { kind, rule: "xinc", layer: name, frame, measured, n_neurons, totals, pixels },
+        data: new Uint8Array(0),
+      };
+    }
     case "clusters": {
       const layer = LAYERS.find(({ name }) => name === body.layer) as (typeof LAYERS)[number];
       const n = layer.neurons.reduce((a, b) => a * b, 1);
@@ -417,6 +429,7 @@ export function fakeKernel(options: FakeOptions): ConstructorParameters<typeof F
         strip: 30,
         clusters: 1500,
         scatter: 400,
+        trust: 3000,
       }[body.kind];
       const steps = body.kind === "clusters" ? 15 : 1;
       for (let step = 0; step < steps; step++) {

@@ -19,7 +19,11 @@ export type View =
   | "curve"
   | "strip"
   | "clusters"
-  | "scatter";
+  | "scatter"
+  | "trust";
+
+/** Asked for while nobody waits: it is not what the widget is said to be busy with. */
+const BACKGROUND: View = "trust";
 
 export interface Handlers<K extends Kind> {
   reply(answer: AnswerOf<K>, data: Uint8Array, seconds: number): void;
@@ -74,11 +78,13 @@ let lastId = Math.floor(Math.random() * 2 ** 31) * 2 ** 20;
 
 export class RequestClient {
   readonly activity: ReadonlySignal<Activity[]>;
+  readonly background: ReadonlySignal<Activity | null>;
   /** Milliseconds since the kernel was last heard while something waits for it; 0 when all is well. */
   readonly silent: ReadonlySignal<number>;
   readonly gone: ReadonlySignal<boolean>;
   readonly last: ReadonlySignal<{ kind: Kind; seconds: number } | null>;
   #activity: Signal<Activity[]> = signal([]);
+  #background: Signal<Activity | null> = signal(null);
   #silent = signal(0);
   #gone = signal(false);
   #last: Signal<{ kind: Kind; seconds: number } | null> = signal(null);
@@ -92,6 +98,7 @@ export class RequestClient {
   constructor(model: Model) {
     this.#model = model;
     this.activity = this.#activity;
+    this.background = this.#background;
     this.silent = this.#silent;
     this.gone = this.#gone;
     this.last = this.#last;
@@ -284,7 +291,8 @@ export class RequestClient {
         handlers.late?.(message.body, data);
         return;
       }
-      this.#last.value = { kind: message.body.kind, seconds: message.seconds };
+      if (pending.view !== BACKGROUND)
+        this.#last.value = { kind: message.body.kind, seconds: message.seconds };
       handlers.reply(message.body, data, message.seconds);
     }
   }
@@ -326,7 +334,7 @@ export class RequestClient {
   }
 
   #publish(): void {
-    this.#activity.value = [...this.#slots.values()].flatMap(({ inFlight }) =>
+    const all = [...this.#slots.values()].flatMap(({ inFlight }) =>
       inFlight === null
         ? []
         : [
@@ -339,6 +347,8 @@ export class RequestClient {
             },
           ],
     );
+    this.#activity.value = all.filter(({ view }) => view !== BACKGROUND);
+    this.#background.value = all.find(({ view }) => view === BACKGROUND) ?? null;
   }
 }
 

@@ -14,9 +14,9 @@ export type Embedding = "pca" | "tsne" | "umap";
 
 export type Act = "pixel" | "overlay" | "step";
 
-export type Body = PalettesRequest | RecipeRequest | FrameRequest | MapRequest | GridRequest | PixelRequest | CurveRequest | StripRequest | ClustersRequest | ScatterRequest;
+export type Body = PalettesRequest | RecipeRequest | FrameRequest | MapRequest | GridRequest | PixelRequest | CurveRequest | StripRequest | ClustersRequest | ScatterRequest | TrustRequest;
 
-export type Answer = PalettesReply | RecipeReply | FrameReply | MapReply | GridReply | PixelReply | CurveReply | StripReply | ClustersReply | ScatterReply;
+export type Answer = PalettesReply | RecipeReply | FrameReply | MapReply | GridReply | PixelReply | CurveReply | StripReply | ClustersReply | ScatterReply | TrustReply;
 
 export type FromPage = Request | Cancel | Painted;
 
@@ -146,6 +146,12 @@ export interface ScatterRequest {
   time: number;
   layer: string;
   method: Embedding;
+}
+
+export interface TrustRequest {
+  kind: "trust";
+  time: number;
+  layer: string;
 }
 
 export interface Request {
@@ -284,6 +290,23 @@ export interface ScatterReply {
   time: number;
   layer: string;
   method: Embedding;
+}
+
+export interface Range {
+  value: number;
+  low: number;
+  high: number;
+}
+
+export interface TrustReply {
+  kind: "trust";
+  rule: string;
+  layer: string;
+  frame: number;
+  measured: number;
+  n_neurons: number;
+  totals: Range | null;
+  pixels: Range | null;
 }
 
 export interface Reply {

@@ -13,6 +13,7 @@ import { settledTime, startPlayer, startPrefetch } from "./player";
 import { ScatterSource } from "./scatter";
 import { createStore, type Model, ready, type Traits } from "./store";
 import { StripSource } from "./strip";
+import { TrustSource } from "./trust";
 
 /** A view may be taken away and put back (redisplay, a moved cell): what is shared outlives it a little. */
 export type Session = ReturnType<typeof createSession>;
@@ -41,6 +42,7 @@ export function createSession(model: Model) {
   const knockout = createKnockOut(store, clusters);
   const scatter = new ScatterSource(store, client, watched);
   const strip = new StripSource(store, client, watched);
+  const trust = new TrustSource(store, client, watched);
   const stopFeeling = watchFeel(model, { store, picture, maps, pixels, views });
   const playing = { store, client, frames, maps, views };
   const stopPlaying = startPlayer(playing);
@@ -56,7 +58,7 @@ export function createSession(model: Model) {
       if (signalOf(now.canvas) !== signalOf(known.canvas))
         for (const source of [frames, strip]) source.reset();
       if (otherCanvas || now.rule !== known.rule)
-        for (const source of [maps, grid, pixels, curve, clusters, scatter]) source.reset();
+        for (const source of [maps, grid, pixels, curve, clusters, scatter, trust]) source.reset();
       known = now;
     });
   });
@@ -76,11 +78,24 @@ export function createSession(model: Model) {
     knockout,
     scatter,
     strip,
+    trust,
     views,
     dispose() {
       for (const stop of [stopFeeling, stopWatching, stopPlaying, stopPrefetching, stopJoining, stopSettling])
         stop();
-      for (const source of [frames, maps, grid, pixels, curve, clusters, scatter, strip, client, store])
+      for (const source of [
+        frames,
+        maps,
+        grid,
+        pixels,
+        curve,
+        clusters,
+        scatter,
+        strip,
+        trust,
+        client,
+        store,
+      ])
         source.dispose();
     },
   };

@@ -7,6 +7,7 @@ import { count, seconds } from "./format";
 import { createRecipeButton } from "./recipe";
 import { neuronLabel, selectionLabel } from "./selection";
 import { ready } from "./store";
+import { createTrust } from "./trust_view";
 
 const SLOW = 300;
 const NOTE = 6_000;
@@ -169,6 +170,7 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
     { class: "cw-status" },
     text,
     meter,
+    createTrust(view),
     facts,
     menu,
     h(

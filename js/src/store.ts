@@ -32,6 +32,8 @@ export interface Traits {
   cluster_names: ClusterNames;
   playing: boolean;
   fps: number;
+  /** Whether it is measured how far maps can be believed. */
+  trust: boolean;
 }
 
 const DEFAULTS: Traits = {
@@ -59,6 +61,7 @@ const DEFAULTS: Traits = {
   cluster_names: {},
   playing: false,
   fps: 8,
+  trust: true,
 };
 
 const NAMES = Object.keys(DEFAULTS) as (keyof Traits)[];

@@ -161,11 +161,30 @@ def test_progress_and_stopping() -> None:
     assert repr(faithfulness(canvas, -1, 2)) == repr(found)
 
 
+def test_correlations_alone_and_a_step_at_a_time() -> None:
+    canvas = cw.trace(mlp(6), "gated", device="cpu")
+    told: list[int] = []
+    whole = faithfulness(canvas, 1)
+    found = faithfulness(canvas, 1, subsets=0, batch=1, progress=lambda done, _: told.append(done))
+    assert (found.totals, found.per_pixel) == (whole.totals, whole.per_pixel)
+    assert np.isnan([found.infidelity, found.infidelity_share, found.infidelity_scaled, found.residual]).all()
+    assert "infidelity" in repr(whole)
+    assert "infidelity" not in repr(found)
+    assert sorted(set(told)) == list(range(2 * len(found.neurons) + 1))
+
+
 def test_mean_fill_and_mistakes() -> None:
     canvas = cw.trace(mlp(4), "gated", device="cpu")
     zero, mean = (faithfulness(canvas, 1, fill=fill) for fill in ("zero", "mean"))
     assert not np.allclose(zero.ablation_totals, mean.ablation_totals)
-    for wrong in ({"half_width": 0}, {"at_most": 0}, {"subsets": 0}, {"subset": 0}, {"fill": "none"}):
+    for wrong in (
+        {"half_width": 0},
+        {"at_most": 0},
+        {"subsets": -1},
+        {"batch": 0},
+        {"subset": 0},
+        {"fill": "none"},
+    ):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             faithfulness(canvas, 1, **wrong)
     with pytest.raises(KeyError):

@@ -125,6 +125,19 @@ def set_theme(view: WidgetView, theme: str) -> None:
     expect(view.root).to_have_attribute("data-theme", theme.lower(), timeout=TIMEOUT)
 
 
+def knock_out(view: WidgetView) -> None:
+    view.root.focus()
+    view.page.keyboard.press("k")
+    view.wait_frame(source="without", out=1)
+
+
+def put_back(view: WidgetView) -> None:
+    view.root.focus()
+    view.page.keyboard.press("Shift+K")
+    view.wait_frame(source="reconstruction")
+    expect(view.part("knockout-bar")).to_be_hidden()
+
+
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_axe_finds_nothing(view: WidgetView, theme: str) -> None:
     set_theme(view, theme)
@@ -141,6 +154,14 @@ def test_axe_finds_nothing(view: WidgetView, theme: str) -> None:
     view.part("help-button").click()
     check("the help")
     view.page.keyboard.press("Escape")
+    view.part("trust").locator("summary").click()
+    check("the trust score")
+    view.page.keyboard.press("Escape")
+    knock_out(view)
+    view.part("knocked-out").locator("summary").click()
+    check("what is knocked out")
+    view.page.keyboard.press("Escape")
+    put_back(view)
     scatter = view.panel("neurons").locator("[data-value=scatter]")
     scatter.click()
     expect(view.part("scatter")).to_have_attribute("data-method", "pca", timeout=TIMEOUT)
@@ -232,6 +253,10 @@ def test_nothing_is_cut_off_or_lies_on_something_else(
     assert box is not None
     assert abs(box["width"] - width * zoom) <= 1
     assert view.root.evaluate(PROBLEMS) == []
+    knock_out(view)
+    view.page.wait_for_function(FITTED, timeout=TIMEOUT)
+    assert view.root.evaluate(PROBLEMS) == []
+    put_back(view)
     y, x = (100, 200) if theme == "Light" else (100, 20)
     frame = view.frame.bounding_box()
     assert frame is not None

@@ -1,0 +1,77 @@
+"""The trust score in a real notebook: it comes by itself, is that of the analysis, and nobody waits for it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Opener
+from tests.browser.page import FIND_WIDGET, TIMEOUT, NotebookPage
+
+# The score is held up until the test lets it go; every step is a checkpoint, as in a slow model.
+SLOW = """
+import threading
+import time
+import canvaswidget as cw
+from canvaswidget.widget import trust
+go, real = threading.Event(), trust.faithfulness
+def faithfulness(*args, progress, **more):
+    while not go.is_set():
+        progress(2, 64)
+        time.sleep(0.001)
+    return real(*args, progress=progress, **more)
+trust.faithfulness = faithfulness
+"""
+CELLS = [SLOW, "w = cw.CanvasWidget(cw.demo.video(), layer='decoder.3', rule='gated')\nw"]
+
+
+@pytest.fixture
+def server(lab_server):
+    return lab_server
+
+
+@pytest.fixture
+def notebook(open_notebook: Opener) -> NotebookPage:
+    opened = open_notebook(cells=CELLS)
+    opened.run_all()
+    opened.execute(FIND_WIDGET)
+    return opened
+
+
+def test_it_comes_by_itself_and_nothing_waits_for_it(notebook: NotebookPage) -> None:
+    view = notebook.widget
+    line = view.part("trust").locator("summary")
+    expect(line).to_have_text("trust: measuring", timeout=TIMEOUT)
+    expect(view.part("trust")).to_contain_text("1 neurons so far", timeout=TIMEOUT)
+
+    view.click_pixel(40, 100)
+    view.root.focus()
+    notebook.page.keyboard.press("ArrowRight")
+    time = int(view.part("time").input_value())
+    view.wait_frame(time=time)
+    notebook.page.keyboard.press("k")
+    view.wait_frame(source="without", time=time)
+    notebook.page.keyboard.press("k")
+    view.wait_frame(source="reconstruction", time=time)
+    view.wait_settled()
+    assert notebook.ask("_w.figure() is not None")
+    expect(line).to_have_text("trust: measuring")
+
+    notebook.execute("go.set()")
+    expect(line).to_have_text(
+        re.compile(r"^trust (high|fair|low|none) .* · gated · decoder\.3 · "), timeout=TIMEOUT
+    )
+    totals, rule = notebook.ask("[_w.stats()['trust']['totals'], _w.stats()['trust']['rule']]")
+    assert rule == "gated"
+    expect(line).to_contain_text(f"{totals['value']:.2f}")
+
+    view.part("rule").select_option("ablation")
+    expect(line).to_have_text("trust: ground truth · ablation · decoder.3", timeout=TIMEOUT)
+    line.click()
+    view.part("trust-switch").click()
+    expect(line).to_have_text("trust: off")
+    notebook.wait_for(lambda: notebook.ask("_w.trust"), False, "whether it is measured")
+    notebook.execute("_w.rule = 'gated'; _w.trust = True")
+    expect(line).to_contain_text(f"{totals['value']:.2f}", timeout=TIMEOUT)  # known already
