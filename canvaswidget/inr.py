@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -153,9 +154,13 @@ class INR:
 
     @torch.no_grad()
     def render(self, frame: int = 0) -> torch.Tensor:
-        """The raw output ``(3, height, width)`` for a frame, before clipping, on the module's device."""
+        """The raw output ``(3, height, width)`` for a frame, before clipping, on the module's device.
+
+        In evaluation mode, whatever the module's own: without dropout, and without new statistics for its norms.
+        """
         positional, keywords = self.arguments(frame)
-        return self.image(self.module(*positional, **keywords))
+        with evaluating(self.module):
+            return self.image(self.module(*positional, **keywords))
 
     def frame(self, frame: int = 0) -> FloatImage:
         """The raw output as a NumPy image ``(height, width, 3)``, before clipping."""
@@ -297,9 +302,24 @@ def _tensors(result: Any) -> list[torch.Tensor]:
     return []
 
 
+@contextlib.contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode for as long as it lasts, each submodule's own mode afterwards."""
+    training = [part for part in module.modules() if part.training]
+    try:
+        for part in training:
+            part.training = False
+        yield
+    finally:
+        for part in training:
+            part.training = True
+
+
 @torch.no_grad()
 def _size_of_output(module: nn.Module, inputs: Inputs) -> tuple[int, int]:
-    for tensor in _tensors(module(inputs(0))):
+    with evaluating(module):
+        result = module(inputs(0))
+    for tensor in _tensors(result):
         if tensor.ndim >= 3 and tensor.shape[-3] in (1, 3):
             return int(tensor.shape[-2]), int(tensor.shape[-1])
     raise ValueError(

@@ -6,7 +6,6 @@ edited, hooked or registered.
 
 from __future__ import annotations
 
-import contextlib
 import warnings
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, cast
@@ -16,10 +15,11 @@ from torch import fx, nn
 from torch.export.graph_signature import InputKind
 from torch.utils import _pytree as pytree
 
-from canvaswidget.inr import INR
+from canvaswidget.inr import INR, evaluating
 from canvaswidget.tracing.layers import Layer, Layers
-from canvaswidget.tracing.ops import DECOMPOSED, LAYERS, aten
+from canvaswidget.tracing.ops import DECOMPOSED, LAYERS
 from canvaswidget.tracing.questions import answering, asking
+from canvaswidget.tracing.rewrite import DECOMPOSITIONS, WRITTEN, rewrite
 from canvaswidget.tracing.weighted import Weighted, bias_added_to
 
 
@@ -43,8 +43,13 @@ class Capture:
     def __init__(self, inr: INR, device: torch.device) -> None:
         self.inr = inr
         self.device = device
+        if isinstance(inr.module, torch.jit.ScriptModule):
+            raise CaptureError(
+                f"module={type(inr.module).__name__}: TorchScript can't be recorded; "
+                "give the nn.Module it was made from"
+            )
         positional, keywords = inr.arguments(0)
-        with _evaluating(inr.module), torch.inference_mode(False), torch.no_grad():
+        with evaluating(inr.module), torch.inference_mode(False), torch.no_grad():
             rendering = _Rendering(inr)
             # The forward may ask tensors for their values, which are not there while recording: hear the answers
             # first. What the module itself can't do is raised here, as it is.
@@ -62,6 +67,7 @@ class Capture:
         self._program = program
         self.graph: fx.Graph = program.graph
         self._constants = _constants(program, device)
+        rewrite(self.graph, self._constants)
         self._targets = {
             cast(Any, spec.arg).name: (spec.target or "").removeprefix("module.")
             for spec in program.graph_signature.input_specs
@@ -178,7 +184,8 @@ class Capture:
         path = _module_path(node)
         if path and _module_class(node).startswith("torch."):
             return path
-        op = {"mm": "matmul", "addmm": "linear"}.get(op_name(node), op_name(node))
+        op = op_name(node)
+        op = {"mm": "matmul", "addmm": "linear"}.get(op, op)
         return f"{path}.{op}" if path else op
 
     def _unused_name(self, wanted: str) -> str:
@@ -215,21 +222,8 @@ class _Recorder(fx.Interpreter):
         return value
 
 
-@contextlib.contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode for as long as it lasts, each submodule's own mode afterwards."""
-    modes = {part: part.training for part in module.modules()}
-    try:
-        for part in modes:
-            part.training = False
-        yield
-    finally:
-        for part, training in modes.items():
-            part.training = training
-
-
 def _constants(program: torch.export.ExportedProgram, device: torch.device) -> dict[str, torch.Tensor]:
-    """Weights, buffers and literals by graph input, on `device`, in single precision at least."""
+    """Weights, buffers and literals as they are now, by graph input, on `device`, in single precision at least."""
     constants = {}
     for spec in program.graph_signature.input_specs:
         if spec.kind is InputKind.USER_INPUT:
@@ -242,7 +236,8 @@ def _constants(program: torch.export.ExportedProgram, device: torch.device) -> d
                 f"module: its weight {name!r} holds NaN or infinity, so no contribution is defined. "
                 "Load a checkpoint from before training diverged"
             )
-        constants[cast(Any, spec.arg).name] = _placed(tensor, device)
+        # A copy: what is trained further, or pruned, meanwhile must not change half of what is known.
+        constants[cast(Any, spec.arg).name] = _placed(tensor.clone(), device)
     return constants
 
 
@@ -275,29 +270,7 @@ def _record(
             program = torch.export.export(module, positional, keywords, strict=False)
         known = torch.export.default_decompositions()
         simpler = {op: known[op] for op in DECOMPOSED if op in known}
-        return program.run_decompositions({**simpler, aten.scaled_dot_product_attention.default: _attention})
-
-
-def _attention(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attn_mask: torch.Tensor | None = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
-    enable_gqa: bool = False,
-) -> torch.Tensor:
-    """Softmax attention as the products it is made of; there is no dropout in evaluation."""
-    if enable_gqa:
-        key, value = (one.repeat_interleave(query.shape[-3] // one.shape[-3], -3) for one in (key, value))
-    scores = (query @ key.mT) * (query.shape[-1] ** -0.5 if scale is None else scale)
-    if is_causal:
-        attn_mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
-    if attn_mask is not None:
-        boolean = attn_mask.dtype == torch.bool
-        scores = scores.masked_fill(~attn_mask, float("-inf")) if boolean else scores + attn_mask
-    return torch.softmax(scores, -1) @ value
+        return program.run_decompositions({**simpler, **DECOMPOSITIONS})
 
 
 def _numbers(leaves: list[Any]) -> list[Any]:
@@ -345,6 +318,8 @@ def _describe(node: fx.Node, op: str, name: str, weight: torch.Tensor) -> Layer:
 
 def op_name(node: fx.Node) -> str:
     """``"conv2d"`` for ``aten.conv2d.default``; a tuple's item is called ``"getitem"``."""
+    if WRITTEN in node.meta:
+        return node.meta[WRITTEN]
     parts = str(node.target).split(".")
     return parts[1] if len(parts) > 1 else getattr(node.target, "__name__", parts[0])
 

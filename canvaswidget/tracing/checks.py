@@ -29,6 +29,7 @@ def check(canvas: Canvas, frame: int) -> Checks:
             "",
             canvas.frame(frame),
             rendered,
+            "the model was changed after it was traced, or what it renders is random",
             tolerance=max(_TOLERANCE, 8 * torch.finfo(image.dtype).eps),
         )
     ]

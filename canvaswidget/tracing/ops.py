@@ -33,7 +33,7 @@ LINEAR: dict[Any, tuple[int, ...]] = {
             "upsample_bilinear2d upsample_bicubic2d upsample_trilinear3d _upsample_bilinear2d_aa avg_pool1d avg_pool2d "
             "avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d _adaptive_avg_pool2d mean sum cumsum diff index gather "
             "index_select as_strided diagonal triu tril real imag conj _conj _conj_physical resolve_conj resolve_neg "
-            "view_as_real view_as_complex to _to_copy reflection_pad1d reflection_pad2d replication_pad1d "
+            "view_as_real view_as_complex to _to_copy type_as reflection_pad1d reflection_pad2d replication_pad1d "
             "replication_pad2d grid_sampler grid_sampler_2d grid_sampler_3d split split_with_sizes chunk unbind "
             "dropout native_dropout feature_dropout _fft_c2c _fft_c2r _fft_r2c fft_fft2 fft_ifft2 fft_rfft2 fft_irfft2 "
             "fft_fft fft_ifft fft_rfft fft_irfft lift_fresh_copy",
@@ -43,6 +43,7 @@ LINEAR: dict[Any, tuple[int, ...]] = {
         ((1, 2), "where"),
         ((0, 1), "slice_scatter select_scatter diagonal_scatter lerp"),
         ((0, 2), "index_put"),
+        ((0, 3), "scatter scatter_add index_add index_copy"),
     )
     for op in overloads(names)
 }
@@ -72,7 +73,7 @@ UNARY = overloads(
     "relu relu6 gelu sin cos tan asin atan sinh cosh tanh sigmoid silu softplus leaky_relu elu celu selu mish",
     "hardtanh hardswish hardsigmoid exp expm1 exp2 log log2 log10 log1p log_sigmoid abs square pow sqrt rsqrt",
     "reciprocal erf erfc sinc sign sgn round floor ceil trunc frac clamp clamp_min clamp_max threshold neg",
-    "positive prelu hardshrink softshrink nan_to_num",
+    "positive prelu rrelu hardshrink softshrink nan_to_num",
 )
 BINARY = overloads("add sub rsub mul div maximum minimum pow atan2")
 POINTWISE = UNARY | BINARY
@@ -80,7 +81,8 @@ NORMS = overloads("layer_norm batch_norm _native_batch_norm_legit_no_training in
 # Constant gates at an input: their own dependence on it is frozen, as the rule `gated` defines.
 FROZEN = overloads(
     "softmax _softmax log_softmax argmax argmin max min amax amin eq ne lt le gt ge logical_and logical_or",
-    "logical_not isnan isfinite isinf sign bitwise_and bitwise_or bitwise_not any all topk sort argsort",
+    "logical_not isnan isfinite isinf sign bitwise_and bitwise_or bitwise_not any all sort argsort",
+    "max_pool2d_with_indices",
     "var std var_mean std_mean linalg_vector_norm norm detach",
     "fill full_like zeros_like ones_like new_zeros new_ones new_full empty_like",
 )

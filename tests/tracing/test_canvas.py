@@ -7,6 +7,7 @@ import gc
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -147,6 +148,37 @@ def test_the_module_is_left_as_it_was(decoder: Cnn) -> None:
     assert all(parameter.requires_grad for parameter in decoder.parameters())
     assert not decoder._forward_hooks
     assert torch.is_grad_enabled()
+
+
+def test_statistics_of_a_norm_are_left_as_they_were() -> None:
+    """In training mode a forward would change them, and show another picture each time."""
+    module = nn.Sequential(nn.Linear(2, 4), nn.Dropout(0.5), nn.BatchNorm1d(4), nn.Linear(4, 3)).train()
+    before = copy.deepcopy(module.state_dict())
+    inr = cw.INR.from_coords(module, (4, 5))
+    canvas = cw.trace(inr)
+    assert canvas.check().all_hold
+    np.testing.assert_array_equal(inr.frame(), inr.frame())
+    assert module.training
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+
+
+def test_a_canvas_is_of_the_weights_as_they_were(decoder: Cnn) -> None:
+    canvas = cw.trace(cw.INR.from_frames(decoder, 3))
+    before = canvas.frame(0), canvas.map("head", (0, 0), 1)
+    with torch.no_grad():
+        decoder.head.weight.mul_(2)
+    fresh = canvas.under(canvas.rule)
+    np.testing.assert_array_equal(fresh.frame(0), before[0])
+    np.testing.assert_array_equal(fresh.map("head", (0, 0), 1), before[1])
+    first = fresh.check()[0]
+    assert not first.holds
+    assert "changed after it was traced" in first.note
+
+
+def test_torchscript_is_named() -> None:
+    module: Any = torch.jit.script(nn.Sequential(nn.Linear(2, 3)))
+    with pytest.raises(cw.CaptureError, match="TorchScript.*the nn.Module it was made from"):
+        cw.trace(cw.INR.from_coords(module, (2, 3)))
 
 
 def test_the_number_of_threads_is_left_as_it_was(canvas: cw.Canvas) -> None:

@@ -1,0 +1,61 @@
+"""What a recorded graph is rewritten to gives the same numbers, whatever the equation."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+import canvaswidget as cw
+
+SIZE = (3, 4)
+
+
+class Equation(nn.Module):
+    """Features of each pixel, contracted with a weight, in any order of the axes; then added up to colours."""
+
+    def __init__(self, equation: str, shape: list[int], feature_shape: list[int], weight_first: bool) -> None:
+        super().__init__()
+        self.lift = nn.Linear(2, int(torch.tensor(feature_shape).prod()))
+        self.weight = nn.Parameter(torch.randn(shape))
+        self.equation, self.feature_shape, self.weight_first = equation, feature_shape, weight_first
+
+    def forward(self, coords: torch.Tensor) -> torch.Tensor:
+        x = torch.sin(self.lift(coords)).unflatten(-1, self.feature_shape)
+        operands = (self.weight, x) if self.weight_first else (x, self.weight)
+        made = torch.einsum(self.equation, *operands)
+        pixels = made.movedim(self.equation.split("->")[1].index("n"), 0).reshape(len(coords), -1)
+        return torch.stack([pixels.sum(1), pixels[:, 0], pixels[:, -1]], 1)
+
+
+@st.composite
+def equations(draw: st.DrawFn) -> tuple[Equation, bool]:
+    """An equation, and whether it is one of a linear layer: something summed over, something made, no shared axis."""
+    features = draw(st.sampled_from(["a", "ab", "abc"]))
+    sizes = dict(zip("abcde", (2, 3, 2, 4, 2), strict=True))
+    in_weight = draw(st.lists(st.sampled_from(features), unique=True, min_size=1))
+    made = draw(st.sampled_from(["", "d", "de"]))
+    weight = draw(st.permutations([*in_weight, *made]))
+    shared = draw(st.booleans()) if len(in_weight) > 1 else False
+    kept = [letter for letter in features if letter not in in_weight] + (in_weight[:1] if shared else [])
+    result = draw(st.permutations(["n", *kept, *made]))
+    weight_first = draw(st.booleans())
+    terms = ["".join(weight), "n" + features] if weight_first else ["n" + features, "".join(weight)]
+    equation = f"{','.join(terms)}->{''.join(result)}"
+    shape, feature_shape = [sizes[letter] for letter in weight], [sizes[letter] for letter in features]
+    return Equation(equation, shape, feature_shape, weight_first), bool(made) and not shared
+
+
+@settings(max_examples=25, deadline=None)
+@given(equations())
+def test_a_contraction_is_a_layer_where_it_can_be_and_the_picture_is_the_same(
+    case: tuple[Equation, bool],
+) -> None:
+    module, is_layer = case
+    canvas = cw.trace(cw.INR.from_coords(module.double(), SIZE), "gated")
+    assert [layer.name for layer in canvas.layers] == ["lift", *["einsum"] * is_layer], module.equation
+    assert canvas.check().all_hold, module.equation
+    if is_layer:
+        made = module.weight.numel()
+        assert canvas.layers[1].n_units * canvas.layers[1].n_outputs == made
