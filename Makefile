@@ -70,6 +70,7 @@ benchmarks: setup  ## print the benchmark tables
 	@$(PY) benchmarks/rules.py
 	@$(PY) benchmarks/trust.py
 	@$(PY) benchmarks/scaling.py
+	@$(PY) benchmarks/page.py
 
 screenshots: setup  ## make the pictures of the README from the real thing
 	@$(PY) -m tools.screenshots

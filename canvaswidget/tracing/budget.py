@@ -24,19 +24,19 @@ _UNITS = {
 TEMPORARIES = 6
 
 
-def parse_memory(memory: str | float) -> int:
-    """Bytes of ``"1 GiB"``, ``"500 MB"``, or a number of bytes."""
+def parse_memory(memory: str | float, argument: str = "memory") -> int:
+    """Bytes of ``"1 GiB"``, ``"500 MB"``, or a number of bytes; `argument` is what errors call it."""
     if isinstance(memory, str):
         found = re.fullmatch(r"\s*([\d.]+)\s*([kmgt]i?)?b?\s*", memory, re.IGNORECASE)
         if found is None or found[1].count(".") > 1:
             raise ValueError(
-                f"memory={memory!r}: expected a size such as '1 GiB', '500 MB' or a number of bytes"
+                f"{argument}={memory!r}: expected a size such as '1 GiB', '500 MB' or a number of bytes"
             )
         memory = float(found[1]) * _UNITS[(found[2] or "").lower()]
     elif isinstance(memory, bool) or not isinstance(memory, int | float):
-        raise TypeError(f"memory={memory!r}: expected a size such as '1 GiB' or a number of bytes")
+        raise TypeError(f"{argument}={memory!r}: expected a size such as '1 GiB' or a number of bytes")
     if not memory >= 2**20:
-        raise ValueError(f"memory={memory!r}: at least 1 MiB is needed")
+        raise ValueError(f"{argument}={memory!r}: at least 1 MiB is needed")
     return int(memory)
 
 

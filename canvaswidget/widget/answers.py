@@ -244,6 +244,7 @@ class Answers:
             "time": time,
             "pixel": [y, x],
             "channel": cast(Any, arrays.channel),
+            "ranked_at": [y, x],
             "rgb": arrays.frame(time)[y, x].astype(float).tolist(),
             "truth": None if truth is None else truth[time, y, x].astype(float).tolist(),
             "selected": None

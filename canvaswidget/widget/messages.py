@@ -333,12 +333,14 @@ class PixelReply(TypedDict):
 
     Of more than one neuron it sums magnitudes, and `selected_signed` values with their sign. `channel` is that of
     `neurons` and `layers`: the selection's where every layer has colours, else the sum.
+    They are of the pixel `ranked_at`: a saved page knows them of some pixels only, and gives those of the nearest.
     """
 
     kind: Literal["pixel"]
     time: int
     pixel: list[int]
     channel: Channel
+    ranked_at: list[int]
     rgb: list[float]
     truth: list[float] | None
     selected: float | None

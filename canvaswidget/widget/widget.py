@@ -11,20 +11,18 @@ import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from copy import copy
-from importlib import resources
-from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import anywidget
 import traitlets
 from IPython.display import display
-from matplotlib.figure import Figure
 
-from canvaswidget import figures
 from canvaswidget.inr import INR, as_inr
 from canvaswidget.tracing import Canvas, Layers, trace
 from canvaswidget.tracing.results import Ranked
 from canvaswidget.widget import traits, view
+from canvaswidget.widget.bundle import bundled as _bundled
+from canvaswidget.widget.leaving import Leaving
 from canvaswidget.widget.messages import FromKernel
 from canvaswidget.widget.picture import SavedPicture, Then
 from canvaswidget.widget.recipe import recipe
@@ -33,10 +31,8 @@ from canvaswidget.widget.snapshot import snapshot
 
 log = logging.getLogger(__name__)
 
-BUNDLE = "widget/static"
 
-
-class CanvasWidget(anywidget.AnyWidget):
+class CanvasWidget(Leaving, anywidget.AnyWidget):
     """Which neurons make which pixels of an INR: look, hover, scrub, click.
 
     Parameters
@@ -224,23 +220,6 @@ class CanvasWidget(anywidget.AnyWidget):
     def inr(self) -> INR:
         """The model and the signal it encodes."""
         return self.canvas.inr
-
-    def figure(self, width: float = 6.6) -> Figure:
-        """The current view for a paper.
-
-        Parameters
-        ----------
-        width : float
-            In inches; text keeps its size. From 5 on, the panels stand in two columns.
-        """
-        session, state = self._live, self._state()
-        drawn = session.call(lambda checkpoint: snapshot(session.arrays, state, True, checkpoint))
-        return figures.view_figure(drawn, width)
-
-    def save(self, path: str | Path, width: float = 6.6, dpi: float = 300) -> None:
-        """Write `figure` as PNG, PDF or SVG, as the name ends."""
-        figures.check_path(path)
-        figures.save(self.figure(width), path, dpi)
 
     def recipe(self) -> str:
         """Python that makes the current view again; the page's export menu copies it.
@@ -457,17 +436,6 @@ class _Post:
 def _usual_layer(layers: Layers) -> str:
     """Name the layer before the last: its maps are cheap, and of more than colours."""
     return layers[max(0, len(layers) - 2)].name
-
-
-def _bundled(name: str) -> str:
-    file = resources.files("canvaswidget") / BUNDLE / name
-    try:
-        return file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f"canvaswidget/{BUNDLE}/{name} is missing: the front end is not built. Say `pip install .` in the "
-            "repository, or `npm install` and `npm run build` in js/"
-        ) from None
 
 
 def _check_names(state: dict[str, Any]) -> None:

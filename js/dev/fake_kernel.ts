@@ -320,6 +320,7 @@ export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer
           time: body.time,
           pixel: body.pixel,
           channel: "sum",
+          ranked_at: body.pixel,
           rgb: [0.41, 0.55, 0.72],
           truth: [0.42, 0.55, 0.7],
           selected,

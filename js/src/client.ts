@@ -68,6 +68,8 @@ interface Slot {
 }
 
 export const SILENCE = 20_000;
+/** How a saved page begins to say what it was not given. */
+export const NEEDS = "needs the notebook";
 export const GONE = "The kernel is gone: run the cell again";
 const TICK = 1_000;
 const RETRY_AFTER = 250;

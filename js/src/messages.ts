@@ -251,6 +251,7 @@ export interface PixelReply {
   time: number;
   pixel: number[];
   channel: Channel;
+  ranked_at: number[];
   rgb: number[];
   truth: number[] | null;
   selected: number | null;

@@ -254,7 +254,7 @@ export function createNeuronView(view: View) {
     const shown = grid.shown.value;
     const points = session.scatter;
     const open = form.value === "scatter";
-    forms.press(form.value);
+    forms.press(form.value, () => ready(info) && info.embeddings.length > 0);
     scatter.show(open);
     scroller.hidden = sorting.hidden = open;
     if (open) {

@@ -1,5 +1,5 @@
 // The frame every panel shares: heading, tools, body, foot; how it stands; its error, told inside it.
-import { GONE } from "./client";
+import { GONE, NEEDS } from "./client";
 import { attribute, h, type View, write } from "./dom";
 import type { State } from "./source";
 
@@ -21,12 +21,8 @@ export function createPanel(
   retry: () => void,
 ): Panel {
   const message = h("p", { class: "cw-error-text" });
-  const error = h(
-    "div",
-    { class: "cw-error", role: "alert", hidden: true },
-    message,
-    h("button", { class: "cw-button", type: "button", on: { click: retry } }, "Try again"),
-  );
+  const again = h("button", { class: "cw-button", type: "button", on: { click: retry } }, "Try again");
+  const error = h("div", { class: "cw-error", role: "alert", hidden: true }, message, again);
   const label = h("span", { class: "cw-label" });
   const tools = h("div", { class: "cw-tools" });
   const heading = h("header", { class: "cw-heading" }, h("h3", { class: "cw-title" }, title), label, tools);
@@ -59,6 +55,7 @@ export function createPanel(
       attribute(element, "aria-busy", state === "loading" ? "true" : null);
       // That the kernel has gone is said once, in the status line; there is nothing to try again.
       error.hidden = state !== "error" || text === GONE;
+      again.hidden = text.startsWith(NEEDS);
       write(message, text);
     },
   };

@@ -75,15 +75,15 @@ export function createPixelView(view: View) {
       attribute(button, "data-layer", ranked.layer);
       attribute(button, "data-neuron", ranked.neuron.join(","));
       attribute(button, "data-value", ranked.value);
-      attribute(button, "title", `${ranked.layer}, neuron ${neuronLabel(ranked.neuron)}: ${ranked.value}`);
+      // The words on it are its name; this describes it.
+      attribute(
+        button,
+        "title",
+        `${ranked.layer}, neuron ${neuronLabel(ranked.neuron)}: ${ranked.value}, ${percent(ranked.share)} of its layer`,
+      );
       const chosen =
         ranked.layer === store.layer.value && store.neurons.value.some((one) => same(ranked.neuron, one));
       attribute(button, "aria-pressed", String(chosen));
-      attribute(
-        button,
-        "aria-label",
-        `${ranked.layer}, neuron ${neuronLabel(ranked.neuron)}, ${number(ranked.value)}, ${percent(ranked.share)} of its layer`,
-      );
       write(name, label);
       write(value, number(ranked.value));
       write(share, percent(ranked.share));
@@ -129,11 +129,15 @@ export function createPixelView(view: View) {
     );
     layers.replaceChildren(h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...lines));
   };
-  const describe = ({ pixel, time, channel, selected, selection }: PixelNeurons, preview: boolean) => {
+  const describe = (
+    { pixel, ranked_at, time, channel, selected, selection }: PixelNeurons,
+    preview: boolean,
+  ) => {
     const info = store._canvas.value;
     const parts = [`(${pixel.join(", ")})`];
     if (preview) parts[0] += " preview";
     if (ready(info) && info.n_frames > 1) parts.push(`frame ${time}`);
+    if (!same(ranked_at, pixel)) parts.push(`as at (${ranked_at.join(", ")})`);
     const name = selection.neuron
       ? neuronLabel(selection.neuron)
       : selectionLabel({ ...selection, channel: "sum" }, store.cluster_names.value);

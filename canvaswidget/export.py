@@ -1,0 +1,256 @@
+"""One HTML file with the live view in it, which works from disk, without a kernel and without a network.
+
+What the page may be asked is computed beforehand, see `canvaswidget.widget.baking`, and what it was not given it says
+in words. A Content-Security-Policy keeps the file from loading anything, whatever is in it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import itertools
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from canvaswidget import figures
+from canvaswidget.export_plan import PageEstimate, Plan, Steps, megabytes
+from canvaswidget.widget.baking import RANKED, Baker, Kept
+from canvaswidget.widget.bundle import bundled
+from canvaswidget.widget.packing import Packed
+from canvaswidget.widget.picture import WIDTH, png
+from canvaswidget.widget.session import Session
+
+NEEDS = "needs the notebook: this page keeps"
+
+STYLE = """
+:root { color-scheme: light dark; }
+body { margin: 0 auto; max-width: 1500px; padding: 14px 16px 20px; background: #ffffff; color: #1c2127;
+  font: 13px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; }
+h1 { margin: 0 0 10px; font-size: 17px; }
+h2 { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+p { margin: 10px 2px 0; max-width: 100ch; color: #5b636e; }
+noscript img { max-width: 100%; }
+@media (prefers-color-scheme: dark) {
+  body { background: #0e1013; color: #e4e7eb; }
+  p { color: #a3abb6; }
+}
+"""
+
+
+# --- the file -------------------------------------------------------------------------------------------------
+
+
+def write_page(
+    path: Path,
+    session: Session,
+    plan: Plan,
+    state: Mapping[str, Any],
+    info: Mapping[str, Any],
+    shown: figures.View,
+    progress: Any = True,
+) -> PageEstimate:
+    """Compute what the plan says, and write it at once or not at all.
+
+    Parameters
+    ----------
+    state, info : dict
+        The widget's traits and the canvas as messages have them.
+    shown : View
+        The view as it is, for where no script runs.
+
+    Returns
+    -------
+    PageEstimate
+        With the bytes that were written.
+    """
+    arrays, kept = session.arrays, plan.kept
+    baker = Baker(arrays, kept, plan.quality)
+    with Steps(progress, len(kept.frames) * len(kept.layers), path.name) as tick:
+        for frame in kept.frames:
+            session.call(lambda report, frame=frame: baker.add_frame(frame, report))
+            for layer in kept.layers:
+                session.call(lambda report, layer=layer, frame=frame: baker.add_layer(layer, frame, report))
+                tick()
+    picture = png(figures.view_figure(shown, WIDTH))
+    text = session.call(lambda report: _document(baker, plan, state, info, picture, report))
+    size = len(text.encode())
+    if size > plan.estimate.budget:
+        raise ValueError(
+            f"budget={megabytes(plan.estimate.budget)}: the page has {megabytes(size)}, more than the sample of its "
+            "frames let expect; nothing was written. Give a larger budget, or keep fewer neurons, frames or layers"
+        )
+    write_whole(path, text.encode())
+    return replace(plan.estimate, bytes=size)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file at once or not at all: what was there before stays until the new one is complete."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(name, 0o666 & ~mask)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _document(
+    baker: Baker,
+    plan: Plan,
+    state: Mapping[str, Any],
+    info: Mapping[str, Any],
+    picture: bytes,
+    report: Any,
+) -> str:
+    kept, arrays = plan.kept, []
+
+    def keep(packed: Packed) -> int:
+        arrays.append(packed)
+        return len(arrays) - 1
+
+    palettes, tables = baker.palettes(report)
+    clusters = [baker.clusters(layer, report) for layer in kept.layers]
+    selections = []
+    for layer in kept.layers:
+        for selected in [*baker.groups[layer.name], *baker.neurons[layer.name]]:
+            header, planes = selected.pack()
+            selections.append({**header, "planes": [keep(plane) for plane in planes]})
+    page = {
+        "info": _info(info, state["rule"], kept),
+        "state": _state(state, kept),
+        "needs": {
+            "selection": f"{NEEDS} {plan.chosen}",
+            "overlay": f"{NEEDS} no findings about whole layers",
+            "clusters": f"{NEEDS} {kept.n_clusters} clusters of each layer",
+            "scatter": f"{NEEDS} no scatter of the neurons",
+        },
+        "palettes": {"answer": palettes, "data": keep(tables)},
+        "pictures": {source: keep(series.pack()) for source, series in baker.frames.items()},
+        "psnr": baker.psnr,
+        "selections": selections,
+        "clusters": [{"answer": answer, "data": keep(data)} for answer, data in clusters],
+        "ranked": {
+            "pixels": [list(pixel) for pixel in kept.pixels],
+            "points": baker.ranked.points,
+            **{name: keep(packed) for name, packed in baker.ranked.pack().items()},
+        },
+    }
+    page["arrays"] = [packed.describe() for packed in arrays]
+    data = "\n".join(f'<script type="text/plain" class="cw-data">{packed.text}</script>' for packed in arrays)
+    title = f"{info['title']}: implicit neural canvas"
+    script = _inside("script", bundled("page.js"))
+    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; script-src 'sha256-{allowed}'; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="canvaswidget {_version()}">
+<title>{html.escape(title)}</title>
+<style>{_inside("style", bundled("widget.css"))}{STYLE}</style>
+</head>
+<body>
+<main>
+<h1>{html.escape(str(info["title"]))}</h1>
+<h2>Implicit neural canvas</h2>
+<div id="canvas"></div>
+<noscript><img alt="{html.escape(title)}" src="data:image/png;base64,{base64.b64encode(picture).decode()}"></noscript>
+<p id="kept">{html.escape(_about(plan, state, info))}</p>
+</main>
+<script type="application/json" id="page">{_json(page)}</script>
+{data}
+<script>{script}</script>
+</body>
+</html>
+"""
+
+
+def _json(value: Any) -> str:
+    """JSON that no HTML parser takes for anything else."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _inside(element: str, text: str) -> str:
+    """A part of the bundle as it stands in an element; the build escapes what would end one."""
+    if f"</{element}" in text.lower() or "<!--" in text or "\r" in text:
+        raise RuntimeError(f"the front end holds what ends a {element} element: build it anew")
+    return text
+
+
+def _info(info: Mapping[str, Any], rule: str, kept: Kept) -> dict[str, Any]:
+    """The canvas as the page knows it: what is kept, under the one rule that it was computed under."""
+    names = {layer.name for layer in kept.layers}
+    return {
+        **info,
+        "n_frames": len(kept.frames),
+        "layers": [layer for layer in info["layers"] if layer["name"] in names],
+        "rules": [],
+        "ranked_by": rule,
+        "embeddings": [],
+        "device": "saved page",
+    }
+
+
+def _state(state: Mapping[str, Any], kept: Kept) -> dict[str, Any]:
+    """The widget's traits, with frames counted as the page counts them."""
+    names = [layer.name for layer in kept.layers]
+    found = {**state, "playing": False, "time": kept.frames.index(kept.now), "overlay": "selection"}
+    if found["layer"] not in names:
+        found |= {"layer": names[max(0, len(names) - 2)], "neuron": None, "neurons": []}
+    loop = found["loop"]
+    if loop is not None:
+        inside = [place for place, frame in enumerate(kept.frames) if loop[0] <= frame <= loop[1]]
+        found["loop"] = [inside[0], inside[-1]] if len(inside) > 1 else None
+    if found["source"] == "error" and "truth" not in kept.sources:
+        found["source"] = "reconstruction"
+    return found
+
+
+def _about(plan: Plan, state: Mapping[str, Any], info: Mapping[str, Any]) -> str:
+    kept = plan.kept
+    frames = kept.frames
+    if info["n_frames"] == 1:
+        which = ""
+    elif len(frames) == info["n_frames"]:
+        which = f"all {len(frames)} frames, "
+    else:
+        which = f"frames {_numbers(frames)} of {info['n_frames']}, here counted from 0, "
+    n_layers = f"{len(kept.layers)} of {len(info['layers'])} layers"
+    return (
+        f"A saved page of canvaswidget {_version()}, rule {state['rule']}. It keeps {which}{n_layers}, {plan.chosen}"
+        f"{' and the selected ones' if state['neurons'] else ''}, {kept.n_clusters} clusters of each; {plan.quality}. "
+        f"The {RANKED} strongest neurons of a pixel are known at {len(kept.pixels)} pixels: the nearest is shown. For "
+        "anything else, open the notebook."
+    )
+
+
+def _numbers(frames: Sequence[int]) -> str:
+    """Frame numbers: a range where they are evenly spaced."""
+    steps = {later - earlier for earlier, later in itertools.pairwise(frames)}
+    if len(frames) > 3 and len(steps) == 1:
+        return f"{frames[0]}, {frames[1]}, … {frames[-1]}"
+    return ", ".join(map(str, frames))
+
+
+def _version() -> str:
+    from canvaswidget import __version__
+
+    return __version__

@@ -1,0 +1,411 @@
+// What the kernel would answer, from what a saved page took along; `canvaswidget/widget/baking.py` made it. What the
+// page was not given it says: such words are thrown as errors.
+import type {
+  Answer,
+  Body,
+  CanvasInfo,
+  ClustersReply,
+  CurveRequest,
+  FrameRequest,
+  GridRequest,
+  MapReply,
+  MapRequest,
+  PalettesReply,
+  PixelReply,
+  PixelRequest,
+  RankedNeuron,
+  Region,
+  Selection,
+  StripRequest,
+} from "../messages";
+import { flatIndex, layerOf, neuronAt } from "../selection";
+import { same } from "../store";
+import { enlarge, fitted, quantise, type Size, shrink } from "./resize";
+import type { Arrays, Packed } from "./unpacking";
+
+/** The maps of one selection: one plane for a neuron, magnitudes and signed sums for more. By plane, then by frame. */
+interface Kept {
+  layer: string;
+  neuron: number[] | null;
+  cluster: number;
+  low: number[][];
+  high: number[][];
+  totals: number[];
+  changes: (number | null)[];
+  planes: number[];
+}
+
+/** Of some pixels: numbers of arrays, by frame, pixel and rank or layer. */
+interface Ranked {
+  pixels: number[][];
+  /** By layer, where its share curve is known. */
+  points: number[][];
+  layers: number;
+  places: number;
+  values: number;
+  totals: number;
+  counts: number;
+  shares: number;
+}
+
+export interface SavedPage {
+  info: CanvasInfo;
+  state: Record<string, unknown>;
+  needs: { selection: string; overlay: string; clusters: string; scatter: string };
+  palettes: { answer: PalettesReply; data: number };
+  pictures: { reconstruction: number; truth?: number };
+  psnr: (number | null)[];
+  selections: Kept[];
+  clusters: { answer: ClustersReply; data: number }[];
+  ranked: Ranked;
+  arrays: Packed[];
+}
+
+export interface Answered {
+  answer: Answer;
+  data: Uint8Array;
+}
+
+const NOTHING = new Uint8Array(0);
+
+export class Answers {
+  #page: SavedPage;
+  #arrays: Arrays;
+  #size: Size;
+
+  constructor(page: SavedPage, arrays: Arrays) {
+    this.#page = page;
+    this.#arrays = arrays;
+    this.#size = { height: page.info.height, width: page.info.width };
+  }
+
+  answer(body: Body): Promise<Answered> {
+    switch (body.kind) {
+      case "palettes":
+        return this.#palettes();
+      case "frame":
+        return this.#frame(body);
+      case "map":
+        return this.#map(body);
+      case "grid":
+        return this.#grid(body);
+      case "pixel":
+        return this.#pixel(body);
+      case "curve":
+        return this.#curve(body);
+      case "strip":
+        return this.#strip(body);
+      case "clusters":
+        return this.#clusters(body.layer, body.n_clusters);
+      default:
+        return Promise.reject(new Error(this.#page.needs.scatter));
+    }
+  }
+
+  async #palettes(): Promise<Answered> {
+    const { answer, data } = this.#page.palettes;
+    return { answer, data: await this.#arrays.bytes(data) };
+  }
+
+  // --- pictures -------------------------------------------------------------------------------------------------
+
+  async #picture(time: number, source: "reconstruction" | "truth"): Promise<Uint8Array> {
+    const index = this.#page.pictures[source];
+    if (index === undefined) throw new Error(`${this.#page.needs.overlay.split(":")[0]}: no truth`);
+    const [, , height = 1, width = 1] = this.#arrays.shape(index);
+    const bytes = 3 * height * width;
+    const all = await this.#arrays.bytes(index);
+    return enlarge(all.subarray(time * bytes, (time + 1) * bytes), { height, width }, this.#size, 3);
+  }
+
+  async #frame({ time, source }: FrameRequest): Promise<Answered> {
+    const base = { kind: "frame", time, source, ...this.#size } as const;
+    const psnr = this.#page.psnr[time] ?? null;
+    if (source === "error") {
+      const [ours, truth] = await Promise.all([
+        this.#picture(time, "reconstruction"),
+        this.#picture(time, "truth"),
+      ]);
+      const off = new Float32Array(ours.length / 3);
+      ours.forEach((value, i) => {
+        const at = Math.floor(i / 3);
+        off[at] = (off[at] ?? 0) + Math.abs(value - (truth[i] ?? 0)) / 765;
+      });
+      const { low, high, levels } = quantise(off, 0);
+      return { answer: { ...base, channels: 1, low, high, psnr }, data: levels };
+    }
+    const data = await this.#picture(time, source === "truth" ? "truth" : "reconstruction");
+    return { answer: { ...base, channels: 3, low: 0, high: 1, psnr }, data };
+  }
+
+  async #strip({ frames, side }: StripRequest): Promise<Answered> {
+    const size = fitted(this.#size, side);
+    const bytes = size.height * size.width * 3;
+    const data = new Uint8Array(frames.length * bytes);
+    for (const [i, time] of frames.entries()) {
+      const small = shrink(await this.#picture(time, "reconstruction"), this.#size, size, 3);
+      data.set(
+        small.map((value) => Math.round(value)),
+        i * bytes,
+      );
+    }
+    return { answer: { kind: "strip", frames, ...size }, data };
+  }
+
+  // --- maps -----------------------------------------------------------------------------------------------------
+
+  #kept({ layer, neuron, cluster, n_clusters }: Selection): Kept {
+    const { selections, clusters, needs } = this.#page;
+    if (!neuron && cluster >= 0 && clusters[0]?.answer.n_clusters !== n_clusters)
+      throw new Error(needs.clusters);
+    const found = selections.find(
+      (one) =>
+        one.layer === layer &&
+        (neuron ? same(one.neuron, neuron) : one.neuron === null && one.cluster === cluster),
+    );
+    if (!found) throw new Error(needs.selection);
+    return found;
+  }
+
+  /** Several neurons one by one, else the one selection there is. */
+  #parts(selection: Selection): Kept[] {
+    if (selection.overlay && selection.overlay !== "selection") throw new Error(this.#page.needs.overlay);
+    if (selection.neurons.length === 0) return [this.#kept(selection)];
+    return selection.neurons.map((neuron) => this.#kept({ ...selection, neuron, neurons: [] }));
+  }
+
+  /** One plane of a selection at a frame, at the size it is kept in. */
+  async #plane(kept: Kept, plane: number, time: number) {
+    const index = kept.planes[plane] ?? -1;
+    const [, height = 1, width = 1] = this.#arrays.shape(index);
+    const size = height * width;
+    const all = await this.#arrays.bytes(index);
+    const levels = all.subarray(time * size, (time + 1) * size);
+    return { levels, height, width, low: kept.low[plane]?.[time] ?? 0, high: kept.high[plane]?.[time] ?? 0 };
+  }
+
+  async #values(kept: Kept, time: number) {
+    const { levels, low, high, height, width } = await this.#plane(kept, 0, time);
+    const step = (high - low) / 255;
+    return { height, width, values: Float32Array.from(levels, (level) => low + level * step) };
+  }
+
+  async #map({ time, selection }: MapRequest): Promise<Answered> {
+    const parts = this.#parts(selection);
+    const head = { kind: "map", time, selection, ...this.#size } as const;
+    const total = parts.reduce((sum, { totals }) => sum + (totals[time] ?? 0), 0);
+    if (parts.length > 1) return this.#sum(parts, { ...head, total });
+    const [kept] = parts as [Kept];
+    const planes = await Promise.all(kept.planes.map((_, plane) => this.#plane(kept, plane, time)));
+    const [first, signed] = planes;
+    const data = joined(planes.map((plane) => enlarge(plane.levels, plane, this.#size)));
+    const { low, high } = first ?? { low: 0, high: 0 };
+    const signed_range = signed ? [signed.low, signed.high] : [];
+    return { answer: { ...head, low, high, total, signed_range }, data };
+  }
+
+  async #sum(parts: Kept[], head: Omit<MapReply, "low" | "high" | "signed_range">): Promise<Answered> {
+    const maps = await Promise.all(parts.map((part) => this.#values(part, head.time)));
+    const [first] = maps as [(typeof maps)[0]];
+    const planes = [(value: number) => Math.abs(value), (value: number) => value].map((of) => {
+      const sum = new Float32Array(first.values.length);
+      for (const { values } of maps)
+        values.forEach((value, i) => {
+          sum[i] = (sum[i] ?? 0) + of(value);
+        });
+      return quantise(sum);
+    }) as [ReturnType<typeof quantise>, ReturnType<typeof quantise>];
+    const [{ low, high }, signed] = planes;
+    const data = joined(planes.map(({ levels }) => enlarge(levels, first, this.#size)));
+    return { answer: { ...head, low, high, signed_range: [signed.low, signed.high] }, data };
+  }
+
+  async #curve({ frames, selection }: CurveRequest): Promise<Answered> {
+    const parts = this.#parts(selection);
+    const totals = frames.map((frame) => parts.reduce((sum, part) => sum + (part.totals[frame] ?? 0), 0));
+    // How much a sum of magnitudes changes is not the sum of the changes.
+    const changes = frames.map((frame) => (parts.length > 1 ? null : (parts[0]?.changes[frame] ?? null)));
+    return { answer: { kind: "curve", frames, totals, changes }, data: NOTHING };
+  }
+
+  // --- neurons --------------------------------------------------------------------------------------------------
+
+  async #labels(name: string): Promise<(neuron: number[]) => number> {
+    const layer = layerOf(this.#page.info, name);
+    const known = this.#page.clusters.find(({ answer }) => answer.layer === name);
+    if (!layer || !known) return () => -1;
+    const data = await this.#arrays.bytes(known.data);
+    return (neuron) => {
+      const label = data[flatIndex(layer, neuron)] ?? 255;
+      return label === 255 ? -1 : label;
+    };
+  }
+
+  async #grid(body: GridRequest): Promise<Answered> {
+    const { time, cluster, first, count } = body;
+    const label = await this.#labels(body.layer);
+    const kept = this.#page.selections.filter(
+      ({ layer, neuron }) => layer === body.layer && neuron && (cluster < 0 || label(neuron) === cluster),
+    );
+    const values = await Promise.all(kept.map((one) => this.#key(one, body)));
+    const order = [...kept.keys()].sort((a, b) =>
+      body.sort === "index"
+        ? (values[a] ?? 0) - (values[b] ?? 0)
+        : Math.abs(values[b] ?? 0) - Math.abs(values[a] ?? 0),
+    );
+    const shown = order.slice(first, first + count);
+    const size = fitted(this.#size, body.side);
+    const thumbs = await Promise.all(
+      shown.map(async (at) => {
+        const map = await this.#values(kept[at] as Kept, time);
+        return quantise(shrink(map.values, map, fitted(map, Math.max(size.height, size.width))));
+      }),
+    );
+    const neurons = shown.map((at) => kept[at]?.neuron ?? []);
+    const [plane = -1] = kept[0]?.planes ?? [];
+    const [, height = 1, width = 1] = this.#arrays.shape(plane);
+    const thumb = fitted({ height, width }, Math.max(size.height, size.width));
+    return {
+      answer: {
+        kind: "grid",
+        time,
+        layer: body.layer,
+        first,
+        n_neurons: order.length,
+        neurons,
+        values: shown.map((at) => values[at] ?? 0),
+        labels: neurons.map(label),
+        ...thumb,
+        low: thumbs.map(({ low }) => low),
+        high: thumbs.map(({ high }) => high),
+      },
+      data: joined(thumbs.map(({ levels }) => levels)),
+    };
+  }
+
+  /** What a neuron is sorted by. */
+  async #key(kept: Kept, { sort, time, pixel, region, layer }: GridRequest): Promise<number> {
+    if (sort === "index") {
+      const known = layerOf(this.#page.info, layer);
+      return known && kept.neuron ? flatIndex(known, kept.neuron) : 0;
+    }
+    if (sort === "total") return kept.totals[time] ?? 0;
+    if (sort === "change") return kept.changes[time] ?? kept.changes[time + 1] ?? 0;
+    const { values, height, width } = await this.#values(kept, time);
+    const scale = { y: height / this.#size.height, x: width / this.#size.width };
+    if (sort === "pixel") {
+      const [y = 0, x = 0] = pixel ?? [];
+      return values[Math.floor((y + 0.5) * scale.y) * width + Math.floor((x + 0.5) * scale.x)] ?? 0;
+    }
+    if (!region) return 0;
+    const inside = insideOf(region, this.#size.width);
+    let sum = 0;
+    for (let y = 0, i = 0; y < height; y++)
+      for (let x = 0; x < width; x++, i++)
+        if (inside((y + 0.5) / scale.y, (x + 0.5) / scale.x)) sum += values[i] ?? 0;
+    return sum / (scale.y * scale.x);
+  }
+
+  async #clusters(layer: string, n_clusters: number): Promise<Answered> {
+    const { clusters, needs } = this.#page;
+    const known = clusters.find(({ answer }) => answer.layer === layer && answer.n_clusters === n_clusters);
+    if (!known) throw new Error(needs.clusters);
+    return { answer: known.answer, data: await this.#arrays.bytes(known.data) };
+  }
+
+  // --- a pixel --------------------------------------------------------------------------------------------------
+
+  async #pixel({ time, pixel, k }: PixelRequest): Promise<Answered> {
+    const { ranked, info, pictures } = this.#page;
+    const [y = 0, x = 0] = pixel;
+    const far = ([py = 0, px = 0]: number[]) => (py - y) ** 2 + (px - x) ** 2;
+    const nearest = ranked.pixels.reduce(
+      (best, one, i) => (far(one) < far(ranked.pixels[best] ?? []) ? i : best),
+      0,
+    );
+    const row = time * ranked.pixels.length + nearest;
+    const [layers, places, values, totals, counts, shares] = await Promise.all(
+      [ranked.layers, ranked.places, ranked.values, ranked.totals, ranked.counts, ranked.shares].map(
+        (index) => this.#arrays.numbers(index),
+      ),
+    );
+    const at = (array: ArrayLike<number> | undefined, index: number) => array?.[index] ?? 0;
+    const [, , length = 0] = this.#arrays.shape(ranked.layers);
+    const neurons: RankedNeuron[] = [];
+    for (let i = row * length; i < row * length + Math.min(length, k); i++) {
+      const number = at(layers, i);
+      const layer = info.layers[number];
+      if (!layer) continue;
+      const value = at(values, i);
+      const total = at(totals, row * info.layers.length + number);
+      const share = total > 0 ? Math.abs(value) / total : 0;
+      neurons.push({ layer: layer.name, neuron: neuronAt(layer, at(places, i)), value, share });
+    }
+    const curve = ranked.points.reduce((sum, points) => sum + points.length, 0);
+    let start = row * curve;
+    const told: PixelReply["layers"] = info.layers.map((layer, number) => {
+      const from = row * info.layers.length + number;
+      const points = ranked.points[number] ?? [];
+      const first = start;
+      start += points.length;
+      return {
+        layer: layer.name,
+        n_neurons: layer.neurons.reduce((product, n) => product * n, 1),
+        total: at(totals, from),
+        n50: at(counts, 2 * from),
+        n90: at(counts, 2 * from + 1),
+        counts: points,
+        shares: points.map((_, i) => at(shares, first + i) / 255),
+      };
+    });
+    const colour = async (source: "reconstruction" | "truth") => {
+      const picture = await this.#picture(time, source);
+      const from = (y * info.width + x) * 3;
+      return [...picture.subarray(from, from + 3)].map((value) => value / 255);
+    };
+    return {
+      answer: {
+        kind: "pixel",
+        time,
+        pixel,
+        ranked_at: ranked.pixels[nearest] ?? pixel,
+        rgb: await colour("reconstruction"),
+        truth: pictures.truth === undefined ? null : await colour("truth"),
+        // The read-out takes it from the map's levels, and says that it is about so much.
+        selected: null,
+        selected_signed: null,
+        neurons,
+        layers: told,
+      },
+      data: NOTHING,
+    };
+  }
+}
+
+function joined(parts: Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+/** Whether a place, in pixels from the top left corner, is in a region. */
+function insideOf({ points, runs }: Region, width: number): (y: number, x: number) => boolean {
+  if (points.length === 0) {
+    const pixels = new Set<number>();
+    for (let i = 0; i + 1 < runs.length; i += 2)
+      for (let at = runs[i] ?? 0; at < (runs[i] ?? 0) + (runs[i + 1] ?? 0); at++) pixels.add(at);
+    return (y, x) => pixels.has(Math.floor(y) * width + Math.floor(x));
+  }
+  return (y, x) => {
+    let inside = false;
+    points.forEach(([y1 = 0, x1 = 0], i) => {
+      const [y0 = 0, x0 = 0] = points.at(i - 1) ?? [];
+      if (y1 > y !== y0 > y && x < ((x0 - x1) * (y - y1)) / (y0 - y1) + x1) inside = !inside;
+    });
+    return inside;
+  };
+}

@@ -1,0 +1,69 @@
+// In place of the kernel's model: traits that stay in the page, requests that the page answers itself.
+import type { Body, FromKernel, FromPage } from "../messages";
+import type { Model } from "../store";
+import type { Answered } from "./answers";
+
+type Handler = (...values: unknown[]) => void;
+
+export class PageModel implements Model {
+  #state: Map<string, unknown>;
+  #handlers = new Map<string, Set<Handler>>();
+  #answer: (body: Body) => Promise<Answered>;
+
+  constructor(state: Record<string, unknown>, answer: (body: Body) => Promise<Answered>) {
+    this.#state = new Map(Object.entries(state));
+    this.#answer = answer;
+  }
+
+  get(name: string): unknown {
+    return this.#state.get(name);
+  }
+
+  set(name: string, value: unknown): void {
+    if (this.#state.get(name) === value) return;
+    this.#state.set(name, value);
+    this.#emit(`change:${name}`);
+  }
+
+  /** There is nobody to save them for. */
+  save_changes(): void {}
+
+  on(event: string, callback: Handler): void {
+    const handlers = this.#handlers.get(event) ?? new Set();
+    handlers.add(callback);
+    this.#handlers.set(event, handlers);
+  }
+
+  off(event: string, callback: Handler): void {
+    this.#handlers.get(event)?.delete(callback);
+  }
+
+  /** Answers are quick: a cancelled request is answered all the same, and nobody listens. */
+  send(content: unknown): void {
+    const message = content as FromPage;
+    if (message.type === "request") void this.#reply(message.id, message.body);
+  }
+
+  async #reply(id: number, body: Body): Promise<void> {
+    const started = performance.now();
+    try {
+      const { answer, data } = await this.#answer(body);
+      const seconds = (performance.now() - started) / 1000;
+      const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+      this.#tell({ type: "reply", id, seconds, body: answer }, [view]);
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      // Not within the call that asked: nobody listens yet.
+      await Promise.resolve();
+      this.#tell({ type: "error", id, message: text }, []);
+    }
+  }
+
+  #tell(message: FromKernel, buffers: DataView[]): void {
+    this.#emit("msg:custom", message, buffers);
+  }
+
+  #emit(event: string, ...values: unknown[]): void {
+    for (const handler of [...(this.#handlers.get(event) ?? [])]) handler(...values);
+  }
+}

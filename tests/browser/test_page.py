@@ -1,0 +1,301 @@
+"""A saved page, opened from disk without a network: it is driven like the live view, and says what it has not got."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+import canvaswidget as cw
+from canvaswidget.widget.answers import Answers
+from tests.browser.test_access import AXE, CHECK, PROBLEMS
+
+TIMEOUT = 60_000
+LAYER = "decoder.2"
+
+SETTLED = """() => {
+  const root = document.querySelector('.cw-root');
+  const {done, total, selection} = root.querySelector('[data-testid=curve]').dataset;
+  return root.dataset.ready === 'true' && !root.querySelector('[data-panel][data-state=loading]')
+    && [...root.querySelectorAll('.cw-thumb')].every(thumb => !('empty' in thumb.dataset))
+    && (done === total || !selection);
+}"""
+
+# An answer of the page as `[header, data in base64]`.
+ASK = """async body => {
+  const {answer, data} = await window.canvaswidget.answers.answer(body);
+  let text = '';
+  for (const byte of data) text += String.fromCharCode(byte);
+  return [answer, btoa(text)];
+}"""
+
+REFUSED = """() => {
+  const found = [];
+  document.addEventListener('securitypolicyviolation', event => found.push(event.violatedDirective));
+  window.refused = found;
+}"""
+
+
+class SavedPage:
+    """A page in a browser that is offline."""
+
+    def __init__(self, browser: Browser, path: Path, theme: str = "light") -> None:
+        self.context = browser.new_context(viewport={"width": 1400, "height": 1000}, color_scheme=theme)  # type: ignore[arg-type]
+        self.context.set_offline(True)
+        self.context.add_init_script(f"({REFUSED})()")
+        self.page: Page = self.context.new_page()
+        self.told: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda message: self.told.append(f"{message.type}: {message.text}"))
+        self.page.on("pageerror", lambda error: self.told.append(f"error: {error}"))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.address = path.as_uri()
+        self.page.goto(self.address)
+        self.settle()
+
+    def settle(self) -> None:
+        self.page.wait_for_function(SETTLED, timeout=TIMEOUT)
+
+    def part(self, name: str) -> Any:
+        return self.page.get_by_test_id(name)
+
+    def panel(self, name: str) -> Any:
+        return self.page.locator(f'[data-panel="{name}"]')
+
+    def slide(self, name: str, value: int) -> None:
+        self.part(name).evaluate(
+            "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input', {bubbles: true})); }",
+            value,
+        )
+
+    def ask(self, **body: Any) -> tuple[Any, np.ndarray]:
+        answer, data = self.page.evaluate(ASK, body)
+        return answer, np.frombuffer(base64.b64decode(data), np.uint8)
+
+    def colours(self) -> bytes:
+        """What the frame shows."""
+        return self.part("frame").evaluate("canvas => canvas.toDataURL()").encode()
+
+    def close(self) -> None:
+        """Nothing was refused, nothing went wrong, nothing but the file was asked for."""
+        refused = self.page.evaluate("() => window.refused")
+        self.context.close()
+        assert refused == []
+        assert self.told == []
+        assert [url for url in self.requests if not url.startswith(("data:", "blob:"))] == [self.address]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, cw.CanvasWidget]]:
+    path = tmp_path_factory.mktemp("page") / "view.html"
+    w = cw.CanvasWidget(cw.demo.video(), layer=LAYER, time=3, pixel=(70, 120), sort="total")
+    w.save(path, frames=range(0, 24, 4), neurons=6, progress=False)
+    yield path, w
+    w.close()
+
+
+@pytest.fixture
+def opened(browser: Browser, written: tuple[Path, cw.CanvasWidget]) -> Iterator[SavedPage]:
+    page = SavedPage(browser, written[0])
+    yield page
+    page.close()
+
+
+def test_it_is_driven_like_the_live_view(opened: SavedPage) -> None:
+    page, frame = opened.page, opened.part("frame")
+    expect(frame).to_have_attribute("data-time", "1")  # frame 4, the nearest to 3
+    before = opened.colours()
+    opened.slide("time", 3)
+    expect(frame).to_have_attribute("data-time", "3")
+    assert opened.colours() != before
+    opened.slide("layer", 0)
+    expect(frame).to_have_attribute("data-selection", r"decoder.1.conv.upconv.0/*", timeout=TIMEOUT)
+    opened.slide("cluster", 2)
+    expect(frame).to_have_attribute(
+        "data-selection", r"decoder.1.conv.upconv.0/cluster=2of6", timeout=TIMEOUT
+    )
+    expect(opened.panel("neurons").locator(".cw-chip[data-cluster]")).to_have_count(6)
+    opened.slide("cluster", -1)
+    opened.settle()
+
+    thumbs = opened.panel("neurons").locator(".cw-thumb")
+    expect(thumbs).to_have_count(6)
+    neuron = thumbs.nth(2).get_attribute("data-neuron")
+    thumbs.nth(2).click()
+    expect(frame).to_have_attribute("data-selection", f"decoder.1.conv.upconv.0/{neuron}", timeout=TIMEOUT)
+    thumbs.nth(3).click(modifiers=["Shift"])
+    expect(frame).to_have_attribute(
+        "data-selection", f"decoder.1.conv.upconv.0/{neuron};{thumbs.nth(3).get_attribute('data-neuron')}"
+    )
+    opened.settle()
+
+    plain = opened.colours()
+    opened.part("style").locator("summary").click()
+    opened.part("palette").select_option("magma")
+    opened.page.wait_for_function(
+        "before => document.querySelector('[data-testid=frame]').toDataURL() !== before", arg=plain.decode()
+    )
+    page.keyboard.press("Escape")
+    opened.panel("frame").locator("[data-value=truth]").click()
+    expect(frame).to_have_attribute("data-source", "truth")
+    opened.panel("frame").locator("[data-value=error]").click()
+    expect(frame).to_have_attribute("data-source", "error")
+    for sort in ("total", "change", "index", "pixel"):
+        opened.part("sort").select_option(sort)
+        opened.settle()
+        expect(thumbs).to_have_count(6)
+
+
+def test_it_plays(opened: SavedPage) -> None:
+    seen = """() => {
+      window.seen ??= new Set();
+      window.seen.add(document.querySelector('[data-testid=frame]').dataset.time);
+      return window.seen.size === 6;
+    }"""
+    opened.part("play").click()
+    opened.page.wait_for_function(seen, timeout=TIMEOUT)
+    opened.part("play").click()
+    expect(opened.part("play")).to_have_attribute("aria-label", "Play")
+
+
+def test_the_pixel_under_the_pointer_is_read_out(opened: SavedPage) -> None:
+    box = opened.part("frame").bounding_box()
+    assert box is not None
+    opened.page.mouse.move(box["x"] + (200.5 / 256) * box["width"], box["y"] + (30.5 / 128) * box["height"])
+    readout = opened.part("readout")
+    expect(readout).to_contain_text("(30, 200)")
+    expect(readout).to_contain_text("≈")
+    expect(readout).to_contain_text("RGB")
+    pixel = opened.panel("pixel")
+    expect(pixel).to_have_attribute("data-pixel", "30,200", timeout=TIMEOUT)
+    expect(pixel.locator(".cw-label")).to_contain_text("as at (")
+    opened.page.mouse.move(0, 0)
+    expect(pixel).to_have_attribute("data-pixel", "70,120", timeout=TIMEOUT)
+    expect(pixel.locator(".cw-label")).not_to_contain_text("as at (")
+    assert pixel.locator(".cw-bar-row:visible, [data-neuron]:visible").count() >= 8
+
+
+def test_what_it_has_not_got_it_says(opened: SavedPage) -> None:
+    opened.page.locator(".cw-root").focus()
+    opened.page.keyboard.press("/")
+    opened.page.keyboard.type("7,7")
+    opened.page.keyboard.press("Enter")
+    words = "needs the notebook: this page keeps 6 strong neurons of each layer, cluster by cluster"
+    problem = opened.panel("frame").get_by_role("alert")
+    expect(problem.locator("p")).to_have_text(words, timeout=TIMEOUT)
+    expect(problem.get_by_role("button")).to_have_count(0)  # there is nothing to try again
+    expect(opened.part("status")).to_have_text(words)
+    opened.part("n-clusters").select_option("4")
+    opened.part("cluster-neurons").click()
+    expect(opened.panel("neurons")).to_contain_text(
+        "this page keeps 6 clusters of each layer", timeout=TIMEOUT
+    )
+    opened.part("n-clusters").select_option("6")
+    opened.panel("neurons").locator(".cw-thumb").first.click()
+    expect(problem).to_be_hidden()
+    opened.part("style").locator("summary").click()
+    opened.part("overlay").select_option("intensity")
+    expect(problem).to_contain_text("this page keeps no findings about whole layers")
+    opened.part("overlay").select_option("selection")
+    expect(problem).to_be_hidden()
+    expect(opened.panel("neurons").locator("[data-value=scatter]")).to_be_hidden()
+
+
+def test_its_answers_are_the_kernels(opened: SavedPage, written: tuple[Path, cw.CanvasWidget]) -> None:
+    w = written[1]
+    answers = Answers(w._live.arrays)
+
+    def kernel(**body: Any) -> tuple[Any, np.ndarray]:
+        answer, data = w._live.call(lambda report: answers.answer(body, report))  # type: ignore[arg-type]
+        return answer, np.frombuffer(data, np.uint8)
+
+    for source in ("reconstruction", "truth"):
+        _, ours = opened.ask(kind="frame", time=2, source=source)
+        _, theirs = kernel(kind="frame", time=8, source=source)
+        np.testing.assert_array_equal(ours, theirs)
+    mine, error = opened.ask(kind="frame", time=2, source="error")
+    truth, other = kernel(kind="frame", time=8, source="error")
+    values = [a["low"] + d / 255 * (a["high"] - a["low"]) for a, d in ((mine, error), (truth, other))]
+    assert np.abs(values[0] - values[1]).max() < 2.5 / 255
+    assert w.neuron is not None
+    selection = {"layer": w.layer, "neuron": list(w.neuron), "neurons": [], "cluster": -1, "n_clusters": 6}
+    whole = {**selection, "neuron": None}
+    for one in (selection, whole, {**whole, "cluster": 1}):
+        (mine, ours), (truth, theirs) = (
+            opened.ask(kind="map", time=2, selection=one),
+            kernel(kind="map", time=8, selection=one),
+        )
+        assert (mine["height"], mine["width"]) == (truth["height"], truth["width"])
+        assert mine["total"] == pytest.approx(truth["total"], rel=1e-4)
+        assert len(ours) == len(theirs)
+        assert np.corrcoef(ours[: 128 * 256], theirs[: 128 * 256])[0, 1] > 0.9
+        curve, _ = opened.ask(kind="curve", frames=[0, 1, 2], selection=one)
+        expected, _ = kernel(kind="curve", frames=[0, 4, 8], selection=one)
+        assert curve["totals"] == pytest.approx(expected["totals"], rel=1e-4)
+    mine, _ = opened.ask(kind="pixel", time=2, pixel=[70, 120], k=5, selection=selection)
+    truth, _ = kernel(kind="pixel", time=8, pixel=[70, 120], k=5, selection=selection)
+    assert [each["neuron"] for each in mine["neurons"]] == [each["neuron"] for each in truth["neurons"]]
+    for ours, theirs in zip(mine["neurons"], truth["neurons"], strict=True):
+        assert ours["value"] == pytest.approx(theirs["value"], rel=1e-3)
+        assert ours["share"] == pytest.approx(theirs["share"], rel=1e-3)
+    clusters, labels = opened.ask(kind="clusters", time=2, layer=w.layer, n_clusters=6)
+    truth, theirs = kernel(kind="clusters", time=8, layer=w.layer, n_clusters=6)
+    assert clusters["counts"] == truth["counts"]
+    np.testing.assert_array_equal(labels, theirs)
+    box = {"points": [[10, 20], [10, 60], [40, 60], [40, 20]], "runs": []}
+    runs = [number for y in range(10, 40) for number in (y * 256 + 20, 40)]
+    grid = {
+        "kind": "grid",
+        "time": 2,
+        "layer": w.layer,
+        "cluster": -1,
+        "n_clusters": 6,
+        "sort": "region",
+        "pixel": None,
+        "first": 0,
+        "count": 12,
+        "side": 64,
+    }
+    drawn, _ = opened.ask(**grid, region=box)
+    masked, _ = opened.ask(**grid, region={"points": [], "runs": runs})
+    assert drawn["neurons"] == masked["neurons"]
+    assert drawn["values"] == pytest.approx(masked["values"], rel=1e-4)
+
+
+def test_the_frame_is_exported_from_the_page(opened: SavedPage, tmp_path: Path) -> None:
+    opened.part("export").locator("summary").click()
+    with opened.page.expect_download() as waiting:
+        opened.part("export-png").click()
+    waiting.value.save_as(tmp_path / "frame.png")
+    assert (tmp_path / "frame.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_for_everyone(browser: Browser, written: tuple[Path, cw.CanvasWidget], theme: str) -> None:
+    opened = SavedPage(browser, written[0], theme)
+    expect(opened.page.locator(".cw-root")).to_have_attribute("data-theme", theme)
+    for width in (1400, 600):
+        opened.page.set_viewport_size({"width": width, "height": 1000})
+        opened.settle()
+        assert opened.page.evaluate("() => document.documentElement.scrollWidth") <= width
+        assert opened.page.locator(".cw-root").evaluate(PROBLEMS) == []
+    opened.page.evaluate(AXE.read_text(encoding="utf-8"))
+    violations, looked_at = opened.page.evaluate(CHECK.replace("axe.run('.cw-root')", "axe.run()"))
+    assert "color-contrast" in looked_at
+    assert violations == []
+    opened.close()
+
+
+def test_without_scripts_there_is_the_picture(
+    browser: Browser, written: tuple[Path, cw.CanvasWidget]
+) -> None:
+    context = browser.new_context(java_script_enabled=False, offline=True)
+    page = context.new_page()
+    page.goto(written[0].as_uri())
+    expect(page.locator("noscript img, img")).to_be_visible()
+    context.close()
