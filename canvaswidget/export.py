@@ -52,6 +52,7 @@ def write_page(
     plan: Plan,
     state: Mapping[str, Any],
     info: Mapping[str, Any],
+    recipe: str,
     shown: figures.View,
     progress: Any = True,
 ) -> PageEstimate:
@@ -61,6 +62,8 @@ def write_page(
     ----------
     state, info : dict
         The widget's traits and the canvas as messages have them.
+    recipe : str
+        Python that makes the view again.
     shown : View
         The view as it is, for where no script runs.
 
@@ -78,7 +81,7 @@ def write_page(
                 session.call(lambda report, layer=layer, frame=frame: baker.add_layer(layer, frame, report))
                 tick()
     picture = png(figures.view_figure(shown, WIDTH))
-    text = session.call(lambda report: _document(baker, plan, state, info, picture, report))
+    text = session.call(lambda report: _document(baker, plan, state, info, recipe, picture, report))
     size = len(text.encode())
     if size > plan.estimate.budget:
         raise ValueError(
@@ -111,6 +114,7 @@ def _document(
     plan: Plan,
     state: Mapping[str, Any],
     info: Mapping[str, Any],
+    recipe: str,
     picture: bytes,
     report: Any,
 ) -> str:
@@ -135,7 +139,9 @@ def _document(
             "overlay": f"{NEEDS} no findings about whole layers",
             "clusters": f"{NEEDS} {kept.n_clusters} clusters of each layer",
             "scatter": f"{NEEDS} no scatter of the neurons",
+            "source": f"{NEEDS} {' and '.join(kept.sources)}",
         },
+        "recipe": recipe,
         "palettes": {"answer": palettes, "data": keep(tables)},
         "pictures": {source: keep(series.pack()) for source, series in baker.frames.items()},
         "psnr": baker.psnr,
@@ -212,14 +218,20 @@ def _info(info: Mapping[str, Any], rule: str, kept: Kept) -> dict[str, Any]:
 def _state(state: Mapping[str, Any], kept: Kept) -> dict[str, Any]:
     """The widget's traits, with frames counted as the page counts them."""
     names = [layer.name for layer in kept.layers]
-    found = {**state, "playing": False, "time": kept.frames.index(kept.now), "overlay": "selection"}
+    found = {
+        **state,
+        "playing": False,
+        "knocked_out": {},
+        "time": kept.frames.index(kept.now),
+        "overlay": "selection",
+    }
     if found["layer"] not in names:
         found |= {"layer": names[max(0, len(names) - 2)], "neuron": None, "neurons": []}
     loop = found["loop"]
     if loop is not None:
         inside = [place for place, frame in enumerate(kept.frames) if loop[0] <= frame <= loop[1]]
         found["loop"] = [inside[0], inside[-1]] if len(inside) > 1 else None
-    if found["source"] == "error" and "truth" not in kept.sources:
+    if found["source"] not in (*kept.sources, "error", "off"):
         found["source"] = "reconstruction"
     return found
 

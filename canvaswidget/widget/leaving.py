@@ -28,6 +28,7 @@ class Leaving:
         @property
         def _live(self) -> Session: ...
         def _state(self) -> dict[str, Any]: ...
+        def recipe(self) -> str: ...
         def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]: ...
 
     def figure(self, width: float = 6.6) -> Figure:
@@ -122,7 +123,7 @@ class Leaving:
             raise ValueError(f"path={str(path)!r}: there is no folder {str(path.parent)!r}")
         state, shown, info = self.get_state(list(self.VIEW)), self._drawn(curve=False), self.facts.on_wire()
         plan = self._plan(page, progress)
-        return export.write_page(path, self._live, plan, state, info, shown, progress)
+        return export.write_page(path, self._live, plan, state, info, self.recipe(), shown, progress)
 
     def _drawn(self, curve: bool) -> figures.View:
         session, state = self._live, self._state()

@@ -204,6 +204,9 @@ def test_what_it_has_not_got_it_says(opened: SavedPage) -> None:
     opened.part("overlay").select_option("selection")
     expect(problem).to_be_hidden()
     expect(opened.panel("neurons").locator("[data-value=scatter]")).to_be_hidden()
+    without = {"kind": "frame", "time": 0, "source": "without", "knocked_out": []}
+    said = opened.page.evaluate(f"body => ({ASK})(body).catch(error => error.message)", without)
+    assert said == "needs the notebook: this page keeps reconstruction and truth"
 
 
 def test_its_answers_are_the_kernels(opened: SavedPage, written: tuple[Path, cw.CanvasWidget]) -> None:
@@ -243,6 +246,7 @@ def test_its_answers_are_the_kernels(opened: SavedPage, written: tuple[Path, cw.
     for ours, theirs in zip(mine["neurons"], truth["neurons"], strict=True):
         assert ours["value"] == pytest.approx(theirs["value"], rel=1e-3)
         assert ours["share"] == pytest.approx(theirs["share"], rel=1e-3)
+    assert opened.ask(kind="recipe")[0]["text"] == w.recipe()
     clusters, labels = opened.ask(kind="clusters", time=2, layer=w.layer, n_clusters=6)
     truth, theirs = kernel(kind="clusters", time=8, layer=w.layer, n_clusters=6)
     assert clusters["counts"] == truth["counts"]

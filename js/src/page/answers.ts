@@ -51,7 +51,8 @@ interface Ranked {
 export interface SavedPage {
   info: CanvasInfo;
   state: Record<string, unknown>;
-  needs: { selection: string; overlay: string; clusters: string; scatter: string };
+  needs: Record<"selection" | "overlay" | "clusters" | "scatter" | "source", string>;
+  recipe: string;
   palettes: { answer: PalettesReply; data: number };
   pictures: { reconstruction: number; truth?: number };
   psnr: (number | null)[];
@@ -97,6 +98,8 @@ export class Answers {
         return this.#strip(body);
       case "clusters":
         return this.#clusters(body.layer, body.n_clusters);
+      case "recipe":
+        return Promise.resolve({ answer: { kind: "recipe", text: this.#page.recipe }, data: NOTHING });
       default:
         return Promise.reject(new Error(this.#page.needs.scatter));
     }
@@ -111,7 +114,7 @@ export class Answers {
 
   async #picture(time: number, source: "reconstruction" | "truth"): Promise<Uint8Array> {
     const index = this.#page.pictures[source];
-    if (index === undefined) throw new Error(`${this.#page.needs.overlay.split(":")[0]}: no truth`);
+    if (index === undefined) throw new Error(this.#page.needs.source);
     const [, , height = 1, width = 1] = this.#arrays.shape(index);
     const bytes = 3 * height * width;
     const all = await this.#arrays.bytes(index);
@@ -119,7 +122,8 @@ export class Answers {
   }
 
   async #frame({ time, source }: FrameRequest): Promise<Answered> {
-    const base = { kind: "frame", time, source, ...this.#size } as const;
+    if (source === "without" || source === "difference") throw new Error(this.#page.needs.source);
+    const base = { kind: "frame", time, source, ...this.#size, psnr_before: null } as const;
     const psnr = this.#page.psnr[time] ?? null;
     if (source === "error") {
       const [ours, truth] = await Promise.all([
