@@ -27,6 +27,7 @@ from canvaswidget.widget.picture import WIDTH, png
 from canvaswidget.widget.session import Session
 
 NEEDS = "needs the notebook: this page keeps"
+COLOURS = f"{NEEDS} the sum of the colours"
 
 STYLE = """
 :root { color-scheme: light dark; }
@@ -139,9 +140,12 @@ def _document(
             "overlay": f"{NEEDS} no findings about whole layers",
             "clusters": f"{NEEDS} {kept.n_clusters} clusters of each layer",
             "scatter": f"{NEEDS} no scatter of the neurons",
+            "colours": COLOURS,
+            "trust": f"{NEEDS} the scores that were measured when it was saved",
             "source": f"{NEEDS} {' and '.join(kept.sources)}",
         },
         "recipe": recipe,
+        "trust": [score for score in (baker.trust(layer, report) for layer in kept.layers) if score],
         "palettes": {"answer": palettes, "data": keep(tables)},
         "pictures": {source: keep(series.pack()) for source, series in baker.frames.items()},
         "psnr": baker.psnr,
@@ -207,7 +211,9 @@ def _info(info: Mapping[str, Any], rule: str, kept: Kept) -> dict[str, Any]:
     return {
         **info,
         "n_frames": len(kept.frames),
-        "layers": [layer for layer in info["layers"] if layer["name"] in names],
+        "layers": [
+            {**layer, "why_no_colours": COLOURS} for layer in info["layers"] if layer["name"] in names
+        ],
         "rules": [],
         "ranked_by": rule,
         "embeddings": [],
@@ -224,6 +230,7 @@ def _state(state: Mapping[str, Any], kept: Kept) -> dict[str, Any]:
         "knocked_out": {},
         "time": kept.frames.index(kept.now),
         "overlay": "selection",
+        "channel": "sum",
     }
     if found["layer"] not in names:
         found |= {"layer": names[max(0, len(names) - 2)], "neuron": None, "neurons": []}

@@ -17,8 +17,9 @@ from canvaswidget.tracing.layers import Layer
 from canvaswidget.widget.answers import Answers, share_of
 from canvaswidget.widget.arrays import Arrays, Indices, absolute_sum, neuron_at, place_of
 from canvaswidget.widget.levels import Floats, check_finite
-from canvaswidget.widget.messages import Body
+from canvaswidget.widget.messages import Body, TrustReply
 from canvaswidget.widget.packing import ColourSeries, MapSeries, Packed, pack
+from canvaswidget.widget.trust import is_measured, trust
 
 Progress = Callable[[int, int], None]
 
@@ -289,6 +290,15 @@ class Baker:
         }
         answer, data = self._ask(body, report)
         return answer, pack(np.frombuffer(data, np.uint8), "u1")
+
+    def trust(self, layer: Layer, report: Progress) -> TrustReply | None:
+        """The score of a layer, if it was measured, at a frame that is kept."""
+        if not is_measured(self._arrays, layer):
+            return None
+        score = trust(self._arrays, layer, self.kept.now, report)
+        if score["frame"] not in self.kept.frames:
+            return None
+        return {**score, "frame": self.kept.frames.index(score["frame"])}
 
     def palettes(self, report: Progress) -> tuple[dict[str, Any], Packed]:
         """The kernel's answer about palettes."""

@@ -27,7 +27,7 @@ QUIET = 0.5  # seconds without any request, before a score is measured, and betw
 def trust(arrays: Arrays, layer: Layer, frame: int, checkpoint: Progress) -> TrustReply:
     """The score of the canvas's rule on a layer; under `ablation` there is nothing to measure."""
     rule = arrays.canvas.rule
-    key = (None, "trust", rule, layer.name)
+    key = _key(arrays, layer)
     known = arrays.cache.get(key)
     if known is None and rule != "ablation":
         limit = _affordable(arrays.canvas, layer, frame, checkpoint)
@@ -54,6 +54,15 @@ def trust(arrays: Arrays, layer: Layer, frame: int, checkpoint: Progress) -> Tru
         "totals": totals,
         "pixels": pixels,
     }
+
+
+def is_measured(arrays: Arrays, layer: Layer) -> bool:
+    """Whether the score is known already."""
+    return arrays.canvas.rule == "ablation" or arrays.cache.get(_key(arrays, layer)) is not None
+
+
+def _key(arrays: Arrays, layer: Layer) -> tuple[Any, ...]:
+    return None, "trust", arrays.canvas.rule, layer.name
 
 
 def _told(found: Faithfulness) -> tuple[int, int, int, Range | None, Range | None]:

@@ -17,6 +17,7 @@ import type {
   Region,
   Selection,
   StripRequest,
+  TrustReply,
 } from "../messages";
 import { flatIndex, layerOf, neuronAt } from "../selection";
 import { same } from "../store";
@@ -51,8 +52,9 @@ interface Ranked {
 export interface SavedPage {
   info: CanvasInfo;
   state: Record<string, unknown>;
-  needs: Record<"selection" | "overlay" | "clusters" | "scatter" | "source", string>;
+  needs: Record<"selection" | "overlay" | "clusters" | "scatter" | "source" | "colours" | "trust", string>;
   recipe: string;
+  trust: TrustReply[];
   palettes: { answer: PalettesReply; data: number };
   pictures: { reconstruction: number; truth?: number };
   psnr: (number | null)[];
@@ -98,6 +100,8 @@ export class Answers {
         return this.#strip(body);
       case "clusters":
         return this.#clusters(body.layer, body.n_clusters);
+      case "trust":
+        return this.#trust(body.layer);
       case "recipe":
         return Promise.resolve({ answer: { kind: "recipe", text: this.#page.recipe }, data: NOTHING });
       default:
@@ -174,6 +178,7 @@ export class Answers {
   /** Several neurons one by one, else the one selection there is. */
   #parts(selection: Selection): Kept[] {
     if (selection.overlay && selection.overlay !== "selection") throw new Error(this.#page.needs.overlay);
+    if (selection.channel && selection.channel !== "sum") throw new Error(this.#page.needs.colours);
     if (selection.neurons.length === 0) return [this.#kept(selection)];
     return selection.neurons.map((neuron) => this.#kept({ ...selection, neuron, neurons: [] }));
   }
@@ -317,6 +322,12 @@ export class Answers {
     return { answer: known.answer, data: await this.#arrays.bytes(known.data) };
   }
 
+  async #trust(name: string): Promise<Answered> {
+    const answer = this.#page.trust.find(({ layer }) => layer === name);
+    if (!answer) throw new Error(this.#page.needs.trust);
+    return { answer, data: NOTHING };
+  }
+
   // --- a pixel --------------------------------------------------------------------------------------------------
 
   async #pixel({ time, pixel, k }: PixelRequest): Promise<Answered> {
@@ -372,6 +383,7 @@ export class Answers {
         kind: "pixel",
         time,
         pixel,
+        channel: "sum",
         ranked_at: ranked.pixels[nearest] ?? pixel,
         rgb: await colour("reconstruction"),
         truth: pictures.truth === undefined ? null : await colour("truth"),
