@@ -11,8 +11,8 @@ from canvaswidget.analysis.embedding import methods
 from canvaswidget.figures import palettes
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.widget import knockout, view
-from canvaswidget.widget.arrays import Arrays, Chosen, absolute_sum, neuron_at, place_of
-from canvaswidget.widget.levels import colours, fitted, quantise
+from canvaswidget.widget.arrays import Arrays, Chosen, neuron_at, place_of
+from canvaswidget.widget.levels import absolute_sum, colours, fitted, quantise
 from canvaswidget.widget.messages import (
     Answer,
     Body,
@@ -32,6 +32,8 @@ from canvaswidget.widget.messages import (
     PixelRequest,
     RankedNeuron,
     RecipeReply,
+    RegionsReply,
+    RegionsRequest,
     ScatterReply,
     ScatterRequest,
     Selection,
@@ -40,6 +42,7 @@ from canvaswidget.widget.messages import (
     TrustRequest,
 )
 from canvaswidget.widget.region import checked_region
+from canvaswidget.widget.region_list import MOST_REGIONS, part_of
 from canvaswidget.widget.trust import trust
 
 Progress = Callable[[int, int], None]
@@ -74,6 +77,7 @@ class Answers:
             "map": self._map,
             "grid": self._grid,
             "pixel": self._pixel,
+            "regions": self._regions,
             "curve": self._curve,
             "strip": self._strip,
             "clusters": self._clusters,
@@ -284,6 +288,22 @@ class Answers:
             return column
         clusters = self.arrays.known_clusters(chosen.layer, chosen.n_clusters)
         return None if clusters is None else column[clusters.labels.ravel() == chosen.cluster]
+
+    def _regions(self, body: RegionsRequest, checkpoint: Progress) -> Answered:
+        time, chosen = self._time(body["time"]), self._chosen(body["selection"])
+        regions = [checked_region(region, self.arrays.size) for region in body["regions"][:MOST_REGIONS]]
+        arrays = self._coloured(body["selection"], chosen.layer)
+        magnitude = arrays.magnitude(chosen, time, checkpoint)
+        parts = [part_of(magnitude, region.mask) for region in regions if region is not None]
+        answer: RegionsReply = {
+            "kind": "regions",
+            "time": time,
+            "selection": body["selection"],
+            "shares": [part.share for part in parts],
+            "areas": [part.area for part in parts],
+            "deltas": [part.delta for part in parts],
+        }
+        return answer, b""
 
     def _curve(self, body: CurveRequest, checkpoint: Progress) -> Answered:
         chosen, frames = self._chosen(body["selection"]), [self._time(frame) for frame in body["frames"]]

@@ -21,7 +21,17 @@ from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.results import Ranked
 from canvaswidget.widget import view
 from canvaswidget.widget.cache import ByteCache
-from canvaswidget.widget.levels import Bytes, Floats, check_finite, colours, fitted, psnr_of, quantise, shrink
+from canvaswidget.widget.levels import (
+    Bytes,
+    Floats,
+    absolute_sum,
+    check_finite,
+    colours,
+    fitted,
+    psnr_of,
+    quantise,
+    shrink,
+)
 from canvaswidget.widget.region import Region
 from canvaswidget.widget.view import Neuron
 
@@ -201,7 +211,10 @@ class Arrays:
         magnitude = self._magnitudes.get(key)
         if magnitude is None:
             alone = chosen.neuron is not None
-            if not alone and not chosen.neurons and chosen.cluster < 0:
+            known = self.cache.get((self.canvas.rule, self.channel, "sums", *key[1:]))
+            if known is not None:  # the map on the frame has been a pass over the layer already
+                magnitude = known[0]
+            elif not alone and not chosen.neurons and chosen.cluster < 0:
                 magnitude = np.asarray(self.summary(chosen.layer, time, checkpoint).pixel_abs)
                 check_finite(f"the totals of layer {chosen.layer.name!r}, frame {time}", magnitude)
             else:
@@ -424,8 +437,3 @@ def _embed(future: Future[Floats], points: Floats, method: str) -> None:
 def _sums(maps: Any) -> tuple[Floats, Floats]:
     """Over the neurons of a chunk: of absolute maps, and of maps with their sign."""
     return tuple(part.sum(0).double().cpu().numpy() for part in (maps.abs(), maps))
-
-
-def absolute_sum(values: Floats) -> float:
-    """Of many small numbers, in double precision."""
-    return float(np.abs(values).sum(dtype=np.float64))

@@ -67,3 +67,8 @@ def _area_weights(length: int, parts: int) -> Floats:
     pixels = np.arange(length)
     covered = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
     return (covered.clip(0) * (parts / length)).astype(np.float32)
+
+
+def absolute_sum(values: Floats) -> float:
+    """Of many small numbers, in double precision."""
+    return float(np.abs(values).sum(dtype=np.float64))

@@ -61,6 +61,13 @@ class Region(TypedDict):
     runs: list[int]
 
 
+class NamedRegion(TypedDict):
+    """One region for every frame, or one for each, null where it is not in the picture."""
+
+    name: str
+    frames: list[Region | None]
+
+
 class Chosen(TypedDict):
     """Neurons of a layer: several, else one (`neuron`), else one cluster (`cluster >= 0`), else all.
 
@@ -145,6 +152,15 @@ class PixelRequest(TypedDict):
     selection: Selection
 
 
+class RegionsRequest(TypedDict):
+    """What part of the selection's contribution lies in each of some regions."""
+
+    kind: Literal["regions"]
+    time: int
+    selection: Selection
+    regions: list[Region]
+
+
 class CurveRequest(TypedDict):
     """The selection's total and change on some frames; the page asks for a few at a time."""
 
@@ -192,6 +208,7 @@ Body = Union[
     MapRequest,
     GridRequest,
     PixelRequest,
+    RegionsRequest,
     CurveRequest,
     StripRequest,
     ClustersRequest,
@@ -349,6 +366,20 @@ class PixelReply(TypedDict):
     layers: list[LayerShare]
 
 
+class RegionsReply(TypedDict):
+    """Of each region its share of the magnitudes and its part of the frame; `deltas` is how far one exceeds the other.
+
+    It is 0 where they are equal, 1 where the share is twice the area's, -1 where nothing is contributed.
+    """
+
+    kind: Literal["regions"]
+    time: int
+    selection: Selection
+    shares: list[float]
+    areas: list[float]
+    deltas: list[float]
+
+
 class CurveReply(TypedDict):
     """`changes` sums the differences of magnitude to the frame before; null for the first one."""
 
@@ -425,6 +456,7 @@ Answer = Union[
     MapReply,
     GridReply,
     PixelReply,
+    RegionsReply,
     CurveReply,
     StripReply,
     ClustersReply,

@@ -8,6 +8,7 @@ from typing import Any
 
 from canvaswidget.tracing.canvas import Canvas
 from canvaswidget.widget.region import Region, checked_region
+from canvaswidget.widget.region_list import Moving
 
 WIDTH = 88
 MEMORY = 2**30  # what `CanvasWidget` takes where nobody says
@@ -70,6 +71,8 @@ def _code(value: Any) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, Region):
         return _region(value)
+    if isinstance(value, Moving):
+        return {"frames": _plain(value.frames)}
     if isinstance(value, Mapping):
         return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

@@ -42,6 +42,7 @@ PRIORITIES = {
     "map": 2,
     "pixel": 3,
     "grid": 4,
+    "regions": 4,
     "clusters": 7,
     "curve": 8,
     "scatter": 9,
@@ -262,7 +263,7 @@ def _get(message: Any, name: str) -> Any:
 
 def _priority(body: Body) -> int:
     """From the request alone; one that turns out to be wrong fails soon, whatever its place."""
-    if body["kind"] == "map" and _get(_get(body, "selection"), "neuron") is None:
+    if body["kind"] in ("map", "regions") and _get(_get(body, "selection"), "neuron") is None:
         return LONG_MAP
     if body["kind"] == "grid" and (_get(body, "sort") in LONG_SORTS or _get(body, "cluster") != -1):
         return LONG_GRID

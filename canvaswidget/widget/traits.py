@@ -16,6 +16,7 @@ from canvaswidget.widget import knockout, view
 from canvaswidget.widget.arrays import ranking
 from canvaswidget.widget.messages import CanvasInfo
 from canvaswidget.widget.region import checked_region
+from canvaswidget.widget.region_list import checked_regions, on_wire
 
 
 class Facts(NamedTuple):
@@ -220,6 +221,14 @@ def region_trait() -> Checked:
     """None or a `Region`, set in any of its forms."""
     trait = Checked(lambda widget, value: checked_region(value, widget.facts.size), allow_none=True)
     return trait.tag(to_json=lambda value, _: None if value is None else value.on_wire())
+
+
+def regions_trait() -> Checked:
+    """Regions by name."""
+    trait = Checked(
+        lambda widget, value: checked_regions(value, widget.facts.size, widget.facts.n_frames), {}
+    )
+    return trait.tag(to_json=lambda value, _: on_wire(value))
 
 
 def time_trait() -> Checked:

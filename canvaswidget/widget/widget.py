@@ -65,6 +65,10 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
     region : Region or None
         Some pixels: set it to a mask ``(height, width)``, a box ``((y0, x0), (y1, x1))`` or a polygon of points
         ``(y, x)``; read its `mask`.
+    regions : dict of str to Region or Moving
+        Regions with names, listed below the frame with the part of the selection's contribution that lies in each. Set
+        it to a dict of any of a region's forms (or of masks ``(n_frames, height, width)``), to a sequence, or to labels
+        of objects such as the `masks` of a `MaskPainter`.
     cluster : int
         -1 for all.
     n_clusters : int
@@ -117,6 +121,7 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
             "neurons",
             "pixel",
             "region",
+            "regions",
             "n_clusters",
             "cluster",
             "cluster_names",
@@ -139,6 +144,7 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
     neurons = traits.NeuronsTrait()
     pixel = traits.pixel_trait()
     region = traits.region_trait()
+    regions = traits.regions_trait()
     n_clusters = traits.CountTrait()
     cluster = traits.cluster_trait()
     cluster_names = traits.names_trait()

@@ -342,6 +342,13 @@ export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer
         data: new Uint8Array(0),
       };
     }
+    case "regions": {
+      const areas = body.regions.map((_, i) => 0.05 + 0.1 * i);
+      const shares = body.regions.map((_, i) => (0.1 + 0.5 * noise(i + seedOf(body.selection))) / (i + 1));
+      const deltas = shares.map((share, i) => share / (areas[i] ?? 1) - 1);
+      const { kind, time, selection } = body;
+      return { answer: { kind, time, selection, shares, areas, deltas }, data: new Uint8Array(0) };
+    }
     case "curve":
       return {
         answer: {
@@ -426,6 +433,7 @@ export function fakeKernel(options: FakeOptions): ConstructorParameters<typeof F
         map: 40,
         grid: 90,
         pixel: 60,
+        regions: 20,
         curve: 30,
         strip: 30,
         clusters: 1500,

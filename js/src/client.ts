@@ -16,6 +16,7 @@ export type View =
   | "grid"
   | "pixel"
   | "hover"
+  | "regions"
   | "curve"
   | "strip"
   | "clusters"

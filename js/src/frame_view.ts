@@ -11,6 +11,7 @@ import type { Source as FrameSource } from "./messages";
 import { levelValue, reach, type Style, tableOf } from "./palette";
 import { createPanel, segmented } from "./panel";
 import { type Picture, planeOf } from "./pictures";
+import { createRegionList } from "./region_list";
 import { createRegionHand, drawRegion } from "./region_view";
 import { selectionKey, selectionLabel } from "./selection";
 import type { State } from "./source";
@@ -65,6 +66,7 @@ export function createFrameView(view: View) {
   const [low, high] = [h("span", { class: "cw-bar-low" }), h("span", { class: "cw-bar-high" })];
   const legend = h("div", { class: "cw-colourbar", "data-testid": "colourbar" }, low, bar, high);
   panel.foot.append(readout, legend);
+  panel.foot.before(createRegionList(view));
 
   const viewport = signal(FITTED);
   const stageSize = signal<Size>({ width: 0, height: 0 });

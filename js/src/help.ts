@@ -8,6 +8,7 @@ const KEYS = [
   ["shift + arrows", "move the pinned pixel"],
   ["Esc", "clear the selected neuron"],
   ["k, shift + k", "knock the selection out or put it back; put all back"],
+  ["arrows, Delete in the list of regions", "move, take one off the list"],
   ["/", "find a neuron: 17 or 3,17"],
   ["+ − 0", "zoom in, out, fit"],
   ["?", "this list"],
@@ -16,7 +17,7 @@ const KEYS = [
 const MOUSE = [
   ["click the frame", "pin a pixel: its neurons are ranked under PIXEL"],
   ["wheel, drag, double click", "zoom, move, fit the frame"],
-  ["shift-drag, shift-alt-drag", "draw a region: a box, a lasso"],
+  ["shift-drag, shift-alt-drag", "draw a region: a box, a lasso; + keeps it in a list"],
   ["rest on the frame", "preview the neurons of that pixel"],
   ["click a thumbnail or a bar", "select that neuron: its contributions cover the frame"],
   ["shift-click one", "add it to the selection, or take it out"],

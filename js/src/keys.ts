@@ -14,7 +14,10 @@ export interface Hands {
 }
 
 function ownsArrows(target: EventTarget | null): boolean {
-  return target instanceof Element && target.closest("input, select, textarea, .cw-grid") !== null;
+  return (
+    target instanceof Element &&
+    target.closest("input, select, textarea, .cw-grid, .cw-bars, .cw-regions") !== null
+  );
 }
 
 function isTyped(target: EventTarget | null): boolean {

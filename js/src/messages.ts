@@ -14,9 +14,9 @@ export type Embedding = "pca" | "tsne" | "umap";
 
 export type Act = "pixel" | "overlay" | "step";
 
-export type Body = PalettesRequest | RecipeRequest | FrameRequest | MapRequest | GridRequest | PixelRequest | CurveRequest | StripRequest | ClustersRequest | ScatterRequest | TrustRequest;
+export type Body = PalettesRequest | RecipeRequest | FrameRequest | MapRequest | GridRequest | PixelRequest | RegionsRequest | CurveRequest | StripRequest | ClustersRequest | ScatterRequest | TrustRequest;
 
-export type Answer = PalettesReply | RecipeReply | FrameReply | MapReply | GridReply | PixelReply | CurveReply | StripReply | ClustersReply | ScatterReply | TrustReply;
+export type Answer = PalettesReply | RecipeReply | FrameReply | MapReply | GridReply | PixelReply | RegionsReply | CurveReply | StripReply | ClustersReply | ScatterReply | TrustReply;
 
 export type FromPage = Request | Cancel | Painted;
 
@@ -47,6 +47,11 @@ export interface CanvasInfo {
 export interface Region {
   points: number[][];
   runs: number[];
+}
+
+export interface NamedRegion {
+  name: string;
+  frames: (Region | null)[];
 }
 
 export interface Chosen {
@@ -120,6 +125,13 @@ export interface PixelRequest {
   pixel: number[];
   k: number;
   selection: Selection;
+}
+
+export interface RegionsRequest {
+  kind: "regions";
+  time: number;
+  selection: Selection;
+  regions: Region[];
 }
 
 export interface CurveRequest {
@@ -258,6 +270,15 @@ export interface PixelReply {
   selected_signed: number | null;
   neurons: RankedNeuron[];
   layers: LayerShare[];
+}
+
+export interface RegionsReply {
+  kind: "regions";
+  time: number;
+  selection: Selection;
+  shares: number[];
+  areas: number[];
+  deltas: number[];
 }
 
 export interface CurveReply {

@@ -1,10 +1,12 @@
 // The neurons that make one pixel, as signed bars in the order of their rank, and how many make most of it.
+import { signal } from "@preact/signals-core";
 import { chooseNeuron, toggleNeuron } from "./actions";
 import { attribute, h, type View, write } from "./dom";
 import { count, number, percent } from "./format";
 import type { LayerShare, RankedNeuron } from "./messages";
 import { createPanel } from "./panel";
 import type { PixelNeurons } from "./pixels";
+import { rove } from "./roving";
 import { CHANNELS, neuronLabel, selectionLabel, shortNames } from "./selection";
 import { createShareCurve } from "./share_curve";
 import { ready, same } from "./store";
@@ -28,6 +30,8 @@ export function createPixelView(view: View) {
   const curve = createShareCurve();
   panel.foot.append(curve.element, layers);
   const rows: Row[] = [];
+  const active = signal(0);
+  rove(list, () => rows.filter(({ button }) => !button.hidden).map(({ button }) => button), active);
 
   const makeRow = (): Row => {
     const [name, value, share] = ["name", "value", "share"].map((part) =>
@@ -70,6 +74,7 @@ export function createPixelView(view: View) {
       const ranked = neurons[i];
       button.hidden = !ranked;
       if (!ranked) return;
+      attribute(button, "tabindex", i === Math.min(active.value, neurons.length - 1) ? 0 : -1);
       const label = `${short.get(ranked.layer) ?? ranked.layer}  ${neuronLabel(ranked.neuron)}`;
       const width = high > low ? Math.abs(ranked.value) / (high - low) : 0;
       attribute(button, "data-layer", ranked.layer);

@@ -3,6 +3,8 @@ import { type Signal, signal } from "@preact/signals-core";
 import { chooseRegion } from "./actions";
 import { attribute, h, icon, svg, type View } from "./dom";
 import type { Region } from "./messages";
+import { keepRegion } from "./regions";
+import { same } from "./store";
 import type { Size } from "./viewport";
 
 type Tool = "box" | "lasso";
@@ -55,17 +57,33 @@ export function createRegionHand(
     },
     "×",
   );
+  const keep = h(
+    "button",
+    {
+      class: "cw-segment cw-tool",
+      type: "button",
+      "aria-label": "Keep the region in the list",
+      title: "Keep the region in the list below",
+      "data-testid": "keep-region",
+      on: { click: () => keepRegion(store) },
+    },
+    "+",
+  );
   const element = h(
     "div",
     { class: "cw-segments", role: "group", "aria-label": "Region" },
     ...buttons,
+    keep,
     clear,
   );
   view.effect(() => {
     buttons.forEach((button, i) => {
       attribute(button, "aria-pressed", String(tool.value === (Object.keys(TOOLS) as Tool[])[i]));
     });
-    clear.hidden = store.region.value === null;
+    const region = store.region.value;
+    clear.hidden = region === null;
+    keep.hidden =
+      region === null || store.regions.value.some(({ frames }) => frames.some((one) => same(one, region)));
   });
 
   const located = (event: PointerEvent): Point => {

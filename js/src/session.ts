@@ -10,6 +10,7 @@ import { paletteSource } from "./palette";
 import { frameSource, joinPictures, mapSource } from "./pictures";
 import { PixelSources } from "./pixels";
 import { settledTime, startPlayer, startPrefetch } from "./player";
+import { RegionSource } from "./regions";
 import { ScatterSource } from "./scatter";
 import { createStore, type Model, ready, type Traits } from "./store";
 import { StripSource } from "./strip";
@@ -40,6 +41,7 @@ export function createSession(model: Model) {
   const curve = new CurveSource(store, client, watched);
   const clusters = new ClusterSource(store, client, watched);
   const knockout = createKnockOut(store, clusters);
+  const regions = new RegionSource(store, client, watched, settled);
   const scatter = new ScatterSource(store, client, watched);
   const strip = new StripSource(store, client, watched);
   const trust = new TrustSource(store, client, watched);
@@ -58,7 +60,7 @@ export function createSession(model: Model) {
       if (signalOf(now.canvas) !== signalOf(known.canvas))
         for (const source of [frames, strip]) source.reset();
       if (otherCanvas || now.rule !== known.rule)
-        for (const source of [maps, grid, pixels, curve, clusters, scatter, trust]) source.reset();
+        for (const source of [maps, grid, pixels, regions, curve, clusters, scatter, trust]) source.reset();
       known = now;
     });
   });
@@ -73,6 +75,7 @@ export function createSession(model: Model) {
     picture,
     grid,
     pixels,
+    regions,
     curve,
     clusters,
     knockout,
@@ -88,6 +91,7 @@ export function createSession(model: Model) {
         maps,
         grid,
         pixels,
+        regions,
         curve,
         clusters,
         scatter,

@@ -36,6 +36,8 @@ function what(body: Activity["body"]): string {
       return `the neurons of pixel (${body.pixel.join(", ")})`;
     case "curve":
       return `the curve of ${body.selection.neuron ? neuronLabel(body.selection.neuron) : selectionLabel(body.selection)}`;
+    case "regions":
+      return `what lies in ${count(body.regions.length)} regions`;
     case "clusters":
       return `${body.n_clusters} clusters of ${body.layer}`;
     case "scatter":

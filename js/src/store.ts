@@ -1,6 +1,6 @@
 // The state that Python and every view share: one signal a trait, kept equal to the anywidget model.
 import { batch, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
-import type { CanvasInfo, Channel, Maps, Overlay, Region, Sort, Source } from "./messages";
+import type { CanvasInfo, Channel, Maps, NamedRegion, Overlay, Region, Sort, Source } from "./messages";
 import type { ClusterNames } from "./selection";
 
 export interface Traits {
@@ -14,6 +14,7 @@ export interface Traits {
   neurons: number[][];
   pixel: number[] | null;
   region: Region | null;
+  regions: NamedRegion[];
   cluster: number;
   n_clusters: number;
   rule: string;
@@ -45,6 +46,7 @@ const DEFAULTS: Traits = {
   neurons: [],
   pixel: null,
   region: null,
+  regions: [],
   cluster: -1,
   n_clusters: 6,
   rule: "",

@@ -1,0 +1,88 @@
+// The regions with names: what part of the selection's contribution lies in each of them at a frame.
+import type { ReadonlySignal } from "@preact/signals-core";
+import { ByteCache } from "./cache";
+import type { RequestClient } from "./client";
+import type { NamedRegion, Region, RegionsReply } from "./messages";
+import { currentSelection, digest, selectionKey } from "./selection";
+import { Source } from "./source";
+import { ready, type Store, same } from "./store";
+
+const BYTES = 1e6;
+const LONGEST_NAME = 40;
+
+export interface Part {
+  share: number;
+  area: number;
+  delta: number;
+}
+
+/** The answer, by the name of the region; a name that is missing was not in the picture. */
+export type RegionParts = RegionsReply & { parts: Map<string, Part>; asked: string };
+
+/** A region as it is at a frame; null where it is not in the picture. */
+export function regionAt({ frames }: NamedRegion, time: number): Region | null {
+  return (frames.length === 1 ? frames[0] : frames[time]) ?? null;
+}
+
+function present(regions: readonly NamedRegion[], time: number) {
+  return regions.flatMap(({ name, frames }) => {
+    const region = regionAt({ name, frames }, time);
+    return region ? [{ name, region }] : [];
+  });
+}
+
+export class RegionSource extends Source<"regions", RegionParts> {
+  constructor(
+    store: Store,
+    client: RequestClient,
+    watched: ReadonlySignal<boolean>,
+    settled: ReadonlySignal<number>,
+  ) {
+    super({
+      client,
+      view: "regions",
+      watched,
+      wanted: () => {
+        const selection = currentSelection(store);
+        const time = settled.value;
+        const regions = present(store.regions.value, time).map(({ region }) => region);
+        if (!ready(store._canvas.value) || !selection || regions.length === 0) return null;
+        return { kind: "regions", time, selection, regions };
+      },
+      key: ({ time, selection, regions }) =>
+        `${selectionKey(selection)}@${time}:${digest(JSON.stringify(regions))}`,
+      decode: (answer, _data, { regions, time, selection }) => {
+        const names = present(store.regions.peek(), time).filter(({ region }) =>
+          regions.some((one) => same(one, region)),
+        );
+        const parts = new Map(
+          names.map(({ name, region }) => {
+            const at = regions.findIndex((one) => same(one, region));
+            const { [at]: share = 0 } = answer.shares;
+            return [name, { share, area: answer.areas[at] ?? 0, delta: answer.deltas[at] ?? 0 }] as const;
+          }),
+        );
+        return { ...answer, parts, asked: selectionKey(selection) };
+      },
+      cache: new ByteCache(BYTES),
+      bytes: ({ shares, selection }) => 200 + 120 * shares.length + 60 * selection.neurons.length,
+      // Of the map that is asked for at the same moment: that is looked at first.
+      delay: () => 60,
+    });
+  }
+}
+
+/** Keeps the region that is drawn under the next free number. */
+export function keepRegion(store: Store): void {
+  const region = store.region.peek();
+  const regions = store.regions.peek();
+  if (!region) return;
+  const names = new Set(regions.map(({ name }) => name));
+  let n = regions.length + 1;
+  while (names.has(`region ${n}`)) n++;
+  store.set({ regions: [...regions, { name: `region ${n}`.slice(0, LONGEST_NAME), frames: [region] }] });
+}
+
+export function dropRegion(store: Store, name: string): void {
+  store.set({ regions: store.regions.peek().filter((one) => one.name !== name) });
+}

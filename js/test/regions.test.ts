@@ -1,0 +1,113 @@
+import { describe, expect, it } from "vitest";
+import type { NamedRegion, RegionsRequest } from "../src/messages";
+import { pass, useView } from "./view";
+
+const view = useView();
+const box = (top: number, left: number) => ({
+  points: [
+    [top, left],
+    [top, left + 4],
+    [top + 4, left + 4],
+    [top + 4, left],
+  ],
+  runs: [],
+});
+const REGIONS: NamedRegion[] = [
+  { name: "sky", frames: [box(0, 0)] },
+  { name: "ball", frames: [box(4, 0), box(4, 1), box(4, 2), null, null, null, null, null] },
+];
+const row = (name: string) => view.page.find<HTMLButtonElement>(`[data-region="${name}"]`);
+const settle = () => {
+  pass(300);
+  view.settle();
+  pass(300);
+  view.settle();
+};
+
+describe("the list of regions", () => {
+  it("is not there without any, and asks for nothing", () => {
+    view.open();
+    settle();
+    expect(view.page.find('[data-testid="regions"]').hidden).toBe(true);
+    expect(view.model.requests("regions")).toHaveLength(0);
+  });
+
+  it("has a bar each, of the selection at the frame, and a click makes one current", () => {
+    view.open({ regions: REGIONS });
+    settle();
+    const body = view.model.last("regions").body as RegionsRequest;
+    expect(body.regions).toEqual([box(0, 0), box(4, 2)]);
+    expect(Number(row("sky").dataset.share)).toBeGreaterThan(0);
+    expect(row("sky").getAttribute("aria-label")).toMatch(
+      /sky: .* % of the contribution on .* % of the frame/,
+    );
+    row("ball").click();
+    pass();
+    expect(view.model.get("region")).toEqual(box(4, 2));
+    expect(view.model.get("sort")).toBe("region");
+    expect(row("ball").getAttribute("aria-pressed")).toBe("true");
+    row("ball").click();
+    pass();
+    expect(view.model.get("region")).toBeNull();
+  });
+
+  it("keeps old bars, dimmed, until those of the frame come, and says what is not in it", () => {
+    view.open({ regions: REGIONS });
+    settle();
+    view.model.set("time", 5);
+    pass();
+    const list = view.page.find('[data-testid="regions"]');
+    expect(list.hasAttribute("data-stale")).toBe(true);
+    expect(list.dataset.time).toBe("2");
+    expect(list.title).toContain("frame 2");
+    settle();
+    expect(list.hasAttribute("data-stale")).toBe(false);
+    expect(list.dataset.time).toBe("5");
+    expect(row("ball").textContent).toContain("not here");
+    expect((view.model.last("regions").body as RegionsRequest).regions).toHaveLength(1);
+  });
+
+  it("is one stop for Tab; arrows move in it, Delete takes one off", () => {
+    view.open({ regions: REGIONS });
+    settle();
+    const stops = () => [...view.page.el.querySelectorAll('.cw-region-row:not([hidden])[tabindex="0"]')];
+    expect(stops()).toEqual([row("sky")]);
+    row("sky").focus();
+    view.key("ArrowRight", row("sky"));
+    expect(document.activeElement).toBe(row("ball"));
+    expect(stops()).toEqual([row("ball")]);
+    expect(view.model.get("time")).toBe(2);
+    view.key("Delete", row("ball"));
+    expect((view.model.get("regions") as NamedRegion[]).map(({ name }) => name)).toEqual(["sky"]);
+  });
+
+  it("takes the region that is drawn", () => {
+    view.open({ regions: REGIONS, region: box(1, 1) });
+    settle();
+    const keep = view.page.find<HTMLButtonElement>('[data-testid="keep-region"]');
+    expect(keep.hidden).toBe(false);
+    keep.click();
+    pass();
+    expect((view.model.get("regions") as NamedRegion[]).at(-1)).toEqual({
+      name: "region 3",
+      frames: [box(1, 1)],
+    });
+    expect(keep.hidden).toBe(true);
+  });
+});
+
+describe("the bars of a pixel", () => {
+  it("are one stop for Tab", () => {
+    view.open({ pixel: [3, 5] });
+    settle();
+    const bars = [...view.page.el.querySelectorAll<HTMLElement>(".cw-bar:not([hidden])")];
+    expect(bars.length).toBeGreaterThan(5);
+    expect(bars.filter(({ tabIndex }) => tabIndex === 0)).toEqual([bars[0]]);
+    bars[0]?.focus();
+    view.key("ArrowDown", bars[0]);
+    expect(document.activeElement).toBe(bars[1]);
+    view.key("End", bars[1]);
+    expect(document.activeElement).toBe(bars.at(-1));
+    expect(bars.filter(({ tabIndex }) => tabIndex === 0)).toEqual([bars.at(-1)]);
+  });
+});
