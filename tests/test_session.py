@@ -251,7 +251,7 @@ def test_urgent_answers_pass_a_slow_scatter(pages, monkeypatch) -> None:
         assert go_on.wait(60)
         return np.zeros((len(points), 2), np.float32)
 
-    monkeypatch.setattr("canvaswidget.widget.arrays.embed", slow)
+    monkeypatch.setattr("canvaswidget.widget.embeddings.embed", slow)
     steps = pages(StepCanvas())
     scatter = steps.send(kind="scatter", time=0, layer="net.linear", method="tsne")
     assert started.wait(60)

@@ -35,7 +35,7 @@ FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 LayerKey = str | int | Layer
 Reduced = TypeVar("Reduced")
-KEPT_SUMMARIES = 64
+KEPT_SUMMARIES = 1 / 8  # of the memory
 
 
 class Canvas:
@@ -295,7 +295,7 @@ class Canvas:
             summary = summarise(found, frame, granularity, self.inr.size, sweep)
             with self._lock:
                 self._summaries[key] = summary
-                while len(self._summaries) > KEPT_SUMMARIES:
+                while len(self._summaries) > 1 and self._summary_bytes() > KEPT_SUMMARIES * self.memory:
                     self._summaries.popitem(last=False)
         return summary
 
@@ -410,6 +410,9 @@ class Canvas:
         layer = self.layers.find(key)
         self._rule.require(layer)
         return layer
+
+    def _summary_bytes(self) -> int:
+        return sum(summary.n_bytes for summary in self._summaries.values())
 
     def _chosen(self, keys: LayerKey | Sequence[LayerKey] | None) -> list[Layer]:
         if keys is None:

@@ -38,6 +38,12 @@ class Summary:
     pixel_sum: FloatArray
 
     @property
+    def n_bytes(self) -> int:
+        """What its arrays take."""
+        arrays = (self.neuron_abs, self.pixel_abs, self.neuron_sum, self.pixel_sum)
+        return sum(array.nbytes for array in arrays)
+
+    @property
     def total_abs(self) -> float:
         """Sum over neurons and pixels of the absolute contributions."""
         return float(self.neuron_abs.sum(dtype=np.float64))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, wait
 from copy import copy
 from typing import Any, NamedTuple
 
@@ -13,7 +11,6 @@ import numpy.typing as npt
 
 from canvaswidget.analysis.clustering import Clusters, cluster
 from canvaswidget.analysis.distribution import distribution
-from canvaswidget.analysis.embedding import embed
 from canvaswidget.analysis.intensity import compare
 from canvaswidget.analysis.motion import changes
 from canvaswidget.analysis.vectors import pooled_maps
@@ -21,6 +18,7 @@ from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.results import Ranked
 from canvaswidget.widget import view
 from canvaswidget.widget.cache import ByteCache
+from canvaswidget.widget.embeddings import Embeddings
 from canvaswidget.widget.levels import (
     Bytes,
     Floats,
@@ -73,7 +71,7 @@ class Arrays:
             tuple[str, int], Clusters
         ] = {}  # small, and never forgotten: the page knows them
 
-        self._embeddings: dict[tuple[Any, ...], Future[Floats]] = {}  # under way
+        self._embeddings = Embeddings(cache)
         self.channel = "sum"
         # The last one alone: the next frame of a curve is compared with it.
         self._magnitudes: dict[tuple[Any, ...], Floats] = {}
@@ -367,31 +365,16 @@ class Arrays:
     # --- a plane of neurons ---------------------------------------------------------------------------------
 
     def scatter(self, layer: Layer, method: str, time: int, checkpoint: Progress) -> Floats:
-        """``(n, 2)`` in [0, 1], neurons in C order; NaN for those whose map is the same everywhere.
+        """``(n, 2)`` in [0, 1], neurons in C order; NaN for those whose map is the same everywhere."""
 
-        The slow methods run beside the worker, which goes on with whatever is more urgent. One whose answer nobody
-        waits for any more ends by itself, and is found done, or taken up again, when it is next asked for.
-        """
+        def features() -> tuple[Floats, Any]:
+            return self.cache.remember(
+                (self.canvas.rule, "features", layer.name, time),
+                lambda: pooled_maps(self.canvas, layer.name, layer.neurons, time, checkpoint),
+            )
+
         key = (self.canvas.rule, "scatter", layer.name, method, time)
-        known = self.cache.get(key)
-        if known is not None:
-            return known
-        features, alive = self.cache.remember(
-            (self.canvas.rule, "features", layer.name, time),
-            lambda: pooled_maps(self.canvas, layer.name, layer.neurons, time, checkpoint),
-        )
-        future = self._embeddings.get(key)
-        if future is None:
-            points = features[alive].reshape(int(alive.sum()), features[0].size)
-            future = self._embeddings[key] = Future()
-            threading.Thread(target=_embed, args=(future, points, method), daemon=True).start()
-        while not future.done():
-            checkpoint(0, 0)
-            wait([future], timeout=0.02)
-        del self._embeddings[key]
-        found = np.full((len(alive), 2), np.nan, np.float32)
-        found[alive] = future.result()
-        return self.cache.put(key, found)
+        return self._embeddings.points(key, features, method, lambda: checkpoint(0, 0))
 
     # --- blocks ---------------------------------------------------------------------------------------------
 
@@ -425,13 +408,6 @@ def place_of(layer: Layer, neuron: Neuron) -> int:
 def neuron_at(layer: Layer, place: int) -> list[int]:
     """The neuron at a place in C order, as messages have it."""
     return [int(part) for part in np.unravel_index(place, layer.neurons)]
-
-
-def _embed(future: Future[Floats], points: Floats, method: str) -> None:
-    try:
-        future.set_result(embed(points, method))
-    except BaseException as error:
-        future.set_exception(error)
 
 
 def _sums(maps: Any) -> tuple[Floats, Floats]:

@@ -1,8 +1,9 @@
 // The selection's total on every frame, a few frames at a time, the nearest to the playhead first.
 import { effect, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
+import { ByteCache } from "./cache";
 import type { RequestClient } from "./client";
 import type { CurveReply, Selection } from "./messages";
-import { currentSelection, selectionKey } from "./selection";
+import { currentSelection, selectionBytes, selectionKey } from "./selection";
 import type { State } from "./source";
 import { ready, type Store } from "./store";
 
@@ -19,7 +20,7 @@ const FIRST_BATCH = 2;
 const MOST = 64;
 /** A batch should take about this long, so that a newer wish never waits longer. */
 const BATCH_SECONDS = 0.15;
-const KEPT = 40;
+const CURVE_BYTES = 4e6;
 
 export class CurveSource {
   /** The curve of the current selection; null when there is none to show. */
@@ -34,7 +35,7 @@ export class CurveSource {
   #error = signal("");
   #arrivals = signal(0);
   #started: Signal<ReadonlySet<string>> = signal(new Set());
-  #curves = new Map<string, Curve>();
+  #curves = new ByteCache<Curve>(CURVE_BYTES);
   #perFrame = BATCH_SECONDS / FIRST_BATCH;
   #asking = "";
   #store: Store;
@@ -111,9 +112,7 @@ export class CurveSource {
     if (curve?.totals.length !== frames) {
       const unknown = () => new Float64Array(frames).fill(Number.NaN);
       curve = { selection, totals: unknown(), changes: unknown(), done: 0 };
-      this.#curves.set(key, curve);
-      const oldest = this.#curves.keys().next().value;
-      if (this.#curves.size > KEPT && oldest !== undefined) this.#curves.delete(oldest);
+      this.#curves.set(key, curve, 16 * frames + selectionBytes(selection));
     }
     this.#state.value = curve.done === frames ? "ready" : "loading";
     this.#shown.value = curve;

@@ -3,7 +3,7 @@ import { computed, type ReadonlySignal, type Signal, signal } from "@preact/sign
 import { ByteCache } from "./cache";
 import type { RequestClient, View } from "./client";
 import type { PixelReply, Selection } from "./messages";
-import { currentSelection, selectionKey } from "./selection";
+import { currentSelection, selectionBytes, selectionKey } from "./selection";
 import { Source } from "./source";
 import { type Store, same } from "./store";
 
@@ -37,7 +37,10 @@ function pixelSource(
     key: ({ time: frame, pixel: at, selection }) => `${selectionKey(selection)}@${frame}:${at.join(",")}`,
     decode: (answer, _data, { selection }) => ({ ...answer, selection }),
     cache: new ByteCache(PIXEL_BYTES),
-    bytes: () => 4096,
+    bytes: ({ selection, neurons, layers }) =>
+      selectionBytes(selection) +
+      120 * neurons.length +
+      layers.reduce((sum, { counts, shares }) => sum + 200 + 8 * (counts.length + shares.length), 0),
     patience: 100,
     delay: (body) => {
       const shown = source.shown.peek();

@@ -3,7 +3,7 @@ import type { ReadonlySignal } from "@preact/signals-core";
 import { ByteCache } from "./cache";
 import type { RequestClient } from "./client";
 import type { NamedRegion, Region, RegionsReply } from "./messages";
-import { currentSelection, digest, selectionKey } from "./selection";
+import { currentSelection, digest, selectionBytes, selectionKey } from "./selection";
 import { Source } from "./source";
 import { ready, type Store, same } from "./store";
 
@@ -65,7 +65,7 @@ export class RegionSource extends Source<"regions", RegionParts> {
         return { ...answer, parts, asked: selectionKey(selection) };
       },
       cache: new ByteCache(BYTES),
-      bytes: ({ shares, selection }) => 200 + 120 * shares.length + 60 * selection.neurons.length,
+      bytes: ({ shares, selection }) => selectionBytes(selection) + 120 * shares.length,
       // Of the map that is asked for at the same moment: that is looked at first.
       delay: () => 60,
     });

@@ -1,5 +1,5 @@
 // Where each neuron of the layer lies among the others; asked for only while a view shows it.
-import { computed, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
+import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
 import { ByteCache } from "./cache";
 import type { RequestClient } from "./client";
 import type { Embedding, ScatterReply } from "./messages";
@@ -17,7 +17,12 @@ export class ScatterSource extends Source<"scatter", Scatter> {
   readonly seen: Signal<number>;
   readonly method: Signal<Embedding>;
 
-  constructor(store: Store, client: RequestClient, watched: ReadonlySignal<boolean>) {
+  constructor(
+    store: Store,
+    client: RequestClient,
+    watched: ReadonlySignal<boolean>,
+    settled: ReadonlySignal<number>,
+  ) {
     const seen = signal(0);
     const method: Signal<Embedding> = signal("pca");
     super({
@@ -28,22 +33,37 @@ export class ScatterSource extends Source<"scatter", Scatter> {
         const info = store._canvas.value;
         const layer = store.layer.value;
         if (!ready(info) || !layerOf(info, layer)) return null;
-        // Points stay where they are while time runs: the frame they were asked on is not part of the wish.
-        return { kind: "scatter", time: untracked(() => store.time.value), layer, method: method.value };
+        return { kind: "scatter", time: settled.value, layer, method: method.value };
       },
-      key: ({ layer, method }) => `${method}/${layer}`,
+      key: ({ time, layer, method }) => `${method}/${layer}@${time}`,
       decode: (answer, data) => {
         const info = store._canvas.peek();
         const layer = ready(info) ? layerOf(info, answer.layer) : undefined;
         const count = layer ? neuronCount(layer) : 0;
         if (data.length < count * 8) throw new Error(`The kernel sent ${data.length} bytes of ${count * 8}`);
-        return { ...answer, points: new Float32Array(data.buffer, 0, count * 2) };
+        const points = new Float32Array(data.buffer, 0, count * 2);
+        const before = this.shown.peek();
+        if (before && before.layer === answer.layer && before.method === answer.method)
+          turnTowards(points, before.points);
+        return { ...answer, points };
       },
       cache: new ByteCache(SCATTER_BYTES),
       bytes: ({ points }) => points.byteLength,
     });
     this.seen = seen;
     this.method = method;
+  }
+}
+
+/** Mirrors points so that they lie as near as they can to where they were: which way round they are is chance. */
+export function turnTowards(points: Float32Array, before: Float32Array): void {
+  for (const axis of [0, 1]) {
+    let alike = 0;
+    for (let i = axis; i < points.length; i += 2) {
+      const product = ((points[i] ?? 0.5) - 0.5) * ((before[i] ?? 0.5) - 0.5);
+      if (!Number.isNaN(product)) alike += product;
+    }
+    if (alike < 0) for (let i = axis; i < points.length; i += 2) points[i] = 1 - (points[i] ?? 0.5);
   }
 }
 

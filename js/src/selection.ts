@@ -104,6 +104,11 @@ function chosenKey({ layer, neuron, neurons, cluster, n_clusters }: Selection): 
   return cluster >= 0 ? `${layer}/cluster=${cluster}of${n_clusters}` : `${layer}/*`;
 }
 
+/** About what it takes to keep: a lasso catches thousands of neurons. */
+export function selectionBytes({ neurons }: Selection): number {
+  return 400 + 40 * neurons.length;
+}
+
 export function neuronLabel(neuron: number[]): string {
   return neuron.join("→");
 }

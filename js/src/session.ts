@@ -42,7 +42,7 @@ export function createSession(model: Model) {
   const clusters = new ClusterSource(store, client, watched);
   const knockout = createKnockOut(store, clusters);
   const regions = new RegionSource(store, client, watched, settled);
-  const scatter = new ScatterSource(store, client, watched);
+  const scatter = new ScatterSource(store, client, watched, settled);
   const strip = new StripSource(store, client, watched);
   const trust = new TrustSource(store, client, watched);
   const stopFeeling = watchFeel(model, { store, picture, maps, pixels, views });

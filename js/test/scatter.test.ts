@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { turnTowards } from "../src/scatter";
 import { neuronAt, selectionKey } from "../src/selection";
 import { LAYER } from "./page";
 import { pass, useView } from "./view";
@@ -95,5 +96,57 @@ describe("exemplars", () => {
     view.page.find("[data-testid=exemplars]").click();
     pass();
     expect(view.model.get("neurons")).toHaveLength(6);
+  });
+});
+
+describe("while time runs", () => {
+  const label = () => view.page.find(".cw-panel-neurons .cw-label").textContent;
+  const settle = () => {
+    pass(700);
+    view.settle();
+    pass(700);
+    view.settle();
+  };
+
+  it("the scatter follows, and keeps the old points under their own frame until the new ones come", () => {
+    open();
+    expect(label()).toContain("frame 2");
+    view.model.set("time", 4);
+    pass(700);
+    const asked = view.model.last("scatter");
+    expect(asked.body).toMatchObject({ time: 4, method: "pca" });
+    expect(label()).toContain("frame 2");
+    expect(view.page.find(".cw-panel-neurons").dataset.state).toBe("loading");
+    view.model.reply(asked, {}, points());
+    pass();
+    expect(label()).toContain("frame 4");
+    expect(view.page.find(".cw-panel-neurons").dataset.state).toBe("ready");
+  });
+
+  it("so does the order by change; only the last frame of a scrub is asked for", () => {
+    view.open({ sort: "change" });
+    settle();
+    expect(label()).toContain("frame 2");
+    const before = view.model.requests("grid").length;
+    for (const time of [3, 4, 5, 6]) {
+      view.model.set("time", time);
+      pass(16);
+    }
+    pass(700);
+    expect(label()).toContain("frame 2");
+    expect(view.page.find(".cw-panel-neurons").dataset.state).toBe("loading");
+    settle();
+    expect(label()).toContain("frame 6");
+    const asked = view.model.requests("grid").slice(before);
+    expect(new Set(asked.map(({ body }) => (body as { time: number }).time))).toEqual(new Set([3, 6]));
+  });
+
+  it("points are mirrored to lie where they were", () => {
+    const before = Float32Array.from([0.1, 0.2, 0.9, 0.7, Number.NaN, Number.NaN]);
+    const after = Float32Array.from([0.88, 0.21, 0.12, 0.69, 0.5, 0.5]);
+    turnTowards(after, before);
+    expect([...after].map((value) => Math.round(value * 100) / 100)).toEqual([
+      0.12, 0.21, 0.88, 0.69, 0.5, 0.5,
+    ]);
   });
 });
