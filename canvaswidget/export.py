@@ -140,6 +140,7 @@ def _document(
             "overlay": f"{NEEDS} no findings about whole layers",
             "clusters": f"{NEEDS} {kept.n_clusters} clusters of each layer",
             "scatter": f"{NEEDS} no scatter of the neurons",
+            "rules": f"{NEEDS} the maps of one rule",
             "colours": COLOURS,
             "trust": f"{NEEDS} the scores that were measured when it was saved",
             "source": f"{NEEDS} {' and '.join(kept.sources)}",

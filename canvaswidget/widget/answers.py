@@ -34,15 +34,18 @@ from canvaswidget.widget.messages import (
     RecipeReply,
     RegionsReply,
     RegionsRequest,
+    RulesReply,
+    RulesRequest,
     ScatterReply,
     ScatterRequest,
-    Selection,
     StripReply,
     StripRequest,
     TrustRequest,
 )
+from canvaswidget.widget.messages import Chosen as Told
 from canvaswidget.widget.region import checked_region
 from canvaswidget.widget.region_list import MOST_REGIONS, part_of
+from canvaswidget.widget.side_by_side import SideBySide
 from canvaswidget.widget.trust import trust
 
 Progress = Callable[[int, int], None]
@@ -67,6 +70,7 @@ class Answers:
         self.arrays = arrays
         self._recipe_text = recipe
         self._removable = knockout.removable(arrays.canvas)
+        self._side_by_side = SideBySide(arrays)
 
     def answer(self, body: Body, checkpoint: Progress) -> Answered:
         """The answer's header and its data, empty for some."""
@@ -82,6 +86,7 @@ class Answers:
             "strip": self._strip,
             "clusters": self._clusters,
             "scatter": self._scatter,
+            "rules": self._rules,
             "trust": self._trust,
         }
         return kinds[view.checked_choice("kind", body["kind"], tuple(kinds))](body, checkpoint)
@@ -363,6 +368,22 @@ class Answers:
         }
         return answer, points.astype("<f4").tobytes()
 
+    def _rules(self, body: RulesRequest, checkpoint: Progress) -> Answered:
+        time, chosen = self._time(body["time"]), self._chosen(body["selection"])
+        key = (self.arrays.canvas.rule, "side by side", chosen.layer.name, *chosen[1:], time)
+        maps, data = self.arrays.cache.remember(
+            key, lambda: self._side_by_side.compare(chosen, time, checkpoint)
+        )
+        answer: RulesReply = {
+            "kind": "rules",
+            "time": time,
+            "selection": body["selection"],
+            "height": self.arrays.size[0],
+            "width": self.arrays.size[1],
+            "maps": maps,
+        }
+        return answer, data
+
     def _trust(self, body: TrustRequest, checkpoint: Progress) -> Answered:
         layer = self.arrays.layers.find(body["layer"])
         return trust(self.arrays, layer, self._time(body["time"]), checkpoint), b""
@@ -383,7 +404,7 @@ class Answers:
             raise ValueError(f"channel={channel!r}: {problem}")
         return self.arrays.of_channel(channel)
 
-    def _chosen(self, selection: Selection) -> Chosen:
+    def _chosen(self, selection: Told) -> Chosen:
         layer = self.arrays.layers.find(selection["layer"])
         n_clusters = self._count(selection)
         if selection["neurons"]:

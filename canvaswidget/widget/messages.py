@@ -193,6 +193,14 @@ class ScatterRequest(TypedDict):
     method: Embedding
 
 
+class RulesRequest(TypedDict):
+    """The selection's map under every rule."""
+
+    kind: Literal["rules"]
+    time: int
+    selection: Chosen
+
+
 class TrustRequest(TypedDict):
     """How far the layer's maps can be believed; asked for in the background."""
 
@@ -213,6 +221,7 @@ Body = Union[
     StripRequest,
     ClustersRequest,
     ScatterRequest,
+    RulesRequest,
     TrustRequest,
 ]
 
@@ -433,6 +442,38 @@ class Range(TypedDict):
     high: float
 
 
+class Plane(TypedDict):
+    """Levels in a buffer: value = low + level / 255 * (high - low)."""
+
+    low: float
+    high: float
+
+
+class RuleMap(TypedDict):
+    """A map under one rule, and what it has more than that under ablation; where there is none, `why` says so.
+
+    `correlation` is that of the two over the pixels, null where one of them is the same everywhere.
+    """
+
+    rule: str
+    why: str
+    total: float
+    map: Plane | None
+    difference: Plane | None
+    correlation: float | None
+
+
+class RulesReply(TypedDict):
+    """Buffer: `height * width` levels of each map that there is, and after it those of its difference."""
+
+    kind: Literal["rules"]
+    time: int
+    selection: Chosen
+    height: int
+    width: int
+    maps: list[RuleMap]
+
+
 class TrustReply(TypedDict):
     """Rank correlations with ablation, of `measured` neurons at a `frame`: of their totals, and pixel by pixel.
 
@@ -461,6 +502,7 @@ Answer = Union[
     StripReply,
     ClustersReply,
     ScatterReply,
+    RulesReply,
     TrustReply,
 ]
 

@@ -43,6 +43,7 @@ PRIORITIES = {
     "pixel": 3,
     "grid": 4,
     "regions": 4,
+    "rules": 5,
     "clusters": 7,
     "curve": 8,
     "scatter": 9,

@@ -376,6 +376,33 @@ export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer
       }
       return { answer: body, data: new Uint8Array(points.buffer) };
     }
+    case "rules": {
+      const { time, selection } = body;
+      const maps = ["xinc", "gated", "ablation"].map((rule, i) => {
+        const values = mapValues(height, width, seedOf(selection) + i * 0.01, time, true);
+        const total = values.reduce((sum, v) => sum + Math.abs(v), 0);
+        const correlation = rule === "ablation" ? null : 0.4 + 0.5 * i;
+        return {
+          rule,
+          total,
+          correlation,
+          map: levels(values),
+          difference: rule === "ablation" ? null : levels(values),
+        };
+      });
+      const data = maps.flatMap(({ map, difference }) => [...map.data, ...(difference?.data ?? [])]);
+      const range = (one: { low: number; high: number } | null) => one && { low: one.low, high: one.high };
+      const told = maps.map((one) => ({
+        ...one,
+        why: "",
+        map: range(one.map),
+        difference: range(one.difference),
+      }));
+      return {
+        answer: { kind: "rules", time, selection, height, width, maps: told },
+        data: Uint8Array.from(data),
+      };
+    }
     case "trust": {
       const layer = LAYERS.find(({ name }) => name === body.layer) as (typeof LAYERS)[number];
       const totals = { value: 0.963, low: 0.941, high: 0.978 };
@@ -438,6 +465,7 @@ export function fakeKernel(options: FakeOptions): ConstructorParameters<typeof F
         strip: 30,
         clusters: 1500,
         scatter: 400,
+        rules: 300,
         trust: 3000,
       }[body.kind];
       const steps = body.kind === "clusters" ? 15 : 1;

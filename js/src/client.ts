@@ -21,6 +21,7 @@ export type View =
   | "strip"
   | "clusters"
   | "scatter"
+  | "rules"
   | "trust";
 
 /** Asked for while nobody waits: it is not what the widget is said to be busy with. */

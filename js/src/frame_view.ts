@@ -38,7 +38,7 @@ export function styleOf(store: Store): Style {
   };
 }
 
-export function createFrameView(view: View) {
+export function createFrameView(view: View, more: HTMLElement) {
   const { session } = view;
   const { store, frames, maps, picture, pixels, palettes } = session;
   const panel = createPanel(view, "frame", "Frame", () => {
@@ -175,7 +175,12 @@ export function createFrameView(view: View) {
     },
     imageSize,
   );
-  const neurons = h("div", { class: "cw-segments", role: "group", "aria-label": "Neurons" }, knockout.button);
+  const neurons = h(
+    "div",
+    { class: "cw-segments", role: "group", "aria-label": "Selection" },
+    more,
+    knockout.button,
+  );
   panel.tools.append(neurons, hand.element, sources.element);
 
   // --- where it lies --------------------------------------------------------------------------------------------

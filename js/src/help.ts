@@ -9,6 +9,7 @@ const KEYS = [
   ["Esc", "clear the selected neuron"],
   ["k, shift + k", "knock the selection out or put it back; put all back"],
   ["arrows, Delete in the list of regions", "move, take one off the list"],
+  ["r", "the selection under every rule, side by side"],
   ["/", "find a neuron: 17 or 3,17"],
   ["+ − 0", "zoom in, out, fit"],
   ["?", "this list"],

@@ -10,7 +10,14 @@ export interface Hands {
   /** Takes the selection out of the model, or puts it back. */
   knockOut(): void;
   restoreAll(): void;
-  help: { toggle(open?: boolean): void; isOpen(): boolean };
+  help: Dialog;
+  /** One selection under every rule. */
+  rules: Dialog;
+}
+
+interface Dialog {
+  toggle(open?: boolean): void;
+  isOpen(): boolean;
 }
 
 function ownsArrows(target: EventTarget | null): boolean {
@@ -35,9 +42,15 @@ export function handleKey(event: KeyboardEvent, hands: Hands): void {
 }
 
 function actionOf(event: KeyboardEvent, hands: Hands): (() => void) | null {
-  const { store, help, zoom, fit, focusSearch } = hands;
+  const { store, help, rules, zoom, fit, focusSearch } = hands;
   const { key, target, shiftKey } = event;
   if (help.isOpen()) return key === "Escape" || key === "?" ? () => help.toggle(false) : null;
+  if (rules.isOpen()) {
+    if (key === "Escape" || key === "r") return () => rules.toggle(false);
+    // What is compared may be looked at through time.
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[key];
+    return by && !shiftKey ? () => stepTime(store, by) : null;
+  }
   const arrow = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[key];
   if (arrow) {
     const [dy = 0, dx = 0] = arrow;
@@ -62,6 +75,8 @@ function actionOf(event: KeyboardEvent, hands: Hands): (() => void) | null {
       // A list under the focus finds its entries by their letters.
       if (target instanceof HTMLSelectElement) return null;
       return shiftKey ? hands.restoreAll : hands.knockOut;
+    case "r":
+      return target instanceof HTMLSelectElement ? null : () => rules.toggle(true);
     case "/":
       return focusSearch;
     case "?":

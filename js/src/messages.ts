@@ -14,9 +14,9 @@ export type Embedding = "pca" | "tsne" | "umap";
 
 export type Act = "pixel" | "overlay" | "step";
 
-export type Body = PalettesRequest | RecipeRequest | FrameRequest | MapRequest | GridRequest | PixelRequest | RegionsRequest | CurveRequest | StripRequest | ClustersRequest | ScatterRequest | TrustRequest;
+export type Body = PalettesRequest | RecipeRequest | FrameRequest | MapRequest | GridRequest | PixelRequest | RegionsRequest | CurveRequest | StripRequest | ClustersRequest | ScatterRequest | RulesRequest | TrustRequest;
 
-export type Answer = PalettesReply | RecipeReply | FrameReply | MapReply | GridReply | PixelReply | RegionsReply | CurveReply | StripReply | ClustersReply | ScatterReply | TrustReply;
+export type Answer = PalettesReply | RecipeReply | FrameReply | MapReply | GridReply | PixelReply | RegionsReply | CurveReply | StripReply | ClustersReply | ScatterReply | RulesReply | TrustReply;
 
 export type FromPage = Request | Cancel | Painted;
 
@@ -158,6 +158,12 @@ export interface ScatterRequest {
   time: number;
   layer: string;
   method: Embedding;
+}
+
+export interface RulesRequest {
+  kind: "rules";
+  time: number;
+  selection: Chosen;
 }
 
 export interface TrustRequest {
@@ -318,6 +324,29 @@ export interface Range {
   value: number;
   low: number;
   high: number;
+}
+
+export interface Plane {
+  low: number;
+  high: number;
+}
+
+export interface RuleMap {
+  rule: string;
+  why: string;
+  total: number;
+  map: Plane | null;
+  difference: Plane | null;
+  correlation: number | null;
+}
+
+export interface RulesReply {
+  kind: "rules";
+  time: number;
+  selection: Chosen;
+  height: number;
+  width: number;
+  maps: RuleMap[];
 }
 
 export interface TrustReply {

@@ -11,6 +11,7 @@ import { frameSource, joinPictures, mapSource } from "./pictures";
 import { PixelSources } from "./pixels";
 import { settledTime, startPlayer, startPrefetch } from "./player";
 import { RegionSource } from "./regions";
+import { RulesSource } from "./rules";
 import { ScatterSource } from "./scatter";
 import { createStore, type Model, ready, type Traits } from "./store";
 import { StripSource } from "./strip";
@@ -44,6 +45,7 @@ export function createSession(model: Model) {
   const regions = new RegionSource(store, client, watched, settled);
   const scatter = new ScatterSource(store, client, watched, settled);
   const strip = new StripSource(store, client, watched);
+  const rules = new RulesSource(store, client, watched);
   const trust = new TrustSource(store, client, watched);
   const stopFeeling = watchFeel(model, { store, picture, maps, pixels, views });
   const playing = { store, client, frames, maps, views };
@@ -60,7 +62,8 @@ export function createSession(model: Model) {
       if (signalOf(now.canvas) !== signalOf(known.canvas))
         for (const source of [frames, strip]) source.reset();
       if (otherCanvas || now.rule !== known.rule)
-        for (const source of [maps, grid, pixels, regions, curve, clusters, scatter, trust]) source.reset();
+        for (const source of [maps, grid, pixels, regions, curve, clusters, scatter, rules, trust])
+          source.reset();
       known = now;
     });
   });
@@ -81,6 +84,7 @@ export function createSession(model: Model) {
     knockout,
     scatter,
     strip,
+    rules,
     trust,
     views,
     dispose() {
@@ -96,6 +100,7 @@ export function createSession(model: Model) {
         clusters,
         scatter,
         strip,
+        rules,
         trust,
         client,
         store,

@@ -42,6 +42,8 @@ function what(body: Activity["body"]): string {
       return `${body.n_clusters} clusters of ${body.layer}`;
     case "scatter":
       return `where the neurons of ${body.layer} lie`;
+    case "rules":
+      return `${selectionLabel(body.selection)} under every rule`;
     default:
       return body.kind;
   }

@@ -5,6 +5,7 @@ import { createHelp } from "./help";
 import { handleKey } from "./keys";
 import { createNeuronView } from "./neuron_view";
 import { createPixelView } from "./pixel_view";
+import { createRulesView } from "./rules_view";
 import type { Session } from "./session";
 import { createStatus } from "./status";
 import { ready } from "./store";
@@ -34,7 +35,8 @@ export function createWidget(session: Session, signal: AbortSignal): HTMLElement
     () => help.toggle(true),
   );
   const view: View = { ...base, say: status.say };
-  const frame = createFrameView(view);
+  const rules = createRulesView(view);
+  const frame = createFrameView(view, rules.button);
   const neurons = createNeuronView(view);
   const pixel = createPixelView(view);
   const time = createTimeView(view);
@@ -46,7 +48,7 @@ export function createWidget(session: Session, signal: AbortSignal): HTMLElement
     pixel.element,
     time.element,
   );
-  root.append(createToolbar(view), panels, status.element, help.element);
+  root.append(createToolbar(view), panels, status.element, rules.element, help.element);
 
   view.effect(() => {
     const info = store._canvas.value;
@@ -56,6 +58,7 @@ export function createWidget(session: Session, signal: AbortSignal): HTMLElement
   const hands = {
     store,
     help,
+    rules,
     zoom: frame.zoom,
     fit: frame.reset,
     ...frame.hands,

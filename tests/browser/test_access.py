@@ -131,6 +131,12 @@ def knock_out(view: WidgetView) -> None:
     view.wait_frame(source="without", out=1)
 
 
+def compare_rules(view: WidgetView) -> None:
+    view.root.focus()
+    view.page.keyboard.press("r")
+    expect(view.part("rules")).to_have_attribute("data-state", "ready", timeout=TIMEOUT)
+
+
 def put_back(view: WidgetView) -> None:
     view.root.focus()
     view.page.keyboard.press("Shift+K")
@@ -162,6 +168,9 @@ def test_axe_finds_nothing(view: WidgetView, theme: str) -> None:
     check("what is knocked out")
     view.page.keyboard.press("Escape")
     put_back(view)
+    compare_rules(view)
+    check("the rules side by side")
+    view.page.keyboard.press("Escape")
     scatter = view.panel("neurons").locator("[data-value=scatter]")
     scatter.click()
     expect(view.part("scatter")).to_have_attribute("data-method", "pca", timeout=TIMEOUT)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Opener
-from tests.browser.page import FIND_WIDGET, TIMEOUT, NotebookPage
+from tests.browser.page import FIND_WIDGET, TIMEOUT, NotebookPage, pixels
 
 # The score is held up until the test lets it go; every step is a checkpoint, as in a slow model.
 SLOW = """
@@ -75,3 +76,43 @@ def test_it_comes_by_itself_and_nothing_waits_for_it(notebook: NotebookPage) -> 
     notebook.wait_for(lambda: notebook.ask("_w.trust"), False, "whether it is measured")
     notebook.execute("_w.rule = 'gated'; _w.trust = True")
     expect(line).to_contain_text(f"{totals['value']:.2f}", timeout=TIMEOUT)  # known already
+
+
+def test_rules_side_by_side(notebook: NotebookPage) -> None:
+    view = notebook.widget
+    notebook.execute("go.set(); import numpy as _n; _w.layer = 'decoder.2'; _w.neuron = (0, 23)")
+    view.wait_frame(selection=f"{notebook.ask('_w.layer')}/0,23")
+    view.root.focus()
+    notebook.page.keyboard.press("r")
+    dialog = view.part("rules")
+    expect(dialog).to_have_attribute("data-state", "ready", timeout=TIMEOUT)
+    limits = view.part("rules-limits")
+    maps = {
+        rule: notebook.ask(f"_w.canvas.under({rule!r}).map(_w.layer, _w.neuron, _w.time).ravel().tolist()")
+        for rule in ("xinc", "gated", "ablation")
+    }
+    lost = np.array(maps["ablation"])
+    top = max(np.abs(part).max() for values in maps.values() for part in (np.array(values), values - lost))
+    expect(limits).to_contain_text(f"{top:.3g}")
+    for rule, values in maps.items():
+        shown = view.part(f"rule-{rule}")
+        total = float(shown.get_attribute("data-total") or "nan")
+        assert total == pytest.approx(float(np.abs(values).sum()), rel=1e-3)
+        colours = pixels(shown)[..., :3].reshape(-1, 3).astype(int)
+        # Diverging: red where it adds, blue where it takes away, so that the colours order the values.
+        warm = colours[:, 0] - colours[:, 2]
+        strong = np.abs(values) > 0.2 * top
+        assert not strong.any() or (np.sign(warm[strong]) == np.sign(np.array(values)[strong])).all()
+        if rule != "ablation":
+            known = np.corrcoef(values, lost)[0, 1]
+            expect(dialog.locator(f'[data-rule="{rule}"]')).to_contain_text(f"{abs(known):.2f}")
+    notebook.page.keyboard.press("ArrowRight")
+    expect(dialog).to_have_attribute("data-time", str(notebook.ask("_w.time")), timeout=TIMEOUT)
+    notebook.page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+    notebook.execute("_w.layer = 0; _w.neuron = (0, 0)")
+    view.wait_frame(selection=f"{notebook.ask('_w.layer')}/0,0")
+    view.part("rules-button").click()
+    expect(dialog.locator('[data-rule="xinc"]')).to_contain_text("Not defined here: ", timeout=TIMEOUT)
+    expect(view.part("rule-gated")).to_have_attribute("data-total", re.compile(r"\d"))

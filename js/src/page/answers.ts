@@ -52,7 +52,10 @@ interface Ranked {
 export interface SavedPage {
   info: CanvasInfo;
   state: Record<string, unknown>;
-  needs: Record<"selection" | "overlay" | "clusters" | "scatter" | "source" | "colours" | "trust", string>;
+  needs: Record<
+    "selection" | "overlay" | "clusters" | "scatter" | "rules" | "source" | "colours" | "trust",
+    string
+  >;
   recipe: string;
   trust: TrustReply[];
   palettes: { answer: PalettesReply; data: number };
@@ -104,6 +107,8 @@ export class Answers {
         return this.#trust(body.layer);
       case "recipe":
         return Promise.resolve({ answer: { kind: "recipe", text: this.#page.recipe }, data: NOTHING });
+      case "rules":
+        return Promise.reject(new Error(this.#page.needs.rules));
       default:
         return Promise.reject(new Error(this.#page.needs.scatter));
     }

@@ -1,0 +1,111 @@
+"""One selection under every rule: its maps, and how those of the others differ from what ablation shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+import numpy as np
+
+from canvaswidget.tracing.errors import UntraceableError
+from canvaswidget.tracing.rules import RULES
+from canvaswidget.widget import knockout
+from canvaswidget.widget.arrays import Arrays, Chosen, absolute_sum, neuron_at, place_of
+from canvaswidget.widget.levels import Floats, quantise
+from canvaswidget.widget.messages import Plane, RuleMap
+from canvaswidget.widget.view import Neuron
+
+Progress = Callable[[int, int], None]
+Found = Floats | UntraceableError
+
+TRUTH = "ablation"
+
+
+class SideBySide:
+    """The same selection under each rule, of which the others are made when they are first asked for.
+
+    Parameters
+    ----------
+    arrays : Arrays
+        Those of the rule that is shown; what a cluster's members are is theirs to say.
+    """
+
+    def __init__(self, arrays: Arrays) -> None:
+        self._arrays = arrays
+        self._under: dict[str, Arrays] = {arrays.canvas.rule: arrays}
+
+    def compare(self, chosen: Chosen, time: int, checkpoint: Progress) -> tuple[list[RuleMap], bytes]:
+        """What is told of each rule; then the levels of the maps, and of their differences from ablation, by turns."""
+        chosen = self._settled(chosen, time, checkpoint)
+        found = {rule: self._map(rule, chosen, time, checkpoint) for rule in RULES}
+        told: list[RuleMap] = []
+        data: list[bytes] = []
+        for rule, values in found.items():
+            truth = None if rule == TRUTH else found[TRUTH]
+            if isinstance(values, UntraceableError):
+                told.append(_undefined(rule, str(values)))
+                continue
+            levels, plane = _plane(values)
+            data.append(levels)
+            difference = correlation = None
+            if truth is not None and not isinstance(truth, UntraceableError):
+                levels, difference = _plane(values - truth)
+                data.append(levels)
+                correlation = _correlation(values, truth)
+            told.append(
+                {
+                    "rule": rule,
+                    "why": "",
+                    "total": absolute_sum(values),
+                    "map": plane,
+                    "difference": difference,
+                    "correlation": correlation,
+                }
+            )
+        return told, b"".join(data)
+
+    def _settled(self, chosen: Chosen, time: int, checkpoint: Progress) -> Chosen:
+        """A cluster by its members: under another rule there are other clusters."""
+        if chosen.cluster < 0:
+            return chosen
+        layer = chosen.layer
+        places = self._arrays.members(chosen, time, checkpoint)
+        return Chosen(layer, None, -1, 1, tuple(_neurons(chosen, places)))
+
+    def _map(self, rule: str, chosen: Chosen, time: int, checkpoint: Progress) -> Found:
+        """With its sign. Of several neurons ablation has what is lost without all of them at once."""
+        checkpoint(0, 0)
+        layer = chosen.layer
+        try:
+            if rule not in self._under:
+                self._under[rule] = Arrays(self._arrays.canvas.under(rule), self._arrays.cache)
+            arrays = self._under[rule]
+            if chosen.neuron is not None:
+                return arrays.maps(layer, np.array([place_of(layer, chosen.neuron)]), time)[0]
+            if rule == TRUTH:
+                some = chosen.neurons or _neurons(chosen, np.arange(np.prod(layer.neurons)))
+                return knockout.difference(self._arrays, {layer.name: tuple(some)}, time)
+            return arrays.sums(chosen, time, checkpoint)[1]
+        except UntraceableError as error:
+            return error
+
+
+def _neurons(chosen: Chosen, places: np.ndarray) -> list[Neuron]:
+    found = [neuron_at(chosen.layer, place) for place in places]
+    return [cast(Neuron, tuple(neuron) if len(neuron) > 1 else neuron[0]) for neuron in found]
+
+
+def _plane(values: Floats) -> tuple[bytes, Plane]:
+    levels, low, high = quantise(values)
+    return levels.tobytes(), {"low": low, "high": high}
+
+
+def _undefined(rule: str, why: str) -> RuleMap:
+    return {"rule": rule, "why": why, "total": 0.0, "map": None, "difference": None, "correlation": None}
+
+
+def _correlation(values: Floats, truth: Floats) -> float | None:
+    """Pearson's, over the pixels; None where one of the two is the same everywhere."""
+    parts = [(part - part.mean(dtype=np.float64)).ravel() for part in (values, truth)]
+    scale = float(np.linalg.norm(parts[0]) * np.linalg.norm(parts[1]))
+    return float(parts[0] @ parts[1]) / scale if scale > 0 else None

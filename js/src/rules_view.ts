@@ -1,0 +1,234 @@
+// One selection under every rule, side by side over the widget: the maps, and what each has more than ablation.
+import { composeThumbnail } from "./compose";
+import { attribute, h, icon, type View, write } from "./dom";
+import { number } from "./format";
+import { type Palettes, reach, type Style, tableOf } from "./palette";
+import type { Levels, RulePictures, SideBySide } from "./rules";
+import { selectionLabel, shortNames } from "./selection";
+import { ready } from "./store";
+import { correlation } from "./trust_view";
+
+const RULES = ["xinc", "gated", "ablation"] as const;
+const ABOUT: Record<string, string> = {
+  xinc: "where it writes",
+  gated: "its exact share, gates frozen",
+  ablation: "what is lost without it",
+};
+
+/** A canvas and what is written under it. */
+function createFigure(testid: string) {
+  const canvas = h("canvas", {
+    class: "cw-rule-map",
+    role: "img",
+    "data-testid": testid,
+    width: 1,
+    height: 1,
+  });
+  const title = h("b", {});
+  const text = h("span", {});
+  const caption = h("figcaption", {}, title, text);
+  return { canvas, title, text, element: h("figure", { class: "cw-rule" }, canvas, caption) };
+}
+
+type Figure = ReturnType<typeof createFigure>;
+
+/** All with the same limits, so that equal colours are equal values. */
+function paint(
+  { canvas }: Figure,
+  levels: Levels,
+  shown: SideBySide,
+  top: number,
+  style: Style,
+  palettes: Palettes,
+): void {
+  const { width, height } = shown;
+  if (canvas.width !== width) canvas.width = width;
+  if (canvas.height !== height) canvas.height = height;
+  const context = canvas.getContext("2d");
+  if (!context) return;
+  const shared = { ...style, contrast: top > 0 ? (style.contrast * reach(levels)) / top : 1 };
+  const image = context.createImageData(width, height);
+  image.data.set(composeThumbnail(levels.data, levels, shared, palettes));
+  context.putImageData(image, 0, 0);
+}
+
+export function sharedTop(maps: RulePictures[]): number {
+  return Math.max(
+    0,
+    ...maps.flatMap(({ map, difference }) => [map, difference].map((one) => (one ? reach(one) : 0))),
+  );
+}
+
+export function createRulesView(view: View) {
+  const { store, rules, palettes } = view.session;
+  const label = h("span", { class: "cw-label" });
+  const columns = RULES.map((rule) => ({
+    rule,
+    map: createFigure(`rule-${rule}`),
+    difference: rule === "ablation" ? null : createFigure(`difference-${rule}`),
+    why: h("p", { class: "cw-rule-why" }),
+  }));
+  const bar = h("canvas", { class: "cw-bar-colours", width: 256, height: 1, "aria-hidden": "true" });
+  const [low, high] = [h("span", { class: "cw-bar-low" }), h("span", { class: "cw-bar-high" })];
+  const legend = h(
+    "div",
+    { class: "cw-rule-legend" },
+    h("div", { class: "cw-colourbar", "data-testid": "rules-limits" }, low, bar, high),
+    h("p", { class: "cw-muted" }, "RGB level, colours added. All pictures have the same limits."),
+  );
+  const status = h("p", { class: "cw-muted", role: "status", "data-testid": "rules-status" });
+  const again = h(
+    "button",
+    { class: "cw-button", type: "button", "data-testid": "rules-again", on: { click: () => rules.retry() } },
+    "Try again",
+  );
+  const close = h(
+    "button",
+    { class: "cw-button", type: "button", on: { click: () => toggle(false) } },
+    "Close",
+  );
+  const grid = h(
+    "div",
+    { class: "cw-rule-grid" },
+    ...columns.map(({ rule, map, difference, why }) =>
+      h(
+        "div",
+        { class: "cw-rule-column", "data-rule": rule },
+        map.element,
+        why,
+        difference ? difference.element : legend,
+      ),
+    ),
+  );
+  const element = h(
+    "div",
+    {
+      class: "cw-rules",
+      role: "dialog",
+      "aria-modal": "true",
+      "aria-label": "Rules side by side",
+      hidden: true,
+      "data-testid": "rules",
+    },
+    h(
+      "div",
+      { class: "cw-rules-card" },
+      h(
+        "div",
+        { class: "cw-rules-head" },
+        h("h3", { class: "cw-title" }, "Rules side by side"),
+        label,
+        status,
+        again,
+        close,
+      ),
+      grid,
+    ),
+  );
+  const button = h(
+    "button",
+    {
+      class: "cw-segment cw-tool",
+      type: "button",
+      "aria-label": "Rules side by side (r)",
+      title: "The selection under xinc, gated and ablation, side by side (r)",
+      "data-testid": "rules-button",
+      on: { click: () => toggle(true) },
+    },
+    icon("columns"),
+  );
+
+  let before: Element | null = null;
+  const toggle = (open = element.hidden) => {
+    if (open !== element.hidden) return;
+    element.hidden = !open;
+    rules.open.value += open ? 1 : -1;
+    if (open) {
+      before = document.activeElement;
+      close.focus({ preventScroll: true });
+      element.firstElementChild?.scrollIntoView?.({ block: "nearest" });
+    } else if (before instanceof HTMLElement && view.root.contains(before)) before.focus();
+    else view.root.focus();
+  };
+  view.signal.addEventListener("abort", () => {
+    if (!element.hidden) rules.open.value -= 1;
+  });
+  element.addEventListener("pointerdown", (event) => {
+    if (event.target === element) toggle(false);
+  });
+  element.addEventListener("keydown", (event) => {
+    if (event.key !== "Tab") return;
+    // Only what is in the dialog can be reached while it is open.
+    event.preventDefault();
+    if (!again.hidden) (document.activeElement === close ? again : close).focus();
+  });
+
+  const name = ({ selection, time }: SideBySide): string => {
+    const info = store._canvas.value;
+    const layers = ready(info) ? info.layers.map((layer) => layer.name) : [];
+    const layer = shortNames(layers).get(selection.layer) ?? selection.layer;
+    const frame = ready(info) && info.n_frames > 1 ? [`frame ${time}`] : [];
+    return [layer, selectionLabel(selection, store.cluster_names.value), ...frame].join(" · ");
+  };
+  const told = ({ rule, total, correlation: r }: RulePictures): string => {
+    const parts = [`total ${number(total)}`];
+    if (rule !== "ablation")
+      parts.push(r === null ? "no correlation with ablation" : `correlation with ablation ${correlation(r)}`);
+    return parts.join(" · ");
+  };
+  const style = (): Style => ({
+    maps: "signed",
+    palette: store.palette.value,
+    opacity: 1,
+    contrast: store.contrast.value,
+  });
+  const draw = (shown: SideBySide) => {
+    const [top, how, colours] = [sharedTop(shown.maps), style(), palettes.value];
+    const together = shown.selection.neuron === null ? ", all at once" : "";
+    for (const { rule, map, difference, why } of columns) {
+      const found = shown.maps.find((one) => one.rule === rule);
+      const missing = found?.map ? "" : `Not defined here: ${found?.why ?? "the kernel sent nothing"}`;
+      why.replaceChildren(...(missing ? [h("b", {}, rule), h("br", {}), missing] : []));
+      map.element.hidden = missing !== "";
+      write(map.title, rule);
+      write(map.text, found?.map ? told(found) : "");
+      attribute(map.element, "title", `${rule}: ${ABOUT[rule]}${rule === "ablation" ? together : ""}`);
+      attribute(map.canvas, "aria-label", `${rule}, ${missing || told(found as RulePictures)}`);
+      attribute(map.canvas, "data-total", found?.map ? found.total : null);
+      if (found?.map) paint(map, found.map, shown, top, how, colours);
+      if (!difference) continue;
+      difference.element.hidden = !found?.difference;
+      write(difference.title, `${rule} − ablation`);
+      write(difference.text, found?.difference ? `at most ${number(reach(found.difference))}` : "");
+      attribute(difference.canvas, "aria-label", `${rule} less ablation`);
+      if (found?.difference) paint(difference, found.difference, shown, top, how, colours);
+    }
+    const table = tableOf(colours, how);
+    const context = bar.getContext("2d");
+    if (context) {
+      const image = context.createImageData(256, 1);
+      for (let i = 0; i < 256; i++) image.data.set([...table.subarray(i * 3, i * 3 + 3), 255], i * 4);
+      context.putImageData(image, 0, 0);
+    }
+    const beyond = how.contrast > 1;
+    write(low, `${beyond ? "≤ " : ""}${number(-top / how.contrast)}`);
+    write(high, `${beyond ? "≥ " : ""}${number(top / how.contrast)}`);
+  };
+  view.effect(() => {
+    const info = store._canvas.value;
+    if (ready(info)) grid.style.setProperty("--cw-aspect", `${info.width} / ${info.height}`);
+  });
+  view.effect(() => {
+    if (rules.open.value === 0) return;
+    const [state, shown] = [rules.state.value, rules.shown.value];
+    attribute(element, "data-state", state);
+    attribute(element, "data-time", shown?.time);
+    attribute(grid, "data-empty", shown === null);
+    again.hidden = state !== "error";
+    const words = { error: rules.error.value, loading: "computing the maps" };
+    write(status, state === "error" || state === "loading" ? words[state] : "");
+    write(label, shown ? name(shown) : "");
+    if (shown) draw(shown);
+  });
+  return { element, button, toggle, isOpen: () => !element.hidden };
+}
