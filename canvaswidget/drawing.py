@@ -45,7 +45,9 @@ STYLE: Any = {
 
 
 class Page(Figure):
-    """A figure that a notebook shows as it is, whether or not pyplot is set up there."""
+    """A figure that a notebook shows as it is, whether or not pyplot is set up there; `words` tell what is on it."""
+
+    words = ""
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
         picture = io.BytesIO()
@@ -55,9 +57,9 @@ class Page(Figure):
         return picture.getvalue(), {"width": round(width), "height": round(height)}
 
 
-def colour_bar(ax: Axes, shown: Any, label: str) -> None:
-    """A thin colour bar beside the axes."""
-    bar = ax.figure.colorbar(shown, cax=ax.inset_axes((1.02, 0, 0.03, 1)))
+def colour_bar(ax: Axes, shown: Any, label: str, width: float = 0.03, extend: str = "neither") -> None:
+    """A thin colour bar beside the axes, its width as a part of theirs."""
+    bar = ax.figure.colorbar(shown, cax=ax.inset_axes((1 + min(0.02, width), 0, width, 1)), extend=extend)
     bar.set_label(label)
     bar.outline.set_linewidth(0.5)  # type: ignore[operator]
     bar.ax.yaxis.set_major_locator(MaxNLocator(4))

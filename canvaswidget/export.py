@@ -11,8 +11,6 @@ import hashlib
 import html
 import itertools
 import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import Any
 
 from canvaswidget import figures
 from canvaswidget.export_plan import PageEstimate, Plan, Steps, megabytes
+from canvaswidget.files import write_whole
 from canvaswidget.widget.baking import RANKED, Baker, Kept
 from canvaswidget.widget.bundle import bundled
 from canvaswidget.widget.packing import Packed
@@ -91,23 +90,6 @@ def write_page(
         )
     write_whole(path, text.encode())
     return replace(plan.estimate, bytes=size)
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file at once or not at all: what was there before stays until the new one is complete."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _document(

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import canvaswidget as cw
-from canvaswidget import export, export_plan
+from canvaswidget import export_plan, files
 from canvaswidget.widget import baking
 from canvaswidget.widget.answers import Answers
 from canvaswidget.widget.baking import Quality, spread_pixels, strongest
@@ -305,9 +305,9 @@ def test_an_interrupted_save_harms_nothing(w: CanvasWidget, tmp_path: Path) -> N
     with pytest.raises(KeyboardInterrupt):
         w.save(path, progress=stop)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("no room")))
+        patch.setattr(files.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("no room")))
         with pytest.raises(OSError, match="no room"):
-            export.write_whole(path, b"after")
+            files.write_whole(path, b"after")
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -1,16 +1,41 @@
-"""Figures: of any size and content, with text as text, and without pyplot."""
+"""Figures: of any size and content, with text as text, and without pyplot; each panel as it was last looked at.
+
+`CANVASWIDGET_STORE=1 pytest tests/test_figures.py` stores the panels anew, to be looked at before they are committed.
+"""
 
 from __future__ import annotations
 
+import io
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.text import Text
+from PIL import Image
 
-from canvaswidget.figures import DIVERGING, Bar, View, colour_map, palettes, save, view_figure
+from canvaswidget.figures import (
+    DIVERGING,
+    PANELS,
+    Bar,
+    Points,
+    ShareCurve,
+    View,
+    colour_map,
+    drawn,
+    palettes,
+    save,
+    view_figure,
+)
 from canvaswidget.widget.snapshot import short_names
+
+STORED = Path(__file__).parent / "figures"
+DPI = 50
+# Levels of 256 of a blurred picture that other versions of the libraries may differ by, on average and anywhere.
+TYPICAL, WORST = 1.5, 24
 
 
 def view(**changes) -> View:
@@ -23,8 +48,16 @@ def view(**changes) -> View:
         "pixel": (3, 5),
         "bars": [Bar("decoder.3", f"{i} → 2", (-1) ** i / (i + 1), 0.1, i == 1) for i in range(12)],
         "thumbnails": [(f"decoder.3  {i} → 2", rng.normal(size=(16, 32))) for i in range(6)],
+        "neurons": [(f"{i} → 7", rng.normal(size=(16, 32))) for i in range(8)],
+        "neurons_name": "decoder.2: 8 of 1,360 neurons, largest totals",
+        "shares": [
+            ShareCurve("decoder.2", [1, 10, 100], [0.1, 0.5, 1.0]),
+            ShareCurve("decoder.3", [1, 5, 40], [0.2, 0.7, 1.0], True),
+        ],
+        "points": Points(rng.random((60, 2)), np.arange(60) % 3 - 1, ["sky", "cluster 1"], [4], "60 neurons"),
         "frames": [0, 1, 2, 3],
         "totals": [1.0, 5.0, 2.0, 3.0],
+        "changes": [None, 4.5, 3.5, 1.5],
         "time": 1,
     }
     return View(**{**content, **changes})
@@ -58,7 +91,7 @@ def test_everything_is_there_and_within_the_page(width: float) -> None:
             assert page.y0 <= box.y0
             assert box.y1 <= page.y1
             assert width < 3 or box.x1 <= page.x1, ax.get_title(loc="left")
-    sizes = [text.get_fontsize() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))]
+    sizes = [text.get_fontsize() for text in figure.findobj(Text)]
     assert min(sizes) >= 5.5
 
 
@@ -66,6 +99,10 @@ def test_everything_is_there_and_within_the_page(width: float) -> None:
     "changes",
     [
         {"bars": ()},
+        {"one_scale": True},
+        {"one_scale": True, "signed": True, "neurons": [("0", np.zeros((16, 32)))], "thumbnails": ()},
+        {"changes": ()},
+        {"points": None},
         {"thumbnails": ()},
         {"frames": ()},
         {"pixel": None, "bars": (), "thumbnails": (), "frames": ()},
@@ -90,6 +127,119 @@ def test_a_view_of_nothing_and_a_wrong_width() -> None:
     for width in (0, -3, 100, float("nan")):
         with pytest.raises(ValueError, match="width="):
             view_figure(view(), width)
+
+
+def test_panels_are_chosen_in_order_and_in_columns() -> None:
+    def titles(figure) -> list[list[str]]:
+        return [[ax.get_title(loc="left").split("\n")[0] for ax in part.axes] for part in figure.subfigs]
+
+    figure = view_figure(view(), 6.6, ["time", "pixel", "maps"], columns=2)
+    assert titles(figure) == [
+        ["the selection through time", "neurons of pixel y=3, x=5"],
+        ["their maps, magnitudes each on its own scale"],
+    ]
+    assert [len(row) for row in titles(view_figure(view(), 6.6, ["time", "pixel"], columns=1))] == [1, 1]
+    assert [len(row) for row in titles(view_figure(view(), 3.3, ["time", "pixel"]))] == [1, 1]
+    assert sum(map(len, titles(view_figure(view(), 6.6)))) == len(PANELS)
+    for wrong, what in (
+        ({"panels": ["frame", "else"]}, "panels="),
+        ({"panels": ["frame", "frame"]}, "each once"),
+        ({"panels": []}, "at least one"),
+        ({"columns": 3}, "columns=3: expected 1 or 2"),
+        ({"columns": True}, "columns=True"),
+        ({"columns": 2, "width": 3}, "columns=2: needs a width of at least 4 inches"),
+    ):
+        with pytest.raises(ValueError, match=what):
+            view_figure(view(), **{"width": 6.6, **wrong})
+    with pytest.raises(ValueError, match="nothing to draw as 'pixel', since no pixel is pinned"):
+        view_figure(view(bars=()), panels=["pixel"])
+
+
+def test_maps_on_one_scale_can_be_compared() -> None:
+    weak, strong = np.full((16, 32), 0.1), np.full((16, 32), 1.0)
+    for one_scale in (True, False):
+        figure = view_figure(
+            view(thumbnails=[("weak", weak)], neurons=[("strong", strong)], one_scale=one_scale),
+            panels=["maps", "neurons"],
+        )
+        limits = {image.get_clim()[1] for part in figure.subfigs for image in part.axes[0].images}
+        assert limits == ({1.0} if one_scale else {0.1, 1.0})
+        bars = [bar for part in figure.subfigs for bar in part.axes[0].child_axes]
+        assert len(bars) == (2 if one_scale else 0)
+
+
+def picture_of(panel: str, **changes) -> Image.Image:
+    """A panel without its words: fonts differ from one machine to another."""
+    figure = view_figure(view(one_scale=True, **changes), 3.3, [panel])
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # the words have taken their room
+    for text in figure.findobj(Text):
+        text.set_alpha(0)
+    return Image.open(io.BytesIO(drawn(figure, "png", DPI))).convert("RGB")
+
+
+def difference(one: Image.Image, other: Image.Image) -> tuple[float, float]:
+    """On average and at most, between blurred pictures."""
+    size = (one.width // 4, one.height // 4)
+    small = [np.asarray(each.resize(size, Image.Resampling.BOX), np.float64) for each in (one, other)]
+    apart = np.abs(small[0] - small[1])
+    return float(apart.mean()), float(apart.max())
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_each_panel_looks_as_it_did(panel: str) -> None:
+    stored, now = STORED / f"{panel}.png", picture_of(panel)
+    if os.environ.get("CANVASWIDGET_STORE"):
+        STORED.mkdir(exist_ok=True)
+        now.save(stored, optimize=True)
+    before = Image.open(stored).convert("RGB")
+    assert abs(before.width - now.width) <= 2
+    assert abs(before.height - now.height) <= 6
+    typical, worst = difference(before, now.resize(before.size))
+    assert typical <= TYPICAL, f"{panel}: {typical:.2f} levels on average"
+    assert worst <= WORST, f"{panel}: {worst:.0f} levels at the most"
+
+
+@pytest.mark.parametrize(
+    ("panel", "changes"),
+    [
+        ("frame", {"palette": "magma", "opacity": 1.0}),
+        ("frame", {"pixel": (12, 25)}),
+        ("pixel", {"bars": [Bar("decoder.3", f"{i} → 2", 1 / (i + 1), 0.1) for i in range(12)]}),
+        ("maps", {"signed": True}),
+        ("neurons", {"contrast": 4.0}),
+        ("shares", {"shares": [ShareCurve("a", [1, 100], [0.5, 1.0])]}),
+        ("time", {"changes": ()}),
+        ("scatter", {"points": Points(np.random.default_rng(5).random((60, 2)), np.zeros(60, int))}),
+    ],
+)
+def test_another_view_is_told_apart_from_the_stored_one(panel: str, changes) -> None:
+    before = Image.open(STORED / f"{panel}.png").convert("RGB")
+    typical, worst = difference(before, picture_of(panel, **changes).resize(before.size))
+    assert typical > TYPICAL or worst > WORST
+
+
+def test_files_say_what_is_on_them(tmp_path: Path) -> None:
+    figure = view_figure(view(title="a <b> & ü"), 6.6)
+    words = figure.words  # type: ignore[attr-defined]
+    for part in (
+        "a <b> & ü",
+        "decoder.3, kernel 3 → 17",
+        "y=3, x=5",
+        "decoder.3 0 → 2 1 (10.0%)",
+        "60 neurons",
+    ):
+        assert part in words
+    for form in ("png", "svg", "pdf"):
+        save(figure, tmp_path / f"a.{form}")
+    assert Image.open(tmp_path / "a.png").text["Description"] == words  # type: ignore[attr-defined]
+    svg = (tmp_path / "a.svg").read_text(encoding="utf-8")
+    assert "<title>a &lt;b&gt; &amp; ü</title>" in svg
+    assert "<desc>a &lt;b&gt; &amp; ü. Frame with decoder.3, kernel 3 → 17 over it" in svg
+    assert svg.count("<desc>") == 1
+    assert 'role="img"' in svg
+    assert b"/Subject" in (tmp_path / "a.pdf").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pdf", "a.png", "a.svg"]
 
 
 def test_a_notebook_shows_it_without_pyplot() -> None:

@@ -500,6 +500,26 @@ def test_save(w: CanvasWidget, tmp_path) -> None:
         w.save(tmp_path / "a.png", width=0)
 
 
+def test_figures_of_chosen_panels(w: CanvasWidget, tmp_path) -> None:
+    assert len(w.figure().subfigs) == 4  # frame and pixel, maps, neurons, shares and time
+    figure = w.figure(["frame", "scatter", "time"], width=6.6, columns=2, limits="own")
+    assert [len(part.axes) for part in figure.subfigs] == [2, 1]
+    assert f"{w.layer.split('.')[0]}" in figure.words  # type: ignore[attr-defined]
+    w.cluster, w.neuron = 1, None
+    w.sort = "total"
+    assert len(w.figure().subfigs) == 4  # a cluster is not followed through time unasked
+    assert "in cluster 1, largest totals" in w.figure(["neurons"]).words  # type: ignore[attr-defined]
+    assert "Total through time" in w.figure("time").words  # type: ignore[attr-defined]
+    w.pixel = None
+    with pytest.raises(ValueError, match="nothing to draw as 'pixel', since no pixel is pinned"):
+        w.figure("pixel")
+    for wrong in ({"limits": "none"}, {"panels": "picture"}, {"columns": 2, "width": 3}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))}="):
+            w.figure(**wrong)
+    w.save(tmp_path / "a.svg", panels=["frame"], limits="own")
+    assert "<desc>" in (tmp_path / "a.svg").read_text(encoding="utf-8")
+
+
 def displayed(w: CanvasWidget, monkeypatch) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,11 +10,13 @@ from matplotlib.figure import Figure
 
 from canvaswidget import export, figures
 from canvaswidget.export_plan import PageEstimate, Plan, checked_wishes, plan_page
+from canvaswidget.widget import view
 from canvaswidget.widget.session import Session
-from canvaswidget.widget.snapshot import snapshot
+from canvaswidget.widget.snapshot import PICTURE, snapshot
 from canvaswidget.widget.traits import Facts
 
 PAGE = ".html"
+LIMITS = ("shared", "own")
 
 
 class Leaving:
@@ -31,15 +33,36 @@ class Leaving:
         def recipe(self) -> str: ...
         def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]: ...
 
-    def figure(self, width: float = 6.6) -> Figure:
-        """The current view for a paper.
+    def figure(
+        self,
+        panels: str | Sequence[str] | None = None,
+        width: float = 6.6,
+        columns: int | None = None,
+        limits: str = "shared",
+    ) -> Figure:
+        """The current view for a paper, drawn from the arrays, not from the screen.
 
         Parameters
         ----------
+        panels : sequence of str, optional
+            Some of ``"frame"``; ``"pixel"``, ``"maps"`` and ``"shares"``, the pinned pixel's neurons, their maps, and
+            how many make it; ``"neurons"``, the first of the layer as they are sorted; ``"time"``; ``"scatter"``. All
+            but the last by default, where they have anything to show; time is then followed for one neuron only.
         width : float
-            In inches; text keeps its size. From 5 on, the panels stand in two columns.
+            In inches; text keeps its size.
+        columns : {1, 2}, optional
+            Two from 5 inches on by default.
+        limits : {"shared", "own"}
+            Whether all maps of neurons have one scale and a colour bar, or each its own.
+
+        Examples
+        --------
+        >>> w.figure(["frame", "pixel"], width=3.3).savefig("view.pdf")  # doctest: +SKIP
         """
-        return figures.view_figure(self._drawn(curve=True), width)
+        view.checked_choice("limits", limits, LIMITS)
+        chosen = figures.checked_panels(panels) or None
+        figures.checked_columns(columns, width)
+        return figures.view_figure(self._drawn(chosen, limits == "shared"), width, chosen, columns)
 
     def save(
         self,
@@ -47,6 +70,9 @@ class Leaving:
         width: float | None = None,
         dpi: float | None = None,
         *,
+        panels: str | Sequence[str] | None = None,
+        columns: int | None = None,
+        limits: str | None = None,
         layers: Any = None,
         frames: Any = None,
         neurons: Any = None,
@@ -61,8 +87,8 @@ class Leaving:
         Parameters
         ----------
         path : str or Path
-        width, dpi : float
-            Of a figure; see `figure`.
+        width, dpi, panels, columns, limits
+            Of a figure; see `figure`. The file says in words what is on it.
         layers, frames, neurons, budget
             Of a page; see `estimate_page`.
         progress : bool or callable
@@ -74,12 +100,14 @@ class Leaving:
             Of a page, what it takes.
         """
         page = {"layers": layers, "frames": frames, "neurons": neurons, "budget": budget}
+        drawing = {"panels": panels, "width": width, "columns": columns, "limits": limits}
         if Path(path).suffix.lower() == PAGE:
-            _check_unused(path, "a figure", {"width": width, "dpi": dpi})
+            _check_unused(path, "a figure", {**drawing, "dpi": dpi})
             return self._save_page(Path(path), page, progress)
         _check_unused(path, "a page", page)
         figures.check_path(path)
-        figures.save(self.figure(6.6 if width is None else width), path, 300 if dpi is None else dpi)
+        figure = self.figure(**{name: value for name, value in drawing.items() if value is not None})
+        figures.save(figure, path, 300 if dpi is None else dpi)
         return None
 
     def estimate_page(
@@ -121,13 +149,17 @@ class Leaving:
     def _save_page(self, path: Path, page: dict[str, Any], progress: Any) -> PageEstimate:
         if not path.parent.is_dir():
             raise ValueError(f"path={str(path)!r}: there is no folder {str(path.parent)!r}")
-        state, shown, info = self.get_state(list(self.VIEW)), self._drawn(curve=False), self.facts.on_wire()
+        state, shown, info = (
+            self.get_state(list(self.VIEW)),
+            self._drawn(PICTURE, False),
+            self.facts.on_wire(),
+        )
         plan = self._plan(page, progress)
         return export.write_page(path, self._live, plan, state, info, self.recipe(), shown, progress)
 
-    def _drawn(self, curve: bool) -> figures.View:
+    def _drawn(self, panels: Sequence[str] | None, one_scale: bool) -> figures.View:
         session, state = self._live, self._state()
-        return session.call(lambda report: snapshot(session.arrays, state, curve, report))
+        return session.call(lambda report: snapshot(session.arrays, state, panels, report, one_scale))
 
 
 def _check_unused(path: str | Path, what: str, options: dict[str, Any]) -> None:

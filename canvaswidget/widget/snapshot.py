@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from canvaswidget.figures import Bar, View
+from canvaswidget.figures import Bar, Points, ShareCurve, View
 from canvaswidget.tracing.results import Ranked, show_neuron
-from canvaswidget.widget import knockout
+from canvaswidget.widget import knockout, view
+from canvaswidget.widget.answers import Answers, share_of
 from canvaswidget.widget.arrays import Arrays, Chosen, place_of
 from canvaswidget.widget.view import Neuron
 
@@ -28,10 +29,25 @@ UNITS = {
 }
 PAPER = 0.97  # the middle of the diverging palette
 CHANNELS = {"sum": "", "red": ", red", "green": ", green", "blue": ", blue", "abs": ", |R| + |G| + |B|"}
-BARS, THUMBNAILS, CURVE_FRAMES = 12, 6, 64
+SORTED = {
+    "pixel": "strongest at the pixel",
+    "region": "strongest in the region",
+    "total": "largest totals",
+    "change": "largest changes",
+    "index": "in order",
+}
+BARS, THUMBNAILS, NEURONS, CURVE_FRAMES = 12, 6, 12, 64
+PICTURE = ("frame", "pixel", "maps")  # what is quick to compute
+USUAL = ("frame", "pixel", "maps", "neurons", "shares", "time")
 
 
-def snapshot(arrays: Arrays, state: dict[str, Any], curve: bool, checkpoint: Progress) -> View:
+def snapshot(
+    arrays: Arrays,
+    state: dict[str, Any],
+    panels: Sequence[str] | None,
+    checkpoint: Progress,
+    one_scale: bool = False,
+) -> View:
     """What `figures.view_figure` draws.
 
     Parameters
@@ -39,9 +55,11 @@ def snapshot(arrays: Arrays, state: dict[str, Any], curve: bool, checkpoint: Pro
     arrays : Arrays
     state : dict
         The widget's traits by name.
-    curve : bool
-        Whether to follow one neuron through time, on every frame of a short clip and on some of a long one.
-        Clusters and whole layers are not followed: that takes a pass over the layer for every frame.
+    panels : sequence of str, optional
+        What is needed. By default `USUAL`, but the time of one neuron only: for clusters and whole layers it takes a
+        pass over the layer for every frame. A long clip is followed on some of its frames.
+    one_scale : bool
+        Whether maps of neurons share their limits.
     """
     summed, arrays = arrays, arrays.of_channel(state["channel"])
     layer = arrays.layers.find(state["layer"])
@@ -52,11 +70,16 @@ def snapshot(arrays: Arrays, state: dict[str, Any], curve: bool, checkpoint: Pro
         chosen = Chosen(layer, neuron, -1 if neuron is not None else state["cluster"], state["n_clusters"])
     short = short_names([layer.name for layer in arrays.layers])
     ranked = arrays if arrays.has_all_colours else summed
-    bars, thumbnails = _pixel(ranked, chosen, pixel, time, short, checkpoint)
+    wanted = USUAL if panels is None else panels
+    bars, thumbnails, shares = _pixel(ranked, chosen, pixel, time, short, wanted, checkpoint)
+    neurons_name, neurons = (
+        _neurons(arrays, state, short[layer.name], checkpoint) if "neurons" in wanted else ("", [])
+    )
     frames: list[int] = []
-    if curve and chosen.neuron is not None and arrays.n_frames > 1:
+    if "time" in wanted and (panels or chosen.neuron is not None) and arrays.n_frames > 1:
         count = min(arrays.n_frames, CURVE_FRAMES)
         frames = sorted({round(frame) for frame in np.linspace(0, arrays.n_frames - 1, count)} | {time})
+    curve = [arrays.change(chosen, frame, checkpoint) for frame in frames]
     return View(
         title=_title(arrays, time, state),
         image=_image(arrays, state, time),
@@ -74,9 +97,15 @@ def snapshot(arrays: Arrays, state: dict[str, Any], curve: bool, checkpoint: Pro
         pixel=pixel,
         bars=bars,
         thumbnails=thumbnails,
+        neurons=neurons,
+        neurons_name=neurons_name,
+        shares=shares,
+        points=_points(arrays, chosen, state, short[layer.name], checkpoint) if "scatter" in wanted else None,
         frames=frames,
-        totals=[arrays.total(chosen, frame, checkpoint) for frame in frames],
+        totals=[total for total, _ in curve],
+        changes=[change for _, change in curve] if len(frames) == arrays.n_frames else (),
         time=time,
+        one_scale=one_scale,
     )
 
 
@@ -143,11 +172,13 @@ def _pixel(
     pixel: tuple[int, int] | None,
     time: int,
     short: dict[str, str],
+    wanted: Sequence[str],
     checkpoint: Progress,
-) -> tuple[list[Bar], list[tuple[str, Any]]]:
-    if pixel is None:
-        return [], []
-    ranked: Sequence[Ranked] = arrays.top(arrays.columns(arrays.layers, pixel, time, checkpoint), BARS)
+) -> tuple[list[Bar], list[tuple[str, Any]], list[ShareCurve]]:
+    if pixel is None or not {"pixel", "maps", "shares"} & set(wanted):
+        return [], [], []
+    columns = arrays.columns(arrays.layers, pixel, time, checkpoint)
+    ranked: Sequence[Ranked] = arrays.top(columns, BARS)
     bars = [
         Bar(
             short[each.layer],
@@ -159,11 +190,67 @@ def _pixel(
         for each in ranked
     ]
     thumbnails = []
-    for each in ranked[:THUMBNAILS]:
+    for each in ranked[: THUMBNAILS if "maps" in wanted else 0]:
         layer = arrays.layers.find(each.layer)
         values = arrays.maps(layer, np.array([place_of(layer, each.neuron)]), time)[0]
         thumbnails.append((f"{short[each.layer]}  {label(each.neuron)}", values))
-    return bars, thumbnails
+    told = [share_of(name, column) for name, column in columns.items() if "shares" in wanted]
+    shares = [
+        ShareCurve(
+            short[share["layer"]], share["counts"], share["shares"], share["layer"] == chosen.layer.name
+        )
+        for share in told
+    ]
+    return bars, thumbnails, shares
+
+
+def _neurons(
+    arrays: Arrays, state: dict[str, Any], layer: str, checkpoint: Progress
+) -> tuple[str, list[tuple[str, Any]]]:
+    """The first neurons of the layer in the order that the widget shows."""
+    known = arrays.layers.find(state["layer"])
+    sort, cluster = state["sort"], state["cluster"]
+    if (sort == "pixel" and state["pixel"] is None) or (sort == "region" and state["region"] is None):
+        sort = "total"
+    body: Any = {
+        "kind": "grid",
+        "time": state["time"],
+        "layer": state["layer"],
+        "cluster": cluster,
+        "n_clusters": state["n_clusters"],
+        "sort": sort,
+        "pixel": state["pixel"],
+        "region": state["region"],
+        "first": 0,
+        "count": NEURONS,
+        "side": 8,
+        "channel": state["channel"],
+    }
+    order, _ = Answers(arrays.of_channel("sum")).answer(body, checkpoint)
+    found: Any = order
+    if not found["neurons"]:
+        return "", []
+    neurons = [view.checked_neuron(known, neuron) for neuron in found["neurons"]]
+    maps = arrays.maps(known, np.array([place_of(known, neuron) for neuron in neurons]), state["time"])
+    within = f" in cluster {cluster}" if cluster >= 0 else ""
+    title = f"{layer}: {len(neurons)} of {found['n_neurons']:,} neurons{within}, {SORTED[sort]}"
+    return title, [(label(neuron), values) for neuron, values in zip(neurons, maps, strict=True)]
+
+
+def _points(
+    arrays: Arrays, chosen: Chosen, state: dict[str, Any], layer: str, checkpoint: Progress
+) -> Points | None:
+    """The layer's neurons on a plane, by principal components; in colours where clusters are known."""
+    n_clusters = state["n_clusters"]
+    places = arrays.scatter(chosen.layer, "pca", state["time"], checkpoint)
+    clusters = arrays.known_clusters(chosen.layer, n_clusters)
+    labels = np.full(len(places), -1) if clusters is None else clusters.labels.ravel()
+    given = state["cluster_names"].get(f"{chosen.layer.name}/{n_clusters}", [""] * n_clusters)
+    names = [] if clusters is None else [name or f"cluster {number}" for number, name in enumerate(given)]
+    neurons = chosen.neurons or (() if chosen.neuron is None else (chosen.neuron,))
+    selected = [place_of(chosen.layer, neuron) for neuron in neurons]
+    title = f"{layer}: {len(places):,} neurons, alike ones near each other (PCA)"
+    return Points(places, labels, names, selected, title)
 
 
 def label(neuron: Neuron) -> str:

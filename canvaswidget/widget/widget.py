@@ -27,7 +27,7 @@ from canvaswidget.widget.messages import FromKernel
 from canvaswidget.widget.picture import SavedPicture, Then
 from canvaswidget.widget.recipe import recipe
 from canvaswidget.widget.session import Session
-from canvaswidget.widget.snapshot import snapshot
+from canvaswidget.widget.snapshot import PICTURE, snapshot
 
 log = logging.getLogger(__name__)
 
@@ -303,7 +303,7 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
             return
         session, state = self._session, self._state()
         try:
-            drawn = session.call(lambda checkpoint: snapshot(session.arrays, state, False, checkpoint))
+            drawn = session.call(lambda checkpoint: snapshot(session.arrays, state, PICTURE, checkpoint))
             self._saved.show(drawn, repr(self))
         except Exception:
             log.exception("the picture for reading without a kernel could not be drawn")
@@ -314,7 +314,7 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
         if session is not None:
             session.later(
                 "picture",
-                lambda checkpoint: snapshot(session.arrays, state, False, checkpoint),
+                lambda checkpoint: snapshot(session.arrays, state, PICTURE, checkpoint),
                 lambda drawn: then(drawn, text),
             )
 
