@@ -167,6 +167,7 @@ export function createPixelView(view: View) {
     skeleton.hidden = shown !== null || !waits;
     attribute(list, "data-empty", !shown);
     write(panel.label, shown ? describe(shown, preview !== null) : "");
+    attribute(panel.label, "title", panel.label.textContent);
     showBars(shown?.neurons ?? []);
     showLayers(shown?.layers ?? []);
     curve.draw(shown?.layers ?? [], store.layer.value);

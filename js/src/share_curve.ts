@@ -33,7 +33,8 @@ export function createShareCurve() {
         svg("path", { class: "cw-share-grid", d: `M${LEFT} ${y(part)}H${WIDTH - RIGHT}` }),
         text(`${part * 100} %`, [LEFT - 4, y(part) + 3.5], "end"),
       );
-    for (let power = 0; power <= decades; power++)
+    // Of many decades every second one: their numbers are as wide as the gap between them.
+    for (let power = 0; power <= decades; power += decades > 4 ? 2 : 1)
       plot.append(text(count(10 ** power), [x(10 ** power), HEIGHT - 4], power === 0 ? "start" : "middle"));
     // The current layer is drawn last, over the others.
     const order = [...shares].sort((a, b) => Number(a.layer === current) - Number(b.layer === current));

@@ -26,7 +26,8 @@ export function createTimeView(view: View) {
   const [total, change] = ["total", "change"].map((name) =>
     h("span", { class: `cw-key cw-key-${name}`, "data-testid": `time-${name}` }),
   ) as [HTMLElement, HTMLElement];
-  panel.label.append(subject, total, change);
+  const progress = h("span", { class: "cw-muted", "data-testid": "time-progress" });
+  panel.label.append(subject, total, change, progress);
 
   view.effect(() => {
     const info = store._canvas.value;
@@ -51,15 +52,12 @@ export function createTimeView(view: View) {
     const [sum, differs] = [shown?.totals[time] ?? Number.NaN, shown?.changes[time] ?? Number.NaN];
     total.hidden = change.hidden = !shown;
     const some = shown && shown.done < shown.totals.length;
-    write(
-      subject,
-      shown
-        ? `${selectionLabel(shown.selection, store.cluster_names.value)}${some ? ` · ${shown.done} / ${shown.totals.length} frames` : ""}`
-        : "",
-    );
+    write(subject, shown ? selectionLabel(shown.selection, store.cluster_names.value) : "");
+    write(progress, some ? ` · ${shown.done} / ${shown.totals.length} frames` : "");
     write(total, `total ${number(sum)}`);
     const share = sum > 0 && !Number.isNaN(differs) ? ` (${percent(differs / sum)})` : "";
     write(change, `change ${number(differs)}${share}`);
+    attribute(panel.label, "title", panel.label.textContent);
     attribute(total, "title", `Sum of the map's magnitudes at frame ${time}`);
     attribute(
       change,

@@ -77,8 +77,11 @@ class Pages:
         self._browser = browser
         self._made: list[tuple[Page, Traffic]] = []
 
-    def __call__(self) -> Page:
-        context = self._browser.new_context(viewport={"width": 1400, "height": 1000}, accept_downloads=True)
+    def __call__(self, scale: float = 1) -> Page:
+        """An empty page; `scale` is how many pixels of the screen a CSS pixel has."""
+        context = self._browser.new_context(
+            viewport={"width": 1400, "height": 1000}, accept_downloads=True, device_scale_factor=scale
+        )
         traffic = Traffic(context)
         self._made.append((context.new_page(), traffic))
         return self._made[-1][0]

@@ -1,0 +1,78 @@
+"""On a screen with two pixels to a CSS pixel: the same layout, and nothing is drawn with half of them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.conftest import Pages, put_notebook
+from tests.browser.page import TIMEOUT, NotebookPage
+from tests.browser.test_access import AXE, CHECK
+from tools.server import JupyterServer
+
+CELLS = [
+    "import canvaswidget as cw",
+    "w = cw.CanvasWidget(cw.demo.video(), layer='decoder.2', regions={'left': ((60, 0), (128, 40))})\nw",
+]
+
+# Where things stand in the widget; what scrolls is as it was scrolled.
+LAYOUT = """root => {
+  const {left, top} = root.getBoundingClientRect();
+  const parts = root.querySelectorAll('[data-panel], .cw-tools, .cw-label, .cw-foot, .cw-region-row, .cw-status');
+  return [...parts].map(element => {
+    const box = element.getBoundingClientRect();
+    return [element.className, box.left - left, box.top - top, box.width, box.height].map(
+      value => typeof value === 'number' ? Math.round(value) : value);
+  });
+}"""
+
+# What is drawn by size, as the number of drawn pixels to a CSS pixel.
+DENSITY = """canvas => [canvas.width / canvas.clientWidth, canvas.height / canvas.clientHeight]"""
+
+RENDERING = """canvas => [getComputedStyle(canvas).imageRendering, canvas.width, canvas.height]"""
+
+
+def opened(server: JupyterServer, pages: Pages, scale: float) -> NotebookPage:
+    notebook = NotebookPage(pages(scale), server.url(put_notebook(server, cells=CELLS))).open()
+    notebook.run_all()
+    film = notebook.widget.part("film")
+    expect(film).to_have_attribute("data-drawn", re.compile(r"^([1-9]\d*)/\1$"), timeout=TIMEOUT)
+    return notebook
+
+
+def density(canvas: Locator) -> Any:
+    return canvas.evaluate(DENSITY)
+
+
+@pytest.fixture
+def lab(lab_server: JupyterServer) -> Any:
+    yield lab_server
+    lab_server.shut_down_kernels()
+
+
+def test_pictures_are_crisp_and_the_layout_is_the_same(lab: JupyterServer, new_page: Pages) -> None:
+    plain, sharp = (opened(lab, new_page, scale) for scale in (1, 2))
+    view = sharp.widget
+    assert sharp.page.evaluate("devicePixelRatio") == 2
+
+    # Maps and frames have their own pixels, which are not blurred.
+    assert view.frame.evaluate(RENDERING) == ["pixelated", 256, 128]
+    assert view.root.locator(".cw-thumb-map").first.evaluate(RENDERING) == ["pixelated", 64, 32]
+    # What is drawn to a size is drawn with all pixels that the screen has there.
+    for canvas in (view.part("film"), view.root.locator(".u-wrap canvas")):
+        assert density(canvas) == pytest.approx([2, 2], abs=0.05)
+    assert density(plain.widget.part("film")) == pytest.approx([1, 1], abs=0.05)
+
+    assert view.root.evaluate(LAYOUT) == plain.widget.root.evaluate(LAYOUT)
+
+    sharp.page.evaluate(AXE.read_text(encoding="utf-8"))
+    violations, looked_at = sharp.page.evaluate(CHECK)
+    assert "color-contrast" in looked_at
+    assert not violations, "\n".join(violations)
+
+    view.root.locator("[data-value=scatter]").click()
+    expect(view.part("scatter")).to_have_attribute("data-method", "pca", timeout=TIMEOUT)
+    assert density(view.part("scatter")) == pytest.approx([2, 2], abs=0.05)
