@@ -13,7 +13,17 @@ from canvaswidget.fit import fit
 from canvaswidget.inr import INR, as_inr
 from canvaswidget.load import load
 from canvaswidget.report import Report, report
-from canvaswidget.tracing import Canvas, CaptureError, Layer, UntraceableError, trace
+from canvaswidget.tracing import (
+    Canvas,
+    CaptureError,
+    Layer,
+    NotKeptError,
+    SavedCanvas,
+    SavedCanvasError,
+    UntraceableError,
+    trace,
+)
+from canvaswidget.tracing import open_canvas as open
 from canvaswidget.vector_math import settle
 from canvaswidget.widget import CanvasWidget, MaskPainter
 
@@ -26,7 +36,10 @@ __all__ = [
     "CaptureError",
     "Layer",
     "MaskPainter",
+    "NotKeptError",
     "Report",
+    "SavedCanvas",
+    "SavedCanvasError",
     "UntraceableError",
     "analysis",
     "as_inr",
@@ -35,6 +48,7 @@ __all__ = [
     "load",
     "media",
     "models",
+    "open",
     "prune",
     "report",
     "trace",

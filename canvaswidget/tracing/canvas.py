@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeVar, cast, overload
@@ -26,9 +27,10 @@ from canvaswidget.tracing.neurons import (
 )
 from canvaswidget.tracing.progress import Progress, reported
 from canvaswidget.tracing.reduce import Summary, Totals, summarise
-from canvaswidget.tracing.results import Checks, Coverage, Estimate, Neuron, Op, Ranked, Ranking
+from canvaswidget.tracing.results import Checks, Coverage, Estimate, Neuron, Op, Ranking
 from canvaswidget.tracing.rules import DividingRule, Rule, make_rule, options_of
 from canvaswidget.tracing.rules.ablation import Ablation
+from canvaswidget.tracing.saving import Saving, save
 from canvaswidget.tracing.surgery import weight_without
 
 FloatArray = npt.NDArray[np.float32]
@@ -257,20 +259,7 @@ class Canvas:
         if k < 1:
             raise ValueError(f"k={k!r}: at least 1")
         columns = self.pixel(y, x, frame, layers, granularity=granularity)
-        names = list(columns)
-        values = np.concatenate([column.ravel() for column in columns.values()])
-        owner = np.repeat(np.arange(len(names)), [column.size for column in columns.values()])
-        within = np.concatenate([np.arange(column.size) for column in columns.values()])
-        totals = [float(np.abs(column).sum(dtype=np.float64)) for column in columns.values()]
-        # Stable, so that equal contributions keep the order of execution.
-        ranked = []
-        for index in np.argsort(-np.abs(values), kind="stable")[:k]:
-            name, total = names[owner[index]], totals[owner[index]]
-            position = tuple(int(n) for n in np.unravel_index(within[index], columns[name].shape))
-            neuron = position[0] if len(position) == 1 else (position[0], position[1])
-            value = float(values[index])
-            ranked.append(Ranked(name, neuron, value, abs(value) / total if total else 0.0))
-        return Ranking(ranked, f"pixel (y={y}, x={x}), frame {frame}, rule {self.rule}")
+        return Ranking.of(columns, k, f"pixel (y={y}, x={x}), frame {frame}, rule {self.rule}")
 
     # --- reductions -------------------------------------------------------------------------------------------
 
@@ -298,6 +287,70 @@ class Canvas:
                 while len(self._summaries) > 1 and self._summary_bytes() > KEPT_SUMMARIES * self.memory:
                     self._summaries.popitem(last=False)
         return summary
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        layers: LayerKey | Sequence[LayerKey] | None = None,
+        frames: int | Sequence[int] | None = None,
+        maps: int | Literal["all"] | Mapping[LayerKey, Neurons] = 8,
+        pixels: Sequence[tuple[int, int]] | None = None,
+        regions: Mapping[str, npt.ArrayLike] | None = None,
+        clusters: Sequence[Any] = (),
+        truth: bool = True,
+        overwrite: bool = False,
+        estimate: bool = False,
+        progress: Progress = True,
+    ) -> Saving:
+        """Keep what is of interest in a folder of Zarr arrays, to be looked at without the model.
+
+        Read it with `canvaswidget.open`. It is written beside its place and put there by one rename, so that
+        whatever ends the writing leaves an earlier file as it was.
+
+        Parameters
+        ----------
+        path : str or Path
+            Conventionally ends in ``.zarr``.
+        layers, frames
+            All by default. Each frame is kept as a picture, with the totals of each layer.
+        maps : int, "all" or {layer: neurons}
+            Whose maps are kept: so many of each layer (those with the largest totals, and those that contribute most
+            to each of the pixels, in the middle frame), all, or those named. With all, a layer answers every question.
+        pixels : sequence of (y, x), optional
+            For which every neuron's contribution is kept; the middle of the frame by default.
+        regions : {name: mask}, optional
+            The same for regions.
+        clusters : sequence of Clusters, optional
+            As `canvaswidget.analysis.cluster` gives them.
+        truth : bool
+            Whether the signal is kept too, where the INR has it.
+        overwrite : bool
+            Whether to replace a saved canvas.
+        estimate : bool
+            Write nothing, and tell how large it would be and how long it would take.
+        progress : bool or callable
+            A bar, or ``progress(done, total)``.
+
+        Returns
+        -------
+        Saving
+            What is kept, and its size.
+        """
+        return save(
+            self,
+            path,
+            layers=layers,
+            frames=frames,
+            maps=maps,
+            pixels=pixels,
+            regions=regions,
+            clusters=clusters,
+            truth=truth,
+            overwrite=overwrite,
+            estimate=estimate,
+            progress=progress,
+        )
 
     # --- about itself -----------------------------------------------------------------------------------------
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, overload
+
+import numpy as np
+import numpy.typing as npt
 
 from canvaswidget import tables
 from canvaswidget.tracing.budget import show_bytes
@@ -27,6 +30,24 @@ class Ranking(Sequence[Ranked]):
     def __init__(self, ranked: Sequence[Ranked], title: str) -> None:
         self._ranked = list(ranked)
         self.title = title
+
+    @classmethod
+    def of(cls, columns: Mapping[str, npt.NDArray[np.floating]], k: int, title: str) -> Ranking:
+        """The `k` neurons of largest magnitude, from every neuron's value, by layer."""
+        names = list(columns)
+        values = np.concatenate([column.ravel() for column in columns.values()])
+        owner = np.repeat(np.arange(len(names)), [column.size for column in columns.values()])
+        within = np.concatenate([np.arange(column.size) for column in columns.values()])
+        totals = [float(np.abs(column).sum(dtype=np.float64)) for column in columns.values()]
+        # Stable, so that equal contributions keep the order of execution.
+        ranked = []
+        for index in np.argsort(-np.abs(values), kind="stable")[:k]:
+            name, total = names[owner[index]], totals[owner[index]]
+            position = tuple(int(n) for n in np.unravel_index(within[index], columns[name].shape))
+            neuron = position[0] if len(position) == 1 else (position[0], position[1])
+            value = float(values[index])
+            ranked.append(Ranked(name, neuron, value, abs(value) / total if total else 0.0))
+        return cls(ranked, title)
 
     @overload
     def __getitem__(self, index: int) -> Ranked: ...

@@ -191,6 +191,7 @@ class Answers:
         if cluster >= 0:
             members = self.arrays.members(Chosen(layer, None, cluster, n_clusters), time, checkpoint)
             order = order[np.isin(order, members)]
+        order = order[np.isin(order, self.arrays.kept(layer))]
         places = order[first : first + count]
         thumbnails = self._coloured(body, layer).thumbnails(layer, places, side, time, checkpoint)
         clusters = self.arrays.known_clusters(layer, n_clusters)

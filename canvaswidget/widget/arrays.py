@@ -14,6 +14,7 @@ from canvaswidget.analysis.distribution import distribution
 from canvaswidget.analysis.intensity import compare
 from canvaswidget.analysis.motion import changes
 from canvaswidget.analysis.vectors import pooled_maps
+from canvaswidget.tracing import SavedCanvas
 from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.results import Ranked
 from canvaswidget.widget import view
@@ -36,6 +37,7 @@ from canvaswidget.widget.view import Neuron
 Progress = Callable[[int, int], None]
 Indices = npt.NDArray[np.intp]
 
+NO_PICTURE = 128  # of a frame that a saved canvas has not
 BLOCK_BYTES = 2 * 2**20  # of maps at a time, so that something more urgent waits for milliseconds only
 
 
@@ -70,7 +72,9 @@ class Arrays:
         self._clusters: dict[
             tuple[str, int], Clusters
         ] = {}  # small, and never forgotten: the page knows them
-
+        if isinstance(canvas, SavedCanvas):
+            for one in canvas.clusters:
+                self._clusters[one.layer, len(one.counts)] = Clusters(**vars(one))
         self._embeddings = Embeddings(cache)
         self.channel = "sum"
         # The last one alone: the next frame of a curve is compared with it.
@@ -131,6 +135,8 @@ class Arrays:
         size = fitted(self.size, side)
 
         def compute() -> Bytes:
+            if isinstance(self.canvas, SavedCanvas) and time not in self.canvas.frames:
+                return np.full((*size, 3), NO_PICTURE, np.uint8)
             image = self.cache.get((None, "frame", time))
             if image is None:  # not kept: a strip of large frames would push out all else
                 image = np.asarray(self.canvas.frame(time), np.float32)
@@ -138,6 +144,18 @@ class Arrays:
             return colours(np.moveaxis(shrink(np.moveaxis(image, 2, 0), size), 0, 2))
 
         return self.cache.remember((None, "small frame", time, size), compute)
+
+    # --- what a saved canvas has of them ------------------------------------------------------------------------
+
+    def kept(self, layer: Layer) -> Indices:
+        """The neurons that have a map, by their place in C order: all but in a saved canvas."""
+        if isinstance(self.canvas, SavedCanvas):
+            return self.canvas.kept(layer)
+        return np.arange(int(np.prod(layer.neurons)))
+
+    def kept_frames(self) -> Sequence[int]:
+        """The frames that can be looked at."""
+        return self.canvas.frames if isinstance(self.canvas, SavedCanvas) else range(self.n_frames)
 
     # --- maps -----------------------------------------------------------------------------------------------
 
@@ -167,7 +185,10 @@ class Arrays:
         if known is not None:
             return known
         absolute, signed = np.zeros(self.size, np.float64), np.zeros(self.size, np.float64)
-        if chosen.neurons or chosen.cluster >= 0:
+        if isinstance(self.canvas, SavedCanvas) and not chosen.neurons and chosen.cluster < 0:
+            summary = self.summary(layer, time, checkpoint)
+            absolute, signed = summary.pixel_abs, summary.pixel_sum
+        elif chosen.neurons or chosen.cluster >= 0:
             members = self.members(chosen, time, checkpoint)
             for first, block in self._blocks(members):
                 checkpoint(first, len(members))
@@ -272,7 +293,7 @@ class Arrays:
             other = time - 1 if time > 0 else min(1, self.n_frames - 1)
             count = int(np.prod(layer.neurons))
             found = np.zeros(count, np.float32)
-            for first, block in self._blocks(np.arange(count)):
+            for first, block in self._blocks(self.kept(layer)):
                 checkpoint(first, count)
                 now, then = (np.abs(self.maps(layer, block, frame)) for frame in (time, other))
                 found[block] = np.abs(now - then).sum((1, 2))
@@ -387,7 +408,9 @@ class Arrays:
 
 def ranking(canvas: Any) -> Any:
     """The canvas that orders neurons: under `ablation` every value costs a pass of the model, so `gated` does."""
-    return canvas.under("gated") if canvas.rule == "ablation" else canvas
+    if canvas.rule != "ablation" or isinstance(canvas, SavedCanvas):
+        return canvas
+    return canvas.under("gated")
 
 
 def _strongest(column: Floats, k: int) -> Indices:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from canvaswidget.tracing import SavedCanvas
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layers
 from canvaswidget.widget import view
@@ -26,6 +27,8 @@ _FORMS = "{layer: [neuron, ...]} or a sequence of pairs (layer, neuron)"
 
 def removable(canvas: Any) -> Layers:
     """The layers whose neurons can be taken out: all that the image depends on, whatever the rule."""
+    if isinstance(canvas, SavedCanvas):
+        return Layers(())
     try:
         return Layers((canvas if canvas.rule == "ablation" else canvas.under("ablation")).traced_layers)
     except UntraceableError:

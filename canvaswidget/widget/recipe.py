@@ -6,7 +6,7 @@ import pprint
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from canvaswidget.tracing.canvas import Canvas
+from canvaswidget.tracing import Canvas, SavedCanvas
 from canvaswidget.widget.region import Region, checked_region
 from canvaswidget.widget.region_list import Moving
 
@@ -15,12 +15,14 @@ MEMORY = 2**30  # what `CanvasWidget` takes where nobody says
 ALWAYS = ("layer", "time", "pixel")  # what they are otherwise is computed from the model
 
 
-def recipe(canvas: Canvas, view: Mapping[str, Any], usual: Mapping[str, Any], truth_given: bool) -> str:
+def recipe(
+    canvas: Canvas | SavedCanvas, view: Mapping[str, Any], usual: Mapping[str, Any], truth_given: bool
+) -> str:
     """What to type for a view.
 
     Parameters
     ----------
-    canvas : Canvas
+    canvas : Canvas or SavedCanvas
     view, usual : dict
         The traits by name, in the order they are set; and their defaults.
     truth_given : bool
@@ -31,13 +33,14 @@ def recipe(canvas: Canvas, view: Mapping[str, Any], usual: Mapping[str, Any], tr
     if not inr.origin:
         kind = "an image" if inr.n_frames == 1 else f"{inr.n_frames} frames"
         lines.append(f"# model: {inr.name}, {kind} of {inr.size[0]}x{inr.size[1]}. Make or load it here.")
-    options = {"rule": repr(canvas.rule)}
-    if canvas.memory != MEMORY:
+    saved = isinstance(canvas, SavedCanvas)
+    options = {} if saved else {"rule": repr(canvas.rule)}
+    if not saved and canvas.memory != MEMORY:
         options["memory"] = repr(canvas.memory)
     if truth_given:
         lines.append("# truth: what it should look like, frames in [0, 1]. Read them here.")
         options["truth"] = "truth"
-    if canvas.options:  # those of a rule are the canvas's, not the widget's
+    if not saved and canvas.options:  # those of a rule are the canvas's, not the widget's
         options |= {name: repr(value) for name, value in canvas.options.items()}
         lines.append(_call("canvas = cw.trace", model, options))
         model, options = "canvas", {}

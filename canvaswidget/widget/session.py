@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, TypeVar, cast
 
+from canvaswidget.tracing import NotKeptError
 from canvaswidget.widget.answers import Answers
 from canvaswidget.widget.arrays import Arrays
 from canvaswidget.widget.cache import ByteCache
@@ -161,7 +162,8 @@ class Session:
                 reply({"type": "cancelled", "id": key}, [])
             else:
                 self._count("failed")
-                log.error("request %.300r failed", body, exc_info=error)
+                if not isinstance(error, NotKeptError):  # that is an answer
+                    log.error("request %.300r failed", body, exc_info=error)
                 reply({"type": "error", "id": key, "message": one_line(error)}, [])
 
         def progress(completed: int, total: int) -> None:
@@ -253,7 +255,7 @@ def one_line(error: BaseException) -> str:
     """An error as the page shows it: its own words if it was raised to be read, else its type too."""
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     first = text.strip().split("\n")[0].strip()
-    if isinstance(error, TypeError | ValueError | IndexError | KeyError) and " " in first:
+    if isinstance(error, TypeError | ValueError | LookupError) and " " in first:
         return first
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
 

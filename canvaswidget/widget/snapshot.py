@@ -77,8 +77,9 @@ def snapshot(
     )
     frames: list[int] = []
     if "time" in wanted and (panels or chosen.neuron is not None) and arrays.n_frames > 1:
-        count = min(arrays.n_frames, CURVE_FRAMES)
-        frames = sorted({round(frame) for frame in np.linspace(0, arrays.n_frames - 1, count)} | {time})
+        kept = arrays.kept_frames()
+        count = min(len(kept), CURVE_FRAMES)
+        frames = sorted({kept[round(at)] for at in np.linspace(0, len(kept) - 1, count)} | {time})
     curve = [arrays.change(chosen, frame, checkpoint) for frame in frames]
     return View(
         title=_title(arrays, time, state),
@@ -190,9 +191,12 @@ def _pixel(
         for each in ranked
     ]
     thumbnails = []
-    for each in ranked[: THUMBNAILS if "maps" in wanted else 0]:
+    for each in ranked if "maps" in wanted else ():
         layer = arrays.layers.find(each.layer)
-        values = arrays.maps(layer, np.array([place_of(layer, each.neuron)]), time)[0]
+        place = place_of(layer, each.neuron)
+        if len(thumbnails) == THUMBNAILS or place not in arrays.kept(layer):
+            continue
+        values = arrays.maps(layer, np.array([place]), time)[0]
         thumbnails.append((f"{short[each.layer]}  {label(each.neuron)}", values))
     told = [share_of(name, column) for name, column in columns.items() if "shares" in wanted]
     shares = [

@@ -9,7 +9,7 @@ import traitlets
 
 from canvaswidget.analysis.embedding import methods
 from canvaswidget.figures import palettes
-from canvaswidget.tracing import UntraceableError
+from canvaswidget.tracing import SavedCanvas, UntraceableError
 from canvaswidget.tracing.layers import Layers
 from canvaswidget.tracing.rules import RULES
 from canvaswidget.widget import knockout, view
@@ -40,6 +40,8 @@ class Facts(NamedTuple):
         inr = canvas.inr
         layers = Layers(canvas.traced_layers)
         truth, device = inr.truth is not None, str(canvas.device)
+        if isinstance(canvas, SavedCanvas):
+            device = "saved canvas"
         rules = _rules(canvas) if first is None else first.rules
         why = canvas.why if first is None else first.why
         ranked_by = ranking(canvas).rule

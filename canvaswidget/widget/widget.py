@@ -18,9 +18,9 @@ import traitlets
 from IPython.display import display
 
 from canvaswidget.inr import INR, as_inr
-from canvaswidget.tracing import Canvas, Layers, trace
+from canvaswidget.tracing import Canvas, Layers, SavedCanvas, trace
 from canvaswidget.tracing.results import Ranked
-from canvaswidget.widget import traits, view
+from canvaswidget.widget import opening, traits, view
 from canvaswidget.widget.bundle import bundled as _bundled
 from canvaswidget.widget.leaving import Leaving
 from canvaswidget.widget.messages import FromKernel
@@ -37,7 +37,7 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
 
     Parameters
     ----------
-    model : INR, Canvas or reference model
+    model : INR, Canvas, SavedCanvas or reference model
         See `canvaswidget.as_inr` for what a model alone must be.
     rule : str, optional
         How a contribution is defined; the first of the rules that is defined on the model by default.
@@ -185,9 +185,9 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
         self._session = Session(canvas, recipe=lambda: cast(CanvasWidget, this()).recipe())
         self._traced: Canvas | None = None
         try:
-            opening = self._opening(state)
+            first = self._opening(state)
             super().__init__(
-                rule=canvas.rule, _canvas=self.facts.on_wire(), _picture=self._saved.name, **opening
+                rule=canvas.rule, _canvas=self.facts.on_wire(), _picture=self._saved.name, **first
             )
             self.observe(self._saved.changed, list(self.VIEW))
         except BaseException:
@@ -199,10 +199,16 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
         facts = self.facts
         layer = facts.layers.find(given.get("layer", _usual_layer(facts.layers)))
         centre = (facts.size[0] // 2, facts.size[1] // 2)
-        state = {"layer": layer.name, "time": facts.n_frames // 2, "pixel": centre, **given}
+        state = {"layer": layer.name, "time": facts.n_frames // 2, "pixel": centre}
+        saved = self._live.canvas if isinstance(self._live.canvas, SavedCanvas) else None
+        state |= {**({} if saved is None else opening.of_saved(saved)), **given}
         if not {"neuron", "neurons"} & given.keys() and given.get("cluster", -1) == -1:
             time = view.checked_time(state["time"], facts.n_frames)
             pixel = centre if state["pixel"] is None else view.checked_pixel(state["pixel"], facts.size)
+
+            def kept(checkpoint: Any) -> Any:
+                at = None if state["pixel"] is None else pixel
+                return opening.strongest_kept(self._live.arrays, layer, at, time, checkpoint)
 
             def strongest(checkpoint: Any) -> Ranked:
                 arrays = self._live.arrays
@@ -211,8 +217,11 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
                     return best
                 return arrays.top(arrays.columns(facts.layers, pixel, time, checkpoint), 1)[0]
 
-            best = self._live.call(strongest)
-            state["layer"], state["neuron"] = best.layer, best.neuron
+            if saved is not None:
+                state["neuron"] = self._live.call(kept)
+            else:
+                best = self._live.call(strongest)
+                state["layer"], state["neuron"] = best.layer, best.neuron
         return {name: state[name] for name in self.VIEW if name in state}
 
     # --- for the user ---------------------------------------------------------------------------------------
@@ -454,12 +463,12 @@ def _check_names(state: dict[str, Any]) -> None:
 
 
 def _canvas_of(model: Any, rule: str | None, device: str, memory: str | float, truth: Any) -> Canvas:
-    if isinstance(model, Canvas):
+    if isinstance(model, Canvas | SavedCanvas):
         if (device, memory, truth) != ("auto", "1 GiB", None):
             raise ValueError("device, memory and truth are of the canvas that was given; leave them out here")
         if rule is None or rule == model.rule:
-            return model
-        return model.under(rule)
+            return cast(Canvas, model)  # a saved one answers the same questions
+        return cast(Canvas, model.under(rule))
     return trace(_with_truth(model, truth), rule, device, memory)
 
 
