@@ -186,7 +186,8 @@ def test_a_truth_of_bytes_is_kept_exactly(tmp_path: Path) -> None:
         (lambda c: c.region(np.ones((16, 32)), 2), r"no such region: it keeps box\. .*maps='all'"),
         (lambda c: list(c.iter(1, 2)), r"not every map, which this takes: keep all maps of .*maps='all'"),
         (lambda c: c.without({0: [(0, 0)]}, 2), "trace the model"),
-        (lambda c: list(c.reduce(1, len, 2, rgb="each")), "trace the model"),
+        (lambda c: c.map(1, (0, 0), 2, rgb="red"), "sum of the colours; trace the model"),
+        (lambda c: list(c.reduce(1, len, 2, granularity="unit")), "XINC's neurons; trace the model"),
     ],
 )
 def test_what_is_not_kept_is_said(part_file: Path, ask: Any, words: str) -> None:

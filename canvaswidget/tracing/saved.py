@@ -191,14 +191,15 @@ class SavedCanvas:
         shape = (len(self.frames), *self.inr.size, 3)
         return self._reader.read("frames", shape, "float32", self._frame(frame))
 
-    def map(self, layer: LayerKey, neuron: Any, frame: int = 0) -> FloatArray:
+    def map(self, layer: LayerKey, neuron: Any, frame: int = 0, *, rgb: str = "sum") -> FloatArray:
         """One neuron's contributions to all pixels of a frame, ``(height, width)``."""
-        return self.maps(layer, [neuron], frame)[0]
+        return self.maps(layer, [neuron], frame, rgb=rgb)[0]
 
     def maps(
-        self, layer: LayerKey, neurons: Any, frame: int = 0, *, progress: Progress = False
+        self, layer: LayerKey, neurons: Any, frame: int = 0, *, rgb: str = "sum", progress: Progress = False
     ) -> FloatArray:
         """The maps of some neurons, ``(k, height, width)``."""
+        self._require_sum(rgb)
         found = self._layer(layer)
         wanted, kept = places_of(found, neurons), self._places[found.name]
         missing = wanted[~np.isin(wanted, kept)]
@@ -232,9 +233,10 @@ class SavedCanvas:
     ) -> Iterator[tuple[npt.NDArray[np.int64], Any]]:
         """Like `iter`, with each chunk of maps made into something smaller; only where all are kept."""
         found, at = self._layer(layer), self._frame(frame)
-        if rgb != "sum" or found.shape_of(granularity) != found.neurons:
+        self._require_sum(rgb)
+        if found.shape_of(granularity) != found.neurons:
             raise NotKeptError(
-                f"{self._said} keeps the maps of XINC's neurons, colours added; trace the model"
+                f"granularity={granularity!r}: {self._said} keeps the maps of XINC's neurons; trace the model"
             )
         self._require_whole(found, "has not every map, which this takes: keep")
         count, step = math.prod(found.neurons), self._step
@@ -249,9 +251,16 @@ class SavedCanvas:
             yield neurons.numpy(), reduced
 
     def pixel(
-        self, y: int, x: int, frame: int = 0, layers: LayerKey | Sequence[LayerKey] | None = None
+        self,
+        y: int,
+        x: int,
+        frame: int = 0,
+        layers: LayerKey | Sequence[LayerKey] | None = None,
+        *,
+        rgb: str = "sum",
     ) -> dict[str, FloatArray]:
         """Every neuron's contribution to one of the pixels that are kept, by layer."""
+        self._require_sum(rgb)
         size, at = self.inr.size, self._frame(frame)
         pixel = checked_index("y", y, size[0]), checked_index("x", x, size[1])
         return {
@@ -267,9 +276,11 @@ class SavedCanvas:
         frame: int = 0,
         layers: LayerKey | Sequence[LayerKey] | None = None,
         *,
+        rgb: str = "sum",
         progress: Progress = False,
     ) -> dict[str, FloatArray]:
         """Every neuron's contribution to one of the regions that are kept, by layer."""
+        self._require_sum(rgb)
         values, at = np.asarray(mask), self._frame(frame)
         if values.shape != self.inr.size:
             raise ValueError(f"mask: has shape {values.shape}; expected (height, width) = {self.inr.size}")
@@ -301,8 +312,11 @@ class SavedCanvas:
         title = f"pixel (y={y}, x={x}), frame {frame}, rule {self.rule}"
         return Ranking.of(self.pixel(y, x, frame, layers), k, title)
 
-    def summary(self, layer: LayerKey, frame: int = 0, *, progress: Progress = False) -> Summary:
+    def summary(
+        self, layer: LayerKey, frame: int = 0, *, rgb: str = "sum", progress: Progress = False
+    ) -> Summary:
         """Totals of all maps of a layer, per neuron and per pixel."""
+        self._require_sum(rgb)
         found, at = self._layer(layer), self._frame(frame)
         name, n = self._name(found), len(self.frames)
         by_neuron = {
@@ -315,6 +329,10 @@ class SavedCanvas:
             key: self._reader.read(f"{name}/{key}", (n, *self.inr.size), "float32", at) for key in BY_PIXEL
         }
         return Summary(found, self.frames[at], **by_neuron, **by_pixel)
+
+    def why_no_colours(self, layer: LayerKey) -> str:
+        """Why its maps can't be told apart by colour."""
+        return f"{self._said} keeps the sum of the colours"
 
     def without(self, neurons: Any, frame: int = 0, *, fill: str = "zero") -> NoReturn:
         """Raise: this takes the model."""
@@ -338,6 +356,10 @@ class SavedCanvas:
                 f"save(..., layers=[{layer.name!r}]) where the rule is defined on it, or trace the model"
             )
         return layer
+
+    def _require_sum(self, rgb: str) -> None:
+        if rgb != "sum":
+            raise NotKeptError(f"rgb={rgb!r}: {self._said} keeps the sum of the colours; trace the model")
 
     def _chosen(self, keys: LayerKey | Sequence[LayerKey] | None) -> list[Layer]:
         if keys is None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from canvaswidget.analysis.faithfulness import Faithfulness, Interval, faithfulness
+from canvaswidget.tracing import NotKeptError, SavedCanvas
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.widget.arrays import Arrays
 from canvaswidget.widget.messages import Range, TrustReply
@@ -27,6 +28,8 @@ QUIET = 0.5  # seconds without any request, before a score is measured, and betw
 def trust(arrays: Arrays, layer: Layer, frame: int, checkpoint: Progress) -> TrustReply:
     """The score of the canvas's rule on a layer; under `ablation` there is nothing to measure."""
     rule = arrays.canvas.rule
+    if isinstance(arrays.canvas, SavedCanvas):
+        raise NotKeptError("a trust score is measured on the model, which a saved canvas has not")
     key = _key(arrays, layer)
     known = arrays.cache.get(key)
     if known is None and rule != "ablation":
