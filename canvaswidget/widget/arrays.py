@@ -251,7 +251,8 @@ class Arrays:
         key = (self.canvas.rule, self.channel, "change", chosen.layer.name, *chosen[1:], time)
         known = self.cache.get(key)
         if known is None:
-            before = self.magnitude(chosen, time - 1, checkpoint) if time > 0 else None
+            followed = time > 0 and time - 1 in self.kept_frames()
+            before = self.magnitude(chosen, time - 1, checkpoint) if followed else None
             now = self.magnitude(chosen, time, checkpoint)
             known = self.cache.put(
                 key, (absolute_sum(now), None if before is None else absolute_sum(now - before))
