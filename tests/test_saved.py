@@ -523,6 +523,9 @@ def test_its_page_is_answered(shown: cw.CanvasWidget, canvas: cw.Canvas, mask: n
     assert body["n_neurons"] == len(shown.canvas.kept(layer))
     body, _ = page.ask(kind="clusters", time=2, layer=layer, n_clusters=3)
     assert body["counts"] == shown.canvas.clusters[0].counts.tolist()
+    body, _ = page.ask(kind="curve", frames=[1, 2, 5], selection=chosen)
+    assert body["totals"][0] is None
+    assert body["totals"][2] == pytest.approx(canvas.summary(layer, 5).total_abs, rel=1e-4)
     body, data = page.ask(kind="strip", frames=[2, 3], side=8)
     assert (data.reshape(2, -1, 3)[1] == 128).all()
     assert "no frame 3" in page.fail(kind="frame", time=3, source="reconstruction")

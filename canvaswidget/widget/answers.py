@@ -314,11 +314,12 @@ class Answers:
     def _curve(self, body: CurveRequest, checkpoint: Progress) -> Answered:
         chosen, frames = self._chosen(body["selection"]), [self._time(frame) for frame in body["frames"]]
         arrays = self._coloured(body["selection"], chosen.layer)
-        totals: list[float] = []
+        totals: list[float | None] = []
         changes: list[float | None] = []
+        kept = arrays.kept_frames()
         for done, frame in enumerate(frames):
             checkpoint(done, len(frames))
-            total, change = arrays.change(chosen, frame, checkpoint)
+            total, change = arrays.change(chosen, frame, checkpoint) if frame in kept else (None, None)
             totals.append(total)
             changes.append(change)
         answer: CurveReply = {"kind": "curve", "frames": frames, "totals": totals, "changes": changes}

@@ -390,11 +390,14 @@ class RegionsReply(TypedDict):
 
 
 class CurveReply(TypedDict):
-    """`changes` sums the differences of magnitude to the frame before; null for the first one."""
+    """`changes` sums the differences of magnitude to the frame before; null for the first one.
+
+    Of frames that a saved canvas has not, both are null.
+    """
 
     kind: Literal["curve"]
     frames: list[int]
-    totals: list[float]
+    totals: list[float | None]
     changes: list[float | None]
 
 

@@ -13,6 +13,8 @@ export interface Curve {
   totals: Float64Array;
   /** Sums of the differences of magnitude to the frame before; NaN where not known, and at the first frame. */
   changes: Float64Array;
+  /** Frames that the kernel has not, and never will. */
+  absent: Set<number>;
   done: number;
 }
 
@@ -111,7 +113,7 @@ export class CurveSource {
     let curve = this.#curves.get(key);
     if (curve?.totals.length !== frames) {
       const unknown = () => new Float64Array(frames).fill(Number.NaN);
-      curve = { selection, totals: unknown(), changes: unknown(), done: 0 };
+      curve = { selection, totals: unknown(), changes: unknown(), absent: new Set(), done: 0 };
       this.#curves.set(key, curve, 16 * frames + selectionBytes(selection));
     }
     this.#state.value = curve.done === frames ? "ready" : "loading";
@@ -129,8 +131,9 @@ export class CurveSource {
       answered.forEach((frame, i) => {
         const total = totals[i];
         if (total === undefined || !(frame in curve.totals)) return;
-        if (Number.isNaN(curve.totals[frame])) curve.done += 1;
-        curve.totals[frame] = total;
+        if (Number.isNaN(curve.totals[frame]) && !curve.absent.has(frame)) curve.done += 1;
+        if (total === null) curve.absent.add(frame);
+        curve.totals[frame] = total ?? Number.NaN;
         curve.changes[frame] = changes[i] ?? Number.NaN;
       });
     };
@@ -157,10 +160,10 @@ export class CurveSource {
     );
   }
 
-  #batch({ totals }: Curve): number[] {
+  #batch({ totals, absent }: Curve): number[] {
     const time = this.#store.time.peek();
     const size = Math.max(1, Math.min(MOST, Math.floor(BATCH_SECONDS / Math.max(this.#perFrame, 1e-6))));
-    const missing = [...totals.keys()].filter((frame) => Number.isNaN(totals[frame]));
+    const missing = [...totals.keys()].filter((frame) => Number.isNaN(totals[frame]) && !absent.has(frame));
     missing.sort((a, b) => Math.abs(a - time) - Math.abs(b - time));
     return missing.slice(0, size).sort((a, b) => a - b);
   }

@@ -290,7 +290,7 @@ export interface RegionsReply {
 export interface CurveReply {
   kind: "curve";
   frames: number[];
-  totals: number[];
+  totals: (number | null)[];
   changes: (number | null)[];
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { FrameRequest, GridRequest, StripRequest } from "../src/messages";
+import type { CurveRequest, FrameRequest, GridRequest, StripRequest } from "../src/messages";
 import { following } from "../src/player";
 import { painted } from "./page";
 import { pass, useView } from "./view";
@@ -73,6 +73,26 @@ describe("frames ahead of need", () => {
       pass(400);
     }
     expect(times("frame").slice(0, 3)).toEqual([6, 5, 4]);
+  });
+});
+
+describe("the curve", () => {
+  it("is done, and asks no more, where the kernel has not every frame", () => {
+    view.open();
+    let answered = 0;
+    for (let i = 0; i < 12; i++) {
+      for (const request of view.model.requests("curve").slice(answered)) {
+        answered += 1;
+        const { frames } = request.body as CurveRequest;
+        const known = (at: number) => (at % 2 ? null : at);
+        view.model.reply(request, { frames, totals: frames.map(known), changes: frames.map(() => null) });
+      }
+      pass(300);
+      view.model.settle(["frame", "map", "pixel", "palettes", "grid"]);
+    }
+    const asked = view.model.requests("curve").flatMap(({ body }) => (body as CurveRequest).frames);
+    expect(asked.sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(view.page.find("[data-testid=curve]").dataset.done).toBe("8");
   });
 });
 
