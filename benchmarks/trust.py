@@ -12,8 +12,12 @@ from __future__ import annotations
 import argparse
 import copy
 import sys
+import threading
+import time
 from pathlib import Path
+from typing import Any, cast
 
+import numpy as np
 import torch
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,9 +25,12 @@ sys.path.insert(0, str(ROOT))
 
 import canvaswidget as cw  # noqa: E402
 from benchmarks.rules import models, ratio, row, timed  # noqa: E402
-from benchmarks.run import describe_machine  # noqa: E402
+from benchmarks.run import describe_machine, show_time  # noqa: E402
+from canvaswidget.widget.session import Session  # noqa: E402
+from canvaswidget.widget.trust import QUIET  # noqa: E402
 
 FRAME = 1
+CLICKS = 24
 LARGE = 2**18  # pixels of a frame: beyond, the baselines would take too long
 
 
@@ -71,6 +78,47 @@ def trust_score(canvas: cw.Canvas, layer: cw.Layer) -> None:
     )
 
 
+def behind_the_score(canvas: cw.Canvas, layer: cw.Layer) -> None:
+    """How long a map takes that is asked for while the widget measures a score, and while it does not."""
+    neurons = iter(np.ndindex(*layer.neurons))
+
+    def waits(measuring: bool) -> list[float]:
+        session, answered = Session(canvas), threading.Event()
+
+        def ask(key: int, **body: Any) -> float:
+            answered.clear()
+            request = {"type": "request", "id": key, "view": str(body["kind"]), "body": body}
+            return timed(lambda: (session.handle(cast(Any, request), hear), key and answered.wait()))
+
+        def hear(message: Any, buffers: list[bytes]) -> None:
+            if message["type"] == "reply" and message["id"]:
+                answered.set()
+
+        if measuring:
+            ask(0, kind="trust", time=FRAME, layer=layer.name)
+        found = []
+        for key in range(1, CLICKS + 1):
+            chosen = {
+                "layer": layer.name,
+                "neuron": next(neurons),
+                "neurons": [],
+                "cluster": -1,
+                "n_clusters": 6,
+            }
+            found.append(ask(key, kind="map", time=FRAME, selection=chosen))
+            time.sleep(QUIET + 0.1 * key / CLICKS)  # the score goes on, and is met at any place
+        session.close()
+        return sorted(found[1:])  # the first one runs the model
+
+    alone, behind = waits(False), waits(True)
+    row(
+        f"a map while the score of {layer.name} is measured",
+        behind[len(behind) // 2],
+        f"{show_time(alone[len(alone) // 2])} while it is not; at most {show_time(behind[-1])} and "
+        f"{show_time(alone[-1])}; one every {QUIET} s",
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--device", default="cpu")
@@ -81,6 +129,7 @@ def main() -> None:
         canvas = cw.trace(inr, "ablation", device=arguments.device)
         for layer in canvas.traced_layers[1:]:
             knock_out(canvas, layer)
+        behind_the_score(canvas.under("gated"), canvas.traced_layers[-2])
         if inr.size[0] * inr.size[1] >= LARGE:
             continue
         for layer in canvas.traced_layers[1:]:

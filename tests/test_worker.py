@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from canvaswidget.widget.worker import Cancelled, Checkpoint, Job, Worker
+from canvaswidget.widget.worker import RESTS, Cancelled, Checkpoint, Job, Worker
 
 
 class Log:
@@ -270,14 +270,36 @@ def test_a_job_in_the_background_goes_on_when_no_other_has_come_for_a_while(log:
 
 def test_a_job_that_waits_for_quiet_can_be_cancelled_and_closed(log: Log) -> None:
     worker = Worker(clock=lambda: 0.0)  # it is never quiet
-    for key in ("cancelled", "closed"):
+    for ended, key in enumerate(("cancelled", "closed")):
         worker.submit(Job(lambda _: None, log.done(f"before {key}")))
         worker.submit(Job(lambda checkpoint: checkpoint(), log.done(key), priority=9, key=key, quiet=3600.0))
-        log.wait(len(log.ends) + 1 if key == "cancelled" else 3)
+        log.wait(2 * ended + 1)
         if key == "cancelled":
-            worker.cancel("cancelled")
+            worker.cancel(key)
             log.wait(2)
     worker.close()
     log.wait(4)
     assert ("cancelled", "cancelled") in log.ends
     assert ("closed", "cancelled") in log.ends
+
+
+def test_a_job_in_the_background_rests_longer_where_its_steps_take_long(log: Log) -> None:
+    now = [0.0]
+    worker = Worker(clock=lambda: now[0])
+
+    def background(checkpoint: Checkpoint) -> None:
+        now[0] = 10.0  # that was one step
+        worker.submit(Job(lambda _: None, log.done("urgent"), priority=1))
+        checkpoint()
+
+    try:
+        worker.submit(Job(background, log.done("background"), priority=9, key="background", quiet=0.01))
+        log.wait(1)
+        now[0] = 10.0 + RESTS * 10.0 - 1.0  # long after its own quiet, and still in that rest
+        worker.submit(Job(lambda _: None, log.done("in its rest"), priority=1))
+        log.wait(2)
+        worker.cancel("background")
+        log.wait(3)
+        assert log.ends == [("urgent", None), ("in its rest", None), ("background", "cancelled")]
+    finally:
+        worker.close()

@@ -246,6 +246,9 @@ def faithfulness(
     sample = _Sample(canvas, found, frame, fill, _places(canvas.inr.size, rng), batch)
     limit = min(len(order), at_most or len(order))
     with steps(f"faithfulness of {found.name}", "pass", progress) as told:
+        told.tell()
+        sample.truth.frame(frame)  # or the first neuron would take two passes
+        told.tell()
         while True:
             size = min(max(FIRST, 2 * len(sample.neurons)), limit)
             # A sample of nearly all might as well be all.
@@ -306,7 +309,7 @@ class _Sample:
         self, canvas: Canvas, layer: Layer, frame: int, fill: str, places: IntArray, batch: int | None
     ) -> None:
         self.canvas, self.layer, self.frame, self.fill, self.places = canvas, layer, frame, fill, places
-        self.truth = canvas.under("ablation", fill=fill)
+        self.truth = canvas.ablation(fill)
         self.image = canvas.frame(frame)
         self.floor = ROUNDING * max(float(np.abs(self.image).max()), 1.0)
         self.neurons = np.empty(0, np.int64)

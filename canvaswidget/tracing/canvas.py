@@ -391,6 +391,12 @@ class Canvas:
         rest = cast(DividingRule, self._rule).rest(found, self._matrix.frame(frame).state)
         return as_numpy(rest.permute(1, 2, 0))
 
+    def ablation(self, fill: str = "zero") -> Canvas:
+        """The same model under `ablation`, once: what `without` takes neurons out of."""
+        if fill not in self._ablations:
+            self._ablations[fill] = self.under("ablation", fill=fill)
+        return self._ablations[fill]
+
     def without(
         self, neurons: Mapping[LayerKey, Neurons], frame: int = 0, *, fill: str = "zero"
     ) -> FloatArray:
@@ -403,9 +409,7 @@ class Canvas:
         fill : {"zero", "mean"}
             What stands in their place: nothing, or what they give on average over the positions.
         """
-        if fill not in self._ablations:
-            self._ablations[fill] = self.under("ablation", fill=fill)
-        canvas = self._ablations[fill]
+        canvas = self.ablation(fill)
         removed: dict[str, torch.Tensor] = {}
         for key, some in neurons.items():
             layer = canvas._layer(key)

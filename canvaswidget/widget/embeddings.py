@@ -72,7 +72,7 @@ class Embeddings:
 def _embed(future: Future[Floats], features: Floats, alive: Mask, method: str) -> None:
     try:
         found = np.full((len(alive), 2), np.nan, np.float32)
-        found[alive] = embed(features[alive].reshape(int(alive.sum()), -1), method)
+        found[alive] = embed(features[alive].reshape(int(alive.sum()), features[0].size), method)
         future.set_result(found)
     except BaseException as error:
         future.set_exception(error)

@@ -89,7 +89,9 @@ def _affordable(canvas: Any, layer: Layer, frame: int, checkpoint: Progress) -> 
     """How many neurons can be measured in `SECONDS`, by the time that one takes once the frame is known."""
     neuron = [0 if len(layer.neurons) == 1 else (0, 0)]
     taken = 0.0
-    for each in (canvas, canvas.under("ablation")):
+    for each in (canvas, canvas.ablation()):
+        checkpoint(0, 0)
+        each.frame(frame)
         checkpoint(0, 0)
         each.maps(layer, neuron, frame)
         checkpoint(0, 0)

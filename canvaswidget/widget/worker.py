@@ -23,6 +23,7 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 PROGRESS_PERIOD = 0.1
+RESTS = 4  # times as long as a step of a job in the background takes, it waits for others to come
 
 
 class Cancelled(Exception):
@@ -47,7 +48,8 @@ class Job:
     progress : callable, optional
         ``progress(done, total)``.
     quiet : float
-        Seconds without any other job before this one goes on.
+        Seconds without any other job before this one goes on; where it takes long between two checkpoints, and would so
+        keep others waiting, several times that.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Job:
         self.quiet = quiet
         self.unwanted = False
         self.interrupted = 0.0
+        self.resumed = self.longest = 0.0
         self.reported = 0.0
 
     def finish(self, result: Any, error: BaseException | None, seconds: float = 0.0) -> None:
@@ -173,11 +176,12 @@ class Worker:
         """See `Checkpoint`."""
         _raise_if_unwanted(job)
         started = self._clock()
+        job.longest = max(job.longest, started - job.resumed)
         while (urgent := self._take(below=job.priority)) is not None or self._wait_for_more(job):
             if urgent is not None:
                 self._run(urgent)
             _raise_if_unwanted(job)
-        now = self._clock()
+        now = job.resumed = self._clock()
         job.interrupted += now - started
         if job.progress is not None and total > 0 and now - job.reported >= PROGRESS_PERIOD:
             job.reported = now
@@ -189,7 +193,8 @@ class Worker:
     def _wait_for_more(self, job: Job) -> bool:
         """Let the rest pass that a job in the background leaves to others; False where it is over."""
         with self._changed:
-            left = job.quiet - (self._clock() - self._ended)
+            quiet = max(job.quiet, RESTS * job.longest) if job.quiet else 0.0
+            left = quiet - (self._clock() - self._ended)
             if left <= 0:
                 return False
 
@@ -223,7 +228,7 @@ class Worker:
             return job
 
     def _run(self, job: Job) -> None:
-        started = job.reported = self._clock()
+        started = job.reported = job.resumed = self._clock()
         result, error = None, None
         try:
             assert job.work is not None

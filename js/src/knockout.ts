@@ -1,4 +1,5 @@
 // Neurons taken out of the model: which, and what the frame shows of it.
+import { computed } from "@preact/signals-core";
 import type { ClusterSource } from "./clusters";
 import { count } from "./format";
 import type { Removed, Source } from "./messages";
@@ -78,9 +79,17 @@ export function createKnockOut(store: Store, clusters: ClusterSource) {
     const out = new Set((store.knocked_out.value[layer] ?? []).map(String));
     return neurons.every((one) => out.has(String(one)));
   };
+  const named = computed(() => {
+    const sets = Object.entries(store.knocked_out.value).map(
+      ([layer, neurons]) => [layer, new Set(neurons.map(String))] as const,
+    );
+    return new Map(sets);
+  });
   return {
     target,
     isOut,
+    /** Whether a neuron is out. Read inside an effect. */
+    has: (layer: string, neuron: number[]): boolean => named.value.get(layer)?.has(String(neuron)) ?? false,
     /** Takes the selection out, or puts it back where all of it is out; says why where neither can be done. */
     toggle(): string | null {
       const some = target();

@@ -185,7 +185,8 @@ export function createNeuronView(view: View) {
     attribute(button, "aria-disabled", thumb ? null : "true");
     if (!thumb) {
       cell.painted = "";
-      for (const gone of ["data-neuron", "data-cluster", "aria-pressed"]) button.removeAttribute(gone);
+      for (const gone of ["data-neuron", "data-cluster", "data-out", "aria-pressed"])
+        button.removeAttribute(gone);
       attribute(button, "aria-label", "loading");
       button.style.removeProperty("--cw-cluster");
       return write(name, "");
@@ -197,10 +198,12 @@ export function createNeuronView(view: View) {
     attribute(button, "data-neuron", thumb.neuron.join(","));
     attribute(button, "aria-pressed", String(selected));
     attribute(button, "data-cluster", cluster >= 0 ? cluster : null);
+    const out = session.knockout.has(store.layer.peek(), thumb.neuron);
+    attribute(button, "data-out", out);
     attribute(
       button,
       "aria-label",
-      `neuron ${thumb.neuron.join(" → ")}, ${number(thumb.value)}${cluster >= 0 ? `, cluster ${cluster}` : ""}`,
+      `neuron ${thumb.neuron.join(" → ")}, ${number(thumb.value)}${cluster >= 0 ? `, cluster ${cluster}` : ""}${out ? ", knocked out" : ""}`,
     );
     attribute(
       button,
@@ -236,7 +239,14 @@ export function createNeuronView(view: View) {
   view.effect(() => {
     for (const part of [grid.shown, grid.arrivals, clusters.shown, palettes, store.maps, store.palette])
       part.value;
-    for (const part of [store.contrast, store.neurons, store.layer, store.n_clusters, store._canvas])
+    for (const part of [
+      store.contrast,
+      store.neurons,
+      store.layer,
+      store.n_clusters,
+      store.knocked_out,
+      store._canvas,
+    ])
       part.value;
     const context = grid.shown.value?.context;
     const now = context ? JSON.stringify({ ...context, time: 0 }) : "";

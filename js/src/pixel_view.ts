@@ -20,7 +20,7 @@ interface Row {
 }
 
 export function createPixelView(view: View) {
-  const { store, pixels } = view.session;
+  const { store, pixels, knockout } = view.session;
   const panel = createPanel(view, "pixel", "Pixel", () => pixels.pinned.retry());
   const list = h("div", { class: "cw-bars", role: "group", "aria-label": "Strongest neurons of the pixel" });
   const hint = h("p", { class: "cw-hint" }, "Click a pixel of the frame to see which neurons make it");
@@ -81,10 +81,12 @@ export function createPixelView(view: View) {
       attribute(button, "data-neuron", ranked.neuron.join(","));
       attribute(button, "data-value", ranked.value);
       // The words on it are its name; this describes it.
+      const out = knockout.has(ranked.layer, ranked.neuron);
+      attribute(button, "data-out", out);
       attribute(
         button,
         "title",
-        `${ranked.layer}, neuron ${neuronLabel(ranked.neuron)}: ${ranked.value}, ${percent(ranked.share)} of its layer`,
+        `${ranked.layer}, neuron ${neuronLabel(ranked.neuron)}: ${ranked.value}, ${percent(ranked.share)} of its layer${out ? ", knocked out" : ""}`,
       );
       const chosen =
         ranked.layer === store.layer.value && store.neurons.value.some((one) => same(ranked.neuron, one));

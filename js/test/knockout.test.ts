@@ -170,6 +170,18 @@ describe("knocking out", () => {
     expect(part("knock-psnr").title).toContain("original reconstruction");
   });
 
+  it("marks what is out among the thumbnails", () => {
+    open();
+    const thumb = view.page.find(".cw-thumb[data-neuron]");
+    const neuron = thumb.dataset.neuron?.split(",").map(Number) ?? [];
+    view.model.set("knocked_out", { [LAYER]: [neuron] });
+    view.settle();
+    expect(thumb.hasAttribute("data-out")).toBe(true);
+    expect(thumb.getAttribute("aria-label")).toContain("knocked out");
+    press("K", { shiftKey: true });
+    expect(thumb.hasAttribute("data-out")).toBe(false);
+  });
+
   it("leaves the letter to a list that has the focus", () => {
     open();
     expect(view.key("k", view.page.find("select")).defaultPrevented).toBe(false);
