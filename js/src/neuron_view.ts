@@ -298,6 +298,16 @@ export function createNeuronView(view: View) {
     if (sort.value !== store.sort.value) sort.value = store.sort.value;
   });
 
+  view.effect(() => {
+    const info = store._canvas.value;
+    const pixel = store.pixel.value;
+    attribute(scroller, "data-pixel", pixel?.join(","));
+    if (!ready(info) || !pixel) return;
+    const [y = 0, x = 0] = pixel;
+    scroller.style.setProperty("--cw-y", String((y + 0.5) / info.height));
+    scroller.style.setProperty("--cw-x", String((x + 0.5) / info.width));
+  });
+
   // --- hands ----------------------------------------------------------------------------------------------------
 
   const show = (index: number) => {

@@ -1,9 +1,11 @@
 // The neurons that make one pixel, as signed bars in the order of their rank, and how many make most of it.
 import { signal } from "@preact/signals-core";
 import { chooseNeuron, toggleNeuron } from "./actions";
+import { clusterOf } from "./clusters";
 import { attribute, h, type View, write } from "./dom";
 import { count, number, percent } from "./format";
 import type { LayerShare, RankedNeuron } from "./messages";
+import { clusterColour } from "./palette";
 import { createPanel } from "./panel";
 import type { PixelNeurons } from "./pixels";
 import { rove } from "./roving";
@@ -20,7 +22,7 @@ interface Row {
 }
 
 export function createPixelView(view: View) {
-  const { store, pixels, knockout } = view.session;
+  const { store, pixels, clusters, knockout } = view.session;
   const panel = createPanel(view, "pixel", "Pixel", () => pixels.pinned.retry());
   const list = h("div", { class: "cw-bars", role: "group", "aria-label": "Strongest neurons of the pixel" });
   const hint = h("p", { class: "cw-hint" }, "Click a pixel of the frame to see which neurons make it");
@@ -91,6 +93,11 @@ export function createPixelView(view: View) {
       const chosen =
         ranked.layer === store.layer.value && store.neurons.value.some((one) => same(ranked.neuron, one));
       attribute(button, "aria-pressed", String(chosen));
+      const cluster =
+        ranked.layer === store.layer.value ? clusterOf(clusters.shown.value, store, ranked.neuron) : -1;
+      attribute(button, "data-cluster", cluster >= 0 ? cluster : null);
+      attribute(button, "data-member", cluster >= 0 && cluster === store.cluster.value);
+      if (cluster >= 0) button.style.setProperty("--cw-cluster", clusterColour(cluster));
       write(name, label);
       write(value, number(ranked.value));
       write(share, percent(ranked.share));
