@@ -24,13 +24,24 @@ export function sizeOf(knockedOut: KnockedOut): number {
   return Object.values(knockedOut).reduce((sum, { length }) => sum + length, 0);
 }
 
+// A set may have thousands of neurons, and is asked about at every step of a clip: what is made of it is made once.
+const wired = new WeakMap<KnockedOut, Removed[]>();
+const keys = new WeakMap<Removed[], string>();
+
 export function onWire(knockedOut: KnockedOut): Removed[] {
-  return Object.entries(knockedOut).map(([layer, neurons]) => ({ layer, neurons }));
+  const known = wired.get(knockedOut);
+  if (known) return known;
+  const removed = Object.entries(knockedOut).map(([layer, neurons]) => ({ layer, neurons }));
+  wired.set(knockedOut, removed);
+  return removed;
 }
 
 /** Equal for equal sets. */
 export function setKey(removed: Removed[] = []): string {
-  return removed.length ? digest(JSON.stringify(removed)) : "";
+  if (!removed.length) return "";
+  const known = keys.get(removed) ?? digest(JSON.stringify(removed));
+  keys.set(removed, known);
+  return known;
 }
 
 function combine(knockedOut: KnockedOut, layer: string, neurons: number[][], out: boolean): KnockedOut {
