@@ -469,10 +469,11 @@ def _canvas_of(model: Any, rule: str | None, device: str, memory: str | float, t
         if rule is None or rule == model.rule:
             return cast(Canvas, model)  # a saved one answers the same questions
         return cast(Canvas, model.under(rule))
-    return trace(_with_truth(model, truth), rule, device, memory)
+    return trace(with_truth(model, truth), rule, device, memory)
 
 
-def _with_truth(model: Any, truth: Any) -> INR:
+def with_truth(model: Any, truth: Any) -> INR:
+    """The INR of a model, with the signal itself where it is given."""
     if truth is None:
         return as_inr(model)
     if not isinstance(model, INR):

@@ -1,0 +1,55 @@
+"""`canvaswidget` on the command line.
+
+Results go to standard output, everything else to standard error, so that a pipe gets what it asked for. The exit code
+is 0 when all went well, 1 when something could not be done, 2 when it was asked for wrongly and 130 when interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from canvaswidget.cli.arguments import make_parser
+from canvaswidget.cli.model import UsageError
+
+__all__ = ["main"]
+
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says, and return the exit code."""
+    parser = make_parser()
+    try:
+        options = parser.parse_args(arguments)
+    except SystemExit as end:  # argparse has said why
+        return int(end.code or 0)
+    try:
+        options.run(options)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return _say("interrupted", INTERRUPTED)
+    except BrokenPipeError:  # whoever read the results has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except Exception as error:
+        if options.debug:
+            traceback.print_exc()
+        misused = isinstance(error, UsageError)
+        return _say(f"error: {_one_line(error)}", MISUSED if misused else FAILED)
+    return 0
+
+
+def _say(message: str, code: int) -> int:
+    print(f"canvaswidget: {message}", file=sys.stderr)
+    return code
+
+
+def _one_line(error: Exception) -> str:
+    """An error in its own words, on one line."""
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    words = " ".join(text.split())
+    told = isinstance(error, TypeError | ValueError | LookupError | OSError | ImportError | RuntimeError)
+    return words if told and words else f"{type(error).__name__}: {words}"

@@ -1,0 +1,237 @@
+"""What each command does: results to standard output, progress to standard error."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from canvaswidget import media
+from canvaswidget.cli.model import UsageError, is_called, is_factory, made, named, read_canvas, read_inr
+from canvaswidget.cli.notebook import show, write_notebook
+from canvaswidget.fit import fit
+from canvaswidget.models import FFN, SIREN, NeRV, save_model
+from canvaswidget.report import report
+from canvaswidget.tracing import Canvas, SavedCanvas, trace
+from canvaswidget.tracing.results import Coverage
+from canvaswidget.widget import CanvasWidget
+
+FAMILIES = ("ffn", "siren", "nerv")
+STRIDES = ((4, 2, 2), (2, 2, 2), (2, 2), (2,))
+FIGURE = ("layer", "time", "pixel", "neuron", "source", "maps", "palette")
+
+
+def run_fit(options: Any) -> None:
+    """Train a model, and print where its weights are."""
+    output: Path = options.output
+    if output.exists() and not options.overwrite:
+        raise FileExistsError(f"{output}: exists; say --overwrite to replace it")
+    if not output.parent.is_dir():
+        raise FileNotFoundError(f"{output}: there is no folder {str(output.parent)!r}")
+    clip = media.read(options.signal, options.size, options.frames)
+    model = _model_for(options.model, clip)
+    result = fit(
+        model,
+        clip,
+        epochs=options.epochs,
+        steps=options.steps,
+        seconds=options.seconds,
+        lr=options.lr,
+        seed=options.seed,
+        device=options.device,
+        progress=_progress(options),
+    )
+    save_model(result.model, output)
+    print(result)
+    print(output, flush=True)
+    if result.cancelled:
+        raise KeyboardInterrupt  # what was reached is written; that it is not all, the exit code says
+
+
+def run_trace(options: Any) -> None:
+    """Print the layers, a pixel's neurons, the checks; keep the canvas."""
+    canvas = read_canvas(options)
+    frame = options.frame
+    if frame is None:
+        frame = canvas.frames[0] if isinstance(canvas, SavedCanvas) else 0
+    if options.estimate and options.save is None:
+        raise UsageError("--estimate: of what --save would write; give a path to it")
+    if options.pixel is not None:
+        print(canvas.top(*options.pixel, k=options.top, frame=frame))
+    if options.check:
+        print(_live(canvas, "--check").check(frame))
+    if options.save is not None:
+        saving = _live(canvas, "--save").save(
+            options.save,
+            layers=_numbered(options.layers),
+            frames=None if options.frames is None else range(canvas.inr.n_frames)[options.frames],
+            maps=options.maps,
+            overwrite=options.overwrite,
+            estimate=options.estimate,
+            progress=_progress(options),
+        )
+        print(saving)
+        if not options.estimate:
+            print(saving.path)
+    if options.pixel is None and not options.check and options.save is None:
+        if isinstance(canvas, SavedCanvas):
+            print(canvas)
+        else:
+            print(canvas)
+            print(canvas.traced_layers)
+            print(Coverage(list(canvas.coverage()), canvas.why).note)
+
+
+def run_report(options: Any) -> None:
+    """Write every finding, and print where they are."""
+    inr = read_inr(options.model, options.truth, options.n_frames, options.size)
+    canvas = trace(inr, options.rule, options.device, options.memory)
+    masks = None if options.masks is None else media.read_masks(options.masks)
+    written = report(
+        canvas,
+        options.folder,
+        options.frame,
+        _numbered(options.layers),
+        masks=masks,
+        progress=_progress(options),
+    )
+    print(written.page)
+    for path in (*written.figures, *written.arrays):
+        print(path)
+
+
+def run_figure(options: Any) -> None:
+    """Write one view, and print where it is."""
+    if not options.output.parent.is_dir():
+        raise FileNotFoundError(f"{options.output}: there is no folder {str(options.output.parent)!r}")
+    state = {name: getattr(options, name) for name in FIGURE if getattr(options, name) is not None}
+    if "layer" in state:
+        state["layer"] = _numbered([state["layer"]])[0]
+    widget = CanvasWidget(read_canvas(options), **state)
+    try:
+        widget.save(options.output, options.width, options.dpi, progress=_progress(options))
+    finally:
+        widget.close()
+    print(options.output)
+
+
+def run_view(options: Any) -> None:
+    """Open a notebook about a model."""
+    text, folder = options.model, str(Path.cwd())
+    keywords = {"rule": options.rule}
+    keywords |= {"device": None if options.device == "auto" else options.device}
+    keywords |= {"memory": None if options.memory == "1 GiB" else options.memory}
+    if is_factory(text):
+        module, _, name = text.partition(":")
+        if options.n_frames or options.size:
+            raise UsageError(
+                "--n-frames and --size are for files of weights; let your function return an INR"
+            )
+        lines = ["import sys", "", f"sys.path.insert(0, {folder!r})", f"import {module}", ""]
+        found = f"{module}.{name}"
+        model = f"{found}()" if is_called(named(text)) else found
+        if options.truth is not None:
+            lines.append(f"truth = cw.media.read({str(Path(options.truth).resolve())!r})")
+            keywords["truth"] = "truth.frames"
+    else:
+        lines = []
+        if not Path(text).exists():
+            read_inr(text, None, None, None)  # says what is expected
+        path = str(Path(text).resolve())
+        given = {
+            "truth": None if options.truth is None else str(Path(options.truth).resolve()),
+            "n_frames": options.n_frames,
+            "size": options.size,
+        }
+        if Path(text).is_dir():
+            read_canvas(options)  # whether it can be opened shows here, not in the notebook
+            model, keywords = f"cw.open({path!r})", {}
+        else:
+            read_inr(text, options.truth, options.n_frames, options.size)
+            model = f"cw.load({', '.join([repr(path), *_named_values(given)])})"
+    _open(options, model, lines, keywords, Path(text.replace(":", ".")).stem)
+
+
+def run_demo(options: Any) -> None:
+    """Open a notebook about the demo."""
+    _open(options, f"cw.demo.{options.which}()", [], {}, f"demo_{options.which}")
+
+
+# --- within -------------------------------------------------------------------------------------------------
+
+
+def _open(options: Any, model: str, lines: list[str], keywords: dict[str, Any], name: str) -> None:
+    told = [f"{key}={value if key == 'truth' else repr(value)}" for key, value in keywords.items() if value]
+    path = write_notebook(options.folder, name, model, lines, told)
+    if options.write_only:
+        print(path)
+        return
+    show(path, options.port, not options.no_browser, lambda message: _tell(options, message))
+
+
+def _named_values(given: dict[str, Any]) -> list[str]:
+    return [f"{name}={value!r}" for name, value in given.items() if value is not None]
+
+
+def _progress(options: Any) -> bool:
+    """A bar on a terminal, nothing in a pipe."""
+    return not options.quiet and sys.stderr.isatty()
+
+
+def _tell(options: Any, message: str) -> None:
+    if not options.quiet:
+        print(message, file=sys.stderr)
+
+
+def _live(canvas: Canvas | SavedCanvas, option: str) -> Canvas:
+    if isinstance(canvas, SavedCanvas):
+        raise UsageError(f"{option}: takes a model, and {canvas.path} is a saved canvas")
+    return canvas
+
+
+def _numbered(layers: list[str] | None) -> Any:
+    """Layers by name, or by number where it is one; None for all."""
+    return layers and [int(one) if one.lstrip("-").isdecimal() else one for one in layers]
+
+
+def _model_for(name: str | None, clip: media.Clip) -> nn.Module:
+    family = name or ("ffn" if clip.n_frames == 1 else "nerv")
+    if family == "ffn":
+        return FFN(size=clip.size)
+    if family == "siren":
+        return SIREN(size=clip.size)
+    if family == "nerv":
+        return _nerv(clip)
+    if is_factory(family):
+        found = made(family)
+        if not isinstance(found, FFN | SIREN | NeRV):
+            raise UsageError(
+                f"--model {family}: gave {type(found).__name__}; a file holds an FFN, a SIREN or a NeRV. Train others "
+                "with canvaswidget.fit in Python, and save their weights yourself"
+            )
+        return found
+    raise UsageError(f"--model {family}: expected {', '.join(FAMILIES)} or module:function")
+
+
+def _nerv(clip: media.Clip) -> NeRV:
+    """A NeRV of three blocks where the size allows it, else of fewer."""
+    height, width = clip.size
+    for strides in STRIDES:
+        factor = math.prod(strides)
+        if height % factor == 0 and width % factor == 0 and min(height, width) >= 4 * factor:
+            return NeRV(
+                embed="pe_1.25_30",
+                fc_dim=24,
+                fc_hw=f"{height // factor}_{width // factor}",
+                dec_strds=strides,
+                reduce=1.2,
+                n_frames=clip.n_frames,
+            )
+    near = (max(8, round(height / 8) * 8), max(8, round(width / 8) * 8))
+    raise UsageError(
+        f"--model nerv: makes frames whose height and width are even, and at least 8, not {height}x{width}; say "
+        f"--size {near[0]}x{near[1]}"
+    )
