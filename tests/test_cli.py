@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import urllib.request
@@ -370,7 +371,9 @@ def _until_closed(terminal: int) -> Iterator[bytes]:
 @pytest.mark.skipif(os.name == "nt", reason="there are no terminals of this kind there")
 def test_progress_shows_on_a_terminal(folder: Path) -> None:
     pty = pytest.importorskip("pty")
+    termios, fcntl = pytest.importorskip("termios"), pytest.importorskip("fcntl")
     leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))  # or it has no columns
     command = [sys.executable, "-m", "canvaswidget", "trace", "mine:small", "--save", "x.zarr"]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=follower, env=env)
