@@ -36,10 +36,12 @@ SETTLED = """root => {
   const find = name => root.querySelector(`[data-testid=${name}]`);
   const thumbs = [...root.querySelectorAll('.cw-thumb')];
   const {done, total} = find('curve').dataset;
+  const regions = find('regions');
   const film = find('film').dataset.drawn?.split('/').map(Number);
   return root.dataset.ready === 'true'
     && !root.querySelector('[data-panel][data-state=loading]')
     && find('status').textContent === 'ready'
+    && (regions.hidden || ('time' in regions.dataset && !('stale' in regions.dataset)))
     && (thumbs.length >= 12 || find('grid').hidden) && thumbs.every(thumb => !('empty' in thumb.dataset))
     && (Number(total) < 2 || (done === total && film?.[1] > 2 && film[0] === film[1]));
 }"""
@@ -73,7 +75,8 @@ VIEWS = (
     View("image", f"cw.CanvasWidget({IMAGE}, pixel=(60, 90), maps='signed')"),
     View(
         "frame",
-        f"cw.CanvasWidget({VIDEO}, layer='decoder.3', time=9, maps='signed', rule='gated')",
+        f"cw.CanvasWidget({VIDEO}, layer='decoder.3', time=9, maps='signed', rule='gated', "
+        "regions=cw.demo.clip().masks)",
         part="frame",
     ),
     View("neurons", f"cw.CanvasWidget({VIDEO}, layer='decoder.2', time=9, sort='total')", cluster, "neurons"),
