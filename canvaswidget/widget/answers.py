@@ -20,6 +20,7 @@ from canvaswidget.widget.messages import (
     ClustersRequest,
     CurveReply,
     CurveRequest,
+    ExportRequest,
     FrameReply,
     FrameRequest,
     GridReply,
@@ -50,6 +51,7 @@ from canvaswidget.widget.trust import trust
 
 Progress = Callable[[int, int], None]
 Answered = tuple[Answer, bytes]
+Export = Callable[[ExportRequest, Progress], Answered]
 
 DEAD = 255
 MAX_RANKED = 1000
@@ -66,9 +68,10 @@ class Answers:
     KeyError.
     """
 
-    def __init__(self, arrays: Arrays, recipe: Callable[[], str] = str) -> None:
+    def __init__(self, arrays: Arrays, recipe: Callable[[], str] = str, export: Export | None = None) -> None:
         self.arrays = arrays
         self._recipe_text = recipe
+        self._export = export or _no_export
         self._removable = knockout.removable(arrays.canvas)
         self._side_by_side = SideBySide(arrays)
 
@@ -77,6 +80,7 @@ class Answers:
         kinds: dict[str, Callable[[Any, Progress], Answered]] = {
             "palettes": self._palettes,
             "recipe": self._recipe,
+            "export": self._export,
             "frame": self._frame,
             "map": self._map,
             "grid": self._grid,
@@ -415,6 +419,10 @@ class Answers:
             return Chosen(layer, view.checked_neuron(layer, selection["neuron"]), -1, 1)
         cluster = view.checked_count("cluster", selection["cluster"], -1, n_clusters - 1)
         return Chosen(layer, None, cluster, n_clusters if cluster >= 0 else 1)
+
+
+def _no_export(body: ExportRequest, checkpoint: Progress) -> Answered:
+    raise ValueError("kind='export': there is no widget to export from")
 
 
 def share_of(layer: str, column: Any) -> LayerShare:

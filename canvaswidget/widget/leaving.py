@@ -1,22 +1,31 @@
-"""What leaves the notebook: figures and pages of the current view."""
+"""What leaves the notebook: figures, pages, data and films of the current view."""
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from matplotlib.figure import Figure
+from tqdm.auto import tqdm
 
 from canvaswidget import export, figures
 from canvaswidget.export_plan import PageEstimate, Plan, checked_wishes, plan_page
-from canvaswidget.widget import view
-from canvaswidget.widget.session import Session
+from canvaswidget.files import write_whole
+from canvaswidget.inr import checked_index
+from canvaswidget.widget import data, film, view
+from canvaswidget.widget.messages import ExportRequest, FromKernel
+from canvaswidget.widget.session import Session, one_line
 from canvaswidget.widget.snapshot import PICTURE, snapshot
 from canvaswidget.widget.traits import Facts
 
+log = logging.getLogger(__name__)
+
 PAGE = ".html"
 LIMITS = ("shared", "own")
+DATA_FORMS = ("npz", "csv")
 
 
 class Leaving:
@@ -31,6 +40,9 @@ class Leaving:
         def _live(self) -> Session: ...
         def _state(self) -> dict[str, Any]: ...
         def recipe(self) -> str: ...
+
+        fps: Any
+
         def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]: ...
 
     def figure(
@@ -110,6 +122,98 @@ class Leaving:
         figures.save(figure, path, 300 if dpi is None else dpi)
         return None
 
+    def save_data(
+        self,
+        path: str | Path,
+        table: str = "pixel",
+        *,
+        progress: bool | Callable[[int, int], None] = True,
+    ) -> None:
+        """Write the numbers behind the current view.
+
+        Parameters
+        ----------
+        path : str or Path
+            A name that ends in ``.npz``: frame, map, the contributions to the pinned pixel by layer, totals, the curve
+            of one neuron and known clusters, for `numpy.load`. Or in ``.csv``: one table.
+        table : {"pixel", "neurons", "time"}
+            Of a CSV: every neuron's contribution to the pinned pixel, every neuron of the layer with its total, or the
+            selection's total and change on every frame.
+        """
+        path, form = _checked_file(path, DATA_FORMS)
+        view.checked_choice("table", table, data.TABLES)
+        self._write(path, lambda report: self._data(form, table, report), progress)
+
+    def film(
+        self,
+        path: str | Path,
+        first: int = 0,
+        last: int = -1,
+        fps: float | None = None,
+        *,
+        progress: bool | Callable[[int, int], None] = True,
+    ) -> None:
+        """Write the frame view as a film, MP4 or GIF as the name ends: the selection's contribution on one scale.
+
+        Parameters
+        ----------
+        path : str or Path
+        first, last : int
+            Frames, both included.
+        fps : float, optional
+            Frames a second; what the widget plays at by default.
+        """
+        path, form = _checked_file(path, film.FORMS)
+        span = self._span(first, last, self.fps if fps is None else view.checked_number("fps", fps))
+        state, arrays = self._state(), self._live.arrays
+        self._write(path, lambda report: film.film(arrays, state, span, form, report), progress)
+
+    def _write(self, path: Path, make: Callable[[Any], bytes], progress: Any) -> None:
+        with tqdm(desc=path.name, disable=progress is not True) as bar:
+
+            def report(done: int, total: int) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+                if callable(progress):
+                    progress(done, total)
+
+            def work(checkpoint: Any) -> bytes:
+                def told(done: int = 0, total: int = 0) -> None:
+                    checkpoint(done, total)
+                    if total:
+                        report(done, total)
+
+                return make(told)
+
+            write_whole(path, self._live.call(work))
+
+    def _data(self, form: str, table: str, report: Any) -> bytes:
+        arrays, state = self._live.arrays, self._state()
+        if form == "npz":
+            return data.npz(data.arrays_of(arrays, state, report))
+        return data.table(arrays, state, table, report)
+
+    def _span(self, first: Any, last: Any, fps: float) -> film.Range:
+        count = self.facts.n_frames
+        span = film.Range(checked_index("first", first, count), checked_index("last", last, count), fps)
+        if span.first > span.last:
+            raise ValueError(f"first={first}, last={last}: expected the first frame not to be after the last")
+        return span
+
+    def _export(self, body: ExportRequest, report: Any) -> Any:
+        """What the page's menu asks for; a figure as a function: matplotlib belongs to the thread of the cells."""
+        forms = (*figures.FORMATS, *DATA_FORMS, *film.FORMS)
+        form, state = view.checked_choice("form", body["form"], forms), self._state()
+        answer = {"kind": "export", "name": f"{_file_name(self.facts.title, state)}.{form}"}
+        if form in film.FORMS:
+            span = self._span(body["first"], body["last"], self.fps)
+            return answer, film.film(self._live.arrays, state, span, form, report)
+        if form in DATA_FORMS:
+            return answer, self._data(form, view.checked_choice("table", body["table"], data.TABLES), report)
+        panels = figures.checked_panels(body["panels"] or None) or None
+        shown = snapshot(self._live.arrays, state, panels, report, one_scale=True)
+        return answer, lambda: figures.drawn(figures.view_figure(shown, panels=panels), form)
+
     def estimate_page(
         self,
         layers: Any = None,
@@ -147,8 +251,7 @@ class Leaving:
         return plan_page(self._live, self._state(), wishes, progress)
 
     def _save_page(self, path: Path, page: dict[str, Any], progress: Any) -> PageEstimate:
-        if not path.parent.is_dir():
-            raise ValueError(f"path={str(path)!r}: there is no folder {str(path.parent)!r}")
+        _checked_file(path, ("html",))
         state, shown, info = (
             self.get_state(list(self.VIEW)),
             self._drawn(PICTURE, False),
@@ -160,6 +263,35 @@ class Leaving:
     def _drawn(self, panels: Sequence[str] | None, one_scale: bool) -> figures.View:
         session, state = self._live, self._state()
         return session.call(lambda report: snapshot(session.arrays, state, panels, report, one_scale))
+
+
+def made(message: FromKernel, buffers: list[Any]) -> tuple[FromKernel, list[bytes]]:
+    """A reply whose file is still to be made; what goes wrong is the reply then."""
+    if not buffers or not callable(buffers[0]):
+        return message, buffers
+    make: Any = buffers[0]
+    try:
+        return message, [make()]
+    except Exception as error:
+        log.exception("a file of the view could not be made")
+        return {"type": "error", "id": message["id"], "message": one_line(error)}, []
+
+
+def _checked_file(path: str | Path, forms: Sequence[str]) -> tuple[Path, str]:
+    path = Path(path)
+    form = path.suffix.lower().lstrip(".")
+    if form not in forms:
+        raise ValueError(
+            f"path={str(path)!r}: expected a name that ends in {', '.join(f'.{f}' for f in forms)}"
+        )
+    if not path.parent.is_dir():
+        raise ValueError(f"path={str(path)!r}: there is no folder {str(path.parent)!r}")
+    return path, form
+
+
+def _file_name(title: str, state: dict[str, Any]) -> str:
+    name = re.sub(r"[^\w.-]+", "_", f"{title} {state['layer']} frame {state['time']}").strip("_")
+    return name[:80] or "canvas"
 
 
 def _check_unused(path: str | Path, what: str, options: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ Maps = Literal["magnitude", "signed"]
 Overlay = Literal["selection", "neurons", "intensity", "change"]
 Channel = Literal["sum", "red", "green", "blue", "abs"]  # of the output: what a contribution is to
 Embedding = Literal["pca", "tsne", "umap"]
+Form = Literal["png", "pdf", "svg", "npz", "csv", "mp4", "gif"]
 Act = Literal["pixel", "overlay", "step"]  # to the pixel's bars; another selection's map; another frame
 
 
@@ -100,6 +101,20 @@ class PalettesRequest(TypedDict):
 
 class RecipeRequest(TypedDict):
     kind: Literal["recipe"]
+
+
+class ExportRequest(TypedDict):
+    """A file of the view as Python has it: `form` is how its name ends.
+
+    `panels` are those of a figure, all when empty; `table` is that of a CSV; `first` and `last` are frames of a film.
+    """
+
+    kind: Literal["export"]
+    form: Form
+    panels: list[str]
+    table: str
+    first: int
+    last: int
 
 
 class Removed(TypedDict):
@@ -212,6 +227,7 @@ class TrustRequest(TypedDict):
 Body = Union[
     PalettesRequest,
     RecipeRequest,
+    ExportRequest,
     FrameRequest,
     MapRequest,
     GridRequest,
@@ -263,6 +279,13 @@ class PalettesReply(TypedDict):
     kind: Literal["palettes"]
     names: list[str]
     diverging: list[str]
+
+
+class ExportReply(TypedDict):
+    """Buffer: the file."""
+
+    kind: Literal["export"]
+    name: str
 
 
 class RecipeReply(TypedDict):
@@ -496,6 +519,7 @@ class TrustReply(TypedDict):
 Answer = Union[
     PalettesReply,
     RecipeReply,
+    ExportReply,
     FrameReply,
     MapReply,
     GridReply,
@@ -549,6 +573,7 @@ ALIASES = {
     "Overlay": Overlay,
     "Channel": Channel,
     "Embedding": Embedding,
+    "Form": Form,
     "Act": Act,
     "Body": Body,
     "Answer": Answer,

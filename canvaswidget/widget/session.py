@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar, cast
 
 from canvaswidget.tracing import NotKeptError
-from canvaswidget.widget.answers import Answers
+from canvaswidget.widget.answers import Answers, Export
 from canvaswidget.widget.arrays import Arrays
 from canvaswidget.widget.cache import ByteCache
 from canvaswidget.widget.feel import Feel
@@ -39,6 +39,7 @@ PADDED_BYTES = 66_000
 PRIORITIES = {
     "palettes": 0,
     "recipe": 0,
+    "export": 8,
     "frame": 1,
     "map": 2,
     "pixel": 3,
@@ -69,6 +70,9 @@ class Session:
         Seconds, for what is reported; replaced in tests.
     recipe : callable, optional
         What Python to type for the view.
+    export : callable, optional
+        Answers a request for a file; in place of the bytes it may give a function that makes them, which is left to
+        whoever takes the reply.
     """
 
     def __init__(
@@ -77,10 +81,11 @@ class Session:
         cache_bytes: int = CACHE_BYTES,
         clock: Callable[[], float] = time.perf_counter,
         recipe: Callable[[], str] = str,
+        export: Export | None = None,
     ) -> None:
         self._cache = ByteCache(cache_bytes)
-        self._recipe = recipe
-        self._answers: Answers | None = Answers(Arrays(canvas, self._cache), recipe)
+        self._hooks = (recipe, export)
+        self._answers: Answers | None = Answers(Arrays(canvas, self._cache), *self._hooks)
         self._worker = Worker(clock)
         self._counts: Counter[str] = Counter()
         self._counting = threading.Lock()
@@ -156,7 +161,8 @@ class Session:
                 if answer["kind"] == "trust":
                     self._trust = answer
                 self._last_seconds = seconds
-                reply({"type": "reply", "id": key, "seconds": seconds, "body": answer}, _padded(data))
+                buffers: Any = [data] if callable(data) else _padded(data)
+                reply({"type": "reply", "id": key, "seconds": seconds, "body": answer}, buffers)
             elif isinstance(error, Cancelled):
                 self._count("cancelled")
                 reply({"type": "cancelled", "id": key}, [])
@@ -222,7 +228,7 @@ class Session:
         if self._answers is None:
             return
         rules = {self.canvas.rule, canvas.rule}
-        self._answers = Answers(Arrays(canvas, self._cache), self._recipe)
+        self._answers = Answers(Arrays(canvas, self._cache), *self._hooks)
         self._worker.cancel()
         self.call(lambda checkpoint: self._cache.drop(lambda key: key[0] in rules))
 

@@ -63,11 +63,8 @@ def snapshot(
     """
     summed, arrays = arrays, arrays.of_channel(state["channel"])
     layer = arrays.layers.find(state["layer"])
-    neuron, time, pixel = state["neuron"], state["time"], state["pixel"]
-    if len(state["neurons"]) > 1:
-        chosen = Chosen(layer, None, -1, 1, state["neurons"])
-    else:
-        chosen = Chosen(layer, neuron, -1 if neuron is not None else state["cluster"], state["n_clusters"])
+    time, pixel = state["time"], state["pixel"]
+    chosen = chosen_of(arrays, state)
     short = short_names([layer.name for layer in arrays.layers])
     ranked = arrays if arrays.has_all_colours else summed
     wanted = USUAL if panels is None else panels
@@ -108,6 +105,14 @@ def snapshot(
         time=time,
         one_scale=one_scale,
     )
+
+
+def chosen_of(arrays: Arrays, state: dict[str, Any]) -> Chosen:
+    """What is selected, by the widget's traits."""
+    layer, neuron = arrays.layers.find(state["layer"]), state["neuron"]
+    if len(state["neurons"]) > 1:
+        return Chosen(layer, None, -1, 1, state["neurons"])
+    return Chosen(layer, neuron, -1 if neuron is not None else state["cluster"], state["n_clusters"])
 
 
 def _image(arrays: Arrays, state: dict[str, Any], time: int) -> Any:

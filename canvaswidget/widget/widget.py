@@ -22,7 +22,7 @@ from canvaswidget.tracing import Canvas, Layers, SavedCanvas, trace
 from canvaswidget.tracing.results import Ranked
 from canvaswidget.widget import opening, traits, view
 from canvaswidget.widget.bundle import bundled as _bundled
-from canvaswidget.widget.leaving import Leaving
+from canvaswidget.widget.leaving import Leaving, made
 from canvaswidget.widget.messages import FromKernel
 from canvaswidget.widget.picture import SavedPicture, Then
 from canvaswidget.widget.recipe import recipe
@@ -182,7 +182,11 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
         self.facts = traits.Facts.of(canvas)
         self._saved = SavedPicture(self._redraw)
         this = weakref.ref(self)
-        self._session = Session(canvas, recipe=lambda: cast(CanvasWidget, this()).recipe())
+        self._session = Session(
+            canvas,
+            recipe=lambda: cast(CanvasWidget, this()).recipe(),
+            export=lambda body, report: cast(CanvasWidget, this())._export(body, report),
+        )
         self._traced: Canvas | None = None
         try:
             first = self._opening(state)
@@ -445,7 +449,7 @@ class _Post:
     def _send(self, message: FromKernel, buffers: list[bytes]) -> None:
         widget = self._widget()
         if widget is not None and widget.comm is not None:
-            widget.send(message, buffers)
+            widget.send(*made(message, buffers))
 
 
 def _usual_layer(layers: Layers) -> str:

@@ -349,6 +349,8 @@ export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer
       const { kind, time, selection } = body;
       return { answer: { kind, time, selection, shares, areas, deltas }, data: new Uint8Array(0) };
     }
+    case "export":
+      return { answer: { kind: "export", name: `view.${body.form}` }, data: Uint8Array.from([1, 2, 3]) };
     case "curve":
       return {
         answer: {
@@ -455,6 +457,7 @@ export function fakeKernel(options: FakeOptions): ConstructorParameters<typeof F
     last = last.then(async () => {
       const cost = {
         palettes: 5,
+        export: 800,
         recipe: 1,
         frame: 12,
         map: 40,

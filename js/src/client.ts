@@ -12,6 +12,7 @@ export type View =
   | "palettes"
   | "recipe"
   | "frame"
+  | "export"
   | "map"
   | "grid"
   | "pixel"

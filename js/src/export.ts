@@ -24,13 +24,19 @@ export async function exportPng(plan: ExportPlan): Promise<string> {
   const sheet = draw(plan);
   const blob = await new Promise<Blob | null>((done) => sheet.toBlob(done, "image/png"));
   if (!blob) throw new Error("The browser made no PNG of this size");
+  const name = fileName(plan);
+  download(blob, name);
+  return name;
+}
+
+/** Saves a file where the browser saves its files. */
+export function download(blob: Blob, name: string): void {
   const url = URL.createObjectURL(blob);
   const link = document.createElement("a");
   link.href = url;
-  link.download = fileName(plan);
+  link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
-  return link.download;
 }
 
 function draw({ canvas, pixel, title, caption, bar }: ExportPlan): HTMLCanvasElement {

@@ -12,11 +12,13 @@ export type Channel = "sum" | "red" | "green" | "blue" | "abs";
 
 export type Embedding = "pca" | "tsne" | "umap";
 
+export type Form = "png" | "pdf" | "svg" | "npz" | "csv" | "mp4" | "gif";
+
 export type Act = "pixel" | "overlay" | "step";
 
-export type Body = PalettesRequest | RecipeRequest | FrameRequest | MapRequest | GridRequest | PixelRequest | RegionsRequest | CurveRequest | StripRequest | ClustersRequest | ScatterRequest | RulesRequest | TrustRequest;
+export type Body = PalettesRequest | RecipeRequest | ExportRequest | FrameRequest | MapRequest | GridRequest | PixelRequest | RegionsRequest | CurveRequest | StripRequest | ClustersRequest | ScatterRequest | RulesRequest | TrustRequest;
 
-export type Answer = PalettesReply | RecipeReply | FrameReply | MapReply | GridReply | PixelReply | RegionsReply | CurveReply | StripReply | ClustersReply | ScatterReply | RulesReply | TrustReply;
+export type Answer = PalettesReply | RecipeReply | ExportReply | FrameReply | MapReply | GridReply | PixelReply | RegionsReply | CurveReply | StripReply | ClustersReply | ScatterReply | RulesReply | TrustReply;
 
 export type FromPage = Request | Cancel | Painted;
 
@@ -78,6 +80,15 @@ export interface PalettesRequest {
 
 export interface RecipeRequest {
   kind: "recipe";
+}
+
+export interface ExportRequest {
+  kind: "export";
+  form: Form;
+  panels: string[];
+  table: string;
+  first: number;
+  last: number;
 }
 
 export interface Removed {
@@ -200,6 +211,11 @@ export interface PalettesReply {
   kind: "palettes";
   names: string[];
   diverging: string[];
+}
+
+export interface ExportReply {
+  kind: "export";
+  name: string;
 }
 
 export interface RecipeReply {

@@ -3,6 +3,7 @@ import { signal } from "@preact/signals-core";
 import { type Activity, GONE } from "./client";
 import { attribute, h, type View, write } from "./dom";
 import { type ExportPlan, exportPng } from "./export";
+import { createExportCancel, createExportItems } from "./export_menu";
 import { count, seconds } from "./format";
 import { createRecipeButton } from "./recipe";
 import { neuronLabel, selectionLabel } from "./selection";
@@ -44,6 +45,8 @@ function what(body: Activity["body"]): string {
       return `where the neurons of ${body.layer} lie`;
     case "rules":
       return `${selectionLabel(body.selection)} under every rule`;
+    case "export":
+      return `the ${body.form.toUpperCase()}`;
     default:
       return body.kind;
   }
@@ -105,14 +108,7 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
   fallback.append(
     png,
     createRecipeButton({ ...view, say }, () => (menu.open = false)),
-    h(
-      "p",
-      { class: "cw-muted" },
-      "Vector figures, from Python: ",
-      h("code", {}, 'w.save("view.pdf")'),
-      " or ",
-      h("code", {}, ".svg"),
-    ),
+    createExportItems({ ...view, say }, say, () => (menu.open = false)),
   );
   document.addEventListener(
     "pointerdown",
@@ -176,7 +172,7 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
     meter,
     createTrust(view),
     facts,
-    menu,
+    h("div", { class: "cw-export-end" }, createExportCancel({ ...view, say }), menu),
     h(
       "button",
       {

@@ -53,7 +53,16 @@ export interface SavedPage {
   info: CanvasInfo;
   state: Record<string, unknown>;
   needs: Record<
-    "selection" | "overlay" | "clusters" | "scatter" | "rules" | "source" | "colours" | "trust",
+    | "selection"
+    | "overlay"
+    | "clusters"
+    | "scatter"
+    | "rules"
+    | "source"
+    | "colours"
+    | "trust"
+    | "regions"
+    | "export",
     string
   >;
   recipe: string;
@@ -107,6 +116,10 @@ export class Answers {
         return this.#trust(body.layer);
       case "recipe":
         return Promise.resolve({ answer: { kind: "recipe", text: this.#page.recipe }, data: NOTHING });
+      case "regions":
+        return Promise.reject(new Error(this.#page.needs.regions));
+      case "export":
+        return Promise.reject(new Error(this.#page.needs.export));
       case "rules":
         return Promise.reject(new Error(this.#page.needs.rules));
       default:
