@@ -113,7 +113,7 @@ def checked_wishes(
     """The layers, frames and neurons that are meant; errors name what is accepted."""
     arrays = session.arrays
     chosen = _layers(arrays.layers, layers)
-    numbers = _frames(arrays.n_frames, frames)
+    numbers = tuple(arrays.kept_frames()) if frames is None else _frames(arrays.n_frames, frames)
     return Wishes(chosen, numbers, _neurons(chosen, neurons), parse_memory(budget, "budget"))
 
 
@@ -131,8 +131,6 @@ def _layers(known: Any, layers: Any) -> tuple[Layer, ...]:
 
 
 def _frames(n_frames: int, frames: Any) -> tuple[int, ...]:
-    if frames is None:
-        return tuple(range(n_frames))
     if hasattr(frames, "__index__"):
         frames = [frames]
     if not isinstance(frames, Iterable) or isinstance(frames, str):

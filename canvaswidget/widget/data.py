@@ -25,8 +25,8 @@ def arrays_of(arrays: Arrays, state: dict[str, Any], report: Progress) -> dict[s
 
     ``frame``, ``truth``, ``map`` and, for more than one neuron, ``map_signed``; ``pixel/LAYER``, every neuron's
     contribution to the pinned pixel, in the shape of the layer's neurons; ``neurons/total``, of the layer;
-    ``time/total`` and ``time/change`` of one neuron; ``clusters`` where they are known. What the view is set to stands
-    in ``about``.
+    ``time/frame``, ``time/total`` and ``time/change`` of one neuron; ``clusters`` where they are known. What the view
+    is set to stands in ``about``.
     """
     summed, arrays = arrays, arrays.of_channel(state["channel"])
     time, pixel, chosen = state["time"], state["pixel"], chosen_of(arrays, state)
@@ -52,8 +52,9 @@ def arrays_of(arrays: Arrays, state: dict[str, Any], report: Progress) -> dict[s
         found["clusters"] = clusters.labels
     if arrays.n_frames > 1 and chosen.neuron is not None:
         curve = _curve(arrays, chosen, report)
-        found["time/total"] = np.array([total for total, _ in curve])
-        found["time/change"] = np.array([np.nan if change is None else change for _, change in curve])
+        found["time/frame"] = np.array([frame for frame, _, _ in curve])
+        found["time/total"] = np.array([total for _, total, _ in curve])
+        found["time/change"] = np.array([np.nan if change is None else change for _, _, change in curve])
     return found
 
 
@@ -105,13 +106,14 @@ def _neuron_rows(arrays: Arrays, state: dict[str, Any], report: Progress) -> Ite
 def _time_rows(arrays: Arrays, state: dict[str, Any], report: Progress) -> Iterator[list[Any]]:
     arrays = arrays.of_channel(state["channel"])
     yield ["frame", "total", "change"]
-    for frame, (total, change) in enumerate(_curve(arrays, chosen_of(arrays, state), report)):
+    for frame, total, change in _curve(arrays, chosen_of(arrays, state), report):
         yield [frame, repr(total), "" if change is None else repr(change)]
 
 
-def _curve(arrays: Arrays, chosen: Chosen, report: Progress) -> list[tuple[float, float | None]]:
-    found = []
-    for frame in range(arrays.n_frames):
-        report(frame, arrays.n_frames)
-        found.append(arrays.change(chosen, frame, report))
+def _curve(arrays: Arrays, chosen: Chosen, report: Progress) -> list[tuple[int, float, float | None]]:
+    """Frame, total and change, of every frame that there is."""
+    frames, found = arrays.kept_frames(), []
+    for done, frame in enumerate(frames):
+        report(done, len(frames))
+        found.append((frame, *arrays.change(chosen, frame, report)))
     return found
