@@ -213,7 +213,7 @@ def _state(state: Mapping[str, Any], kept: Kept) -> dict[str, Any]:
         **state,
         "playing": False,
         "knocked_out": {},
-        "regions": {},
+        "regions": [],
         "time": kept.frames.index(kept.now),
         "overlay": "selection",
         "channel": "sum",
