@@ -19,7 +19,7 @@ from canvaswidget.inr import INR, evaluating
 from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.ops import DECOMPOSED, LAYERS
 from canvaswidget.tracing.questions import answering, asking
-from canvaswidget.tracing.rewrite import DECOMPOSITIONS, WRITTEN, rewrite
+from canvaswidget.tracing.rewrite import DECOMPOSITIONS, WRITTEN, inputs, reached, rewrite
 from canvaswidget.tracing.weighted import Weighted, bias_added_to
 
 
@@ -283,16 +283,8 @@ def _varying(graph: fx.Graph, constants: Collection[str]) -> set[fx.Node]:
     The features of a learned grid, or of a latent code, are a layer's data like any other; what a network makes of
     constants to use it as the weight of a layer is a part of that layer.
     """
-
-    def reached(roots: set[fx.Node]) -> set[fx.Node]:
-        found = set(roots)
-        for node in graph.nodes:
-            if found.intersection(node.all_input_nodes):
-                found.add(node)
-        return found
-
-    roots = {node for node in graph.nodes if node.op == "placeholder" and node.name not in constants}
-    varying = reached(roots)
+    roots = inputs(graph, constants)
+    varying = reached(graph, roots)
     weights: set[Any] = set()
     for node in reversed(graph.nodes):
         if node in weights or node.target in LAYERS:
@@ -301,7 +293,7 @@ def _varying(graph: fx.Graph, constants: Collection[str]) -> set[fx.Node]:
     for node in graph.nodes:
         if node.target in LAYERS and node not in varying and node not in weights:
             roots.add(cast(fx.Node, node.args[1 if op_name(node) == "addmm" else 0]))
-    return reached(roots)
+    return reached(graph, roots)
 
 
 def _describe(node: fx.Node, op: str, name: str, weight: torch.Tensor) -> Layer:

@@ -5,6 +5,7 @@ None of it changes a value. `DECOMPOSITIONS` are for `torch.export`; `rewrite` t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 from typing import Any, cast
 
@@ -24,11 +25,7 @@ def rewrite(graph: fx.Graph, constants: Collection[str]) -> None:
     constants : collection of str
         The inputs of the graph that are no inputs of the model.
     """
-    varying: set[fx.Node] = set()
-    for node in graph.nodes:
-        is_input = node.op == "placeholder" and node.name not in constants
-        if is_input or varying.intersection(node.all_input_nodes):
-            varying.add(node)
+    varying = reached(graph, inputs(graph, constants))
     for node in list(graph.nodes):
         if node.target is aten.view.default:
             # Terms of a value need not lie in memory as the value does.
@@ -38,6 +35,20 @@ def rewrite(graph: fx.Graph, constants: Collection[str]) -> None:
         elif node.target in (aten.max.dim, aten.min.dim, aten.amax.default, aten.amin.default):
             _as_gather(node)
     graph.eliminate_dead_code()
+
+
+def inputs(graph: fx.Graph, constants: Collection[str]) -> set[fx.Node]:
+    """What the model is called with, as against its weights, buffers and literals."""
+    return {node for node in graph.nodes if node.op == "placeholder" and node.name not in constants}
+
+
+def reached(graph: fx.Graph, roots: set[fx.Node]) -> set[fx.Node]:
+    """Some ops, and all that depends on them."""
+    found = set(roots)
+    for node in graph.nodes:
+        if found.intersection(node.all_input_nodes):
+            found.add(node)
+    return found
 
 
 # --- a contraction with a weight is a linear layer -----------------------------------------------------------------
@@ -50,7 +61,7 @@ def _as_linear(node: fx.Node, varying: set[fx.Node]) -> None:
         return
     place = int(operands[0] not in varying)
     x, weight = operands[place], operands[1 - place]
-    terms = _letters(equation, [_ndim(operand) for operand in operands])
+    terms = _letters(equation, [len(_shape(operand)) for operand in operands])
     if terms is None:
         return
     of_x, of_weight, result = terms[place], terms[1 - place], terms[2]
@@ -68,9 +79,11 @@ def _as_linear(node: fx.Node, varying: set[fx.Node]) -> None:
     def fold(source: fx.Node, shape: list[int]) -> fx.Node:
         return source if _shape(source) == shape else _before(node, aten.reshape.default, source, shape)
 
-    rows, width = [sizes[letter] for letter in kept], _product(sizes, summed)
+    rows, width = [sizes[letter] for letter in kept], math.prod(sizes[letter] for letter in summed)
     data = fold(order(x, of_x, kept + summed), [*rows, width])
-    matrix = fold(order(weight, of_weight, made + summed), [_product(sizes, made), width])
+    matrix = fold(
+        order(weight, of_weight, made + summed), [math.prod(sizes[letter] for letter in made), width]
+    )
     product = _before(node, aten.linear.default, data, matrix)
     product.meta[WRITTEN] = "einsum"
     unfolded = fold(product, rows + [sizes[letter] for letter in made])
@@ -95,13 +108,6 @@ def _letters(equation: str, ndims: list[int]) -> tuple[str, str, str] | None:
     if any(len(set(term)) != len(term) for term in terms):
         return None
     return terms[0], terms[1], terms[2]
-
-
-def _product(sizes: dict[str, int], letters: list[str]) -> int:
-    result = 1
-    for letter in letters:
-        result *= sizes[letter]
-    return result
 
 
 # --- the largest of some values is one of them ---------------------------------------------------------------------
@@ -161,10 +167,6 @@ def _replace(node: fx.Node, by: fx.Node) -> None:
 
 def _shape(node: fx.Node) -> list[int]:
     return [int(n) for n in node.meta["val"].shape]
-
-
-def _ndim(node: fx.Node) -> int:
-    return node.meta["val"].ndim
 
 
 # --- decompositions for torch.export -------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from canvaswidget import tables
 from canvaswidget.inr import checked_index
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer, Layers
+from canvaswidget.tracing.matrix import as_numpy
 from canvaswidget.tracing.progress import Progress, reported
 from canvaswidget.tracing.reduce import Summary
 from canvaswidget.tracing.results import Ranking, show_neuron
@@ -217,9 +218,7 @@ class SavedCanvas:
         self, layer: LayerKey, frame: int = 0, *, granularity: str | None = None, progress: Progress = False
     ) -> Iterator[tuple[npt.NDArray[np.int64], FloatArray]]:
         """Every neuron of a layer, chunk by chunk; only where all are kept."""
-        yield from self.reduce(
-            layer, lambda maps: maps.numpy(), frame, granularity=granularity, progress=progress
-        )
+        yield from self.reduce(layer, as_numpy, frame, granularity=granularity, progress=progress)
 
     def reduce(
         self,
