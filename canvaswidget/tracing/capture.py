@@ -6,6 +6,9 @@ edited, hooked or registered.
 
 from __future__ import annotations
 
+import functools
+import operator
+import threading
 import warnings
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, cast
@@ -21,6 +24,8 @@ from canvaswidget.tracing.ops import DECOMPOSED, LAYERS
 from canvaswidget.tracing.questions import answering, asking
 from canvaswidget.tracing.rewrite import DECOMPOSITIONS, WRITTEN, inputs, reached, rewrite
 from canvaswidget.tracing.weighted import Weighted, bias_added_to
+
+_RECORDING = threading.Lock()  # torch keeps much of a recording where all threads see it
 
 
 class CaptureError(RuntimeError):
@@ -56,7 +61,8 @@ class Capture:
             with asking() as answers:
                 rendering(*positional, **keywords)
             try:
-                program = _record(rendering, positional, keywords, answers)
+                with _RECORDING:
+                    program = _record(rendering, positional, keywords, answers)
             except Exception as error:
                 # Anything that torch.export refuses ends up here.
                 raise CaptureError(
@@ -120,7 +126,8 @@ class Capture:
     @torch.no_grad()
     def run(self, frame: int, keep: Collection[fx.Node]) -> dict[fx.Node, torch.Tensor]:
         """The values of some nodes at a frame."""
-        given = pytree.tree_leaves(self.inr.arguments(frame))
+        with _RECORDING:  # the inputs may depend on the module's weights, which stand-ins replace meanwhile
+            given = pytree.tree_leaves(self.inr.arguments(frame))
         if _numbers(given) != self._numbers:
             raise ValueError(
                 f"inputs: gives the numbers {_numbers(given)} at frame {frame} and {self._numbers} at frame 0; "
@@ -128,14 +135,31 @@ class Capture:
             )
         leaves = [_placed(leaf, self.device) for leaf in given]
         user = iter(leaves)
-        arguments = [
-            self._constants[node.name] if node.name in self._constants else next(user)
-            for node in self.graph.nodes
-            if node.op == "placeholder"
-        ]
-        recorder = _Recorder(self._program.graph_module, set(keep))
-        recorder.run(*arguments)
-        return recorder.values
+        wanted, values = set(keep), {}
+        # Not by `fx.Interpreter`: what it is at, it says where a recording on another thread would take it for its own.
+        for node, spent in self._schedule:
+            if node.op == "placeholder":
+                fixed = node.name in self._constants
+                values[node] = self._constants[node.name] if fixed else next(user)
+            elif node.op == "get_attr":
+                values[node] = operator.attrgetter(str(node.target))(self._program.graph_module)
+            else:
+                arguments, keywords = fx.map_arg((node.args, node.kwargs), values.__getitem__)
+                values[node] = cast(Any, node.target)(*arguments, **keywords)
+            for one in spent:
+                if one not in wanted:
+                    del values[one]
+        return {node: values[node] for node in keep}
+
+    @functools.cached_property
+    def _schedule(self) -> list[tuple[fx.Node, list[fx.Node]]]:
+        """Every op but the output, and the values that none after it reads."""
+        nodes = [node for node in self.graph.nodes if node.op != "output"]
+        last = {source: node for node in nodes for source in (node, *node.all_input_nodes)}
+        spent: dict[fx.Node, list[fx.Node]] = {}
+        for source, node in last.items():
+            spent.setdefault(node, []).append(source)
+        return [(node, spent.get(node, [])) for node in nodes]
 
     def _find_layers(self) -> Iterator[Layer]:
         for node in self.graph.nodes:
@@ -207,19 +231,6 @@ class _Rendering(nn.Module):
 
     def forward(self, *positional: Any, **keywords: Any) -> torch.Tensor:
         return self._image(self.module(*positional, **keywords))
-
-
-class _Recorder(fx.Interpreter):
-    def __init__(self, module: fx.GraphModule, keep: set[fx.Node]) -> None:
-        super().__init__(module)
-        self._names = {node.name: node for node in keep}
-        self.values: dict[fx.Node, torch.Tensor] = {}
-
-    def run_node(self, n: fx.Node) -> Any:
-        value = super().run_node(n)
-        if n.name in self._names:
-            self.values[self._names[n.name]] = value
-        return value
 
 
 def _constants(program: torch.export.ExportedProgram, device: torch.device) -> dict[str, torch.Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -173,6 +174,30 @@ def test_a_canvas_is_of_the_weights_as_they_were(decoder: Cnn) -> None:
     first = fresh.check()[0]
     assert not first.holds
     assert "changed after it was traced" in first.note
+
+
+def test_a_model_is_recorded_while_another_thread_computes(decoder: Cnn) -> None:
+    """Recording keeps what it knows of the current op where every thread sees it: nothing else may write there."""
+    inr = cw.INR.from_frames(decoder, 3)
+    names, busy = [layer.name for layer in cw.trace(inr).layers], cw.trace(inr)
+    done, failed = threading.Event(), []
+
+    def compute() -> None:
+        try:
+            while not done.is_set():
+                busy._capture.run(0, [busy._capture.output])
+        except Exception as error:
+            failed.append(error)
+
+    other = threading.Thread(target=compute)
+    other.start()
+    try:
+        for _ in range(8):
+            assert [layer.name for layer in cw.trace(inr).layers] == names
+    finally:
+        done.set()
+        other.join()
+    assert failed == []
 
 
 def test_torchscript_is_named() -> None:
