@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.browser.page import NotebookPage, Traffic
+from tests.browser.page import FIND_WIDGET, NotebookPage, Traffic
 from tests.conftest import ROOT, absent
 from tools.browser import ARGUMENTS, find_browser
 from tools.server import App, JupyterServer
@@ -158,3 +158,12 @@ def open_notebook(server: JupyterServer, _kernels: None, new_page: Pages) -> Ope
         return NotebookPage(new_page(), server.url(put_notebook(server, source, cells))).open()
 
     return make
+
+
+@pytest.fixture
+def notebook(request: pytest.FixtureRequest, open_notebook: Opener) -> NotebookPage:
+    """The notebook of a module's `CELLS`, every cell run, its widget known to the kernel as `_w`."""
+    opened = open_notebook(cells=request.module.CELLS)
+    opened.run_all()
+    opened.execute(FIND_WIDGET)
+    return opened

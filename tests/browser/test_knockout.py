@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Opener
-from tests.browser.page import FIND_WIDGET, TIMEOUT, NotebookPage, WidgetView, pixels
+from tests.browser.page import TIMEOUT, NotebookPage, WidgetView, pixels
 
 # Nothing lies over the pictures.
 CELLS = ["import canvaswidget as cw", "w = cw.CanvasWidget(cw.demo.video(), layer='decoder.2', opacity=0)\nw"]
@@ -29,12 +28,9 @@ def server(lab_server):
 
 
 @pytest.fixture
-def notebook(open_notebook: Opener) -> NotebookPage:
-    opened = open_notebook(cells=CELLS)
-    opened.run_all()
-    opened.execute(FIND_WIDGET)
-    opened.execute(SHOWN)
-    return opened
+def notebook(notebook: NotebookPage) -> NotebookPage:
+    notebook.execute(SHOWN)
+    return notebook
 
 
 def expected(notebook: NotebookPage, image: str) -> np.ndarray:

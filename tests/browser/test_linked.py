@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Opener
-from tests.browser.page import FIND_WIDGET, TIMEOUT, NotebookPage, WidgetView
+from tests.browser.page import TIMEOUT, NotebookPage, WidgetView
 
 CELLS = [
     "import canvaswidget as cw",
@@ -19,14 +18,6 @@ CELLS = [
 @pytest.fixture
 def server(lab_server):
     return lab_server
-
-
-@pytest.fixture
-def notebook(open_notebook: Opener) -> NotebookPage:
-    opened = open_notebook(cells=CELLS)
-    opened.run_all()
-    opened.execute(FIND_WIDGET)
-    return opened
 
 
 def wait_regions(view: WidgetView, time: int) -> None:

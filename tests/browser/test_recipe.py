@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Opener
-from tests.browser.page import FIND_WIDGET, TIMEOUT, NotebookPage
+from tests.browser.page import TIMEOUT, NotebookPage
 
 CELLS = [
     "import canvaswidget as cw\nw = cw.CanvasWidget(cw.demo.image(), maps='signed', region=((4, 8), (30, 40)))\nw"
@@ -19,18 +18,11 @@ def server(lab_server):
     return lab_server
 
 
-@pytest.fixture
-def notebook(open_notebook: Opener) -> NotebookPage:
-    opened = open_notebook(cells=CELLS)
-    opened.run_all()
-    opened.execute(FIND_WIDGET)
-    return opened
-
-
 def test_a_copied_recipe_makes_the_same_view(notebook: NotebookPage) -> None:
     notebook.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     view = notebook.widget
     view.click_pixel(20, 30)
+    notebook.wait_for(lambda: notebook.ask("_w.pixel"), [20, 30], "the pixel")
     view.part("export").locator("summary").click()
     view.part("copy-recipe").click()
     expect(view.part("status")).to_contain_text("copied the Python", timeout=TIMEOUT)

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Opener
-from tests.browser.page import FIND_WIDGET, TIMEOUT, NotebookPage, pixels
+from tests.browser.page import TIMEOUT, NotebookPage, pixels
 
 # The score is held up until the test lets it go; every step is a checkpoint, as in a slow model.
 SLOW = """
@@ -31,14 +30,6 @@ CELLS = [SLOW, "w = cw.CanvasWidget(cw.demo.video(), layer='decoder.3', rule='ga
 @pytest.fixture
 def server(lab_server):
     return lab_server
-
-
-@pytest.fixture
-def notebook(open_notebook: Opener) -> NotebookPage:
-    opened = open_notebook(cells=CELLS)
-    opened.run_all()
-    opened.execute(FIND_WIDGET)
-    return opened
 
 
 def test_it_comes_by_itself_and_nothing_waits_for_it(notebook: NotebookPage) -> None:
@@ -106,8 +97,10 @@ def test_rules_side_by_side(notebook: NotebookPage) -> None:
         if rule != "ablation":
             known = np.corrcoef(values, lost)[0, 1]
             expect(dialog.locator(f'[data-rule="{rule}"]')).to_contain_text(f"{abs(known):.2f}")
+    time = notebook.ask("_w.time")
     notebook.page.keyboard.press("ArrowRight")
-    expect(dialog).to_have_attribute("data-time", str(notebook.ask("_w.time")), timeout=TIMEOUT)
+    expect(dialog).to_have_attribute("data-time", str(time + 1), timeout=TIMEOUT)
+    notebook.wait_for(lambda: notebook.ask("_w.time"), time + 1, "the time")
     notebook.page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
 
