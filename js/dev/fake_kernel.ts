@@ -1,5 +1,6 @@
 // A stand-in for the anywidget model and the kernel behind it: synthetic pictures, real delays, every kind of answer.
 import type { Answer, Body, CanvasInfo, FromKernel, FromPage, Selection } from "../src/messages";
+import { Events } from "../src/page/events";
 import type { Model } from "../src/store";
 
 export interface FakeOptions {
@@ -12,15 +13,13 @@ export interface FakeOptions {
   silent: Set<string>;
 }
 
-type Handler = (...values: unknown[]) => void;
-
-export class FakeModel implements Model {
+export class FakeModel extends Events implements Model {
   readonly sent: FromPage[] = [];
   #state: Record<string, unknown>;
-  #handlers = new Map<string, Set<Handler>>();
   #answer: (message: FromPage, reply: (message: FromKernel, data?: Uint8Array) => void) => void;
 
   constructor(state: Record<string, unknown>, answer: FakeModel["answer"] = () => {}) {
+    super();
     this.#state = state;
     this.#answer = answer;
   }
@@ -40,20 +39,6 @@ export class FakeModel implements Model {
   }
 
   save_changes(): void {}
-
-  on(event: string, callback: Handler): void {
-    const handlers = this.#handlers.get(event) ?? new Set();
-    handlers.add(callback);
-    this.#handlers.set(event, handlers);
-  }
-
-  off(event: string, callback: Handler): void {
-    this.#handlers.get(event)?.delete(callback);
-  }
-
-  emit(event: string, ...values: unknown[]): void {
-    for (const handler of this.#handlers.get(event) ?? []) handler(...values);
-  }
 
   send(content: unknown): void {
     const message = content as FromPage;

@@ -4,6 +4,7 @@ import { chooseNeuron } from "./actions";
 import { attribute, h, icon, type View, write } from "./dom";
 import { count } from "./format";
 import { isWithout, sizeOf } from "./knockout";
+import { closeByItself } from "./menu";
 import type { Source } from "./messages";
 import { segmented } from "./panel";
 import type { Frame, Picture } from "./pictures";
@@ -104,19 +105,7 @@ export function createKnockOutView(view: View, picture: ReadonlySignal<Picture |
     if (!document.activeElement || document.activeElement === document.body) view.root.focus();
     if (bar.hidden || !sizeOf(store.knocked_out.peek())) view.root.focus();
   };
-  document.addEventListener(
-    "pointerdown",
-    (event) => {
-      if (!list.contains(event.target as Node)) list.open = false;
-    },
-    { signal: view.signal },
-  );
-  list.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !list.open) return;
-    event.stopPropagation();
-    list.open = false;
-    list.querySelector("summary")?.focus();
-  });
+  closeByItself(list, view.signal);
 
   view.effect(() => {
     const knockedOut = store.knocked_out.value;

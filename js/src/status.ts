@@ -5,6 +5,7 @@ import { attribute, h, type View, write } from "./dom";
 import { type ExportPlan, exportPng } from "./export";
 import { createExportCancel, createExportItems } from "./export_menu";
 import { count, seconds } from "./format";
+import { closeByItself } from "./menu";
 import { createRecipeButton } from "./recipe";
 import { neuronLabel, selectionLabel } from "./selection";
 import { ready } from "./store";
@@ -110,13 +111,7 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
     createRecipeButton({ ...view, say }, () => (menu.open = false)),
     createExportItems({ ...view, say }, say, () => (menu.open = false)),
   );
-  document.addEventListener(
-    "pointerdown",
-    (event) => {
-      if (!menu.contains(event.target as Node)) menu.open = false;
-    },
-    { signal: view.signal },
-  );
+  closeByItself(menu, view.signal);
 
   // Quick answers are not worth a word: only what takes longer than `SLOW` is told.
   view.effect(() => {

@@ -2,6 +2,7 @@
 import { chooseLayer, currentLayer, goTo, togglePlaying } from "./actions";
 import { createChannelControl } from "./channel_control";
 import { attribute, h, icon, type View, write } from "./dom";
+import { closeByItself } from "./menu";
 import type { Overlay } from "./messages";
 import { clusterColour } from "./palette";
 import { options, segmented } from "./panel";
@@ -240,15 +241,6 @@ function styleControl(view: View): HTMLElement {
     slide(contrast, Math.log2(Math.max(1, store.contrast.value)), `${store.contrast.value.toFixed(1)} times`);
     write(contrastText, `${store.contrast.value.toFixed(1)}×`);
   });
-  const close = (event: Event) => {
-    if (!details.contains(event.target as Node)) details.open = false;
-  };
-  document.addEventListener("pointerdown", close, { signal });
-  details.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !details.open) return;
-    event.stopPropagation();
-    details.open = false;
-    root.focus();
-  });
+  closeByItself(details, signal, root);
   return control("style", details);
 }

@@ -1,6 +1,7 @@
 // The trust score in the status line, what it means, and the switch that does without.
 import { attribute, h, type View, write } from "./dom";
 import { count } from "./format";
+import { closeByItself } from "./menu";
 import type { Range, TrustReply } from "./messages";
 import { shortNames } from "./selection";
 import { ready } from "./store";
@@ -116,18 +117,6 @@ export function createTrust(view: Omit<View, "say">): HTMLElement {
       words.replaceChildren(...explained.map((text) => h("p", {}, text)));
     write(button, store.trust.value ? "Don't measure it" : "Measure it");
   });
-  document.addEventListener(
-    "pointerdown",
-    (event) => {
-      if (!element.contains(event.target as Node)) element.open = false;
-    },
-    { signal: view.signal },
-  );
-  element.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !element.open) return;
-    event.stopPropagation();
-    element.open = false;
-    summary.focus();
-  });
+  closeByItself(element, view.signal);
   return element;
 }

@@ -2,15 +2,14 @@
 import type { Body, FromKernel, FromPage } from "../messages";
 import type { Model } from "../store";
 import type { Answered } from "./answers";
+import { Events } from "./events";
 
-type Handler = (...values: unknown[]) => void;
-
-export class PageModel implements Model {
+export class PageModel extends Events implements Model {
   #state: Map<string, unknown>;
-  #handlers = new Map<string, Set<Handler>>();
   #answer: (body: Body) => Promise<Answered>;
 
   constructor(state: Record<string, unknown>, answer: (body: Body) => Promise<Answered>) {
+    super();
     this.#state = new Map(Object.entries(state));
     this.#answer = answer;
   }
@@ -22,21 +21,11 @@ export class PageModel implements Model {
   set(name: string, value: unknown): void {
     if (this.#state.get(name) === value) return;
     this.#state.set(name, value);
-    this.#emit(`change:${name}`);
+    this.emit(`change:${name}`);
   }
 
   /** There is nobody to save them for. */
   save_changes(): void {}
-
-  on(event: string, callback: Handler): void {
-    const handlers = this.#handlers.get(event) ?? new Set();
-    handlers.add(callback);
-    this.#handlers.set(event, handlers);
-  }
-
-  off(event: string, callback: Handler): void {
-    this.#handlers.get(event)?.delete(callback);
-  }
 
   /** Answers are quick: a cancelled request is answered all the same, and nobody listens. */
   send(content: unknown): void {
@@ -60,10 +49,6 @@ export class PageModel implements Model {
   }
 
   #tell(message: FromKernel, buffers: DataView[]): void {
-    this.#emit("msg:custom", message, buffers);
-  }
-
-  #emit(event: string, ...values: unknown[]): void {
-    for (const handler of [...(this.#handlers.get(event) ?? [])]) handler(...values);
+    this.emit("msg:custom", message, buffers);
   }
 }
