@@ -47,6 +47,12 @@ def reference() -> Path:
     return folder
 
 
+@pytest.fixture
+def unbuilt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel's side alone: the page need not be built."""
+    monkeypatch.setattr("canvaswidget.widget.widget._bundled", lambda name: f"/* {name} */")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     # From the reports, which come from every process; what a process knows is its own.
     skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]

@@ -21,7 +21,6 @@ from PIL import Image
 import canvaswidget as cw
 from canvaswidget import cli
 from canvaswidget.cli import commands, notebook
-from canvaswidget.widget import widget
 from tests.canvases import image, video
 from tests.conftest import ROOT
 
@@ -48,10 +47,7 @@ def tensor():
 Run = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture(autouse=True)
-def bundle(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page need not be built."""
-    monkeypatch.setattr(widget, "_bundled", lambda name: f"/* {name} */")
+pytestmark = pytest.mark.usefixtures("unbuilt")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from PIL import Image
 
 import canvaswidget as cw
 from canvaswidget.figures import palettes
-from canvaswidget.widget import knockout, view, widget
+from canvaswidget.widget import knockout, view
 from canvaswidget.widget.widget import CanvasWidget
 from tests.canvases import image, video
 from tests.test_session import Page
@@ -22,10 +22,7 @@ from tests.test_session import Page
 H, W, FRAMES = 16, 32, 6
 
 
-@pytest.fixture(autouse=True)
-def bundle(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page need not be built."""
-    monkeypatch.setattr(widget, "_bundled", lambda name: f"/* {name} */")
+pytestmark = pytest.mark.usefixtures("unbuilt")
 
 
 @pytest.fixture(scope="module")

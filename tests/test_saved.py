@@ -18,18 +18,14 @@ import pytest
 
 import canvaswidget as cw
 from canvaswidget.tracing import store
-from canvaswidget.widget import widget
 from tests.canvases import image, video
 from tests.conftest import ROOT
 from tests.test_session import Page
 
-pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="zarr 3 needs Python 3.11")
-
-
-@pytest.fixture(autouse=True)
-def bundle(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page need not be built."""
-    monkeypatch.setattr(widget, "_bundled", lambda name: f"/* {name} */")
+pytestmark = [
+    pytest.mark.skipif(sys.version_info < (3, 11), reason="zarr 3 needs Python 3.11"),
+    pytest.mark.usefixtures("unbuilt"),
+]
 
 
 @pytest.fixture(scope="module")

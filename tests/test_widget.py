@@ -25,10 +25,7 @@ from tests.test_messages import problems
 PNG = b"\x89PNG\r\n"
 
 
-@pytest.fixture(autouse=True)
-def bundle(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is tested here is the kernel's side; the page need not be built."""
-    monkeypatch.setattr(widget, "_bundled", lambda name: f"/* {name} */")
+pytestmark = pytest.mark.usefixtures("unbuilt")
 
 
 @pytest.fixture(scope="module")
