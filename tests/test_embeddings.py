@@ -17,18 +17,19 @@ class Unwanted(Exception):
 
 
 @pytest.fixture
-def slow(monkeypatch: pytest.MonkeyPatch) -> tuple[list[float], threading.Event]:
-    """What was begun, by its first feature; nothing ends before the event."""
+def slow(monkeypatch: pytest.MonkeyPatch) -> tuple[list[float], threading.Event, threading.Event]:
+    """What was begun, by its first feature; an event once something was; nothing ends before the other."""
     begun: list[float] = []
-    go_on = threading.Event()
+    any_begun, go_on = threading.Event(), threading.Event()
 
     def embed(points: Any, method: str) -> Any:
         begun.append(float(points[0, 0]))
+        any_begun.set()
         assert go_on.wait(60)
         return np.full((len(points), 2), points[0, 0], np.float32)
 
     monkeypatch.setattr("canvaswidget.widget.embeddings.embed", embed)
-    return begun, go_on
+    return begun, any_begun, go_on
 
 
 def features(value: float) -> Any:
@@ -40,11 +41,12 @@ def unwanted() -> None:
 
 
 def test_while_frames_are_stepped_through_one_runs(slow) -> None:
-    begun, go_on = slow
+    begun, any_begun, go_on = slow
     embeddings = Embeddings(ByteCache(10_000))
     for frame in range(5):
         with pytest.raises(Unwanted):
             embeddings.points(frame, features(frame), "tsne", unwanted)
+    assert any_begun.wait(60)
     assert begun == [0]
     go_on.set()
     last = embeddings.points(4, features(4), "tsne", lambda: None)
