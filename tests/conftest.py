@@ -7,10 +7,13 @@ Tests that need a browser or the reference data skip where there is none, and th
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
+
+import canvaswidget as cw
 
 ROOT = Path(__file__).resolve().parent.parent
 HELP = {
@@ -51,6 +54,20 @@ def reference() -> Path:
 def unbuilt(monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel's side alone: the page need not be built."""
     monkeypatch.setattr("canvaswidget.widget.widget._bundled", lambda name: f"/* {name} */")
+
+
+@pytest.fixture
+def widgets() -> Iterator[Callable[..., cw.CanvasWidget]]:
+    """Makes widgets, and closes them in the end."""
+    made: list[cw.CanvasWidget] = []
+
+    def make(model: Any, **keywords: Any) -> cw.CanvasWidget:
+        made.append(cw.CanvasWidget(model, **keywords))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -12,9 +12,10 @@ from canvaswidget.widget import knockout
 from canvaswidget.widget.levels import colours
 from tests.canvases import image, video
 from tests.test_session import Page, pages, selection
-from tests.test_widget import bundle, widgets
 
-__all__ = ["bundle", "pages", "widgets"]  # fixtures
+__all__ = ["pages"]  # a fixture
+
+pytestmark = pytest.mark.usefixtures("unbuilt")
 
 FIRST, LAST = "decoder.1", "head"
 

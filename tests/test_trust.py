@@ -11,9 +11,10 @@ import canvaswidget as cw
 from canvaswidget.widget import session, trust
 from tests.canvases import image, video
 from tests.test_session import pages, selection
-from tests.test_widget import bundle, widgets
 
-__all__ = ["bundle", "pages", "widgets"]  # fixtures
+__all__ = ["pages"]  # a fixture
+
+pytestmark = pytest.mark.usefixtures("unbuilt")
 
 
 @pytest.fixture(autouse=True)

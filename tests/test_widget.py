@@ -34,19 +34,6 @@ def canvas() -> cw.Canvas:
 
 
 @pytest.fixture
-def widgets():
-    made: list[CanvasWidget] = []
-
-    def make(model: Any, **keywords: Any) -> CanvasWidget:
-        made.append(CanvasWidget(model, **keywords))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
-
-
-@pytest.fixture
 def w(widgets, canvas) -> CanvasWidget:
     return widgets(canvas)
 
