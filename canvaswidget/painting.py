@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from skimage.draw import polygon2mask
 
 from canvaswidget import media
 from canvaswidget.drawing import CYCLE
@@ -118,6 +117,8 @@ class Painting:
 
     def polygon(self, frame: int, label: int, points: Iterable[Point]) -> Box | None:
         """Fill a polygon: the pixels whose middle is inside. Label 0 erases."""
+        from skimage.draw import polygon2mask
+
         frame, label = checked_index("frame", frame, self.n_frames), checked_label(label, erase=True)
         corners = [_checked_point(point) for point in points]
         if len(corners) < 3:

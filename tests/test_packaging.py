@@ -160,6 +160,12 @@ class TestDistribution:
         assert str(tmp_path / "venv") in said.rsplit("from ", 1)[-1]
 
 
+def test_importing_it_waits_for_nothing_that_only_some_findings_use() -> None:
+    """SciPy and scikit-image take a third of the import's time; what uses them imports them."""
+    code = "import sys, canvaswidget; print(*(name for name in ('scipy', 'sklearn') if name in sys.modules))"
+    assert run(sys.executable, "-c", code, cwd=ROOT).strip() == ""
+
+
 class TestVersion:
     def test_one_place_has_it(self) -> None:
         for path, said in (("pyproject.toml", "\nversion ="), ("js/package.json", '"version"')):

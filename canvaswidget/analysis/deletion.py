@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
-from scipy.integrate import trapezoid
 
 from canvaswidget.analysis.steps import steps
 from canvaswidget.analysis.sweeps import find
@@ -221,6 +220,8 @@ def psnr(picture: npt.NDArray[np.floating], target: npt.NDArray[np.floating]) ->
 
 def area(shares: npt.NDArray[np.floating], curve: npt.NDArray[np.floating]) -> float:
     """Mean of a curve over its shares, in dB, with at most 60 dB a point."""
+    from scipy.integrate import trapezoid
+
     width = float(shares[-1] - shares[0])
     return float(trapezoid(_shown(curve), shares)) / width if width else float(_shown(curve)[0])
 

@@ -13,7 +13,6 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from scipy.stats import rankdata
 
 from canvaswidget.analysis.steps import Steps, steps
 from canvaswidget.analysis.sweeps import find
@@ -142,6 +141,8 @@ class Faithfulness(Printed):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Each neuron's rank under the rule over its rank under ablation; on the diagonal where they agree."""
+        from scipy.stats import rankdata
+
         ax = ax or new_axes(height=2.6)
         count = len(self.neurons)
         across, up = rankdata(self.ablation_totals), rankdata(self.rule_totals)
@@ -391,6 +392,8 @@ class _Sample:
 
 def spearman(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> DoubleArray:
     """Spearman's rank correlation of each column; nan where one of the two is constant."""
+    from scipy.stats import rankdata
+
     ranks = [rankdata(values, axis=0) for values in (a, b)]
     ranks = [values - values.mean(0) for values in ranks]
     scale = np.sqrt((ranks[0] ** 2).sum(0) * (ranks[1] ** 2).sum(0))

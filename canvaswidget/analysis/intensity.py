@@ -9,8 +9,6 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.stats import rankdata
-from skimage.filters import sobel
 
 from canvaswidget.analysis.partitions import GREY
 from canvaswidget.analysis.sweeps import find
@@ -120,6 +118,8 @@ def compare(
     layer: Layer, frame: int, pixel_abs: npt.NDArray[np.floating], picture: npt.NDArray[np.floating]
 ) -> Intensity:
     """The same from a layer's total per pixel and a picture."""
+    from skimage.filters import sobel
+
     contribution, brightness = scaled(pixel_abs), scaled(picture.sum(-1))
     edges = scaled(sobel(np.asarray(picture @ np.array(GREY), np.float64)))
     return Intensity(
@@ -141,6 +141,8 @@ def scaled(values: npt.NDArray[np.floating]) -> FloatArray:
 
 def rank_correlation(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> float:
     """Spearman's; nan where one of the two is constant."""
+    from scipy.stats import rankdata
+
     ranks = [rankdata(values) for values in (a.ravel(), b.ravel())]
     if any(values[0] == values.min() == values.max() for values in ranks):
         return float("nan")

@@ -12,7 +12,6 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from scipy.optimize import linear_sum_assignment
 
 from canvaswidget.analysis.vectors import Vectors
 from canvaswidget.drawing import CYCLE, QUIET, heading, new_axes, style
@@ -122,6 +121,8 @@ def _standard(values: FloatArray) -> FloatArray:
 def _assigned(
     one: FloatArray, other: FloatArray
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], FloatArray]:
+    from scipy.optimize import linear_sum_assignment
+
     likeness = one @ other.T
     rows, columns = linear_sum_assignment(likeness, maximize=True)
     return rows, columns, likeness[rows, columns]

@@ -18,8 +18,6 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from scipy.stats import rankdata
-from skimage.registration import optical_flow_tvl1
 
 from canvaswidget.analysis.partitions import GREY
 from canvaswidget.analysis.sweeps import find
@@ -198,6 +196,8 @@ def picture(canvas: Canvas, frame: int) -> FloatArray:
 
 def optical_flow(pictures: Sequence[npt.NDArray[Any]]) -> FloatArray:
     """TV-L1 flow ``(dy, dx)`` from each picture to the next, of their grey levels."""
+    from skimage.registration import optical_flow_tvl1
+
     greys = [np.asarray(shown @ np.array(GREY), np.float32) for shown in pictures]
     pairs = itertools.pairwise(greys)
     return np.stack([np.stack(optical_flow_tvl1(one, other), -1).astype(np.float32) for one, other in pairs])
@@ -205,6 +205,8 @@ def optical_flow(pictures: Sequence[npt.NDArray[Any]]) -> FloatArray:
 
 def agreement(change: FloatArray, speed: FloatArray) -> tuple[float, float, float, float]:
     """Spearman's correlation; its median and 95th percentile over all shifts; the part of shifts as good."""
+    from scipy.stats import rankdata
+
     ranks = []
     for values in (change, speed):
         rank = rankdata(values).reshape(values.shape)

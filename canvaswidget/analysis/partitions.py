@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import oaconvolve
-from skimage.filters import gabor_kernel
 
 from canvaswidget.analysis.kmeans import kmeans
 
@@ -83,6 +81,8 @@ def gabor(picture: npt.ArrayLike, k: int = CLUSTERS, seed: int = 0, as_released:
 
 def gabor_kernels() -> list[npt.NDArray[np.complex128]]:
     """24 complex kernels, the lowest frequency first, none of which answers to a constant."""
+    from skimage.filters import gabor_kernel
+
     kernels = []
     for frequency in FREQUENCIES:
         for turn in range(ORIENTATIONS):
@@ -154,5 +154,7 @@ def _masks(labels: npt.NDArray[Any], count: int) -> Masks:
 
 
 def _filtered(image: npt.NDArray[Any], kernel: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    from scipy.signal import oaconvolve
+
     edges: Sequence[tuple[int, int]] = [(length // 2, length // 2) for length in kernel.shape]
     return oaconvolve(np.pad(image.astype(np.float64), edges, mode="symmetric"), kernel, mode="valid")

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from skimage.draw import polygon2mask
 
 from canvaswidget.widget import messages
 
@@ -41,6 +40,8 @@ class Region:
     @property
     def mask(self) -> Mask:
         """``(height, width)``, true inside; what `canvaswidget.Canvas.region` takes."""
+        from skimage.draw import polygon2mask
+
         if self.points:
             return polygon2mask(self.size, np.array(self.points) - 0.5)
         flat = np.zeros(self.size[0] * self.size[1], bool)
