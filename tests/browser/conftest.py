@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.browser.page import FIND_WIDGET, NotebookPage, Traffic
+from tests.browser.page import CLOSE_WIDGETS, FIND_WIDGET, NotebookPage, Traffic
 from tests.conftest import ROOT, absent
 from tools.browser import ARGUMENTS, find_browser
 from tools.server import App, JupyterServer
@@ -160,10 +160,33 @@ def open_notebook(server: JupyterServer, _kernels: None, new_page: Pages) -> Ope
     return make
 
 
+@pytest.fixture(scope="module")
+def _module_notebook(
+    request: pytest.FixtureRequest, _browser: Browser | None
+) -> Iterator[tuple[NotebookPage, Pages] | None]:
+    if _browser is None:  # the tests skip, each
+        yield None
+        return
+    server: JupyterServer = request.getfixturevalue("lab_server")
+    pages = Pages(_browser)
+    path = put_notebook(server, cells=request.module.CELLS)
+    yield NotebookPage(pages(), server.url(path)).open(), pages
+    pages.close()
+    server.shut_down_kernels()
+
+
 @pytest.fixture
-def notebook(request: pytest.FixtureRequest, open_notebook: Opener) -> NotebookPage:
-    """The notebook of a module's `CELLS`, every cell run, its widget known to the kernel as `_w`."""
-    opened = open_notebook(cells=request.module.CELLS)
+def notebook(
+    request: pytest.FixtureRequest, browser: Browser, _module_notebook: tuple[NotebookPage, Pages]
+) -> Iterator[NotebookPage]:
+    """A module's `CELLS` in JupyterLab, run anew for each test, their widget known to the kernel as `_w`.
+
+    The page and its kernel are those of the test before, which saves most of the time that a notebook takes.
+    """
+    opened, pages = _module_notebook
+    opened.execute(CLOSE_WIDGETS)
+    opened.page.mouse.move(0, 0)
     opened.run_all()
     opened.execute(FIND_WIDGET)
-    return opened
+    yield opened
+    pages.finish_test(request.node)

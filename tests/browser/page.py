@@ -38,6 +38,11 @@ import ipywidgets.widgets.widget as _widgets
 _w = [w for w in _widgets._instances.values() if isinstance(w, _cw.CanvasWidget)][0]
 """
 
+CLOSE_WIDGETS = """
+import ipywidgets as _all
+_all.Widget.close_all()
+"""
+
 _KERNEL_IDLE = """() => {
   const session = window.jupyterapp?.shell?.currentWidget?.sessionContext?.session;
   return session?.kernel?.status === 'idle';

@@ -10,16 +10,13 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Opener
-from tests.browser.page import TIMEOUT, WidgetView
+from tests.browser.page import TIMEOUT, NotebookPage, WidgetView
 
 CELLS = ["import canvaswidget as cw", "w = cw.CanvasWidget(cw.demo.video(), layer='decoder.2', time=9)\nw"]
 
 
 @pytest.fixture
-def view(request: pytest.FixtureRequest, open_notebook: Opener) -> WidgetView:
-    notebook = open_notebook(cells=CELLS)
-    notebook.run_all()
+def view(notebook: NotebookPage) -> WidgetView:
     notebook.widget.wait_settled()
     return notebook.widget
 
@@ -35,7 +32,6 @@ def save(view: WidgetView, part: str, path: Path) -> tuple[str, bytes]:
     return waiting.value.suggested_filename, path.read_bytes()
 
 
-@pytest.mark.parametrize("server", ["lab"], indirect=True)
 def test_files_are_saved(view: WidgetView, tmp_path: Path) -> None:
     name, figure = save(view, "export-pdf", tmp_path / "a")
     assert name.endswith(".pdf")
@@ -56,7 +52,6 @@ def test_files_are_saved(view: WidgetView, tmp_path: Path) -> None:
     expect(view.part("export-cancel")).to_be_hidden()
 
 
-@pytest.mark.parametrize("server", ["lab"], indirect=True)
 def test_a_film_is_stopped(view: WidgetView) -> None:
     view.part("export").locator("summary").click()
     view.part("export-gif").click()

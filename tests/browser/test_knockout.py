@@ -23,11 +23,6 @@ def psnr(image):
 
 
 @pytest.fixture
-def server(lab_server):
-    return lab_server
-
-
-@pytest.fixture
 def notebook(notebook: NotebookPage) -> NotebookPage:
     notebook.execute(SHOWN)
     return notebook

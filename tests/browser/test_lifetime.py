@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Opener
 from tests.browser.page import FIND_WIDGET, TIMEOUT
+
+# What differs between the two is the page that is saved and the kernel that is restarted; the rest is seen in one.
+in_lab = pytest.mark.parametrize("server", ["lab"], indirect=True)
 
 CELLS = ["import canvaswidget as cw", "w = cw.CanvasWidget(cw.demo.video())\nw"]
 
@@ -20,6 +24,7 @@ gc.collect()
 """
 
 
+@in_lab
 def test_two_views_show_the_same(open_notebook: Opener) -> None:
     notebook = open_notebook(cells=[*CELLS, "w"])
     notebook.run_all()
@@ -35,6 +40,7 @@ def test_two_views_show_the_same(open_notebook: Opener) -> None:
     second.wait_frame(time=4)
 
 
+@in_lab
 def test_page_opened_anew_finds_the_widget_as_it_was(open_notebook: Opener) -> None:
     notebook = open_notebook(cells=CELLS)
     notebook.run_all()
@@ -64,6 +70,7 @@ def test_restarted_kernel_is_said_and_run_again_works(open_notebook: Opener) -> 
     notebook.widget.click_pixel(30, 40)
 
 
+@in_lab
 def test_closed_widget_frees_its_model(open_notebook: Opener) -> None:
     notebook = open_notebook(cells=CELLS)
     notebook.run_all()

@@ -10,14 +10,9 @@ from tests.browser.page import TIMEOUT, NotebookPage, WidgetView
 
 CELLS = [
     "import canvaswidget as cw",
-    "w = cw.CanvasWidget(cw.demo.video(), layer='decoder.3', time=4, rule='gated',\n"
+    "w = cw.CanvasWidget(cw.demo.video(), layer='decoder.3', time=4,\n"
     "    regions={'left': ((60, 0), (128, 40)), 'clip': cw.demo.video().truth[..., 0] > 0.5})\nw",
 ]
-
-
-@pytest.fixture
-def server(lab_server):
-    return lab_server
 
 
 def wait_regions(view: WidgetView, time: int) -> None:
@@ -34,6 +29,8 @@ def share(view: WidgetView, name: str) -> float:
 
 def test_one_colour_in_every_view(notebook: NotebookPage) -> None:
     view = notebook.widget
+    view.part("rule").select_option("gated")
+    notebook.wait_for(lambda: notebook.ask("_w.rule"), "gated", "the rule")
     layer, neuron = notebook.ask("[_w.layer, list(_w.neuron)]")
     view.part("style").locator("summary").click()
     view.part("channel").locator("[data-value=green]").click()

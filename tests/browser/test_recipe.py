@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.browser.page import TIMEOUT, NotebookPage
@@ -11,11 +10,6 @@ CELLS = [
     "import canvaswidget as cw\nw = cw.CanvasWidget(cw.demo.image(), maps='signed', region=((4, 8), (30, 40)))\nw"
 ]
 SAME = "all(getattr(w, n) == getattr(_w, n) for n in w.VIEW)"
-
-
-@pytest.fixture
-def server(lab_server):
-    return lab_server
 
 
 def test_a_copied_recipe_makes_the_same_view(notebook: NotebookPage) -> None:

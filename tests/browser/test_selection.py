@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from playwright.sync_api import expect
 
 from tests.browser.page import TIMEOUT, NotebookPage, WidgetView
 
 CELLS = ["import canvaswidget as cw", "w = cw.CanvasWidget(cw.demo.video())\nw"]
-
-
-@pytest.fixture
-def server(lab_server):
-    return lab_server
 
 
 def drag(view: WidgetView, *pixels: tuple[int, int]) -> None:

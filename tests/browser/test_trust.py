@@ -15,8 +15,9 @@ SLOW = """
 import threading
 import time
 import canvaswidget as cw
+from canvaswidget.analysis import faithfulness as real
 from canvaswidget.widget import trust
-go, real = threading.Event(), trust.faithfulness
+go = threading.Event()
 def faithfulness(*args, progress, **more):
     while not go.is_set():
         progress(2, 64)
@@ -25,11 +26,6 @@ def faithfulness(*args, progress, **more):
 trust.faithfulness = faithfulness
 """
 CELLS = [SLOW, "w = cw.CanvasWidget(cw.demo.video(), layer='decoder.3', rule='gated')\nw"]
-
-
-@pytest.fixture
-def server(lab_server):
-    return lab_server
 
 
 def test_it_comes_by_itself_and_nothing_waits_for_it(notebook: NotebookPage) -> None:
