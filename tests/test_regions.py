@@ -59,6 +59,26 @@ def test_regions_are_named_in_order_and_take_every_form(w: cw.CanvasWidget) -> N
     assert w.regions == {}
 
 
+def test_the_region_of_an_object_goes_with_it(w: cw.CanvasWidget) -> None:
+    w.regions = labels()
+    moves, leaves = (w.regions[name].frames for name in ("object 1", "object 4"))  # type: ignore[union-attr]
+    w.time, w.region = 0, moves[0]
+    w.time = 1
+    assert w.region == moves[1]
+    w.region = leaves[1]
+    w.time = FRAMES - 1
+    assert w.region == leaves[1]  # it has left: the last that was known
+    w.time = 0
+    assert w.region == leaves[0]
+    with w.hold_trait_notifications():  # as the page tells it
+        w.time, w.region = 2, moves[2]
+    assert w.region == moves[2]
+    w.region = ((0, 0), (4, 4))
+    drawn = w.region
+    w.time = 0
+    assert w.region == drawn
+
+
 def test_masks_of_a_painter_are_objects_that_move(w: cw.CanvasWidget) -> None:
     w.regions = labels()
     assert list(w.regions) == ["object 1", "object 4"]

@@ -14,6 +14,7 @@ import pytest
 
 import canvaswidget as cw
 from canvaswidget.widget import messages
+from canvaswidget.widget.arrays import place_of
 from canvaswidget.widget.session import PADDED_BYTES, Session, one_line
 from tests.canvases import StepCanvas, image, video
 from tests.test_messages import problems
@@ -216,6 +217,26 @@ def test_grid_sorted_by_region_and_by_change(page: Page, canvas: cw.Canvas) -> N
         body, _ = page.ask(**grid(layer, sort="change", time=time))
         assert body["values"] == pytest.approx(np.sort(changes)[::-1][:5], rel=1e-4)
     assert "needs a region" in page.fail(**grid(layer, sort="region"))
+
+
+def test_values_are_the_sort_key_of_every_neuron(page: Page, canvas: cw.Canvas) -> None:
+    layer = canvas.traced_layers[-1].name
+    box = {"points": [[2, 3], [2, 9], [5, 9], [5, 3]], "runs": []}
+    n = int(np.prod(canvas.layers.find(layer).neurons))
+    for sort in ("pixel", "region", "total", "change"):
+        ask = {"time": 1, "layer": layer, "sort": sort, "channel": "sum", "pixel": [2, 3], "region": box}
+        body, data = page.ask(kind="values", **ask)
+        assert (body["time"], body["layer"], body["sort"], body["pixel"]) == (1, layer, sort, [2, 3])
+        values = data.view("<f4")
+        assert len(values) == n
+        thumbs, _ = page.ask(**grid(layer, sort=sort, region=box, count=n))
+        places = [place_of(canvas.layers.find(layer), tuple(neuron)) for neuron in thumbs["neurons"]]
+        assert thumbs["values"] == pytest.approx(values[places].tolist(), rel=1e-6)
+    assert values.any()
+    column = np.asarray(canvas.pixel(2, 3, frame=1)[layer]).ravel()
+    _, data = page.ask(kind="values", **{**ask, "sort": "pixel"})
+    assert data.view("<f4") == pytest.approx(column, rel=1e-4, abs=1e-7)
+    assert "needs a pixel" in page.fail(kind="values", **{**ask, "sort": "pixel", "pixel": None})
 
 
 @pytest.mark.parametrize("method", ["pca", "tsne"])

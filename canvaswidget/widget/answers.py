@@ -42,6 +42,8 @@ from canvaswidget.widget.messages import (
     StripReply,
     StripRequest,
     TrustRequest,
+    ValuesReply,
+    ValuesRequest,
 )
 from canvaswidget.widget.messages import Chosen as Told
 from canvaswidget.widget.region import checked_region
@@ -90,6 +92,7 @@ class Answers:
             "strip": self._strip,
             "clusters": self._clusters,
             "scatter": self._scatter,
+            "values": self._values,
             "rules": self._rules,
             "trust": self._trust,
         }
@@ -217,7 +220,7 @@ class Answers:
         }
         return answer, b"".join(levels.tobytes() for levels, _, _ in thumbnails)
 
-    def _order(self, body: GridRequest, time: int, checkpoint: Progress) -> tuple[Any, Any]:
+    def _order(self, body: GridRequest | ValuesRequest, time: int, checkpoint: Progress) -> tuple[Any, Any]:
         """``(sort key of every neuron, their places in order)``; of a pixel or a region the key keeps its sign."""
         layer = self.arrays.layers.find(body["layer"])
         arrays = self._coloured(body, layer)
@@ -373,6 +376,18 @@ class Answers:
             "method": cast(Any, method),
         }
         return answer, points.astype("<f4").tobytes()
+
+    def _values(self, body: ValuesRequest, checkpoint: Progress) -> Answered:
+        time = self._time(body["time"])
+        values, _ = self._order(body, time, checkpoint)
+        answer: ValuesReply = {
+            "kind": "values",
+            "time": time,
+            "layer": self.arrays.layers.find(body["layer"]).name,
+            "sort": body["sort"],
+            "pixel": body["pixel"],
+        }
+        return answer, values.astype("<f4").tobytes()
 
     def _rules(self, body: RulesRequest, checkpoint: Progress) -> Answered:
         time, chosen = self._time(body["time"]), self._chosen(body["selection"])

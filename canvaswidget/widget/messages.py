@@ -208,6 +208,18 @@ class ScatterRequest(TypedDict):
     method: Embedding
 
 
+class ValuesRequest(TypedDict):
+    """The sort key of each neuron of the layer: its contribution to this pixel or this region, its total or change."""
+
+    kind: Literal["values"]
+    time: int
+    layer: str
+    sort: Sort
+    channel: Channel
+    pixel: list[int] | None
+    region: Region | None
+
+
 class RulesRequest(TypedDict):
     """The selection's map under every rule."""
 
@@ -237,6 +249,7 @@ Body = Union[
     StripRequest,
     ClustersRequest,
     ScatterRequest,
+    ValuesRequest,
     RulesRequest,
     TrustRequest,
 ]
@@ -460,6 +473,16 @@ class ScatterReply(TypedDict):
     method: Embedding
 
 
+class ValuesReply(TypedDict):
+    """Buffer: the value of each neuron in C order, little-endian float32."""
+
+    kind: Literal["values"]
+    time: int
+    layer: str
+    sort: Sort
+    pixel: list[int] | None
+
+
 class Range(TypedDict):
     """An estimate with its 95 % interval."""
 
@@ -529,6 +552,7 @@ Answer = Union[
     StripReply,
     ClustersReply,
     ScatterReply,
+    ValuesReply,
     RulesReply,
     TrustReply,
 ]

@@ -55,6 +55,14 @@ def part_of(magnitude: Floats, mask: Mask) -> Part:
     return Part(share, area, share / area - 1 if total else 0.0)
 
 
+def followed(region: Region | None, regions: Regions, time: int) -> Region | None:
+    """The region at another frame: that of an object in the list goes with it, but stays where the object leaves."""
+    for known in regions.values():
+        if region is not None and isinstance(known, Moving) and region in known.frames:
+            return known.frames[time] or region
+    return region
+
+
 def checked_regions(regions: Any, size: tuple[int, int], n_frames: int) -> Regions:
     """Regions by name, from any of their forms; where a sequence gives no names, they are numbered."""
     if regions is None:

@@ -49,6 +49,7 @@ PRIORITIES = {
     "clusters": 7,
     "curve": 8,
     "scatter": 9,
+    "values": 9,
     "strip": 10,
     "trust": 11,
 }

@@ -26,6 +26,7 @@ from canvaswidget.widget.leaving import Leaving, made
 from canvaswidget.widget.messages import FromKernel
 from canvaswidget.widget.picture import SavedPicture, Then
 from canvaswidget.widget.recipe import recipe
+from canvaswidget.widget.region_list import followed
 from canvaswidget.widget.session import Session
 from canvaswidget.widget.snapshot import PICTURE, snapshot
 
@@ -68,7 +69,8 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
     regions : dict of str to Region or Moving
         Regions with names, listed below the frame with the part of the selection's contribution that lies in each. Set
         it to a dict of any of a region's forms (or of masks ``(n_frames, height, width)``), to a sequence, or to labels
-        of objects such as the `masks` of a `MaskPainter`.
+        of objects such as the `masks` of a `MaskPainter`. While `region` is that of one that moves, it goes with
+        `time`.
     cluster : int
         -1 for all.
     n_clusters : int
@@ -95,7 +97,7 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
     opacity, contrast : float
     sort : {"pixel", "region", "total", "change", "index"}
         Order of the neurons: by contribution to the pixel, to the region, by total, by how much their magnitudes
-        differ from the previous frame's, or as they are.
+        differ from the previous frame's, or as they are. In the scatter, how large their points are.
     playing : bool
     fps : float
     loop : (first, last) or None
@@ -194,6 +196,7 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
                 rule=canvas.rule, _canvas=self.facts.on_wire(), _picture=self._saved.name, **first
             )
             self.observe(self._saved.changed, list(self.VIEW))
+            self.observe(self._follow, "time")
         except BaseException:
             self._session.close()
             raise
@@ -227,6 +230,9 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
                 best = self._live.call(strongest)
                 state["layer"], state["neuron"] = best.layer, best.neuron
         return {name: state[name] for name in self.VIEW if name in state}
+
+    def _follow(self, change: Any) -> None:
+        self.region = followed(self.region, self.regions, change.new)
 
     # --- for the user ---------------------------------------------------------------------------------------
 

@@ -363,6 +363,18 @@ export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer
       }
       return { answer: body, data: new Uint8Array(points.buffer) };
     }
+    case "values": {
+      const layer = LAYERS.find(({ name }) => name === body.layer) as (typeof LAYERS)[number];
+      const n = layer.neurons.reduce((a, b) => a * b, 1);
+      const seed = { total: 0.1, change: 0.2, index: 0.3, pixel: 0.4, region: 0.5 }[body.sort];
+      const at = (body.pixel ?? [0, 0]).reduce((a, b) => a * 0.7 + b, 0);
+      const values = Float32Array.from({ length: n }, (_, i) => noise(i * 0.37 + seed + at + body.time) ** 4);
+      const { time, sort, pixel } = body;
+      return {
+        answer: { kind: "values", time, layer: body.layer, sort, pixel },
+        data: new Uint8Array(values.buffer),
+      };
+    }
     case "rules": {
       const { time, selection } = body;
       const maps = ["xinc", "gated", "ablation"].map((rule, i) => {
@@ -453,6 +465,7 @@ export function fakeKernel(options: FakeOptions): ConstructorParameters<typeof F
         strip: 30,
         clusters: 1500,
         scatter: 400,
+        values: 60,
         rules: 300,
         trust: 3000,
       }[body.kind];

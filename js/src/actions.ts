@@ -1,5 +1,6 @@
 // What the user can do, whichever hand does it: the mouse, a slider or a key.
 import type { LayerInfo, Region } from "./messages";
+import { followed } from "./regions";
 import { layerOf, namesKey } from "./selection";
 import { ready, type Store, same, type Traits } from "./store";
 
@@ -13,7 +14,12 @@ export function currentLayer(store: Store): LayerInfo | undefined {
 export function goTo(store: Store, time: number): void {
   const info = store._canvas.peek();
   if (!ready(info)) return;
-  store.set({ time: Math.max(0, Math.min(info.n_frames - 1, Math.round(time))) });
+  chooseTime(store, Math.max(0, Math.min(info.n_frames - 1, Math.round(time))));
+}
+
+/** The region of an object in the list that moves goes with it. */
+export function chooseTime(store: Store, time: number, held = false): void {
+  store.set({ time, region: followed(store, time) }, held);
 }
 
 export function stepTime(store: Store, by: number): void {

@@ -22,6 +22,7 @@ export type View =
   | "strip"
   | "clusters"
   | "scatter"
+  | "values"
   | "rules"
   | "trust";
 

@@ -248,23 +248,30 @@ function placeKey(
   return `${layer}@${time} ${group} ${sort} ${channel} ${pixel ?? ""}${region ? JSON.stringify(region) : ""}#${index}`;
 }
 
-function wantedContext(store: Store, settled: ReadonlySignal<number>): GridContext | null {
-  const info = store._canvas.value;
-  const layer = store.layer.value;
-  if (!ready(info) || !layerOf(info, layer)) return null;
+/** What neurons are sorted by: where there is no pixel, or no region, by their totals. */
+export function wantedOrder(store: Store): Pick<GridRequest, "sort" | "channel" | "pixel" | "region"> {
   const at = store.pixel.value;
   const region = store.region.value;
   const wish = store.sort.value;
   const sort = (wish === "pixel" && !at) || (wish === "region" && !region) ? "total" : wish;
   return {
-    time: settled.value,
-    layer,
-    cluster: store.cluster.value,
-    n_clusters: store.n_clusters.value,
     sort,
     channel: currentChannel(store),
     // Only one order depends on the pixel: pinning another must not fetch the others again.
     pixel: sort === "pixel" ? at : null,
     region: sort === "region" ? region : null,
+  };
+}
+
+function wantedContext(store: Store, settled: ReadonlySignal<number>): GridContext | null {
+  const info = store._canvas.value;
+  const layer = store.layer.value;
+  if (!ready(info) || !layerOf(info, layer)) return null;
+  return {
+    time: settled.value,
+    layer,
+    cluster: store.cluster.value,
+    n_clusters: store.n_clusters.value,
+    ...wantedOrder(store),
   };
 }

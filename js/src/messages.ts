@@ -16,9 +16,9 @@ export type Form = "png" | "pdf" | "svg" | "npz" | "csv" | "mp4" | "gif";
 
 export type Act = "pixel" | "overlay" | "step";
 
-export type Body = PalettesRequest | RecipeRequest | ExportRequest | FrameRequest | MapRequest | GridRequest | PixelRequest | RegionsRequest | CurveRequest | StripRequest | ClustersRequest | ScatterRequest | RulesRequest | TrustRequest;
+export type Body = PalettesRequest | RecipeRequest | ExportRequest | FrameRequest | MapRequest | GridRequest | PixelRequest | RegionsRequest | CurveRequest | StripRequest | ClustersRequest | ScatterRequest | ValuesRequest | RulesRequest | TrustRequest;
 
-export type Answer = PalettesReply | RecipeReply | ExportReply | FrameReply | MapReply | GridReply | PixelReply | RegionsReply | CurveReply | StripReply | ClustersReply | ScatterReply | RulesReply | TrustReply;
+export type Answer = PalettesReply | RecipeReply | ExportReply | FrameReply | MapReply | GridReply | PixelReply | RegionsReply | CurveReply | StripReply | ClustersReply | ScatterReply | ValuesReply | RulesReply | TrustReply;
 
 export type FromPage = Request | Cancel | Painted;
 
@@ -169,6 +169,16 @@ export interface ScatterRequest {
   time: number;
   layer: string;
   method: Embedding;
+}
+
+export interface ValuesRequest {
+  kind: "values";
+  time: number;
+  layer: string;
+  sort: Sort;
+  channel: Channel;
+  pixel: number[] | null;
+  region: Region | null;
 }
 
 export interface RulesRequest {
@@ -334,6 +344,14 @@ export interface ScatterReply {
   time: number;
   layer: string;
   method: Embedding;
+}
+
+export interface ValuesReply {
+  kind: "values";
+  time: number;
+  layer: string;
+  sort: Sort;
+  pixel: number[] | null;
 }
 
 export interface Range {

@@ -10,8 +10,17 @@ import { createLegend } from "./legend";
 import type { Sort } from "./messages";
 import { clusterColour } from "./palette";
 import { createPanel, options, segmented } from "./panel";
+import { regionPicture } from "./region_view";
 import { createScatterView } from "./scatter_view";
-import { CHANNELS, flatIndex, neuronCount, neuronLabel, parseNeuron, selectionLabel } from "./selection";
+import {
+  CHANNELS,
+  flatIndex,
+  neuronCount,
+  neuronLabel,
+  parseNeuron,
+  SORTS,
+  selectionLabel,
+} from "./selection";
 import { ready, same } from "./store";
 
 const FORMS = [
@@ -22,14 +31,6 @@ const GAP = 6;
 const NARROWEST = 84;
 const LABEL = 17;
 const BORDER = 3;
-const SORTS: Record<Sort, string> = {
-  pixel: "this pixel",
-  region: "this region",
-  total: "total",
-  change: "change",
-  index: "index",
-};
-
 interface Geometry {
   columns: number;
   width: number;
@@ -88,7 +89,8 @@ export function createNeuronView(view: View) {
   });
   search.addEventListener("input", () => attribute(search, "aria-invalid", null));
   const scatter = createScatterView(view);
-  const sorting = h("label", { class: "cw-inline" }, "sort ", sort);
+  const sorted = h("span", {}, "sort");
+  const sorting = h("label", { class: "cw-inline" }, sorted, " ", sort);
   const form = signal<"grid" | "scatter">("grid");
   const forms = segmented("How neurons are shown", FORMS, (value) => {
     form.value = value;
@@ -266,7 +268,11 @@ export function createNeuronView(view: View) {
     const open = form.value === "scatter";
     forms.press(form.value, () => ready(info) && info.embeddings.length > 0);
     scatter.show(open);
-    scroller.hidden = sorting.hidden = open;
+    scroller.hidden = open;
+    write(sorted, open ? "size" : "sort");
+    const wrong = open && session.values.state.value === "error" ? session.values.error.value : "";
+    attribute(sort, "aria-label", open ? "Size points by" : "Sort neurons by");
+    attribute(sort, "title", wrong || (open ? "What the points are as large as" : null));
     if (open) {
       panel.stand(points.state.value, points.error.value);
       const at = points.shown.value;
@@ -306,6 +312,14 @@ export function createNeuronView(view: View) {
     const [y = 0, x = 0] = pixel;
     scroller.style.setProperty("--cw-y", String((y + 0.5) / info.height));
     scroller.style.setProperty("--cw-x", String((x + 0.5) / info.width));
+  });
+
+  view.effect(() => {
+    const info = store._canvas.value;
+    const region = ready(info) ? store.region.value : null;
+    attribute(scroller, "data-region", region !== null);
+    if (region && ready(info)) scroller.style.setProperty("--cw-region", regionPicture(region, info));
+    else scroller.style.removeProperty("--cw-region");
   });
 
   // --- hands ----------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 // Plays the clip, and asks for the next frames before they are needed.
 import { effect, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
+import { chooseTime } from "./actions";
 import type { RequestClient } from "./client";
 import { type ContributionMap, type Frame, frameBody, mapBody } from "./pictures";
 import { currentOverlay } from "./selection";
@@ -89,7 +90,7 @@ export function startPlayer({ store, frames, maps, views }: Playing): () => void
     // Python follows at its leisure, and knows the frame once the clip pauses.
     const held = now - told < TELL_EVERY;
     if (!held) told = now;
-    store.set({ time: next }, held);
+    chooseTime(store, next, held);
   };
   const halt = () => {
     cancelAnimationFrame(asked);

@@ -163,36 +163,61 @@ export function createRegionHand(
   };
 }
 
-/** The region's outline over the frame; a mask is drawn row by row. */
+/** The region's outline as an SVG path; a mask is drawn row by row. `at` tells where a corner lies, `scale` how long. */
+function outline(
+  { points, runs }: Region,
+  { width }: Size,
+  at: (y: number, x: number) => string,
+  scale = 1,
+): string {
+  if (points.length) return `M${points.map(([y = 0, x = 0]) => at(y, x)).join("L")}z`;
+  let path = "";
+  const length = (value: number) => Math.round(value * scale * 10) / 10;
+  for (let i = 0; i + 1 < runs.length; i += 2) {
+    // A run may go on in the next row.
+    let [start, left] = [runs[i] ?? 0, runs[i + 1] ?? 0];
+    while (left > 0) {
+      const [y, x] = [Math.floor(start / width), start % width];
+      const here = Math.min(left, width - x);
+      path += `M${at(y, x)}h${length(here)}v${length(1)}h${length(-here)}z`;
+      start += here;
+      left -= here;
+    }
+  }
+  return path;
+}
+
+const kindOf = ({ points }: Region) => (points.length ? "cw-outline" : "cw-filled");
+
+/** The region's outline over the frame. */
 export function drawRegion(
   group: SVGElement,
   region: Region | null,
   { left, top }: { left: number; top: number },
-  { width }: Size,
+  size: Size,
   shownWidth: number,
 ): void {
   group.replaceChildren();
   attribute(group, "data-shown", region !== null);
   if (!region) return;
-  const scale = shownWidth / width;
+  const scale = shownWidth / size.width;
   const at = (y: number, x: number) => `${(left + x * scale).toFixed(1)} ${(top + y * scale).toFixed(1)}`;
-  let path = "";
-  if (region.points.length) path = `M${region.points.map(([y = 0, x = 0]) => at(y, x)).join("L")}z`;
-  else
-    for (let i = 0; i + 1 < region.runs.length; i += 2) {
-      // A run may go on in the next row.
-      let [start, length] = [region.runs[i] ?? 0, region.runs[i + 1] ?? 0];
-      while (length > 0) {
-        const [y, x] = [Math.floor(start / width), start % width];
-        const here = Math.min(length, width - x);
-        path += `M${at(y, x)}h${(here * scale).toFixed(1)}v${scale.toFixed(1)}h${(-here * scale).toFixed(1)}z`;
-        start += here;
-        length -= here;
-      }
-    }
-  const kind = region.points.length ? "cw-outline" : "cw-filled";
+  const [path, kind] = [outline(region, size, at, scale), kindOf(region)];
   group.append(
     svg("path", { d: path, class: `cw-halo ${kind}` }),
     svg("path", { d: path, class: `cw-line ${kind}` }),
   );
+}
+
+/** The same as a picture of its own, for `background`, which takes the shape of what it lies on. */
+export function regionPicture(region: Region, size: Size): string {
+  const path = outline(region, size, (y, x) => `${x} ${y}`);
+  const line = (colour: string, width: number) =>
+    `<path d="${path}" fill="none" stroke="${colour}" stroke-width="${width}" vector-effect="non-scaling-stroke"/>`;
+  const drawn = region.points.length
+    ? line("rgb(0 0 0 / 55%)", 2.5) + line("rgb(255 255 255 / 95%)", 1)
+    : `<path d="${path}" fill="rgb(255 255 255 / 45%)"/>`;
+  const { height, width } = size;
+  const text = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" preserveAspectRatio="none">${drawn}</svg>`;
+  return `url("data:image/svg+xml,${encodeURIComponent(text)}")`;
 }

@@ -24,6 +24,18 @@ export function regionAt({ frames }: NamedRegion, time: number): Region | null {
   return (frames.length === 1 ? frames[0] : frames[time]) ?? null;
 }
 
+/** The region at another frame: that of an object in the list goes with it, but stays where the object leaves. */
+export function followed(store: Store, time: number): Region | null {
+  const region = store.region.peek();
+  if (!region) return null;
+  const alike = (one: Region | null) =>
+    one?.runs.length === region.runs.length &&
+    one.points.length === region.points.length &&
+    same(one, region);
+  const moving = store.regions.peek().find(({ frames }) => frames.length > 1 && frames.some(alike));
+  return moving?.frames[time] ?? region;
+}
+
 function present(regions: readonly NamedRegion[], time: number) {
   return regions.flatMap(({ name, frames }) => {
     const region = regionAt({ name, frames }, time);

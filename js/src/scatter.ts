@@ -16,6 +16,8 @@ export class ScatterSource extends Source<"scatter", Scatter> {
   /** How many views show a scatter. */
   readonly seen: Signal<number>;
   readonly method: Signal<Embedding>;
+  /** Whether any of them is on the page. */
+  readonly watched: ReadonlySignal<boolean>;
 
   constructor(
     store: Store,
@@ -25,10 +27,11 @@ export class ScatterSource extends Source<"scatter", Scatter> {
   ) {
     const seen = signal(0);
     const method: Signal<Embedding> = signal("pca");
+    const shown = computed(() => watched.value && seen.value > 0);
     super({
       client,
       view: "scatter",
-      watched: computed(() => watched.value && seen.value > 0),
+      watched: shown,
       wanted: () => {
         const info = store._canvas.value;
         const layer = store.layer.value;
@@ -52,6 +55,7 @@ export class ScatterSource extends Source<"scatter", Scatter> {
     });
     this.seen = seen;
     this.method = method;
+    this.watched = shown;
   }
 }
 

@@ -1,12 +1,14 @@
-// The layer's neurons as points of a plane, in the colours of their clusters: click one, or draw around some.
+// The layer's neurons as points of a plane, in the colours of their clusters and as large as what they are sorted by
+// says: click one, or draw around some. Those that the pixel view lists have a ring.
 import { signal } from "@preact/signals-core";
 import { chooseNeuron, chooseNeurons, currentLayer, toggleNeuron } from "./actions";
 import { attribute, h, type View, zoomOf } from "./dom";
+import { number } from "./format";
 import type { Embedding } from "./messages";
 import { clusterColour } from "./palette";
 import { options } from "./panel";
 import { inside, nearest } from "./scatter";
-import { flatIndex, neuronAt, neuronLabel } from "./selection";
+import { flatIndex, neuronAt, neuronLabel, SORTS } from "./selection";
 import { ready, same } from "./store";
 
 const METHODS: Record<Embedding, string> = { pca: "PCA", tsne: "t-SNE", umap: "UMAP" };
@@ -16,7 +18,7 @@ const SLIP = 4;
 const DEAD = 255;
 
 export function createScatterView(view: View) {
-  const { store, scatter, clusters } = view.session;
+  const { store, scatter, values, clusters, pixels } = view.session;
   const canvas = h("canvas", { class: "cw-scatter", "data-testid": "scatter", width: 1, height: 1 });
   const tip = h("output", { class: "cw-tip", hidden: true });
   const element = h(
@@ -49,6 +51,17 @@ export function createScatterView(view: View) {
     const [w, hgt] = [Math.max(1, width - 2 * PAD), Math.max(1, height - 2 * PAD)];
     return { width, height, x: (x: number) => PAD + x * w, y: (y: number) => PAD + (1 - y) * hgt, w, h: hgt };
   };
+  /** What the points are sized by; null while that is not known, where all are alike. */
+  const sizes = () => {
+    const [shown, known] = [scatter.shown.peek(), values.shown.peek()];
+    const fits = known && shown && known.layer === shown.layer && values.state.peek() !== "idle";
+    return fits && known.top > 0 ? known : null;
+  };
+  /** The neurons of this layer that the pixel view lists. */
+  const listed = () => {
+    const at = pixels.preview.peek() ?? (store.pixel.peek() ? pixels.pinned.shown.peek() : null);
+    return at?.neurons.filter((ranked) => ranked.layer === store.layer.peek()) ?? [];
+  };
   const placed = () => {
     const shown = scatter.shown.peek();
     return shown?.layer === store.layer.peek() ? shown : null;
@@ -68,6 +81,9 @@ export function createScatterView(view: View) {
     context.clearRect?.(0, 0, width, height);
     attribute(canvas, "data-layer", shown?.layer);
     attribute(canvas, "data-method", shown?.method);
+    const [sized, ranked] = [sizes(), listed()];
+    attribute(canvas, "data-sized", sized?.sort);
+    attribute(canvas, "data-ringed", ranked.map(({ neuron }) => neuron.join()).join(" ") || null);
     if (!shown || !layer || !context.fillRect) return;
     const known = clusters.shown.peek();
     const labels =
@@ -75,6 +91,9 @@ export function createScatterView(view: View) {
     const only = store.cluster.peek();
     const count = shown.points.length / 2;
     const side = count > 6000 ? 2 : count > 1500 ? 3 : 5;
+    const least = Math.min(side, 2);
+    const sideOf = (at: number) =>
+      sized ? least + (2.4 * side + 2) * Math.sqrt(Math.abs(sized.values[at] ?? 0) / sized.top) : side;
     const base = colour("--cw-accent");
     for (let i = 0; i < count; i++) {
       const [px, py] = [shown.points[2 * i] ?? Number.NaN, shown.points[2 * i + 1] ?? Number.NaN];
@@ -82,20 +101,30 @@ export function createScatterView(view: View) {
       const label = labels?.[i] ?? DEAD;
       context.fillStyle = label === DEAD ? base : clusterColour(label);
       context.globalAlpha = only >= 0 && labels && label !== only ? 0.12 : 0.7;
-      context.fillRect(x(px) - side / 2, y(py) - side / 2, side, side);
+      const own = sideOf(i);
+      if (own < 4) {
+        context.fillRect(x(px) - own / 2, y(py) - own / 2, own, own);
+        continue;
+      }
+      context.beginPath();
+      context.arc(x(px), y(py), own / 2, 0, 2 * Math.PI);
+      context.fill();
     }
     context.globalAlpha = 1;
-    const selected = store.neurons.peek();
-    for (const neuron of selected) {
+    const ring = (neuron: number[], gap: number, line: number, stroke: string) => {
       const at = flatIndex(layer, neuron);
       const [px, py] = [shown.points[2 * at] ?? Number.NaN, shown.points[2 * at + 1] ?? Number.NaN];
-      if (Number.isNaN(px)) continue;
+      if (Number.isNaN(px)) return;
       context.beginPath();
-      context.arc(x(px), y(py), selected.length > 50 ? side / 2 + 1 : 5, 0, 2 * Math.PI);
-      context.lineWidth = selected.length > 50 ? 1 : 2;
-      context.strokeStyle = colour("--cw-fg");
+      context.arc(x(px), y(py), sideOf(at) / 2 + gap, 0, 2 * Math.PI);
+      context.lineWidth = line;
+      context.strokeStyle = stroke;
       context.stroke();
-    }
+    };
+    for (const { neuron } of ranked) ring(neuron, 1.5, 1, colour("--cw-muted"));
+    const selected = store.neurons.peek();
+    const [gap, line] = selected.length > 50 ? [1, 1] : [2.5, 2];
+    for (const neuron of selected) ring(neuron, gap, line, colour("--cw-fg"));
     const drawn = lasso.peek();
     if (drawn.length > 1) {
       context.beginPath();
@@ -117,6 +146,8 @@ export function createScatterView(view: View) {
       store.n_clusters,
       store.layer,
     ])
+      part.value;
+    for (const part of [values.shown, values.state, pixels.preview, pixels.pinned.shown, store.pixel])
       part.value;
     lasso.value;
     paint();
@@ -158,7 +189,10 @@ export function createScatterView(view: View) {
     }
     const [at, layer] = [under(event), currentLayer(store)];
     tip.hidden = at === null || !layer;
-    if (at !== null && layer) tip.textContent = neuronLabel(neuronAt(layer, at));
+    if (at === null || !layer) return;
+    const sized = sizes();
+    const told = sized ? `   ${SORTS[sized.sort]}: ${number(sized.values[at] ?? Number.NaN)}` : "";
+    tip.textContent = neuronLabel(neuronAt(layer, at)) + told;
   });
   element.addEventListener("pointerleave", () => {
     tip.hidden = true;

@@ -1,5 +1,5 @@
 // What is selected: several neurons, else one, else one cluster, else the whole layer; its key, its name and its validity.
-import type { CanvasInfo, Channel, LayerInfo, Overlay, Selection } from "./messages";
+import type { CanvasInfo, Channel, LayerInfo, Overlay, Selection, Sort } from "./messages";
 import { ready, type Store } from "./store";
 
 export function layerOf(info: CanvasInfo, name: string): LayerInfo | undefined {
@@ -76,6 +76,15 @@ export const OVERLAYS: Record<Overlay, string> = {
 };
 
 const MOST_LISTED = 24;
+
+/** What neurons are sorted by, and the points of the scatter sized by, in words. */
+export const SORTS: Record<Sort, string> = {
+  pixel: "this pixel",
+  region: "this region",
+  total: "total",
+  change: "change",
+  index: "index",
+};
 
 /** 64 bits of two FNV-like hashes: a lasso catches thousands of neurons, too many to spell out in every key. */
 export function digest(text: string): string {

@@ -16,6 +16,7 @@ import { ScatterSource } from "./scatter";
 import { createStore, type Model, ready, type Traits } from "./store";
 import { StripSource } from "./strip";
 import { TrustSource } from "./trust";
+import { ValueSource } from "./values";
 
 /** A view may be taken away and put back (redisplay, a moved cell): what is shared outlives it a little. */
 export type Session = ReturnType<typeof createSession>;
@@ -44,6 +45,7 @@ export function createSession(model: Model) {
   const knockout = createKnockOut(store, clusters);
   const regions = new RegionSource(store, client, watched, settled);
   const scatter = new ScatterSource(store, client, watched, settled);
+  const values = new ValueSource(store, client, scatter.watched, settled);
   const strip = new StripSource(store, client, watched);
   const rules = new RulesSource(store, client, watched);
   const trust = new TrustSource(store, client, watched);
@@ -62,7 +64,7 @@ export function createSession(model: Model) {
       if (signalOf(now.canvas) !== signalOf(known.canvas))
         for (const source of [frames, strip]) source.reset();
       if (otherCanvas || now.rule !== known.rule)
-        for (const source of [maps, grid, pixels, regions, curve, clusters, scatter, rules, trust])
+        for (const source of [maps, grid, pixels, regions, curve, clusters, scatter, values, rules, trust])
           source.reset();
       known = now;
     });
@@ -83,6 +85,7 @@ export function createSession(model: Model) {
     clusters,
     knockout,
     scatter,
+    values,
     strip,
     rules,
     trust,
@@ -99,6 +102,7 @@ export function createSession(model: Model) {
         curve,
         clusters,
         scatter,
+        values,
         strip,
         rules,
         trust,

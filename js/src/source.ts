@@ -168,7 +168,7 @@ export class Source<K extends Kind, V> {
   }
 }
 
-const LABELS = ["time", "source", "selection", "pixel", "layer", "n_clusters", "method"] as const;
+const LABELS = ["time", "source", "selection", "pixel", "layer", "n_clusters", "method", "sort"] as const;
 
 /** Whether an answer says that it is of what was asked for, in every field that both carry. */
 function answers(message: object, body: object): boolean {

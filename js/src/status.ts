@@ -44,6 +44,8 @@ function what(body: Activity["body"]): string {
       return `${body.n_clusters} clusters of ${body.layer}`;
     case "scatter":
       return `where the neurons of ${body.layer} lie`;
+    case "values":
+      return `what sizes the neurons of ${body.layer}`;
     case "rules":
       return `${selectionLabel(body.selection)} under every rule`;
     case "export":

@@ -24,6 +24,51 @@ const settle = () => {
   view.settle();
 };
 
+describe("the region of an object that moves", () => {
+  const grid = () => view.page.find("[data-testid=grid]");
+
+  it("goes with the frame in the same message, and stays where the object leaves", () => {
+    view.open({ regions: REGIONS, region: box(4, 2) });
+    settle();
+    const slider = view.page.find<HTMLInputElement>("[data-testid=time]");
+    const drag = (time: number) => {
+      slider.value = String(time);
+      slider.dispatchEvent(new Event("input"));
+      pass();
+    };
+    drag(1);
+    expect([view.model.get("time"), view.model.get("region")]).toEqual([1, box(4, 1)]);
+    drag(6);
+    expect(view.model.get("region")).toEqual(box(4, 1));
+    drag(0);
+    expect(view.model.get("region")).toEqual(box(4, 0));
+  });
+
+  it("is none of one that stands still, or that was drawn", () => {
+    view.open({ regions: REGIONS, region: box(0, 0) });
+    settle();
+    view.page.find<HTMLInputElement>("[data-testid=time]").value = "4";
+    view.page.find("[data-testid=time]").dispatchEvent(new Event("input"));
+    pass();
+    expect([view.model.get("time"), view.model.get("region")]).toEqual([4, box(0, 0)]);
+  });
+
+  it("is drawn in the thumbnails too", () => {
+    view.open({ regions: REGIONS });
+    settle();
+    expect(grid().hasAttribute("data-region")).toBe(false);
+    for (const region of [box(4, 2), { points: [], runs: [3, 2, 30, 4] }]) {
+      view.model.set("region", region);
+      pass();
+      expect(grid().hasAttribute("data-region")).toBe(true);
+      expect(grid().style.getPropertyValue("--cw-region")).toContain("data:image/svg+xml");
+    }
+    view.model.set("region", null);
+    pass();
+    expect(grid().hasAttribute("data-region")).toBe(false);
+  });
+});
+
 describe("the list of regions", () => {
   it("is not there without any, and asks for nothing", () => {
     view.open();

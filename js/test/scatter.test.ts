@@ -87,6 +87,61 @@ describe("scatter", () => {
   });
 });
 
+describe("points", () => {
+  const canvas = () => view.page.find("[data-testid=scatter]");
+
+  it("are as large as what neurons are sorted by says, which is asked for only where they are shown", () => {
+    view.open({ sort: "total" });
+    view.settle();
+    expect(view.model.requests("values")).toEqual([]);
+    open();
+    expect(canvas().dataset.sized).toBeUndefined();
+    view.settle();
+    expect(view.model.last("values").body).toMatchObject({
+      sort: "total",
+      layer: LAYER,
+      time: 2,
+      pixel: null,
+    });
+    pass();
+    expect(canvas().dataset.sized).toBe("total");
+    const box = {
+      points: [
+        [0, 0],
+        [0, 4],
+        [4, 4],
+      ],
+      runs: [],
+    };
+    view.model.set("region", box);
+    view.model.set("sort", "region");
+    pass();
+    const asked = view.model.last("values");
+    expect(asked.body).toMatchObject({ sort: "region", region: box });
+    expect(canvas().dataset.sized).toBe("total"); // as they are named, until the answer
+    view.model.reply(asked, { sort: "region", pixel: null }, new Uint8Array(36 * 96 * 4));
+    pass();
+    expect(canvas().dataset.sized).toBeUndefined(); // nothing contributes: all are alike
+    view.model.set("sort", "index");
+    pass();
+    expect(view.page.find("[data-testid=sort]").getAttribute("aria-label")).toBe("Size points by");
+    expect(canvas().dataset.sized).toBeUndefined();
+  });
+
+  it("of what the pixel view lists have a ring", () => {
+    open();
+    view.settle();
+    view.model.set("pixel", [3, 4]);
+    view.settle();
+    pass();
+    const bars = [
+      ...view.page.el.querySelectorAll<HTMLElement>(`.cw-bar:not([hidden])[data-layer="${LAYER}"]`),
+    ];
+    expect(bars.length).toBeGreaterThan(0);
+    expect(canvas().dataset.ringed?.split(" ")).toEqual(bars.map(({ dataset }) => dataset.neuron));
+  });
+});
+
 describe("exemplars", () => {
   it("are selected together", () => {
     view.open();

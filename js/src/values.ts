@@ -1,0 +1,48 @@
+// What the layer's neurons are sorted by, all of them: how large the points of the scatter are.
+import type { ReadonlySignal } from "@preact/signals-core";
+import { ByteCache } from "./cache";
+import type { RequestClient } from "./client";
+import { wantedOrder } from "./grid";
+import type { ValuesReply } from "./messages";
+import { digest, layerOf, neuronCount } from "./selection";
+import { Source } from "./source";
+import { ready, type Store } from "./store";
+
+/** `values` has one of each neuron in C order, `top` is the largest magnitude. */
+export type Values = ValuesReply & { values: Float32Array; top: number };
+
+const BYTES = 8e6;
+
+export class ValueSource extends Source<"values", Values> {
+  constructor(
+    store: Store,
+    client: RequestClient,
+    watched: ReadonlySignal<boolean>,
+    settled: ReadonlySignal<number>,
+  ) {
+    super({
+      client,
+      view: "values",
+      watched,
+      wanted: () => {
+        const info = store._canvas.value;
+        const layer = store.layer.value;
+        const order = wantedOrder(store);
+        // By index they are all alike.
+        if (!ready(info) || !layerOf(info, layer) || order.sort === "index") return null;
+        return { kind: "values", time: settled.value, layer, ...order };
+      },
+      key: (body) => digest(JSON.stringify(body)),
+      decode: (answer, data) => {
+        const info = store._canvas.peek();
+        const layer = ready(info) ? layerOf(info, answer.layer) : undefined;
+        const count = layer ? neuronCount(layer) : 0;
+        if (data.length < count * 4) throw new Error(`The kernel sent ${data.length} bytes of ${count * 4}`);
+        const values = new Float32Array(data.buffer, 0, count);
+        return { ...answer, values, top: values.reduce((top, value) => Math.max(top, Math.abs(value)), 0) };
+      },
+      cache: new ByteCache(BYTES),
+      bytes: ({ values }) => values.byteLength + 1000,
+    });
+  }
+}
