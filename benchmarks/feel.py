@@ -24,7 +24,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.feel_kernel import LAYERS, MODELS  # noqa: E402
+from benchmarks.feel_kernel import LARGE_LAYERS, LAYERS, MODELS  # noqa: E402
 from benchmarks.run import describe_machine  # noqa: E402
 from tests.browser.page import TIMEOUT, NotebookPage  # noqa: E402
 from tools.browser import ARGUMENTS, find_browser  # noqa: E402
@@ -37,6 +37,8 @@ LEAST, BUDGET = 2, 45.0
 PACE = 0.3
 SCRUB = 120  # events, 60 a second
 PLAY = 3000  # ms
+SCROLL = 4000  # ms
+STEPS = {"a wheel, 20 px a frame": 20, "the scroll bar, 400 px a frame": 400}
 COLUMN = 24
 LEFT = 1000.0  # the pointer when it is away
 APPROACHES = {"ours": "canvaswidget", "traits": "plain, traits", "sends": "plain, messages"}
@@ -173,6 +175,13 @@ class Measured:
         self.set(opacity=0.8)
         return sum(picture not in (with_map[label], alone[label]) for label, _, picture in seen)
 
+    def scroll(self, layer: str) -> dict[str, Any]:
+        """Through the thumbnails of a large layer, and how often the page is painted when nothing happens."""
+        self.set(layer=layer, neuron=(0, 0), sort="index")
+        self.settle()
+        paints = self.feel("rest", SCROLL)
+        return {"rest": paints, **{name: self.feel("scroll", step, SCROLL) for name, step in STEPS.items()}}
+
 
 def measure(notebook: NotebookPage, model: str, approach: str) -> dict[str, Any]:
     shown = Measured(notebook, model, approach)
@@ -181,6 +190,7 @@ def measure(notebook: NotebookPage, model: str, approach: str) -> dict[str, Any]
     row["scrub"] = shown.scrub()
     if approach == "ours":
         row["restyle"] = {name: shown.feel("drag", name) for name in ("opacity", "contrast")}
+        row["scroll"] = shown.scroll(LARGE_LAYERS[model])
         row["stats"] = notebook.ask("w.stats()")
     return row
 
@@ -215,6 +225,18 @@ def show(model: str, rows: dict[str, dict[str, Any]]) -> None:
         print(
             f"dragging {name}: {found['pictures']} different pictures, {found['during']} messages; "
             f"{found['after']} when it is let go"
+        )
+    scroll = dict(rows["ours"]["scroll"])
+    still = scroll.pop("rest")
+    print(
+        f"{LARGE_LAYERS[model]}, its thumbnails at rest: {still['paints']:.0f} paints a second, "
+        f"p95 {still['p95']:.0f} ms apart"
+    )
+    for name, found in scroll.items():
+        print(
+            f"scrolled as by {name}: {found['paints']:.0f} paints a second, p95 {found['p95']:.0f} ms apart, "
+            f"{found['blank']:.0%} of the thumbnails that were seen still without their map, all there after "
+            f"{found['rest']:.0f} ms; {found['cells']} elements for all"
         )
     print(f"w.stats(): {rows['ours']['stats']}", flush=True)
 

@@ -19,6 +19,8 @@ REFERENCE = Path(
     )
 )
 LAYERS = {"nerv_bunny": "decoder.2.conv.upconv.0", "hnerv": "decoder.4.conv.upconv.0"}
+# One with 18,352 kernels, one with 30,720.
+LARGE_LAYERS = {"nerv_bunny": "decoder.1.conv.upconv.0", "hnerv": "decoder.3.conv.upconv.0"}
 
 
 def nerv_bunny() -> cw.INR:

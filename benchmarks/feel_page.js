@@ -64,6 +64,19 @@
     slider.dispatchEvent(new Event("input", { bubbles: true }));
   };
 
+  /** Does something every frame; frames a second, and the 95th percentile of the time between two, in ms. */
+  const paced = async (milliseconds, act) => {
+    const gaps = [];
+    const start = performance.now();
+    for (let before = start, now = start; now < start + milliseconds; before = now) {
+      act();
+      now = await painted();
+      gaps.push(now - before);
+    }
+    gaps.sort((a, b) => a - b);
+    return { paints: (gaps.length / milliseconds) * 1000, p95: gaps[Math.round(0.95 * (gaps.length - 1))] };
+  };
+
   window.feel = {
     sent: () => ({ ...sent }),
     /** Arms a measurement: from the next click until the bars of `pixel`, or the map of `neuron`, are painted. */
@@ -138,6 +151,32 @@
         paints += 1;
       }
       return { pictures: (count / milliseconds) * 1000, paints: (paints / milliseconds) * 1000 };
+    },
+    /** How often the browser paints when nothing happens, and how long the 95th percentile of its frames takes. */
+    async rest(milliseconds) {
+      return paced(milliseconds, () => {});
+    },
+    /** Scrolls the grid of ours by so many CSS pixels a frame; what is on screen without a picture; then until it has one. */
+    async scroll(step, milliseconds) {
+      const grid = find(".cw-root [data-testid=grid]");
+      const onScreen = () => {
+        const { top, bottom } = grid.getBoundingClientRect();
+        return [...grid.querySelectorAll(".cw-thumb")].filter((thumb) => {
+          const box = thumb.getBoundingClientRect();
+          return box.bottom > top && box.top < bottom;
+        });
+      };
+      const blank = () => onScreen().filter((thumb) => thumb.hasAttribute("data-empty")).length;
+      let [seen, empty] = [0, 0];
+      grid.scrollTop = 0;
+      const found = await paced(milliseconds, () => {
+        seen += onScreen().length;
+        empty += blank();
+        grid.scrollTop += step;
+      });
+      const start = performance.now();
+      const end = await until(() => onScreen().length > 0 && blank() === 0);
+      return { ...found, cells: grid.querySelectorAll(".cw-thumb").length, blank: empty / seen, rest: end - start };
     },
     /** Moves a range of ours over its whole way, an event a frame, and lets it go. */
     async drag(testid) {
