@@ -41,7 +41,8 @@ function render({ model, el }) {
     label.textContent = slider.value;
     wish("time", slider.valueAsNumber);
   });
-  canvas.addEventListener("click", (event) => {
+  // Not "click", whose places are whole CSS pixels: a large picture has several pixels to one.
+  canvas.addEventListener("pointerup", (event) => {
     const box = canvas.getBoundingClientRect();
     const at = (part, size) => Math.floor(part * size);
     wish("pixel", [

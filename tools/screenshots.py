@@ -49,7 +49,7 @@ SETTLED = """root => {
 
 @dataclass(frozen=True)
 class View:
-    """A cell that shows a widget, what is done with it, and the part that is taken."""
+    """A cell that shows a widget, what is done with it, and the part that is taken, as a selector."""
 
     name: str
     cell: str
@@ -69,6 +69,15 @@ def scatter(root: Locator) -> None:
     root.locator("[data-testid=scatter][data-method=tsne]").wait_for(timeout=TIMEOUT)
 
 
+def rules(root: Locator) -> None:
+    root.get_by_test_id("rules-button").click()
+    root.locator("[data-testid=rules][data-state=ready]").wait_for(timeout=TIMEOUT)
+
+
+def panel(name: str) -> str:
+    return f'[data-panel="{name}"]'
+
+
 VIDEO, IMAGE = "cw.demo.video()", "cw.demo.image()"
 VIEWS = (
     View("widget", f"cw.CanvasWidget({VIDEO}, layer='decoder.2', time=9, pixel=(70, 120), opacity=0.85)"),
@@ -77,12 +86,26 @@ VIEWS = (
         "frame",
         f"cw.CanvasWidget({VIDEO}, layer='decoder.3', time=9, maps='signed', rule='gated', "
         "regions=cw.demo.clip().masks)",
-        part="frame",
+        part=panel("frame"),
     ),
-    View("neurons", f"cw.CanvasWidget({VIDEO}, layer='decoder.2', time=9, sort='total')", cluster, "neurons"),
-    View("scatter", f"cw.CanvasWidget({VIDEO}, layer='decoder.2', time=9)", scatter, "neurons"),
-    View("pixel", f"cw.CanvasWidget({VIDEO}, layer='decoder.2', time=9, pixel=(70, 120))", part="pixel"),
-    View("time", f"cw.CanvasWidget({VIDEO}, layer='decoder.3', time=9, loop=(4, 18))", part="time"),
+    View(
+        "neurons",
+        f"cw.CanvasWidget({VIDEO}, layer='decoder.2', time=9, sort='total')",
+        cluster,
+        panel("neurons"),
+    ),
+    View("scatter", f"cw.CanvasWidget({VIDEO}, layer='decoder.2', time=9)", scatter, panel("neurons")),
+    View(
+        "pixel", f"cw.CanvasWidget({VIDEO}, layer='decoder.2', time=9, pixel=(70, 120))", part=panel("pixel")
+    ),
+    View("time", f"cw.CanvasWidget({VIDEO}, layer='decoder.3', time=9, loop=(4, 18))", part=panel("time")),
+    View(
+        "knockout",
+        f"cw.CanvasWidget({VIDEO}, layer='decoder.2', time=9, source='without', opacity=0, "
+        "knocked_out={'decoder.2': [(0, n) for n in range(12, 30)]})",
+        part=panel("frame"),
+    ),
+    View("rules", f"cw.CanvasWidget({VIDEO}, layer='decoder.3', time=9)", rules, "[data-testid=rules]"),
 )
 
 
@@ -93,7 +116,7 @@ def shoot(page: Page, root: Locator, view: View, theme: str, path: Path) -> None
     root.scroll_into_view_if_needed()
     page.mouse.move(0, 0)
     page.wait_for_function(SETTLED, arg=root.element_handle(), timeout=TIMEOUT)
-    taken = root.locator(f'[data-panel="{view.part}"]') if view.part else root
+    taken = root.locator(view.part) if view.part else root
     save(taken.screenshot(animations="disabled"), path)
 
 
