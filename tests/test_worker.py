@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from canvaswidget.tracing.pauses import pause
 from canvaswidget.widget.worker import RESTS, Cancelled, Checkpoint, Job, Worker
 
 
@@ -57,6 +58,33 @@ def test_urgent_jobs_run_inside_of_long_ones(worker: Worker, log: Log) -> None:
     worker.submit(Job(long, log.done("long"), priority=5))
     log.wait(5)
     assert [name for name, _ in log.ends] == ["more urgent", "urgent", "long", "same", "less"]
+
+
+def test_urgent_jobs_run_between_two_operations_of_a_model(log: Log) -> None:
+    now = [0.0]
+    worker = Worker(clock=lambda: now[0])
+
+    def long(checkpoint: Checkpoint) -> str:
+        def urgent(_: Checkpoint) -> str:
+            now[0] += 5.0
+            return "urgent"
+
+        worker.submit(Job(lambda _: "less", log.done("less"), priority=9))
+        worker.submit(Job(urgent, log.done("urgent"), priority=1))
+        now[0] += 2.0
+        pause()
+        assert [name for name, _ in log.ends] == ["urgent"]
+        worker.cancel("long")
+        pause()  # the step ends, and what it found may be kept
+        log.done("step")("done", None, 0)
+        checkpoint()
+        raise AssertionError("it is not wanted any more")
+
+    worker.submit(Job(long, log.done("long"), priority=5, key="long"))
+    log.wait(4)
+    worker.close()
+    assert log.ends == [("urgent", "urgent"), ("step", "done"), ("long", "cancelled"), ("less", "less")]
+    assert log.seconds["long"] == 2.0
 
 
 def test_a_newer_job_of_the_view_stops_the_running_one_and_replaces_the_waiting_one(

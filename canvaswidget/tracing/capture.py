@@ -21,6 +21,7 @@ from torch.utils import _pytree as pytree
 from canvaswidget.inr import INR, evaluating
 from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.ops import DECOMPOSED, LAYERS
+from canvaswidget.tracing.pauses import pause
 from canvaswidget.tracing.questions import answering, asking
 from canvaswidget.tracing.rewrite import DECOMPOSITIONS, WRITTEN, inputs, reached, rewrite
 from canvaswidget.tracing.weighted import Weighted, bias_added_to
@@ -149,6 +150,7 @@ class Capture:
             for one in spent:
                 if one not in wanted:
                     del values[one]
+            pause()
         return {node: values[node] for node in keep}
 
     @functools.cached_property

@@ -6,7 +6,7 @@ time, since one thread should own torch, and still keeps the urgent ones prompt:
 
 - raises `Cancelled` when nobody wants the answer any more,
 - runs more urgent jobs that have come in meanwhile, there and then; a job in the background also lets them rest,
-  and goes on when none has come for a while,
+  and goes on when none has come for a while; they are let in between two operations of a model too,
 - says how far the work has come, ten times a second at most.
 
 Every job ends exactly once, with a result or an exception, whatever happens.
@@ -19,6 +19,8 @@ import threading
 import time
 from collections.abc import Callable
 from typing import Any
+
+from canvaswidget.tracing.pauses import letting_in
 
 log = logging.getLogger(__name__)
 
@@ -190,6 +192,16 @@ class Worker:
             except Exception:
                 log.exception("progress could not be delivered")
 
+    def let_in(self, job: Job) -> None:
+        """Run more urgent jobs that have come in, from within a step of this one; it does not end here, nor rest."""
+        started = self._clock()
+        while (urgent := self._take(below=job.priority)) is not None:
+            self._run(urgent)
+            taken = self._clock() - started
+            job.interrupted += taken
+            job.resumed += taken  # the step was not longer for it
+            started += taken
+
     def _wait_for_more(self, job: Job) -> bool:
         """Let the rest pass that a job in the background leaves to others; False where it is over."""
         with self._changed:
@@ -232,7 +244,8 @@ class Worker:
         result, error = None, None
         try:
             assert job.work is not None
-            result = job.work(Checkpoint(self, job))
+            with letting_in(lambda: self.let_in(job)):
+                result = job.work(Checkpoint(self, job))
         except BaseException as raised:  # also SystemExit: the thread must live, and the page must hear
             error = raised
         with self._changed:

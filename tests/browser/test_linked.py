@@ -111,7 +111,9 @@ def test_a_cluster_shows_in_every_view(notebook: NotebookPage) -> None:
     for panel in ("frame", "neurons", "pixel"):  # the curve takes a pass over the layer for every frame
         expect(view.panel(panel)).to_have_attribute("data-state", "ready", timeout=TIMEOUT)
     thumbs = view.root.locator(".cw-thumb[data-neuron]")
-    expect(thumbs.and_(view.root.locator(':not([data-cluster="0"])'))).to_have_count(0)  # once they are painted
+    expect(thumbs.and_(view.root.locator(':not([data-cluster="0"])'))).to_have_count(
+        0
+    )  # once they are painted
     assert thumbs.count() > 0
     layer = notebook.ask("_w.layer")
     bars = view.root.locator(f'.cw-bar:not([hidden])[data-layer="{layer}"]')
