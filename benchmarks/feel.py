@@ -134,6 +134,12 @@ class Measured:
         rate = self.feel("play", self.name, PLAY, self.n_frames)
         if self.name == "ours":
             self.set(playing=False)
+            # Where it stopped is told a moment later, and would undo a time that Python sets until then.
+            slider = self.page.locator(".cw-root [data-testid=time]")
+            self.page.wait_for_timeout(500)
+            self.notebook.wait_for(
+                lambda: str(self.notebook.ask("w.time")) == slider.input_value(), True, "time"
+            )
         self.settle()
         return rate
 
