@@ -87,10 +87,12 @@ export function startPlayer({ store, frames, maps, views }: Playing): () => void
     if (waited < PATIENCE && !untracked(() => loaded(next))) return;
     // On time: keep the beat. Late: begin a new one.
     due = waited < 2 * period ? due + period : now;
-    // Python follows at its leisure, and knows the frame once the clip pauses.
-    const held = now - told < TELL_EVERY;
-    if (!held) told = now;
-    chooseTime(store, next, held);
+    // Python follows at its leisure, and knows the frame once the clip pauses. What is told is told at once: it must
+    // not be on its way for long, for Python may stop the clip and choose a frame.
+    chooseTime(store, next, true);
+    if (now - told < TELL_EVERY) return;
+    told = now;
+    store.save();
   };
   const halt = () => {
     cancelAnimationFrame(asked);
@@ -107,7 +109,8 @@ export function startPlayer({ store, frames, maps, views }: Playing): () => void
   const stop = effect(() => {
     halt();
     const info = store._canvas.value;
-    if (!store.playing.value || views.value === 0 || !ready(info) || info.n_frames < 2) return;
+    if (!store.playing.value || views.value === 0 || !ready(info) || info.n_frames < 2)
+      return untracked(store.release);
     due = performance.now();
     wait();
   });

@@ -89,6 +89,10 @@ export interface Model {
 export type Store = { readonly [K in keyof Traits]: ReadonlySignal<Traits[K]> } & {
   /** `held`: Python hears of it with the next change that is not, as the end of a gesture that only restyles. */
   set(values: Partial<Traits>, held?: boolean): void;
+  /** Python hears of everything, now. */
+  save(): void;
+  /** Python hears of what is held, unless it sets that itself in the next moment. */
+  release(): void;
   /** True once Python can't be reached any more. */
   readonly unsaved: ReadonlySignal<boolean>;
   dispose(): void;
@@ -112,10 +116,22 @@ export function createStore(model: Model): Store {
   };
   for (const name of NAMES) create(name);
 
+  // What is held is not in the model: that would send it even after Python has set the trait to something else.
+  const held: Partial<Traits> = {};
+  const hold = <K extends keyof Traits>(name: K, value: Traits[K]) => {
+    held[name] = value;
+  };
   // Python may change several traits in one message: read them all at the first event, so that no effect ever
   // sees a neuron of one layer under the name of another.
-  const pull = () => batch(() => NAMES.forEach((name) => void assign(name, read(name))));
-  for (const name of NAMES) model.on(`change:${name}`, pull);
+  const pull = () => batch(() => NAMES.forEach((name) => void (name in held || assign(name, read(name)))));
+  const changed = NAMES.map((name) => {
+    const handle = () => {
+      delete held[name];
+      pull();
+    };
+    model.on(`change:${name}`, handle);
+    return [name, handle] as const;
+  });
 
   const unsaved = signal(false);
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -124,6 +140,10 @@ export function createStore(model: Model): Store {
     clearTimeout(timer);
     timer = undefined;
     pending = false;
+    for (const [name, value] of Object.entries(held)) {
+      delete held[name as keyof Traits];
+      model.set(name, value);
+    }
     try {
       model.save_changes();
     } catch {
@@ -131,26 +151,35 @@ export function createStore(model: Model): Store {
     }
   };
 
-  const set = (values: Partial<Traits>, held = false) => {
+  const release = () => {
+    if (pending) timer ??= setTimeout(save, SAVE_AFTER);
+  };
+  const set = (values: Partial<Traits>, keep = false) => {
     const names = (Object.keys(values) as (keyof Traits)[]).filter(
       (name) => !same(signals[name].peek(), values[name]),
     );
     // All attributes go into the model before any signal moves: `pull` may run inside `model.set`.
     batch(() => {
-      for (const name of names) model.set(name, values[name]);
+      for (const name of names) {
+        delete held[name];
+        if (keep) hold(name, values[name] as never);
+        else model.set(name, values[name]);
+      }
       for (const name of names) assign(name, values[name] as never);
     });
     pending ||= names.length > 0;
-    if (pending && !held) timer ??= setTimeout(save, SAVE_AFTER);
+    if (!keep) release();
   };
 
   return Object.assign(signals, {
     set,
+    save,
+    release,
     unsaved,
     dispose() {
       if (pending) save();
       clearTimeout(timer);
-      for (const name of NAMES) model.off(`change:${name}`, pull);
+      for (const [name, handle] of changed) model.off(`change:${name}`, handle);
     },
   });
 }

@@ -61,6 +61,24 @@ describe("store", () => {
     expect(model.saves).toEqual([{ opacity: 0.3 }]);
   });
 
+  it("lets go of what is held when that is asked for, or Python sets it", () => {
+    store.set({ time: 6 }, true);
+    model.set("opacity", 0.7);
+    expect([store.time.value, store.opacity.value]).toEqual([6, 0.7]);
+    store.release();
+    vi.advanceTimersByTime(SAVE_AFTER);
+    expect(model.saves).toMatchObject([{ time: 6 }]);
+    store.set({ time: 7 }, true);
+    store.release();
+    model.set("time", 1);
+    vi.advanceTimersByTime(SAVE_AFTER);
+    expect(store.time.value).toBe(1);
+    expect(model.saves.some((saved) => saved.time === 7)).toBe(false);
+    store.set({ time: 5 }, true);
+    store.save();
+    expect(model.saves.at(-1)).toEqual({ time: 5 });
+  });
+
   it("saves a drag few times, its end among them", () => {
     for (let time = 0; time < 8; time++) {
       store.set({ time: 7 - time });

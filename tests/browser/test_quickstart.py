@@ -303,6 +303,21 @@ def test_playing_and_pausing(quick: Quickstart, view: WidgetView) -> None:
     view.wait_frame(time=time)
 
 
+def test_python_stops_the_clip_and_learns_where_or_chooses_a_frame(
+    quick: Quickstart, view: WidgetView
+) -> None:
+    moves = "at => document.querySelector('.cw-root [data-testid=time]').value !== at"
+    slider = view.part("time")
+    for last in ("", "; _w.time = 0"):
+        at = slider.input_value()
+        quick.execute("_w.fps = 30; _w.playing = True")
+        quick.page.wait_for_function(moves, arg=at, polling="raf", timeout=TIMEOUT)
+        quick.execute(f"_w.playing = False{last}")
+        told = lambda: str(quick.ask("_w.time")) == slider.input_value()  # noqa: E731
+        quick.notebook.wait_for(told, True, "whether the page and Python agree")
+    assert quick.ask("_w.time") == 0
+
+
 def test_curve_is_the_total_per_frame(quick: Quickstart, view: WidgetView) -> None:
     view.root.locator(".cw-thumb[data-neuron]").first.click()
     quick.page.mouse.move(0, 0)
