@@ -14,7 +14,10 @@ _let_in: contextvars.ContextVar[Callable[[], None] | None] = contextvars.Context
 
 @contextlib.contextmanager
 def letting_in(others: Callable[[], None]) -> Iterator[None]:
-    """Within this context, `others` is called at every `pause`; it may use the same canvas."""
+    """Within this context, `others` is called at every `pause`.
+
+    It may use the same canvas, and raise to end the pass.
+    """
     token = _let_in.set(others)
     try:
         yield

@@ -193,7 +193,8 @@ class Worker:
                 log.exception("progress could not be delivered")
 
     def let_in(self, job: Job) -> None:
-        """Run more urgent jobs that have come in, from within a step of this one; it does not end here, nor rest."""
+        """A checkpoint within a step: no progress is told, and nobody rests."""
+        _raise_if_unwanted(job)
         started = self._clock()
         while (urgent := self._take(below=job.priority)) is not None:
             self._run(urgent)
@@ -201,6 +202,7 @@ class Worker:
             job.interrupted += taken
             job.resumed += taken  # the step was not longer for it
             started += taken
+            _raise_if_unwanted(job)
 
     def _wait_for_more(self, job: Job) -> bool:
         """Let the rest pass that a job in the background leaves to others; False where it is over."""
