@@ -194,7 +194,8 @@ class Answers:
         first = view.checked_count("first", body["first"], 0, 2**53)
         count = view.checked_count("count", body["count"], 0, MAX_THUMBNAILS)
 
-        values, order = self._order(body, time, checkpoint)
+        values = self._sort_key(body, time, checkpoint)
+        order = values if body["sort"] == "index" else np.argsort(-np.abs(values), kind="stable")
         if cluster >= 0:
             members = self.arrays.members(Chosen(layer, None, cluster, n_clusters), time, checkpoint)
             order = order[np.isin(order, members)]
@@ -220,29 +221,26 @@ class Answers:
         }
         return answer, b"".join(levels.tobytes() for levels, _, _ in thumbnails)
 
-    def _order(self, body: GridRequest | ValuesRequest, time: int, checkpoint: Progress) -> tuple[Any, Any]:
-        """``(sort key of every neuron, their places in order)``; of a pixel or a region the key keeps its sign."""
+    def _sort_key(self, body: GridRequest | ValuesRequest, time: int, checkpoint: Progress) -> Any:
+        """What every neuron is sorted by, the largest magnitude first; of a pixel or a region it keeps its sign."""
         layer = self.arrays.layers.find(body["layer"])
         arrays = self._coloured(body, layer)
         sort = view.checked_choice("sort", body["sort"], view.CHOICES["sort"])
         if sort == "index":
-            values = np.arange(np.prod(layer.neurons))
-            return values, values
+            return np.arange(np.prod(layer.neurons))
         if sort == "pixel":
             if body["pixel"] is None:
                 raise ValueError("pixel=None: sort='pixel' needs a pixel (y, x)")
             pixel = view.checked_pixel(body["pixel"], self.arrays.size)
-            values = arrays.columns([layer], pixel, time, checkpoint)[layer.name]
-        elif sort == "region":
+            return arrays.columns([layer], pixel, time, checkpoint)[layer.name]
+        if sort == "region":
             region = checked_region(body["region"], self.arrays.size)
             if region is None:
                 raise ValueError("region=None: sort='region' needs a region")
-            values = arrays.region(layer, region, time, checkpoint)
-        elif sort == "change":
-            values = arrays.changes(layer, time, checkpoint)
-        else:
-            values = arrays.totals(layer, time, checkpoint)
-        return values, np.argsort(-np.abs(values), kind="stable")
+            return arrays.region(layer, region, time, checkpoint)
+        if sort == "change":
+            return arrays.changes(layer, time, checkpoint)
+        return arrays.totals(layer, time, checkpoint)
 
     def _pixel(self, body: PixelRequest, checkpoint: Progress) -> Answered:
         arrays, time, chosen = self.arrays, self._time(body["time"]), self._chosen(body["selection"])
@@ -379,7 +377,7 @@ class Answers:
 
     def _values(self, body: ValuesRequest, checkpoint: Progress) -> Answered:
         time = self._time(body["time"])
-        values, _ = self._order(body, time, checkpoint)
+        values = self._sort_key(body, time, checkpoint)
         answer: ValuesReply = {
             "kind": "values",
             "time": time,

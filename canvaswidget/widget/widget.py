@@ -232,7 +232,9 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
         return {name: state[name] for name in self.VIEW if name in state}
 
     def _follow(self, change: Any) -> None:
-        self.region = followed(self.region, self.regions, change.new)
+        region = followed(self.region, self.regions, change.new)
+        if region is not self.region:  # setting it checks it anew, which costs a mask
+            self.region = region
 
     # --- for the user ---------------------------------------------------------------------------------------
 

@@ -3,9 +3,10 @@ import { computed, type ReadonlySignal, type Signal, signal } from "@preact/sign
 import { ByteCache } from "./cache";
 import type { RequestClient } from "./client";
 import type { Embedding, ScatterReply } from "./messages";
-import { layerOf, neuronCount } from "./selection";
+import { layerOf } from "./selection";
 import { Source } from "./source";
 import { ready, type Store } from "./store";
+import { numbersOf } from "./values";
 
 /** `points` has `x, y` of each neuron in C order, NaN for a dead one. */
 export type Scatter = ScatterReply & { points: Float32Array };
@@ -40,11 +41,7 @@ export class ScatterSource extends Source<"scatter", Scatter> {
       },
       key: ({ time, layer, method }) => `${method}/${layer}@${time}`,
       decode: (answer, data) => {
-        const info = store._canvas.peek();
-        const layer = ready(info) ? layerOf(info, answer.layer) : undefined;
-        const count = layer ? neuronCount(layer) : 0;
-        if (data.length < count * 8) throw new Error(`The kernel sent ${data.length} bytes of ${count * 8}`);
-        const points = new Float32Array(data.buffer, 0, count * 2);
+        const points = numbersOf(store, answer.layer, 2, data);
         const before = this.shown.peek();
         if (before && before.layer === answer.layer && before.method === answer.method)
           turnTowards(points, before.points);

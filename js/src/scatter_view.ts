@@ -121,10 +121,11 @@ export function createScatterView(view: View) {
       context.strokeStyle = stroke;
       context.stroke();
     };
-    for (const { neuron } of ranked) ring(neuron, 1.5, 1, colour("--cw-muted"));
+    const [quiet, strong] = [colour("--cw-muted"), colour("--cw-fg")];
+    for (const { neuron } of ranked) ring(neuron, 1.5, 1, quiet);
     const selected = store.neurons.peek();
     const [gap, line] = selected.length > 50 ? [1, 1] : [2.5, 2];
-    for (const neuron of selected) ring(neuron, gap, line, colour("--cw-fg"));
+    for (const neuron of selected) ring(neuron, gap, line, strong);
     const drawn = lasso.peek();
     if (drawn.length > 1) {
       context.beginPath();

@@ -118,9 +118,6 @@ export function createStore(model: Model): Store {
 
   // What is held is not in the model: that would send it even after Python has set the trait to something else.
   const held: Partial<Traits> = {};
-  const hold = <K extends keyof Traits>(name: K, value: Traits[K]) => {
-    held[name] = value;
-  };
   // Python may change several traits in one message: read them all at the first event, so that no effect ever
   // sees a neuron of one layer under the name of another.
   const pull = () => batch(() => NAMES.forEach((name) => void (name in held || assign(name, read(name)))));
@@ -162,7 +159,7 @@ export function createStore(model: Model): Store {
     batch(() => {
       for (const name of names) {
         delete held[name];
-        if (keep) hold(name, values[name] as never);
+        if (keep) Object.assign(held, { [name]: values[name] });
         else model.set(name, values[name]);
       }
       for (const name of names) assign(name, values[name] as never);

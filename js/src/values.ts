@@ -13,6 +13,15 @@ export type Values = ValuesReply & { values: Float32Array; top: number };
 
 const BYTES = 8e6;
 
+/** So many numbers of each neuron of a layer, in C order, as they came from the kernel. */
+export function numbersOf(store: Store, name: string, each: number, data: Uint8Array): Float32Array {
+  const info = store._canvas.peek();
+  const layer = ready(info) ? layerOf(info, name) : undefined;
+  const count = (layer ? neuronCount(layer) : 0) * each;
+  if (data.length < count * 4) throw new Error(`The kernel sent ${data.length} bytes of ${count * 4}`);
+  return new Float32Array(data.buffer, 0, count);
+}
+
 export class ValueSource extends Source<"values", Values> {
   constructor(
     store: Store,
@@ -34,11 +43,7 @@ export class ValueSource extends Source<"values", Values> {
       },
       key: (body) => digest(JSON.stringify(body)),
       decode: (answer, data) => {
-        const info = store._canvas.peek();
-        const layer = ready(info) ? layerOf(info, answer.layer) : undefined;
-        const count = layer ? neuronCount(layer) : 0;
-        if (data.length < count * 4) throw new Error(`The kernel sent ${data.length} bytes of ${count * 4}`);
-        const values = new Float32Array(data.buffer, 0, count);
+        const values = numbersOf(store, answer.layer, 1, data);
         return { ...answer, values, top: values.reduce((top, value) => Math.max(top, Math.abs(value)), 0) };
       },
       cache: new ByteCache(BYTES),

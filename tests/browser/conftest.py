@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -160,19 +161,26 @@ def open_notebook(server: JupyterServer, _kernels: None, new_page: Pages) -> Ope
     return make
 
 
-@pytest.fixture(scope="module")
-def _module_notebook(
-    request: pytest.FixtureRequest, _browser: Browser | None
+@contextmanager
+def shared_notebook(
+    request: pytest.FixtureRequest, app: App, source: Path | None = None, cells: list[str] | None = None
 ) -> Iterator[tuple[NotebookPage, Pages] | None]:
-    if _browser is None:  # the tests skip, each
+    """A notebook that stays open for the tests of a module, and what is to look at its page after each."""
+    browser: Browser | None = request.getfixturevalue("_browser")
+    if browser is None:  # the tests skip, each
         yield None
         return
-    server: JupyterServer = request.getfixturevalue("lab_server")
-    pages = Pages(_browser)
-    path = put_notebook(server, cells=request.module.CELLS)
-    yield NotebookPage(pages(), server.url(path)).open(), pages
+    server: JupyterServer = request.getfixturevalue(f"{app}_server")
+    pages = Pages(browser)
+    yield NotebookPage(pages(), server.url(put_notebook(server, source, cells))).open(), pages
     pages.close()
     server.shut_down_kernels()
+
+
+@pytest.fixture(scope="module")
+def _module_notebook(request: pytest.FixtureRequest) -> Iterator[tuple[NotebookPage, Pages] | None]:
+    with shared_notebook(request, "lab", cells=request.module.CELLS) as shared:
+        yield shared
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Position, expect
 
-from tests.browser.conftest import Pages, put_notebook
+from tests.browser.conftest import Pages
 from tests.browser.page import TIMEOUT, NotebookPage, WidgetView
 from tests.conftest import ROOT
 
@@ -98,23 +98,16 @@ PROBLEMS = """root => {
 
 
 @pytest.fixture(scope="module")
-def _opened(
-    request: pytest.FixtureRequest, _browser: Browser | None
-) -> Iterator[tuple[NotebookPage, Pages] | None]:
-    if _browser is None:  # the tests skip, each
-        yield None
-        return
-    server = request.getfixturevalue("lab_server")
-    pages = Pages(_browser)
-    notebook = NotebookPage(pages(), server.url(put_notebook(server, cells=CELLS))).open()
+def _opened(_module_notebook: tuple[NotebookPage, Pages] | None) -> tuple[NotebookPage, Pages] | None:
+    if _module_notebook is None:
+        return None
+    notebook, _ = _module_notebook
     notebook.page.set_viewport_size({"width": 1720, "height": 1500})
     notebook.run_all()
     notebook.page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
     notebook.page.evaluate(AXE.read_text(encoding="utf-8"))
     notebook.widget.panel("neurons").get_by_role("button", name="Cluster neurons").click()
-    yield notebook, pages
-    pages.close()
-    server.shut_down_kernels()
+    return _module_notebook
 
 
 @pytest.fixture

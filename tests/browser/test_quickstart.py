@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import Pages, put_notebook
+from tests.browser.conftest import Pages, shared_notebook
 from tests.browser.page import FIND_WIDGET, TIMEOUT, NotebookPage, WidgetView, pixels
 from tests.conftest import ROOT
-from tools.server import JupyterServer
 
 NOTEBOOK = ROOT / "notebooks" / "quickstart.ipynb"
 
@@ -73,19 +72,14 @@ class Quickstart:
 
 
 @pytest.fixture(scope="module", params=["lab", "notebook"])
-def _opened(
-    request: pytest.FixtureRequest, _browser: Browser | None
-) -> Iterator[tuple[Quickstart, Pages] | None]:
-    if _browser is None:  # the tests skip, each
-        yield None
-        return
-    server: JupyterServer = request.getfixturevalue(f"{request.param}_server")
-    pages = Pages(_browser)
-    notebook = NotebookPage(pages(), server.url(put_notebook(server, NOTEBOOK))).open()
-    notebook.run_all()
-    yield Quickstart(notebook), pages
-    pages.close()
-    server.shut_down_kernels()
+def _opened(request: pytest.FixtureRequest) -> Iterator[tuple[Quickstart, Pages] | None]:
+    with shared_notebook(request, request.param, NOTEBOOK) as shared:
+        if shared is None:
+            yield None
+            return
+        notebook, pages = shared
+        notebook.run_all()
+        yield Quickstart(notebook), pages
 
 
 @pytest.fixture
@@ -313,8 +307,9 @@ def test_python_stops_the_clip_and_learns_where_or_chooses_a_frame(
         quick.execute("_w.fps = 30; _w.playing = True")
         quick.page.wait_for_function(moves, arg=at, polling="raf", timeout=TIMEOUT)
         quick.execute(f"_w.playing = False{last}")
-        told = lambda: str(quick.ask("_w.time")) == slider.input_value()  # noqa: E731
-        quick.notebook.wait_for(told, True, "whether the page and Python agree")
+        quick.notebook.wait_for(
+            lambda: str(quick.ask("_w.time")) == slider.input_value(), True, "whether both agree"
+        )
     assert quick.ask("_w.time") == 0
 
 
