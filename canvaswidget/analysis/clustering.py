@@ -19,6 +19,7 @@ from canvaswidget.analysis.kmeans import MAX_STEPS, kmeans
 from canvaswidget.analysis.vectors import Vectors, vectors
 from canvaswidget.drawing import CYCLE, INK, QUIET, heading, new_axes, style
 from canvaswidget.tracing.canvas import Canvas, LayerKey
+from canvaswidget.tracing.layers import neurons_at
 from canvaswidget.tracing.results import Neuron, show_neuron
 
 FloatArray = npt.NDArray[np.float32]
@@ -48,6 +49,8 @@ class Clusters:
         From each neuron to the centre of its cluster; nan for a dead one.
     kind, within : str
         Of the vectors, and where k-means looked at them: ``"vectors"``, or the method of an embedding.
+    n_groups : int
+        Of the layer.
     """
 
     layer: str
@@ -59,13 +62,14 @@ class Clusters:
     distances: FloatArray
     kind: str = "pooled"
     within: str = "vectors"
+    n_groups: int = 1
 
     def nearest(self, number: int, count: int) -> tuple[Neuron, ...]:
         """The neurons nearest to the centre of a cluster, the nearest first."""
         places = np.flatnonzero(self.labels.ravel() == number)
         order = places[np.argsort(self.distances.ravel()[places], kind="stable")][:count]
-        each = [tuple(int(part) for part in np.unravel_index(place, self.labels.shape)) for place in order]
-        return tuple(neuron[0] if len(neuron) == 1 else (neuron[0], neuron[1]) for neuron in each)
+        found = neurons_at(order, self.labels.shape, self.n_groups).tolist()
+        return tuple((neuron[0], neuron[1]) if isinstance(neuron, list) else neuron for neuron in found)
 
     def __repr__(self) -> str:
         dead = int((self.labels < 0).sum())
@@ -331,6 +335,7 @@ def _clusters(
         every.reshape(source.shape),
         source.kind,
         within,
+        source.layer.n_groups,
     )
     nearest = [clusters.nearest(number, 1) for number in range(k) if clusters.counts[number]]
     return Clusters(**{**vars(clusters), "exemplars": tuple(neuron for (neuron,) in nearest)})

@@ -61,8 +61,7 @@ class Vectors(Printed):
 
     def neuron(self, place: int) -> Neuron:
         """The neuron at a place in C order."""
-        neuron = tuple(int(part) for part in np.unravel_index(place, self.shape))
-        return neuron[0] if len(neuron) == 1 else (neuron[0], neuron[1])
+        return self.layer.neuron_at(place, "kernel" if len(self.shape) == 2 else "unit")
 
     def rows(self) -> list[list[str]]:
         return [

@@ -215,8 +215,8 @@ class Canvas:
         Returns
         -------
         dict of str to array
-            By layer, in order of execution: ``(n,)`` for units, ``(n_in, n_out)`` for kernels. Without `layers` all
-            that the rule is defined on.
+            By layer, in order of execution: ``(n,)`` for units, ``(n_in, n_out)`` for kernels (of a grouped
+            convolution ``(n_in, n_out / n_groups)``, see `Layer`). Without `layers` all that the rule is defined on.
         """
         y, x = checked_index("y", y, self.inr.size[0]), checked_index("x", x, self.inr.size[1])
         return self._matrix.pixel(y, x, frame, self._chosen(layers), granularity, rgb)
@@ -259,7 +259,7 @@ class Canvas:
         if k < 1:
             raise ValueError(f"k={k!r}: at least 1")
         columns = self.pixel(y, x, frame, layers, granularity=granularity)
-        return Ranking.of(columns, k, f"pixel (y={y}, x={x}), frame {frame}, rule {self.rule}")
+        return Ranking.of(columns, self.layers, k, f"pixel (y={y}, x={x}), frame {frame}, rule {self.rule}")
 
     # --- reductions -------------------------------------------------------------------------------------------
 

@@ -318,7 +318,7 @@ def _describe(node: fx.Node, op: str, name: str, weight: torch.Tensor) -> Layer:
     n_in, n_out = int(weight.shape[1]) * groups, int(weight.shape[0])
     if op.startswith("conv_transpose"):
         n_in, n_out = int(weight.shape[0]), int(weight.shape[1]) * groups
-    return Layer(name, op, n_in, n_out, cast(Any, grid), cast(Any, kernel_size))
+    return Layer(name, op, n_in, n_out, cast(Any, grid), cast(Any, kernel_size), groups)
 
 
 def op_name(node: fx.Node) -> str:

@@ -5,14 +5,23 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
 
 from canvaswidget import tables
+
+IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Layer:
     """One weighted op as executed.
+
+    Arrays with one value a kernel have the shape ``(n_units, n_outputs / n_groups)``. Without groups ``[i, o]`` is
+    kernel ``(i, o)``. In a grouped convolution a unit has kernels to the outputs of its own group only, and ``[i, j]``
+    is the kernel from unit ``i`` to the ``j``-th of them. `flat_index` and `neurons_at` translate.
 
     Attributes
     ----------
@@ -28,6 +37,8 @@ class Layer:
         Size of the output grid of a convolution, one number a dimension; ``None`` for a linear layer.
     kernel_size : (height, width)
         Of a convolution, one number a dimension; ``(1, 1)`` for a linear layer.
+    n_groups : int
+        Of a convolution: units and outputs are divided into so many groups, and kernels stay within a group.
     """
 
     name: str
@@ -36,16 +47,52 @@ class Layer:
     n_outputs: int
     grid: tuple[int, ...] | None = None
     kernel_size: tuple[int, ...] = (1, 1)
+    n_groups: int = 1
 
     @property
     def n_kernels(self) -> int:
-        """Number of kernels ``(i, o)``."""
-        return self.n_units * self.n_outputs
+        """Number of kernels ``(i, o)`` that exist: those within a group."""
+        return self.n_units * self.outputs_per_unit
+
+    @property
+    def outputs_per_unit(self) -> int:
+        """Number of outputs of a group, to each of which a unit of the group has a kernel."""
+        return self.n_outputs // self.n_groups
 
     @property
     def neurons(self) -> tuple[int, ...]:
-        """Shape of XINC's neurons: ``(n_units, n_outputs)`` for a convolution, ``(n_units,)`` for a linear layer."""
-        return (self.n_units, self.n_outputs) if self.grid else (self.n_units,)
+        """Shape of an array with one value for each of XINC's neurons.
+
+        These are the kernels of a convolution, ``(n_units, n_outputs / n_groups)``, and the units of a linear layer,
+        ``(n_units,)``.
+        """
+        return self.shape_of("kernel" if self.grid else "unit")
+
+    def outputs_of(self, unit: int) -> range:
+        """The outputs that a unit has kernels to: all, or those of its group."""
+        first = unit * self.n_groups // self.n_units * self.outputs_per_unit
+        return range(first, first + self.outputs_per_unit)
+
+    def has(self, neuron: Sequence[int]) -> bool:
+        """Whether a unit ``(i,)`` or a kernel ``(i, o)`` exists."""
+        unit, *output = neuron
+        return 0 <= unit < self.n_units and all(one in self.outputs_of(unit) for one in output)
+
+    def flat_index(self, neurons: npt.ArrayLike) -> IntArray:
+        """Where units ``(k,)`` or existing kernels ``(k, 2)`` stand in an array with one value a neuron, flattened."""
+        found = np.asarray(neurons, np.int64)
+        if found.ndim < 2:
+            return found
+        return found[..., 0] * self.outputs_per_unit + found[..., 1] % self.outputs_per_unit
+
+    def neurons_at(self, flat: npt.ArrayLike, granularity: str | None = None) -> IntArray:
+        """The other way: units ``(k,)`` or kernels ``(k, 2)``."""
+        return neurons_at(flat, self.shape_of(granularity), self.n_groups)
+
+    def neuron_at(self, flat: int, granularity: str | None = None) -> Any:
+        """One unit ``i`` or kernel ``(i, o)``, as plain numbers."""
+        found = self.neurons_at(flat, granularity)
+        return (int(found[0]), int(found[1])) if found.ndim else int(found)
 
     def shape_of(self, granularity: str | None) -> tuple[int, ...]:
         """Shape of the neurons at ``"unit"``, ``"kernel"`` or, for ``None``, XINC's granularity."""
@@ -54,8 +101,17 @@ class Layer:
         if granularity == "unit":
             return (self.n_units,)
         if granularity == "kernel":
-            return (self.n_units, self.n_outputs)
+            return (self.n_units, self.outputs_per_unit)
         raise ValueError(f"granularity={granularity!r}: expected 'unit', 'kernel' or None")
+
+
+def neurons_at(flat: npt.ArrayLike, shape: tuple[int, ...], n_groups: int = 1) -> IntArray:
+    """The units ``(k,)`` or kernels ``(k, 2)`` at places of a flattened array with one value a neuron, by its shape."""
+    places = np.asarray(flat, np.int64)
+    if len(shape) == 1:
+        return places
+    units, within = np.divmod(places, shape[1])
+    return np.stack([units, units * n_groups // shape[0] * shape[1] + within], -1)
 
 
 class Layers(Sequence[Layer]):

@@ -146,7 +146,7 @@ class Matrix:
         else:
             count = max(1, self.memory // (budget.TEMPORARIES * values * self._itemsize))
         if layer is not None and layer.grid and granularity == "unit":
-            count = max(1, count // layer.n_outputs)
+            count = max(1, count // layer.outputs_per_unit)
         return count
 
     def _columns(

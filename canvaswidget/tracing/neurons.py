@@ -34,6 +34,12 @@ def parse_neuron(layer: Layer, neuron: Any) -> torch.Tensor:
             f"neuron={neuron!r}: {error}; {layer.name!r} has kernels (i, o) with i < {layer.n_units}, "
             f"o < {layer.n_outputs}"
         ) from None
+    if not layer.has(kernel):
+        own = layer.outputs_of(kernel[0])
+        raise IndexError(
+            f"neuron={neuron!r}: {layer.name!r} has no such kernel: it has {layer.n_groups} groups, and unit "
+            f"{kernel[0]} has kernels to outputs {own.start} to {own.stop - 1} only"
+        )
     return torch.tensor([kernel])
 
 
@@ -53,8 +59,7 @@ def parse_neurons(layer: Layer, neurons: Neurons) -> torch.Tensor:
 
 def all_neurons(layer: Layer, granularity: str | None) -> torch.Tensor:
     """Every neuron of a layer in C order."""
-    axes = [torch.arange(n) for n in layer.shape_of(granularity)]
-    return torch.cartesian_prod(*axes) if len(axes) > 1 else axes[0]
+    return torch.from_numpy(layer.neurons_at(np.arange(count_neurons(layer, granularity)), granularity))
 
 
 def count_neurons(layer: Layer, granularity: str | None) -> int:
@@ -64,17 +69,16 @@ def count_neurons(layer: Layer, granularity: str | None) -> int:
 
 def chunks(layer: Layer, granularity: str | None, count: int) -> Iterator[torch.Tensor]:
     """All neurons in parts of about `count`; a part of kernels holds whole units, or lies within one."""
-    shape = layer.shape_of(granularity)
+    neurons, shape = all_neurons(layer, granularity), layer.shape_of(granularity)
     if len(shape) == 1:
-        yield from torch.split(torch.arange(shape[0]), count)
+        yield from torch.split(neurons, count)
         return
-    units, outputs = torch.arange(layer.n_units), torch.arange(layer.n_outputs)
-    within = -(-layer.n_outputs // -(-layer.n_outputs // count))
-    for some in torch.split(units, max(1, count // layer.n_outputs)):
-        for part in torch.split(outputs, max(within, 1)):
-            yield torch.cartesian_prod(some, part)
+    _, per_unit = shape
+    within = -(-per_unit // -(-per_unit // count))
+    for some in torch.split(neurons, max(1, count // per_unit) * per_unit):
+        yield from torch.split(some, within if count < per_unit else len(some))
 
 
 def at_granularity(kernels: torch.Tensor, layer: Layer, granularity: str | None) -> torch.Tensor:
-    """Values of kernels ``(n_in, n_out, ...)`` as those of the neurons asked for: a unit is the sum of its kernels."""
+    """Values of kernels ``(n_in, n_out / n_groups, ...)`` as those of neurons: a unit is the sum of its kernels."""
     return kernels if len(layer.shape_of(granularity)) == 2 else kernels.sum(1)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from canvaswidget import tables
 from canvaswidget.tracing.budget import show_bytes
+from canvaswidget.tracing.layers import Layers
 
 Neuron = int | tuple[int, int]
 
@@ -32,7 +33,9 @@ class Ranking(Sequence[Ranked]):
         self.title = title
 
     @classmethod
-    def of(cls, columns: Mapping[str, npt.NDArray[np.floating]], k: int, title: str) -> Ranking:
+    def of(
+        cls, columns: Mapping[str, npt.NDArray[np.floating]], layers: Layers, k: int, title: str
+    ) -> Ranking:
         """The `k` neurons of largest magnitude, from every neuron's value, by layer."""
         names = list(columns)
         values = np.concatenate([column.ravel() for column in columns.values()])
@@ -43,8 +46,8 @@ class Ranking(Sequence[Ranked]):
         ranked = []
         for index in np.argsort(-np.abs(values), kind="stable")[:k]:
             name, total = names[owner[index]], totals[owner[index]]
-            position = tuple(int(n) for n in np.unravel_index(within[index], columns[name].shape))
-            neuron = position[0] if len(position) == 1 else (position[0], position[1])
+            granularity = "kernel" if columns[name].ndim == 2 else "unit"
+            neuron = layers.find(name).neuron_at(int(within[index]), granularity)
             value = float(values[index])
             ranked.append(Ranked(name, neuron, value, abs(value) / total if total else 0.0))
         return cls(ranked, title)

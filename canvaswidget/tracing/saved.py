@@ -22,7 +22,7 @@ from canvaswidget.tracing.matrix import as_numpy
 from canvaswidget.tracing.progress import Progress, reported
 from canvaswidget.tracing.reduce import Summary
 from canvaswidget.tracing.results import Ranking, show_neuron
-from canvaswidget.tracing.saving import BY_NEURON, BY_PIXEL, fingerprint, neurons_at, places_of
+from canvaswidget.tracing.saving import BY_NEURON, BY_PIXEL, fingerprint, places_of
 from canvaswidget.tracing.store import Reader, SavedCanvasError
 
 FloatArray = npt.NDArray[np.float32]
@@ -155,7 +155,8 @@ class SavedCanvas:
             labels=self._reader.read(f"{name}/labels", layer.neurons, "int16"),
             counts=np.array(given["counts"], np.int64),
             centres=self._reader.read(f"{name}/centres", given["centres"], "float32"),
-            exemplars=tuple(_plain(neuron) for neuron in neurons_at(layer, places)),
+            exemplars=tuple(layer.neuron_at(place) for place in places),
+            n_groups=layer.n_groups,
             distances=self._reader.read(f"{name}/distances", layer.neurons, "float32"),
             kind=str(given["kind"]),
             within=str(given["within"]),
@@ -205,7 +206,7 @@ class SavedCanvas:
         wanted, kept = places_of(found, neurons), self._places[found.name]
         missing = wanted[~np.isin(wanted, kept)]
         if len(missing):
-            neuron = _plain(neurons_at(found, missing[:1])[0])
+            neuron = found.neuron_at(missing[0])
             raise NotKeptError(
                 f"{self._said} has no map of neuron {show_neuron(neuron)} of {found.name}: it keeps {len(kept):,} of "
                 f"{math.prod(found.neurons):,}. Keep it with save(..., maps={{{found.name!r}: [{neuron}]}}), or trace "
@@ -244,7 +245,7 @@ class SavedCanvas:
             for first in range(0, count, step):
                 places = np.arange(first, min(first + step, count))
                 maps = torch.from_numpy(self._maps(found, at, places))
-                yield torch.from_numpy(np.asarray(neurons_at(found, places))), function(maps)
+                yield torch.from_numpy(found.neurons_at(places)), function(maps)
 
         for neurons, reduced in reported(parts(), count, progress, found.name):
             yield neurons.numpy(), reduced
@@ -309,7 +310,7 @@ class SavedCanvas:
         if k < 1:
             raise ValueError(f"k={k!r}: at least 1")
         title = f"pixel (y={y}, x={x}), frame {frame}, rule {self.rule}"
-        return Ranking.of(self.pixel(y, x, frame, layers), k, title)
+        return Ranking.of(self.pixel(y, x, frame, layers), self.layers, k, title)
 
     def summary(
         self, layer: LayerKey, frame: int = 0, *, rgb: str = "sum", progress: Progress = False
@@ -451,12 +452,8 @@ def _layer(given: Mapping[str, Any]) -> Layer:
         int(given["n_outputs"]),
         None if grid is None else tuple(int(n) for n in grid),
         tuple(int(n) for n in given["kernel_size"]),
+        int(given.get("n_groups", 1)),  # files of version 0.1 do not say
     )
-
-
-def _plain(neuron: Any) -> Any:
-    parts = tuple(int(part) for part in np.atleast_1d(neuron))
-    return parts[0] if len(parts) == 1 else parts
 
 
 def _list(values: Any) -> str:

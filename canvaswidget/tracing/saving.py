@@ -138,21 +138,12 @@ def fingerprint(module: nn.Module) -> str:
 
 
 def places_of(layer: Layer, neurons: Any) -> Places:
-    """Where XINC's neurons of a layer stand in C order."""
+    """The flat indices of XINC's neurons of a layer."""
     found = parse_neurons(layer, neurons).numpy()
     if len(found) and found.ndim != len(layer.neurons):
         form = "kernels (i, o)" if len(layer.neurons) == 2 else "units"
         raise ValueError(f"neurons of layer {layer.name!r}: a file keeps its {form}")
-    if found.ndim == 1:
-        return found
-    return np.asarray(np.ravel_multi_index(tuple(found.T), layer.neurons), np.int64)
-
-
-def neurons_at(layer: Layer, places: Places) -> Any:
-    """The other way: units ``(k,)`` or kernels ``(k, 2)``."""
-    if len(layer.neurons) == 1:
-        return places
-    return np.stack(np.unravel_index(places, layer.neurons), 1)
+    return layer.flat_index(found)
 
 
 # --- the plan -----------------------------------------------------------------------------------------------
@@ -346,7 +337,7 @@ def _write_layer(canvas: Canvas, plan: _Plan, writer: Writer, told: _Told, layer
             array[at] = values.ravel() if key in BY_NEURON else values
         for first in range(0, len(places), maps.chunks[1]):
             some = slice(first, first + maps.chunks[1])
-            maps[at, some] = canvas.maps(layer, neurons_at(layer, places[some]), frame)
+            maps[at, some] = canvas.maps(layer, layer.neurons_at(places[some]), frame)
         found = [canvas.pixel(*pixel, frame, [layer]) for pixel in plan.pixels]
         found += [canvas.region(mask, frame, [layer]) for mask in plan.regions.values()]
         for index, column in enumerate(found):

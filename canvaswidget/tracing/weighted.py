@@ -6,7 +6,6 @@ layer with a weight ``(n_out, n_in)`` and a bias.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -47,16 +46,6 @@ class Weighted:
     def is_transposed(self) -> bool:
         return self.layer.op.startswith("conv_transpose")
 
-    @property
-    def groups(self) -> int:
-        if self.layer.op == "linear":
-            return 1
-        return int(self._argument(6, 1))
-
-    def _argument(self, position: int, default: Any) -> Any:
-        given = self.node.args[position] if len(self.node.args) > position else None
-        return default if given is None else given
-
     def apply(
         self,
         x: torch.Tensor,
@@ -70,7 +59,8 @@ class Weighted:
         rest = list(self.node.args[3:])
         if groups is not None:
             n = self.weight.ndim - 2
-            rest += ([1] * n, [0] * n, [1] * n, 1)[len(rest) :]
+            third = [0] * n if self.is_transposed else [1] * n  # output padding, or dilation
+            rest += ([1] * n, [0] * n, third, 1)[len(rest) :]
             rest[3] = groups
         return cast(Any, self.node.target)(x, weight, bias, *rest)
 
@@ -82,19 +72,22 @@ class Weighted:
         share : torch.Tensor or None
             A bias for each output that every unit (and, for its output, every kernel) brings along.
         """
-        n_out = self.layer.n_outputs
+        n_out, per_unit = self.layer.n_outputs, self.layer.outputs_per_unit
         units = neurons if neurons.ndim == 1 else neurons[:, 0]
-        owned = torch.ones(len(neurons), n_out, dtype=self.weight.dtype, device=x.device)
         if neurons.ndim == 2:
             owned = one_hot(neurons[:, 1], n_out).to(self.weight.dtype)
+        else:
+            group = units * self.layer.n_groups // self.layer.n_units
+            owned = torch.arange(n_out, device=x.device) // per_unit == group[:, None]
+            owned = owned.to(self.weight.dtype)
         if self.layer.op == "linear":
             terms = x[..., units].movedim(-1, 0)[..., None] * _spread(
                 self.weight.T[units] * owned, x.ndim, -1
             )
-        elif self.is_transposed or self.groups > 1 or x.ndim < self.weight.ndim:
-            terms = torch.stack([self.apply(x, self._only(neuron)) for neuron in neurons.tolist()])
+        elif x.ndim < self.weight.ndim:  # no batch axis
+            terms = self._split(x[None], neurons)[:, 0]
         else:
-            terms = self._split(x, units, neurons[:, 1] if neurons.ndim == 2 else None)
+            terms = self._split(x, neurons)
         if share is None:
             return terms
         axis = -1 if self.layer.op == "linear" else 1 - self.weight.ndim
@@ -102,46 +95,35 @@ class Weighted:
 
     def kept(self, neurons: torch.Tensor) -> torch.Tensor:
         """The weights of units ``(k,)`` or kernels ``(k, 2)``, all others set to 0: their terms in one application."""
-        if self.groups > 1:
-            chosen = [self._only(neuron) for neuron in neurons.tolist()]
-            # Kernels may be named twice, and are in their units too: each weight counts once.
-            return torch.where(torch.stack(chosen).any(0), self.weight, 0) if chosen else self.weight * 0
-        mask = torch.zeros(
-            self.layer.n_outputs, self.layer.n_units, dtype=torch.bool, device=self.weight.device
-        )
+        n_in, per_unit = self.layer.shape_of("kernel")
+        mask = torch.zeros(n_in, per_unit, dtype=torch.bool, device=self.weight.device)
         if neurons.ndim == 1:
-            mask[:, neurons] = True
+            mask[neurons] = True
         else:
-            mask[neurons[:, 1], neurons[:, 0]] = True
-        mask = mask.T if self.is_transposed else mask
+            mask[neurons[:, 0], neurons[:, 1] % per_unit] = True
+        if not self.is_transposed:
+            mask = mask.unflatten(0, (self.layer.n_groups, -1)).transpose(1, 2).flatten(0, 1)
         return torch.where(mask.reshape(*mask.shape, *(1,) * (self.weight.ndim - 2)), self.weight, 0)
 
-    def _split(self, x: torch.Tensor, units: torch.Tensor, outputs: torch.Tensor | None) -> torch.Tensor:
+    def _split(self, x: torch.Tensor, neurons: torch.Tensor) -> torch.Tensor:
         """The split convolution of all units or kernels as one grouped convolution."""
-        k, n_out = len(units), self.layer.n_outputs
-        if outputs is None:
-            weight = self.weight[:, units].transpose(0, 1).flatten(0, 1)[:, None]
-            split = self.apply(x[:, units], weight, groups=k)
-            return split.unflatten(1, (k, n_out)).transpose(0, 1)
-        split = self.apply(x[:, units], self.weight[outputs, units][:, None], groups=k).transpose(0, 1)
-        terms = split.new_zeros(k, len(x), n_out, *split.shape[2:])
-        terms[torch.arange(k, device=x.device), :, outputs] = split
-        return terms
-
-    def _only(self, neuron: int | Sequence[int]) -> torch.Tensor:
-        """The weights of a unit or a kernel, all others set to 0."""
-        unit, output = (neuron, None) if isinstance(neuron, int) else neuron
-        kept = torch.zeros_like(self.weight)
-        n_in, n_out = self.layer.n_units // self.groups, self.layer.n_outputs // self.groups
-        group, within = divmod(unit, n_in)
-        if output is not None and output // n_out != group:
-            return kept
-        if self.is_transposed:
-            place: Any = (unit, slice(None) if output is None else output - group * n_out)
+        k, per_unit = len(neurons), self.layer.outputs_per_unit
+        kernels = self.kernels_of(self.weight)
+        if neurons.ndim == 2:
+            units, outputs = neurons[:, 0], neurons[:, 1:]
+            weight = kernels[units, neurons[:, 1] % per_unit][:, None]
         else:
-            place = (slice(group * n_out, (group + 1) * n_out) if output is None else output, within)
-        kept[place] = self.weight[place]
-        return kept
+            units, weight = neurons, kernels[neurons]
+            first = units * self.layer.n_groups // self.layer.n_units * per_unit
+            outputs = first[:, None] + torch.arange(per_unit, device=x.device)
+        if not self.is_transposed:
+            weight = weight.flatten(0, 1)[:, None]
+        split = self.apply(x[:, units], weight, groups=k).unflatten(1, (k, -1)).transpose(0, 1)
+        if split.shape[2] == self.layer.n_outputs:
+            return split
+        terms = split.new_zeros(k, len(x), self.layer.n_outputs, *split.shape[3:])
+        terms[torch.arange(k, device=x.device)[:, None], :, outputs] = split.transpose(1, 2)
+        return terms
 
     def channels(self, values: torch.Tensor) -> torch.Tensor:
         """One value an output, in the shape that broadcasts to the layer's output."""
@@ -149,11 +131,21 @@ class Weighted:
             return values
         return values.reshape(-1, *(1,) * (self.weight.ndim - 2))
 
+    def kernels_of(self, values: torch.Tensor) -> torch.Tensor:
+        """Values in the shape of the weight as those of kernels, ``(n_in, n_out / n_groups, *kernel_size)``."""
+        if self.is_transposed:
+            return values
+        return values.unflatten(0, (self.layer.n_groups, -1)).transpose(1, 2).flatten(0, 1)
+
     def by_kernel(self, values: torch.Tensor) -> torch.Tensor:
-        """``(n_in, n_out)`` from one value a weight: its kernel windows added, 0 across groups."""
-        flat = values.flatten(2).sum(-1) if values.ndim > 2 else values
-        blocks = flat.chunk(self.groups)
-        return torch.block_diag(*(block if self.is_transposed else block.T for block in blocks))
+        """``(n_in, n_out / n_groups)`` from one value a weight: the values of each kernel are added."""
+        kernels = self.kernels_of(values)
+        return kernels.flatten(2).sum(-1) if kernels.ndim > 2 else kernels
+
+    def for_kernels(self, values: torch.Tensor) -> torch.Tensor:
+        """``(n_in, n_out / n_groups)`` from one value an output: every kernel has that of its output."""
+        by_group = values.unflatten(0, (self.layer.n_groups, -1))
+        return by_group.repeat_interleave(self.layer.n_units // self.layer.n_groups, 0)
 
 
 def _spread(values: torch.Tensor, ndim: int, axis: int) -> torch.Tensor:

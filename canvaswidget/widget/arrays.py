@@ -161,7 +161,7 @@ class Arrays:
 
     def maps(self, layer: Layer, neurons: Indices, time: int) -> Floats:
         """Signed maps of neurons given by their place in C order."""
-        places = neurons if len(layer.neurons) == 1 else np.stack(np.unravel_index(neurons, layer.neurons), 1)
+        places = layer.neurons_at(neurons)
         maps = np.asarray(self.canvas.maps(layer.name, places, frame=time, rgb=self.channel), np.float32)
         if not np.isfinite(maps).all():
             first = int(np.flatnonzero(~np.isfinite(maps).all((1, 2)))[0])
@@ -426,12 +426,12 @@ def _strongest(column: Floats, k: int) -> Indices:
 
 def place_of(layer: Layer, neuron: Neuron) -> int:
     """A neuron's place in C order."""
-    return int(np.ravel_multi_index(neuron if isinstance(neuron, tuple) else (neuron,), layer.neurons))
+    return int(layer.flat_index([neuron])[0])
 
 
 def neuron_at(layer: Layer, place: int) -> list[int]:
     """The neuron at a place in C order, as messages have it."""
-    return [int(part) for part in np.unravel_index(place, layer.neurons)]
+    return layer.neurons_at([place])[0].reshape(-1).tolist()
 
 
 def _sums(maps: Any) -> tuple[Floats, Floats]:

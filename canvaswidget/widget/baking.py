@@ -114,7 +114,7 @@ def sweep(arrays: Arrays, layer: Layer, frame: int, kept: Kept, labels: Indices,
     columns = np.zeros((labels.size, len(kept.pixels)), np.float32)
     found = np.zeros((len(places), *size), np.float32)
     for neurons, (maps, sizes) in arrays.canvas.reduce(layer.name, _with_sizes, frame, progress=report):
-        block = np.atleast_1d(np.ravel_multi_index(tuple(np.atleast_2d(neurons.T)), layer.neurons))
+        block = layer.flat_index(neurons)
         flat = maps.reshape(len(block), -1)
         absolute += member[:, block] @ sizes.reshape(flat.shape)
         signed += member[:, block] @ flat

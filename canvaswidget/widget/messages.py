@@ -23,14 +23,17 @@ Act = Literal["pixel", "overlay", "step"]  # to the pixel's bars; another select
 
 
 class LayerInfo(TypedDict):
-    """A layer the rule can trace; `neurons` is `[n]` for units and `[n_in, n_out]` for kernels.
+    """A layer the rule can trace; `neurons` is `[n]` for units and `[n_in, n_out / n_groups]` for kernels.
 
+    A kernel `(i, o)` exists where `i` and `o` are of one of the `n_groups` groups, each of which is a run of units and
+    a run of outputs.
     `why_no_colours` says why only the sum of the colours is known of its maps; empty where each is.
     """
 
     name: str
     op: str
     neurons: list[int]
+    n_groups: int
     grid: list[int]
     why_no_colours: str
 

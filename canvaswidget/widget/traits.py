@@ -62,6 +62,7 @@ class Facts(NamedTuple):
                     "name": layer.name,
                     "op": layer.op,
                     "neurons": list(layer.neurons),
+                    "n_groups": layer.n_groups,
                     "grid": list(layer.grid or self.size),
                     "why_no_colours": self.why_no_colours[layer.name],
                 }

@@ -28,13 +28,19 @@ MIN_CLUSTERS, MAX_CLUSTERS = 2, 12  # more colours can't be told apart
 
 def checked_neuron(layer: Layer, neuron: Any) -> Neuron:
     """A unit of a linear layer, an int, or a kernel of a convolution, ``(i, o)``; may be negative."""
-    shape = layer.neurons
+    shape = (layer.n_units, layer.n_outputs)[: len(layer.neurons)]
     parts = tuple(neuron) if isinstance(neuron, Iterable) and not isinstance(neuron, str) else (neuron,)
     if len(parts) != len(shape):
         form = "a kernel (i, o)" if len(shape) == 2 else "a unit, an int"
         raise ValueError(f"neuron={neuron!r}: layer {layer.name!r} takes {form}, of {_by(shape)}")
     names = ("neuron",) if len(shape) == 1 else ("neuron[0]", "neuron[1]")
     found = tuple(_index(name, part, n) for name, part, n in zip(names, parts, shape, strict=True))
+    if not layer.has(found):
+        own = layer.outputs_of(found[0])
+        raise IndexError(
+            f"neuron={neuron!r}: layer {layer.name!r} has no such kernel: it has {layer.n_groups} groups, and unit "
+            f"{found[0]} has kernels to outputs {own.start} to {own.stop - 1} only"
+        )
     return found[0] if len(found) == 1 else (found[0], found[1])
 
 

@@ -28,6 +28,7 @@ export interface LayerInfo {
   name: string;
   op: string;
   neurons: number[];
+  n_groups: number;
   grid: number[];
   why_no_colours: string;
 }

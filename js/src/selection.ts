@@ -10,27 +10,34 @@ export function neuronCount(layer: LayerInfo): number {
   return layer.neurons.reduce((product, n) => product * n, 1);
 }
 
-/** The neuron at a place in C order. */
-export function neuronAt(layer: LayerInfo, place: number): number[] {
-  const neuron: number[] = [];
-  for (let axis = layer.neurons.length - 1, rest = place; axis >= 0; axis--) {
-    const n = layer.neurons[axis] ?? 1;
-    neuron.unshift(rest % n);
-    rest = Math.floor(rest / n);
-  }
-  return neuron;
+/** The first output that a unit has kernels to: that of its group. */
+function firstOutput({ neurons: [n_units = 1, perUnit = 1], n_groups }: LayerInfo, unit: number): number {
+  return Math.floor((unit * n_groups) / n_units) * perUnit;
 }
 
-/** The neuron's place in C order. */
+/** The neuron at a flat index: all kernels of unit 0, then those of unit 1, and so on. */
+export function neuronAt(layer: LayerInfo, place: number): number[] {
+  const perUnit = layer.neurons[1];
+  if (perUnit === undefined) return [place];
+  const unit = Math.floor(place / perUnit);
+  return [unit, firstOutput(layer, unit) + (place % perUnit)];
+}
+
+/** The neuron's flat index. */
 export function flatIndex(layer: LayerInfo, neuron: number[]): number {
-  return neuron.reduce((index, n, axis) => index * (layer.neurons[axis] ?? 1) + n, 0);
+  const [unit = 0, output = 0] = neuron;
+  const perUnit = layer.neurons[1];
+  return perUnit === undefined ? unit : unit * perUnit + (output % perUnit);
 }
 
 export function isNeuronOf(layer: LayerInfo, neuron: number[]): boolean {
-  return (
-    neuron.length === layer.neurons.length &&
-    neuron.every((n, axis) => Number.isInteger(n) && n >= 0 && n < (layer.neurons[axis] ?? 0))
-  );
+  const [unit = -1, output] = neuron;
+  const [n_units = 0, perUnit] = layer.neurons;
+  if (neuron.length !== layer.neurons.length || !neuron.every(Number.isInteger)) return false;
+  if (unit < 0 || unit >= n_units) return false;
+  if (output === undefined || perUnit === undefined) return true;
+  const first = firstOutput(layer, unit);
+  return output >= first && output < first + perUnit;
 }
 
 /** The selection to ask for, or null while the traits don't fit together (Python is between two changes). */
@@ -164,7 +171,13 @@ export function parseNeuron(text: string, layer: LayerInfo): Found {
     return { problem: `A neuron of this layer is ${form}` };
   const neuron = numbers.map(Number);
   if (isNeuronOf(layer, neuron)) return { neuron };
-  const last = layer.neurons.map((n) => n - 1).join(",");
+  const [n_units = 0, perUnit = 0] = layer.neurons;
+  const [unit = 0] = neuron;
+  if (layer.n_groups > 1 && unit < n_units) {
+    const first = firstOutput(layer, unit);
+    return { problem: `Unit ${unit} has kernels to outputs ${first} to ${first + perUnit - 1} only` };
+  }
+  const last = [n_units - 1, perUnit * layer.n_groups - 1].slice(0, layer.neurons.length).join(",");
   return { problem: `${neuron.join(",")} is outside 0 to ${last}` };
 }
 

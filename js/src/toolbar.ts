@@ -3,7 +3,7 @@ import { chooseLayer, currentLayer, goTo, togglePlaying } from "./actions";
 import { createChannelControl } from "./channel_control";
 import { attribute, h, icon, type View, write } from "./dom";
 import { closeByItself } from "./menu";
-import type { Overlay } from "./messages";
+import type { LayerInfo, Overlay } from "./messages";
 import { clusterColour } from "./palette";
 import { options, segmented } from "./panel";
 import { namesKey, OVERLAYS, shortNames } from "./selection";
@@ -70,6 +70,11 @@ function control(name: string, ...children: (Node | string)[]): HTMLElement {
   return h("div", { class: `cw-control cw-control-${name}` }, ...children);
 }
 
+function layerTitle({ name, op, neurons, n_groups }: LayerInfo): string {
+  const groups = n_groups > 1 ? ` in ${n_groups} groups` : "";
+  return `${name}: ${op}${groups}, ${neurons.join(" × ")} neurons`;
+}
+
 function layerControl({ session: { store }, effect }: View): HTMLElement {
   const slider = range({
     name: "layer",
@@ -89,7 +94,7 @@ function layerControl({ session: { store }, effect }: View): HTMLElement {
     const at = info.layers.findIndex((one) => one.name === store.layer.value);
     slide(slider, Math.max(0, at), store.layer.value, info.layers.length - 1);
     write(name, layer ? (short.get(layer.name) ?? layer.name) : store.layer.value);
-    name.title = layer ? `${layer.name}: ${layer.op}, ${layer.neurons.join(" × ")} neurons` : "";
+    name.title = layer ? layerTitle(layer) : "";
   });
   return control("layer", h("span", { class: "cw-name" }, "layer"), slider, name);
 }

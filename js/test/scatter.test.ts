@@ -5,7 +5,14 @@ import { LAYER } from "./page";
 import { pass, useView } from "./view";
 
 const view = useView();
-const SHAPE = { name: LAYER, op: "conv2d", neurons: [36, 96], grid: [32, 64], why_no_colours: "" };
+const SHAPE = {
+  name: LAYER,
+  op: "conv2d",
+  neurons: [36, 96],
+  n_groups: 1,
+  grid: [32, 64],
+  why_no_colours: "",
+};
 const button = (value: string) => view.page.find(`.cw-segment[data-value=${value}]`);
 const stage = () => view.page.find(".cw-scatter-stage");
 

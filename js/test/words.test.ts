@@ -3,12 +3,21 @@ import { describe, expect, it } from "vitest";
 import { ByteCache } from "../src/cache";
 import { fileName } from "../src/export";
 import { number, percent, seconds } from "../src/format";
-import { flatIndex, parseNeuron, selectionKey, selectionLabel, shortNames } from "../src/selection";
+import {
+  flatIndex,
+  isNeuronOf,
+  neuronAt,
+  parseNeuron,
+  selectionKey,
+  selectionLabel,
+  shortNames,
+} from "../src/selection";
 import { luminance } from "../src/theme";
 import { FITTED, pan, pixelAt, place, settled, zoomAt } from "../src/viewport";
 
-const KERNELS = { name: "a", op: "conv2d", neurons: [4, 30], grid: [1, 1], why_no_colours: "" };
-const UNITS = { name: "b", op: "linear", neurons: [20], grid: [1, 1], why_no_colours: "" };
+const KERNELS = { name: "a", op: "conv2d", neurons: [4, 30], n_groups: 1, grid: [1, 1], why_no_colours: "" };
+const UNITS = { name: "b", op: "linear", neurons: [20], n_groups: 1, grid: [1, 1], why_no_colours: "" };
+const GROUPED = { ...KERNELS, neurons: [6, 3], n_groups: 3 };
 
 describe("numbers", () => {
   it.each([
@@ -103,6 +112,27 @@ describe("viewport", () => {
     expect(pixelAt(299.9, 101, box, image)).toEqual([50, 99]);
     expect(pixelAt(99, 50, box, image)).toBeNull();
     expect(pixelAt(300, 50, box, image)).toBeNull();
+  });
+});
+
+describe("neurons of a grouped convolution", () => {
+  it("are the kernels within a group, and no others", () => {
+    const every = Array.from({ length: 18 }, (_, place) => neuronAt(GROUPED, place));
+    expect([every[0], every[5], every[6], every[17]]).toEqual([
+      [0, 0],
+      [1, 2],
+      [2, 3],
+      [5, 8],
+    ]);
+    expect(every.map((neuron) => flatIndex(GROUPED, neuron))).toEqual([...every.keys()]);
+    const pairs = Array.from({ length: 6 * 9 }, (_, at) => [Math.floor(at / 9), at % 9]);
+    expect(pairs.filter((pair) => isNeuronOf(GROUPED, pair))).toEqual(every);
+  });
+
+  it("are told when another one is typed", () => {
+    expect(parseNeuron("2,4", GROUPED)).toEqual({ neuron: [2, 4] });
+    expect(parseNeuron("2,0", GROUPED)).toEqual({ problem: "Unit 2 has kernels to outputs 3 to 5 only" });
+    expect(parseNeuron("6,0", GROUPED)).toEqual({ problem: "6,0 is outside 0 to 5,8" });
   });
 });
 

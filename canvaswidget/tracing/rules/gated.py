@@ -117,7 +117,7 @@ class Gated:
     def columns(
         self, layers: list[Layer], state: Frozen, weights: torch.Tensor, rgb: str
     ) -> dict[str, torch.Tensor]:
-        """By layer, its kernels' maps summed with `weights` ``(height, width)``: ``(n_in, n_out[, 3])``.
+        """By layer, its kernels' maps summed with `weights` ``(height, width)``: ``(n_in, n_out / n_groups[, 3])``.
 
         In the frozen network a kernel's contribution is its weights times the pixel's derivatives by them.
         """
@@ -134,7 +134,7 @@ class Gated:
                 kernels = found.by_kernel((found.weight * slope.conj()).real)
                 share = share_of_bias(found, self.bias)
                 if share is not None:
-                    kernels = kernels + (share * bias_slope.conj()).real
+                    kernels = kernels + found.for_kernels((share * bias_slope.conj()).real)
                 parts[found.layer.name].append(kernels)
         return {name: torch.stack(found, -1) if rgb == "each" else found[0] for name, found in parts.items()}
 

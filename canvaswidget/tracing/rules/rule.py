@@ -81,7 +81,7 @@ class DividingRule(Rule, Protocol):
     def columns(
         self, layers: list[Layer], state: Any, weights: torch.Tensor, rgb: str
     ) -> dict[str, torch.Tensor]:
-        """By layer, its kernels' maps summed with `weights` ``(height, width)``: ``(n_in, n_out[, 3])``.
+        """By layer, its kernels' maps summed with `weights` ``(height, width)``: ``(n_in, n_out / n_groups[, 3])``.
 
         `rgb` is not ``"abs"``: magnitudes can't be pulled.
         """
@@ -105,10 +105,13 @@ def checked(rule: str, option: str, value: str, accepted: tuple[str, ...]) -> st
 
 
 def share_of_bias(found: Weighted, bias: str) -> torch.Tensor | None:
-    """What each neuron takes along of its layer's bias, ``(n_out,)``; None where it stays."""
+    """What each neuron takes along of its layer's bias, ``(n_out,)``; None where it stays.
+
+    The units that write to an output share its bias: all of them, or those of its group.
+    """
     if bias != "split" or found.bias is None:
         return None
-    return found.bias / found.layer.n_units
+    return found.bias / (found.layer.n_units // found.layer.n_groups)
 
 
 def numel(node: fx.Node) -> int:
