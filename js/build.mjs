@@ -1,7 +1,7 @@
 // Bundles the page into the Python package. With --watch, again after each change. With --dev, the page and its fake
 // kernel, served with live reload.
-import { mkdirSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, context } from "esbuild";
 
@@ -26,7 +26,8 @@ const options = {
   target: ["es2022", "chrome111", "firefox113", "safari16.4"],
   minify: !dev,
   sourcemap: dev ? "inline" : false,
-  legalComments: "inline",
+  legalComments: "none", // `addNotices` writes the licences in full
+  metafile: true,
   logLevel: "warning",
   banner: dev ? { js: reload } : {},
 };
@@ -38,8 +39,44 @@ if (dev || process.argv.includes("--watch")) {
     console.log(`http://127.0.0.1:${port}/index.html?theme=dark`);
   }
 } else {
-  await build(options);
+  addNotices((await build(options)).metafile);
   report();
+}
+
+/** The packages that a file of the bundle has code of: their names, versions and licences. */
+function packagesOf(inputs) {
+  const folders = new Set();
+  for (const input of Object.keys(inputs)) {
+    const folder = input.match(/^node_modules\/(?:@[^/]+\/)?[^/]+/)?.[0];
+    if (folder) folders.add(folder);
+    // The styles have a part of uPlot's own style sheet.
+    if (input.endsWith("styles/time.css")) folders.add("node_modules/uplot");
+  }
+  return [...folders].sort().map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(join(here, folder, "package.json"), "utf8"));
+    const file = readdirSync(join(here, folder)).find((one) => /^licen[cs]e/i.test(one));
+    if (!file) throw new Error(`${name} has no licence file: its notice must travel with the bundle`);
+    return { name, version, license, text: readFileSync(join(here, folder, file), "utf8").trim() };
+  });
+}
+
+/** The licences ask for it: each file begins with the notices of what is in it, and all are in a file of their own. */
+function addNotices({ outputs }) {
+  const all = new Map();
+  for (const [path, { inputs }] of Object.entries(outputs)) {
+    const notices = packagesOf(inputs).map(({ name, version, license, text }) => {
+      const notice = `${name} ${version} (${license})\n\n${text}\n`;
+      all.set(name, notice);
+      return notice;
+    });
+    if (notices.length === 0) continue;
+    const words = `${basename(path)} contains code of these packages:\n\n${notices.join("\n")}`;
+    if (words.includes("*/")) throw new Error("a licence ends the comment that it is in");
+    const file = join(here, path);
+    writeFileSync(file, `/*! ${words}*/\n${readFileSync(file, "utf8")}`);
+  }
+  const title = "The front end of canvaswidget contains code of these packages:";
+  writeFileSync(join(outdir, "THIRD_PARTY_LICENSES.txt"), [title, ...all.values()].join("\n\n"));
 }
 
 function report() {

@@ -16,6 +16,7 @@ import pytest
 
 import canvaswidget
 import hatch_build
+from canvaswidget.widget.bundle import bundled
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "canvaswidget"
@@ -80,6 +81,37 @@ def wheel(unpacked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
+NOTICES = (
+    "uplot 1.",
+    "Leon Sorokin",
+    "@preact/signals-core 1.",
+    "Preact Team",
+    "The above copyright notice and this permission notice shall be included",
+    'THE SOFTWARE IS PROVIDED "AS IS"',
+)
+
+
+@pytest.mark.parametrize("name", ["widget.js", "page.js"])
+def test_the_bundle_begins_with_the_licences_of_what_is_in_it(name: str) -> None:
+    comment, program = bundled(name).split("*/", 1)
+    assert comment.startswith("/*!")
+    assert len(program) > 10_000
+    for notice in NOTICES:
+        assert notice in comment, notice
+
+
+def test_every_package_that_the_front_end_imports_is_named() -> None:
+    """The build takes the names from what it bundled; these are those that the sources ask for."""
+    needed = json.loads((ROOT / "js" / "package.json").read_text(encoding="utf-8"))["dependencies"]
+    text = bundled("THIRD_PARTY_LICENSES.txt")
+    for name, version in needed.items():
+        assert f"{name} {version} (" in text
+
+
+def test_the_style_sheet_names_the_one_that_it_has_a_part_of() -> None:
+    assert "Leon Sorokin" in bundled("widget.css").split("*/", 1)[0]
+
+
 @pytest.mark.packaging
 class TestDistribution:
     def test_sdist_carries_the_bundle_and_its_sources(self, unpacked: Path) -> None:
@@ -104,6 +136,12 @@ class TestDistribution:
         with zipfile.ZipFile(wheel) as archive:
             names = {name for name in archive.namelist() if ".dist-info/" not in name}
         assert names == shipped_files()
+
+    def test_licences_of_what_is_bundled_are_in_the_wheel(self, wheel: Path) -> None:
+        with zipfile.ZipFile(wheel) as archive:
+            text = archive.read(f"{STATIC}/THIRD_PARTY_LICENSES.txt").decode()
+        for notice in NOTICES:
+            assert notice in text
 
     def test_sizes(self, wheel: Path) -> None:
         with zipfile.ZipFile(wheel) as archive:
