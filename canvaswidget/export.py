@@ -42,6 +42,12 @@ noscript img { max-width: 100%; }
 }
 """
 
+# Stands before all else, so that any part of a file that was cut off shows it; the last line of the file hides it.
+UNFINISHED = (
+    "This page is still loading. If these words stay, the file is incomplete, as after a download that was cut off: "
+    "get it again, or export it again."
+)
+
 
 # --- the file -------------------------------------------------------------------------------------------------
 
@@ -159,9 +165,10 @@ def _document(
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="generator" content="canvaswidget {_version()}">
 <title>{html.escape(title)}</title>
-<style>{_inside("style", bundled("widget.css"))}{STYLE}</style>
 </head>
 <body>
+<p id="unfinished" role="status">{UNFINISHED}</p>
+<style>{_inside("style", bundled("widget.css"))}{STYLE}</style>
 <main>
 <h1>{html.escape(str(info["title"]))}</h1>
 <h2>Implicit neural canvas</h2>
@@ -172,6 +179,7 @@ def _document(
 <script type="application/json" id="page">{_json(page)}</script>
 {data}
 <script>{script}</script>
+<style>#unfinished {{ display: none; }}</style>
 </body>
 </html>
 """

@@ -303,3 +303,39 @@ def test_without_scripts_there_is_the_picture(
     page.goto(written[0].as_uri())
     expect(page.locator("noscript img, img")).to_be_visible()
     context.close()
+
+
+@pytest.mark.parametrize("part", [0.02, 0.2, 0.6, 0.97, 0.9999])
+def test_a_file_that_was_cut_off_says_so(
+    browser: Browser, written: tuple[Path, cw.CanvasWidget], tmp_path: Path, part: float
+) -> None:
+    whole = written[0].read_bytes()
+    cut = tmp_path / "cut.html"
+    cut.write_bytes(whole[: int(part * len(whole))])
+    page = browser.new_page()
+    page.goto(cut.as_uri())
+    expect(page.get_by_text("the file is incomplete")).to_be_visible()
+    page.close()
+
+
+def test_a_whole_file_does_not_even_without_scripts(
+    browser: Browser, written: tuple[Path, cw.CanvasWidget]
+) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(written[0].as_uri())
+    expect(page.get_by_text("the file is incomplete")).to_be_hidden()
+    expect(page.locator("noscript img")).to_be_visible()
+    context.close()
+
+
+def test_a_file_that_lost_bytes_in_the_middle_says_so(
+    browser: Browser, written: tuple[Path, cw.CanvasWidget], tmp_path: Path
+) -> None:
+    whole = written[0].read_text(encoding="utf-8")
+    first, second = (whole.index('class="cw-data"', start) for start in (0, whole.index('class="cw-data"') + 1))
+    (tmp_path / "lost.html").write_text(whole[:first] + whole[second:], encoding="utf-8")
+    page = browser.new_page()
+    page.goto((tmp_path / "lost.html").as_uri())
+    expect(page.locator("#canvas")).to_contain_text("This page is damaged")
+    page.close()

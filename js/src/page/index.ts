@@ -6,11 +6,24 @@ import { Answers, type SavedPage } from "./answers";
 import { PageModel } from "./model";
 import { Arrays } from "./unpacking";
 
-const page = JSON.parse(document.querySelector("#page")?.textContent ?? "") as SavedPage;
-const texts = document.querySelectorAll(".cw-data");
-const answers = new Answers(page, new Arrays(page.arrays, (index) => texts[index]?.textContent ?? ""));
-const model = new PageModel({ ...page.state, _canvas: page.info }, (body) => answers.answer(body));
-const el = document.querySelector<HTMLElement>("#canvas");
-// For who looks into the page: its traits, and what it answers.
-Object.assign(window, { canvaswidget: { model, answers } });
-if (el) widget.render({ model: model as unknown as AnyModel<Traits>, el });
+const place = document.querySelector<HTMLElement>("#canvas");
+try {
+  if (place) open(place);
+} catch (error) {
+  const said = error instanceof Error ? error.message : String(error);
+  // A file that lost bytes in the middle: an empty page would say nothing.
+  if (place) place.textContent = `This page is damaged: get it again, or export it again. (${said})`;
+  throw error;
+}
+
+function open(el: HTMLElement): void {
+  const page = JSON.parse(document.querySelector("#page")?.textContent ?? "") as SavedPage;
+  const texts = document.querySelectorAll(".cw-data");
+  if (texts.length !== page.arrays.length)
+    throw new Error(`it has ${texts.length} of ${page.arrays.length} arrays`);
+  const answers = new Answers(page, new Arrays(page.arrays, (index) => texts[index]?.textContent ?? ""));
+  const model = new PageModel({ ...page.state, _canvas: page.info }, (body) => answers.answer(body));
+  // For who looks into the page: its traits, and what it answers.
+  Object.assign(window, { canvaswidget: { model, answers } });
+  widget.render({ model: model as unknown as AnyModel<Traits>, el });
+}
