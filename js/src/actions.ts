@@ -92,6 +92,11 @@ export function nudgePixel(store: Store, dy: number, dx: number): void {
   store.set({ pixel: [inside((y ?? 0) + dy, info.height), inside((x ?? 0) + dx, info.width)] });
 }
 
+/** A cluster is selected in place of neurons: the frame, the curve and what is knocked out are of what was chosen last. */
+export function chooseCluster(store: Store, cluster: number): void {
+  store.set(cluster < 0 ? { cluster } : { cluster, neuron: null, neurons: [] });
+}
+
 /** An empty name gives the cluster its number back. */
 export function nameCluster(store: Store, cluster: number, name: string): void {
   const key = namesKey(store.layer.peek(), store.n_clusters.peek());

@@ -23,7 +23,7 @@ const MOUSE = [
   ["click a thumbnail or a bar", "select that neuron: its contributions cover the frame"],
   ["shift-click one", "add it to the selection, or take it out"],
   ["click or drag the curve", "move the playhead"],
-  ["click a cluster", "show only its neurons"],
+  ["click a cluster", "select it: its map on the frame, its neurons in the list"],
 ] as const;
 
 export function createHelp({ root }: Pick<View, "root">) {

@@ -13,6 +13,7 @@ interface Target {
   layer: string;
   neurons: number[][];
   label: string;
+  clustered: boolean;
 }
 
 export const MOST = 20_000;
@@ -76,6 +77,7 @@ export function createKnockOut(store: Store, clusters: ClusterSource) {
       layer: layer.name,
       neurons,
       label: selectionLabel(selection, store.cluster_names.value),
+      clustered: selection.neuron === null && selection.neurons.length === 0,
     });
     if (selection.neuron) return named([selection.neuron]);
     if (selection.neurons.length) return named(selection.neurons);
@@ -101,15 +103,21 @@ export function createKnockOut(store: Store, clusters: ClusterSource) {
     isOut,
     /** Whether a neuron is out. Read inside an effect. */
     has: (layer: string, neuron: number[]): boolean => named.value.get(layer)?.has(String(neuron)) ?? false,
-    /** Takes the selection out, or puts it back where all of it is out; says why where neither can be done. */
-    toggle(): string | null {
+    /** Takes the selection out, or puts it back where all of it is out; says what it has done, or why nothing. */
+    toggle(): { problem: string; done: string } {
       const some = target();
-      if (!some) return "Select a neuron, several or a cluster to knock out";
+      if (!some) return { problem: "Select a neuron, several or a cluster to knock out", done: "" };
       const out = isOut(some);
       const next = combine(store.knocked_out.peek(), some.layer, some.neurons, !out);
-      if (sizeOf(next) > MOST) return `At most ${count(MOST)} neurons can be knocked out`;
+      if (sizeOf(next) > MOST)
+        return { problem: `At most ${count(MOST)} neurons can be knocked out`, done: "" };
       set(next);
-      return null;
+      const { length: n } = some.neurons;
+      const many = some.clustered ? `, ${count(n)} neuron${n === 1 ? "" : "s"}` : "";
+      return {
+        problem: "",
+        done: `${out ? "put back" : "knocked out"} ${some.label}${many} of ${some.layer}`,
+      };
     },
     restore(layer: string, neuron: number[]): void {
       set(combine(store.knocked_out.peek(), layer, [neuron], false));

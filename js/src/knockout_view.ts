@@ -39,8 +39,9 @@ export function createKnockOutView(view: View, picture: ReadonlySignal<Picture |
   const over: Signal<boolean> = signal(false);
 
   const toggle = () => {
-    const problem = knockout.toggle();
+    const { problem, done } = knockout.toggle();
     if (problem) view.say(problem, "error");
+    else view.say(done);
   };
   const button = h(
     "button",
@@ -154,7 +155,8 @@ export function createKnockOutView(view: View, picture: ReadonlySignal<Picture |
           type: "button",
           "aria-label": `Put back ${name}`,
           title: "Put back",
-          on: { click: () => leave(() => knockout.restore(layer, neuron)) },
+          // The second click of a double click would fall on the row that moves up.
+          on: { click: ({ detail }) => detail < 2 && leave(() => knockout.restore(layer, neuron)) },
         },
         "×",
       );

@@ -1,6 +1,6 @@
 // The clusters: what each looks like, its name, which can be edited, and its size.
 import { signal } from "@preact/signals-core";
-import { chooseClusterCount, chooseNeurons, LONGEST_NAME, nameCluster } from "./actions";
+import { chooseCluster, chooseClusterCount, chooseNeurons, LONGEST_NAME, nameCluster } from "./actions";
 import type { Clusters } from "./clusters";
 import { composeThumbnail } from "./compose";
 import { attribute, h, icon, type View } from "./dom";
@@ -62,6 +62,11 @@ export function createLegend(view: View): HTMLElement {
   };
   const nameOf = (cluster: number) =>
     store.cluster_names.value[namesKey(store.layer.value, store.n_clusters.value)]?.[cluster] ?? "";
+  const choose = (cluster: number) => {
+    const alone = store.neuron.peek() === null;
+    // Where a neuron of it has been selected since, a click goes back to the whole cluster.
+    chooseCluster(store, store.cluster.peek() === cluster && alone ? -1 : cluster);
+  };
   const chip = (known: Clusters, cluster: number, n: number) => {
     const chosen = store.cluster.value === cluster;
     const name = nameOf(cluster);
@@ -77,7 +82,7 @@ export function createLegend(view: View): HTMLElement {
         "aria-label": `${called}, ${n} neurons`,
         title: `${called}: ${count(n)} neurons${exemplar ? `, such as ${neuronLabel(exemplar)}` : ""}; double-click to name it`,
         on: {
-          click: () => store.set({ cluster: chosen ? -1 : cluster }),
+          click: () => choose(cluster),
           dblclick: () => edit(cluster),
         },
       },
@@ -88,7 +93,7 @@ export function createLegend(view: View): HTMLElement {
   };
   const edit = (cluster: number) => {
     // The first of the two clicks may have let it go.
-    store.set({ cluster });
+    chooseCluster(store, cluster);
     editing.value = cluster;
     const field = chips.querySelector<HTMLInputElement>(".cw-rename");
     field?.focus();

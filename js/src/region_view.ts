@@ -20,6 +20,14 @@ const MOST_POINTS = 1000;
 /** A smaller drag than this, in CSS pixels, draws nothing. */
 const SLIP = 4;
 
+function usable(button: HTMLButtonElement, can: boolean): void {
+  attribute(button, "aria-disabled", can ? null : "true");
+}
+
+function isUsable(button: HTMLButtonElement): boolean {
+  return !button.hasAttribute("aria-disabled");
+}
+
 export function createRegionHand(
   view: View,
   locate: (event: PointerEvent) => number[],
@@ -53,7 +61,7 @@ export function createRegionHand(
       "aria-label": "Clear the region",
       title: "Clear the region",
       "data-testid": "clear-region",
-      on: { click: () => chooseRegion(store, null) },
+      on: { click: () => isUsable(clear) && chooseRegion(store, null) },
     },
     "×",
   );
@@ -65,7 +73,7 @@ export function createRegionHand(
       "aria-label": "Keep the region in the list",
       title: "Keep the region in the list below",
       "data-testid": "keep-region",
-      on: { click: () => keepRegion(store) },
+      on: { click: () => isUsable(keep) && keepRegion(store) },
     },
     "+",
   );
@@ -81,9 +89,11 @@ export function createRegionHand(
       attribute(button, "aria-pressed", String(tool.value === (Object.keys(TOOLS) as Tool[])[i]));
     });
     const region = store.region.value;
-    clear.hidden = region === null;
-    keep.hidden =
-      region === null || store.regions.value.some(({ frames }) => frames.some((one) => same(one, region)));
+    const kept =
+      region !== null && store.regions.value.some(({ frames }) => frames.some((one) => same(one, region)));
+    // They stay where they are: a second click would fall on what takes the place of a button that goes.
+    usable(clear, region !== null);
+    usable(keep, region !== null && !kept);
   });
 
   const located = (event: PointerEvent): Point => {

@@ -1,5 +1,5 @@
 // What is looked at and how: layer, time, cluster, rule; and the style, folded away.
-import { chooseLayer, currentLayer, goTo, togglePlaying } from "./actions";
+import { chooseCluster, chooseLayer, currentLayer, goTo, togglePlaying } from "./actions";
 import { createChannelControl } from "./channel_control";
 import { attribute, h, icon, type View, write } from "./dom";
 import { closeByItself } from "./menu";
@@ -135,7 +135,7 @@ function clusterControl({ session: { store, clusters }, effect }: View): HTMLEle
     name: "cluster",
     label: "Cluster",
     min: -1,
-    input: (cluster) => store.set({ cluster }),
+    input: (cluster) => chooseCluster(store, cluster),
   });
   slider.addEventListener("pointerdown", () => {
     clusters.asked.value = true;
@@ -237,6 +237,8 @@ function styleControl(view: View): HTMLElement {
     const overlays = (Object.keys(OVERLAYS) as Overlay[]).filter((one) => moves || one !== "change");
     options(overlay, overlays, store.overlay.value, (one) => OVERLAYS[one as Overlay]);
     maps.press(store.maps.value);
+    const finding = store.overlay.value !== "selection";
+    maps.element.title = finding ? "Of thumbnails: a finding over the frame has its own way" : "";
     const known = palettes.value.sequential;
     options(palette, known.length ? known : [store.palette.value], store.palette.value);
     palette.disabled = store.maps.value === "signed";

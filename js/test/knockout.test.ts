@@ -111,6 +111,57 @@ describe("knocking out", () => {
     expect(listed[100]?.textContent).toBe(`and ${taken.length - 100} more`);
   });
 
+  it("takes the cluster that was clicked after a neuron, then a neuron that was clicked after it, and says so", () => {
+    open();
+    part("cluster-neurons").click();
+    view.settle();
+    view.page.find(".cw-chip[data-cluster='2']").click();
+    view.settle();
+    expect([view.model.get("neuron"), view.model.get("neurons"), view.model.get("cluster")]).toEqual([
+      null,
+      [],
+      2,
+    ]);
+    expect(canvas().getAttribute("data-selection")).toBe(`${LAYER}/cluster=2of6`);
+    press("k");
+    const taken = (out() as Record<string, number[][]>)[LAYER] ?? [];
+    expect(taken.length).toBeGreaterThan(100);
+    expect(part("status").textContent).toBe(`knocked out cluster 2, ${taken.length} neurons of ${LAYER}`);
+    press("k");
+    expect(out()).toEqual({});
+    const thumb = view.page.find(".cw-thumb[data-neuron]");
+    thumb.click();
+    view.settle();
+    press("k");
+    const neuron = thumb.dataset.neuron?.split(",").map(Number);
+    expect(out()).toEqual({ [LAYER]: [neuron] });
+    expect(part("status").textContent).toBe(`knocked out neuron ${neuron?.join("→")} of ${LAYER}`);
+  });
+
+  it("puts one back at a double click, not the one below it too", () => {
+    open({
+      knocked_out: {
+        [LAYER]: [
+          [0, 0],
+          [0, 1],
+          [0, 2],
+        ],
+      },
+    });
+    const click = (detail: number) =>
+      view.page.find(".cw-out-back").dispatchEvent(new MouseEvent("click", { detail, bubbles: true }));
+    click(1);
+    view.settle();
+    click(2);
+    view.settle();
+    expect(out()).toEqual({
+      [LAYER]: [
+        [0, 1],
+        [0, 2],
+      ],
+    });
+  });
+
   it("shows the difference around the middle of the diverging palette, and contributions over it when asked", () => {
     open({ knocked_out: { [LAYER]: [[0, 0]] }, source: "difference" });
     const size = OPTIONS.width * OPTIONS.height;

@@ -69,9 +69,11 @@ describe("region", () => {
       [5, 15],
       [12, 10],
     ]);
-    view.page.find("[data-testid=clear-region]").click();
+    const clear = view.page.find("[data-testid=clear-region]");
+    clear.click();
     pass();
     expect(region()).toBeNull();
+    expect([clear.hidden, clear.getAttribute("aria-disabled")]).toEqual([false, "true"]);
     expect(view.model.get("sort")).toBe("pixel");
   });
 
