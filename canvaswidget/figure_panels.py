@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Colormap, Normalize
+from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
@@ -150,9 +150,9 @@ def draw_frame(ax: Axes, view: View) -> None:
         top = float(np.abs(view.overlay).max()) / view.contrast
         values, norm, cmap = _scaled(view.overlay, view.overlay_signed, top, view.palette)
         reach = max(abs(norm.vmin or 0), abs(norm.vmax or 0)) or 1
-        strength = np.sqrt(np.clip(np.abs(values) / reach, 0, 1)) * view.opacity
-        ax.imshow(values, cmap=cmap, norm=norm, alpha=strength, interpolation="nearest")
-        colour_bar(ax, ScalarMappable(norm, cmap), view.overlay_unit)
+        alpha = _alpha(np.clip(np.abs(values) / reach, 0, 1), view)
+        ax.imshow(values, cmap=cmap, norm=norm, alpha=alpha, interpolation="nearest")
+        colour_bar(ax, ScalarMappable(norm, _over_image(cmap, view)), view.overlay_unit)
     if view.pixel is not None:
         y, x = view.pixel
         for line, colour in ((2.2, "black"), (1.0, "white")):
@@ -161,6 +161,23 @@ def draw_frame(ax: Axes, view: View) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     ax.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     ax.set_title(view.overlay_name, color=INK)
+
+
+def _alpha(strength: Floats, view: View) -> Floats:
+    """How much of the image a part of the largest contribution hides; the same as in the widget."""
+    return view.opacity * strength * (2 - strength) if view.image is not None else np.ones_like(strength)
+
+
+def _over_image(cmap: Colormap, view: View) -> Colormap:
+    """The colours of the overlay as they lie over the mean colour of the image, for its colour bar."""
+    if view.image is None:
+        return cmap
+    image = np.clip(view.image, 0, 1)
+    if image.ndim == 2:  # drawn in grey from 0 to its largest value
+        image = np.repeat(image[..., None] / (image.max() or 1), 3, 2)
+    places = np.linspace(0, 1, 256)
+    alpha = _alpha(np.abs(2 * places - 1) if view.overlay_signed else places, view)[:, None]
+    return ListedColormap(alpha * cmap(places)[:, :3] + (1 - alpha) * image.mean((0, 1)))
 
 
 def draw_bars(ax: Axes, bars: Sequence[Bar], pixel: tuple[int, int] | None = None) -> None:

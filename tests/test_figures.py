@@ -14,9 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
+from canvaswidget.figure_panels import draw_frame
 from canvaswidget.figures import (
     DIVERGING,
     PANELS,
@@ -293,3 +295,20 @@ def test_short_names_are_those_of_the_page() -> None:
     assert list(short_names(names).values()) == ["decoder.1", "decoder.3", "head_layer"]
     assert short_names(["net.0", "net.1"]) == {"net.0": "net.0", "net.1": "net.1"}
     assert short_names(["conv", "conv#2"]) == {"conv": "conv", "conv#2": "conv#2"}
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_the_colour_bar_is_as_transparent_as_the_overlay_over_the_same_ground(signed: bool) -> None:
+    grey = np.full((1, 5, 3), 0.8)
+    overlay = np.array([[-1.0, -0.5, 0.0, 0.5, 1.0]]) if signed else np.linspace(0, 1, 5)[None]
+    figure = Figure()
+    ax = figure.subplots()
+    draw_frame(ax, View("", grey, overlay=overlay, overlay_signed=signed, opacity=0.7))
+    (bar,) = ax.child_axes
+    told = bar.collections[-1]
+    values = overlay[0]
+    shown = ax.images[1].to_rgba(values)[:, :3]
+    alpha = np.asarray(ax.images[1].get_alpha())[0][:, None]
+    over = alpha * shown + (1 - alpha) * 0.8
+    np.testing.assert_allclose(told.to_rgba(values)[:, :3], over, atol=0.02)
+    np.testing.assert_allclose(told.to_rgba(0.0)[:3], 0.8, atol=0.02)

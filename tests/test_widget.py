@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import gc
+import io
 import json
 import threading
 import weakref
@@ -14,10 +15,13 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from PIL import Image
 
 import canvaswidget as cw
+from canvaswidget import figures
 from canvaswidget.widget import bundle as bundle_module
 from canvaswidget.widget import messages, picture, traits, widget
+from canvaswidget.widget.snapshot import snapshot
 from canvaswidget.widget.widget import CanvasWidget
 from tests.canvases import StepCanvas, image, video
 from tests.test_messages import problems
@@ -531,6 +535,36 @@ def test_below_the_live_view_is_a_picture_for_where_no_kernel_runs(
     monkeypatch.setattr(widget, "snapshot", lambda *_: 1 / 0)
     assert len(displayed(w, monkeypatch)) == 1
     assert "could not be drawn" in caplog.text
+
+
+def test_the_picture_keeps_every_colour_of_a_colour_bar() -> None:
+    """A palette of 256 colours, chosen for a photograph, left the bar in seven bands."""
+    rng = np.random.default_rng(0)
+    photograph = np.clip(rng.normal(0.5, 0.2, (40, 60, 3)), 0, 1)
+    view = figures.View("a photograph", photograph, overlay=rng.random((40, 60)), opacity=1.0)
+    shown = figures.view_figure(view, picture.WIDTH)
+    drawn = np.array(Image.open(io.BytesIO(picture.png(shown))))
+    shown.canvas.draw()
+    bar = next(ax for ax in shown.axes[0].child_axes if ax.get_ylabel() == figures.View.overlay_unit)
+    box = bar.get_window_extent().extents * drawn.shape[0] / shown.bbox.height
+    column = drawn[::-1][int(box[1]) + 2 : int(box[3]) - 2, int(box[[0, 2]].mean())]
+    assert len(np.unique(column, axis=0)) > 128
+
+
+@pytest.mark.parametrize("maps", ["magnitude", "signed"])
+def test_the_picture_draws_a_difference_around_zero(w: CanvasWidget, maps: str) -> None:
+    state = {name: getattr(w, name) for name in w.trait_names() if not name.startswith("_")}
+    drawn = {
+        overlay: snapshot(
+            w._live.arrays, {**state, "maps": maps, "overlay": overlay}, ["frame"], lambda *_: None
+        )
+        for overlay in ("intensity", "neurons", "change")
+    }
+    assert {name: view.overlay_signed for name, view in drawn.items()} == {
+        "intensity": True,
+        "neurons": False,
+        "change": False,
+    }
 
 
 def test_the_picture_follows_the_view_once_it_rests(w: CanvasWidget, monkeypatch) -> None:

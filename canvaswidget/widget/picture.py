@@ -26,7 +26,6 @@ from canvaswidget import drawing, figures
 log = logging.getLogger(__name__)
 
 QUIET = 2.0  # seconds without a change, after which the picture is drawn again
-COLOURS = 256  # a picture with a palette takes a third of the bytes
 
 WIDTH = 6.6  # inches
 
@@ -113,9 +112,9 @@ def mimebundle(view: figures.View, text: str, name: str) -> dict[str, str]:
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as a small PNG."""
+    """The figure as a small PNG, in true colour: a palette of 256 left a colour bar seven of its colours."""
     drawn, reduced = io.BytesIO(), io.BytesIO()
     with drawing.style():
         figure.savefig(drawn, format="png", dpi=drawing.SCREEN_DPI)
-    Image.open(drawn).convert("RGB").quantize(COLOURS).save(reduced, "png", optimize=True)
+    Image.open(drawn).convert("RGB").save(reduced, "png", optimize=True)
     return reduced.getvalue()

@@ -84,8 +84,7 @@ def snapshot(
         overlay=_overlay(arrays, chosen, state, checkpoint),
         overlay_name=_name(short[layer.name], chosen, state),
         signed=state["maps"] == "signed",
-        overlay_signed=state["source"] == "difference"
-        or (state["maps"] == "signed" and _has_sign(chosen, state["overlay"])),
+        overlay_signed=state["source"] == "difference" or _is_signed(chosen, state["overlay"], state["maps"]),
         overlay_unit="loss (RGB level)"
         if state["source"] == "difference"
         else UNITS.get(state["overlay"], View.overlay_unit),
@@ -149,8 +148,11 @@ def _overlay(arrays: Arrays, chosen: Chosen, state: dict[str, Any], checkpoint: 
     return arrays.map(chosen, state["time"], checkpoint)
 
 
-def _has_sign(chosen: Chosen, overlay: str) -> bool:
-    return chosen.neuron is not None if overlay == "selection" else overlay == "intensity"
+def _is_signed(chosen: Chosen, overlay: str, maps: str) -> bool:
+    """Whether an overlay is drawn around 0: a difference always is, whatever maps of neurons are."""
+    return (
+        (maps == "signed" and chosen.neuron is not None) if overlay == "selection" else overlay == "intensity"
+    )
 
 
 def _name(layer: str, chosen: Chosen, state: dict[str, Any]) -> str:

@@ -1,6 +1,9 @@
 // Pixels: a frame, a map over it, and thumbnails of maps alone.
-import { levelTable, type Palettes, type Range, type Style, tableOf } from "./palette";
-import { type Picture, planeOf } from "./pictures";
+import { alphaOf, levelTable, type Palettes, type Range, type Style, tableOf } from "./palette";
+import { drawnAs, type Frame, type Picture, planeOf } from "./pictures";
+
+/** So many are enough for a mean. */
+const GROUND_PIXELS = 4000;
 
 export interface Pixels {
   width: number;
@@ -22,13 +25,41 @@ export function composePicture({ frame, map }: Picture, style: Style, palettes: 
     blend(rgba, frame.data, colours);
   } else if (frame) paintFrame(rgba, frame.data, frame.channels);
   if (map) {
-    const plane = planeOf(map, style.maps);
-    const colours = levelTable(plane, style, tableOf(palettes, style));
+    const how = { ...style, maps: drawnAs(map, style.maps) };
+    const plane = planeOf(map, how.maps);
+    const colours = levelTable(plane, how, tableOf(palettes, how));
     if (!frame) for (let level = 0; level < 256; level++) colours[level * 4 + 3] = 255;
     if (map.width === width && map.height === height) blend(rgba, plane.data, colours);
     else blend(rgba, resample(plane.data, map, { width, height }), colours);
   }
   return { width, height, rgba };
+}
+
+/** The colours of a bar from the lowest value to the highest, as they lie over a ground; without one they are opaque. */
+export function composeBar(style: Style, palettes: Palettes, ground: readonly number[] | null) {
+  const table = tableOf(palettes, style);
+  const rgba = new Uint8ClampedArray(1024);
+  for (let i = 0; i < 256; i++) {
+    const strength = style.maps === "signed" ? Math.abs(i - 127.5) / 127.5 : i / 255;
+    const alpha = ground ? alphaOf(strength, style) : 1;
+    for (let c = 0; c < 3; c++) {
+      const under = ground?.[c] ?? 0;
+      rgba[i * 4 + c] = under + alpha * ((table[i * 3 + c] ?? 0) - under);
+    }
+    rgba[i * 4 + 3] = 255;
+  }
+  return rgba;
+}
+
+/** The mean colour of a frame: what its map lies over. */
+export function groundOf(frame: Frame, style: Style, palettes: Palettes): number[] {
+  const { rgba } = composePicture({ frame, map: null, time: frame.time }, style, palettes);
+  const step = 4 * Math.max(1, Math.floor(rgba.length / 4 / GROUND_PIXELS));
+  const sum = [0, 0, 0];
+  let n = 0;
+  for (let at = 0; at < rgba.length; at += step, n++)
+    for (let c = 0; c < 3; c++) sum[c] = (sum[c] ?? 0) + (rgba[at + c] ?? 0);
+  return sum.map((value) => value / Math.max(1, n));
 }
 
 export function composeThumbnail(levels: Uint8Array, range: Range, style: Style, palettes: Palettes) {

@@ -1,16 +1,16 @@
 // The frame with the selection's contributions over it; the pinned pixel; what lies under the pointer.
 import { signal } from "@preact/signals-core";
 import { pin } from "./actions";
-import { composePicture } from "./compose";
+import { composeBar, composePicture, groundOf } from "./compose";
 import { attribute, h, svg, type View, write, zoomOf } from "./dom";
 import type { ExportPlan } from "./export";
 import { number } from "./format";
 import { isWithout } from "./knockout";
 import { createKnockOutView, withoutLabel } from "./knockout_view";
 import type { Source as FrameSource } from "./messages";
-import { levelValue, reach, type Style, tableOf } from "./palette";
+import { levelValue, reach, type Style } from "./palette";
 import { createPanel, segmented } from "./panel";
-import { type Picture, planeOf } from "./pictures";
+import { drawnAs, type Picture, planeOf } from "./pictures";
 import { createRegionList } from "./region_list";
 import { createRegionHand, drawRegion } from "./region_view";
 import { selectionKey, selectionLabel } from "./selection";
@@ -126,13 +126,19 @@ export function createFrameView(view: View, more: HTMLElement) {
     const shown = picture.peek();
     const map = shown && knockout.covered(shown) ? shown.map : null;
     const difference = !map && shown?.frame?.source === "difference" ? shown.frame : null;
-    const style: Style = difference ? { ...styleOf(store), maps: "signed" } : styleOf(store);
-    const table = tableOf(palettes.peek(), style);
+    const chosen = styleOf(store);
+    const style: Style = {
+      ...chosen,
+      maps: difference ? "signed" : map ? drawnAs(map, chosen.maps) : chosen.maps,
+    };
     const context = bar.getContext("2d");
     if (!context) return;
+    // The bar has the colours of the picture: a map is transparent where it is weak.
+    const ground = map && shown?.frame ? groundOf(shown.frame, chosen, palettes.peek()) : null;
     const image = context.createImageData(256, 1);
-    for (let i = 0; i < 256; i++) image.data.set([...table.subarray(i * 3, i * 3 + 3), 255], i * 4);
+    image.data.set(composeBar(style, palettes.peek(), ground));
     context.putImageData(image, 0, 0);
+    attribute(legend, "title", ground ? "As the colours lie over the mean colour of the frame" : null);
     const range = map ? planeOf(map, style.maps) : difference;
     legend.classList.toggle("cw-hidden", !range);
     if (!range) return;
@@ -322,7 +328,7 @@ function describe({ session }: View): string {
           ? exact.selected_signed
           : exact.selected
         : null;
-    const plane = planeOf(map, store.maps.value);
+    const plane = planeOf(map, drawnAs(map, store.maps.value));
     const level = plane.data[y * map.width + x] ?? 0;
     parts.push(told === null ? `≈ ${number(levelValue(level, plane))}` : number(told));
   }

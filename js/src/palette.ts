@@ -83,10 +83,15 @@ export function placeOf(
 }
 
 /**
- * RGBA for each of the 256 levels of a map. With strength `s = |value| / top * contrast`, alpha is
+ * How much of what lies under it a value hides. With strength `s = |value| / top * contrast` it is
  * `opacity * s * (2 - s)`: nothing where a neuron adds nothing, rising at first twice as fast as the strength, so that
  * weak contributions are seen without the steps of the levels showing.
  */
+export function alphaOf(strength: number, { opacity }: Pick<Style, "opacity">): number {
+  return opacity * strength * (2 - strength);
+}
+
+/** RGBA for each of the 256 levels of a map; see `placeOf` and `alphaOf`. */
 export function levelTable(range: Range, style: Style, table: Uint8Array): Uint8ClampedArray {
   const top = reach(range);
   const half = range.low < 0 && range.high > 0 ? (range.high - range.low) / 510 : 0;
@@ -98,7 +103,7 @@ export function levelTable(range: Range, style: Style, table: Uint8Array): Uint8
     const at = Math.round(placeOf(value, top, style)) * 3;
     const strength = top === 0 ? 0 : Math.min(1, (Math.abs(value) / top) * style.contrast);
     rgba.set([table[at] ?? 0, table[at + 1] ?? 0, table[at + 2] ?? 0], level * 4);
-    rgba[level * 4 + 3] = 255 * style.opacity * strength * (2 - strength);
+    rgba[level * 4 + 3] = 255 * alphaOf(strength, style);
   }
   return rgba;
 }

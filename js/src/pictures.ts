@@ -27,6 +27,13 @@ export type ContributionMap = MapReply & {
   signed: Plane | null;
 };
 
+/** Whether a map is drawn around zero: a difference always is, whatever maps of neurons are; counts and changes never. */
+export function drawnAs({ selection }: ContributionMap, maps: Maps): Maps {
+  const { overlay = "selection" } = selection;
+  if (overlay === "selection") return maps;
+  return overlay === "intensity" ? "signed" : "magnitude";
+}
+
 /** The plane that is drawn: magnitudes, or values around zero. */
 export function planeOf(map: ContributionMap, maps: Maps): Plane {
   return maps === "signed" && map.signed ? map.signed : map;

@@ -1,8 +1,8 @@
 // One selection under every rule, side by side over the widget: the maps, and what each has more than ablation.
-import { composeThumbnail } from "./compose";
+import { composeBar, composeThumbnail } from "./compose";
 import { attribute, h, icon, type View, write } from "./dom";
 import { number } from "./format";
-import { type Palettes, reach, type Style, tableOf } from "./palette";
+import { type Palettes, reach, type Style } from "./palette";
 import type { Levels, RulePictures, SideBySide } from "./rules";
 import { selectionLabel, shortNames } from "./selection";
 import { ready } from "./store";
@@ -203,11 +203,10 @@ export function createRulesView(view: View) {
       attribute(difference.canvas, "aria-label", `${rule} less ablation`);
       if (found?.difference) paint(difference, found.difference, shown, top, how, colours);
     }
-    const table = tableOf(colours, how);
     const context = bar.getContext("2d");
     if (context) {
       const image = context.createImageData(256, 1);
-      for (let i = 0; i < 256; i++) image.data.set([...table.subarray(i * 3, i * 3 + 3), 255], i * 4);
+      image.data.set(composeBar(how, colours, null));
       context.putImageData(image, 0, 0);
     }
     const beyond = how.contrast > 1;

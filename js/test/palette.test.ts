@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { composePicture, composeThumbnail } from "../src/compose";
+import { composeBar, composePicture, composeThumbnail, groundOf } from "../src/compose";
 import {
   CLUSTER_COLOURS,
   levelTable,
@@ -175,4 +175,55 @@ it("thumbnails are opaque", () => {
     PALETTES,
   );
   expect([...rgba]).toEqual([0, 0, 255, 255, 255, 0, 0, 255]);
+});
+
+describe("a finding over the frame", () => {
+  const overlaid = (overlay: "intensity" | "neurons") => {
+    const found = map([0, 127, 255], -2, 1);
+    return { ...found, selection: { ...found.selection, neuron: null, overlay } };
+  };
+  const colours = (overlay: "intensity" | "neurons", maps: Style["maps"]) => {
+    const { rgba } = composePicture(
+      { frame: null, map: overlaid(overlay), time: 0 },
+      { ...STYLE, maps },
+      PALETTES,
+    );
+    return [0, 4, 8].map((at) => [...rgba.subarray(at, at + 3)]);
+  };
+
+  it("that is a difference is drawn around zero, whatever maps of neurons are", () => {
+    expect(colours("intensity", "magnitude")).toEqual(colours("intensity", "signed"));
+    expect(colours("intensity", "magnitude")).toEqual([
+      [0, 0, 0],
+      [95, 95, 95],
+      [191, 191, 191],
+    ]);
+  });
+
+  it("that is an amount is drawn from zero on", () => {
+    expect(colours("neurons", "signed")).toEqual(colours("neurons", "magnitude"));
+  });
+});
+
+describe("the colour bar", () => {
+  it("is as transparent as the map, over the same ground", () => {
+    const under = frame([200, 100, 50, 200, 100, 50, 200, 100, 50]);
+    for (const maps of ["magnitude", "signed"] as const) {
+      const style = { ...STYLE, maps, opacity: 0.6 };
+      const ground = groundOf(under, style, PALETTES);
+      expect(ground).toEqual([200, 100, 50]);
+      const bar = composeBar(style, PALETTES, ground);
+      const over = map([0, 128, 255], maps === "signed" ? -3 : 0, 3);
+      const { rgba } = composePicture({ frame: under, map: over, time: 0 }, style, PALETTES);
+      [0, 128, 255].forEach((at, i) => {
+        const [shown, told] = [rgba.subarray(i * 4, i * 4 + 4), bar.subarray(at * 4, at * 4 + 4)];
+        for (let c = 0; c < 4; c++) expect(Math.abs((shown[c] ?? 0) - (told[c] ?? 0))).toBeLessThanOrEqual(1);
+      });
+    }
+  });
+
+  it("is opaque where the map is: with nothing under it", () => {
+    const bar = composeBar({ ...STYLE, opacity: 0.5 }, PALETTES, null);
+    expect([...bar.subarray(0, 4), ...bar.subarray(1020)]).toEqual([0, 0, 255, 255, 255, 0, 0, 255]);
+  });
 });
