@@ -1,4 +1,5 @@
 // Light or dark, as the host paints: measured, since every host names its theme differently.
+import { attribute } from "./dom";
 
 /** Relative luminance of a computed colour; null where it is transparent or not understood. */
 export function luminance(colour: string): number | null {
@@ -10,10 +11,31 @@ export function luminance(colour: string): number | null {
   return (0.2126 * r + 0.7152 * g + 0.0722 * b) / 255;
 }
 
+/** The element around another, out of a shadow root too. */
+function around(element: Element): Element | null {
+  const root = element.getRootNode();
+  return element.parentElement ?? (root instanceof ShadowRoot ? root.host : null);
+}
+
+/**
+ * What the host paints behind the widget: the nearest background that is not transparent, else the colour scheme that it
+ * declares; null where it says neither. A host may be light on a dark system.
+ */
+export function hostTheme(root: Element): "light" | "dark" | null {
+  for (let at = around(root); at; at = around(at)) {
+    const light = luminance(getComputedStyle(at).backgroundColor);
+    if (light !== null) return light < 0.5 ? "dark" : "light";
+  }
+  const [scheme = "", other] = getComputedStyle(around(root) ?? root).colorScheme.split(" ");
+  return (scheme === "light" || scheme === "dark") && !other ? scheme : null;
+}
+
 /** Keeps `data-theme` on the root equal to what its background looks like, and says when it has changed. */
 export function followTheme(root: HTMLElement, signal: AbortSignal, changed: () => void): void {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const measure = () => {
+    // Our own colours, for hosts that name none.
+    attribute(root, "data-host", hostTheme(root));
     const light = luminance(getComputedStyle(root).backgroundColor);
     const theme = (light === null ? dark.matches : light < 0.5) ? "dark" : "light";
     root.dataset.theme = theme;

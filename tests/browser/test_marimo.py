@@ -105,3 +105,15 @@ def test_a_clicked_pixel_is_known_to_python_and_python_moves_the_page(
         assert time.monotonic() < deadline, said
         page.wait_for_timeout(30)
     assert "Traceback" not in said
+
+
+def test_its_light_theme_on_a_dark_system_shows_a_light_widget(
+    app: tuple[str, Path], new_page: Pages
+) -> None:
+    url, _ = app
+    page = new_page()
+    page.emulate_media(color_scheme="dark")
+    page.goto(url)
+    root = page.locator(".cw-root").first
+    expect(root).to_have_attribute("data-theme", "light", timeout=2 * TIMEOUT)
+    expect(root).to_have_css("background-color", "rgb(255, 255, 255)")

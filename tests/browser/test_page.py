@@ -333,9 +333,58 @@ def test_a_file_that_lost_bytes_in_the_middle_says_so(
     browser: Browser, written: tuple[Path, cw.CanvasWidget], tmp_path: Path
 ) -> None:
     whole = written[0].read_text(encoding="utf-8")
-    first, second = (whole.index('class="cw-data"', start) for start in (0, whole.index('class="cw-data"') + 1))
+    first, second = (
+        whole.index('class="cw-data"', start) for start in (0, whole.index('class="cw-data"') + 1)
+    )
     (tmp_path / "lost.html").write_text(whole[:first] + whole[second:], encoding="utf-8")
     page = browser.new_page()
     page.goto((tmp_path / "lost.html").as_uri())
     expect(page.locator("#canvas")).to_contain_text("This page is damaged")
     page.close()
+
+
+def test_all_bars_have_one_zero_and_one_scale(opened: SavedPage) -> None:
+    bars = opened.panel("pixel").locator(".cw-bar:visible")
+    bars.nth(1).click()
+    expect(bars.nth(1)).to_have_attribute("aria-pressed", "true")
+    tracks = bars.evaluate_all(
+        """all => all.map(bar => {
+          const {left, width} = bar.querySelector('.cw-bar-track').getBoundingClientRect();
+          return [left, width];
+        })"""
+    )
+    assert len(tracks) > 5
+    np.testing.assert_allclose(tracks, [tracks[0]] * len(tracks), atol=0.01)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_forced_colours_show_bars_tracks_and_what_is_pressed(
+    browser: Browser, written: tuple[Path, cw.CanvasWidget], theme: str
+) -> None:
+    shown = SavedPage(browser, written[0], theme)
+    shown.page.emulate_media(forced_colors="active")
+    colours = """(element, name) => getComputedStyle(element)[name]"""
+    ground = shown.page.locator(".cw-root").evaluate(colours, "background-color")
+    pixel = shown.panel("pixel")
+    assert pixel.locator(".cw-bar-fill:visible").first.evaluate(colours, "background-color") != ground
+    assert pixel.locator(".cw-bar-track:visible").first.evaluate(colours, "outline-style") == "solid"
+    assert shown.part("time").evaluate("element => getComputedStyle(element).forcedColorAdjust") == "none"
+    sources = shown.panel("frame").locator("[aria-label='What lies under the contributions'] button:visible")
+    pressed = sources.evaluate_all(
+        "all => all.map(one => [one.ariaPressed, getComputedStyle(one).backgroundColor])"
+    )
+    (chosen,) = {colour for state, colour in pressed if state == "true"}
+    assert chosen not in {colour for state, colour in pressed if state == "false"}
+    shown.close()
+
+
+def test_a_light_host_on_a_dark_system_shows_a_light_widget(
+    browser: Browser, written: tuple[Path, cw.CanvasWidget]
+) -> None:
+    shown = SavedPage(browser, written[0], "dark")
+    root = shown.page.locator(".cw-root")
+    expect(root).to_have_attribute("data-theme", "dark")
+    shown.page.evaluate("() => { document.body.style.background = '#fff'; }")
+    expect(root).to_have_attribute("data-theme", "light")
+    expect(root).to_have_css("background-color", "rgb(255, 255, 255)")
+    shown.close()
