@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from canvaswidget.analysis.sweeps import find
-from canvaswidget.analysis.thresholds import BINS, Bracket, Counter, Totals, add_totals, masses_of
+from canvaswidget.analysis.thresholds import BINS, Bracket, Counter, Over, Totals, add_totals, masses_of
 from canvaswidget.drawing import colour_bar, heading, new_axes, new_picture, pixels, style
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
@@ -48,9 +48,12 @@ class Distribution(Printed):
     thresholds : (k,)
         The smallest of those contributions.
     neurons_per_pixel : (k, height, width)
-        Number of neurons that contribute at least the threshold to the pixel; none in a layer that is dead.
+        Number of neurons that contribute at least the threshold to the pixel; none in a layer that is dead. With
+        `as_released` those that contribute more than the threshold.
     as_released : bool
-        Whether the thresholds are those of the layer before.
+    counted : Layer
+        The layer whose neurons are counted in `neurons_per_pixel`: `layer` itself, but for the third layer of an MLP
+        with `as_released`, where it is the second.
     """
 
     title: ClassVar[str] = "distribution"
@@ -62,7 +65,8 @@ class Distribution(Printed):
     levels: tuple[float, ...]
     thresholds: FloatArray
     neurons_per_pixel: npt.NDArray[np.int32]
-    as_released: bool = False
+    as_released: bool
+    counted: Layer
 
     @property
     def n_neurons(self) -> int:
@@ -71,7 +75,7 @@ class Distribution(Printed):
 
     @property
     def share_of_neurons(self) -> FloatArray:
-        """`neurons_per_pixel` as shares of all neurons."""
+        """`neurons_per_pixel` as shares of all neurons of `layer`."""
         return (self.neurons_per_pixel / self.n_neurons).astype(np.float32)
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -98,12 +102,17 @@ class Distribution(Printed):
             part = f"{1 - self.levels[place]:.0%}"
             said = f"neurons that make {part} of {self.layer.name}"
             if self.as_released:
-                said = f"neurons of {self.layer.name} over the {part} threshold of the layer before"
+                said = f"neurons of {self.counted.name} over the {part} threshold of {self.layer.name}"
             heading(ax, said, f"n = {self.n_neurons:,}")
             pixels(ax)
-            colour_bar(ax, shown, "share of neurons")
+            of_what = f"count / neurons of {self.layer.name}"
+            colour_bar(ax, shown, of_what if self._crossed else "share of neurons")
             ax.child_axes[-1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         return ax
+
+    @property
+    def _crossed(self) -> bool:
+        return self.counted.name != self.layer.name
 
     def _place(self, level: float) -> int:
         if level not in self.levels:
@@ -121,18 +130,18 @@ class Distribution(Printed):
                 f"{middle:,.0f} ({low:,.0f} to {high:,.0f}) of {self.pixel_abs.size:,}",
             ],
         ]
-        whose = " of the layer before" if self.as_released else ""
+        neurons = f"neurons of {self.counted.name}" if self._crossed else "neurons"
+        words = f"{neurons} per pixel with {'more than' if self.as_released else 'at least'} that"
         for level, threshold, counts in zip(
             self.levels, self.thresholds, self.neurons_per_pixel, strict=True
         ):
             low, middle, high = np.percentile(counts, (25, 50, 75))
             rows += [
-                [f"smallest contribution of those that make {1 - level:.0%}{whose}", f"{threshold:.4g}"],
-                [
-                    "neurons per pixel with at least that: median (quartiles)",
-                    f"{middle:,.0f} ({low:,.0f} to {high:,.0f})",
-                ],
+                [f"smallest contribution of those that make {1 - level:.0%}", f"{threshold:.4g}"],
+                [f"{words}: median (quartiles)", f"{middle:,.0f} ({low:,.0f} to {high:,.0f})"],
             ]
+        if self.as_released:
+            rows.append(["", "as the published notebooks computed it"])
         return rows
 
 
@@ -150,7 +159,7 @@ def distribution(
 
     Streaming, and exact up to the rounding of the totals: no sample decides a threshold, it only says where to look.
     It takes two sweeps over the layer, and never more than six: more where very many contributions are equal, or
-    where a threshold is not where the sample says.
+    where a threshold is not where the sample says. `as_released` takes one more.
 
     Parameters
     ----------
@@ -161,15 +170,17 @@ def distribution(
         Between 0 and 1: the part of the total that the smallest contributions make together, and that is left out.
     granularity : {"unit", "kernel"}, optional
     as_released : bool
-        Count the neurons of a pixel with the thresholds of the layer before, as the published notebook does for its
-        heat map of the third layer. The first layer has none before it.
+        Count the neurons of a pixel as the published notebooks do: those that contribute more than the threshold,
+        where the definition counts those that contribute at least the threshold; and for the third layer of an MLP,
+        by a slip, the contributions of the *second* layer over the third layer's threshold, as a share of the third
+        layer's neurons. All other layers have their own contributions and their own threshold.
     progress : bool or callable
         As in `Canvas.iter`; it starts again with each sweep.
 
     Raises
     ------
     ValueError
-        A level out of range, `as_released` of the first layer, or a contribution that is infinite or no number.
+        A level out of range, or a contribution that is infinite or no number.
     """
     chosen = tuple(float(level) for level in levels)
     if not chosen or not all(0 < level < 1 for level in chosen):
@@ -183,14 +194,7 @@ def distribution(
         return (reduced for _, reduced in chunks)
 
     totals = add_totals(sweep(Totals.of), n_neurons, height * width, found)
-    if as_released:
-        before = _layer_before(canvas, found)
-        asked_before = distribution(
-            canvas, before, frame, chosen, granularity=granularity, progress=progress
-        ).thresholds
-        brackets = [Bracket(0.0, 0, height * width, threshold=float(level)) for level in asked_before]
-    else:
-        brackets = [Bracket.around(totals, level, height * width) for level in chosen]
+    brackets = [Bracket.around(totals, level, height * width) for level in chosen]
     fair = torch.from_numpy((totals.pixel_abs / n_neurons).astype(np.float32)).to(canvas.device)
     pixels_per_neuron: npt.NDArray[np.int64] | None = None
     while pixels_per_neuron is None or not all(bracket.settled for bracket in brackets):
@@ -213,6 +217,16 @@ def distribution(
         pixels_per_neuron = counts if pixels_per_neuron is None else pixels_per_neuron
         for bracket in asked:
             bracket.settle()
+    thresholds = np.array([bracket.threshold for bracket in brackets], np.float32)
+    counted = _counted(canvas, found) if as_released else found
+    if as_released:
+        over = Over(thresholds)
+        neurons_per_pixel = np.zeros((len(chosen), height * width), np.int32)
+        chunks = canvas.reduce(counted, over, frame, granularity=granularity, progress=progress)
+        for _, part in chunks:
+            neurons_per_pixel += part
+    else:
+        neurons_per_pixel = np.stack([bracket.pixels for bracket in brackets])
     shape = found.shape_of(granularity)
     return Distribution(
         found,
@@ -221,16 +235,14 @@ def distribution(
         totals.pixel_abs.reshape(height, width).astype(np.float32),
         pixels_per_neuron.reshape(shape),
         chosen,
-        np.array([bracket.threshold for bracket in brackets], np.float32),
-        np.stack([bracket.pixels.reshape(height, width) for bracket in brackets]),
+        thresholds,
+        neurons_per_pixel.reshape(-1, height, width),
         as_released,
+        counted,
     )
 
 
-def _layer_before(canvas: Canvas, layer: Layer) -> Layer:
+def _counted(canvas: Canvas, layer: Layer) -> Layer:
+    """The layer whose contributions the published code counts: the second one for the third of an MLP."""
     place = [one.name for one in canvas.traced_layers].index(layer.name)
-    if not place:
-        raise ValueError(
-            f"layer={layer.name!r}: the first layer has none before it, whose thresholds as_released=True takes"
-        )
-    return canvas.traced_layers[place - 1]
+    return canvas.traced_layers[1] if place == 2 and layer.grid is None else layer

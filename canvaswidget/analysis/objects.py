@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from canvaswidget.analysis.partitions import Masks, instances
 from canvaswidget.analysis.sweeps import find, region_sums
@@ -30,11 +30,13 @@ class Objects(Printed):
     layer : Layer
     frame : int
     names : tuple of str
-        Of the objects; the last is what belongs to none.
+        Of the objects; the last is what belongs to none, or, with `as_released`, all objects together.
     areas : (r,)
         Pixels of each.
     means : (n, r) or (n_in, n_out, r)
-        Mean absolute contribution to a pixel of the object; nan where the object is not on the frame.
+        Mean absolute contribution to a pixel of the object; nan where the object is not on the frame, with
+        `as_released` 0.
+    as_released : bool
     """
 
     title: ClassVar[str] = "contributions to objects"
@@ -43,6 +45,7 @@ class Objects(Printed):
     names: tuple[str, ...]
     areas: npt.NDArray[np.int64]
     means: FloatArray
+    as_released: bool = False
 
     @property
     def shares(self) -> FloatArray:
@@ -81,6 +84,8 @@ class Objects(Printed):
         for name, area, count in zip(self.names, self.areas, counts, strict=True):
             rows.append([f"neurons that make most of {name} ({area:,} pixels)", f"{count:,}"])
         rows.append(["dead neurons", f"{int((self.preferred < 0).sum()):,}"])
+        if self.as_released:
+            rows.append(["", "as the published notebooks computed it"])
         return rows
 
 
@@ -93,8 +98,11 @@ class ObjectsOverTime(Printed):
     layer : Layer
     frames : (t,)
     names : tuple of str
+        As in `Objects`.
     means : (t, n, r) or (t, n_in, n_out, r)
-        Mean absolute contribution to a pixel of the object; nan where the object is not on the frame.
+        Mean absolute contribution to a pixel of the object; nan where the object is not on the frame, with
+        `as_released` 0.
+    as_released : bool
     """
 
     title: ClassVar[str] = "objects over time"
@@ -102,45 +110,64 @@ class ObjectsOverTime(Printed):
     frames: npt.NDArray[np.int64]
     names: tuple[str, ...]
     means: FloatArray
+    as_released: bool = False
 
     @property
     def shares(self) -> FloatArray:
-        """`means` of each neuron as parts of their sum over frames and objects; nan for a dead neuron."""
+        """`means` of each neuron as parts of their sum over frames and objects; nan for a dead neuron.
+
+        A share belongs to one frame and one object: a neuron's shares of all frames and objects together make 1.
+        """
         return _parts(self.means, (0, -1))
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Each object's share: the median and the quartiles of the neurons."""
-        ax = ax or new_axes()
+    @property
+    def quartiles(self) -> FloatArray:
+        """``(3, t, r)``: lower quartile, median, upper quartile of the living neurons' `shares`; nan where unknown."""
         shares = self.shares.reshape(len(self.frames), -1, len(self.names))
-        living = np.isfinite(shares).any((0, 2))
+        found = np.full((3, len(self.frames), len(self.names)), np.nan, np.float32)
+        for frame, name in np.ndindex(found.shape[1:]):
+            known = shares[frame, np.isfinite(shares[frame, :, name]), name]
+            if len(known):
+                found[:, frame, name] = np.percentile(known, (25, 50, 75))
+        return found
+
+    @property
+    def n_living(self) -> int:
+        """Number of neurons that contribute to any object on any frame."""
+        shares = self.shares.reshape(len(self.frames), -1, len(self.names))
+        return int(np.isfinite(shares).any((0, 2)).sum())
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Each object's share on each frame: the median and the quartiles of the neurons."""
+        ax = ax or new_axes()
+        low, middle, high = self.quartiles
         with style():
             for place, name in enumerate(self.names):
-                values = np.where(np.isfinite(shares[:, living, place]), shares[:, living, place], np.nan)
-                seen = np.isfinite(values).any(1)
-                if not seen.any():
+                if not np.isfinite(middle[:, place]).any():
                     continue
-                low, middle, high = (np.full(len(self.frames), np.nan) for _ in range(3))
-                low[seen], middle[seen], high[seen] = np.percentile(values[seen], (25, 50, 75), axis=1)
                 colour = CYCLE[place % len(CYCLE)]
-                ax.plot(self.frames, middle, color=colour, lw=1.2, marker="o", ms=2, label=name)
-                ax.fill_between(self.frames, low, high, color=colour, alpha=0.15, lw=0)
-            ax.set(xlabel="frame", ylabel="share of the neuron\n(median, quartiles)")
+                ax.plot(self.frames, middle[:, place], color=colour, lw=1.2, marker="o", ms=2, label=name)
+                ax.fill_between(self.frames, low[:, place], high[:, place], color=colour, alpha=0.15, lw=0)
+            ax.set(xlabel="frame", ylabel="share on the frame\n(median, quartiles of neurons)")
             ax.set_ylim(bottom=0)
+            ax.yaxis.set_major_formatter(PercentFormatter(1))
             ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-            heading(ax, self.layer.name, f"n = {int(living.sum()):,} living neurons")
+            heading(ax, self.layer.name, f"n = {self.n_living:,} living neurons")
             if ax.get_lines():
                 ax.legend(frameon=False, fontsize=6, handlelength=1.2, ncols=2)
         return ax
 
     def rows(self) -> list[list[str]]:
-        shares = self.shares.reshape(len(self.frames), -1, len(self.names))
-        living = np.isfinite(shares).any((0, 2))
         rows = [["layer", self.layer.name], ["frames", _spans(self.frames)]]
-        for place, name in enumerate(self.names):
-            curve = np.nansum(shares[:, living, place], 1) / max(int(living.sum()), 1)
-            most = int(self.frames[int(curve.argmax())])
-            rows.append([f"mean share of {name}, all frames", f"{curve.sum():.1%} (most on frame {most})"])
-        rows.append(["living neurons", f"{int(living.sum()):,} of {living.size:,}"])
+        for name, curve in zip(self.names, self.quartiles[1].T, strict=True):
+            if not np.isfinite(curve).any():
+                continue
+            most = int(self.frames[int(np.nanargmax(curve))])
+            told = f"{np.nanmin(curve):.2%} to {np.nanmax(curve):.2%} (most on frame {most})"
+            rows.append([f"share of {name} on a frame, median of neurons", told])
+        rows.append(["living neurons", f"{self.n_living:,} of {self.means[0, ..., 0].size:,}"])
+        if self.as_released:
+            rows.append(["", "as the published notebooks computed it"])
         return rows
 
 
@@ -151,6 +178,7 @@ def objects(
     frame: int = 0,
     names: Sequence[str] | None = None,
     *,
+    as_released: bool = False,
     granularity: str | None = None,
     progress: Progress = False,
 ) -> Objects:
@@ -165,14 +193,18 @@ def objects(
     frame : int
     names : sequence of str, optional
         Of the instances, in the order of their labels, without the rest.
+    as_released : bool
+        What the published notebooks computed: the last column, which they call "other", is all objects together
+        where it should be the rest; an object that is not on the frame counts as 0.
     granularity : {"unit", "kernel"}, optional
     progress : bool or callable
         As in `Canvas.iter`.
     """
     found, frame = find(canvas, layer, frame)
-    divided, labels = instances(masks, canvas.inr.size, frame, canvas.inr.n_frames)
+    divided, labels = instances(masks, canvas.inr.size, frame, canvas.inr.n_frames, as_released)
     sums = region_sums(canvas, found, divided, frame, granularity, progress).regions
-    return objects_from_sums(found, frame, divided, sums, object_names(labels, names), granularity)
+    called = object_names(labels, names, as_released)
+    return objects_from_sums(found, frame, divided, sums, called, granularity, as_released)
 
 
 def objects_from_sums(
@@ -182,11 +214,14 @@ def objects_from_sums(
     sums: FloatArray,
     names: tuple[str, ...],
     granularity: str | None = None,
+    as_released: bool = False,
 ) -> Objects:
     """The same from the sums ``(n, r)`` over the masks of the objects and the rest."""
     areas = masks.sum((1, 2))
-    means = np.where(areas, sums / np.maximum(areas, 1), np.nan).astype(np.float32)
-    return Objects(layer, frame, names, areas, means.reshape(*layer.shape_of(granularity), len(areas)))
+    absent = 0 if as_released else np.nan
+    means = np.where(areas, sums / np.maximum(areas, 1), absent).astype(np.float32)
+    shape = (*layer.shape_of(granularity), len(areas))
+    return Objects(layer, frame, names, areas, means.reshape(shape), as_released)
 
 
 def objects_over_time(
@@ -196,13 +231,23 @@ def objects_over_time(
     frames: Sequence[int] | None = None,
     names: Sequence[str] | None = None,
     *,
+    as_released: bool = False,
     granularity: str | None = None,
     progress: Progress = False,
 ) -> ObjectsOverTime:
     """Measure the same on several frames (all, by default), one sweep each; see `objects`."""
     chosen = range(canvas.inr.n_frames) if frames is None else frames
     each = [
-        objects(canvas, layer, masks, frame, names, granularity=granularity, progress=progress)
+        objects(
+            canvas,
+            layer,
+            masks,
+            frame,
+            names,
+            as_released=as_released,
+            granularity=granularity,
+            progress=progress,
+        )
         for frame in chosen
     ]
     if not each:
@@ -212,16 +257,20 @@ def objects_over_time(
         np.array([found.frame for found in each]),
         each[0].names,
         np.stack([found.means for found in each]),
+        as_released,
     )
 
 
-def object_names(labels: tuple[int, ...], names: Sequence[str] | None) -> tuple[str, ...]:
-    """Names of the instances and of the rest; by their labels where they have none."""
+def object_names(
+    labels: tuple[int, ...], names: Sequence[str] | None, as_released: bool = False
+) -> tuple[str, ...]:
+    """Names of the instances and of the last region; by their labels where they have none."""
+    last = "all objects" if as_released else "the rest"
     if names is None:
-        return (*(f"object {label}" for label in labels[:-1]), "the rest")
+        return (*(f"object {label}" for label in labels[:-1]), last)
     if len(names) != len(labels) - 1:
         raise ValueError(f"names={list(names)!r}: there are {len(labels) - 1} instances, {labels[:-1]}")
-    return (*names, "the rest")
+    return (*names, last)
 
 
 def _parts(values: FloatArray, axes: tuple[int, ...]) -> FloatArray:

@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from canvaswidget.analysis import partitions
+from canvaswidget.analysis.motion import picture as original_frame
 from canvaswidget.analysis.partitions import Masks
 from canvaswidget.analysis.sweeps import RegionSums, find, region_sums
 from canvaswidget.drawing import colour_bar, heading, new_axes, new_picture, pixels, style
@@ -54,8 +55,12 @@ class Regions(Printed):
 
     @property
     def variances(self) -> dict[str, FloatArray]:
-        """Variance over the regions, for every neuron; nan for a dead one."""
-        return {kind: _variance(deltas) for kind, deltas in self.deltas.items()}
+        """Variance over the r regions, for every neuron; nan for a dead one.
+
+        The mean square of the difference from the mean. With `as_released` the sum of squares is divided by r - 1
+        instead of r, as published; nan where there is one region.
+        """
+        return {kind: _variance(deltas, int(self.as_released)) for kind, deltas in self.deltas.items()}
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Each kind's variances, sorted, the neuron that cares most first."""
@@ -151,8 +156,9 @@ def regions(
     k, seed : int
         Regions of `colours` and `gabor`, and their random start.
     as_released : bool
-        What the published notebooks computed: combs for a grid, six Gabor kernels in bytes, objects for the rest
-        (see `canvaswidget.analysis.partitions`), and absolute departures for all kinds but the grid.
+        What the published notebooks computed: combs for a grid, six Gabor filters in bytes, objects for the rest
+        (see `canvaswidget.analysis.partitions`); colours and edges of the original frame where the INR has it;
+        absolute departures for all kinds but the grid; variances that divide by the number of regions less one.
     granularity : {"unit", "kernel"}, optional
     progress : bool or callable
         As in `Canvas.iter`.
@@ -205,9 +211,9 @@ def divide(
             rows, columns = cells
             divided[kind] = partitions.grid(size, (min(rows, size[0]), min(columns, size[1])), as_released)
         elif kind == "colours":
-            divided[kind] = partitions.colours(canvas.frame(frame), k, seed)
+            divided[kind] = partitions.colours(_picture(canvas, frame, as_released), k, seed, as_released)
         elif kind == "gabor":
-            divided[kind] = partitions.gabor(canvas.frame(frame), k, seed, as_released)
+            divided[kind] = partitions.gabor(_picture(canvas, frame, as_released), k, seed, as_released)
         elif kind == "instances":
             if masks is None:
                 raise ValueError("masks=None: the kind 'instances' needs them")
@@ -221,6 +227,11 @@ def divide(
     return divided
 
 
+def _picture(canvas: Canvas, frame: int, as_released: bool) -> FloatArray:
+    """The model's frame; the original, where there is one, for what was released."""
+    return original_frame(canvas, frame) if as_released else canvas.frame(frame)
+
+
 def departures(sums: FloatArray, total: FloatArray, masks: Masks) -> FloatArray:
     """``(actual - even) / even`` for sums ``(n, r)``; nan where `even` is 0."""
     areas = masks.sum((1, 2)) / (masks.shape[1] * masks.shape[2])
@@ -229,13 +240,15 @@ def departures(sums: FloatArray, total: FloatArray, masks: Masks) -> FloatArray:
         return np.where(even > 0, (sums - even) / np.where(even > 0, even, 1), np.nan).astype(np.float32)
 
 
-def _variance(deltas: FloatArray) -> FloatArray:
+def _variance(deltas: FloatArray, fewer: int) -> FloatArray:
+    """The sum of squares over the count of known values less `fewer`."""
     known = np.isfinite(deltas)
     counts = known.sum(-1)
     values = np.where(known, deltas, 0).astype(np.float64)
     mean = values.sum(-1) / np.maximum(counts, 1)
     squares = np.where(known, values - mean[..., None], 0) ** 2
-    return np.where(counts > 0, squares.sum(-1) / np.maximum(counts, 1), np.nan).astype(np.float32)
+    divisor = counts - fewer
+    return np.where(divisor > 0, squares.sum(-1) / np.maximum(divisor, 1), np.nan).astype(np.float32)
 
 
 def _own(name: str, given: npt.ArrayLike, size: tuple[int, int]) -> Masks:

@@ -242,6 +242,21 @@ class Counter:
         return Part(mass, pixels, patterns.cpu().numpy(), places.cpu().numpy())
 
 
+class Over:
+    """Counts the neurons of each pixel whose magnitude is larger than each threshold."""
+
+    def __init__(self, thresholds: npt.NDArray[np.float32]) -> None:
+        self.thresholds = [float(threshold) for threshold in thresholds]
+
+    def __call__(self, maps: torch.Tensor) -> npt.NDArray[np.int32]:
+        values = buffers.magnitudes(maps)
+        marks = buffers.like(values, "marks")
+        counts = [
+            _over_neurons(torch.gt(values, threshold, out=marks), np.float32) for threshold in self.thresholds
+        ]
+        return np.stack(counts).astype(np.int32)
+
+
 def _between(values: torch.Tensor, low: float, high: float) -> torch.Tensor:
     """Flat indices of the values in ``[low, high)``, few of many: on a CPU NumPy finds them several times faster."""
     if values.device.type != "cpu":

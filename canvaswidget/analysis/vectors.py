@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 
 from canvaswidget.analysis import partitions
+from canvaswidget.analysis.motion import picture as original_frame
 from canvaswidget.analysis.partitions import Masks
 from canvaswidget.analysis.sweeps import extremes, find, region_sums, sweep
 from canvaswidget.tables import Printed
@@ -24,6 +25,7 @@ from canvaswidget.tracing.results import Neuron
 FloatArray = npt.NDArray[np.float32]
 
 KINDS = ("pooled", "colours", "gabor")
+WINDOW = 16  # pixels a side of a window, as released
 POOLED = 16  # maps are averaged to this many rows and columns before they are compared
 MAX_BYTES = 128 * 2**20  # of all pooled maps; beyond, they are pooled to half as many rows and columns
 
@@ -42,11 +44,12 @@ class Vectors(Printed):
     values : (n, features)
         In C order; zeros for a dead neuron.
     alive : (n,)
-        False for a neuron whose map is the same everywhere.
+        False for a neuron whose map is the same everywhere; with `as_released` for one whose map is 0 everywhere.
     strength : (n,)
         Sum of each neuron's absolute map.
     cells : (height, width)
         Which feature stands for which place: of the pooled grid, or of the frame.
+    as_released : bool
     """
 
     title: ClassVar[str] = "vectors"
@@ -58,6 +61,7 @@ class Vectors(Printed):
     alive: npt.NDArray[np.bool_]
     strength: FloatArray
     cells: npt.NDArray[np.int64]
+    as_released: bool = False
 
     def neuron(self, place: int) -> Neuron:
         """The neuron at a place in C order."""
@@ -70,6 +74,7 @@ class Vectors(Printed):
             ["kind", self.kind],
             ["features", f"{self.values.shape[1]}"],
             ["living neurons", f"{int(self.alive.sum()):,} of {len(self.alive):,}"],
+            *([["", "as the published code computes them"]] if self.as_released else []),
         ]
 
 
@@ -82,6 +87,7 @@ def vectors(
     masks: Masks | None = None,
     k: int = partitions.CLUSTERS,
     seed: int = 0,
+    as_released: bool = False,
     granularity: str | None = None,
     progress: Progress = False,
 ) -> Vectors:
@@ -98,6 +104,10 @@ def vectors(
         Regions to use instead of those of the model's own frame.
     k, seed : int
         Number of regions, and their random start.
+    as_released : bool
+        What the published code computes: windows of 16x16 *pixels* instead of a 16x16 grid, without the rows and
+        columns that remain; the released regions of the original frame where the INR has it (see
+        `canvaswidget.analysis.partitions`); a map that is the same everywhere and not 0 is not scaled, and alive.
     granularity : {"unit", "kernel"}, optional
     progress : bool or callable
         As in `Canvas.iter`; a callable may raise to stop.
@@ -107,22 +117,25 @@ def vectors(
         raise ValueError(f"kind={kind!r}: expected one of {', '.join(map(repr, KINDS))}")
     shape = found.shape_of(granularity)
     if kind == "pooled":
-        pooled = PooledMaps(canvas.inr.size, shape)
+        pooled = PooledMaps(canvas.inr.size, shape, as_released)
         sweep(canvas, found, [pooled], frame, granularity, progress)
         return pooled.vectors(found, frame)
     if masks is None:
         divide = partitions.colours if kind == "colours" else partitions.gabor
-        masks = divide(canvas.frame(frame), k, seed)
+        picture = original_frame(canvas, frame) if as_released else canvas.frame(frame)
+        masks = divide(picture, k, seed, as_released)
     sums = region_sums(canvas, found, masks, frame, granularity, progress)
-    span = sums.high - sums.low
     means = sums.regions / np.maximum(masks.sum((1, 2)), 1)
-    values = (means - sums.low[:, None]) / np.where(span > 0, span, 1)[:, None]
-    values[span <= 0] = 0
-    return Vectors(found, frame, kind, shape, values, span > 0, sums.total, masks.argmax(0))
+    low, span, alive = _scale(sums.low, sums.high, as_released)
+    values = (means - low[:, None]) / span[:, None]
+    values[~alive] = 0
+    return Vectors(found, frame, kind, shape, values, alive, sums.total, masks.argmax(0), as_released)
 
 
 class PooledMaps:
     """Every neuron's scaled absolute map, averaged to a grid: a collector of `sweep`.
+
+    The grid has 16x16 cells; with `as_released` the cells are windows of 16x16 pixels.
 
     Attributes
     ----------
@@ -131,21 +144,30 @@ class PooledMaps:
         As in `Vectors`.
     """
 
-    def __init__(self, size: tuple[int, int], shape: tuple[int, ...]) -> None:
+    def __init__(self, size: tuple[int, int], shape: tuple[int, ...], as_released: bool = False) -> None:
         count = math.prod(shape)
         side = POOLED if count * POOLED**2 * 4 <= MAX_BYTES else POOLED // 2
-        self.shape = shape
-        self.features = np.empty((count, min(side, size[0]), min(side, size[1])), np.float32)
+        grid = (min(side, size[0]), min(side, size[1]))
+        self.covered = size
+        if as_released:
+            if min(size) < WINDOW:
+                raise ValueError(
+                    f"as_released=True: a window of {WINDOW}x{WINDOW} pixels exceeds the frame {size}"
+                )
+            grid = (size[0] // WINDOW, size[1] // WINDOW)
+            self.covered = (grid[0] * WINDOW, grid[1] * WINDOW)
+        self.shape, self.as_released = shape, as_released
+        self.features = np.empty((count, *grid), np.float32)
         self.alive, self.strength = np.empty(count, bool), np.empty(count, np.float32)
         self._done = 0
 
     def of(self, magnitudes: torch.Tensor) -> tuple[npt.NDArray[Any], ...]:
-        low, high = extremes(magnitudes.flatten(1))
-        span = high - low
-        means = block_means(magnitudes.cpu().numpy(), self.features.shape[1:])
+        low, span, alive = _scale(*extremes(magnitudes.flatten(1)), self.as_released)
+        height, width = self.covered
+        means = block_means(magnitudes.cpu().numpy()[:, :height, :width], self.features.shape[1:])
         means -= low[:, None, None]
-        means /= np.where(span > 0, span, 1)[:, None, None]
-        return means, span > 0, magnitudes.sum((1, 2)).cpu().numpy()
+        means /= span[:, None, None]
+        return means, alive, magnitudes.sum((1, 2)).cpu().numpy()
 
     def add(self, part: tuple[npt.NDArray[Any], ...]) -> None:
         chunk = slice(self._done, self._done + len(part[0]))
@@ -156,7 +178,20 @@ class PooledMaps:
         """What was collected, once the sweep is over."""
         cells = np.arange(self.features[0].size).reshape(self.features.shape[1:])
         values = self.features.reshape(len(self.features), -1)
-        return Vectors(layer, frame, "pooled", self.shape, values, self.alive, self.strength, cells)
+        return Vectors(
+            layer, frame, "pooled", self.shape, values, self.alive, self.strength, cells, self.as_released
+        )
+
+
+def _scale(
+    low: FloatArray, high: FloatArray, as_released: bool
+) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
+    """What to subtract from each absolute map and to divide it by, and which neurons are alive."""
+    varies = high > low
+    span = np.where(varies, high - low, 1).astype(np.float32)
+    if as_released:
+        return np.where(varies, low, 0).astype(np.float32), span, high > 0
+    return low, span, varies
 
 
 def pooled_maps(

@@ -174,23 +174,3 @@ def test_drawings_say_what_they_show() -> None:
     with pytest.raises(ValueError, match="level=0.3"):
         found.plot_pixels(level=0.3)
     assert "<table" in found._repr_html_()
-
-
-def test_as_released_counts_with_the_thresholds_of_the_layer_before() -> None:
-    random = np.random.default_rng(5)
-    first, second = random.normal(size=(6, 4, 5)), 3 * random.normal(size=(3, 4, 4, 5))
-    canvas = MapsCanvas({"first": first, "second": second}, chunk=4)
-    found = distribution(canvas, "second", as_released=True)
-    right = distribution(canvas, "second")
-    assert found.thresholds.tolist() == distribution(canvas, "first").thresholds.tolist()
-    for place, threshold in enumerate(found.thresholds):
-        expected = (np.abs(canvas.given[0]["second"]) >= threshold).reshape(-1, 4, 5).sum(0)
-        assert (found.neurons_per_pixel[place] == expected).all()
-        assert not (found.neurons_per_pixel[place] == right.neurons_per_pixel[place]).all()
-    assert (found.pixels_per_neuron == right.pixels_per_neuron).all()
-    assert "of the layer before" in repr(found)
-    assert (
-        "of the layer before" in found.plot_pixels().get_title(loc="left") + found.plot_pixels().get_title()
-    )
-    with pytest.raises(ValueError, match="first layer has none before it"):
-        distribution(canvas, "first", as_released=True)

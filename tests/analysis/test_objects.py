@@ -85,3 +85,23 @@ def test_no_neuron_lives_and_names_fit() -> None:
         objects(canvas, "net", mask, names=["a", "b"])
     with pytest.raises(ValueError, match="frames="):
         objects_over_time(canvas, "net", mask, frames=[])
+
+
+def test_the_share_over_time_that_is_printed_is_the_one_that_is_drawn() -> None:
+    rng = np.random.default_rng(4)
+    frames = [{"net": rng.normal(size=(9, 6, 8)) * rng.random((9, 1, 1))} for _ in range(5)]
+    labels = np.zeros((5, 6, 8), int)
+    labels[:, 1:4, 2:6], labels[3:, 5] = 1, 2
+    found = objects_over_time(MapsCanvas(*frames), "net", labels, names=["cat", "dog"])
+    rows = dict(found.rows())
+    lines = {line.get_label(): np.asarray(line.get_ydata()) for line in found.plot().get_lines()}
+    assert set(lines) == {"cat", "dog", "the rest"}
+    for name, drawn in lines.items():
+        low, high, most = np.nanmin(drawn), np.nanmax(drawn), int(np.nanargmax(drawn))
+        printed = rows[f"share of {name} on a frame, median of neurons"]
+        assert printed == f"{low:.2%} to {high:.2%} (most on frame {most})"
+        shares = found.shares[:, :, found.names.index(name)]
+        assert np.allclose(drawn, np.median(shares, 1), atol=1e-6, equal_nan=True)
+    assert np.isnan(lines["dog"][:3]).all()
+    assert np.nansum(found.shares, (0, 2)) == pytest.approx(1, abs=1e-5)
+    assert "on the frame" in found.plot().get_ylabel()
