@@ -21,8 +21,9 @@ from canvaswidget.analysis.clustering import (
 )
 from canvaswidget.analysis.deletion import Deletion, deletion
 from canvaswidget.analysis.distribution import Distribution, distribution
-from canvaswidget.analysis.faithfulness import Faithfulness, Interval, completeness, faithfulness
+from canvaswidget.analysis.faithfulness import Faithfulness, completeness, faithfulness
 from canvaswidget.analysis.intensity import Intensity, intensity
+from canvaswidget.analysis.intervals import Interval
 from canvaswidget.analysis.matching import Matching, match
 from canvaswidget.analysis.motion import Motion, motion, optical_flow
 from canvaswidget.analysis.objects import Objects, ObjectsOverTime, objects, objects_over_time

@@ -1,7 +1,7 @@
 """How far a rule's maps can be believed: measured against taking the neurons out and rendering again.
 
 A sample of a layer's neurons is drawn, and grows until the rank correlations are known as closely as was asked for, or
-every neuron is in. What is said about the layer is then what holds for all its neurons, give or take the interval.
+every neuron is in. The interval of `intervals` says how far the correlation over all neurons may be from the sample's.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
+from canvaswidget.analysis.intervals import Interval, rank_correlation
 from canvaswidget.analysis.steps import Steps, steps
 from canvaswidget.analysis.sweeps import find
 from canvaswidget.drawing import CYCLE, QUIET, heading, new_axes, style
@@ -29,40 +30,10 @@ IntArray = npt.NDArray[np.int64]
 
 FIRST = 32  # neurons; the sample doubles from there
 PIXELS = 1024
-LEVEL = 0.95
-RESAMPLES, PIXEL_RESAMPLES, RESAMPLED_PIXELS = 1000, 200, 32
 BATCH_BYTES = 2**26
 ROUNDING = 16 * float(
     np.finfo(np.float32).eps
 )  # of the image's largest value: what re-rendering alone may change
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate, and where it would lie in 95 of 100 samples like this one.
-
-    Attributes
-    ----------
-    value : float
-        nan where it is not defined: a rank correlation of one neuron, or of equal values.
-    low, high : float
-        Both equal to `value` where nothing was left to chance.
-    """
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def half_width(self) -> float:
-        return (self.high - self.low) / 2
-
-    def __str__(self) -> str:
-        if math.isnan(self.value):
-            return "not defined"
-        return f"{self.value:+.3f}" + (
-            "" if self.low == self.high else f" ({self.low:+.3f} to {self.high:+.3f})"
-        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,9 +54,9 @@ class Faithfulness(Printed):
     rule_totals, ablation_totals : (k,)
         Sum over pixels of the absolute map under the rule, and of the absolute change without the neuron.
     totals : Interval
-        Spearman's rank correlation of the two.
+        Spearman's rank correlation of the two, with its interval and the number of neurons behind it.
     per_pixel : Interval
-        The same of the absolute contributions to one pixel, mean over pixels.
+        The same of the absolute contributions to one pixel, mean over the pixels where it is defined.
     pixels : (p, 2)
         The pixels ``(y, x)`` that were looked at, drawn evenly.
     pixel_correlations : (p,)
@@ -156,7 +127,7 @@ class Faithfulness(Printed):
                 )
                 ax.legend(frameon=False, fontsize=6, handletextpad=0.1, loc="lower right")
             ax.set(xlabel="rank by change without the neuron", ylabel=f"rank by {self.rule} total")
-            heading(ax, self.layer.name, f"rank correlation {self.totals}", f"n = {count:,}")
+            heading(ax, self.layer.name, f"rank correlation {self.totals}")
         return ax
 
     def rows(self) -> list[list[str]]:
@@ -213,7 +184,7 @@ def faithfulness(
     frame : int
     half_width : float
         How closely the rank correlations are wanted: neurons are drawn until half of each 95% interval is at most
-        this, or all are in.
+        this, or all are in. Fewer than 64 of many neurons never suffice for 0.05: they may all agree by chance.
     at_most : int, optional
         Neurons to measure even if that is not reached.
     subsets : int
@@ -255,8 +226,8 @@ def faithfulness(
             # A sample of nearly all might as well be all.
             size = limit if 4 * size > 3 * limit else size
             sample.add(order[len(sample.neurons) : size], told)
-            totals = sample.totals_interval(len(order), rng)
-            per_pixel, correlations = sample.pixel_interval(len(order), rng, told)
+            totals = sample.totals_interval(len(order), told)
+            per_pixel, correlations = sample.pixel_interval(len(order), told)
             close = all(part.half_width <= half_width for part in (totals, per_pixel))
             if len(sample.neurons) == limit or close:
                 break
@@ -336,38 +307,15 @@ class _Sample:
         self.ablation_totals = np.concatenate([self.ablation_totals, *parts[2]])
         self.ablation_values = np.concatenate([self.ablation_values, *parts[3]])
 
-    def totals_interval(self, n_neurons: int, rng: np.random.Generator) -> Interval:
-        ours, truth = self.rule_totals, self.ablation_totals
-        value = float(spearman(ours[:, None], truth[:, None])[0])
-        if len(ours) == n_neurons:
-            return Interval(value, value, value)
-        drawn = rng.integers(0, len(ours), (len(ours), RESAMPLES))
-        return _interval(value, self._left(n_neurons) * (spearman(ours[drawn], truth[drawn]) - value))
+    def totals_interval(self, n_neurons: int, told: Steps) -> Interval:
+        ours, truth = self.rule_totals[:, None], self.ablation_totals[:, None]
+        return rank_correlation(ours, truth, n_neurons, 1, told.tell)[0]
 
-    def pixel_interval(
-        self, n_neurons: int, rng: np.random.Generator, told: Steps
-    ) -> tuple[Interval, DoubleArray]:
+    def pixel_interval(self, n_neurons: int, told: Steps) -> tuple[Interval, DoubleArray]:
         """Of the mean over pixels, and each pixel's: both the neurons and the pixels were drawn."""
-        ours, truth = np.abs(self.rule_values), np.abs(self.ablation_values)
-        each = spearman(ours, truth)
-        known = each[np.isfinite(each)]
-        if not len(known):
-            return Interval(math.nan, math.nan, math.nan), each
-        value = float(known.mean())
-        errors = np.zeros(PIXEL_RESAMPLES)
         n_pixels = self.image[..., 0].size
-        if len(self.places) < n_pixels:
-            drawn = known[rng.integers(0, len(known), (PIXEL_RESAMPLES, len(known)))].mean(1)
-            errors += math.sqrt(1 - len(self.places) / n_pixels) * (drawn - value)
-        if len(ours) < n_neurons:
-            some = slice(RESAMPLED_PIXELS)  # the places are in no order
-            middle = _mean(each[some])
-            for resample in range(PIXEL_RESAMPLES):
-                told.tell()
-                drawn = rng.integers(0, len(ours), len(ours))
-                again = _mean(spearman(ours[drawn, some], truth[drawn, some]))
-                errors[resample] += self._left(n_neurons) * (again - middle)
-        return _interval(value, errors), each
+        ours, truth = np.abs(self.rule_values), np.abs(self.ablation_values)
+        return rank_correlation(ours, truth, n_neurons, n_pixels, told.tell)
 
     def subsets(
         self, count: int, size: int, rng: np.random.Generator, told: Steps
@@ -385,29 +333,6 @@ class _Sample:
         changed[np.abs(changed) <= self.floor] = 0
         return claimed, changed
 
-    def _left(self, n_neurons: int) -> float:
-        """How much chance is left in a sample without replacement: none where all are in."""
-        return math.sqrt(1 - len(self.neurons) / n_neurons)
-
-
-def spearman(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> DoubleArray:
-    """Spearman's rank correlation of each column; nan where one of the two is constant."""
-    from scipy.stats import rankdata
-
-    ranks = [rankdata(values, axis=0) for values in (a, b)]
-    ranks = [values - values.mean(0) for values in ranks]
-    scale = np.sqrt((ranks[0] ** 2).sum(0) * (ranks[1] ** 2).sum(0))
-    product = (ranks[0] * ranks[1]).sum(0)
-    return np.divide(product, scale, out=np.full(scale.shape, np.nan), where=scale > 0)
-
-
-def _interval(value: float, errors: DoubleArray) -> Interval:
-    errors = errors[np.isfinite(errors)]
-    if math.isnan(value) or not len(errors):
-        return Interval(value, math.nan, math.nan) if math.isnan(value) else Interval(value, -1.0, 1.0)
-    below, above = np.quantile(errors, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
-    return Interval(value, max(value + min(below, 0.0), -1.0), min(value + max(above, 0.0), 1.0))
-
 
 def _infidelity(claimed: DoubleArray, changed: DoubleArray) -> tuple[float, float, float]:
     """Mean square of the difference; as a part of the change's; the same at the best scale."""
@@ -421,11 +346,6 @@ def _infidelity(claimed: DoubleArray, changed: DoubleArray) -> tuple[float, floa
 
 def _places(size: tuple[int, int], rng: np.random.Generator) -> IntArray:
     return rng.permutation(size[0] * size[1])[:PIXELS]
-
-
-def _mean(values: DoubleArray) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else math.nan
 
 
 def _check(half_width: float, at_most: int | None, subsets: int, subset: float, batch: int | None) -> None:

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from canvaswidget.analysis.faithfulness import Faithfulness, Interval, faithfulness
+from canvaswidget.analysis.faithfulness import Faithfulness, faithfulness
+from canvaswidget.analysis.intervals import Interval
 from canvaswidget.tracing import NotKeptError, SavedCanvas
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.widget.arrays import Arrays

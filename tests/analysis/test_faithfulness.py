@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 import canvaswidget as cw
-from canvaswidget.analysis.faithfulness import FIRST, completeness, faithfulness, spearman
+from canvaswidget.analysis.faithfulness import FIRST, completeness, faithfulness
+from canvaswidget.analysis.intervals import spearman
 from tests.canvases import image, video
 from tests.small_models import Mlp
 
