@@ -82,6 +82,7 @@ class Capture:
         self._numbers = _numbers(pytree.tree_leaves((positional, keywords)))
         self._varying = _varying(self.graph, self._constants)
         self._fixed: dict[fx.Node, torch.Tensor | None] = {}
+        self._computing = threading.RLock()  # several threads ask for what is computed of weights alone
         self.weighted: dict[str, Weighted] = {}
         self.layers = Layers(list(self._find_layers()))
         # Layers by the op that gives their output.
@@ -103,9 +104,12 @@ class Capture:
         if node.name in self._constants:
             return self._constants[node.name]
         if node not in self._fixed:
-            self._fixed[node] = self._computed(node)
+            with self._computing:
+                if node not in self._fixed:
+                    self._fixed[node] = self._computed(node)
         return self._fixed[node]
 
+    @torch.inference_mode(False)
     @torch.no_grad()
     def _computed(self, node: fx.Node) -> torch.Tensor | None:
         if node.op != "call_function":
@@ -235,6 +239,7 @@ class _Rendering(nn.Module):
         return self._image(self.module(*positional, **keywords))
 
 
+@torch.inference_mode(False)
 def _constants(program: torch.export.ExportedProgram, device: torch.device) -> dict[str, torch.Tensor]:
     """Weights, buffers and literals as they are now, by graph input, on `device`, in single precision at least."""
     constants = {}

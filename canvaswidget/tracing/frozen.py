@@ -14,8 +14,11 @@ import torch
 from torch import fx
 
 from canvaswidget.tracing import ops
-from canvaswidget.tracing.capture import Capture
+from canvaswidget.tracing.capture import Capture, op_name
+from canvaswidget.tracing.errors import UntraceableError
+from canvaswidget.tracing.gates import Pointwise, gate
 from canvaswidget.tracing.linearise import Plan, Step, factors_of, last_uses, nodes_in
+from canvaswidget.tracing.parallel import batched
 from canvaswidget.tracing.weighted import Weighted
 
 Terms = dict[fx.Node, Any]
@@ -39,7 +42,7 @@ class Frozen:
         self._gates: dict[fx.Node, tuple[torch.Tensor, torch.Tensor]] = {}
         self._layers = {found.node: found for found in capture.weighted.values()}
         self._pulls: dict[frozenset[fx.Node], tuple[torch.Tensor, dict[str, Leaves]]] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     @property
     def nbytes(self) -> int:
@@ -59,12 +62,10 @@ class Frozen:
 
     def push(self, layer: Weighted, terms: torch.Tensor) -> torch.Tensor:
         """Carry terms of a layer's output ``(k, *output)`` to the image, ``(k, 3, height, width)``, nothing added."""
-        for step in self._plan.downstream(layer.node, layer.layer.name):
-            if step.kind == "gate":
-                self._gate(step)
+        self.prepare(layer)
         if len(terms) == 1:
             return self._along(layer, terms[0], False)[None]
-        return torch.func.vmap(lambda term: self._along(layer, term, False))(terms)
+        return batched(lambda term: self._along(layer, term, False), terms)
 
     def rest(self, layer: Weighted, with_bias: bool) -> torch.Tensor:
         """The image without a layer's terms: biases, what ``act(0)`` adds, and what passes beside the layer.
@@ -195,6 +196,8 @@ class Frozen:
                     arrived = arrived.to(self.value(source).dtype) if source in self._values else arrived
                 if arrived is not None:
                     given[source] = arrived
+        if target in ops.DETACH:
+            return given[cast(fx.Node, node.args[0])]
         if not constants and target in ops.MASKED_FILL:
             return self._call(node, given, _2=0)
         if not constants and target in ops.CONSTANT_PAD and len(node.args) > 2:
@@ -251,39 +254,32 @@ class Frozen:
 
     # --- gates ---------------------------------------------------------------------------------------------------
 
+    def prepare(self, layer: Weighted) -> None:
+        """Make the gates that a layer's terms pass, before threads or a transform of torch's ask for them."""
+        for step in self._plan.downstream(layer.node, layer.layer.name):
+            if step.kind == "gate":
+                self._gate(step)
+
     def _gate(self, step: Step) -> tuple[torch.Tensor, torch.Tensor]:
         """``g`` and ``act(0)`` of a pointwise function at this frame."""
-        if step.node not in self._gates:
-            source = cast(fx.Node, step.source)
-            z = self.value(source)
-            with torch.no_grad():
-                self._gates[step.node] = _gate(lambda value: self._function(step.node, source, value), z)
-        return self._gates[step.node]
+        found = self._gates.get(step.node)
+        if found is None:
+            with self._lock:
+                found = self._gates.get(step.node) or self._made(step)
+                self._gates[step.node] = found
+        return found
 
-    def _function(self, node: fx.Node, source: fx.Node, value: torch.Tensor) -> torch.Tensor:
-        """A composite pointwise function of `source`, applied to another value."""
-        known: Terms = {source: value}
-
-        def of(one: fx.Node) -> Any:
-            if one not in known:
-                step = self._plan.steps.get(one)
-                inside = step is not None and any(
-                    self._leads_to(argument, source) for argument in one.all_input_nodes
-                )
-                if not inside:
-                    return self.value(one)
-                arguments, keywords = fx.map_arg(one.args, of), fx.map_arg(one.kwargs, of)
-                known[one] = cast(Any, one.target)(*arguments, **keywords)
-            return known[one]
-
-        return of(node)
-
-    def _leads_to(self, node: fx.Node, source: fx.Node) -> bool:
-        if node is source:
-            return True
-        if node not in self._plan.steps or node.target not in ops.POINTWISE:
-            return False
-        return any(self._leads_to(argument, source) for argument in node.all_input_nodes)
+    def _made(self, step: Step) -> tuple[torch.Tensor, torch.Tensor]:
+        source = cast(fx.Node, step.source)
+        function, z = Pointwise.between(source, step.node, self._plan.steps), self.value(source)
+        found, start = gate(function, z, function.constants(self.value, z.ndim))
+        if not bool(torch.isfinite(start).all()):
+            path = Capture.path(step.node)
+            raise UntraceableError(
+                f"rule='gated': {op_name(step.node)!r}{f' in {path!r}' if path else ''} is infinite or undefined at 0, "
+                "so it is no multiple of its input; rule='ablation' is defined on it"
+            )
+        return found, start
 
     # --- norms ---------------------------------------------------------------------------------------------------
 
@@ -294,50 +290,39 @@ class Frozen:
         optional: list[Any] = [
             self.value(one) if isinstance(one, fx.Node) else one for one in [*node.args[1:], *[None] * 8]
         ]
-        if name in ("batch_norm", "_native_batch_norm_legit_no_training"):
+        along = (-1, *(1,) * (x.ndim - 2))  # a value a channel
+        # Statistics are frozen; the mean is linear in what it is taken of.
+        mean = variance = None
+        dims: tuple[int, ...] = (-1,)
+        folded: Any = x.shape
+        if name in ("batch_norm", "_native_batch_norm_legit_no_training", "instance_norm"):
             weight, bias, mean, variance = optional[:4]
-            eps = optional[6] if name == "batch_norm" else optional[5]
-            scale = torch.rsqrt(variance + eps)
-            scale = scale if weight is None else scale * weight
-            shape = (-1, *(1,) * (x.ndim - 2))
-            result = t * scale.reshape(shape)
-            if constants:
-                shift = -mean * scale if bias is None else bias - mean * scale
-                result = result + shift.reshape(shape)
-            return (result,) if name.startswith("_") else result
-        if name == "layer_norm":
+            measures = name != "_native_batch_norm_legit_no_training" and bool(optional[4])
+            eps = optional[5] if name.startswith("_") else optional[6]
+            if measures and name == "batch_norm":
+                dims = (0, *range(2, x.ndim))
+            elif measures:
+                folded = (*x.shape[:2], -1)
+            mean, variance = (None, None) if measures else (mean.reshape(along), variance.reshape(along))
+            affine = along
+        elif name == "layer_norm":
             shape, weight, bias, eps = optional[:4]
-            dims, folded = tuple(range(-len(shape), 0)), x.shape
-            affine = tuple(shape)
+            dims, affine = tuple(range(-len(shape), 0)), tuple(shape)
         else:
-            if name == "group_norm":
-                groups, weight, bias, eps = optional[:4]
-            else:
-                weight, bias, eps, groups = optional[0], optional[1], optional[6], x.shape[1]
-            folded = (x.shape[0], groups, -1)
-            dims, affine = (-1,), (-1, *(1,) * (x.ndim - 2))
-        eps = 1e-5 if eps is None else eps
+            groups, weight, bias, eps = optional[:4]
+            folded, affine = (x.shape[0], groups, -1), along
         values, terms = x.reshape(folded), t.reshape(folded)
-        scale = torch.rsqrt(values.var(dims, unbiased=False, keepdim=True) + eps)
-        result = ((terms - terms.mean(dims, keepdim=True)) * scale).reshape(x.shape)
+        if variance is None:
+            variance = values.var(dims, unbiased=False, keepdim=True)
+            terms = terms - terms.mean(dims, keepdim=True)
+        elif constants:
+            terms = terms - mean
+        result = (terms * torch.rsqrt(variance + (1e-5 if eps is None else eps))).reshape(x.shape)
         if weight is not None:
             result = result * weight.reshape(affine)
-        return result + bias.reshape(affine) if constants and bias is not None else result
-
-
-def _gate(act: Callable[[torch.Tensor], torch.Tensor], z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    start = act(torch.zeros_like(z))
-    if bool((start == start.flatten()[0]).all()):
-        start = start.flatten()[0].clone()  # one number for all, as it mostly is
-    gate = (act(z) - start) / z
-    # Near 0 the difference has lost its digits: there the mean slope is that half way, within z^2.
-    near = z.abs() < torch.finfo(z.dtype).eps ** (1 / 3)
-    near &= (start != 0) | (z == 0)
-    if bool(near.any()):
-        middle = torch.where(near, z / 2, torch.ones_like(z))
-        slope = torch.func.jvp(act, (middle,), (torch.ones_like(z),))[1]
-        gate = torch.where(near, slope, gate)
-    return torch.where(torch.isfinite(gate.abs()), gate, torch.zeros_like(gate)), start
+        if constants and bias is not None:
+            result = result + bias.reshape(affine)
+        return (result,) if name.startswith("_") else result
 
 
 def needed(capture: Capture, plan: Plan) -> list[fx.Node]:

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import fx
 
 from canvaswidget.tracing import ops
 from canvaswidget.tracing.capture import Capture
+from canvaswidget.tracing.gates import Pointwise
 
 Layers = frozenset[str]
 NONE: Layers = frozenset()
@@ -97,6 +99,30 @@ class Plan:
 
 def linearise(capture: Capture) -> Plan:
     """Plan the frozen network of a captured model."""
+    refused: set[fx.Node] = set()
+    while True:
+        plan = _planned(capture, refused)
+        found = (_undefined_at_zero(capture, plan, step) for step in plan.passed)
+        infinite = {node for node in found if node is not None}
+        if not infinite:
+            return plan
+        refused |= infinite
+
+
+def _undefined_at_zero(capture: Capture, plan: Plan, step: Step) -> fx.Node | None:
+    """The op for which a pointwise function has no gate, as a logarithm or a reciprocal; None where it has one."""
+
+    def value(constant: fx.Node) -> Any:
+        fixed = capture.parameter(constant)
+        # What depends on the frame is not known yet, and stands here as 1.
+        return torch.ones((), dtype=constant.meta["val"].dtype) if fixed is None else fixed.cpu()
+
+    if step.source is None:
+        return None
+    return Pointwise.between(step.source, step.node, plan.steps).undefined_at_zero(value)
+
+
+def _planned(capture: Capture, refused: set[fx.Node]) -> Plan:
     plan = Plan()
     layers = {found.node: name for name, found in capture.weighted.items()}
     # What carries a pointwise function: a value, and whether only factors stand between the two.
@@ -115,7 +141,7 @@ def linearise(capture: Capture) -> Plan:
             if plan.tainted.intersection(node.all_input_nodes):
                 plan.tainted.add(node)
             continue
-        step = _step(plan, node, sources, roots, depth)
+        step = None if node in refused else _step(plan, node, sources, roots, depth)
         if step is None:
             opaque = node.target not in ops.FROZEN and _is_real(node)
             (plan.opaque if opaque else plan.frozen).add(node)

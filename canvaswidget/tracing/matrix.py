@@ -72,6 +72,8 @@ class Matrix:
         state = self.frame(frame).state
         parts = chunks(layer, granularity, self.maps_at_a_time(window, granularity, layer))
         checked_rgb(rgb)
+        with torch.no_grad():
+            self.rule.prepare(layer, state)
 
         @torch.no_grad()
         def compute(part: torch.Tensor) -> tuple[torch.Tensor, Reduced]:

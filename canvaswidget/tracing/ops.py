@@ -75,6 +75,8 @@ UNARY = overloads(
     "reciprocal erf erfc sinc sign sgn round floor ceil trunc frac clamp clamp_min clamp_max threshold neg",
     "positive prelu rrelu hardshrink softshrink nan_to_num",
 )
+PRELU = overloads("prelu")
+DETACH = overloads("detach")  # autograd stops there, a contribution does not
 BINARY = overloads("add sub rsub mul div maximum minimum pow atan2")
 POINTWISE = UNARY | BINARY
 NORMS = overloads("layer_norm batch_norm _native_batch_norm_legit_no_training instance_norm group_norm")

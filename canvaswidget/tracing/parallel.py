@@ -7,11 +7,12 @@ its time waiting at barriers, ruinously so when something else keeps a core busy
 from __future__ import annotations
 
 import collections
+import contextlib
 import functools
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 
@@ -45,8 +46,43 @@ def alone(function: Callable[[], Result], device: torch.device) -> Result:
     return next(in_order(lambda _: function(), (None,), device))
 
 
-@functools.cache
+def batched(function: Callable[[torch.Tensor], torch.Tensor], values: torch.Tensor) -> torch.Tensor:
+    """`function` of each of `values`, computed together; ops that torch can't batch run one by one."""
+    with _without_fallback_warnings():
+        return torch.func.vmap(function)(values)
+
+
+@contextlib.contextmanager
+def _without_fallback_warnings() -> Iterator[None]:
+    """Turn off torch's warning about ops that it can't batch, for as long as any thread needs that."""
+    # A flag of the whole process, as are the filters of `warnings`, which others may set and reset meanwhile.
+    global _batching
+    with _flag:
+        _batching += 1
+        _functorch._set_vmap_fallback_warning_enabled(False)
+    try:
+        yield
+    finally:
+        with _flag:
+            _batching -= 1
+            _functorch._set_vmap_fallback_warning_enabled(_batching == 0)
+
+
+_flag, _batching = threading.Lock(), 0
+_functorch: Any = cast(Any, torch)._C._functorch
+
+
 def _pool(width: int) -> tuple[ThreadPoolExecutor, int]:
+    """The threads that chunks are computed on, made once for a number of cores."""
+    with _making:
+        return _made(width)
+
+
+_making = threading.Lock()
+
+
+@functools.cache
+def _made(width: int) -> tuple[ThreadPoolExecutor, int]:
     default = torch.get_num_threads()
     started = threading.Barrier(width + 1)
 

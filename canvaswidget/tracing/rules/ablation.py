@@ -14,6 +14,7 @@ from canvaswidget.tracing.capture import Capture
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.linearise import last_uses
+from canvaswidget.tracing.parallel import batched
 from canvaswidget.tracing.rules.rule import BIASES, checked, coloured, numel, share_of_bias
 from canvaswidget.tracing.weighted import Weighted
 from canvaswidget.tracing.window import Window
@@ -94,6 +95,9 @@ class Ablation:
         """What is known of a frame."""
         return Values(values)
 
+    def prepare(self, layer: Layer, state: Values) -> None:
+        """Nothing: maps share only the values of the frame."""
+
     def values_per_map(self, window: Window) -> int:
         """The largest value on the way to the image."""
         return self._largest
@@ -126,7 +130,7 @@ class Ablation:
         """The images ``(k, 3, height, width)`` with each of `terms` taken from a layer's output; starts there."""
         if len(terms) == 1:
             return self._without(found, state, terms[0])[None]
-        return torch.func.vmap(lambda term: self._without(found, state, term))(terms)
+        return batched(lambda term: self._without(found, state, term), terms)
 
     def _without(self, found: Weighted, state: Values, term: torch.Tensor) -> torch.Tensor:
         path = [found.node, *self._suffixes[found.layer.name]]

@@ -97,6 +97,10 @@ class Gated:
             return "frozen", "a constant of the frame"
         return "frozen", "no layer before it"
 
+    def prepare(self, layer: Layer, state: Frozen) -> None:
+        """Make the gates that the layer's terms pass."""
+        state.prepare(self._capture.weighted[layer.name])
+
     def values_per_map(self, window: Window) -> int:
         """The largest value on the way of a term to the image."""
         return self._largest

@@ -56,6 +56,10 @@ class Rule(Protocol):
         """A `State` from the values of `needed`."""
         ...
 
+    def prepare(self, layer: Layer, state: Any) -> None:
+        """Compute what the maps of a layer share, before several threads ask for them."""
+        ...
+
     def values_per_map(self, window: Window) -> int:
         """The size of the largest thing that has to be computed for one map over a window."""
         ...

@@ -122,6 +122,9 @@ class Xinc:
             self._names.get(node, ""), ""
         )
 
+    def prepare(self, layer: Layer, state: Inputs) -> None:
+        """Nothing: maps share only the values of the frame."""
+
     def values_per_map(self, window: Window) -> int:
         """The size of a map; however small the window, one passes through somewhat larger ones on its way there."""
         return max(window.shape[0] * window.shape[1], 256)

@@ -1,0 +1,289 @@
+"""Gates of pointwise functions: exact near 0, refused where there is none, and the same on any number of threads."""
+
+from __future__ import annotations
+
+import random
+import threading
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.fx.experimental.proxy_tensor import make_fx
+
+import canvaswidget as cw
+from canvaswidget.tracing.gates import Pointwise, gate
+from canvaswidget.tracing.neurons import all_neurons
+from tests.zoo import KINDS, build
+
+Function = Callable[[Any], Any]
+# A function and ``act(z) - act(0)`` without cancellation, by other formulas.
+DIFFERENCES: dict[str, tuple[Function, Function]] = {
+    "sigmoid": (torch.sigmoid, lambda z: np.tanh(z / 2) / 2),
+    "sigmoid_by_hand": (lambda z: 1 / (1 + torch.exp(-z)), lambda z: np.tanh(z / 2) / 2),
+    "centred_sigmoid": (lambda z: torch.sigmoid(z) - 0.5, lambda z: np.tanh(z / 2) / 2),
+    "cos": (torch.cos, lambda z: -2 * np.sin(z / 2) ** 2),
+    "sin": (torch.sin, np.sin),
+    "tanh": (torch.tanh, np.tanh),
+    "exp": (torch.exp, np.expm1),
+    "gauss": (lambda z: torch.exp(-(z**2)), lambda z: np.expm1(-(z**2))),
+    "gabor": (
+        lambda z: torch.cos(z) * torch.exp(-(z**2)),
+        lambda z: -2 * np.sin(z / 2) ** 2 * np.exp(-(z**2)) + np.expm1(-(z**2)),
+    ),
+    "softplus_by_hand": (
+        lambda z: torch.log(1 + torch.exp(z)),
+        lambda z: np.log1p(np.expm1(z) / 2),
+    ),
+    "softsign": (lambda z: z / (1 + z.abs()), lambda z: z / (1 + np.abs(z))),
+    "root": (lambda z: (1 + z * z).sqrt(), lambda z: z * z / (np.sqrt(1 + z * z) + 1)),
+    "relu": (torch.relu, lambda z: np.maximum(z, 0)),
+    "shifted_abs": (lambda z: (z.abs() + 3) * 2, lambda z: 2 * np.abs(z)),
+}
+MAGNITUDES = np.concatenate([np.logspace(-30, 3, 133), [1e-3, 5e-3, 1e-7]])
+
+
+def pointwise(function: Function, example: torch.Tensor) -> Pointwise:
+    graph = make_fx(function)(example).graph
+    ops = [node for node in graph.nodes if node.op == "call_function"]
+    return Pointwise.between(next(iter(graph.nodes)), ops[-1], ops)
+
+
+def sharpened(function: Function, by: float) -> Function:
+    return lambda z: function(by * z)
+
+
+def complex_gabor(omega: float, scale: float) -> Function:
+    return lambda z: torch.exp(1j * omega * z - (scale * z).abs().square())
+
+
+def test_a_gate_equals_the_formula_at_every_magnitude() -> None:
+    for name, (function, difference) in DIFFERENCES.items():
+        for sharpness in (1.0, 30.0, 1000.0):
+            for dtype in (torch.float32, torch.float64):
+                z = torch.tensor(np.concatenate([-MAGNITUDES, [0.0], MAGNITUDES]), dtype=dtype)
+                act = sharpened(function, sharpness)
+                values = act(z)
+                found, start = gate(pointwise(act, z), z, {})
+                usable = torch.isfinite(values)
+                assert torch.isfinite(found[usable]).all(), name
+                eps = torch.finfo(dtype).eps
+                off = (found * z + start - values).abs() / (1 + values.abs())
+                assert off[usable].max() < 16 * eps, (name, sharpness, dtype)
+                wide = z.double().numpy()
+                with np.errstate(all="ignore"):
+                    exact = difference(sharpness * wide) / wide
+                known = usable.numpy() & (wide != 0)
+                # The function itself rounds its argument: by eps s z, which is eps s of the quotient.
+                error = np.abs(found.double().numpy() - exact)[known]
+                limit = 128 * eps * (sharpness + np.abs(exact[known]))
+                assert (error < limit).all(), (name, sharpness, dtype, wide[known][np.argmax(error / limit)])
+
+
+def test_a_complex_gate_equals_the_formula() -> None:
+    def expm1(z: np.ndarray) -> np.ndarray:
+        real = np.expm1(z.real) * np.cos(z.imag) - 2 * np.sin(z.imag / 2) ** 2
+        return real + 1j * np.exp(z.real) * np.sin(z.imag)
+
+    magnitudes = np.logspace(-30, 0, 121)
+    turned = [magnitudes * np.exp(1j * angle) for angle in (0.0, 0.3, 1.7, 3.1, -1.2)]
+    for omega, scale in ((4.0, 2.0), (20.0, 30.0)):
+        for dtype in (torch.complex64, torch.complex128):
+            z = torch.tensor(np.concatenate([[0.0], *turned]), dtype=dtype)
+            act = complex_gabor(omega, scale)
+            found, start = gate(pointwise(act, z), z, {})
+            eps = torch.finfo(dtype).eps
+            assert (found * z + start - act(z)).abs().max() < 32 * eps
+            wide = z.to(torch.complex128).numpy()[1:]
+            exact = expm1(1j * omega * wide - np.abs(scale * wide) ** 2) / wide
+            assert np.abs(found.to(torch.complex128).numpy()[1:] - exact).max() < 100 * eps * (omega + scale)
+            assert abs(complex(found[0]) - 1j * omega) < 100 * eps * omega
+
+
+def test_a_step_at_zero_counts_as_a_constant() -> None:
+    z = torch.tensor([-1e-45, 0.0, 1e-45, 2.0])
+    found, start = gate(pointwise(torch.sign, z), z, {})
+    assert torch.equal(found * z + start, torch.sign(z))
+    found, start = gate(pointwise(lambda z: z.abs().sqrt(), z), z, {})
+    assert torch.allclose(found * z + start, z.abs().sqrt())
+
+
+class Net(nn.Module):
+    """A function of the user's between the first two of three layers."""
+
+    def __init__(self, function: Function, seed: int = 0) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.a, self.b, self.c = nn.Linear(2, 6), nn.Linear(6, 5), nn.Linear(5, 3)
+        self.function = function
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.c(torch.tanh(self.b(self.function(self.a(x)))))
+
+
+def divides(canvas: cw.Canvas, close: float = 1e-5) -> None:
+    """Rows and columns are of one matrix, and add up to the image."""
+    height, width = canvas.inr.size
+    for layer in canvas.traced_layers:
+        neurons = all_neurons(layer, "kernel")
+        maps = canvas.maps(layer, neurons, rgb="each")
+        scale = max(1.0, float(np.abs(maps).max()))
+        total = maps.sum(0) + canvas.rest(layer)
+        if not canvas.coverage().of("opaque"):
+            np.testing.assert_allclose(total, canvas.frame(), atol=close * scale)
+        for y, x in ((0, 0), (height - 1, width // 2)):
+            column = canvas.pixel(y, x, layers=layer, granularity="kernel", rgb="each")[layer.name]
+            np.testing.assert_allclose(column.reshape(-1, 3), maps[:, y, x], atol=close * scale)
+
+
+@pytest.mark.parametrize(
+    ("function", "culprit"),
+    [
+        (lambda z: z.abs().log(), "log"),
+        (lambda z: 1 / z, "reciprocal"),
+        (lambda z: (z * z).rsqrt(), "rsqrt"),
+        (lambda z: z**-2, "pow"),
+        (lambda z: torch.sin(z).abs().log2().nan_to_num(0.0), "log2"),
+    ],
+)
+def test_a_function_that_is_infinite_at_zero_is_opaque(function: Function, culprit: str) -> None:
+    canvas = cw.trace(cw.INR.from_coords(Net(function).double(), (4, 5)), "gated")
+    assert [op.name for op in canvas.coverage().of("opaque")] == [culprit]
+    with pytest.raises(cw.UntraceableError, match=f"opaque op '{culprit}'"):
+        canvas.map("a", 0)
+    assert np.isfinite(canvas.rest("b")).all()
+    assert canvas.check().all_hold
+    divides(canvas)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda z: z * z.abs().log(),
+        lambda z: torch.exp(-1 / (z * z)),
+        lambda z: torch.cos(1000 * z),
+        lambda z: z + (z.round() - z).detach(),
+        lambda z: torch.relu(z).detach() + z,
+        lambda z: z * torch.sigmoid(z).detach(),
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_function_with_a_gate_divides_the_image(function: Function, dtype: torch.dtype) -> None:
+    canvas = cw.trace(cw.INR.from_coords(Net(function).to(dtype), (4, 5)), "gated")
+    assert not canvas.coverage().of("opaque")
+    divides(canvas)
+
+
+@pytest.mark.parametrize(
+    "norm",
+    [
+        nn.InstanceNorm2d(4, affine=True, track_running_stats=True),
+        nn.InstanceNorm2d(4, affine=False, track_running_stats=True),
+        nn.InstanceNorm2d(4, affine=True),
+        nn.BatchNorm2d(4),
+        nn.BatchNorm2d(4, affine=False),
+        nn.GroupNorm(2, 4),
+    ],
+)
+def test_a_norm_divides_the_image(norm: nn.Module) -> None:
+    torch.manual_seed(1)
+    for values in (*norm.parameters(), *norm.buffers()):
+        if values.is_floating_point():
+            nn.init.uniform_(values, 0.5, 2.0)
+    net = nn.Sequential(nn.Conv2d(2, 4, 3, padding=1), norm, nn.ReLU(), nn.Conv2d(4, 3, 1)).double().eval()
+    grid = torch.randn(1, 2, 4, 5, dtype=torch.float64)
+    canvas = cw.trace(cw.INR(net, lambda frame: grid, (4, 5)), "gated")
+    assert len(canvas.traced_layers) == 2
+    divides(canvas)
+
+
+# --- threads ------------------------------------------------------------------------------------------------------
+
+
+def test_a_fresh_canvas_swept_on_threads_gives_the_serial_answer() -> None:
+    """Gates near 0 everywhere, sweeps left early, canvases made anew."""
+    model = Net(torch.sigmoid)
+    with torch.no_grad():
+        model.a.bias.zero_()
+        model.a.weight.mul_(1e-3)
+    base = cw.trace(cw.INR.from_coords(model, (33, 33)), "gated", memory="1 MiB")
+    expected = base.maps("a", all_neurons(base.layers.find("a"), "kernel"))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        for _ in range(40):
+            canvas = base.under("gated")
+            neurons, maps = next(canvas.iter("a", granularity="kernel"))
+            np.testing.assert_allclose(maps, expected[: len(neurons)], rtol=1e-6, atol=1e-9)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def answers(canvas: cw.Canvas, order: random.Random | None = None) -> dict[str, np.ndarray]:
+    """What a canvas says of every layer, asked in order or in any order."""
+    questions: list[tuple[str, Callable[[], np.ndarray]]] = []
+    for layer in canvas.traced_layers:
+        name = layer.name
+        questions += [
+            (f"{name} map", lambda name=name: canvas.map(name, 0)),
+            (f"{name} column", lambda name=name: canvas.pixel(0, 0, layers=name)[name]),
+            (f"{name} sweep", lambda name=name: np.concatenate([m for _, m in canvas.iter(name)])),
+            (f"{name} total", lambda name=name: canvas.summary(name, granularity="unit").pixel_abs),
+        ]
+    if order is not None:
+        order.shuffle(questions)
+    return {name: ask() for name, ask in questions}
+
+
+STRESSED = ("mlp_gabor", "mlp_sigmoid", "wire", "skip_by_addition", "layer_norm", "nerv", "hnerv")
+
+
+@pytest.mark.parametrize("rule", ["xinc", "gated", "ablation"])
+def test_eight_threads_on_one_canvas_give_the_serial_answers(rule: str) -> None:
+    for kind in STRESSED:
+        stress(kind, rule, rounds=2)
+
+
+def stress(kind: str, rule: str, rounds: int, n_threads: int = 8) -> None:
+    """Ask one fresh canvas on several threads at once; every answer is the serial one to the bit."""
+    base = cw.trace(build(kind, 0), "ablation", memory="1 MiB")
+    try:
+        expected = answers(base.under(rule))
+    except cw.UntraceableError:
+        return
+    width = torch.get_num_threads()
+    for round_ in range(rounds):
+        canvas = base.under(rule)
+        gathered = threading.Barrier(n_threads)
+
+        def ask(number: int, canvas: cw.Canvas = canvas, gathered: threading.Barrier = gathered) -> Any:
+            torch.set_num_threads(width)
+            gathered.wait()
+            return answers(canvas, random.Random(number))
+
+        with ThreadPoolExecutor(n_threads) as pool:
+            for number, found in enumerate(pool.map(ask, range(n_threads))):
+                for name, value in found.items():
+                    assert np.array_equal(value, expected[name]), (kind, rule, round_, number, name)
+
+
+if __name__ == "__main__":  # the long one: every kind and rule, a hundred times
+    for each in KINDS:
+        for name in ("xinc", "gated", "ablation"):
+            stress(each, name, rounds=100)
+            print(each, name, flush=True)
+
+
+def test_no_warning_of_torch_reaches_the_user() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for kind in ("hnerv", "wire", "opaque"):
+            for rule in ("gated", "ablation"):
+                canvas = cw.trace(build(kind, 0), rule)
+                for layer in canvas.traced_layers:
+                    canvas.summary(layer)
+                    canvas.pixel(0, 0, layers=layer)
