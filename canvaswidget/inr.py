@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,17 @@ import torch
 from torch import nn
 
 from canvaswidget.models import FFN, SIREN, HNeRVDecoder, NeRV, coordinate_grid
+from canvaswidget.module_state import CALLS, evaluating, unchanged
+from canvaswidget.outputs import (
+    CHANNELS,
+    Candidate,
+    as_image,
+    candidates,
+    chosen,
+    describe,
+    no_image,
+    tensors,
+)
 
 Inputs = Callable[[int], Any]
 FloatImage = npt.NDArray[np.float32]
@@ -32,9 +42,10 @@ class INR:
     n_frames : int
         Number of frames; 1 for an image.
     output : callable, optional
-        Turns what the module returns into a tensor ``(3, height, width)``. By default the first tensor with
-        ``height * width`` pixels is taken and its layout recognised: ``(..., c, h, w)``, ``(..., h, w, c)`` or
-        ``(..., h * w, c)`` with 1 or 3 channels.
+        Picks the image out of what the module returns, for example ``lambda result: result["rgb"]``. By default it
+        is the tensor of ``height * width`` pixels and 1 or 3 channels; of several, the one that most of the module's
+        parameters reach, with a warning. The layouts ``(c, h, w)``, ``(h, w, c)``, ``(h * w, c)`` and ``(c, h * w)``
+        are recognised, with axes of length 1 anywhere.
     truth : array, optional
         The signal itself, ``(n_frames, height, width, 3)`` or ``(height, width, 3)``, in [0, 1].
     name : str, optional
@@ -68,6 +79,7 @@ class INR:
         self.truth = None if truth is None else _checked_truth(truth, self.n_frames, self.size)
         self.name = name or type(module).__name__
         self.origin = ""
+        self._chosen: str | None = None  # of several outputs the one that is the image
 
     # --- ways to make one -------------------------------------------------------------------------------------
 
@@ -121,9 +133,7 @@ class INR:
     ) -> INR:
         """A decoder of stored embeddings ``(n_frames, ...)``, one a frame, such as HNeRV's."""
         if not isinstance(embeddings, torch.Tensor) or embeddings.ndim < 2:
-            raise TypeError(
-                f"embeddings={_describe(embeddings)}: expected a tensor (n_frames, channels, ...)"
-            )
+            raise TypeError(f"embeddings={describe(embeddings)}: expected a tensor (n_frames, channels, ...)")
         embeddings = embeddings.detach()
 
         def inputs(frame: int) -> torch.Tensor:
@@ -142,28 +152,47 @@ class INR:
 
     def image(self, result: Any) -> torch.Tensor:
         """What the module returned, as ``(3, height, width)``; grey is repeated."""
+        return self._image(result).expand(3, *self.size)
+
+    def _image(self, result: Any) -> torch.Tensor:
         if self.output is not None:
-            image = self.output(result)
-            if not isinstance(image, torch.Tensor) or image.shape[-2:] != self.size or image.ndim != 3:
-                raise ValueError(
-                    f"output: gave {_describe(image)}; expected a tensor (3, {self.size[0]}, {self.size[1]})"
-                )
-        else:
-            image = _recognise_image(result, self.size)
-        return image.expand(3, *self.size) if image.shape[0] == 1 else image
+            given = self.output(result)
+            image = as_image(given, self.size) if isinstance(given, torch.Tensor) else None
+            if image is None:
+                raise no_image("output", given, self.size)
+            return image
+        found = candidates(result, self.size)
+        if not found:
+            raise no_image("module", result, self.size)
+        if len(found) == 1:
+            return found[0].image
+        if self._chosen is None:
+
+            def images(again: Any) -> list[Candidate]:
+                return candidates(again, self.size)
+
+            self._chosen = chosen(self.module, self.arguments(0), images, self.name).path
+        for path, image in found:
+            if path == self._chosen:
+                return image
+        raise ValueError(
+            f"output: result{self._chosen} is the image at frame 0, which the module does not return now"
+        )
 
     @torch.no_grad()
     def render(self, frame: int = 0) -> torch.Tensor:
-        """The raw output ``(3, height, width)`` for a frame, before clipping, on the module's device.
+        """The raw output ``(channels, height, width)`` for a frame, before clipping, on the module's device.
 
         In evaluation mode, whatever the module's own: without dropout, and without new statistics for its norms.
+        Waits while the module is recorded on another thread.
         """
-        positional, keywords = self.arguments(frame)
-        with evaluating(self.module):
-            return self.image(self.module(*positional, **keywords))
+        with CALLS:
+            positional, keywords = self.arguments(frame)
+            with evaluating(self.module):
+                return self.image(self.module(*positional, **keywords))
 
     def frame(self, frame: int = 0) -> FloatImage:
-        """The raw output as a NumPy image ``(height, width, 3)``, before clipping."""
+        """The raw output as a NumPy image ``(height, width, channels)``, before clipping."""
         return self.render(frame).permute(1, 2, 0).float().cpu().numpy()
 
     def frame_index(self, frame: int) -> int:
@@ -271,12 +300,6 @@ def _checked_truth(truth: Any, n_frames: int, size: tuple[int, int]) -> FloatIma
     return array.astype(np.float32, copy=False)
 
 
-def _describe(value: Any) -> str:
-    if isinstance(value, torch.Tensor):
-        return f"a tensor {tuple(value.shape)}"
-    return type(value).__name__
-
-
 def _first_weight(module: nn.Module) -> torch.Tensor | None:
     candidates = (*module.parameters(), *module.buffers())
     return next((tensor for tensor in candidates if tensor.is_floating_point()), None)
@@ -292,62 +315,27 @@ def _dtype(module: nn.Module) -> torch.dtype:
     return torch.float32 if weight is None else weight.dtype
 
 
-def _tensors(result: Any) -> list[torch.Tensor]:
-    if isinstance(result, torch.Tensor):
-        return [result]
-    if isinstance(result, Mapping):
-        return [tensor for value in result.values() for tensor in _tensors(value)]
-    if isinstance(result, tuple | list):
-        return [tensor for value in result for tensor in _tensors(value)]
-    return []
-
-
-@contextlib.contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode for as long as it lasts, each submodule's own mode afterwards."""
-    training = [part for part in module.modules() if part.training]
-    try:
-        for part in training:
-            part.training = False
-        yield
-    finally:
-        for part in training:
-            part.training = True
-
-
-@torch.no_grad()
 def _size_of_output(module: nn.Module, inputs: Inputs) -> tuple[int, int]:
-    with evaluating(module):
-        result = module(inputs(0))
-    for tensor in _tensors(result):
-        if tensor.ndim >= 3 and tensor.shape[-3] in (1, 3):
-            return int(tensor.shape[-2]), int(tensor.shape[-1])
-    raise ValueError(
-        "size: the module returns no tensor (..., 3, height, width) to read the size from; give size=(height, width)"
-    )
+    """The size of the image that a module returns; of several, of the one that most parameters reach."""
 
+    def images(result: Any) -> list[Candidate]:
+        return [
+            Candidate(path, tensor.reshape(tensor.shape[-3:]))
+            for path, tensor in tensors(result)
+            if tensor.ndim >= 3
+            and tensor.shape[-3] in CHANNELS
+            and tensor.numel() == tensor.shape[-3:].numel()
+        ]
 
-def _recognise_image(result: Any, size: tuple[int, int]) -> torch.Tensor:
-    """The first tensor laid out like an image, as ``(channels, height, width)``."""
-    height, width = size
-    tensors = _tensors(result)
-    for tensor in tensors:
-        shape = tuple(tensor.shape)
-        channels_first, channels_last = shape[-3:], shape[-3:]
-        if (
-            channels_first in ((1, height, width), (3, height, width))
-            and tensor.numel() == shape[-3] * height * width
-        ):
-            return tensor.reshape(channels_first)
-        if (
-            channels_last in ((height, width, 1), (height, width, 3))
-            and tensor.numel() == height * width * shape[-1]
-        ):
-            return tensor.reshape(channels_last).permute(2, 0, 1)
-        if tensor.ndim >= 2 and shape[-1] in (1, 3) and tensor.numel() == height * width * shape[-1]:
-            return tensor.reshape(height, width, shape[-1]).permute(2, 0, 1)
-    given = ", ".join(_describe(tensor) for tensor in tensors) or _describe(result)
-    raise ValueError(
-        f"size={size}: the module returned {given}, which is no image of that size. Correct size, or give "
-        "output=, a function from what the module returns to a tensor (3, height, width)"
-    )
+    given = inputs(0)
+    with CALLS, unchanged(module), evaluating(module), torch.no_grad():
+        found = images(module(given))
+    if not found:
+        raise ValueError(
+            "size: the module returns no tensor (..., 3, height, width) to read the size from; "
+            "give size=(height, width)"
+        )
+    sizes = {image.shape[-2:] for _, image in found}
+    if len(sizes) > 1:
+        found = [chosen(module, ((given,), {}), images, type(module).__name__)]
+    return int(found[0].image.shape[-2]), int(found[0].image.shape[-1])

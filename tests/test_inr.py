@@ -58,7 +58,7 @@ def test_no_image_in_the_output() -> None:
     with pytest.raises(ValueError, match=r"a tensor \(2, 2\).*output="):
         cw.INR(Echo(lambda _: torch.zeros(2, 2)), lambda _: torch.zeros(1), (4, 5)).render()
     with pytest.raises(ValueError, match="output: gave a tensor"):
-        cw.INR(Echo(lambda _: IMAGE), lambda _: torch.zeros(1), (4, 5), output=lambda x: x[0]).render()
+        cw.INR(Echo(lambda _: IMAGE), lambda _: torch.zeros(1), (4, 5), output=lambda x: x[0, 0]).render()
 
 
 def test_inputs_as_tensor_tuple_or_dict() -> None:

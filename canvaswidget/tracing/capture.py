@@ -15,26 +15,23 @@ from typing import Any, cast
 
 import torch
 from torch import fx, nn
-from torch.export.graph_signature import InputKind
+from torch.export.graph_signature import InputKind, OutputKind
 from torch.utils import _pytree as pytree
 
-from canvaswidget.inr import INR, evaluating
+from canvaswidget.inr import INR
+from canvaswidget.module_state import CALLS, ModuleState, RandomState, evaluating, replica, unchanged
+from canvaswidget.tracing.errors import CaptureError, check_finite
 from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.ops import DECOMPOSED, LAYERS
 from canvaswidget.tracing.pauses import pause
 from canvaswidget.tracing.questions import answering, asking
+from canvaswidget.tracing.replay import Replay
 from canvaswidget.tracing.rewrite import DECOMPOSITIONS, WRITTEN, inputs, reached, rewrite
 from canvaswidget.tracing.weighted import Weighted, bias_added_to
 
-_RECORDING = threading.Lock()  # torch keeps much of a recording where all threads see it
-
-
-class CaptureError(RuntimeError):
-    """The module could not be recorded."""
-
 
 class Capture:
-    """The ops of one INR, from its inputs to the image ``(3, height, width)``.
+    """The ops of one INR, from its inputs to the image ``(channels, height, width)``.
 
     Attributes
     ----------
@@ -44,6 +41,14 @@ class Capture:
         The weighted ops, in order of execution.
     weighted : dict of str to Weighted
         Where each layer stands in the graph, by name.
+    module : torch.nn.Module
+        A copy of the INR's module as it was when it was recorded, to compare the recording with.
+    answers : list
+        What tensors answered at frame 0 where the forward asked for their values.
+    draws : bool
+        Whether the forward changes the random state.
+    replay : Replay
+        Compares the recording with the module.
     """
 
     def __init__(self, inr: INR, device: torch.device) -> None:
@@ -54,16 +59,20 @@ class Capture:
                 f"module={type(inr.module).__name__}: TorchScript can't be recorded; "
                 "give the nn.Module it was made from"
             )
-        positional, keywords = inr.arguments(0)
-        with evaluating(inr.module), torch.inference_mode(False), torch.no_grad():
-            rendering = _Rendering(inr)
-            # The forward may ask tensors for their values, which are not there while recording: hear the answers
-            # first. What the module itself can't do is raised here, as it is.
-            with asking() as answers:
-                rendering(*positional, **keywords)
+        with CALLS, unchanged(inr.module), torch.inference_mode(False), torch.no_grad():
+            positional, keywords = inr.arguments(0)
+            self.module = replica(inr.module)
+            state = ModuleState(self.module)
+            # The forward may ask tensors for their values, which do not exist while recording: run once, keep the
+            # answers, give them again. Errors of the module itself are raised here, as they are.
+            drawn = RandomState()
+            with asking() as self.answers:
+                image = self.render_copy(positional, keywords)
+            self.draws = drawn.differs()
+            state.restore()
             try:
-                with _RECORDING:
-                    program = _record(rendering, positional, keywords, answers)
+                with evaluating(inr.module):
+                    program = _record(_Rendering(inr), _copied(positional), _copied(keywords), self.answers)
             except Exception as error:
                 # Anything that torch.export refuses ends up here.
                 raise CaptureError(
@@ -73,7 +82,9 @@ class Capture:
                 ) from error
         self._program = program
         self.graph: fx.Graph = program.graph
-        self._constants = _constants(program, device)
+        _keep_only_the_image(program)
+        self._constants = _constants(program, self.module, device)
+        check_finite(image, 0)  # after the weights, whose NaN is the cause where they hold any
         rewrite(self.graph, self._constants)
         self._targets = {
             cast(Any, spec.arg).name: (spec.target or "").removeprefix("module.")
@@ -83,10 +94,17 @@ class Capture:
         self._varying = _varying(self.graph, self._constants)
         self._fixed: dict[fx.Node, torch.Tensor | None] = {}
         self._computing = threading.RLock()  # several threads ask for what is computed of weights alone
+        self.replay = Replay(self)
         self.weighted: dict[str, Weighted] = {}
         self.layers = Layers(list(self._find_layers()))
         # Layers by the op that gives their output.
         self.nodes: dict[str, fx.Node] = {name: found.output for name, found in self.weighted.items()}
+
+    def render_copy(self, positional: tuple[Any, ...], keywords: dict[str, Any]) -> torch.Tensor:
+        """The image that the copy of the module makes of copies of some arguments."""
+        positional, keywords = _copied(positional), _copied(keywords)
+        with evaluating(self.module), torch.inference_mode(False), torch.no_grad():
+            return self.inr.image(self.module(*positional, **keywords))
 
     @staticmethod
     def path(node: fx.Node) -> str:
@@ -129,9 +147,14 @@ class Capture:
 
     @torch.inference_mode(False)  # columns need values that autograd may keep
     @torch.no_grad()
-    def run(self, frame: int, keep: Collection[fx.Node]) -> dict[fx.Node, torch.Tensor]:
-        """The values of some nodes at a frame."""
-        with _RECORDING:  # the inputs may depend on the module's weights, which stand-ins replace meanwhile
+    def run(
+        self,
+        frame: int,
+        keep: Collection[fx.Node],
+        change: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    ) -> dict[fx.Node, torch.Tensor]:
+        """The values of some nodes at a frame; with `change`, of changed weights and inputs."""
+        with CALLS:  # the inputs may depend on the module's weights, which stand-ins replace meanwhile
             given = pytree.tree_leaves(self.inr.arguments(frame))
         if _numbers(given) != self._numbers:
             raise ValueError(
@@ -139,13 +162,16 @@ class Capture:
                 "numbers are recorded as constants, so give them as tensors"
             )
         leaves = [_placed(leaf, self.device) for leaf in given]
+        constants = self._constants
+        if change is not None:
+            leaves = [change(leaf) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
+            constants = {name: change(tensor) for name, tensor in constants.items()}
         user = iter(leaves)
         wanted, values = set(keep), {}
         # Not by `fx.Interpreter`: what it is at, it says where a recording on another thread would take it for its own.
         for node, spent in self._schedule:
             if node.op == "placeholder":
-                fixed = node.name in self._constants
-                values[node] = self._constants[node.name] if fixed else next(user)
+                values[node] = constants[node.name] if node.name in constants else next(user)
             elif node.op == "get_attr":
                 values[node] = operator.attrgetter(str(node.target))(self._program.graph_module)
             else:
@@ -239,9 +265,30 @@ class _Rendering(nn.Module):
         return self._image(self.module(*positional, **keywords))
 
 
+def _keep_only_the_image(program: torch.export.ExportedProgram) -> None:
+    """Drop what the graph returns beside the image: new values of buffers and inputs that the forward writes."""
+    specs = program.graph_signature.output_specs
+    result = next(node for node in reversed(program.graph.nodes) if node.op == "output")
+    given = pytree.tree_leaves(result.args)
+    result.args = (
+        tuple(node for node, spec in zip(given, specs, strict=True) if spec.kind is OutputKind.USER_OUTPUT),
+    )
+
+
+def _copied(value: Any) -> Any:
+    """Arguments of a call that the forward may write without an effect on the inputs."""
+    return pytree.tree_map(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, value)
+
+
 @torch.inference_mode(False)
-def _constants(program: torch.export.ExportedProgram, device: torch.device) -> dict[str, torch.Tensor]:
-    """Weights, buffers and literals as they are now, by graph input, on `device`, in single precision at least."""
+def _constants(
+    program: torch.export.ExportedProgram, module: nn.Module, device: torch.device
+) -> dict[str, torch.Tensor]:
+    """Weights, buffers and literals as they are now, by graph input, on `device`, in single precision at least.
+
+    Parameters are shared with the copy of the module, where it has them in the same form; nothing writes them.
+    """
+    shared = dict(module.named_parameters(remove_duplicate=False))
     constants = {}
     for spec in program.graph_signature.input_specs:
         if spec.kind is InputKind.USER_INPUT:
@@ -255,7 +302,9 @@ def _constants(program: torch.export.ExportedProgram, device: torch.device) -> d
                 "Load a checkpoint from before training diverged"
             )
         # A copy: what is trained further, or pruned, meanwhile must not change half of what is known.
-        constants[cast(Any, spec.arg).name] = _placed(tensor.clone(), device)
+        copied = shared.get(cast(str, spec.target).removeprefix("module."))
+        copied = tensor.clone() if copied is None else copied.detach()
+        constants[cast(Any, spec.arg).name] = _placed(copied, device)
     return constants
 
 
@@ -284,6 +333,9 @@ def _record(
     """Record the module, without in-place ops; where it asks a tensor for its value, it gets the next answer."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`isinstance\\(treespec", FutureWarning)  # torch about its own code
+        # A forward may keep what it computed; it is put back.
+        warnings.filterwarnings("ignore", "The tensor attribute", UserWarning)
+        warnings.filterwarnings("ignore", "The tensor attributes", UserWarning)
         with answering(answers):
             program = torch.export.export(module, positional, keywords, strict=False)
         known = torch.export.default_decompositions()

@@ -13,7 +13,7 @@ from canvaswidget.tracing.rules import Rule, State
 
 
 class Frame(NamedTuple):
-    """The image ``(3, height, width)`` and the rule's state."""
+    """The image ``(channels, height, width)`` and the rule's state."""
 
     image: torch.Tensor
     state: State
@@ -42,7 +42,9 @@ class Frames:
         with self._lock:
             if number not in self._kept:
                 values = self._capture.run(number, [*self._rule.needed, self._capture.output])
-                self._kept[number] = Frame(values[self._capture.output], self._rule.state(values))
+                image = values[self._capture.output]
+                self._capture.replay.check(number, image)
+                self._kept[number] = Frame(image, self._rule.state(values))
             self._kept.move_to_end(number)
             for other in [known for known in self._kept if known not in (number, self.held)]:
                 if self._bytes() <= self.memory:

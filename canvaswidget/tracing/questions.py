@@ -22,7 +22,9 @@ class _Asking(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         answer = func(*args, **(kwargs or {}))
-        if func in _QUESTIONS:
+        if func is torch.Tensor.tolist:
+            self.answers.extend(_flat(answer))
+        elif func in _QUESTIONS:
             self.answers.append(answer)
         return answer
 
@@ -33,15 +35,25 @@ class _Answering(TorchFunctionMode):
         self._answers = iter(answers)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.Tensor.tolist:
+            return self._list(list(args[0].shape))
         if func in _QUESTIONS:
             return next(self._answers)
         return func(*args, **(kwargs or {}))
 
+    def _list(self, shape: list[int]) -> Any:
+        return [self._list(shape[1:]) for _ in range(shape[0])] if shape else next(self._answers)
+
+
+def _flat(answer: Any) -> list[Any]:
+    """The numbers of a nested list, in order: while recording, torch asks for them one at a time."""
+    return [number for part in answer for number in _flat(part)] if isinstance(answer, list) else [answer]
+
 
 @contextlib.contextmanager
 def asking() -> Iterator[list[Any]]:
-    """The answers that tensors give, in order, for as long as it lasts; the random state is put back."""
-    with torch.random.fork_rng(), _Asking() as mode:
+    """The answers that tensors give, in order, for as long as it lasts."""
+    with _Asking() as mode:
         yield mode.answers
 
 

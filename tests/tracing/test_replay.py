@@ -1,0 +1,356 @@
+"""What was recorded is what the module does, at every frame; the module is left as it was."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import canvaswidget as cw
+from canvaswidget.module_state import ModuleState, RandomState, replica
+
+
+class Net(nn.Module):
+    """A network of ``(y, x, t)``, with a counter, a buffer and whatever `forward` makes of them."""
+
+    calls = 0
+    seen: Any = None
+
+    def __init__(self, function: Callable[[Net, torch.Tensor], torch.Tensor], hidden: int = 8) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(3, hidden), nn.Linear(hidden, 3)
+        self.function = function
+        self.log: list[int] = []
+        self.by_call: dict[int, int] = {}
+        self.generator = torch.Generator()
+        self.register_buffer("count", torch.zeros(()))
+        self.register_buffer("mean", torch.zeros(hidden))
+
+    def net(self, x: torch.Tensor) -> torch.Tensor:
+        return self.b(torch.relu(self.a(x)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.function(self, x)
+
+
+def inr_of(
+    function: Callable[[Net, torch.Tensor], torch.Tensor], n_frames: int = 8, **keywords: Any
+) -> cw.INR:
+    torch.manual_seed(0)
+    return cw.INR.from_coords(Net(function), (3, 4), n_frames, **keywords)
+
+
+def counting(net: Net, x: torch.Tensor) -> torch.Tensor:
+    net.calls += 1
+    net.log.append(net.calls)
+    net.by_call[net.calls] = 1
+    net.count += 1
+    return net.net(x)
+
+
+def seeding(net: Net, x: torch.Tensor) -> torch.Tensor:
+    torch.manual_seed(3)
+    random.seed(1)
+    np.random.seed(2)  # noqa: NPY002 - as people write it
+    torch.rand(2, generator=net.generator)
+    return net.net(x)
+
+
+def keeping(net: Net, x: torch.Tensor) -> torch.Tensor:
+    h = net.a(x)
+    net.seen = h
+    net.mean.copy_(h.mean(0))
+    return net.b(torch.relu(h))
+
+
+def writing_its_input(net: Net, x: torch.Tensor) -> torch.Tensor:
+    y = net.net(x)
+    x.mul_(0.5)
+    return y
+
+
+def asking_harmlessly(net: Net, x: torch.Tensor) -> torch.Tensor:
+    assert float(x.min()) > -2
+    return net.net(x) if x.shape[0] > 1 else x
+
+
+HARMLESS = [counting, seeding, keeping, writing_its_input, asking_harmlessly]
+
+
+def branching(net: Net, x: torch.Tensor) -> torch.Tensor:
+    return net.net(x) * 2 if x[0, 2] > 0.3 else net.net(x)
+
+
+def branching_late(net: Net, x: torch.Tensor) -> torch.Tensor:
+    return net.net(x) * 2 if 0.4 < x[0, 2].item() < 0.5 else net.net(x)  # frame 5 of 8 alone
+
+
+def rounding_time(net: Net, x: torch.Tensor) -> torch.Tensor:
+    return net.net(x) + 0.1 * int((x[0, 2] + 1) * 10)
+
+
+def listing_time(net: Net, x: torch.Tensor) -> torch.Tensor:
+    return net.net(x) + x[0].tolist()[2]
+
+
+def counting_in_the_image(net: Net, x: torch.Tensor) -> torch.Tensor:
+    net.calls += 1
+    return net.net(x) * net.calls
+
+
+def counting_in_a_buffer(net: Net, x: torch.Tensor) -> torch.Tensor:
+    net.count += 1
+    return net.net(x) * net.count
+
+
+def averaging(net: Net, x: torch.Tensor) -> torch.Tensor:
+    h = net.a(x)
+    net.mean.lerp_(h.mean(0), 0.5)
+    return net.b(torch.relu(h - net.mean))
+
+
+def keeping_the_first(net: Net, x: torch.Tensor) -> torch.Tensor:
+    if net.seen is None:
+        net.seen = float(x[0, 2])
+    return net.net(x) + net.seen
+
+
+def noisy(net: Net, x: torch.Tensor) -> torch.Tensor:
+    return net.net(x) + 0.01 * torch.rand(len(x), 3)
+
+
+def noisy_by_python(net: Net, x: torch.Tensor) -> torch.Tensor:
+    return net.net(x) + random.random()
+
+
+def noisy_by_numpy(net: Net, x: torch.Tensor) -> torch.Tensor:
+    return net.net(x) + float(np.random.rand())  # noqa: NPY002 - as people write it
+
+
+def dropping(net: Net, x: torch.Tensor) -> torch.Tensor:
+    return net.b(F.dropout(torch.relu(net.a(x)), 0.5, training=True))
+
+
+def seeded_noise(net: Net, x: torch.Tensor) -> torch.Tensor:
+    torch.manual_seed(3)
+    return net.net(x) + torch.rand(len(x), 3)
+
+
+def telling_the_time(net: Net, x: torch.Tensor) -> torch.Tensor:
+    return net.net(x) + time.perf_counter_ns() % 10**6 / 1e5
+
+
+WRONG = [
+    (branching, "control flow", 7),
+    (branching_late, "control flow", 5),
+    (rounding_time, "control flow", 3),
+    (listing_time, "control flow", 3),
+    (counting_in_the_image, "hidden state", 0),
+    (counting_in_a_buffer, "hidden state", 0),
+    (averaging, "hidden state", 0),
+    (keeping_the_first, "", 3),
+    (noisy, "randomness", 0),
+    (noisy_by_python, "randomness", 0),
+    (noisy_by_numpy, "randomness", 0),
+    (dropping, "randomness", 0),
+    (seeded_noise, "randomness", 0),
+    (telling_the_time, "randomness", 0),
+]
+
+
+def name_of(value: Any) -> str | None:
+    return value.__name__ if callable(value) else None
+
+
+@pytest.mark.parametrize("function", HARMLESS, ids=name_of)
+@pytest.mark.parametrize("n_frames", [1, 8])
+def test_the_module_is_left_as_it_was(function: Any, n_frames: int) -> None:
+    inr = inr_of(function, 8) if n_frames == 8 else cw.INR(Net(function), lambda _: torch.ones(12, 3), (3, 4))
+    fresh = copy.deepcopy(inr.module)
+    inr.module.train()
+    buffers = {name: tensor.clone() for name, tensor in inr.module.named_buffers()}
+    attributes = dict(inr.module.__dict__)
+    log, by_call = inr.module.log.copy(), inr.module.by_call.copy()
+    drawn, seeded = RandomState(), inr.module.generator.get_state()
+    canvas = cw.trace(inr, "gated")
+    images = [canvas.frame(frame) for frame in range(n_frames)]
+    assert not drawn.differs()
+    assert torch.equal(seeded, inr.module.generator.get_state())
+    assert inr.module.training
+    assert (inr.module.log, inr.module.by_call) == (log, by_call)
+    assert all(torch.equal(tensor, buffers[name]) for name, tensor in inr.module.named_buffers())
+    assert inr.module.__dict__.keys() == attributes.keys()
+    assert all(inr.module.__dict__[name] is value for name, value in attributes.items())
+    inr.module = fresh
+    for frame, image in enumerate(images):
+        np.testing.assert_allclose(image, inr.frame(frame), atol=1e-6)
+
+
+@pytest.mark.parametrize(("function", "cause", "frame"), WRONG, ids=name_of)
+@pytest.mark.parametrize("rule", ["xinc", "gated", "ablation"])
+def test_a_recording_that_is_not_the_module_is_refused(
+    function: Any, cause: str, frame: int, rule: str
+) -> None:
+    canvas = cw.trace(inr_of(function), rule)
+    with pytest.raises(cw.CaptureError, match=rf"at frame \d the two images differ by .*{cause}"):
+        canvas.map("b", 0, frame)
+    with pytest.raises(cw.CaptureError):  # and stays refused
+        canvas.pixel(0, 0, frame)
+
+
+def test_frames_that_agree_are_answered_beside_one_that_does_not() -> None:
+    canvas = cw.trace(inr_of(branching_late), "gated")
+    assert canvas.map("b", 0, 4).any()
+    with pytest.raises(
+        cw.CaptureError, match="at frame 5 .*value 0 is -1.0 at frame 0, .* 0.428.* at frame 5"
+    ):
+        canvas.map("b", 0, 5)
+
+
+def test_a_deep_steep_network_is_not_refused_for_its_rounding() -> None:
+    torch.manual_seed(1)
+    widths = [3, *[32] * 3]
+    layers = [part for a, b in itertools.pairwise(widths) for part in (nn.Linear(a, b), Sine(30.0))]
+    model = nn.Sequential(*layers, nn.Linear(32, 3))
+    inr = cw.INR.from_coords(model, (8, 8), 3)
+    canvas = cw.trace(inr, "gated")
+    exact = copy.deepcopy(model).double()
+    other = cw.INR.from_coords(exact, (8, 8), 3).frame(1)
+    off = float(np.abs(other - inr.frame(1)).max())
+    assert 5e-6 < off < 1e-2  # steep: rounding of 1e-7 has grown
+    # What another way to sum would give is taken for rounding, what a changed weight gives is not.
+    image = canvas._capture.run(1, [canvas._capture.output])[canvas._capture.output]
+    replay = canvas._capture.replay
+    assert replay._agree(1, image, image + off / 2)
+    assert not replay._agree(1, image, image * 1.1)
+
+
+class Sine(nn.Module):
+    def __init__(self, omega: float) -> None:
+        super().__init__()
+        self.omega = omega
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.sin(self.omega * x)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_modules_of_any_precision_are_compared_in_their_own(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    inr = cw.INR.from_coords(Net(lambda net, x: net.net(x)).to(dtype), (3, 4), 3)
+    assert cw.trace(inr, "gated").frame(1).any()
+    wrong = cw.INR.from_coords(Net(branching).to(dtype), (3, 4), 3)
+    with pytest.raises(cw.CaptureError, match="control flow"):
+        cw.trace(wrong, "gated").frame(1)
+
+
+def test_a_frame_of_nan_is_named() -> None:
+    def broken(net: Net, x: torch.Tensor) -> torch.Tensor:
+        return net.net(x) * torch.where(x[:, 2:] > 0.9, torch.nan, 1.0)
+
+    canvas = cw.trace(inr_of(broken), "gated")
+    assert np.isfinite(canvas.frame(0)).all()
+    with pytest.raises(ValueError, match="NaN or infinity at 12 of 12 pixels of frame 7"):
+        canvas.frame(7)
+    with pytest.raises(ValueError, match="NaN or infinity at 12 of 12 pixels of frame 0"):
+        cw.trace(inr_of(lambda net, x: net.net(x) / torch.zeros(3)), "gated")
+
+
+def test_training_goes_on_beside_a_canvas() -> None:
+    inr = inr_of(lambda net, x: net.net(x))
+    canvas = cw.trace(inr, "gated")
+    before = [inr.frame(frame) for frame in (0, 2)]
+    with torch.no_grad():
+        inr.module.a.weight += 1
+    np.testing.assert_allclose(canvas.frame(0), before[0], atol=1e-6)
+    np.testing.assert_allclose(canvas.frame(2), before[1], atol=1e-6)
+
+
+def test_rendering_waits_for_a_recording() -> None:
+    inr = inr_of(lambda net, x: net.net(x))
+    expected, errors, done = inr.frame(3), [], threading.Event()
+
+    def render() -> None:
+        while not done.is_set():
+            try:
+                np.testing.assert_array_equal(inr.frame(3), expected)
+            except Exception as error:
+                errors.append(error)
+                return
+
+    threads = [threading.Thread(target=render) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for _ in range(3):
+        cw.trace(inr, "gated").frame(1)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert not errors
+
+
+def test_random_forwards_answer_rightly_or_are_refused() -> None:
+    """Whatever a forward does of these, a frame that is answered is the module's own."""
+    parts: dict[str, Callable[[Net, torch.Tensor, torch.Tensor], torch.Tensor]] = {
+        "branch": lambda net, x, y: y * 1.5 if x[0, 2] > 0 else y,
+        "item": lambda net, x, y: y + 0.1 * round(float(x[0, 2])),
+        "buffer": lambda net, x, y: y + 0.1 * net.count.add_(1),
+        "noise": lambda net, x, y: y + 0.1 * torch.randn_like(y),
+        "log": lambda net, x, y: (net.log.append(1), y)[1],
+        "last": lambda net, x, y: (setattr(net, "seen", len(net.log)), y)[1],
+        "where": lambda net, x, y: torch.where(x[:, 2:] > 0, y, 2 * y),
+        "mask": lambda net, x, y: y.index_fill(0, torch.tensor([0, 3]), 0.5),
+    }
+    refused = 0
+    for seed in range(12):
+        rng = random.Random(seed)
+        chosen = rng.sample(sorted(parts), rng.randint(1, 3))
+
+        def forward(net: Net, x: torch.Tensor, chosen: list[str] = chosen) -> torch.Tensor:
+            y = net.net(x)
+            for name in chosen:
+                y = parts[name](net, x, y)
+            return y
+
+        inr = inr_of(forward, n_frames=5)
+        fresh = copy.deepcopy(inr.module)
+        canvas = cw.trace(inr, "ablation")
+        for frame in (0, 1, 4):
+            inr.module = copy.deepcopy(fresh)
+            try:
+                image = canvas.frame(frame)
+            except cw.CaptureError:
+                assert {"branch", "item", "buffer", "noise"} & set(chosen), chosen
+                refused += 1
+            else:
+                assert not {"buffer", "noise"} & set(chosen), chosen
+                np.testing.assert_allclose(image, inr.frame(frame), atol=1e-5, err_msg=str(chosen))
+    assert refused
+
+
+def test_a_replica_shares_nothing_that_changes() -> None:
+    net = Net(counting)
+    net.act = lambda x: net.a(x)  # pyright: ignore[reportAttributeAccessIssue]
+    net.lock = threading.Lock()  # pyright: ignore[reportAttributeAccessIssue]
+    net.tied = net.a  # pyright: ignore[reportAttributeAccessIssue]
+    copied = replica(net)
+    assert copied.tied is copied.a is not net.a
+    with torch.no_grad():
+        copied.a.weight.zero_()
+        assert not copied.act(torch.ones(1, 3)).equal(net.act(torch.ones(1, 3)))
+    copied(torch.ones(1, 3))
+    assert (net.log, net.calls, float(net.count)) == ([], 0, 0)
+    state = ModuleState(copied)
+    copied(torch.ones(1, 3))
+    state.restore()
+    assert (copied.log, copied.calls, float(copied.count)) == ([1], 1, 1)
