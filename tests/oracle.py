@@ -224,3 +224,29 @@ def shares_over_time(means: Array) -> Array:
 def change(before: Array, after: Array) -> Array:
     """``(h, w)``: sum over neurons of the change of the absolute contribution."""
     return sum(abs(abs(b) - abs(a)) for a, b in zip(before, after, strict=True))
+
+
+def contribution_and_intensity(magnitudes: Array, picture: Array) -> tuple[Array, Array, Array]:
+    """Sums over neurons, the RGB sum, and Sobel edges of the grey picture, each from 0 to 1."""
+
+    def scaled(values: Array) -> Array:
+        return (values - values.min()) / ((values.max() - values.min()) or 1)
+
+    grey = np.pad(picture.astype(np.float64) @ np.array([0.2125, 0.7154, 0.0721]), 1, mode="symmetric")
+    height, width = picture.shape[:2]
+    down, across = np.zeros((2, height, width))
+    for step, weight in ((0, 1), (1, 2), (2, 1)):
+        down += weight * (grey[2:, step : step + width] - grey[:-2, step : step + width])
+        across += weight * (grey[step : step + height, 2:] - grey[step : step + height, :-2])
+    edges = np.sqrt(down**2 + across**2)
+    return scaled(magnitudes.sum(0, dtype=np.float64)), scaled(picture.sum(-1)), scaled(edges)
+
+
+def pooled_cells(magnitudes: Array, side: int = 16) -> Array:
+    """``(n, features)``: each map from 0 to 1, averaged over a grid of at most ``side`` rows and columns."""
+    height, width = magnitudes.shape[1:]
+    rows, columns = (np.linspace(0, size, min(side, size) + 1).astype(int) for size in (height, width))
+    masks = np.zeros((len(rows) - 1, len(columns) - 1, height, width), bool)
+    for row, column in np.ndindex(masks.shape[:2]):
+        masks[row, column, rows[row] : rows[row + 1], columns[column] : columns[column + 1]] = True
+    return region_vectors(magnitudes, masks.reshape(-1, height, width))
