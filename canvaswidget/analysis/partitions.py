@@ -1,8 +1,8 @@
 """Ways to divide a frame into regions: grid cells, instances, colours, edges.
 
 Each gives masks ``(r, height, width)``. `as_released` gives what the published notebooks of XINC computed instead, so
-that a reader can see what the difference does; it is documented with each function. Masks that were released are those
-of scikit-learn's k-means from one random start, as the installed version computes it.
+that a reader can see what the difference does; it is documented with each function. Released regions come from
+scikit-learn's `KMeans` with one random start; the labels depend on its version.
 """
 
 from __future__ import annotations

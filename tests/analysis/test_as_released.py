@@ -212,3 +212,33 @@ def test_gabor_regions_of_the_released_ffn(reference: Path) -> None:
     labels = partitions.gabor(picture, as_released=True).argmax(0).ravel()
     expected = KMeans(32, random_state=0, n_init="auto").fit(features.reshape(-1, 6)).labels_
     assert adjusted_rand_score(labels, expected) > 0.9
+
+
+def test_on_the_released_ffn_cells_vary_less_than_colours_and_edges(reference: Path) -> None:
+    """What `notebooks/space.ipynb` and `README.md` say."""
+    traced, _ = released_ffn(reference)
+    combs = partitions.grid(traced.inr.size, as_released=True)
+    ranges = {
+        "grid": ((0.00035, 0.00045), (0.085, 0.095), (0.04, 0.05)),
+        "colours": ((0.0065, 0.0125), (0.105, 0.175), (0.055, 0.075)),
+        "gabor": ((0.025, 0.075), (0.115, 0.225), (0.045, 0.075)),
+        "combs": ((0, 0.00045),) * 3,
+    }
+    for place, layer in enumerate(traced.traced_layers):
+        found = regions(traced, layer).variances
+        found |= regions(traced, layer, by={"combs": combs}).variances
+        medians = {kind: float(np.nanmedian(values)) for kind, values in found.items()}
+        for kind, bounds in ranges.items():
+            assert bounds[place][0] <= medians[kind] <= bounds[place][1], (layer.name, kind)
+        assert medians["combs"] < medians["grid"] < min(medians["colours"], medians["gabor"])
+
+
+def test_agreement_with_ablation_in_the_last_layer_of_the_released_ffn(reference: Path) -> None:
+    """What `README.md` says."""
+    traced, _ = released_ffn(reference)
+    xinc = cw.analysis.faithfulness(traced, "net.2", half_width=0.001, at_most=104)
+    assert xinc.totals.value == pytest.approx(0.987, abs=0.002)
+    assert xinc.per_pixel.value == pytest.approx(0.942, abs=0.003)
+    before = cw.analysis.faithfulness(traced, "net.1", half_width=0.001, at_most=104)
+    assert before.totals.value == pytest.approx(0.02, abs=0.01)
+    assert (traced.summary("net.1").neuron_abs == 0).sum() == 47
