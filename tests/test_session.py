@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import math
 import threading
 import weakref
 from typing import Any
@@ -376,6 +377,48 @@ def test_grid_of_a_cluster_and_its_labels(page: Page, canvas: cw.Canvas) -> None
     assert set(body["labels"]) == {1}
 
 
+@pytest.mark.parametrize("rule", ["xinc", "gated"])
+def test_thumbnails_have_one_scale_whatever_is_in_sight(pages, canvas: cw.Canvas, rule: str) -> None:
+    page = pages(canvas.under(rule))
+    layer = canvas.traced_layers[-2]
+    n = math.prod(layer.neurons)
+    every, _ = page.ask(**grid(layer.name, count=n))
+    maps = canvas.under(rule).maps(layer.name, [tuple(neuron) for neuron in every["neurons"]], 1)
+    totals = np.abs(maps).sum((1, 2), dtype=np.float64)
+    assert every["totals"] == pytest.approx(totals.tolist(), rel=1e-5)
+    reach = np.maximum(np.abs(every["low"]), np.abs(every["high"]))
+    strength = totals if rule == "xinc" else np.abs(maps.sum((1, 2)))
+    compared = np.argsort(-strength)[:12]
+    assert every["scale"] == pytest.approx(reach[compared].max())
+    assert every["top_total"] == pytest.approx(totals[compared].max(), rel=1e-5)
+    for changes in (
+        {"first": n - 2, "count": 2},
+        {"sort": "total"},
+        {"sort": "pixel"},
+        {"cluster": 0},
+        {"first": 10**6},
+    ):
+        part, _ = page.ask(**grid(layer.name, **changes))
+        assert (part["scale"], part["top_total"]) == (every["scale"], every["top_total"]), changes
+
+
+def test_a_neuron_is_found_in_every_order(page: Page, canvas: cw.Canvas) -> None:
+    layer = canvas.traced_layers[-2]
+    n = math.prod(layer.neurons)
+    for sort in ("total", "pixel", "index", "change"):
+        every, _ = page.ask(**grid(layer.name, sort=sort, count=n))
+        for at in (0, n // 2, n - 1):
+            found, data = page.ask(**grid(layer.name, sort=sort, count=0, find=every["neurons"][at]))
+            assert (found["place"], found["neurons"], data.size) == (at, [], 0)
+    for cluster in range(3):
+        members, _ = page.ask(**grid(layer.name, cluster=cluster, count=n))
+        inside = [neuron in members["neurons"] for neuron in ([0, 0], [1, 2])]
+        for neuron, known in zip(([0, 0], [1, 2]), inside, strict=True):
+            found, _ = page.ask(**grid(layer.name, cluster=cluster, count=0, find=neuron))
+            assert found["place"] == (members["neurons"].index(neuron) if known else None)
+    assert page.ask(**grid(layer.name))[0]["place"] is None
+
+
 def test_the_grid_beyond_its_end_and_of_large_thumbnails(page: Page, canvas: cw.Canvas) -> None:
     layer = canvas.traced_layers[-1].name
     body, data = page.ask(**grid(layer, first=10**6))
@@ -661,7 +704,8 @@ def test_a_newer_request_of_the_view_stops_the_older_one(steps: Page) -> None:
     older = steps.send(**grid(CONV, sort="total", time=1))
     assert steps.end(older)[0]["type"] == "cancelled"
     assert steps.end(newer[0])[0]["body"]["time"] == 2
-    assert sum(call.startswith("maps") for call in steps.session.canvas.calls) < 2 * StepCanvas.STEPS + 2
+    # Of the newer one: its order, the neurons that its scale is taken from, and their maps.
+    assert sum(call.startswith("maps") for call in steps.session.canvas.calls) < 3 * StepCanvas.STEPS
 
 
 def test_a_scrub_costs_one_computation_more_than_its_last_frame(steps: Page) -> None:

@@ -61,6 +61,7 @@ CURVE_POINTS = 40
 MAX_THUMBNAILS = 4096
 MAX_SIDE = 1024
 EXEMPLAR_SIDE = 64
+COMPARED = 12  # neurons whose thumbnails decide about the scale of all of their layer's
 
 
 class Answers:
@@ -201,7 +202,17 @@ class Answers:
             order = order[np.isin(order, members)]
         order = order[np.isin(order, self.arrays.kept(layer))]
         places = order[first : first + count]
-        thumbnails = self._coloured(body, layer).thumbnails(layer, places, side, time, checkpoint)
+        coloured = self._coloured(body, layer)
+        thumbnails = coloured.thumbnails(layer, places, side, time, checkpoint)
+        # One scale for the layer, that does not depend on which of its neurons are in sight.
+        compared = self.arrays.strongest(layer, COMPARED, time, checkpoint)
+        strongest = coloured.thumbnails(layer, compared, side, time, checkpoint)
+        wanted = body.get("find")
+        at = (
+            []
+            if wanted is None
+            else np.flatnonzero(order == place_of(layer, view.checked_neuron(layer, wanted)))
+        )
         clusters = self.arrays.known_clusters(layer, n_clusters)
         labels = np.full(values.size, -1) if clusters is None else clusters.labels.ravel()
         height, width = fitted(self.arrays.size, side)
@@ -216,10 +227,14 @@ class Answers:
             "labels": labels[places].tolist(),
             "height": height,
             "width": width,
-            "low": [low for _, low, _ in thumbnails],
-            "high": [high for _, _, high in thumbnails],
+            "low": [thumbnail.low for thumbnail in thumbnails],
+            "high": [thumbnail.high for thumbnail in thumbnails],
+            "totals": [thumbnail.total for thumbnail in thumbnails],
+            "scale": max((thumbnail.reach for thumbnail in strongest), default=0.0),
+            "top_total": max((thumbnail.total for thumbnail in strongest), default=0.0),
+            "place": int(at[0]) if len(at) else None,
         }
-        return answer, b"".join(levels.tobytes() for levels, _, _ in thumbnails)
+        return answer, b"".join(thumbnail.levels.tobytes() for thumbnail in thumbnails)
 
     def _sort_key(self, body: GridRequest | ValuesRequest, time: int, checkpoint: Progress) -> Any:
         """What every neuron is sorted by, the largest magnitude first; of a pixel or a region it keeps its sign."""
@@ -358,10 +373,10 @@ class Answers:
             "exemplars": [view.on_wire(neuron) or [] for neuron in found.exemplars],
             "height": height,
             "width": width,
-            "low": [low for _, low, _ in thumbnails],
-            "high": [high for _, _, high in thumbnails],
+            "low": [thumbnail.low for thumbnail in thumbnails],
+            "high": [thumbnail.high for thumbnail in thumbnails],
         }
-        return answer, labels.tobytes() + b"".join(levels.tobytes() for levels, _, _ in thumbnails)
+        return answer, labels.tobytes() + b"".join(thumbnail.levels.tobytes() for thumbnail in thumbnails)
 
     def _scatter(self, body: ScatterRequest, checkpoint: Progress) -> Answered:
         time, layer = self._time(body["time"]), self.arrays.layers.find(body["layer"])

@@ -51,6 +51,20 @@ class Chosen(NamedTuple):
     neurons: tuple[Neuron, ...] = ()
 
 
+class Thumbnail(NamedTuple):
+    """A small signed map: its levels with their range, and the sum of the absolute map at its full size."""
+
+    levels: Bytes
+    low: float
+    high: float
+    total: float
+
+    @property
+    def reach(self) -> float:
+        """Its largest magnitude."""
+        return max(abs(self.low), abs(self.high))
+
+
 class Arrays:
     """Frames, maps, columns and clusters of one canvas.
 
@@ -261,7 +275,7 @@ class Arrays:
 
     def thumbnails(
         self, layer: Layer, neurons: Indices, side: int, time: int, checkpoint: Progress
-    ) -> list[tuple[Bytes, float, float]]:
+    ) -> list[Thumbnail]:
         """Small signed maps, as levels with their range."""
         size = fitted(self.size, side)
         keys = [
@@ -272,10 +286,28 @@ class Arrays:
         missing = np.flatnonzero([thumbnail is None for thumbnail in found])
         for first, block in self._blocks(missing):
             checkpoint(first, len(missing))
-            small = shrink(self.maps(layer, neurons[block], time), size)
-            for place, values in zip(block, small, strict=True):
-                found[place] = self.cache.put(keys[place], quantise(values))
+            maps = self.maps(layer, neurons[block], time)
+            for place, whole, values in zip(block, maps, shrink(maps, size), strict=True):
+                found[place] = self.cache.put(keys[place], Thumbnail(*quantise(values), absolute_sum(whole)))
         return found
+
+    def strongest(self, layer: Layer, count: int, time: int, checkpoint: Progress) -> Indices:
+        """The places of the neurons that contribute most to a frame, colours added: what others are compared with.
+
+        By their totals where these are known or take one quick sweep, else by the sums of their signed maps, which
+        take one backward pass.
+        """
+
+        def compute() -> Floats:
+            if isinstance(self.canvas, SavedCanvas) or self.canvas.rule == "xinc":
+                return self.totals(layer, time, checkpoint)
+            everywhere = np.ones(self.size, bool)
+            return np.array(self.ranks.region(everywhere, time, [layer.name])[layer.name], np.float32).ravel()
+
+        key = (self.canvas.rule, "strength", layer.name, time)
+        strength = np.abs(self.cache.remember(key, compute))
+        kept = self.kept(layer)
+        return kept[_strongest(strength[kept], count)]
 
     def summary(self, layer: Layer, time: int, checkpoint: Progress) -> Any:
         """Totals of a layer; kept by the canvas."""

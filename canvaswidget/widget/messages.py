@@ -145,7 +145,7 @@ class MapRequest(TypedDict):
     selection: Selection
 
 
-class GridRequest(TypedDict):
+class PlainGridRequest(TypedDict):
     """Thumbnails `first .. first + count` of the layer's neurons in the order `sort`, within the cluster if any."""
 
     kind: Literal["grid"]
@@ -160,6 +160,12 @@ class GridRequest(TypedDict):
     first: int
     count: int
     side: int
+
+
+class GridRequest(PlainGridRequest, total=False):
+    """`find` asks for the place of a neuron in that order, too."""
+
+    find: list[int]
 
 
 class PixelRequest(TypedDict):
@@ -351,7 +357,10 @@ class MapReply(TypedDict):
 class GridReply(TypedDict):
     """Buffer: one `height * width` thumbnail of levels after the other, each with its own `low` and `high`.
 
-    `values` is the sort key; `labels` the cluster of each neuron, -1 where clusters are not known yet.
+    `values` is the sort key; `labels` the cluster of each neuron, -1 where clusters are not known yet; `totals` the sum
+    of each absolute map. `scale` and `top_total` are the largest magnitude and the largest total of the thumbnails of
+    the layer's strongest neurons, whichever are asked for and in whatever order. `place` is that of the neuron to find,
+    None where it is not among these.
     """
 
     kind: Literal["grid"]
@@ -366,6 +375,10 @@ class GridReply(TypedDict):
     width: int
     low: list[float]
     high: list[float]
+    totals: list[float]
+    scale: float
+    top_total: float
+    place: int | None
 
 
 class RankedNeuron(TypedDict):

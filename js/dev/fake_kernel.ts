@@ -217,6 +217,9 @@ function clusterOf(neuron: number[], n: number): number {
   return Math.floor(noise(seedOf({ layer: "", neuron, neurons: [], cluster: -1, n_clusters: n }) + 0.77) * n);
 }
 
+/** The neurons of a layer, the strongest first. */
+const byStrength = new WeakMap<object, number[][]>();
+
 export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer: Answer; data: Uint8Array } {
   switch (body.kind) {
     case "palettes":
@@ -274,21 +277,20 @@ export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer
       );
       const value = (n: number[]) =>
         noise(seedOf({ layer: "", neuron: n, neurons: [], cluster: -1, n_clusters: 0 }) + 0.5) ** 4 * 90;
-      let order = body.cluster >= 0 ? all.filter((n) => clusterOf(n, body.n_clusters) === body.cluster) : all;
-      if (body.sort !== "index") order = [...order].sort((a, b) => value(b) - value(a));
+      const sorted = byStrength.get(layer) ?? [...all].sort((a, b) => value(b) - value(a));
+      byStrength.set(layer, sorted);
+      const strongest = sorted.slice(0, 12);
+      let order = body.sort === "index" ? all : sorted;
+      if (body.cluster >= 0) order = order.filter((n) => clusterOf(n, body.n_clusters) === body.cluster);
       const neurons = order.slice(body.first, body.first + body.count);
       const [h, w] = [Math.round((body.side * height) / width), body.side];
-      const thumbs = neurons.map((neuron) =>
-        levels(
-          mapValues(
-            h,
-            w,
-            seedOf({ layer: "", neuron, neurons: [], cluster: -1, n_clusters: 0 }),
-            body.time,
-            true,
-          ),
-        ),
-      );
+      const thumb = (neuron: number[]) => {
+        const seed = seedOf({ layer: "", neuron, neurons: [], cluster: -1, n_clusters: 0 });
+        return levels(mapValues(h, w, seed, body.time, true).map((v) => (v * value(neuron)) / 90));
+      };
+      const thumbs = neurons.map(thumb);
+      const reach = strongest.map(thumb).map(({ low, high }) => Math.max(-low, high));
+      const place = order.findIndex((n) => String(n) === String(body.find));
       const data = new Uint8Array(thumbs.length * h * w);
       thumbs.forEach((thumb, i) => void data.set(thumb.data, i * h * w));
       return {
@@ -305,6 +307,10 @@ export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer
           width: w,
           low: thumbs.map(({ low }) => low),
           high: thumbs.map(({ high }) => high),
+          totals: neurons.map(value),
+          scale: Math.max(...reach),
+          top_total: Math.max(...strongest.map(value)),
+          place: place < 0 ? null : place,
         },
         data,
       };

@@ -15,6 +15,7 @@ export type View =
   | "export"
   | "map"
   | "grid"
+  | "find"
   | "pixel"
   | "hover"
   | "regions"

@@ -16,6 +16,8 @@ export interface Thumb {
   width: number;
   low: number;
   high: number;
+  /** The sum of the absolute map. */
+  total: number;
   levels: Uint8Array;
 }
 
@@ -28,6 +30,16 @@ export type GridContext = Pick<
 export interface Grid {
   context: GridContext;
   n: number;
+  /** The largest magnitude and the largest total of the layer's strongest neurons: the scale that all can share. */
+  scale: number;
+  topTotal: number;
+}
+
+/** Where a neuron stands in a grid; null where it is not in it. */
+export interface Found {
+  context: GridContext;
+  neuron: number[];
+  place: number | null;
 }
 
 export const SIDE = 64;
@@ -44,6 +56,9 @@ export class GridSource {
   readonly state: ReadonlySignal<State>;
   readonly error: ReadonlySignal<string>;
   readonly arrivals: ReadonlySignal<number>;
+  /** The neuron that was looked for last. */
+  readonly found: ReadonlySignal<Found | null>;
+  #found: Signal<Found | null> = signal(null);
   #shown: Signal<Grid | null> = signal(null);
   #state: Signal<State> = signal("idle");
   #error = signal("");
@@ -64,6 +79,7 @@ export class GridSource {
     this.state = this.#state;
     this.error = this.#error;
     this.arrivals = this.#arrivals;
+    this.found = this.#found;
     const context = computed(() => wantedContext(store, settled));
     const stopEntering = effect(() => {
       const next = context.value;
@@ -82,6 +98,22 @@ export class GridSource {
   thumb(index: number): Thumb | undefined {
     const grid = this.#shown.peek();
     return grid ? this.#thumbs.get(placeKey(grid.context, index)) : undefined;
+  }
+
+  /** Learns the place of a neuron in the grid on screen: of thousands only those in sight are known here. */
+  locate(neuron: number[]): void {
+    const context = this.#shown.peek()?.context;
+    if (!context) return;
+    const generation = this.#generation;
+    const keep = ({ place }: GridReply) => {
+      if (generation === this.#generation) this.#found.value = { context, neuron, place };
+    };
+    this.#client.ask(
+      "find",
+      { kind: "grid", ...context, first: 0, count: 0, side: SIDE, find: neuron },
+      // What is wrong with the grid its own panel tells.
+      { reply: keep, failed: () => {} },
+    );
   }
 
   /** A view sees the places `first .. last` (both included). */
@@ -103,6 +135,7 @@ export class GridSource {
     this.#generation += 1;
     this.#thumbs.clear();
     this.#shown.value = null;
+    this.#found.value = null;
     this.#enter(this.#context);
   }
 
@@ -159,7 +192,7 @@ export class GridSource {
           const problem = this.#keep(body, answer, data);
           if (!current()) return;
           if (problem) return this.#fail(problem);
-          this.#show(context, answer.n_neurons);
+          this.#show(context, answer);
           this.#advance();
         },
         late: (answer, data) => {
@@ -173,9 +206,9 @@ export class GridSource {
     );
   }
 
-  #show(context: GridContext, n: number): void {
-    const grid = this.#shown.peek();
-    if (!grid || grid.n !== n || !same(grid.context, context)) this.#shown.value = { context, n };
+  #show(context: GridContext, { n_neurons: n, scale, top_total: topTotal }: GridReply): void {
+    const grid = { context, n, scale, topTotal };
+    if (!same(this.#shown.peek(), grid)) this.#shown.value = grid;
     this.#state.value = "ready";
     this.#arrivals.value += 1;
   }
@@ -225,6 +258,7 @@ export class GridSource {
         width,
         low: answer.low[i] ?? 0,
         high: answer.high[i] ?? 0,
+        total: answer.totals[i] ?? 0,
         // A copy of its own, so that dropping one thumbnail frees its bytes.
         levels: data.slice(i * size, (i + 1) * size),
       };

@@ -80,7 +80,7 @@ export function createLegend(view: View): HTMLElement {
         "data-cluster": cluster,
         "aria-pressed": String(chosen),
         "aria-label": `${called}, ${n} neurons`,
-        title: `${called}: ${count(n)} neurons${exemplar ? `, such as ${neuronLabel(exemplar)}` : ""}; double-click to name it`,
+        title: `${called}: ${count(n)} neurons${exemplar ? `, such as ${neuronLabel(exemplar)}` : ""}; its map has a scale of its own; double-click to name it`,
         on: {
           click: () => choose(cluster),
           dblclick: () => edit(cluster),

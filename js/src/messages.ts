@@ -116,6 +116,21 @@ export interface MapRequest {
   selection: Selection;
 }
 
+export interface PlainGridRequest {
+  kind: "grid";
+  time: number;
+  layer: string;
+  cluster: number;
+  n_clusters: number;
+  sort: Sort;
+  channel: Channel;
+  pixel: number[] | null;
+  region: Region | null;
+  first: number;
+  count: number;
+  side: number;
+}
+
 export interface GridRequest {
   kind: "grid";
   time: number;
@@ -129,6 +144,7 @@ export interface GridRequest {
   first: number;
   count: number;
   side: number;
+  find?: number[];
 }
 
 export interface PixelRequest {
@@ -272,6 +288,10 @@ export interface GridReply {
   width: number;
   low: number[];
   high: number[];
+  totals: number[];
+  scale: number;
+  top_total: number;
+  place: number | null;
 }
 
 export interface RankedNeuron {

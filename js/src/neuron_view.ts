@@ -2,13 +2,13 @@
 import { signal } from "@preact/signals-core";
 import { chooseNeuron, currentLayer, toggleNeuron } from "./actions";
 import { clusterOf } from "./clusters";
-import { composeThumbnail } from "./compose";
+import { composeBar, composeThumbnail } from "./compose";
 import { attribute, h, uniqueId, type View, write } from "./dom";
 import { count, number } from "./format";
 import { type GridContext, SIDE, type Thumb } from "./grid";
 import { createLegend } from "./legend";
 import type { Sort } from "./messages";
-import { clusterColour } from "./palette";
+import { clusterColour, onScale, reach, type Style } from "./palette";
 import { createPanel, options, segmented } from "./panel";
 import { regionPicture } from "./region_view";
 import { createScatterView } from "./scatter_view";
@@ -27,9 +27,21 @@ const FORMS = [
   { value: "grid", text: "grid", title: "A thumbnail of each neuron's map" },
   { value: "scatter", text: "scatter", title: "Neurons that look alike lie near each other" },
 ] as const;
+const SCALES = [
+  {
+    value: "layer",
+    text: "one scale",
+    title: "Equal colours are equal values in all thumbnails of the layer",
+  },
+  {
+    value: "own",
+    text: "own",
+    title: "Each thumbnail from 0 to its own largest value, which stands below it",
+  },
+] as const;
 const GAP = 6;
 const NARROWEST = 84;
-const LABEL = 17;
+const LABEL = 22;
 const BORDER = 3;
 interface Geometry {
   columns: number;
@@ -41,6 +53,8 @@ interface Cell {
   button: HTMLButtonElement;
   canvas: HTMLCanvasElement;
   name: HTMLElement;
+  top: HTMLElement;
+  total: HTMLElement;
   painted: string;
 }
 
@@ -81,6 +95,7 @@ export function createNeuronView(view: View) {
     write(problem, wrong);
     if ("problem" in found) return view.say(found.problem, "error");
     chooseNeuron(store, found.neuron);
+    finds.value += 1;
     search.select();
   };
   search.addEventListener("keydown", (event) => {
@@ -110,13 +125,26 @@ export function createNeuronView(view: View) {
   );
   const empty = h("p", { class: "cw-hint cw-hidden" }, "No neuron of this layer is in the cluster");
   panel.body.append(scroller, empty, scatter.element);
-  panel.foot.append(createLegend(view));
+  const scale = signal<"layer" | "own">("layer");
+  const scales = segmented("Scale of the thumbnails", SCALES, (value) => {
+    scale.value = value;
+  });
+  const bar = h("canvas", { class: "cw-bar-colours", width: 256, height: 1, "aria-hidden": "true" });
+  const [low, high] = [h("span", { class: "cw-bar-low" }), h("span", { class: "cw-bar-high" })];
+  const colours = h("div", { class: "cw-colourbar", "data-testid": "grid-scale" }, low, bar, high);
+  const totals = h("span", { class: "cw-muted cw-scale-totals" });
+  const scaling = h("div", { class: "cw-scale" }, scales.element, colours, totals);
+  panel.foot.append(scaling, createLegend(view));
 
   const cells = new Map<number, Cell>();
   const spare: Cell[] = [];
   let active = 0;
   /** The selection that was last scrolled to: the user may scroll away from it. */
   let followed = "";
+  /** What the kernel is not asked for the place of: what was selected at first, and what has been found. */
+  let sought = `${store.layer.peek()}/${store.neuron.peek()}/0`;
+  /** Moves with each search: one for what is selected already scrolls to it again. */
+  const finds = signal(0);
   let order = "";
 
   const length = () => {
@@ -141,18 +169,22 @@ export function createNeuronView(view: View) {
   };
   const makeCell = (): Cell => {
     const canvas = h("canvas", { class: "cw-thumb-map", width: SIDE, height: SIDE });
-    const name = h("span", { class: "cw-thumb-name" });
-    const button = h("button", { class: "cw-thumb", type: "button", tabindex: "-1" }, canvas, name);
-    return { button, canvas, name, painted: "" };
+    const [name, top, total] = [h("span", {}), h("span", { class: "cw-muted" }), h("i", {})];
+    const words = h("span", { class: "cw-thumb-name" }, name, top);
+    const track = h("span", { class: "cw-thumb-total", "aria-hidden": "true" }, total);
+    const button = h("button", { class: "cw-thumb", type: "button", tabindex: "-1" }, canvas, words, track);
+    return { button, canvas, name, top, total, painted: "" };
   };
 
+  const layOut = ({ columns, height }: Geometry) => {
+    spacer.style.height = `${Math.ceil(length() / columns) * (height + GAP) + GAP}px`;
+  };
   const paint = view.painter(() => {
     // While the host swaps its style sheets nothing has a size; what is there stays right for the old one.
     if (scroller.clientWidth === 0) return;
     const shape = geometry();
-    const n = length();
     const { first, last } = visible(shape);
-    spacer.style.height = `${Math.ceil(n / shape.columns) * (shape.height + GAP) + GAP}px`;
+    layOut(shape);
     for (const [index, cell] of cells) {
       if (index >= first && index <= last) continue;
       if (cell.button === document.activeElement) continue;
@@ -180,7 +212,7 @@ export function createNeuronView(view: View) {
 
   const fill = (cell: Cell, index: number) => {
     const thumb = grid.thumb(index);
-    const { button, canvas, name } = cell;
+    const { button, canvas, name, top, total } = cell;
     button.dataset.index = String(index);
     attribute(button, "tabindex", index === active ? "0" : "-1");
     attribute(button, "data-empty", !thumb);
@@ -191,12 +223,16 @@ export function createNeuronView(view: View) {
         button.removeAttribute(gone);
       attribute(button, "aria-label", "loading");
       button.style.removeProperty("--cw-cluster");
+      total.style.width = "0";
+      write(top, "");
       return write(name, "");
     }
     const selected =
       store.neurons.peek().some((one) => same(thumb.neuron, one)) &&
       grid.shown.peek()?.context.layer === store.layer.peek();
     const cluster = clusterOf(clusters.shown.peek(), store, thumb.neuron, thumb.label);
+    const { context, topTotal = 0 } = grid.shown.peek() ?? {};
+    const sorted = context?.sort ?? "total";
     attribute(button, "data-neuron", thumb.neuron.join(","));
     attribute(button, "aria-pressed", String(selected));
     attribute(button, "data-cluster", cluster >= 0 ? cluster : null);
@@ -210,22 +246,33 @@ export function createNeuronView(view: View) {
     attribute(
       button,
       "title",
-      `${neuronLabel(thumb.neuron)}   ${SORTS[store.sort.peek()]}: ${number(thumb.value)}`,
+      [
+        `${neuronLabel(thumb.neuron)}   ${SORTS[sorted]}: ${number(thumb.value)}`,
+        sorted === "total" ? "" : `total: ${number(thumb.total)}`,
+        `largest value of the thumbnail: ${number(reach(thumb))}`,
+      ]
+        .filter(Boolean)
+        .join("\n"),
     );
+    const part = topTotal > 0 ? Math.min(1, thumb.total / topTotal) : 0;
+    total.style.width = `${part * 100}%`;
+    attribute(button, "data-total", thumb.total);
+    write(top, scale.peek() === "own" ? number(reach(thumb)) : "");
     if (cluster >= 0) button.style.setProperty("--cw-cluster", clusterColour(cluster));
     else button.style.removeProperty("--cw-cluster");
     write(name, neuronLabel(thumb.neuron));
     drawThumb(cell, canvas, thumb);
   };
+  const styleOfGrid = (): Style => ({
+    maps: store.maps.value,
+    palette: store.palette.value,
+    opacity: 1,
+    contrast: store.contrast.value,
+  });
   const drawThumb = (cell: Cell, canvas: HTMLCanvasElement, thumb: Thumb) => {
-    const style = {
-      maps: store.maps.peek(),
-      palette: store.palette.peek(),
-      opacity: 1,
-      contrast: store.contrast.peek(),
-    };
-    const shown = grid.shown.peek()?.context;
-    const painted = JSON.stringify([style, thumb.neuron, shown, palettes.peek().sequential.length]);
+    const shown = grid.shown.peek();
+    const style = scale.peek() === "own" ? styleOfGrid() : onScale(styleOfGrid(), thumb, shown?.scale ?? 0);
+    const painted = JSON.stringify([style, thumb.neuron, shown?.context, palettes.peek().sequential.length]);
     if (painted === cell.painted) return;
     const { width, height } = thumb;
     if (canvas.width !== width) canvas.width = width;
@@ -248,6 +295,7 @@ export function createNeuronView(view: View) {
       store.n_clusters,
       store.knocked_out,
       store._canvas,
+      scale,
     ])
       part.value;
     const context = grid.shown.value?.context;
@@ -258,6 +306,30 @@ export function createNeuronView(view: View) {
       active = 0;
     }
     paint();
+  });
+  view.effect(() => {
+    const shown = grid.shown.value;
+    const style = styleOfGrid();
+    scaling.hidden = form.value === "scatter";
+    scales.press(scale.value);
+    colours.classList.toggle("cw-hidden", scale.value === "own" || !shown);
+    const own = scale.value === "own" ? "each map to its own largest value · " : "";
+    write(totals, shown ? `${own}bars: totals, to ${number(shown.topTotal)}` : "");
+    attribute(
+      totals,
+      "title",
+      "Below each map, the sum of its magnitudes; a full bar is the total of the layer's strongest neuron",
+    );
+    const context = bar.getContext("2d");
+    if (!shown || !context) return;
+    const image = context.createImageData(256, 1);
+    image.data.set(composeBar(style, palettes.value, null));
+    context.putImageData(image, 0, 0);
+    // It is that of the strongest neurons: a weaker one may exceed it somewhere.
+    const top = shown.scale / style.contrast;
+    write(low, style.maps === "signed" ? `≤ ${number(-top)}` : "0");
+    write(high, `≥ ${number(top)}`);
+    attribute(colours, "title", `Of all thumbnails of ${shown.context.layer}, in RGB levels`);
   });
   const clusterName = ({ layer, cluster, n_clusters }: GridContext) =>
     selectionLabel({ layer, neuron: null, neurons: [], cluster, n_clusters }, store.cluster_names.value);
@@ -325,12 +397,16 @@ export function createNeuronView(view: View) {
   // --- hands ----------------------------------------------------------------------------------------------------
 
   const show = (index: number) => {
-    const { columns, height } = geometry();
+    const shape = geometry();
+    const { columns, height } = shape;
+    // What is not laid out yet can't be scrolled to.
+    layOut(shape);
     const top = Math.floor(index / columns) * (height + GAP);
     const bottom = top + height + 2 * GAP;
     if (top < scroller.scrollTop) scroller.scrollTop = top;
     else if (bottom > scroller.scrollTop + scroller.clientHeight)
       scroller.scrollTop = bottom - scroller.clientHeight;
+    paint();
   };
   view.effect(() => {
     const neuron = store.neuron.value;
@@ -338,11 +414,21 @@ export function createNeuronView(view: View) {
     grid.arrivals.value;
     const layer = currentLayer(store);
     if (!neuron || !shown || !layer || shown.context.layer !== layer.name) return;
-    const wish = `${layer.name}/${neuron}/${order}`;
+    const key = `${layer.name}/${neuron}/${finds.value}`;
+    const wish = `${key}/${order}`;
     if (wish === followed) return;
-    const at = placeInGrid(neuron, flatIndex(layer, neuron));
-    if (at === null) return;
-    followed = wish;
+    const told = grid.found.value;
+    const known = told && same(told.neuron, neuron) && same(told.context, shown.context) ? told : null;
+    const at = placeInGrid(neuron, flatIndex(layer, neuron)) ?? known?.place ?? null;
+    if (at === null && !known) return key === sought ? undefined : grid.locate(neuron);
+    [sought, followed] = [key, wish];
+    if (at === null) {
+      if (shown.context.cluster >= 0)
+        view.say(
+          `Neuron ${neuronLabel(neuron)} is not in ${clusterName(shown.context)}, which is what the grid shows`,
+        );
+      return;
+    }
     active = at;
     show(at);
   });
@@ -362,7 +448,8 @@ export function createNeuronView(view: View) {
     const layer = grid.shown.peek()?.context.layer;
     if (!thumb || !layer) return;
     active = index;
-    followed = `${layer}/${thumb.neuron}/${order}`;
+    sought = `${layer}/${thumb.neuron}/${finds.peek()}`;
+    followed = `${sought}/${order}`;
     if (event.shiftKey) toggleNeuron(store, thumb.neuron, layer);
     else chooseNeuron(store, thumb.neuron, layer);
   });

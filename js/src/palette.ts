@@ -71,6 +71,11 @@ export function tableOf(palettes: Palettes, { maps, palette }: Pick<Style, "maps
   return palettes.tables.get(name ?? "") ?? palettes.tables.get(fallback ?? "") ?? GREY;
 }
 
+/** The style that draws a map on a scale which others share: the contrast makes up for its own range. */
+export function onScale(style: Style, range: Range, top: number): Style {
+  return { ...style, contrast: top > 0 ? (style.contrast * reach(range)) / top : 1 };
+}
+
 /** Where a value lies in the table, 0 to 255: magnitudes from 0 on, signed values around the middle. */
 export function placeOf(
   value: number,

@@ -2,7 +2,7 @@
 import { composeBar, composeThumbnail } from "./compose";
 import { attribute, h, icon, type View, write } from "./dom";
 import { number } from "./format";
-import { type Palettes, reach, type Style } from "./palette";
+import { onScale, type Palettes, reach, type Style } from "./palette";
 import type { Levels, RulePictures, SideBySide } from "./rules";
 import { selectionLabel, shortNames } from "./selection";
 import { ready } from "./store";
@@ -46,7 +46,7 @@ function paint(
   if (canvas.height !== height) canvas.height = height;
   const context = canvas.getContext("2d");
   if (!context) return;
-  const shared = { ...style, contrast: top > 0 ? (style.contrast * reach(levels)) / top : 1 };
+  const shared = onScale(style, levels, top);
   const image = context.createImageData(width, height);
   image.data.set(composeThumbnail(levels.data, levels, shared, palettes));
   context.putImageData(image, 0, 0);

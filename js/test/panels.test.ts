@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { SAVE_AFTER } from "../src/store";
-import { LAYER, state } from "./page";
+import { LAYER, painted, state } from "./page";
 import { pass, useView } from "./view";
 
 const view = useView();
@@ -97,6 +97,55 @@ describe("neurons", () => {
     expect(view.model.last("grid").body).toMatchObject({ cluster: 2, first: 0 });
   });
 
+  it("says that a neuron is not in the cluster that is shown", () => {
+    view.open({ neuron: null, cluster: 1 });
+    view.settle();
+    const search = view.page.find<HTMLInputElement>(".cw-search");
+    search.value = "0,0";
+    view.key("Enter", search);
+    view.settle();
+    const shown = [...view.page.el.querySelectorAll<HTMLElement>(".cw-thumb")];
+    const there = shown.some(({ dataset }) => dataset.neuron === "0,0");
+    expect(there).toBe(false);
+    expect(view.page.find("[data-testid=status]").textContent).toContain("is not in cluster 1");
+  });
+
+  it("draws all thumbnails of a layer on one scale, and says which; or each on its own", () => {
+    view.open({ neuron: null });
+    view.settle();
+    const thumbs = () => [...view.page.el.querySelectorAll<HTMLElement>(".cw-thumb[data-neuron]")];
+    const pixels = (thumb: HTMLElement | undefined) => [
+      ...(painted.get(thumb?.querySelector("canvas") as HTMLCanvasElement) ?? []),
+    ];
+    const brightest = (thumb: HTMLElement | undefined) =>
+      Math.max(...pixels(thumb).filter((_, i) => i % 4 === 0));
+    const foot = view.page.find("[data-panel=neurons] .cw-foot");
+    const bar = view.page.find("[data-testid=grid-scale]");
+    const scale = bar.textContent;
+    expect(scale).toMatch(/^0≥ [\d.]+$/);
+    expect(foot.textContent).toMatch(/bars: totals, to [\d.]+/);
+    const [first, last] = [thumbs()[0], thumbs().at(-1)];
+    const length = (thumb: HTMLElement | undefined) =>
+      Number.parseFloat(thumb?.querySelector<HTMLElement>(".cw-thumb-total i")?.style.width ?? "");
+    expect(length(first)).toBe(100);
+    expect(length(last)).toBeCloseTo((Number(last?.dataset.total) / Number(first?.dataset.total)) * 100, 3);
+    const strongest = Number(first?.dataset.total);
+    // Scrolled far down, where maps are much weaker, colours mean the same.
+    view.page.find(".cw-grid").scrollTop = 60_000;
+    view.page.find(".cw-grid").dispatchEvent(new Event("scroll"));
+    view.settle();
+    const weak = thumbs().at(-1);
+    expect(Number(weak?.dataset.total)).toBeLessThan(strongest / 20);
+    expect(bar.textContent).toBe(scale);
+    expect(brightest(weak)).toBeLessThan(80);
+    foot.querySelector<HTMLElement>("[data-value=own]")?.click();
+    pass();
+    expect(brightest(weak)).toBe(253);
+    expect(bar.classList.contains("cw-hidden")).toBe(true);
+    expect(foot.textContent).toContain("each map to its own largest value");
+    expect(weak?.textContent).toMatch(/\d→\d+.*\d[.e−]/);
+  });
+
   it("finds a neuron by its number", () => {
     view.open();
     view.settle();
@@ -106,6 +155,14 @@ describe("neurons", () => {
     search.value = "5,90";
     view.key("Enter", search);
     expect(view.model.get("neuron")).toEqual([5, 90]);
+    // Of thousands of neurons the page knows those in sight: it asks for the place of another, and scrolls there.
+    view.settle();
+    const wanted = [...view.page.el.querySelectorAll<HTMLElement>(".cw-thumb")].find(
+      ({ dataset }) => dataset.neuron === "5,90",
+    );
+    expect(wanted?.getAttribute("aria-pressed")).toBe("true");
+    expect(view.page.find(".cw-grid").scrollTop).toBeGreaterThan(1000);
+    expect(Number(wanted?.dataset.index)).toBeGreaterThan(100);
     search.value = "5";
     view.key("Enter", search);
     expect(view.model.get("neuron")).toEqual([5, 90]);

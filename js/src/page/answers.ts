@@ -282,12 +282,15 @@ export class Answers {
     );
     const shown = order.slice(first, first + count);
     const size = fitted(this.#size, body.side);
-    const thumbs = await Promise.all(
-      shown.map(async (at) => {
-        const map = await this.#values(kept[at] as Kept, time);
-        return quantise(shrink(map.values, map, fitted(map, Math.max(size.height, size.width))));
-      }),
-    );
+    const thumbOf = async (one: Kept) => {
+      const map = await this.#values(one, time);
+      return quantise(shrink(map.values, map, fitted(map, Math.max(size.height, size.width))));
+    };
+    const thumbs = await Promise.all(shown.map((at) => thumbOf(kept[at] as Kept)));
+    // One scale for the layer: that of all its neurons that the page keeps, whichever cluster they are of.
+    const all = this.#page.selections.filter(({ layer, neuron }) => layer === body.layer && neuron);
+    const ranges = await Promise.all(all.map(thumbOf));
+    const place = order.findIndex((at) => body.find && same(kept[at]?.neuron, body.find));
     const neurons = shown.map((at) => kept[at]?.neuron ?? []);
     const [plane = -1] = kept[0]?.planes ?? [];
     const [, height = 1, width = 1] = this.#arrays.shape(plane);
@@ -305,6 +308,10 @@ export class Answers {
         ...thumb,
         low: thumbs.map(({ low }) => low),
         high: thumbs.map(({ high }) => high),
+        totals: shown.map((at) => kept[at]?.totals[time] ?? 0),
+        scale: Math.max(0, ...ranges.map(({ low, high }) => Math.max(-low, high))),
+        top_total: Math.max(0, ...all.map(({ totals }) => totals[time] ?? 0)),
+        place: place < 0 ? null : place,
       },
       data: joined(thumbs.map(({ levels }) => levels)),
     };
