@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from torch import nn
 
 from canvaswidget.models.ffn import FFN
 from canvaswidget.models.nerv import HNeRVDecoder, NeRV
-from canvaswidget.models.pickles import read_pickle
+from canvaswidget.models.pickles import Unreadable, read_pickle
 from canvaswidget.models.siren import SIREN
 
 FAMILIES: dict[str, type[nn.Module]] = {"ffn": FFN, "siren": SIREN, "nerv": NeRV, "hnerv": HNeRVDecoder}
@@ -29,7 +30,8 @@ def load_weights(path: str | Path) -> dict[str, torch.Tensor]:
     ----------
     path : str or Path
         A safetensors file, a ``torch.save`` file of a state dict, or a training checkpoint (Lightning or the
-        like) that holds one under ``state_dict``, ``model_state_dict`` or ``model``.
+        like) that holds one under ``state_dict``, ``model_state_dict`` or ``model``. Tensors that are stored as
+        ``{"quant", "min", "scale"}``, as HNeRV quantises them, become ``min + scale * quant``.
 
     Returns
     -------
@@ -43,7 +45,7 @@ def load_weights(path: str | Path) -> dict[str, torch.Tensor]:
     UnsafeCheckpointError
         The file's pickle names something that runs code, such as ``os.system``. Nothing of it is run.
     ValueError
-        The file holds no state dict.
+        The file holds no state dict, or one with tensors that can't be read, which it names.
 
     Notes
     -----
@@ -88,15 +90,55 @@ def load_model(path: str | Path, **config: Any) -> nn.Module:
             f"path={str(path)!r}: unknown family {family!r}; expected one of {', '.join(FAMILIES)}"
         )
     arguments = {**_from_shapes(family, weights), **_known(family, stored), **config}
+    _check_fit(FAMILIES[family], arguments, weights, path)
     model = FAMILIES[family](**arguments)
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ValueError(
-            f"path={str(path)!r}: the weights do not fit {type(model).__name__}({_show(arguments)}). Give the "
-            f"arguments it was trained with, as load_model(path, name=value, ...). {error}"
-        ) from None
+    model.load_state_dict(weights)
     return model.eval()
+
+
+def _check_fit(
+    kind: type[nn.Module], arguments: Mapping[str, Any], weights: Mapping[str, torch.Tensor], path: Path
+) -> None:
+    """Raise ValueError where the arguments make a model of other weights; no memory is taken for any.
+
+    A model on the device meta has shapes and no numbers, so that a file of a few bytes can't ask for gigabytes.
+    """
+    where = f"path={str(path)!r}: {kind.__name__}({_show(arguments)})"
+    counts = [len(value) if isinstance(value, list | tuple) else value for value in arguments.values()]
+    named = dict(zip(arguments, counts, strict=True))
+    for name in ("layers", "dec_strds"):
+        if isinstance(named.get(name), int) and named[name] > len(weights):
+            raise ValueError(f"{where}: has more layers than the file has weights, {len(weights)}")
+    try:
+        with torch.device("meta"):
+            expected = {name: _form(value) for name, value in kind(**arguments).state_dict().items()}
+    except Exception as error:  # whatever a wrong configuration leads to
+        raise ValueError(
+            f"{where}: is no configuration of a model ({type(error).__name__}: {error})"
+        ) from error
+    given = {name: _form(value) for name, value in weights.items()}
+    if expected == given:
+        return
+    missing, surplus = sorted(expected.keys() - given.keys()), sorted(given.keys() - expected.keys())
+    differences = [
+        *([f"the file has no {', '.join(missing[:3])}"] if missing else []),
+        *([f"the model has no {', '.join(surplus[:3])}"] if surplus else []),
+        *[
+            f"{name} is {given[name]} in the file and {expected[name]} in the model"
+            for name in expected.keys() & given.keys()
+            if expected[name] != given[name]
+        ][:3],
+    ]
+    raise ValueError(
+        f"path={str(path)!r}: the weights do not fit {kind.__name__}({_show(arguments)}): "
+        f"{'; '.join(differences)}. Give the arguments it was trained with, as load_model(path, name=value, ...)"
+    )
+
+
+def _form(tensor: torch.Tensor) -> str:
+    """Shape and kind of number: copying whole or complex numbers into floats would change what they mean."""
+    kind = "complex" if tensor.is_complex() else "floating" if tensor.is_floating_point() else "whole"
+    return f"{tuple(tensor.shape)} of {kind} numbers"
 
 
 def save_model(model: nn.Module, path: str | Path) -> Path:
@@ -128,7 +170,7 @@ def _existing(path: str | Path) -> Path:
 
 
 def _show(arguments: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    return ", ".join(f"{name}={reprlib.repr(value)}" for name, value in arguments.items())
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -154,13 +196,43 @@ def _find_state_dict(content: Any, path: Path) -> dict[str, torch.Tensor]:
     if isinstance(content, Mapping):
         candidates = [content.get(key) for key in ("state_dict", "model_state_dict", "model")] + [content]
     for candidate in candidates:
-        if isinstance(candidate, Mapping):
-            tensors = {
-                str(name): value for name, value in candidate.items() if isinstance(value, torch.Tensor)
-            }
-            if tensors:
-                return tensors
+        if not isinstance(candidate, Mapping):
+            continue
+        unreadable = {str(n): value for n, value in candidate.items() if isinstance(value, Unreadable)}
+        if unreadable:
+            name, value = next(iter(unreadable.items()))
+            raise ValueError(
+                f"path={str(path)!r}: {len(unreadable)} of its tensors can't be read; {name!r} {value.reason}"
+            )
+        tensors = {
+            str(name): tensor
+            for name, value in candidate.items()
+            if (tensor := _tensor(str(name), value, path)) is not None
+        }
+        if tensors:
+            return tensors
     raise ValueError(f"path={str(path)!r}: holds no state dict (a mapping of names to tensors)")
+
+
+def _tensor(name: str, value: Any, path: Path) -> torch.Tensor | None:
+    """A tensor, or one that is stored as whole numbers with a minimum and a scale: ``min + scale * quant``."""
+    if isinstance(value, torch.Tensor):
+        return value
+    if not isinstance(value, Mapping) or not {"quant", "min", "scale"} <= value.keys():
+        return None
+    parts = [value[key] for key in ("quant", "min", "scale")]
+    if not all(isinstance(part, torch.Tensor | int | float) for part in parts):
+        raise ValueError(f"path={str(path)!r}: {name!r} has a quant, min or scale that is no tensor")
+    quant, low, scale = (torch.as_tensor(part) for part in parts)
+    try:
+        if torch.broadcast_shapes(quant.shape, low.shape, scale.shape) != quant.shape:
+            raise RuntimeError("they are larger than quant")
+    except RuntimeError as error:
+        raise ValueError(
+            f"path={str(path)!r}: {name!r} is quantised with a min {tuple(low.shape)} and a scale "
+            f"{tuple(scale.shape)} that do not fit quant {tuple(quant.shape)} ({error})"
+        ) from None
+    return low.float() + scale.float() * quant.float()
 
 
 def _without_prefix(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

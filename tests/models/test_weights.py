@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import argparse
 import collections
+import datetime
+import decimal
+import fractions
+import json
 import sys
 import types
+import uuid
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 import canvaswidget as cw
@@ -250,3 +258,151 @@ def test_outputs_are_squashed_as_asked() -> None:
         squashed = HNeRVDecoder(4, fc_dim=6, dec_strds=[2], out_bias=name)
         squashed.load_state_dict(raw.state_dict())
         assert torch.allclose(squashed(embedding), squash(raw(embedding)))
+
+
+# --- what honest files hold ---------------------------------------------------------------------------------------
+
+
+def test_every_plain_type_of_torch_is_read_as_it_is(tmp_path: Path) -> None:
+    tensors = {
+        "complex": torch.randn(3, dtype=torch.complex64),
+        "complex double": torch.randn(2, 2, dtype=torch.complex128),
+        "float8": torch.randn(5).to(torch.float8_e4m3fn),
+        "uint16": torch.arange(5).to(torch.uint16),
+        "uint32": torch.arange(5).to(torch.uint32),
+        "parameter": nn.Parameter(torch.randn(3, dtype=torch.complex64)),
+        "view": torch.randn(4, 6, dtype=torch.complex64)[1:3, ::2],
+    }
+    torch.save(tensors, tmp_path / "m.pt")
+    loaded = load_weights(tmp_path / "m.pt")
+    assert loaded.keys() == tensors.keys()
+    for name, tensor in tensors.items():
+        assert loaded[name].dtype == tensor.dtype
+        same = loaded[name].contiguous().view(torch.uint8), tensor.detach().contiguous().view(torch.uint8)
+        assert torch.equal(*same), name
+
+
+@pytest.mark.parametrize(
+    ("tensor", "word"),
+    [
+        (torch.eye(3).to_sparse(), "sparse"),
+        (torch.eye(3).to_sparse_csr(), "sparse"),
+        (torch.quantize_per_tensor(torch.randn(3), 0.1, 0, torch.qint8), "quantised by torch"),
+        (torch.empty(3, device="meta"), "device meta"),
+        (torch.zeros(1).expand(1000), r"tensor\.contiguous\(\)"),
+    ],
+    ids=["sparse", "csr", "quantised", "meta", "expanded"],
+)
+@pytest.mark.filterwarnings("ignore:.*:UserWarning")
+def test_a_tensor_that_is_not_rebuilt_is_named(tensor: torch.Tensor, word: str, tmp_path: Path) -> None:
+    torch.save({"fine": torch.ones(2), "odd one": tensor}, tmp_path / "m.pt")
+    with pytest.raises(ValueError, match=rf"1 of its tensors can't be read; 'odd one' .*{word}"):
+        load_weights(tmp_path / "m.pt")
+
+
+def test_plain_values_beside_the_weights_are_accused_of_nothing(tmp_path: Path) -> None:
+    content = {
+        "state_dict": FFN(hidden=7).state_dict(),
+        "best": np.float64(31.5),
+        "step": np.int64(3),
+        "array": np.arange(4),
+        "bytes": b"abc\xff",
+        "bytearray": bytearray(b"xyz"),
+        "seen": collections.Counter("aab"),
+        "last": collections.deque([1, 2], maxlen=4),
+        "chain": collections.ChainMap({}),
+        "when": datetime.datetime(2026, 1, 2, 3, 4, tzinfo=datetime.timezone.utc),
+        "took": datetime.timedelta(seconds=3),
+        "price": decimal.Decimal("1.5"),
+        "part": fractions.Fraction(1, 3),
+        "range": range(3),
+        "set": {1, 2},
+        "frozen": frozenset({1}),
+        "dots": ...,
+        "complex": 1 + 2j,
+        "path": Path("x"),
+        "id": uuid.UUID(int=3),
+        "type": np.dtype("float32"),
+        "random": np.random.default_rng(0).bit_generator.state,
+    }
+    for protocol in (2, 3, 4, 5):
+        torch.save(content, tmp_path / "m.pt", pickle_protocol=protocol)
+        assert "net.0.linear.bias" in load_weights(tmp_path / "m.pt")
+
+
+def test_weights_that_are_stored_as_whole_numbers(tmp_path: Path) -> None:
+    """``{"quant", "min", "scale"}`` a tensor, as the HNeRV repository quantises a model."""
+    weights = FFN(hidden=7).state_dict()
+    stored = {}
+    for name, tensor in weights.items():
+        low = tensor.amin(-1, keepdim=True) if tensor.ndim > 1 else tensor.amin()
+        scale = ((tensor.amax(-1, keepdim=True) if tensor.ndim > 1 else tensor.amax()) - low) / 255
+        stored[name] = {"quant": ((tensor - low) / scale).round().byte(), "min": low, "scale": scale}
+    torch.save({"embed": {}, "model": stored}, tmp_path / "q.pt")
+    loaded = load_model(tmp_path / "q.pt")
+    for name, tensor in weights.items():
+        assert (loaded.state_dict()[name] - tensor).abs().max() <= stored[name]["scale"].max() / 2 * 1.001
+    stored["net.0.linear.bias"]["min"] = torch.zeros(5)
+    torch.save({"model": stored}, tmp_path / "q.pt")
+    with pytest.raises(ValueError, match=r"'net\.0\.linear\.bias' is quantised with a min \(5,\)"):
+        load_weights(tmp_path / "q.pt")
+
+
+def test_whole_numbers_are_not_taken_for_weights(tmp_path: Path) -> None:
+    weights = FFN(hidden=7).state_dict()
+    for odd, kind in ((torch.int8, "whole"), (torch.complex64, "complex")):
+        changed = {**weights, "net.0.linear.bias": weights["net.0.linear.bias"].to(odd)}
+        torch.save(changed, tmp_path / "m.pt")
+        with pytest.raises(
+            ValueError, match=rf"net\.0\.linear\.bias is \(7,\) of {kind} numbers in the file"
+        ):
+            load_model(tmp_path / "m.pt")
+
+
+# --- sizes are checked before memory is taken ---------------------------------------------------------------------
+
+
+def test_a_compressed_archive_is_refused(tmp_path: Path) -> None:
+    torch.save({"w": torch.zeros(10**6)}, tmp_path / "m.pt")
+    with zipfile.ZipFile(tmp_path / "m.pt") as source, zipfile.ZipFile(tmp_path / "z.pt", "w") as packed:
+        for entry in source.namelist():
+            packed.writestr(entry, source.read(entry), zipfile.ZIP_DEFLATED)
+    with pytest.raises(ValueError, match="does not compress"):
+        load_weights(tmp_path / "z.pt")
+
+
+@pytest.mark.parametrize(
+    ("family", "config"),
+    [
+        ("ffn", {"hidden": 10**6, "layers": 10}),
+        ("ffn", {"n_frequencies": 10**9}),
+        ("ffn", {"layers": 10**9}),
+        ("siren", {"hidden": 10**6, "layers": 10}),
+        ("nerv", {"fc_dim": 10**6}),
+        ("nerv", {"embed": "pe_1.25_10000000000"}),
+        ("nerv", {"dec_strds": [2] * 10**5}),
+        ("nerv", {"fc_hw": "100000_100000"}),
+        ("hnerv", {"fc_dim": 10**6}),
+        ("ffn", {"hidden": "wide"}),
+        ("ffn", {"layers": -3}),
+        ("ffn", {"hidden": [1, 2]}),
+        ("nerv", {"embed": 3}),
+        ("nerv", {"dec_strds": 2}),
+    ],
+)
+def test_a_configuration_that_does_not_fit_takes_no_memory(
+    family: str, config: dict[str, Any], tmp_path: Path
+) -> None:
+    model = next(m for m in small_models() if type(m).__name__.lower().startswith(family))
+    path = tmp_path / "m.safetensors"
+    metadata = {"family": family, "config": json.dumps({**model.config, **config})}
+    save_file(dict(model.state_dict()), path, metadata=metadata)
+    with pytest.raises(ValueError, match=r"path=.*m\.safetensors"):
+        load_model(path)
+
+
+def test_a_safetensors_file_with_a_type_that_is_unknown(tmp_path: Path) -> None:
+    header = json.dumps({"w": {"dtype": "F9", "shape": [2], "data_offsets": [0, 2]}}).encode()
+    (tmp_path / "m.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\0\0")
+    with pytest.raises(ValueError, match="not a valid safetensors file"):
+        load_weights(tmp_path / "m.safetensors")
