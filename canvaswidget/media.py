@@ -11,17 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import av
-import imageio.v3 as iio
 import numpy as np
 import numpy.typing as npt
 from av.error import FFmpegError
 from PIL import Image
 
+from canvaswidget.image_files import Pages, has_alpha, read_pages
+
 FloatImage = npt.NDArray[np.float32]
 FrameRange = slice | range | Sequence[int | None]
 
 IMAGES = {".bmp", ".jfif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
+DECOMPRESSION_BOMB = Image.DecompressionBombError
 ACCEPTED = "an image, a video, a folder of images or an array"
+
+
+# An array (a, b, c) with fewer columns than this, and than a and b, is a picture of c channels and no grey clip.
+NARROWEST = 16
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -72,8 +78,9 @@ def read(
     Parameters
     ----------
     source : path, array or Clip
-        A folder is a clip: its images in natural order (``2.png`` before ``10.png``). An array is ``(h, w)``,
-        ``(h, w, c)``, ``(n, h, w)`` or ``(n, h, w, c)`` with 1, 3 or 4 channels; floats lie in [0, 1].
+        A folder is a clip: its images in natural order (``2.png`` before ``10.png``). So is an animated image (GIF,
+        PNG, WebP), and a TIFF of several pages. An array is ``(h, w)``, ``(h, w, c)``, ``(n, h, w)`` or
+        ``(n, h, w, c)`` with 1, 3 or 4 channels; floats lie in [0, 1].
     size : (height, width), optional
         Resize to this: by the average of the area each pixel covers when it shrinks, linearly when it grows.
     frames : slice, range or (start, stop[, step]), optional
@@ -102,8 +109,8 @@ def read(
         return read_folder(path, size, frames)
     if _existing(path).suffix.lower() not in IMAGES:
         return read_video(path, size, frames)
-    image = read_image(path, size)
-    return _from_array(image, None, frames, path.name) if frames is not None else Clip(image[None], path.name)
+    pages = _pages(path)
+    return _from_array(_as_image(pages.pixels, f"path={str(path)!r}"), size, frames, path.name, pages.fps)
 
 
 def read_image(path: str | os.PathLike[str], size: Sequence[int] | None = None) -> FloatImage:
@@ -114,13 +121,12 @@ def read_image(path: str | os.PathLike[str], size: Sequence[int] | None = None) 
     path, size = _existing(path), _checked_size(size)
     if not path.is_file():
         raise IsADirectoryError(f"path={str(path)!r}: is a folder; expected an image file")
-    try:
-        pixels = _read_deep_png(path) if _is_deep_png(path) else _read_pixels(path)
-    except (OSError, ValueError, SyntaxError, FFmpegError) as error:
+    pixels = _pages(path).pixels
+    if len(pixels) > 1:
         raise ValueError(
-            f"path={str(path)!r}: can't be read as an image ({error}); expected {ACCEPTED}"
-        ) from None
-    return resize(_as_image(pixels, f"path={str(path)!r}"), size)
+            f"path={str(path)!r}: holds {len(pixels)} frames; expected one image. media.read reads them as a clip"
+        )
+    return resize(_as_image(pixels[0], f"path={str(path)!r}"), size)
 
 
 def read_folder(
@@ -259,23 +265,21 @@ def _images_in(folder: Path) -> list[Path]:
     return sorted((file for file in folder.iterdir() if file.suffix.lower() in IMAGES), key=natural_key)
 
 
-def _read_pixels(path: Path) -> npt.NDArray[Any]:
-    if path.suffix.lower() in (".tif", ".tiff"):
-        return np.asarray(iio.imread(path))
-    return np.asarray(iio.imread(path, plugin="pillow", index=0, rotate=True))
-
-
-def _is_deep_png(path: Path) -> bool:
-    """Whether a file is a colour PNG with 16 bits a channel, which Pillow would cut to 8."""
-    with path.open("rb") as file:
-        start = file.read(26)
-    return start[:8] == b"\x89PNG\r\n\x1a\n" and start[24] == 16 and start[25] in (2, 6)
-
-
-def _read_deep_png(path: Path) -> npt.NDArray[Any]:
-    with av.open(str(path)) as container:
-        frame = next(container.decode(video=0))
-        return frame.to_ndarray(format="rgba64le" if "a" in frame.format.name else "rgb48le")
+def _pages(path: Path) -> Pages:
+    try:
+        return read_pages(path)
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        LookupError,
+        TypeError,
+        FFmpegError,
+        DECOMPRESSION_BOMB,
+    ) as error:
+        raise ValueError(
+            f"path={str(path)!r}: can't be read as an image ({error}); expected {ACCEPTED}"
+        ) from None
 
 
 def _decode(
@@ -287,8 +291,9 @@ def _decode(
     seen = 0
     for frame in itertools.islice(decoded, stop):
         if seen >= start and (seen - start) % step == 0:
-            deep = frame.format.components[0].bits > 8
-            pixels = frame.to_ndarray(format="rgb48le" if deep else "rgb24")
+            deep, clear = frame.format.components[0].bits > 8, has_alpha(frame)
+            kind = ("rgba64le" if deep else "rgba") if clear else "rgb48le" if deep else "rgb24"
+            pixels = frame.to_ndarray(format=kind)
             stack.append(resize(_as_image(pixels, "path"), size))
         seen += 1
     return stack, seen
@@ -339,7 +344,16 @@ def _from_array(
             f"source={given}: expected {ACCEPTED} (height, width, 3) or (n_frames, height, width, 3)"
         )
     if pixels.ndim == 3 and pixels.shape[-1] not in (1, 3, 4):
+        if pixels.shape[-1] < min(NARROWEST, *pixels.shape[:2]):
+            raise ValueError(
+                f"source: an array {pixels.shape} looks like a picture of {pixels.shape[-1]} channels; expected 1, 3 "
+                "or 4. Give grey frames as (n_frames, height, width, 1)"
+            )
         pixels = pixels[..., None]
+    if pixels.ndim == 4 and pixels.shape[-1] not in (1, 3, 4):
+        raise ValueError(
+            f"source: an array {pixels.shape} has {pixels.shape[-1]} channels; expected 1, 3 or 4"
+        )
     clip = pixels if pixels.ndim == 4 else pixels[None] if pixels.ndim == 3 else pixels[None, ..., None]
     start, stop, step = wanted
     _check_range(wanted, len(clip))

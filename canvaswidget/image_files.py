@@ -1,0 +1,121 @@
+"""Read image files as arrays: every page or frame of a file, upright, in the colours that it shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+import tifffile
+from PIL import Image, TiffImagePlugin
+
+ORIENTATION, BITS = 274, 258  # tags of EXIF and TIFF
+# Formats whose further frames are an animation or pages; in others (MPO, of telephones) they are other views.
+ANIMATED = {"GIF", "PNG", "TIFF", "WEBP"}
+# What Pillow decodes to numbers that are used as they are; other modes are converted to colours.
+PLAIN_MODES = {"1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F", "RGB", "RGBA"}
+
+
+@dataclass(frozen=True)
+class Pages:
+    """The pages of a file.
+
+    Attributes
+    ----------
+    pixels : (n, height, width) or (n, height, width, channels)
+    fps : float or None
+        Frames a second of an animation with frames of one duration.
+    """
+
+    pixels: npt.NDArray[Any]
+    fps: float | None = None
+
+
+def read_pages(path: Path) -> Pages:
+    """Every page of an image file; most have one.
+
+    Raises
+    ------
+    OSError, ValueError
+        The file is no image that can be decoded, or its pages differ in size.
+    """
+    with Image.open(path) as image:
+        turn = int(image.getexif().get(ORIENTATION, 1))
+        if isinstance(image, TiffImagePlugin.TiffImageFile) and np.max(image.tag_v2.get(BITS, 1)) > 8:
+            return Pages(_stacked([_turned(page, turn) for page in _deep_tiff(path)]))
+        if image.format == "PNG" and _is_deep_png(path) and getattr(image, "n_frames", 1) == 1:
+            return Pages(_turned(_read_deep_png(path), turn)[None])
+        count = getattr(image, "n_frames", 1) if image.format in ANIMATED else 1
+        first = 1 if count > 1 and getattr(image, "default_image", False) else 0  # shown where nothing moves
+        pages, durations = [], set()
+        for number in range(first, count):
+            image.seek(number)
+            image.load()  # a TIFF is turned by newer Pillow, which then takes the tag away
+            pages.append(_turned(_pixels(image), int(image.getexif().get(ORIENTATION, 1))))
+            durations.add(float(image.info.get("duration", 0)))
+        seconds = durations.pop() / 1000 if len(durations) == 1 else 0.0
+        return Pages(_stacked(pages), 1 / seconds if seconds and len(pages) > 1 else None)
+
+
+def _pixels(image: Image.Image) -> npt.NDArray[Any]:
+    """What a page shows: palettes, inks and other colour spaces become red, green, blue and alpha."""
+    transparent = "transparency" in image.info or image.mode in ("PA", "La", "RGBa")
+    if image.mode in PLAIN_MODES and not transparent:
+        return np.asarray(image)
+    return np.asarray(image.convert("RGBA" if transparent else "RGB"))
+
+
+def _stacked(pages: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    shapes = {page.shape for page in pages}
+    if len(shapes) > 1:
+        shown = ", ".join(map(str, sorted(shapes)[:3]))
+        raise ValueError(f"its {len(pages)} pages differ in size or colours: {shown}")
+    return np.stack(pages)
+
+
+def _turned(pixels: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
+    """Pixels ``(height, width, ...)`` as the camera's orientation tag says they are to be shown."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return pixels
+
+
+def _deep_tiff(path: Path) -> list[npt.NDArray[Any]]:
+    """Pages of more than 8 bits a channel, which Pillow would cut to 8."""
+    with tifffile.TiffFile(path) as file:
+        pages = []
+        for page in file.pages:
+            pixels = page.asarray()
+            if page.keyframe.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+                pixels = np.iinfo(pixels.dtype).max - pixels
+            elif page.keyframe.photometric not in (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB):
+                raise ValueError(f"its colours are {page.keyframe.photometric.name} of more than 8 bits")
+            if pixels.ndim == 3 and page.keyframe.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
+                pixels = np.moveaxis(pixels, 0, -1)
+            pages.append(pixels)
+        return pages
+
+
+def _is_deep_png(path: Path) -> bool:
+    """Whether a file is a PNG of colours, or of grey and alpha, with 16 bits a channel, which Pillow cuts to 8."""
+    with path.open("rb") as file:
+        start = file.read(26)
+    return start[:8] == b"\x89PNG\r\n\x1a\n" and start[24] == 16 and start[25] in (2, 4, 6)
+
+
+def _read_deep_png(path: Path) -> npt.NDArray[Any]:
+    with av.open(str(path)) as container:
+        frame = next(container.decode(video=0))
+        return frame.to_ndarray(format="rgba64le" if has_alpha(frame) else "rgb48le")
+
+
+def has_alpha(frame: Any) -> bool:
+    """Whether a decoded frame has an alpha channel."""
+    return frame.format.has_palette or any(part.is_alpha for part in frame.format.components)
