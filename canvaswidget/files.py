@@ -1,10 +1,16 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and files that a process holds."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from pathlib import Path
+from typing import BinaryIO
+
+if os.name == "nt":
+    import msvcrt
+else:
+    import fcntl
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -22,3 +28,31 @@ def write_whole(path: Path, data: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def hold(path: Path) -> BinaryIO:
+    """Make a file that this process holds until the handle is closed, or the process ends in whatever way."""
+    handle = path.open("a+b")
+    _lock(handle)
+    return handle
+
+
+def is_held(path: Path) -> bool:
+    """Whether some process holds a file; also where that can't be found out."""
+    try:
+        with path.open("a+b") as handle:
+            return not _lock(handle)
+    except OSError:
+        return path.exists()
+
+
+def _lock(handle: BinaryIO) -> bool:
+    """Lock a file for this handle; False where another has it, or the file system knows no locks."""
+    try:
+        if os.name == "nt":
+            msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -148,6 +148,13 @@ def test_grey_frames_are_a_clip(shape):
     assert media.read(np.zeros(shape)).n_frames == shape[0]
 
 
+def outcome(path):
+    try:
+        return "", media.read(path).frames.shape
+    except ValueError as error:
+        return str(error), ()
+
+
 @pytest.mark.filterwarnings("ignore:.*:UserWarning")  # Pillow's, about what is broken
 def test_damaged_files_are_named(tmp_path):
     """Every format cut off or scrambled at seeded positions: an image, or our own error."""
@@ -165,9 +172,5 @@ def test_damaged_files_are_named(tmp_path):
                 broken[position] = int(rng.integers(256))
             target = tmp_path / f"broken{path.suffix}"
             target.write_bytes(bytes(broken))
-            try:
-                clip = media.read(target)
-            except ValueError as error:
-                assert f"path={str(target)!r}" in str(error)
-            else:
-                assert clip.frames.shape[-1] == 3
+            words, shape = outcome(target)
+            assert shape[-1:] == (3,) or f"path={str(target)!r}" in words

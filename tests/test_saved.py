@@ -380,9 +380,77 @@ def test_a_killed_save_harms_nothing(canvas: cw.Canvas, file: Path, part_file: P
         assert ended.returncode == -signal.SIGKILL
     assert same(file, part_file)
     assert not (tmp_path / "new.zarr").exists()
-    assert any(".partial-" in p.name for p in tmp_path.iterdir())  # it says what it is
+    assert len([p for p in tmp_path.iterdir() if ".partial-" in p.name]) == 2  # it says what it is
     canvas.save(tmp_path / "new.zarr", frames=[0], maps=1, progress=False)
+    canvas.save(file, frames=[0], maps=1, overwrite=True, progress=False)
     assert cw.open(tmp_path / "new.zarr").frames == (0,)
+    assert {p.name for p in tmp_path.iterdir()} == {"new.zarr", "x.zarr"}  # what no process holds is removed
+
+
+@pytest.mark.parametrize("step", ["before the root", "after the root"])
+def test_what_a_killed_overwrite_left_is_removed(
+    canvas: cw.Canvas, file: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """The process ends between two renames: nothing of its clean-up runs."""
+    replace = os.replace
+
+    def killed(source: Any, target: Any) -> None:
+        if Path(target) != file / "zarr.json" or step == "after the root":
+            replace(source, target)
+        if Path(target) == file / "zarr.json":
+            raise SystemExit
+
+    monkeypatch.setattr(os, "replace", killed)
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+    with pytest.raises(SystemExit):
+        canvas.save(file, frames=[0], maps=1, overwrite=True, progress=False)
+    monkeypatch.undo()
+    assert len(list(file.glob("content-*"))) == 2
+    assert cw.open(file).frames == ((2, 5) if step == "before the root" else (0,))
+    canvas.save(file, frames=[1], maps=1, overwrite=True, progress=False)
+    assert cw.open(file).frames == (1,)
+    assert sorted(p.name.split("-")[0] for p in file.iterdir()) == ["content", "zarr.json"]
+    assert [p.name for p in file.parent.iterdir()] == ["x.zarr"]
+
+
+def test_what_a_process_holds_is_left_alone(canvas: cw.Canvas, file: Path) -> None:
+    with store.writing(file, overwrite=True) as writer:
+        canvas.save(file, frames=[0], maps=1, overwrite=True, progress=False)
+        assert writer._folder.is_dir()
+        writer.facts.update(json.loads((file / "zarr.json").read_text())["attributes"]["canvaswidget"])
+        writer.facts = {k: v for k, v in writer.facts.items() if k not in ("content", "files", "checksums")}
+    assert len(list(file.glob("content-*"))) == 1
+
+
+REPLACED = """
+    import sys
+    import canvaswidget as cw
+    from tests.canvases import video
+
+    canvas = cw.trace(video(), device="cpu")
+    for number in range(int(sys.argv[2])):
+        canvas.save(sys.argv[1], frames=[number % 6], maps=1, layers=[1], overwrite=True, progress=False)
+"""
+
+
+def test_a_reader_beside_two_writers_sees_a_whole_file(canvas: cw.Canvas, file: Path) -> None:
+    program = [sys.executable, "-c", textwrap.dedent(REPLACED), str(file), "12"]
+    writers = [subprocess.Popen(program, cwd=ROOT) for _ in range(2)]
+    opened = 0
+    while any(writer.poll() is None for writer in writers):
+        try:
+            saved = cw.open(file)
+            frame = saved.frames[0]
+            np.testing.assert_array_equal(saved.frame(frame), canvas.frame(frame))
+            opened += 1
+        except cw.SavedCanvasError as error:
+            assert "was replaced by another save" in str(error), error  # noqa: PT017
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert opened
+    assert sorted(p.name.split("-")[0] for p in file.iterdir())[-1] == "zarr.json"
+    canvas.save(file, frames=[1], maps=1, overwrite=True, progress=False)
+    assert [p.name for p in file.parent.iterdir()] == ["x.zarr"]
+    assert len(list(file.glob("content-*"))) == 1
 
 
 # --- damage is noticed --------------------------------------------------------------------------------------
@@ -406,7 +474,15 @@ def flip(path: Path) -> None:
 
 
 def facts(file: Path, **changes: Any) -> None:
-    edit(file / "zarr.json", lambda root: root["attributes"]["canvaswidget"].update(changes))
+    """Change the description as somebody would who knows the checksum."""
+    described = json.loads((file / "zarr.json").read_text())["attributes"]["canvaswidget"]
+    (file / "zarr.json").write_text(store.root_text({**described, **changes}))
+
+
+def link(path: Path) -> None:
+    """Put a link to it where a file or a folder was."""
+    path.rename(path.with_name("moved"))
+    path.symlink_to(path.with_name("moved"))
 
 
 CHUNK = "layers/0/maps/c/0/0/0/0"
@@ -423,6 +499,21 @@ DAMAGE: dict[str, tuple[Any, str]] = {
     "no list of files": (lambda f: facts(f, files=None), "does not list its files"),
     "no size": (lambda f: facts(f, size=None), "description can't be read"),
     "another size": (lambda f: facts(f, size=[8, 8]), "can't be read .*and not"),
+    "a changed root": (lambda f: flip(f / "zarr.json"), "its zarr.json"),
+    "a changed description of an array": (
+        lambda f: edit(content(f) / "frames/zarr.json", lambda d: d.update(fill_value=1.0)),
+        "frames/zarr.json (has|was changed)",
+    ),
+    "a file outside": (lambda f: facts(f, files={"../../secret": 3}), "is no name of a file in it"),
+    "an absolute file": (lambda f: facts(f, files={"/etc/hostname": 3}), "is no name of a file in it"),
+    "a link": (lambda f: link(content(f) / CHUNK), f"{CHUNK} is a link"),
+    "a linked folder": (lambda f: link(content(f) / "layers"), "layers is a link"),
+    "a linked content": (lambda f: link(content(f)), "is a link"),
+    "frames without end": (
+        lambda f: facts(f, n_frames=10**12, frames=[2, 10**11]),
+        "description can't be read",
+    ),
+    "a frame of any size": (lambda f: facts(f, size=[10**9, 10**9]), "description can't be read"),
     "a later version": (
         lambda f: facts(f, format=2, version="9.9"),
         r"by canvaswidget 9\.9 in format 2.*pip install --upgrade",
@@ -440,6 +531,42 @@ def test_damage_is_noticed(file: Path, what: str) -> None:
     assert re.search("again|expected|pip install", str(raised.value), re.IGNORECASE)
 
 
+def test_every_changed_bit_of_the_descriptions_is_noticed(file: Path) -> None:
+    """Seeded: a bit of the root, or of an array's description, flipped in 300 copies of the file."""
+    rng = np.random.default_rng(0)
+    described = [file / "zarr.json", *content(file).rglob("zarr.json")]
+    for trial in range(300):
+        path = described[0] if trial % 2 else described[int(rng.integers(len(described)))]
+        whole = path.read_bytes()
+        data = bytearray(whole)
+        data[int(rng.integers(len(data)))] ^= 1 << int(rng.integers(8))
+        path.write_bytes(bytes(data))
+        with pytest.raises(cw.SavedCanvasError, match=re.escape(str(file))):
+            cw.open(file)
+        path.write_bytes(whole)
+    cw.open(file)
+
+
+def test_a_chunk_that_goes_after_opening_is_no_zeros(file: Path) -> None:
+    saved = cw.open(file)
+    (content(file) / CHUNK).unlink()
+    with pytest.raises(cw.SavedCanvasError, match="layers/0/maps can't be read .*is missing"):
+        _kept_maps(saved)
+    canvas = cw.trace(video(), device="cpu")
+    saved = cw.open(canvas.save(file.with_name("y.zarr"), frames=[0], maps=1, progress=False).path)
+    canvas.save(file.with_name("y.zarr"), frames=[1], maps=1, overwrite=True, progress=False)
+    with pytest.raises(cw.SavedCanvasError, match="was replaced by another save after it was opened"):
+        saved.frame(0)
+
+
+def test_a_clip_of_many_frames_takes_the_memory_of_those_kept(file: Path) -> None:
+    facts(file, n_frames=2**19)
+    saved = cw.open(file)
+    assert saved.inr.truth[5].shape == (16, 32, 3)
+    with pytest.raises(cw.NotKeptError, match="not kept on frame 3, only on 2, 5"):
+        saved.inr.truth[3]
+
+
 def _kept_maps(saved: cw.SavedCanvas) -> list[np.ndarray]:
     layer = saved.traced_layers[0]
     neurons = np.stack(np.unravel_index(saved.kept(layer), layer.neurons), 1)
@@ -454,7 +581,7 @@ def test_nothing_but_plain_numbers_is_read(file: Path) -> None:
     ):
         text = array.read_text()
         edit(array, change)
-        facts(file, files={})
+        facts(file, files={}, checksums={})
         with pytest.raises(cw.SavedCanvasError, match="frames can't be read"):
             cw.open(file).frame(2)
         array.write_text(text)

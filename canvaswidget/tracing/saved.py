@@ -27,6 +27,7 @@ from canvaswidget.tracing.store import Reader, SavedCanvasError
 
 FloatArray = npt.NDArray[np.float32]
 LayerKey = str | int | Layer
+MOST = 2**20  # frames, and pixels along a side
 SHOWN = 12  # frames or pixels that a message lists
 
 
@@ -60,6 +61,23 @@ def open_canvas(path: str | os.PathLike[str]) -> SavedCanvas:
     >>> cw.CanvasWidget(cw.open("x.zarr"))  # doctest: +SKIP
     """
     return SavedCanvas(Path(path))
+
+
+class KeptFrames:
+    """Some frames of a clip, looked up by their numbers in the clip; the other frames take no memory."""
+
+    def __init__(self, values: FloatArray, frames: Sequence[int]) -> None:
+        self._values = values
+        self._place = {frame: place for place, frame in enumerate(frames)}
+
+    def __getitem__(self, frame: int | Sequence[int]) -> FloatArray:
+        """One frame ``(h, w, 3)``, or several."""
+        numbers = np.asarray(frame)
+        missing = [int(number) for number in np.atleast_1d(numbers) if int(number) not in self._place]
+        if missing:
+            raise NotKeptError(f"the signal is not kept on frame {missing[0]}, only on {_list(self._place)}")
+        places = [self._place[int(number)] for number in np.atleast_1d(numbers)]
+        return self._values[places] if numbers.ndim else self._values[places[0]]
 
 
 class SavedCanvas:
@@ -106,6 +124,10 @@ class SavedCanvas:
         size, n_frames = (int(facts["size"][0]), int(facts["size"][1])), int(facts["n_frames"])
         self.rule, self.why, self.options = str(facts["rule"]), str(facts["why"]), dict(facts["options"])
         self.frames = tuple(int(frame) for frame in facts["frames"])
+        if not (
+            all(1 <= side <= MOST for side in size) and set(self.frames) <= set(range(min(n_frames, MOST)))
+        ):
+            raise ValueError(f"frames {_list(self.frames)} of {n_frames}, each of {size[0]}x{size[1]} pixels")
         self.layers = Layers([_layer(given) for given in facts["layers"]])
         self.traced_layers = Layers([self.layers.find(str(name)) for name in facts["traced"]])
         self.pixels = tuple((int(y), int(x)) for y, x in facts["pixels"])
@@ -135,16 +157,12 @@ class SavedCanvas:
         }
 
     def _truth(self, kind: str | None, size: tuple[int, int], n_frames: int) -> Any:
-        """``(n_frames, h, w, 3)``; nan where a frame is not kept, and then never looked at."""
+        """The signal ``(n_frames, h, w, 3)``, or its kept frames by their numbers."""
         if kind is None:
             return None
         kept = self._reader.read("truth", (len(self.frames), *size, 3), kind)
         values = np.divide(kept, 255, dtype=np.float32) if kind == "uint8" else kept
-        if len(self.frames) == n_frames:
-            return values
-        truth = np.full((n_frames, *size, 3), np.nan, np.float32)
-        truth[list(self.frames)] = values
-        return truth
+        return values if len(self.frames) == n_frames else KeptFrames(values, self.frames)
 
     def _clusters(self, number: int, given: Mapping[str, Any]) -> SimpleNamespace:
         layer, name = self.layers.find(given["layer"]), f"clusters/{number}"

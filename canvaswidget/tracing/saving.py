@@ -122,8 +122,7 @@ def save(
     total = len(plan.frames) * sum(math.prod(layer.neurons) for layer in plan.layers)
     with writing(plan.path, overwrite) as writer, closing(_Told(total, progress)) as told:
         _write(canvas, plan, writer, told)
-    written = sum(file.stat().st_size for file in plan.path.rglob("*") if file.is_file())
-    return Saving(plan.path, parts, written)
+    return Saving(plan.path, parts, writer.n_bytes)
 
 
 def fingerprint(module: nn.Module) -> str:

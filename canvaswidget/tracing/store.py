@@ -2,28 +2,38 @@
 
 The root group's ``zarr.json`` describes what is kept, lists every file with its size, and names the group that holds
 the arrays. It is put in place last, by one rename: until then an earlier file is what it was, afterwards it is the new
-one.
+one. A writer works in a folder beside the file and holds a lock in it; the next writer removes what no process holds.
+Chunks of numbers have checksums of their own, the descriptions have theirs in the root.
 Nothing is pickled, and reading runs no code from the file.
 """
 
 from __future__ import annotations
 
+import glob
+import hashlib
 import json
 import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+import stat
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from canvaswidget.files import hold, is_held
+
 FORMAT = 1
 KEY = "canvaswidget"
 ROOT = "zarr.json"
+LOCK, STAGE = "lock", "store"  # in the folder of a writer: the file that it holds, and what it writes
+UNLOCKED_SECONDS = 60  # age of a writer's folder without a lock, which is made right after it
+TRIES = 5  # of a reader whose file is replaced while it is opened
 CHUNK_BYTES = 2**20
 CODECS = {"bytes", "blosc", "crc32c"}
 DTYPES = {"float32", "uint8", "bool", "int16", "int64"}
@@ -60,6 +70,7 @@ class Writer:
         self._folder, self._content = folder, content
         self._group = self._zarr.create_group(folder / content, zarr_format=3)
         self.facts: dict[str, Any] = {}
+        self.n_bytes = 0  # on the disk, once it is finished
 
     def array(self, name: str, shape: Sequence[int], dtype: Any, rows: int = 1) -> Any:
         """An array to be filled; `rows` of its axes are told apart by chunks, the next is divided by size."""
@@ -78,41 +89,54 @@ class Writer:
         values = np.asarray(values)
         self.array(name, values.shape, values.dtype, rows)[...] = values
 
-    def finish(self) -> int:
-        """Describe what was written, and see it on the disk; how many bytes it is."""
+    def finish(self) -> None:
+        """Describe what was written, and see it on the disk."""
         content = self._folder / self._content
         files = {
             file.relative_to(content).as_posix(): file.stat().st_size
             for file in content.rglob("*")
             if file.is_file()
         }
+        checksums = {name: _checksum(content / name) for name in files if PurePosixPath(name).name == ROOT}
         described = {"format": FORMAT, "content": self._content, **self.facts, "files": files}
-        root = {"zarr_format": 3, "node_type": "group", "attributes": {KEY: described}}
-        (self._folder / ROOT).write_text(json.dumps(root, indent=1), encoding="utf-8")
+        described["checksums"] = checksums
+        (self._folder / ROOT).write_text(root_text(described), encoding="utf-8")
         for file in self._folder.rglob("*"):
             _sync(file)
         _sync(self._folder)
-        return sum(files.values()) + (self._folder / ROOT).stat().st_size
+        self.n_bytes = sum(files.values()) + (self._folder / ROOT).stat().st_size
+
+
+def root_text(described: Mapping[str, Any]) -> str:
+    """The root's text: a description and the checksum of the description."""
+    facts = {name: value for name, value in described.items() if name != "checksum"}
+    facts["checksum"] = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    return json.dumps({"zarr_format": 3, "node_type": "group", "attributes": {KEY: facts}}, indent=1)
+
+
+def _checksum(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 @contextmanager
 def writing(path: Path, overwrite: bool) -> Iterator[Writer]:
     """Write a file at `path`, all or nothing: what is raised meanwhile leaves what was there."""
     check_target(path, overwrite)
+    _remove_leftovers(path)
     token = secrets.token_hex(6)
-    folder, content = path.with_name(f"{path.name}.partial-{token}"), f"content-{token}"
+    folder = path.with_name(f"{path.name}.partial-{token}")
     folder.mkdir()
+    lock = hold(folder / LOCK)
     try:
-        writer = Writer(folder, content)
+        (folder / STAGE).mkdir()
+        writer = Writer(folder / STAGE, f"content-{token}")
         yield writer
         writer.finish()
-        if path.exists():
-            _replace(path, folder, content)
-        else:
-            folder.rename(path)
-            _sync(path.parent)
+        _put_in_place(path, folder / STAGE, f"content-{token}", overwrite)
     finally:
+        lock.close()
         shutil.rmtree(folder, ignore_errors=True)
+    _remove_leftovers(path)
 
 
 def check_target(path: Path, overwrite: bool) -> None:
@@ -132,15 +156,61 @@ def check_target(path: Path, overwrite: bool) -> None:
         ) from None
 
 
-def _replace(path: Path, folder: Path, content: str) -> None:
-    """Move the new content in beside the old one, then turn to it."""
-    (folder / content).rename(path / content)
+def _put_in_place(path: Path, stage: Path, content: str, overwrite: bool) -> None:
+    """Rename what was written; into an earlier file the content goes first, then the root that names it."""
+    if not path.exists():
+        try:
+            stage.rename(path)
+        except OSError:
+            if not path.exists():
+                raise
+            check_target(path, overwrite)  # another process was sooner
+        else:
+            _sync(path.parent)
+            return
+    (stage / content).rename(path / content)
     _sync(path)
-    os.replace(folder / ROOT, path / ROOT)
+    os.replace(stage / ROOT, path / ROOT)
     _sync(path)
-    for other in path.glob("content-*"):
-        if other.name != content:
-            shutil.rmtree(other, ignore_errors=True)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what killed writers of this file left, and contents that its root does not name."""
+    for folder in path.parent.glob(f"{glob.escape(path.name)}.partial-*"):
+        if not _is_held(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+    for content in path.glob("content-*"):
+        # A writer moves its content in before the root, and holds its folder until the root is there: once the folder
+        # is gone, the root names this content, or a newer one.
+        if not path.with_name(f"{path.name}.partial-{content.name.removeprefix('content-')}").exists():
+            try:
+                named = describe(path)["content"]
+            except (SavedCanvasError, FileNotFoundError):
+                return
+            if content.name != named:
+                _remove(content)
+    for removed in path.glob("removed-*"):
+        shutil.rmtree(removed, ignore_errors=True)
+
+
+def _remove(content: Path) -> None:
+    """Rename a content before it is deleted, so that a reader of it misses all of it and never a part."""
+    removed = content.with_name(content.name.replace("content-", "removed-"))
+    try:
+        content.rename(removed)
+    except OSError:
+        return  # another writer removes it
+    shutil.rmtree(removed, ignore_errors=True)
+
+
+def _is_held(folder: Path) -> bool:
+    """Whether a process works in a writer's folder."""
+    if (folder / LOCK).exists():
+        return is_held(folder / LOCK)
+    try:
+        return time.time() - folder.stat().st_mtime < UNLOCKED_SECONDS
+    except FileNotFoundError:
+        return False
 
 
 def _sync(path: Path) -> None:
@@ -178,7 +248,8 @@ def describe(path: Path) -> dict[str, Any]:
             f"{path}: is no saved canvas: it has no {ROOT}. Expected a folder written by canvas.save()"
         )
     try:
-        described = json.loads(root.read_text(encoding="utf-8"))["attributes"][KEY]
+        text = root.read_text(encoding="utf-8")
+        described = json.loads(text)["attributes"][KEY]
         version, content = described["format"], described["content"]
         known = type(version) is int and re.fullmatch(r"content-[0-9a-f]+", content)
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -190,6 +261,11 @@ def describe(path: Path) -> dict[str, Any]:
         raise SavedCanvasError(
             f"{path}: damaged: its {ROOT} is not what canvas.save() writes. Save the canvas again"
         )
+    if version <= FORMAT and text != root_text(described):
+        raise SavedCanvasError(
+            f"{path}: damaged: its {ROOT} was changed after it was written (its checksum differs). Save the canvas "
+            "again, or take it from a backup"
+        )
     return described
 
 
@@ -198,16 +274,32 @@ class Reader:
 
     def __init__(self, path: Path) -> None:
         self.path, self._zarr = path, zarr()
-        described = describe(path)
+        self._arrays: dict[str, Any] = {}
+        for left in reversed(range(TRIES)):
+            self.facts: Mapping[str, Any] = self._described()
+            self._folder = path / self.facts["content"]
+            try:
+                self._check_files()
+                return
+            except SavedCanvasError:
+                if not left or not self._is_replaced():
+                    raise
+
+    def _described(self) -> dict[str, Any]:
+        described = describe(self.path)
         if described["format"] > FORMAT:
             raise SavedCanvasError(
-                f"{path}: was written by canvaswidget {described.get('version', 'of a later version')} in format "
+                f"{self.path}: was written by canvaswidget {described.get('version', 'of a later version')} in format "
                 f"{described['format']}; this version reads up to {FORMAT}. Say pip install --upgrade canvaswidget"
             )
-        self.facts: Mapping[str, Any] = described
-        self._folder = path / described["content"]
-        self._arrays: dict[str, Any] = {}
-        self._check_files()
+        return described
+
+    def _is_replaced(self) -> bool:
+        """Whether another save has put a new content in place since this one was opened."""
+        try:
+            return describe(self.path)["content"] != self.facts["content"]
+        except (SavedCanvasError, FileNotFoundError):
+            return False
 
     def damaged(self, what: str) -> SavedCanvasError:
         """An error that says so."""
@@ -216,15 +308,34 @@ class Reader:
         )
 
     def _check_files(self) -> None:
-        files = self.facts.get("files")
-        if not isinstance(files, Mapping):
+        files, checksums = self.facts.get("files"), self.facts.get("checksums")
+        if not isinstance(files, Mapping) or not isinstance(checksums, Mapping):
             raise self.damaged("it does not list its files")
+        folders: set[PurePosixPath] = {PurePosixPath(".")}
+        self._check_kind(PurePosixPath("."), stat.S_ISDIR)
         for name, size in files.items():
-            file = self._folder / name
-            if not file.is_file():
-                raise self.damaged(f"{name} is missing")
-            if file.stat().st_size != size:
-                raise self.damaged(f"{name} has {file.stat().st_size:,} of {size:,} bytes")
+            where = PurePosixPath(name)
+            if str(where) != name or where.is_absolute() or ".." in where.parts or set(name) & set(":\\\0"):
+                raise self.damaged(f"it lists {name!r}, which is no name of a file in it")
+            for folder in {*where.parents} - folders:
+                self._check_kind(folder, stat.S_ISDIR)
+                folders.add(folder)
+            found = self._check_kind(where, stat.S_ISREG)
+            if found.st_size != size:
+                raise self.damaged(f"{name} has {found.st_size:,} of {size:,} bytes")
+        for name, checksum in checksums.items():
+            if name not in files or _checksum(self._folder / name) != checksum:
+                raise self.damaged(f"{name} was changed after it was written")
+
+    def _check_kind(self, where: PurePosixPath, is_kind: Callable[[int], bool]) -> os.stat_result:
+        """What the disk says of a file or folder, which is no link: that could lead out of the saved canvas."""
+        try:
+            found = os.lstat(self._folder / where)
+        except (OSError, ValueError):
+            raise self.damaged(f"{where} is missing") from None
+        if not is_kind(found.st_mode):
+            raise self.damaged(f"{where} is a link, or of another kind")
+        return found
 
     def read(self, name: str, shape: Sequence[int], dtype: str, index: Any = ...) -> npt.NDArray[Any]:
         """A part of an array, which has to have this shape and type."""
@@ -236,6 +347,10 @@ class Reader:
                 raise ValueError(f"is {array.dtype} {array.shape}, and not {dtype} {tuple(shape)}")
             return np.asarray(array.oindex[index])
         except Exception as error:  # whatever zarr, a codec or the disk has to say
+            if self._is_replaced():
+                raise SavedCanvasError(
+                    f"{self.path}: was replaced by another save after it was opened. Open it again"
+                ) from error
             raise self.damaged(f"{name} can't be read ({type(error).__name__}: {error})") from error
 
     def _opened(self, name: str) -> Any:
@@ -244,4 +359,18 @@ class Reader:
         codecs = {codec["name"] for codec in described["codecs"]}
         if not codecs <= CODECS or described["data_type"] not in DTYPES:
             raise ValueError(f"holds {described['data_type']} in {', '.join(sorted(codecs))}")
-        return self._zarr.open_array(self._folder / name, mode="r", zarr_format=3)
+        store = _whole_store(self._zarr, self._folder, self.facts["files"])
+        return self._zarr.open_array(store, path=name, mode="r", zarr_format=3)
+
+
+def _whole_store(zarr: Any, folder: Path, files: Collection[str]) -> Any:
+    """A folder in which a listed file that is missing is an error; Zarr takes a missing chunk for zeros."""
+
+    class WholeStore(zarr.storage.LocalStore):
+        async def get(self, key: str, *arguments: Any, **keywords: Any) -> Any:
+            value = await super().get(key, *arguments, **keywords)
+            if value is None and key in files:
+                raise FileNotFoundError(f"{key} is missing")
+            return value
+
+    return WholeStore(folder, read_only=True)

@@ -276,7 +276,7 @@ class Answers:
             "channel": cast(Any, arrays.channel),
             "ranked_at": [y, x],
             "rgb": arrays.frame(time)[y, x].astype(float).tolist(),
-            "truth": None if truth is None else truth[time, y, x].astype(float).tolist(),
+            "truth": None if truth is None else truth[time][y, x].astype(float).tolist(),
             "selected": None
             if selected is None
             else absolute_sum(selected)
