@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
-if os.name == "nt":
+if sys.platform == "win32":
     import msvcrt
 else:
     import fcntl
@@ -49,7 +50,7 @@ def is_held(path: Path) -> bool:
 def _lock(handle: BinaryIO) -> bool:
     """Lock a file for this handle; False where another has it, or the file system knows no locks."""
     try:
-        if os.name == "nt":
+        if sys.platform == "win32":
             msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)
         else:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
