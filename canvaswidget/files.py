@@ -8,11 +8,6 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
-
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file at once or not at all: what was there before stays until the new one is complete."""
@@ -51,8 +46,12 @@ def _lock(handle: BinaryIO) -> bool:
     """Lock a file for this handle; False where another has it, or the file system knows no locks."""
     try:
         if sys.platform == "win32":
+            import msvcrt
+
             msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)
         else:
+            import fcntl
+
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False
