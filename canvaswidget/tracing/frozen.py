@@ -16,8 +16,8 @@ from torch import fx
 from canvaswidget.tracing import ops
 from canvaswidget.tracing.capture import Capture, op_name
 from canvaswidget.tracing.errors import UntraceableError
-from canvaswidget.tracing.gates import Pointwise, gate
-from canvaswidget.tracing.linearise import Plan, Step, factors_of, last_uses, nodes_in
+from canvaswidget.tracing.gates import gate
+from canvaswidget.tracing.linearise import Plan, Step, added_to, factors_of, last_uses, linear_arguments
 from canvaswidget.tracing.parallel import batched
 from canvaswidget.tracing.weighted import Weighted
 
@@ -89,7 +89,7 @@ class Frozen:
                 terms[lost] = torch.zeros_like(self._values[lost])
         with torch.no_grad():
             steps = list(self._plan.downstream(layer.node, layer.layer.name))
-            used = last_uses([step.reads for step in steps], self._capture.output)
+            used = last_uses([step.carries for step in steps], self._capture.output)
             for step, done in zip(steps, used, strict=True):
                 terms[step.node] = self._carry(step, terms.get, constants)
                 for spent in done:
@@ -126,7 +126,7 @@ class Frozen:
         found = set()
         for step in self._plan.steps.values():
             if step.kind == "product" and step.kept is not None and layer in step.reached_by:
-                kept = factors_of(step)[step.kept]
+                kept = factors_of(step.node)[step.kept]
                 if layer not in self._plan.reached_by(kept):
                     found.add(step.node)
         return frozenset(found)
@@ -163,9 +163,13 @@ class Frozen:
         if step.kind == "gate":
             gate, start = self._gate(step)
             arrived = term(cast(fx.Node, step.source))
-            return gate * arrived + start if constants else gate * arrived
+            carried = gate * arrived + start if constants else gate * arrived
+            # A real function of complex values: its gate turns each term, and the imaginary parts add up to 0.
+            return carried if step.node.meta["val"].is_complex() or not carried.is_complex() else carried.real
         if step.kind == "add":
             return self._add(step.node, term, constants)
+        if step.kind == "choice":
+            return self._choice(step.node, term, constants)
         if step.kind == "product":
             return self._product(step, term, constants, both)
         if step.kind == "norm":
@@ -185,44 +189,54 @@ class Frozen:
 
     def _linear(self, node: fx.Node, term: Callable[[fx.Node], Any], constants: bool) -> Any:
         target: Any = node.target
+        data = linear_arguments(node) if target in ops.LINEAR else node.all_input_nodes
         given: dict[fx.Node, Any] = {}
-        for position in ops.LINEAR.get(target, (0,)):
-            for source in nodes_in(node, position):
-                arrived = term(source)
-                if arrived is None and not constants:
-                    arrived = torch.zeros(
-                        source.meta["val"].shape, dtype=source.meta["val"].dtype, device=self._capture.device
-                    )
-                    arrived = arrived.to(self.value(source).dtype) if source in self._values else arrived
-                if arrived is not None:
-                    given[source] = arrived
+        for source in data:
+            arrived = term(source)
+            if arrived is None and not constants:
+                arrived = torch.zeros_like(self.value(source))
+            if arrived is not None:
+                given[source] = arrived
         if target in ops.DETACH:
             return given[cast(fx.Node, node.args[0])]
-        if not constants and target in ops.MASKED_FILL:
-            return self._call(node, given, _2=0)
-        if not constants and target in ops.CONSTANT_PAD and len(node.args) > 2:
-            last = {"_3": 0} if len(node.args) > 3 else {} if isinstance(node.args[2], str) else {"_2": 0}
-            return self._call(node, given, **last)
+        number = ops.NUMBER.get(target)
+        if not constants and number is not None and len(node.args) > number and node.args[number] is not None:
+            return self._call(node, given, **{f"_{number}": 0})
         return self._call(node, given)
 
     def _add(self, node: fx.Node, term: Callable[[fx.Node], Any], constants: bool) -> Any:
-        alpha = node.kwargs.get("alpha", 1)
-        first, second = (1, alpha) if node.target in ops.overloads("add") else (1, -cast(Any, alpha))
-        if node.target in ops.overloads("rsub"):
-            first, second = -cast(Any, alpha), 1
+        alpha: Any = node.kwargs.get("alpha", 1)
+        first, second = 1, alpha
+        if node.target in ops.SUBTRACT:
+            first, second = 1, -alpha
+        elif node.target in ops.SUBTRACT_FROM:
+            first, second = -alpha, 1
         total: Any = None
+        absent: list[torch.Tensor] = []
         for argument, factor in zip(node.args[:2], (first, second), strict=True):
             arrived = term(argument) if isinstance(argument, fx.Node) else None
-            if arrived is None and constants:
+            if arrived is None:
                 arrived = self.value(argument) if isinstance(argument, fx.Node) else argument
-            if arrived is not None:
-                part = arrived if factor == 1 else factor * cast(Any, arrived)
-                total = part if total is None else total + part
-        return total.expand(node.meta["val"].shape)
+                if not constants:
+                    absent += [arrived] if isinstance(arrived, torch.Tensor) else []
+                    continue
+            part = arrived if factor == 1 else factor * cast(Any, arrived)
+            total = part if total is None else total + part
+        return torch.broadcast_tensors(total, *absent)[0]
+
+    def _choice(self, node: fx.Node, term: Callable[[fx.Node], Any], constants: bool) -> Any:
+        first, second = (cast(fx.Node, argument) for argument in node.args[:2])
+        both = [self.value(first), self.value(second)]
+        chosen = cast(Any, node.target)(*both) == both[0]
+        arrived = [term(first), term(second)]
+        for place, value in enumerate(both):
+            if arrived[place] is None:
+                arrived[place] = value if constants else torch.zeros_like(value)
+        return torch.where(chosen, *arrived)
 
     def _product(self, step: Step, term: Callable[[fx.Node], Any], constants: bool, both: bool) -> Any:
         node: Any = step.node
-        factors = factors_of(step)
+        factors = factors_of(node)
         arrived = [term(factor) if isinstance(factor, fx.Node) else None for factor in factors]
         if arrived[0] is not None and arrived[1] is not None and step.kept is not None and not both:
             arrived[1 - step.kept] = None
@@ -235,17 +249,9 @@ class Frozen:
         first, second, added = ops.PRODUCTS[node.target]
         arguments = list(fx.map_arg(node.args, self._or_none))
         arguments[first], arguments[second] = full
-        if added is None:
-            return node.target(*arguments, **node.kwargs)
-        extra = node.args[added] if len(node.args) > added else None
-        if added == 0:  # addmm and its kin
-            product = torch.matmul(full[0], full[1])
-            if isinstance(extra, fx.Node) and (constants or term(extra) is not None):
-                return product + (self.value(extra) if term(extra) is None else term(extra))
-            return product
-        if isinstance(extra, fx.Node):
+        for extra in added_to(node):
             one = term(extra)
-            arguments[added] = one if one is not None else self.value(extra) if constants else None
+            arguments[cast(int, added)] = one if one is not None else self.value(extra) if constants else None
         return node.target(*arguments, **node.kwargs)
 
     def _or_none(self, node: fx.Node) -> Any:
@@ -270,8 +276,10 @@ class Frozen:
         return found
 
     def _made(self, step: Step) -> tuple[torch.Tensor, torch.Tensor]:
-        source = cast(fx.Node, step.source)
-        function, z = Pointwise.between(source, step.node, self._plan.steps), self.value(source)
+        function = step.function
+        z = self.value(function.source)
+        if function.source.meta["val"].shape != step.node.meta["val"].shape:
+            z = z.expand(step.node.meta["val"].shape)
         found, start = gate(function, z, function.constants(self.value, z.ndim))
         if not bool(torch.isfinite(start).all()):
             path = Capture.path(step.node)
@@ -331,14 +339,8 @@ def needed(capture: Capture, plan: Plan) -> list[fx.Node]:
     for layer in capture.weighted.values():
         found[layer.data] = None
     for step in plan.passed:
-        node = step.node
-        if step.kind in ("product", "norm"):
-            found.update(dict.fromkeys(node.all_input_nodes))
-        elif step.kind == "gate":
-            found[cast(fx.Node, step.source)] = None
+        found.update(dict.fromkeys(step.constants))
         # What a layer that gets here doesn't pass through is a constant to it.
-        found.update(
-            dict.fromkeys(one for one in node.all_input_nodes if plan.reached_by(one) != step.reached_by)
-        )
+        found.update(dict.fromkeys(one for one in step.carries if plan.reached_by(one) != step.reached_by))
     found[capture.output] = None
     return [node for node in found if capture.parameter(node) is None]

@@ -6,7 +6,7 @@ of the derivative in double precision, wherever that lies within the rounding er
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -40,32 +40,6 @@ class Pointwise:
 
     source: fx.Node
     parts: tuple[fx.Node, ...]
-
-    @classmethod
-    def between(cls, source: fx.Node, node: fx.Node, reached: Collection[fx.Node]) -> Pointwise:
-        """The function that makes `node` of `source`.
-
-        Parameters
-        ----------
-        reached : collection of fx.Node
-            The ops that some layer reaches; the others are constants.
-        """
-        depends: dict[fx.Node, bool] = {source: True}
-        parts: list[fx.Node] = []
-        waiting = [node]
-        while waiting:
-            one = waiting[-1]
-            inputs = one.all_input_nodes if one is node or _is_part(one, reached) else []
-            unknown = [part for part in inputs if part not in depends]
-            if unknown and one not in depends:
-                waiting.extend(unknown)
-                continue
-            waiting.pop()
-            if one not in depends:
-                depends[one] = any(depends[part] for part in inputs)
-                if depends[one]:
-                    parts.append(one)
-        return cls(source, tuple(parts))
 
     def __call__(self, z: torch.Tensor, constants: dict[fx.Node, Any]) -> list[torch.Tensor]:
         """The values of all parts at `z`; the last one is the function's."""
@@ -115,10 +89,6 @@ class Pointwise:
     def _zero(z: torch.Tensor) -> torch.Tensor:
         """Zeros that broadcast to `z`: one for each channel, by which a function may differ."""
         return z.new_zeros([n if axis == 1 else 1 for axis, n in enumerate(z.shape)])
-
-
-def _is_part(node: fx.Node, reached: Collection[fx.Node]) -> bool:
-    return node in reached and node.target in ops.POINTWISE
 
 
 @torch.inference_mode(False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import fx
@@ -28,25 +28,43 @@ class Step:
     Attributes
     ----------
     kind : str
-        ``layer``, ``linear``, ``add``, ``product``, ``gate`` or ``norm``.
+        ``layer``, ``linear``, ``add``, ``product``, ``choice``, ``gate`` or ``norm``.
     reached_by : frozenset of str
         The layers whose terms arrive here.
-    source : fx.Node
-        Of a gate: the value that it is a pointwise function of.
+    carries : tuple of fx.Node
+        The arguments whose terms it carries on; its other arguments are constants of the frame.
     kept : int
-        Of a product of two things that one layer reaches: which factor carries it. The other is a frozen gate.
+        Of a product of two factors that one layer reaches: which of them carries its terms. The other is a frozen gate.
+    inside : tuple of fx.Node
+        Of a gate: the ops of its function that come before `node`, in order of execution.
     """
 
     node: fx.Node
     kind: str
     reached_by: Layers
-    source: fx.Node | None = None
+    carries: tuple[fx.Node, ...]
     kept: int | None = None
+    inside: tuple[fx.Node, ...] = ()
 
     @property
-    def reads(self) -> list[fx.Node]:
-        """The values whose terms it takes."""
-        return self.node.all_input_nodes if self.source is None else [self.source]
+    def source(self) -> fx.Node | None:
+        """Of a gate: the value that it is a pointwise function of."""
+        return self.carries[0] if self.kind == "gate" else None
+
+    @property
+    def function(self) -> Pointwise:
+        """Of a gate: the function that it is of its source."""
+        return Pointwise(self.carries[0], (*self.inside, self.node))
+
+    @property
+    def constants(self) -> list[fx.Node]:
+        """The arguments, of a gate those of its whole function, whose values in the frame it uses."""
+        if self.kind != "gate":
+            everything = self.kind in ("product", "choice", "norm")
+            return [one for one in self.node.all_input_nodes if everything or one not in self.carries]
+        parts = self.function.parts
+        read = [one for node in parts for one in node.all_input_nodes]
+        return [self.carries[0], *(one for one in read if one not in parts)]
 
 
 @dataclass
@@ -64,13 +82,7 @@ class Plan:
     @functools.cached_property
     def within_gates(self) -> set[fx.Node]:
         """The ops that are only parts of a gate, between its source and its value."""
-        found, waiting = set(), [(step.node, step.source) for step in self.passed if step.kind == "gate"]
-        while waiting:
-            node, source = waiting.pop()
-            parts = [one for one in node.all_input_nodes if one in self.steps and one is not source]
-            waiting.extend((part, source) for part in parts if part not in found)
-            found.update(parts)
-        return found - {step.node for step in self.passed}
+        return {node for step in self.passed for node in step.inside} - {step.node for step in self.passed}
 
     def reached_by(self, node: Any) -> Layers:
         """The layers whose terms arrive at a value."""
@@ -102,14 +114,14 @@ def linearise(capture: Capture) -> Plan:
     refused: set[fx.Node] = set()
     while True:
         plan = _planned(capture, refused)
-        found = (_undefined_at_zero(capture, plan, step) for step in plan.passed)
+        found = (_undefined_at_zero(capture, step) for step in plan.passed)
         infinite = {node for node in found if node is not None}
         if not infinite:
             return plan
         refused |= infinite
 
 
-def _undefined_at_zero(capture: Capture, plan: Plan, step: Step) -> fx.Node | None:
+def _undefined_at_zero(capture: Capture, step: Step) -> fx.Node | None:
     """The op for which a pointwise function has no gate, as a logarithm or a reciprocal; None where it has one."""
 
     def value(constant: fx.Node) -> Any:
@@ -119,7 +131,7 @@ def _undefined_at_zero(capture: Capture, plan: Plan, step: Step) -> fx.Node | No
 
     if step.source is None:
         return None
-    return Pointwise.between(step.source, step.node, plan.steps).undefined_at_zero(value)
+    return step.function.undefined_at_zero(value)
 
 
 def _planned(capture: Capture, refused: set[fx.Node]) -> Plan:
@@ -134,7 +146,7 @@ def _planned(capture: Capture, refused: set[fx.Node]) -> Plan:
         sources = [source for source in node.all_input_nodes if plan.reached_by(source)]
         if node in layers:
             data = capture.weighted[layers[node]].data
-            plan.steps[node] = Step(node, "layer", plan.reached_by(data) | {layers[node]})
+            plan.steps[node] = Step(node, "layer", plan.reached_by(data) | {layers[node]}, (data,))
             depth[node] = (depth.get(data, (0, 0))[0] + 1, 0)
             continue
         if not sources:
@@ -167,42 +179,51 @@ def _step(
     depth: dict[fx.Node, tuple[int, int]],
 ) -> Step | None:
     target: Any = node.target
-    together = frozenset().union(*(plan.reached_by(source) for source in sources))
     if getattr(target, "__name__", "") == "getitem":
-        return Step(node, "linear", together)
+        return _carrying(plan, node, "linear", sources)
     if target in ops.POINTWISE:
         gate = _gate(plan, node, sources, roots)
         if gate is not None:
-            return Step(node, "gate", together, gate)
+            return gate
         if target in ops.ADD:
-            return Step(node, "add", together)
-    if target in ops.SCALE and target not in ops.PRODUCTS:  # negation
-        return Step(node, "linear", together)
-    if target in ops.EINSUM:
-        factors = list(node.args[1]) if len(node.args[1]) == 2 else None  # type: ignore[arg-type]
-        return _product(plan, node, factors, depth)
-    if target in ops.PRODUCTS:
-        first, second, _ = ops.PRODUCTS[target]
-        return _product(plan, node, [node.args[first], node.args[second]], depth)
-    if target in ops.LINEAR or target in ops.CONSTANT_PAD or target in ops.MASKED_FILL:
-        data = [source for position in ops.LINEAR.get(target, (0,)) for source in nodes_in(node, position)]
-        reached = frozenset().union(*(plan.reached_by(source) for source in data))
-        return Step(node, "linear", reached) if reached and _is_real(node) else None
+            return _carrying(plan, node, "add", sources)
+        if target in ops.CHOICE and not plan.tainted.intersection(node.all_input_nodes):
+            return _carrying(plan, node, "choice", sources)
+    if target in ops.NEGATE:
+        return _carrying(plan, node, "linear", sources)
+    if target in ops.EINSUM and len(cast(Any, node.args[1])) == 1:
+        return _carrying(plan, node, "linear", sources)
+    if target in ops.PRODUCTS or target in ops.EINSUM:
+        return _product(plan, node, depth)
+    if ops.is_linear(node) and _is_real(node):
+        return _carrying(plan, node, "linear", linear_arguments(node))
     if target in ops.NORMS:
-        reached = plan.reached_by(node.args[0])
-        return Step(node, "norm", reached) if reached else None
+        return _carrying(plan, node, "norm", [node.args[0]])
     return None
+
+
+def _carrying(
+    plan: Plan, node: fx.Node, kind: str, data: Iterable[Any], kept: int | None = None
+) -> Step | None:
+    """The step that carries the terms of those of some arguments that layers reach."""
+    carries = tuple(source for source in dict.fromkeys(data) if plan.reached_by(source))
+    reached = NONE.union(*(plan.reached_by(source) for source in carries))
+    return Step(node, kind, reached, carries, kept) if reached else None
 
 
 def _gate(
     plan: Plan, node: fx.Node, sources: list[fx.Node], roots: dict[fx.Node, tuple[fx.Node, bool]]
-) -> fx.Node | None:
-    """The value that `node` is a nonlinear pointwise function of, if it is of one only."""
+) -> Step | None:
+    """The step of a nonlinear pointwise function of one value."""
     found = {roots.get(source, (source, True))[0] for source in sources}
     if len(found) != 1:
         return None
     root = found.pop()
-    if _shape(root) != _shape(node) or not _is_real(node):
+    if not _is_real(node):
+        return None
+    if _shape(root) != _shape(node) and (
+        node.target in ops.ADD | ops.SCALE | ops.CHOICE or not _broadcasts(root, node)
+    ):
         return None
     if node.target not in ops.SCALE and plan.tainted.intersection(node.all_input_nodes):
         return None  # what an opaque op gives is no constant
@@ -216,24 +237,36 @@ def _gate(
         roots[node] = (root, True)
         return None
     roots[node] = (root, False)
-    return root
+    return Step(node, "gate", plan.reached_by(root), (root,), inside=_between(root, node, roots))
 
 
-def _product(
-    plan: Plan, node: fx.Node, factors: list[Any] | None, depth: dict[fx.Node, tuple[int, int]]
-) -> Step | None:
-    if factors is None:
+def _between(root: fx.Node, node: fx.Node, roots: dict[fx.Node, tuple[fx.Node, bool]]) -> tuple[fx.Node, ...]:
+    """The ops between a value and a pointwise function of it."""
+    found: set[fx.Node] = set()
+    waiting = [node]
+    while waiting:
+        inner = [one for one in waiting.pop().all_input_nodes if one not in found and one is not root]
+        inner = [one for one in inner if one in roots and roots[one][0] is root]
+        found.update(inner)
+        waiting.extend(inner)
+    return tuple(one for one in roots if one in found)
+
+
+def _product(plan: Plan, node: fx.Node, depth: dict[fx.Node, tuple[int, int]]) -> Step | None:
+    factors = factors_of(node)
+    if len(factors) != 2:
         return None
-    reached = [plan.reached_by(factor) for factor in factors]
+    first, second = (plan.reached_by(factor) for factor in factors)
+    kept, carried = None, list(factors)
     if node.target in ops.DIVIDE:
-        return Step(node, "product", reached[0], kept=0) if reached[0] else None
-    if not reached[0] and not reached[1]:
-        return None
-    kept = None
-    if reached[0] & reached[1]:
+        kept, carried = 0, factors[:1]  # the denominator is a frozen gate
+    elif first & second:
         # The one with more layers behind it carries on; among equals the one that fewer gates have shaped.
         kept = int(depth.get(factors[1], (0, 0)) > depth.get(factors[0], (0, 0)))
-    return Step(node, "product", reached[0] | reached[1], kept=kept)
+        # The factor that is frozen to the layers behind both still carries those behind it alone.
+        if not plan.reached_by(factors[1 - kept]) - plan.reached_by(factors[kept]):
+            carried = [factors[kept]]
+    return _carrying(plan, node, "product", [*carried, *added_to(node)], kept)
 
 
 def _wanted(plan: Plan, output: fx.Node) -> set[fx.Node]:
@@ -247,20 +280,9 @@ def _wanted(plan: Plan, output: fx.Node) -> set[fx.Node]:
         step = plan.steps.get(node)
         if step is None:
             waiting.extend(plan.tainted.intersection(node.all_input_nodes))
-            continue
-        sources = node.all_input_nodes
-        if step.kind == "gate" and step.source is not None:
-            sources = [step.source]
-        elif step.kind == "product":
-            sources = [source for source in sources if plan.reached_by(source)]
-            if step.kept is not None:
-                kept, other = factors_of(step)[step.kept], factors_of(step)[1 - step.kept]
-                # The factor that is frozen to the layers behind both still carries those behind it alone.
-                if not plan.reached_by(other) - plan.reached_by(kept):
-                    sources.remove(other)
-        elif step.kind in ("norm", "layer"):
-            sources = sources[:1]
-        waiting.extend(sources)
+        else:
+            frozen = node.all_input_nodes if step.kind in ("add", "linear", "choice") else []
+            waiting.extend([*step.carries, *plan.tainted.intersection(frozen)])
     return wanted
 
 
@@ -276,13 +298,26 @@ def last_uses(read: Sequence[Iterable[fx.Node]], output: fx.Node) -> list[list[f
     return done
 
 
-def factors_of(step: Step) -> list[Any]:
-    """The two factors of a product."""
-    node: Any = step.node
+def factors_of(node: fx.Node) -> list[Any]:
+    """The factors of a product."""
+    arguments: Any = node.args
     if node.target in ops.EINSUM:
-        return list(node.args[1])
+        return list(arguments[1])
     first, second, _ = ops.PRODUCTS[node.target]
-    return [node.args[first], node.args[second]]
+    return [arguments[first], arguments[second]]
+
+
+def added_to(node: fx.Node) -> list[fx.Node]:
+    """What is added to a product in the same op: a bias that the network computes."""
+    if node.target in ops.EINSUM:
+        return []
+    position = ops.PRODUCTS[node.target][2]
+    return [] if position is None else nodes_in(node, position)
+
+
+def linear_arguments(node: fx.Node) -> list[fx.Node]:
+    """The arguments that an op is linear in."""
+    return [one for position in ops.LINEAR[node.target] for one in nodes_in(node, position)]
 
 
 def nodes_in(node: fx.Node, position: int) -> list[fx.Node]:
@@ -298,9 +333,19 @@ def _shape(node: fx.Node) -> Any:
     return getattr(node.meta.get("val"), "shape", None)
 
 
+def _broadcasts(source: fx.Node, node: fx.Node) -> bool:
+    """Whether the first value spreads over the shape of the second."""
+    small, large = _shape(source), _shape(node)
+    if small is None or large is None or not all(isinstance(n, int) for n in (*small, *large)):
+        return False
+    return len(small) <= len(large) and all(
+        n in (1, m) for n, m in zip(reversed(small), reversed(large), strict=False)
+    )
+
+
 def _is_real(node: fx.Node) -> bool:
     """Whether the value is of numbers with fractions; counts and conditions carry no contribution."""
     value = node.meta.get("val")
     if isinstance(value, list | tuple):
-        value = value[0]
-    return value is not None and (value.is_floating_point() or value.is_complex())
+        value = value[0] if value else None
+    return isinstance(value, torch.Tensor) and (value.is_floating_point() or value.is_complex())

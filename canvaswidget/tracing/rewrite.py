@@ -6,13 +6,15 @@ None of it changes a value. `DECOMPOSITIONS` are for `torch.export`; `rewrite` t
 from __future__ import annotations
 
 import math
+import operator
+import string
 from collections.abc import Callable, Collection
 from typing import Any, cast
 
 import torch
 from torch import fx
 
-from canvaswidget.tracing.ops import EINSUM, aten
+from canvaswidget.tracing.ops import EINSUM, aten, overloads
 
 WRITTEN = "written"  # of a node's meta: the op that the model has in its place
 
@@ -30,8 +32,21 @@ def rewrite(graph: fx.Graph, constants: Collection[str]) -> None:
         if node.target is aten.view.default:
             # Terms of a value need not lie in memory as the value does.
             node.target, node.meta[WRITTEN] = aten.reshape.default, "view"
+        elif node.target is aten.copy.default:
+            _replace(node, _shaped(node, cast(fx.Node, node.args[1]), cast(fx.Node, node.args[0])))
+        elif node.target is aten.slice_scatter.default:
+            _as_clear_slice(node)
+        elif node.target in _WRITES:
+            _as_look_up(node)
+        elif node.target is aten.as_strided.default:
+            _as_index(node)
         elif node.target in EINSUM:
-            _as_linear(node, varying)
+            for pair in _in_pairs(node):
+                _as_linear(pair, varying)
+        elif node.target in _WITH_BIAS:
+            _with_bias_apart(node, varying)
+        elif node.target in _CHOOSING:
+            _as_its_places(node)
         elif node.target in (aten.max.dim, aten.min.dim, aten.amax.default, aten.amin.default):
             _as_gather(node)
     graph.eliminate_dead_code()
@@ -49,6 +64,96 @@ def reached(graph: fx.Graph, roots: set[fx.Node]) -> set[fx.Node]:
         if found.intersection(node.all_input_nodes):
             found.add(node)
     return found
+
+
+# --- in-place writes -----------------------------------------------------------------------------------------------
+
+
+def _shaped(node: fx.Node, source: fx.Node, like: fx.Node) -> fx.Node:
+    """``y[:, :3] = x`` copies `x` into the shape and type of what it replaces, of which nothing else remains."""
+    value = like.meta["val"]
+    if source.meta["val"].dtype != value.dtype:
+        source = _before(node, aten._to_copy.default, source, dtype=value.dtype)
+    if source.meta["val"].shape != value.shape:
+        source = _before(node, aten.expand.default, source, list(value.shape))
+    return source
+
+
+def _as_clear_slice(node: fx.Node) -> None:
+    """A write to a slice whose end is the axis's, where it is "the largest number"; of all of it the value alone."""
+    into, source, *place = cast(Any, node.args)
+    dim, start, end, step = [*place, *[None] * 4][:4]
+    dim, start, step = dim or 0, start or 0, step or 1
+    size = into.meta["val"].shape[dim]
+    end = size if end is None else min(end, size)
+    if (start, end, step) == (0, size, 1):
+        _replace(node, _shaped(node, source, into))
+    else:
+        node.args = (into, source, dim, start, end, step)
+
+
+_WRITES = {aten.scatter.src, aten.index_copy.default, aten.index_put.default}
+
+
+def _as_look_up(node: fx.Node) -> None:
+    """A write to listed places as a choice between the old value and the one written last.
+
+    Where a place is listed twice, autograd would give a slope to each of the values written.
+    """
+    into, *place, written = cast(Any, node.args[: 3 if node.target is aten.index_put.default else 4])
+    if node.target is aten.index_put.default:
+        listed = [one for one in place[0] if one is not None]
+        if node.args[3:] == (True,) or any(one.meta["val"].dtype == torch.bool for one in listed):
+            return  # values add up, or no place is listed twice
+        indexed = fx.map_arg(place[0], lambda one: one.meta["val"])
+        shape = list(aten.index.Tensor(into.meta["val"], indexed).shape)
+        written = _before(node, aten.expand.default, written, shape)
+    ones = _before(node, aten.ones_like.default, written, dtype=torch.long)
+    flat = _before(node, aten.reshape.default, ones, [-1])
+    numbers = _before(node, aten.sub.Tensor, _before(node, aten.cumsum.default, flat, 0), 1)
+    numbers = _before(node, aten.reshape.default, numbers, _shape(written))
+    none = _before(node, aten.full_like.default, into, -1, dtype=torch.long)
+    found = _before(node, cast(Any, node.target), none, *place, numbers)
+    flat = _before(node, aten.reshape.default, written, [-1])
+    looked_up = _before(node, aten.index.Tensor, flat, [_before(node, aten.clamp_min.default, found, 0)])
+    is_written = _before(node, aten.ge.Scalar, found, 0)
+    _replace(node, _before(node, aten.where.self, is_written, looked_up, into))
+
+
+def _as_index(node: fx.Node) -> None:
+    """A view by strides as a look-up by position, since terms need not lie in memory as the value does."""
+    source, size, strides = cast(Any, node.args[:3])
+    if not source.meta["val"].is_contiguous():
+        return
+    offset = cast(Any, node.args[3] if len(node.args) > 3 else None) or 0
+    places = _before(node, aten.full.default, size, offset, dtype=torch.long)
+    for axis, (n, stride) in enumerate(zip(size, strides, strict=True)):
+        along = _before(node, aten.arange.start_step, 0, n * stride or 1, stride or 1)
+        along = along if stride else _before(node, aten.full.default, [n], 0, dtype=torch.long)
+        shape = [1] * axis + [n] + [1] * (len(size) - axis - 1)
+        along = _before(node, aten.reshape.default, along, shape)
+        places = _before(node, aten.add.Tensor, places, along)
+    flat = _before(node, aten.reshape.default, source, [-1])
+    _replace(node, _before(node, aten.index.Tensor, flat, [places]))
+
+
+# --- a bias that the network computes ------------------------------------------------------------------------------
+
+_WITH_BIAS = overloads(
+    "linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution"
+)
+
+
+def _with_bias_apart(node: fx.Node, varying: set[fx.Node]) -> None:
+    """A layer whose bias depends on the input: the layer without one, and an addition."""
+    bias = node.args[2] if len(node.args) > 2 else None
+    if not isinstance(bias, fx.Node) or bias not in varying:
+        return
+    data, weight, _, *others = cast(Any, node.args)
+    made = _before(node, cast(Any, node.target), data, weight, None, *others)
+    if node.target not in overloads("linear"):
+        bias = _before(node, aten.reshape.default, bias, [-1, *[1] * (weight.meta["val"].ndim - 2)])
+    _replace(node, _before(node, aten.add.Tensor, made, bias))
 
 
 # --- a contraction with a weight is a linear layer -----------------------------------------------------------------
@@ -90,13 +195,46 @@ def _as_linear(node: fx.Node, varying: set[fx.Node]) -> None:
     _replace(node, order(unfolded, "".join(kept + made), list(result)))
 
 
+def _in_pairs(node: fx.Node) -> list[fx.Node]:
+    """A contraction of more than two values as contractions of two, from left to right."""
+    operands = list(cast(list[fx.Node], node.args[1]))
+    if len(operands) < 3:
+        return [node]
+    terms = _spelled(cast(str, node.args[0]), [len(_shape(operand)) for operand in operands])
+    if terms is None:
+        return [node]
+    *of_operands, result = terms
+    first, letters, made = operands[0], of_operands[0], []
+    for place in range(1, len(operands)):
+        after = "".join(of_operands[place + 1 :]) + result
+        last = place == len(operands) - 1
+        both = dict.fromkeys(letters + of_operands[place])
+        kept = result if last else "".join(letter for letter in both if letter in after)
+        equation = f"{letters},{of_operands[place]}->{kept}"
+        first = _before(node, aten.einsum.default, equation, [first, operands[place]])
+        letters = kept
+        made.append(first)
+    _replace(node, first)
+    return made
+
+
 def _letters(equation: str, ndims: list[int]) -> tuple[str, str, str] | None:
     """The axes of both operands and of the result, each with a letter of its own; None where one occurs twice."""
+    terms = _spelled(equation, ndims)
+    if terms is None or any(len(set(term)) != len(term) for term in terms):
+        return None
+    return terms[0], terms[1], terms[2]
+
+
+def _spelled(equation: str, ndims: list[int]) -> list[str] | None:
+    """The letters of each operand and of the result, with letters for what an ellipsis stands for."""
     left, arrow, result = equation.replace(" ", "").partition("->")
     terms = left.split(",")
-    unused = [letter for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if letter not in equation]
+    unused = [letter for letter in string.ascii_letters if letter not in equation]
     dots = [ndim - len(term.replace("...", "")) for term, ndim in zip(terms, ndims, strict=True)]
     spread = "".join(unused[: max(dots)]) if "..." in left else ""
+    if max(dots) > len(unused):
+        return None
     terms = [
         term.replace("...", spread[len(spread) - n :] if n else "")
         for term, n in zip(terms, dots, strict=True)
@@ -104,10 +242,7 @@ def _letters(equation: str, ndims: list[int]) -> tuple[str, str, str] | None:
     if not arrow:
         once = sorted(letter for letter in set(left) if letter.isalpha() and left.count(letter) == 1)
         result = "..." * bool(spread) + "".join(once)
-    terms.append(result.replace("...", spread))
-    if any(len(set(term)) != len(term) for term in terms):
-        return None
-    return terms[0], terms[1], terms[2]
+    return [*terms, result.replace("...", spread)]
 
 
 # --- the largest of some values is one of them ---------------------------------------------------------------------
@@ -133,6 +268,31 @@ def _as_gather(node: fx.Node) -> None:
     _replace(values, found if keep else _before(node, aten.squeeze.dim, found, dims[0]))
 
 
+_CHOOSING = {aten.median.dim, aten.nanmedian.dim, aten.kthvalue.default, aten.mode.default}
+_CHOOSING |= {aten.cummax.default, aten.cummin.default}
+
+
+def _as_its_places(node: fx.Node) -> None:
+    """The values that an op chooses along an axis, by the places that it gives beside them."""
+    values = next((user for user in node.users if _item(user) == 0), None)
+    if values is None:
+        return
+    source, *given = cast(Any, node.args)
+    dim = given[1] if node.target is aten.kthvalue.default and len(given) > 1 else -1
+    if given and node.target is not aten.kthvalue.default:
+        dim = given[0]
+    places = next((user for user in node.users if _item(user) == 1), None)
+    if places is None:
+        places = _before(values, operator.getitem, node, 1)
+    elif places.prev is not node:
+        node.append(places)
+    same = len(_shape(places)) == len(_shape(source))
+    along = places if same else _before(values, aten.unsqueeze.default, places, dim)
+    found = _before(values, aten.gather.default, source, dim, along)
+    found.meta[WRITTEN] = str(node.target).split(".")[1]
+    _replace(values, found if same else _before(values, aten.squeeze.dim, found, dim))
+
+
 def _is_taken_off(values: fx.Node, source: fx.Node) -> bool:
     """Whether a user subtracts it from what it is the largest of."""
     return any(user.target is aten.sub.Tensor and user.args[0] is source for user in values.users)
@@ -150,13 +310,13 @@ def _item(node: fx.Node) -> int | None:
 # --- the graph --------------------------------------------------------------------------------------------------------
 
 
-def _before(node: fx.Node, target: Callable[..., Any], *arguments: Any) -> fx.Node:
+def _before(node: fx.Node, target: Callable[..., Any], *arguments: Any, **keywords: Any) -> fx.Node:
     """A new op right before `node`, said to be of the same module."""
     with node.graph.inserting_before(node):
-        made = node.graph.call_function(target, arguments)
+        made = node.graph.call_function(target, arguments, keywords)
     made.meta.update({name: value for name, value in node.meta.items() if name != "val"})
     values = fx.map_arg(arguments, lambda source: source.meta["val"])
-    made.meta["val"] = target(*values)
+    made.meta["val"] = target(*values, **keywords)
     return made
 
 
@@ -216,8 +376,89 @@ def _max_pool(
     return x.flatten(-2).gather(-1, places.flatten(-2)).unflatten(-1, places.shape[-2:])
 
 
+def _max_pool1d(
+    x: torch.Tensor,
+    kernel_size: list[int],
+    stride: list[int] | None = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+) -> torch.Tensor:
+    """A row of pixels, pooled in two dimensions."""
+
+    def two(size: Any, other: int) -> list[int]:
+        return [other, *([size] if isinstance(size, int) else size)]
+
+    stride = stride or kernel_size
+    pooled = _max_pool(
+        x[..., None, :], two(kernel_size, 1), two(stride, 1), two(padding, 0), two(dilation, 1), ceil_mode
+    )
+    return pooled[..., 0, :]
+
+
+def _sorted(x: torch.Tensor, dim: int = -1, descending: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+    places = x.argsort(dim, descending=descending)
+    return x.gather(dim, places), places
+
+
+def _addmm(
+    added: torch.Tensor, first: torch.Tensor, second: torch.Tensor, beta: Any = 1, alpha: Any = 1
+) -> torch.Tensor:
+    """``torch.addmm`` and its kin as the sum that they are."""
+    return _plus(added, first @ second, beta, alpha)
+
+
+def _addbmm(
+    added: torch.Tensor, first: torch.Tensor, second: torch.Tensor, beta: Any = 1, alpha: Any = 1
+) -> torch.Tensor:
+    return _plus(added, (first @ second).sum(0), beta, alpha)
+
+
+def _plus(added: torch.Tensor, product: torch.Tensor, beta: Any, alpha: Any) -> torch.Tensor:
+    return (product if alpha == 1 else alpha * product) + (added if beta == 1 else beta * added)
+
+
+def _between(x: torch.Tensor, low: Any = None, high: Any = None) -> torch.Tensor:
+    """A clamp to limits that are tensors."""
+    x = x if low is None else torch.maximum(x, low)
+    return x if high is None else torch.minimum(x, high)
+
+
+def _bilinear(
+    first: torch.Tensor, second: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
+) -> torch.Tensor:
+    made = torch.einsum("...i,oij,...j->...o", first, weight, second)
+    return made if bias is None else made + bias
+
+
+def _masked_fill(x: torch.Tensor, mask: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    return torch.where(mask, value, x)
+
+
+def _masked_scatter(x: torch.Tensor, mask: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
+    """The n-th place of the mask gets the n-th value."""
+    x, mask = torch.broadcast_tensors(x, mask)
+    places = (mask.flatten().cumsum(0) - 1).clamp_min(0)
+    return torch.where(mask, source.flatten()[places].reshape(x.shape), x)
+
+
+def _take(x: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    return x.flatten()[places]
+
+
 DECOMPOSITIONS: dict[Any, Callable[..., Any]] = {
+    aten.masked_fill.Tensor: _masked_fill,
+    aten.masked_scatter.default: _masked_scatter,
+    aten.take.default: _take,
     aten.scaled_dot_product_attention.default: _attention,
     aten.topk.default: _top,
+    aten.sort.default: _sorted,
+    aten.max_pool1d.default: _max_pool1d,
     aten.max_pool2d.default: _max_pool,
+    aten.addmm.default: _addmm,
+    aten.baddbmm.default: _addmm,
+    aten.addmv.default: _addmm,
+    aten.addbmm.default: _addbmm,
+    aten.clamp.Tensor: _between,
+    aten.bilinear.default: _bilinear,
 }

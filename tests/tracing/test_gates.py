@@ -50,7 +50,7 @@ MAGNITUDES = np.concatenate([np.logspace(-30, 3, 133), [1e-3, 5e-3, 1e-7]])
 def pointwise(function: Function, example: torch.Tensor) -> Pointwise:
     graph = make_fx(function)(example).graph
     ops = [node for node in graph.nodes if node.op == "call_function"]
-    return Pointwise.between(next(iter(graph.nodes)), ops[-1], ops)
+    return Pointwise(next(iter(graph.nodes)), tuple(ops))
 
 
 def sharpened(function: Function, by: float) -> Function:

@@ -7,10 +7,16 @@ import random
 import torch
 
 import canvaswidget as cw
-from tests.zoo import contractions, convolutional, coordinates, forwards
+from tests.zoo import contractions, convolutional, coordinates, forwards, graphs
 from tests.zoo.kind import Kind
 
-KINDS: dict[str, Kind] = {**coordinates.KINDS, **convolutional.KINDS, **forwards.KINDS, **contractions.KINDS}
+KINDS: dict[str, Kind] = {
+    **coordinates.KINDS,
+    **convolutional.KINDS,
+    **forwards.KINDS,
+    **contractions.KINDS,
+    **graphs.KINDS,
+}
 
 
 def build(name: str, seed: int) -> cw.INR:

@@ -6,12 +6,14 @@ import inspect
 from typing import Any, cast, overload
 
 from canvaswidget.tracing.capture import Capture
+from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.rules.ablation import Ablation
 from canvaswidget.tracing.rules.gated import Gated
-from canvaswidget.tracing.rules.rule import DividingRule, Rule, State
+from canvaswidget.tracing.rules.rule import BIASES, DividingRule, Rule, State, checked
 from canvaswidget.tracing.rules.xinc import Xinc
 
 RULES: dict[str, Any] = {"xinc": Xinc, "gated": Gated, "ablation": Ablation}
+_ACCEPTED = {"bias": BIASES, "border": ("released", "valid"), "fill": ("zero", "mean")}
 
 __all__ = ["RULES", "DividingRule", "Rule", "State", "make_rule", "options_of"]
 
@@ -38,7 +40,19 @@ def make_rule(capture: Capture | None, name: str, options: dict[str, str]) -> Ru
             raise ValueError(
                 f"{option}={value!r}: rule {name!r} has no such option; it has {', '.join(accepted)}"
             )
-    return None if capture is None else cast(Rule, RULES[name](capture, **options))
+        checked(name, option, value, _ACCEPTED[option])
+    if capture is None:
+        return None
+    try:
+        return cast(Rule, RULES[name](capture, **options))
+    except UntraceableError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        # A model that one rule can't be planned on still has the other rules.
+        raise UntraceableError(
+            f"rule={name!r}: the model could not be prepared for it: {type(error).__name__}: {error}. "
+            "Another rule may be defined on it; please report this model"
+        ) from error
 
 
 def options_of(rule: Rule) -> dict[str, str]:

@@ -157,14 +157,20 @@ class Gated:
             yield "neurons and the rest are the image", layer.name, total, state.value(self._capture.output)
 
     def _why_not(self, layer: Layer) -> str:
-        seen, waiting = set(), [self._capture.weighted[layer.name].output]
+        seen, waiting = set(), [self._capture.weighted[layer.name].node]
         while waiting:
             node = waiting.pop()
+            if node in self._plan.steps and layer.name not in self._plan.reached_by(node):
+                return f"it is only in a frozen factor of the op {op_name(node)!r}{_in(node)}"
             if node in self._plan.opaque or node in self._plan.frozen:
                 kind = "opaque" if node in self._plan.opaque else "frozen"
-                path = Capture.path(node)
-                return f"it ends in the {kind} op {op_name(node)!r}" + (f" in {path!r}" if path else "")
+                return f"it ends in the {kind} op {op_name(node)!r}{_in(node)}"
             if node not in seen:
                 seen.add(node)
                 waiting.extend(node.users)
         return "the image does not depend on it"
+
+
+def _in(node: fx.Node) -> str:
+    path = Capture.path(node)
+    return f" in {path!r}" if path else ""

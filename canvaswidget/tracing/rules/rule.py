@@ -119,9 +119,11 @@ def share_of_bias(found: Weighted, bias: str) -> torch.Tensor | None:
 
 
 def numel(node: fx.Node) -> int:
-    """How many numbers an op gives, of several tensors the largest."""
+    """How many numbers an op gives, of several tensors the largest; 0 where the values decide it."""
     value = node.meta["val"]
-    return max(int(part.numel()) for part in (value if isinstance(value, list | tuple) else [value]))
+    parts = value if isinstance(value, list | tuple) else [value]
+    counts = [part.numel() for part in parts if isinstance(part, torch.Tensor)]
+    return max((count for count in counts if isinstance(count, int)), default=0)
 
 
 COLOURS = ("red", "green", "blue")

@@ -1,0 +1,152 @@
+"""Networks with features between two layers made by ordinary ops: divisions, writes in place, masks, contractions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from tests.zoo.kind import Kind, of_coordinates
+
+Features = Callable[["Between", torch.Tensor], torch.Tensor]
+MASK = torch.tensor([True, False, True, True])
+FIRST = torch.tensor([0, 0])
+
+
+class Between(nn.Module):
+    """Layers `a` and `c`, and between them any function of the features and of a layer `b`."""
+
+    def __init__(self, function: Features) -> None:
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(2, 4), nn.Linear(4, 4), nn.Linear(4, 3)
+        self.function = function
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.c(self.function(self, torch.tanh(self.a(x))))
+
+
+def _slice_written(s: Between, h: torch.Tensor) -> torch.Tensor:
+    y = s.b(h)
+    y[:, 0:3] = torch.sigmoid(y[:, 0:3])
+    return y
+
+
+def _column_written(s: Between, h: torch.Tensor) -> torch.Tensor:
+    y = s.b(h)
+    y[:, 0] = h[:, 1]
+    y[:, 1] /= 2
+    return y
+
+
+def _filled(s: Between, h: torch.Tensor) -> torch.Tensor:
+    y = torch.zeros_like(h)
+    y[:, :2] = s.b(h)[:, :2]
+    y[:, 2:] = h[:, 2:] * y[:, :2] / 2
+    y[:, 3] = 0.4
+    return y
+
+
+def _masked_places_written(s: Between, h: torch.Tensor) -> torch.Tensor:
+    y = s.b(h)
+    y[h > 0] = h[h > 0]
+    return y
+
+
+def _places_written_twice(s: Between, h: torch.Tensor) -> torch.Tensor:
+    y = s.b(h)
+    y[:, [0, 2, 0]] = h[:, :3]
+    return y
+
+
+def _mixture(s: Between, h: torch.Tensor) -> torch.Tensor:
+    weights = torch.softmax(s.b(h), -1)
+    experts = [torch.sin(s.b(h)), torch.relu(h), torch.tanh(h)]
+    return sum((weights[:, i : i + 1] * expert for i, expert in enumerate(experts)), torch.zeros_like(h))
+
+
+def _adain(s: Between, h: torch.Tensor) -> torch.Tensor:
+    style = s.b(h.mean(0))
+    return (h - h.mean(0)) / h.std(0) * style + style.flip(0)
+
+
+def _global_response(s: Between, h: torch.Tensor) -> torch.Tensor:
+    y = s.b(h)
+    energy = torch.norm(y, p=2, dim=0, keepdim=True)
+    return y * (energy / (energy.mean(-1, keepdim=True) + 1e-6)) + y
+
+
+def _shifted(s: Between, h: torch.Tensor) -> torch.Tensor:
+    return torch.diff(s.b(h), prepend=torch.ones(len(h), 1, dtype=h.dtype))
+
+
+def _scattered(s: Between, h: torch.Tensor) -> torch.Tensor:
+    places = torch.tensor([[0, 1, 1, 3]]).expand(len(h), 4)
+    return s.b(h).scatter(1, places, h).scatter(1, places[:, :1], 0.7)
+
+
+def _one(x: torch.Tensor) -> torch.Tensor:
+    return x.new_ones(())
+
+
+FEATURES: dict[str, Features] = {
+    "halved_residual": lambda s, h: (h + torch.sin(s.b(h))) / 2,
+    "halved_product": lambda s, h: h * s.b(h) / 2,
+    "over_norm": lambda s, h: s.b(h) / s.b(h).norm(dim=-1, keepdim=True),
+    "over_deviation": lambda s, h: (h - h.mean(-1, keepdim=True)) / h.std(-1, keepdim=True),
+    "over_whole_deviation": lambda s, h: s.b(h) / s.b(h).std(),
+    "over_layer": lambda s, h: h / (1 + s.b(h) ** 2),
+    "normalised": lambda s, h: F.normalize(s.b(h), dim=-1),
+    "cosine_similarity": lambda s, h: h * F.cosine_similarity(h, s.b(h), dim=-1)[:, None],
+    "adain": _adain,
+    "global_response_norm": _global_response,
+    "floor_division": lambda s, h: torch.div(s.b(h), 0.3, rounding_mode="floor") + s.b(h) % 0.3 + h,
+    "slice_written": _slice_written,
+    "column_written": _column_written,
+    "zeros_filled": _filled,
+    "masked_places_written": _masked_places_written,
+    "places_written_twice": _places_written_twice,
+    "mixture": _mixture,
+    "masked_fill_by_tensor": lambda s, h: (
+        s.b(h).masked_fill(h > 0, 0.3 * _one(h)).masked_fill(~MASK, h[0, 0])
+    ),
+    "where_number": lambda s, h: torch.where(s.b(h) > 0, s.b(h), 0.5) + torch.where(MASK, 0.5, h),
+    "where_two": lambda s, h: torch.where(h > 0, s.b(h), torch.sin(h)),
+    "larger_of_two": lambda s, h: torch.maximum(s.b(h), h) - torch.fmin(s.b(h), 0.1 * _one(h)),
+    "clamped_by_layer": lambda s, h: torch.clamp(s.b(h), h - 0.2, h + 0.2),
+    "scattered": _scattered,
+    "index_filled": lambda s, h: s.b(h).index_fill(1, FIRST[:1], 0.4).index_copy(1, FIRST + 1, h[:, :2]),
+    "differences": _shifted,
+    "padded": lambda s, h: F.pad(s.b(h)[:, :3], (1, 0), value=0.7),
+    "addmm": lambda s, h: torch.addmm(h, s.b(h), h.T @ h, alpha=0.3, beta=2.0),
+    "baddbmm": lambda s, h: torch.baddbmm(h[None], s.b(h)[None], (h.T @ h)[None], alpha=0.3, beta=2.0)[0],
+    "addbmm": lambda s, h: torch.addbmm(h, s.b(h)[None], (h.T @ h)[None], alpha=0.3, beta=2.0),
+    "addmv": lambda s, h: h + torch.addmv(h[:, 0], s.b(h), h[0], alpha=0.3, beta=2.0)[:, None],
+    "computed_bias": lambda s, h: F.linear(h, torch.eye(4, dtype=h.dtype).flip(0), s.b(h).mean(0)),
+    "outer_product_of_itself": lambda s, h: torch.einsum("ni,nj->nij", h, h).sum(1) + s.b(h),
+    "einsum_of_three": lambda s, h: torch.einsum("ni,ij,nj->ni", h, s.b.weight, s.b(h)),
+    "einsum_of_one": lambda s, h: torch.einsum("nii->ni", s.b(h)[:, None, :] * h[..., None]),
+    "spectrum": lambda s, h: torch.fft.fft(s.b(h)).abs(),
+    "filtered_spectrum": lambda s, h: torch.fft.irfft(torch.fft.rfft(s.b(h)) * torch.fft.rfft(h), n=4),
+    "complex": lambda s, h: torch.complex(s.b(h), h).abs(),
+    "powers": lambda s, h: s.b(h)[:, :1] ** torch.arange(1, 5),
+    "sorted": lambda s, h: s.b(h).sort(-1)[0] + s.b(h).median(-1, keepdim=True)[0],
+}
+
+
+# Where a call of `b` only makes a denominator, a mask or the weights of a mixture, which are frozen.
+TRACED = {
+    "over_norm": ("a", "b", "c"),
+    "over_whole_deviation": ("a", "b", "c"),
+    "over_layer": ("a", "c"),
+    "mixture": ("a", "b#2", "c"),
+    "where_number": ("a", "b#2", "c"),
+}
+
+
+def _kind(name: str) -> Kind:
+    return Kind(lambda rng: of_coordinates(Between(FEATURES[name]), rng), (), TRACED.get(name))
+
+
+KINDS: dict[str, Kind] = {f"between_{name}": _kind(name) for name in FEATURES}
