@@ -47,7 +47,8 @@ class INR:
         parameters reach, with a warning. The layouts ``(c, h, w)``, ``(h, w, c)``, ``(h * w, c)`` and ``(c, h * w)``
         are recognised, with axes of length 1 anywhere.
     truth : array, optional
-        The signal itself, ``(n_frames, height, width, 3)`` or ``(height, width, 3)``, in [0, 1].
+        The signal itself, ``(n_frames, height, width, channels)`` or ``(height, width, channels)``, in [0, 1], with
+        1 or 3 channels; one channel may go without its axis.
     name : str, optional
         For titles. The module's class by default.
 
@@ -151,10 +152,7 @@ class INR:
         return (tuple(given) if isinstance(given, tuple | list) else (given,)), {}
 
     def image(self, result: Any) -> torch.Tensor:
-        """What the module returned, as ``(3, height, width)``; grey is repeated."""
-        return self._image(result).expand(3, *self.size)
-
-    def _image(self, result: Any) -> torch.Tensor:
+        """What the module returned, as ``(channels, height, width)`` with 1 or 3 channels."""
         if self.output is not None:
             given = self.output(result)
             image = as_image(given, self.size) if isinstance(given, torch.Tensor) else None
@@ -287,11 +285,14 @@ def _checked_count(n_frames: int) -> int:
 
 def _checked_truth(truth: Any, n_frames: int, size: tuple[int, int]) -> FloatImage:
     array = truth.detach().cpu().numpy() if isinstance(truth, torch.Tensor) else np.asarray(truth)
+    given = array.shape
+    if array.shape == (n_frames, *size) or (array.shape == size and n_frames == 1):
+        array = array[..., None]
     if array.ndim == 3 and n_frames == 1:
         array = array[None]
-    if array.shape != (n_frames, *size, 3):
+    if array.shape[:-1] != (n_frames, *size) or array.shape[-1] not in CHANNELS:
         raise ValueError(
-            f"truth: has shape {array.shape}; expected (n_frames, height, width, 3) = {(n_frames, *size, 3)}"
+            f"truth: has shape {given}; expected (n_frames, height, width, 3) = {(n_frames, *size, 3)}, or one channel"
         )
     if array.dtype == np.uint8:
         return np.divide(array, 255, dtype=np.float32)

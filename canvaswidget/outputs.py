@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -21,6 +22,11 @@ class Candidate(NamedTuple):
 
     path: str
     image: torch.Tensor
+
+
+def in_colour(image: Any) -> Any:
+    """An array ``(..., h, w, 1)`` repeated to three channels, to be shown or compared with colours; others as given."""
+    return np.repeat(image, 3, -1) if image.shape[-1] == 1 else image
 
 
 def describe(value: Any) -> str:

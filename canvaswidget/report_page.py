@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from canvaswidget import tables
 from canvaswidget.drawing import Page, style
+from canvaswidget.outputs import in_colour
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas
 
@@ -117,7 +118,7 @@ def _image(canvas: Canvas, frame: int) -> str:
     figure = Page(figsize=(shown, shown * height / width))
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set_axis_off()
-    ax.imshow(canvas.frame(frame).clip(0, 1), interpolation="nearest")
+    ax.imshow(in_colour(canvas.frame(frame)).clip(0, 1), interpolation="nearest")
     return _picture(figure, 130, f"Frame {frame} as the model renders it")
 
 

@@ -323,12 +323,12 @@ class _Sample:
         """What random sets are said to contribute, and what goes with them: ``(count, pixels)`` each."""
         told.plan(count)
         claimed, changed = (np.empty((count, len(self.places))) for _ in range(2))
-        image = self.image.reshape(-1, 3)[self.places].astype(np.float64)
+        image = self.image.reshape(-1, self.image.shape[-1])[self.places].astype(np.float64)
         for one in range(count):
             drawn = rng.permutation(len(self.neurons))[:size]
             left = self.canvas.without({self.layer: self.neurons[drawn]}, self.frame, fill=self.fill)
             claimed[one] = self.rule_values[drawn].sum(0, dtype=np.float64)
-            changed[one] = (image - left.reshape(-1, 3)[self.places]).sum(1)
+            changed[one] = (image - left.reshape(-1, left.shape[-1])[self.places]).sum(1)
             told.take()
         changed[np.abs(changed) <= self.floor] = 0
         return claimed, changed

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from canvaswidget.analysis.partitions import GREY
 from canvaswidget.analysis.sweeps import find
 from canvaswidget.drawing import colour_bar, heading, new_picture, new_pictures, pixels, style
+from canvaswidget.outputs import in_colour
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.layers import Layer
@@ -121,7 +122,7 @@ def compare(
     from skimage.filters import sobel
 
     contribution, brightness = scaled(pixel_abs), scaled(picture.sum(-1))
-    edges = scaled(sobel(np.asarray(picture @ np.array(GREY), np.float64)))
+    edges = scaled(sobel(np.asarray(in_colour(picture) @ np.array(GREY), np.float64)))
     return Intensity(
         layer,
         frame,

@@ -22,6 +22,7 @@ from matplotlib.ticker import MaxNLocator
 from canvaswidget.analysis.partitions import GREY
 from canvaswidget.analysis.sweeps import find
 from canvaswidget.drawing import CYCLE, INK, QUIET, colour_bar, heading, new_axes, new_pictures, pixels, style
+from canvaswidget.outputs import in_colour
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.layers import Layer
@@ -198,7 +199,7 @@ def optical_flow(pictures: Sequence[npt.NDArray[Any]]) -> FloatArray:
     """TV-L1 flow ``(dy, dx)`` from each picture to the next, of their grey levels."""
     from skimage.registration import optical_flow_tvl1
 
-    greys = [np.asarray(shown @ np.array(GREY), np.float32) for shown in pictures]
+    greys = [np.asarray(in_colour(shown) @ np.array(GREY), np.float32) for shown in pictures]
     pairs = itertools.pairwise(greys)
     return np.stack([np.stack(optical_flow_tvl1(one, other), -1).astype(np.float32) for one, other in pairs])
 

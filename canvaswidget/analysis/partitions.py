@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from canvaswidget.analysis.kmeans import kmeans
+from canvaswidget.outputs import CHANNELS, in_colour
 
 Masks = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float32]
@@ -174,9 +175,9 @@ def instances(
 
 def _checked_picture(picture: npt.ArrayLike) -> FloatArray:
     checked = np.asarray(picture, np.float32)
-    if checked.ndim != 3 or checked.shape[-1] != 3:
-        raise ValueError(f"picture: has shape {checked.shape}; expected (height, width, 3)")
-    return np.clip(checked, 0, 1)
+    if checked.ndim != 3 or checked.shape[-1] not in CHANNELS:
+        raise ValueError(f"picture: has shape {checked.shape}; expected (height, width, 3), or one channel")
+    return np.clip(in_colour(checked), 0, 1)
 
 
 def _clustered(features: FloatArray, k: int, seed: int) -> Masks:

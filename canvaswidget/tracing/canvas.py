@@ -17,7 +17,7 @@ from canvaswidget.tracing.capture import Capture, op_name
 from canvaswidget.tracing.checks import check
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer, Layers
-from canvaswidget.tracing.matrix import Matrix, as_numpy
+from canvaswidget.tracing.matrix import ONE_CHANNEL, Matrix, as_numpy
 from canvaswidget.tracing.neurons import (
     Neurons,
     at_granularity,
@@ -46,8 +46,8 @@ class Canvas:
     Made by `trace`. Layers are given by name, by a unique part of it, or by index; a neuron is a unit ``i`` or
     a kernel ``(i, o)``. `granularity` says which neurons an answer is about: ``"unit"``, ``"kernel"``, or ``None``
     for XINC's: kernels for convolutions, units for linear layers. `rgb` says what becomes of the output's colours:
-    ``"sum"`` adds them with their sign, ``"abs"`` adds their magnitudes, ``"each"`` keeps a trailing axis of 3,
-    ``"red"``, ``"green"`` and ``"blue"`` take one of them.
+    ``"sum"`` adds them with their sign, ``"abs"`` adds their magnitudes, ``"each"`` keeps a trailing axis of them,
+    ``"red"``, ``"green"`` and ``"blue"`` take one of them. An image of one channel is traced as one channel.
 
     Attributes
     ----------
@@ -91,10 +91,15 @@ class Canvas:
         """
         return Canvas(self._capture, make_rule(self._capture, rule, options), self.memory)
 
+    @property
+    def n_channels(self) -> int:
+        """Of the image: 1 or 3."""
+        return self._matrix.n_channels
+
     # --- what the model shows ---------------------------------------------------------------------------------
 
     def frame(self, frame: int = 0) -> FloatArray:
-        """The model's raw output ``(height, width, 3)``, before clipping."""
+        """The model's raw output ``(height, width, channels)``, before clipping."""
         return as_numpy(self._matrix.frame(frame).image.permute(1, 2, 0))
 
     # --- rows: neuron -> pixels -------------------------------------------------------------------------------
@@ -147,7 +152,7 @@ class Canvas:
         parts = list(torch.split(chosen, self._matrix.maps_at_a_time())) if len(chosen) else []
         rows = ((part, as_numpy(self._matrix.rows(found, part, frame, rgb))) for part in parts)
         maps = [maps for _, maps in reported(rows, len(chosen), progress, found.name)]
-        tail = (3,) if rgb == "each" else ()
+        tail = (self.n_channels,) if rgb == "each" else ()
         return np.concatenate(maps) if maps else np.empty((0, *self.inr.size, *tail), np.float32)
 
     def iter(
@@ -365,14 +370,15 @@ class Canvas:
 
     def why_no_colours(self, layer: LayerKey) -> str:
         """Why the layer's maps can't be told apart by colour under this rule; empty where they can."""
-        return self._rule.why_no_colours(self._layer(layer))
+        found = self._layer(layer)
+        return ONE_CHANNEL if self.n_channels == 1 else self._rule.why_no_colours(found)
 
     def estimate(self, layers: LayerKey | Sequence[LayerKey] | None = None, frame: int = 0) -> Estimate:
         """What a sweep over all neurons of some layers (all that are traced, by default) will take."""
         return self._matrix.estimate(self._chosen(layers), frame)
 
     def rest(self, layer: LayerKey, frame: int = 0) -> FloatArray:
-        """What of the image does not come from a layer's neurons, ``(height, width, 3)``.
+        """What of the image does not come from a layer's neurons, ``(height, width, channels)``.
 
         The bias path, what ``act(0)`` adds, and what passes beside the layer. Under the rule `gated` it and the layer's
         maps (``rgb="each"``) add up to `frame`.
@@ -400,7 +406,7 @@ class Canvas:
     def without(
         self, neurons: Mapping[LayerKey, Neurons], frame: int = 0, *, fill: str = "zero"
     ) -> FloatArray:
-        """What the model shows without some neurons, raw, ``(height, width, 3)``, whatever the rule of this canvas.
+        """What the model shows without some neurons, raw, whatever the rule of this canvas.
 
         Parameters
         ----------

@@ -140,6 +140,11 @@ class Capture:
         return cast(Any, node.target)(*arguments, **keywords)
 
     @property
+    def n_channels(self) -> int:
+        """Of the image: 1 or 3."""
+        return int(self.output.meta["val"].shape[0])
+
+    @property
     def output(self) -> fx.Node:
         """The op whose value is the image."""
         result = next(node for node in reversed(self.graph.nodes) if node.op == "output")

@@ -61,7 +61,7 @@ class Frozen:
     # --- rows: from a layer to the image ------------------------------------------------------------------------
 
     def push(self, layer: Weighted, terms: torch.Tensor) -> torch.Tensor:
-        """Carry terms of a layer's output ``(k, *output)`` to the image, ``(k, 3, height, width)``, nothing added."""
+        """Carry terms of a layer's output ``(k, *output)`` to the image ``(k, channels, h, w)``, without constants."""
         self.prepare(layer)
         if len(terms) == 1:
             return self._along(layer, terms[0], False)[None]
@@ -105,7 +105,7 @@ class Frozen:
 
         Parameters
         ----------
-        weights : (3, height, width)
+        weights : (channels, height, width)
         """
         found: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
         groups: dict[frozenset[fx.Node], list[str]] = {}

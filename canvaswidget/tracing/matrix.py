@@ -27,6 +27,7 @@ from canvaswidget.tracing.window import Window
 
 FloatArray = npt.NDArray[np.float32]
 Reduced = TypeVar("Reduced")
+ONE_CHANNEL = "the image has one channel, so there are no colours to tell apart"
 _RGB = ("sum", "abs", "each", *COLOURS)
 
 
@@ -41,6 +42,7 @@ class Matrix:
         self.frames = Frames(capture, rule, memory // 4)
         self._itemsize = max(4, cast(torch.Tensor, capture.output.meta["val"]).element_size())
         self._whole = Window.whole(self.inr.size)
+        self.n_channels = capture.n_channels
 
     def frame(self, frame: int) -> Frame:
         """The image and what the rule needs of a frame; IndexError where the INR has none such."""
@@ -48,7 +50,7 @@ class Matrix:
 
     def rows(self, layer: Layer, neurons: torch.Tensor, frame: int, rgb: str) -> torch.Tensor:
         """The maps of some neurons, all at once."""
-        state, rgb = self.frame(frame).state, checked_rgb(rgb)
+        rgb, state = checked_rgb(rgb, self.n_channels), self.frame(frame).state
 
         @torch.no_grad()
         def compute() -> torch.Tensor:
@@ -71,7 +73,7 @@ class Matrix:
         window = window or self._whole
         state = self.frame(frame).state
         parts = chunks(layer, granularity, self.maps_at_a_time(window, granularity, layer))
-        checked_rgb(rgb)
+        checked_rgb(rgb, self.n_channels)
         with torch.no_grad():
             self.rule.prepare(layer, state)
 
@@ -86,7 +88,7 @@ class Matrix:
         self, y: int, x: int, frame: int, layers: Sequence[Layer], granularity: str | None, rgb: str
     ) -> dict[str, FloatArray]:
         """One column of every layer: every neuron's contribution to a pixel."""
-        rgb = checked_rgb(rgb)
+        rgb = checked_rgb(rgb, self.n_channels)
         if self.rule.pulls:
             weights = torch.zeros(self.inr.size, device=self.device)
             weights[y, x] = 1
@@ -165,7 +167,7 @@ class Matrix:
         for layer in layers:
             sweep = self.sweep(layer, frame, granularity, rgb, progress, reduce, window)
             values = torch.cat([part for _, part in sweep])
-            tail: Any = (3,) if rgb == "each" else ()
+            tail: Any = (self.n_channels,) if rgb == "each" else ()
             columns[layer.name] = as_numpy(values).reshape(*layer.shape_of(granularity), *tail)
         return columns
 
@@ -178,16 +180,18 @@ class Matrix:
         weights: torch.Tensor,
     ) -> dict[str, FloatArray]:
         state, rule = self.frame(frame).state, cast(DividingRule, self.rule)
-        columns = rule.columns(list(layers), state, weights, checked_rgb(rgb))
+        columns = rule.columns(list(layers), state, weights, checked_rgb(rgb, self.n_channels))
         return {
             layer.name: as_numpy(at_granularity(columns[layer.name], layer, granularity)) for layer in layers
         }
 
 
-def checked_rgb(rgb: str) -> str:
+def checked_rgb(rgb: str, n_channels: int = 3) -> str:
     """What was asked to become of the colours, if it is one of the choices."""
     if rgb not in _RGB:
         raise ValueError(f"rgb={rgb!r}: expected one of {', '.join(map(repr, _RGB))}")
+    if n_channels == 1 and rgb in COLOURS:
+        raise ValueError(f"rgb={rgb!r}: {ONE_CHANNEL}; use rgb='sum'")
     return rgb
 
 

@@ -128,6 +128,9 @@ class SavedCanvas:
             all(1 <= side <= MOST for side in size) and set(self.frames) <= set(range(min(n_frames, MOST)))
         ):
             raise ValueError(f"frames {_list(self.frames)} of {n_frames}, each of {size[0]}x{size[1]} pixels")
+        self.n_channels = int(facts.get("channels", 3))
+        if self.n_channels not in (1, 3):
+            raise ValueError(f"frames of {self.n_channels} channels")
         self.layers = Layers([_layer(given) for given in facts["layers"]])
         self.traced_layers = Layers([self.layers.find(str(name)) for name in facts["traced"]])
         self.pixels = tuple((int(y), int(x)) for y, x in facts["pixels"])
@@ -143,7 +146,7 @@ class SavedCanvas:
             name=str(facts["model"]["name"]),
             size=size,
             n_frames=n_frames,
-            truth=self._truth(facts["truth"], size, n_frames),
+            truth=self._truth(facts["truth"], (*size, int(facts.get("truth_channels") or 3)), n_frames),
             origin=f"cw.open({str(self.path)!r})",
             frame_index=lambda frame: checked_index("frame", frame, n_frames),
         )
@@ -156,11 +159,11 @@ class SavedCanvas:
             for number, layer in enumerate(self.traced_layers)
         }
 
-    def _truth(self, kind: str | None, size: tuple[int, int], n_frames: int) -> Any:
-        """The signal ``(n_frames, h, w, 3)``, or its kept frames by their numbers."""
+    def _truth(self, kind: str | None, shape: tuple[int, int, int], n_frames: int) -> Any:
+        """The signal ``(n_frames, h, w, channels)``, or its kept frames by their numbers."""
         if kind is None:
             return None
-        kept = self._reader.read("truth", (len(self.frames), *size, 3), kind)
+        kept = self._reader.read("truth", (len(self.frames), *shape), kind)
         values = np.divide(kept, 255, dtype=np.float32) if kind == "uint8" else kept
         return values if len(self.frames) == n_frames else KeptFrames(values, self.frames)
 
@@ -207,8 +210,8 @@ class SavedCanvas:
         """Nothing is to be held: everything is on the disk."""
 
     def frame(self, frame: int = 0) -> FloatArray:
-        """The model's raw output ``(height, width, 3)``."""
-        shape = (len(self.frames), *self.inr.size, 3)
+        """The model's raw output ``(height, width, channels)``."""
+        shape = (len(self.frames), *self.inr.size, self.n_channels)
         return self._reader.read("frames", shape, "float32", self._frame(frame))
 
     def map(self, layer: LayerKey, neuron: Any, frame: int = 0, *, rgb: str = "sum") -> FloatArray:

@@ -251,7 +251,7 @@ def _sizes(canvas: Canvas, plan: _Plan) -> dict[str, int]:
     height, width = canvas.inr.size
     area, n_frames = height * width, len(plan.frames)
     neurons = {layer.name: math.prod(layer.neurons) for layer in plan.layers}
-    parts = {"frames": 12 * area * n_frames}
+    parts = {"frames": 4 * canvas.n_channels * area * n_frames}
     if plan.truth is not None:
         parts["truth"] = plan.truth.nbytes
     parts["totals by pixel and neuron"] = 8 * n_frames * (area * len(neurons) + sum(neurons.values()))
@@ -299,7 +299,7 @@ class _Told:
 
 def _write(canvas: Canvas, plan: _Plan, writer: Writer, told: _Told) -> None:
     writer.facts.update(_facts(canvas, plan))
-    pictures = writer.array("frames", (len(plan.frames), *canvas.inr.size, 3), "float32")
+    pictures = writer.array("frames", (len(plan.frames), *canvas.inr.size, canvas.n_channels), "float32")
     for at, frame in enumerate(plan.frames):
         pictures[at] = canvas.frame(frame)
     if plan.truth is not None:
@@ -387,5 +387,7 @@ def _facts(canvas: Canvas, plan: _Plan) -> dict[str, Any]:
             }
             for one in plan.clusters
         ],
+        "channels": canvas.n_channels,
         "truth": None if plan.truth is None else str(plan.truth.dtype),
+        "truth_channels": None if plan.truth is None else plan.truth.shape[-1],
     }

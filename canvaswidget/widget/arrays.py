@@ -116,7 +116,7 @@ class Arrays:
     # --- pictures -------------------------------------------------------------------------------------------
 
     def frame(self, time: int) -> Floats:
-        """The raw output ``(h, w, 3)``."""
+        """The raw output ``(h, w, channels)``."""
 
         def compute() -> Floats:
             image = np.asarray(self.canvas.frame(time), np.float32)
@@ -126,7 +126,7 @@ class Arrays:
         return self.cache.remember((None, "frame", time), compute)
 
     def truth(self, time: int) -> Floats:
-        """The signal itself ``(h, w, 3)``."""
+        """The signal itself ``(h, w, channels)``."""
         truth = self.canvas.inr.truth
         if truth is None:
             raise ValueError(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from canvaswidget.outputs import in_colour
+
 Floats = npt.NDArray[np.floating]
 Bytes = npt.NDArray[np.uint8]
 
@@ -28,8 +30,8 @@ def quantise(values: Floats, low: float | None = None) -> tuple[Bytes, float, fl
 
 
 def colours(image: Floats) -> Bytes:
-    """An image of values in [0, 1], clipped, as bytes."""
-    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    """An image of values in [0, 1], clipped, as bytes ``(h, w, 3)``; one channel is repeated."""
+    return np.rint(np.clip(in_colour(image), 0, 1) * 255).astype(np.uint8)
 
 
 def psnr_of(image: Floats, expected: Floats) -> float:

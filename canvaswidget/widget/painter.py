@@ -14,6 +14,7 @@ from ipycanvas import MultiCanvas, hold_canvas
 from torch import nn
 
 from canvaswidget.inr import INR, as_inr, checked_index
+from canvaswidget.outputs import in_colour
 from canvaswidget.painting import Box, Labels, Mask, Painting, Point, checked_label, colour
 from canvaswidget.tracing import Canvas
 from canvaswidget.widget.painter_controls import TOOLS, Controls
@@ -392,7 +393,7 @@ class _Frames:
                 if self._frames is None and self._inr
                 else np.asarray(self._frames)[time]
             )
-            self._kept = time, np.rint(255 * np.clip(values, 0, 1)).astype(np.uint8)
+            self._kept = time, np.rint(255 * np.clip(in_colour(values), 0, 1)).astype(np.uint8)
         return self._kept[1]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from canvaswidget.figures import Bar, Points, ShareCurve, View
+from canvaswidget.outputs import in_colour
 from canvaswidget.tracing.results import Ranked, show_neuron
 from canvaswidget.widget import knockout, view
 from canvaswidget.widget.answers import Answers, share_of
@@ -119,10 +120,12 @@ def _image(arrays: Arrays, state: dict[str, Any], time: int) -> Any:
     if source == "off":
         return None
     if source == "without":
-        return knockout.without(arrays, state["knocked_out"], time)
+        return in_colour(knockout.without(arrays, state["knocked_out"], time))
     if source == "difference":
         return np.full((*arrays.size, 3), PAPER, np.float32)
-    return {"reconstruction": arrays.frame, "truth": arrays.truth, "error": arrays.error}[source](time)
+    if source == "error":
+        return arrays.error(time)
+    return in_colour({"reconstruction": arrays.frame, "truth": arrays.truth}[source](time))
 
 
 def _title(arrays: Arrays, time: int, state: dict[str, Any]) -> str:

@@ -261,11 +261,37 @@ def test_small_images(size: tuple[int, int]) -> None:
 
 def test_grey_output() -> None:
     torch.manual_seed(0)
-    canvas = cw.trace(cw.INR.from_coords(Mlp([2, 4, 1], nn.ReLU, bias=True), (3, 4)))
-    assert canvas.frame().shape == (3, 4, 3)
-    each = canvas.maps(-1, [0, 1, 2, 3], rgb="each")
+    inr = cw.INR.from_coords(Mlp([2, 4, 5, 1], nn.ReLU, bias=True), (3, 4))
+    canvas = cw.trace(inr)
+    assert canvas.frame().shape == (3, 4, 1)
+    each = canvas.maps(-1, range(5), rgb="each")
     np.testing.assert_allclose(each.sum(0), canvas.frame(), rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(canvas.summary(-1).pixel_sum, canvas.frame()[..., 0], rtol=1e-4, atol=1e-6)
+    for rule in ("xinc", "gated", "ablation"):
+        other = canvas.under(rule)
+        assert other.check().all_hold
+        last = other.layers[-1].name
+        maps = other.maps(last, range(5))
+        np.testing.assert_allclose(other.maps(last, range(5), rgb="each")[..., 0], maps, atol=1e-7)
+        np.testing.assert_allclose(other.maps(last, range(5), rgb="abs"), np.abs(maps), atol=1e-7)
+        np.testing.assert_allclose(other.pixel(1, 2, layers=last)[last], maps[:, 1, 2], atol=1e-6)
+        np.testing.assert_allclose(
+            other.pixel(1, 2, layers=last, rgb="each")[last][:, 0], maps[:, 1, 2], atol=1e-6
+        )
+        mask = np.eye(3, 4, dtype=bool)
+        np.testing.assert_allclose(other.region(mask, layers=last)[last], maps[:, mask].sum(1), atol=1e-6)
+        assert "one channel" in other.why_no_colours(last)
+        for rgb in ("red", "green", "blue"):
+            for ask in (other.map, other.summary):
+                with pytest.raises(ValueError, match="one channel"):
+                    ask(*(last, 0)[: 2 if ask == other.map else 1], rgb=rgb)
+    gated = canvas.under("gated")
+    for layer in gated.layers:
+        sums = gated.summary(layer).pixel_sum + gated.rest(layer)[..., 0]
+        np.testing.assert_allclose(sums, inr.frame()[..., 0], atol=1e-5)
+    with torch.no_grad():
+        inr.module.layers[1].weight[:, 2] = 0
+    np.testing.assert_allclose(canvas.without({1: [2]}), inr.frame(), atol=1e-6)
 
 
 def test_a_dead_neuron_is_counted() -> None:

@@ -109,7 +109,7 @@ class Ablation:
     def maps(
         self, layer: Layer, state: Values, neurons: torch.Tensor, window: Window, rgb: str = "sum"
     ) -> torch.Tensor:
-        """The image less the image without the neuron: ``(k, h, w)``, for ``rgb="each"`` ``(k, h, w, 3)``."""
+        """The image less the image without the neuron: ``(k, h, w)``, for ``rgb="each"`` ``(k, h, w, channels)``."""
         found = self._capture.weighted[layer.name]
         data = self._value(state, found.data)
         terms = found.terms(data, neurons, share_of_bias(found, self.bias))
@@ -127,7 +127,7 @@ class Ablation:
 
     @torch.no_grad()
     def without(self, found: Weighted, state: Values, terms: torch.Tensor) -> torch.Tensor:
-        """The images ``(k, 3, height, width)`` with each of `terms` taken from a layer's output; starts there."""
+        """The images ``(k, channels, height, width)`` with each of `terms` taken from a layer's output."""
         if len(terms) == 1:
             return self._without(found, state, terms[0])[None]
         return batched(lambda term: self._without(found, state, term), terms)
@@ -138,7 +138,7 @@ class Ablation:
 
     @torch.no_grad()
     def without_all(self, removed: dict[str, torch.Tensor], state: Values) -> torch.Tensor:
-        """The image ``(3, height, width)`` without several neurons of several layers at once.
+        """The image ``(channels, height, width)`` without several neurons of several layers at once.
 
         It starts at the first of the layers. What a later one loses is its neurons' terms in the changed network, so
         that this is the model with those weights set to 0 (for ``fill="mean"`` to what they make on average).

@@ -112,7 +112,7 @@ class Gated:
     def maps(
         self, layer: Layer, state: Frozen, neurons: torch.Tensor, window: Window, rgb: str = "sum"
     ) -> torch.Tensor:
-        """``(k, h, w)``, or ``(k, h, w, 3)`` for ``rgb="each"``; signed."""
+        """``(k, h, w)``, or ``(k, h, w, channels)`` for ``rgb="each"``; signed."""
         found = self._capture.weighted[layer.name]
         data = state.data(found)
         images = state.push(found, found.terms(data, neurons, share_of_bias(found, self.bias)))
@@ -126,7 +126,7 @@ class Gated:
         In the frozen network a kernel's contribution is its weights times the pixel's derivatives by them.
         """
         chosen = [self._capture.weighted[layer.name] for layer in layers]
-        colours = torch.eye(3, device=weights.device)
+        colours = torch.eye(self._capture.n_channels, device=weights.device)
         if rgb != "each":
             one = COLOURS.index(rgb) if rgb in COLOURS else None
             colours = colours.sum(0, keepdim=True) if one is None else colours[one : one + 1]
@@ -143,7 +143,7 @@ class Gated:
         return {name: torch.stack(found, -1) if rgb == "each" else found[0] for name, found in parts.items()}
 
     def rest(self, layer: Layer, state: Frozen) -> torch.Tensor:
-        """``(3, h, w)``: what of the image is not a layer's neurons."""
+        """``(channels, h, w)``: what of the image is not a layer's neurons."""
         return state.rest(self._capture.weighted[layer.name], self.bias == "separate")
 
     def sums(self, state: Frozen) -> Iterator[tuple[str, str, torch.Tensor, torch.Tensor]]:

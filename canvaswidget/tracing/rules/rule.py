@@ -67,7 +67,7 @@ class Rule(Protocol):
     def maps(
         self, layer: Layer, state: Any, neurons: torch.Tensor, window: Window, rgb: str = "sum"
     ) -> torch.Tensor:
-        """Maps of units ``(k,)`` or kernels ``(k, 2)``: ``(k, h, w)``, for ``rgb="each"`` ``(k, h, w, 3)``."""
+        """Maps of units ``(k,)`` or kernels ``(k, 2)``: ``(k, h, w)``, for ``rgb="each"`` ``(k, h, w, channels)``."""
         ...
 
     def why_no_colours(self, layer: Layer) -> str:
@@ -92,7 +92,7 @@ class DividingRule(Rule, Protocol):
         ...
 
     def rest(self, layer: Layer, state: Any) -> torch.Tensor:
-        """``(3, height, width)``: what of the image is not a layer's neurons."""
+        """``(channels, height, width)``: what of the image is not a layer's neurons."""
         ...
 
 
@@ -130,7 +130,7 @@ COLOURS = ("red", "green", "blue")
 
 
 def coloured(images: torch.Tensor, rgb: str) -> torch.Tensor:
-    """Images ``(k, 3, h, w)`` as maps: colours added, added by magnitude, kept as the last axis, or one of them."""
+    """Images ``(k, channels, h, w)`` as maps: their sum, sum of magnitudes, all as the last axis, or one colour."""
     if rgb == "each":
         return images.permute(0, 2, 3, 1)
     if rgb in COLOURS:

@@ -140,7 +140,7 @@ class Xinc:
         yield "maps sum to the raw output", last.layer.name, total, self.raw_output(output)
 
     def raw_output(self, last: torch.Tensor) -> torch.Tensor:
-        """The last layer's output as an image ``(height, width, 3)``, before the output activation."""
+        """The last layer's output as an image ``(height, width, channels)``, before the output activation."""
         flat = last.flatten()
         if self.layers[-1].grid:
             positions = last.shape[-2] * last.shape[-1]
@@ -169,7 +169,7 @@ class Xinc:
         Returns
         -------
         torch.Tensor
-            ``(k, h, w)``, or ``(k, h, w, 3)`` for ``rgb="each"``.
+            ``(k, h, w)``, or ``(k, h, w, channels)`` for ``rgb="each"``.
         """
         x = state.values[self.inputs[layer.name]]
         if rgb != "sum":
