@@ -115,6 +115,22 @@ def test_findings_of_a_whole_canvas(canvas: cw.Canvas, whole_file: Path) -> None
     np.testing.assert_array_equal(one.pixels_per_neuron, other.pixels_per_neuron)
     one, other = (cw.analysis.cluster(c, 1, 3, frame=1) for c in (canvas, saved))
     np.testing.assert_array_equal(one.labels, other.labels)
+    labels = np.zeros(canvas.inr.size, int)
+    labels[1:5, 2:9] = 1
+    one, other = (cw.analysis.intensity(c, 1, 1) for c in (canvas, saved))
+    np.testing.assert_allclose(one.difference, other.difference, atol=1e-6)
+    one, other = (cw.analysis.objects_over_time(c, 1, labels, [0, 1]) for c in (canvas, saved))
+    np.testing.assert_allclose(one.shares, other.shares, atol=1e-6)
+    one, other = (cw.analysis.motion(c, 1, [0, 1]) for c in (canvas, saved))
+    np.testing.assert_allclose(one.change, other.change, rtol=1e-5, atol=1e-6)
+    for as_released in (False, True):
+        found = [cw.analysis.distribution(c, 1, 1, as_released=as_released) for c in (canvas, saved)]
+        np.testing.assert_array_equal(found[0].neurons_per_pixel, found[1].neurons_per_pixel)
+        found = [cw.analysis.regions(c, 1, 1, k=3, as_released=as_released) for c in (canvas, saved)]
+        for kind, deltas in found[0].deltas.items():
+            np.testing.assert_allclose(deltas, found[1].deltas[kind], rtol=1e-4, atol=1e-5)
+    with pytest.raises(cw.NotKeptError, match="granularity='unit'"):
+        cw.analysis.intensity(saved, 1, granularity="unit")
 
 
 def test_regions_clusters_and_where_it_came_from(canvas: cw.Canvas, part_file: Path, mask) -> None:

@@ -255,10 +255,7 @@ class SavedCanvas:
         """Like `iter`, with each chunk of maps made into something smaller; only where all are kept."""
         found, at = self._layer(layer), self._frame(frame)
         self._require_sum(rgb)
-        if found.shape_of(granularity) != found.neurons:
-            raise NotKeptError(
-                f"granularity={granularity!r}: {self._said} keeps the maps of XINC's neurons; trace the model"
-            )
+        self._require_own_neurons(found, granularity)
         self._require_whole(found, "has not every map, which this takes: keep")
         count, step = math.prod(found.neurons), self._step
 
@@ -334,11 +331,18 @@ class SavedCanvas:
         return Ranking.of(self.pixel(y, x, frame, layers), self.layers, k, title)
 
     def summary(
-        self, layer: LayerKey, frame: int = 0, *, rgb: str = "sum", progress: Progress = False
+        self,
+        layer: LayerKey,
+        frame: int = 0,
+        *,
+        granularity: str | None = None,
+        rgb: str = "sum",
+        progress: Progress = False,
     ) -> Summary:
         """Totals of all maps of a layer, per neuron and per pixel."""
         self._require_sum(rgb)
         found, at = self._layer(layer), self._frame(frame)
+        self._require_own_neurons(found, granularity)
         name, n = self._name(found), len(self.frames)
         by_neuron = {
             key: self._reader.read(f"{name}/{key}", (n, math.prod(found.neurons)), "float32", at).reshape(
@@ -377,6 +381,12 @@ class SavedCanvas:
                 f"save(..., layers=[{layer.name!r}]) where the rule is defined on it, or trace the model"
             )
         return layer
+
+    def _require_own_neurons(self, layer: Layer, granularity: str | None) -> None:
+        if layer.shape_of(granularity) != layer.neurons:
+            raise NotKeptError(
+                f"granularity={granularity!r}: {self._said} keeps the maps of XINC's neurons; trace the model"
+            )
 
     def _require_sum(self, rgb: str) -> None:
         if rgb != "sum":
