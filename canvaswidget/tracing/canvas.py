@@ -5,7 +5,9 @@ from __future__ import annotations
 import collections
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, TypeVar, cast, overload
 
 import numpy as np
@@ -14,7 +16,7 @@ import torch
 
 from canvaswidget.inr import checked_index
 from canvaswidget.tracing.capture import Capture, op_name
-from canvaswidget.tracing.checks import check
+from canvaswidget.tracing.checks import check, check_layer
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.matrix import ONE_CHANNEL, Matrix, as_numpy
@@ -62,6 +64,12 @@ class Canvas:
         Every weighted layer of the model.
     traced_layers : Layers
         Those the rule is defined on.
+    dtype : torch.dtype
+        What contributions are computed in.
+    precision : torch.dtype
+        The lowest precision that the module itself computes in.
+    trouble : dict of str to str
+        By layer, what failed when its first sweep was checked on a few sampled neurons.
     """
 
     def __init__(self, capture: Capture, rule: Rule, memory: int, why: str = "") -> None:
@@ -78,6 +86,9 @@ class Canvas:
         self.traced_layers = Layers(rule.layers)
         # A notebook's cell and a widget's worker may ask at the same time.
         self._lock = threading.RLock()
+        self.dtype, self.precision = capture.dtype, capture.coarsest
+        self.trouble: dict[str, str] = {}
+        self._checked: set[str] = set()
         self._summaries: collections.OrderedDict[tuple[Any, ...], Summary] = collections.OrderedDict()
         self._ablations: dict[str, Canvas] = {}
 
@@ -200,6 +211,7 @@ class Canvas:
             What `function` returned for their maps.
         """
         found = self._layer(layer)
+        self._check_once(found, frame)
         for neurons, reduced in self._matrix.sweep(found, frame, granularity, rgb, progress, function):
             yield neurons.numpy(), reduced
 
@@ -264,7 +276,8 @@ class Canvas:
         if k < 1:
             raise ValueError(f"k={k!r}: at least 1")
         columns = self.pixel(y, x, frame, layers, granularity=granularity)
-        return Ranking.of(columns, self.layers, k, f"pixel (y={y}, x={x}), frame {frame}, rule {self.rule}")
+        title = f"pixel (y={y}, x={x}), frame {frame}, rule {self.rule}"
+        return Ranking.of(columns, self.layers, k, "\n".join([title, *self._warnings(columns)]))
 
     # --- reductions -------------------------------------------------------------------------------------------
 
@@ -285,8 +298,10 @@ class Canvas:
         with self._lock:
             summary = self._summaries.get(key)
         if summary is None:
+            self._check_once(found, frame)
             sweep = self._matrix.sweep(found, frame, granularity, rgb, progress, Totals.of)
             summary = summarise(found, frame, granularity, self.inr.size, sweep)
+            summary = replace(summary, warning=self.trouble.get(found.name, ""))
             with self._lock:
                 self._summaries[key] = summary
                 while len(self._summaries) > 1 and self._summary_bytes() > KEPT_SUMMARIES * self.memory:
@@ -454,18 +469,28 @@ class Canvas:
         """Try the invariants that hold for this rule on this model."""
         return check(self, self.inr.frame_index(frame))
 
-    def sums(self, frame: int = 0) -> Iterator[tuple[str, str, FloatArray, FloatArray]]:
-        """What the rule says adds up: ``(invariant, layer, sum, what it should be)``."""
-        for invariant, layer, total, expected in self._rule.sums(self._matrix.frame(frame).state):
-            yield invariant, layer, as_numpy(total), as_numpy(expected)
+    def sums(
+        self, frame: int = 0, layer: LayerKey | None = None
+    ) -> Iterator[tuple[str, str, FloatArray, FloatArray]]:
+        """What the rule says adds up, of one layer or all: ``(invariant, layer, sum, what it should be)``."""
+        state, layers = self._matrix.frame(frame).state, self._chosen(layer)
+        with torch.no_grad():
+            for invariant, name, total, expected in self._rule.sums(state, layers):
+                yield invariant, name, as_numpy(total), as_numpy(expected)
+
+    def in_double(self) -> Canvas:
+        """The same, computed in double precision."""
+        capture = self._capture.in_double()
+        return Canvas(capture, make_rule(capture, self.rule, self.options), self.memory)
 
     def __repr__(self) -> str:
         height, width = self.inr.size
         kernels = sum(count_neurons(layer, None) for layer in self.traced_layers)
-        return (
+        text = (
             f"Canvas({self.inr.name}, rule {self.rule}: {kernels:,} neurons in {len(self.traced_layers)} of "
             f"{len(self.layers)} layers x {height}x{width} pixels x {self.inr.n_frames} frames, on {self.device})"
         )
+        return "\n".join([text, *self._warnings(self.trouble)])
 
     # --- within -----------------------------------------------------------------------------------------------
 
@@ -473,6 +498,22 @@ class Canvas:
         layer = self.layers.find(key)
         self._rule.require(layer)
         return layer
+
+    def _warnings(self, layers: Iterable[str]) -> list[str]:
+        return [f"WARNING: {self.trouble[name]}" for name in layers if name in self.trouble]
+
+    def _check_once(self, layer: Layer, frame: int) -> None:
+        """Check a layer on a few sampled neurons before its first sweep, and say what fails."""
+        with self._lock:
+            if layer.name in self._checked:
+                return
+            self._checked.add(layer.name)
+        problem = check_layer(self, layer, self.inr.frame_index(frame))
+        if problem:
+            self.trouble[layer.name] = problem
+            warnings.warn(
+                f"rule {self.rule!r}, layer {problem}. canvas.check() tries every layer", stacklevel=3
+            )
 
     def _summary_bytes(self) -> int:
         return sum(summary.n_bytes for summary in self._summaries.values())

@@ -6,6 +6,7 @@ edited, hooked or registered.
 
 from __future__ import annotations
 
+import copy
 import functools
 import operator
 import threading
@@ -24,6 +25,7 @@ from canvaswidget.tracing.errors import CaptureError, check_finite
 from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.ops import DECOMPOSED, LAYERS
 from canvaswidget.tracing.pauses import pause
+from canvaswidget.tracing.precision import DOUBLE, SINGLE, Wider, coarsest, placed, widen
 from canvaswidget.tracing.questions import answering, asking
 from canvaswidget.tracing.replay import Replay
 from canvaswidget.tracing.rewrite import DECOMPOSITIONS, WRITTEN, inputs, reached, rewrite
@@ -49,6 +51,9 @@ class Capture:
         Whether the forward changes the random state.
     replay : Replay
         Compares the recording with the module.
+    coarsest : torch.dtype
+        The type of the lowest precision that the module computes in. What is computed of the recording is in
+        single precision at least.
     """
 
     def __init__(self, inr: INR, device: torch.device) -> None:
@@ -83,7 +88,7 @@ class Capture:
         self._program = program
         self.graph: fx.Graph = program.graph
         _keep_only_the_image(program)
-        self._constants = _constants(program, self.module, device)
+        self._constants = _constants(program, self.module)
         check_finite(image, 0)  # after the weights, whose NaN is the cause where they hold any
         rewrite(self.graph, self._constants)
         self._targets = {
@@ -91,10 +96,21 @@ class Capture:
             for spec in program.graph_signature.input_specs
         }
         self._numbers = _numbers(pytree.tree_leaves((positional, keywords)))
+        self.coarsest = coarsest(self.graph)
+        self._read(SINGLE)
+        self.replay = Replay(self)
+
+    def _read(self, wider: Wider) -> None:
+        """Find the layers of the graph, computed in types as wide as `wider` says."""
+        self._wider = wider
+        widen(self.graph, wider)
+        with torch.inference_mode(False):
+            self._constants = {
+                name: placed(tensor, self.device, wider) for name, tensor in self._constants.items()
+            }
         self._varying = _varying(self.graph, self._constants)
         self._fixed: dict[fx.Node, torch.Tensor | None] = {}
         self._computing = threading.RLock()  # several threads ask for what is computed of weights alone
-        self.replay = Replay(self)
         self.weighted: dict[str, Weighted] = {}
         self.layers = Layers(list(self._find_layers()))
         # Layers by the op that gives their output.
@@ -105,6 +121,21 @@ class Capture:
         positional, keywords = _copied(positional), _copied(keywords)
         with evaluating(self.module), torch.inference_mode(False), torch.no_grad():
             return self.inr.image(self.module(*positional, **keywords))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the image is computed in."""
+        recorded = cast(torch.Tensor, self.output.meta["val"]).dtype
+        return self._wider.get(recorded, recorded)
+
+    def in_double(self) -> Capture:
+        """The same recording, computed in double precision."""
+        wide = copy.copy(self)
+        wide.__dict__.pop("_schedule", None)
+        wide.graph = fx.Graph()
+        wide.graph.output(wide.graph.graph_copy(self.graph, {}))
+        wide._read(DOUBLE)
+        return wide
 
     @staticmethod
     def path(node: fx.Node) -> str:
@@ -166,7 +197,7 @@ class Capture:
                 f"inputs: gives the numbers {_numbers(given)} at frame {frame} and {self._numbers} at frame 0; "
                 "numbers are recorded as constants, so give them as tensors"
             )
-        leaves = [_placed(leaf, self.device) for leaf in given]
+        leaves = [placed(leaf, self.device, self._wider) for leaf in given]
         constants = self._constants
         if change is not None:
             leaves = [change(leaf) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
@@ -286,10 +317,8 @@ def _copied(value: Any) -> Any:
 
 
 @torch.inference_mode(False)
-def _constants(
-    program: torch.export.ExportedProgram, module: nn.Module, device: torch.device
-) -> dict[str, torch.Tensor]:
-    """Weights, buffers and literals as they are now, by graph input, on `device`, in single precision at least.
+def _constants(program: torch.export.ExportedProgram, module: nn.Module) -> dict[str, torch.Tensor]:
+    """Weights, buffers and literals as they are now, by graph input.
 
     Parameters are shared with the copy of the module, where it has them in the same form; nothing writes them.
     """
@@ -308,16 +337,8 @@ def _constants(
             )
         # A copy: what is trained further, or pruned, meanwhile must not change half of what is known.
         copied = shared.get(cast(str, spec.target).removeprefix("module."))
-        copied = tensor.clone() if copied is None else copied.detach()
-        constants[cast(Any, spec.arg).name] = _placed(copied, device)
+        constants[cast(Any, spec.arg).name] = tensor.clone() if copied is None else copied.detach()
     return constants
-
-
-def _placed(value: Any, device: torch.device) -> Any:
-    if not isinstance(value, torch.Tensor):
-        return value
-    half = value.dtype in (torch.float16, torch.bfloat16)
-    return value.to(device, torch.float32 if half else value.dtype)
 
 
 def _module_path(node: fx.Node) -> str:

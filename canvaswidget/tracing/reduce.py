@@ -28,6 +28,8 @@ class Summary:
         Sum over neurons of the absolute maps, for every pixel.
     neuron_sum, pixel_sum
         The same of the signed maps.
+    warning : str
+        What failed when a few of the layer's neurons were checked; empty where all held.
     """
 
     layer: Layer
@@ -36,6 +38,7 @@ class Summary:
     pixel_abs: FloatArray
     neuron_sum: FloatArray
     pixel_sum: FloatArray
+    warning: str = ""
 
     @property
     def n_bytes(self) -> int:
@@ -67,6 +70,7 @@ class Summary:
             ["total of absolute contributions", f"{self.total_abs:.6g}"],
             ["neurons that make half of it", f"{min(half, order.size):,}"],
             ["neurons that make nine tenths", f"{min(most, order.size):,}"],
+            *([["WARNING", self.warning]] if self.warning else []),
         ]
 
     def __repr__(self) -> str:

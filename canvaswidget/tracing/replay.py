@@ -93,7 +93,8 @@ class Replay:
     def _agree(self, frame: int, recorded: torch.Tensor, rendered: torch.Tensor) -> bool:
         """Whether two images are the same but for rounding, in the precision that the module computes in."""
         difference = _difference(recorded, rendered)
-        eps = max(torch.finfo(rendered.dtype).eps, torch.finfo(recorded.dtype).eps)
+        types = (rendered.dtype, recorded.dtype, self._capture.coarsest)
+        eps = max(torch.finfo(dtype).eps for dtype in types)
         if recorded.device.type == "cuda" and eps < TF32:
             eps = max(eps, TF32) if recorded.dtype == torch.float32 else eps
         if difference <= ROUNDING * eps * float(rendered.abs().max()):

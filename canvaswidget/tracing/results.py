@@ -202,7 +202,7 @@ class Checks(Sequence[Check]):
                 check.invariant,
                 check.layer,
                 f"{check.deviation:.1e}",
-                "holds" if check.holds else " ".join(["FAILS", check.note]).strip(),
+                ("holds" if check.holds else "FAILS") + (f": {check.note}" if check.note else ""),
             ]
             for check in self._checks
         ]

@@ -344,13 +344,13 @@ class SavedCanvas:
         found, at = self._layer(layer), self._frame(frame)
         self._require_own_neurons(found, granularity)
         name, n = self._name(found), len(self.frames)
-        by_neuron = {
+        by_neuron: dict[str, Any] = {
             key: self._reader.read(f"{name}/{key}", (n, math.prod(found.neurons)), "float32", at).reshape(
                 found.neurons
             )
             for key in BY_NEURON
         }
-        by_pixel = {
+        by_pixel: dict[str, Any] = {
             key: self._reader.read(f"{name}/{key}", (n, *self.inr.size), "float32", at) for key in BY_PIXEL
         }
         return Summary(found, self.frames[at], **by_neuron, **by_pixel)

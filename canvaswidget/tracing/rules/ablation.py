@@ -118,9 +118,11 @@ class Ablation:
         images = state.by_node[self._capture.output] - self.without(found, state, terms)
         return coloured(window.crop(images, Window.whole(window.size)), rgb)
 
-    def sums(self, state: Values) -> Iterator[tuple[str, str, torch.Tensor, torch.Tensor]]:
+    def sums(
+        self, state: Values, layers: Sequence[Layer]
+    ) -> Iterator[tuple[str, str, torch.Tensor, torch.Tensor]]:
         """Maps do not add up, each is of a network of its own; but with nothing taken out the image is as it was."""
-        for layer in self.layers:
+        for layer in layers:
             found = self._capture.weighted[layer.name]
             image = self.without(found, state, torch.zeros_like(state.by_node[found.node])[None])[0]
             yield "nothing taken out, nothing changes", layer.name, image, state.by_node[self._capture.output]

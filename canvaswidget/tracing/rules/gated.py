@@ -6,7 +6,7 @@ one forward push of a neuron's term from its layer; a column one backward pull o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import fx
@@ -146,9 +146,11 @@ class Gated:
         """``(channels, h, w)``: what of the image is not a layer's neurons."""
         return state.rest(self._capture.weighted[layer.name], self.bias == "separate")
 
-    def sums(self, state: Frozen) -> Iterator[tuple[str, str, torch.Tensor, torch.Tensor]]:
+    def sums(
+        self, state: Frozen, layers: Sequence[Layer]
+    ) -> Iterator[tuple[str, str, torch.Tensor, torch.Tensor]]:
         """Each layer's neurons, which add up to its whole term, and the rest are the image."""
-        for layer in self.layers:
+        for layer in layers:
             found = self._capture.weighted[layer.name]
             term = found.apply(state.data(found), found.weight)
             if self.bias != "separate" and found.bias is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -74,8 +74,10 @@ class Rule(Protocol):
         """Why the layer's maps can't be told apart by colour; empty where they can."""
         ...
 
-    def sums(self, state: Any) -> Iterator[tuple[str, str, torch.Tensor, torch.Tensor]]:
-        """``(invariant, layer, sum, what it should be)`` for what must add up."""
+    def sums(
+        self, state: Any, layers: Sequence[Layer]
+    ) -> Iterator[tuple[str, str, torch.Tensor, torch.Tensor]]:
+        """``(invariant, layer, sum, what it should be)`` for what must add up of some layers."""
         ...
 
 

@@ -7,7 +7,7 @@ what the rest of the network makes of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -129,9 +129,13 @@ class Xinc:
         """The size of a map; however small the window, one passes through somewhat larger ones on its way there."""
         return max(window.shape[0] * window.shape[1], 256)
 
-    def sums(self, state: Inputs) -> Iterator[tuple[str, str, torch.Tensor, torch.Tensor]]:
+    def sums(
+        self, state: Inputs, layers: Sequence[Layer]
+    ) -> Iterator[tuple[str, str, torch.Tensor, torch.Tensor]]:
         """The last layer's maps are the raw output, less the bias where that is kept apart."""
         last = self._chain.blocks[-1]
+        if last.layer not in layers:
+            return
         units = torch.arange(last.layer.n_units, device=self._rows.device)
         total = self.maps(last.layer, state, units, Window.whole(self._size), "each").sum(0)
         output = state.values[self.output_of_last]

@@ -1,0 +1,48 @@
+"""In which precision a recorded model is computed: single at least, or double to tell rounding from mistakes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import fx
+from torch.fx.node import map_aggregate
+
+Wider = dict[torch.dtype, torch.dtype]
+SINGLE: Wider = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
+DOUBLE: Wider = {
+    **dict.fromkeys((torch.float16, torch.bfloat16, torch.float32), torch.float64),
+    **dict.fromkeys((torch.complex32, torch.complex64), torch.complex128),
+}
+
+
+def widen(graph: fx.Graph, wider: Wider) -> None:
+    """Replace the types that ops are told to compute in, and drop assertions about types and devices."""
+    for node in list(graph.nodes):
+        if node.target is torch.ops.aten._assert_tensor_metadata.default:
+            graph.erase_node(node)
+            continue
+        node.args = map_aggregate(node.args, lambda value: _widened(value, wider))  # type: ignore[assignment]  # a tuple
+        node.kwargs = map_aggregate(node.kwargs, lambda value: _widened(value, wider))  # type: ignore[assignment]  # a dict
+
+
+def _widened(value: Any, wider: Wider) -> Any:
+    return wider.get(value, value) if isinstance(value, torch.dtype) else value
+
+
+def placed(value: Any, device: torch.device, wider: Wider) -> Any:
+    """A tensor on `device`, in the type to compute in; anything else as it is."""
+    if not isinstance(value, torch.Tensor):
+        return value
+    return value.to(device, wider.get(value.dtype, value.dtype))
+
+
+def coarsest(graph: fx.Graph) -> torch.dtype:
+    """The type of the lowest precision that a recorded model has values in."""
+    found = {torch.float64}
+    for node in graph.nodes:
+        value = node.meta.get("val")
+        for part in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(part, torch.Tensor) and (part.is_floating_point() or part.is_complex()):
+                found.add(part.dtype.to_real() if part.is_complex() else part.dtype)
+    return max(found, key=lambda dtype: torch.finfo(dtype).eps)
