@@ -149,7 +149,8 @@ def test_a_film_that_is_stopped_leaves_nothing(w: CanvasWidget, tmp_path: Path) 
 def ask(w: CanvasWidget, **body: Any) -> tuple[dict[str, Any], bytes]:
     """What the page gets."""
     found: queue.Queue[tuple[Any, list[bytes]]] = queue.Queue()
-    whole = {"kind": "export", "panels": [], "table": "pixel", "first": 0, "last": 5, **body}
+    state = w.get_state(list(w.VIEW))
+    whole = {"kind": "export", "state": state, "panels": [], "table": "pixel", "first": 0, "last": 5, **body}
     request: Any = {"type": "request", "id": 1, "view": "export", "body": whole}
     w._live.handle(request, lambda message, buffers: found.put((message, buffers)))
     while True:
@@ -189,6 +190,7 @@ def test_the_menu_gets_one_panel(w: CanvasWidget) -> None:
         ({"form": "exe"}, "form='exe'"),
         ({"form": "csv", "table": "all"}, "table='all'"),
         ({"form": "mp4", "first": 4, "last": 2}, "first=4, last=2"),
+        ({"form": "gif", "first": 0, "last": 9 * 10**15}, "last=9000000000000000: out of range"),
         ({"form": "png", "panels": ["else"]}, "panels="),
         ({"form": "png", "panels": ["pixel"]}, "no pixel is pinned"),
     ],

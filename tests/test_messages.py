@@ -31,6 +31,10 @@ def problems(value: Any, annotation: Any, path: str = "message") -> list[str]:
         return [
             found for i, part in enumerate(value) for found in problems(part, arguments[0], f"{path}[{i}]")
         ]
+    if origin is dict:
+        if type(value) is not dict:
+            return [f"{path}: {value!r} is no object"]
+        return [found for name in value for found in problems(value[name], arguments[1], f"{path}.{name}")]
     if origin in (Union, UnionType):
         tried = [problems(value, argument, path) for argument in arguments]
         return [] if any(not found for found in tried) else min(tried, key=len)

@@ -183,7 +183,12 @@ def test_the_page_gets_it(canvas: cw.Canvas, make) -> None:
     page = Page(canvas)
     page.session.close()
     page.session = w._session
-    assert page.ask(kind="recipe")[0] == {"kind": "recipe", "text": w.recipe()}
+    state = w.get_state(list(w.VIEW))
+    assert page.ask(kind="recipe", state=state)[0] == {"kind": "recipe", "text": w.recipe()}
+    # Of what the page shows, whatever Python has set meanwhile.
+    text = w.recipe()
+    w.rule, w.palette, w.layer = "gated", "gray", 0
+    assert page.ask(kind="recipe", state=state)[0]["text"] == text != w.recipe()
 
 
 # --- load ---------------------------------------------------------------------------------------------------

@@ -20,12 +20,15 @@ from canvaswidget.widget.session import PADDED_BYTES, Session, one_line
 from tests.canvases import StepCanvas, image, video
 from tests.test_messages import problems
 
+RULELESS = ("palettes", "recipe", "export", "frame", "strip")
+
 
 class Page:
     """Asks, and keeps every answer; each is checked against `messages`."""
 
     def __init__(self, canvas: Any, **keywords: Any) -> None:
         self.session = Session(canvas, **keywords)
+        self.asked: dict[int, Any] = {}
         self.heard: list[tuple[Any, list[bytes]]] = []
         self._changed = threading.Condition()
         self._last = 0
@@ -36,8 +39,12 @@ class Page:
             self._changed.notify_all()
 
     def send(self, view: str = "", **body: Any) -> int:
+        """The request's id; where its answer depends on the rule, that is the session's, unless it says another."""
         self._last += 1
+        if body["kind"] not in RULELESS:
+            body.setdefault("rule", self.session.canvas.rule)
         request = {"type": "request", "id": self._last, "view": view or body["kind"], "body": body}
+        self.asked[self._last] = body
         self.session.handle(json.loads(json.dumps(request)), self.reply)
         return self._last
 
@@ -53,6 +60,8 @@ class Page:
         assert len(found) == 1
         assert problems(found[0][0], messages.FromKernel) == []
         json.dumps(found[0][0], allow_nan=False)
+        if found[0][0]["type"] == "reply":
+            assert found[0][0]["of"] == json.loads(json.dumps(self.asked[key]))
         return found[0]
 
     def ask(self, **body: Any) -> tuple[Any, np.ndarray]:
@@ -346,7 +355,7 @@ def test_grid_orders(page: Page, canvas: cw.Canvas) -> None:
         order = np.argsort(-np.abs(key), kind="stable") if sort != "index" else np.arange(n)
         expected = [list(np.unravel_index(place, layer.neurons)) for place in order[4:11]]
         assert body["neurons"] == expected
-        assert (body["n_neurons"], body["first"], body["labels"]) == (n, 4, [-1] * 7)
+        assert (body["n_neurons"], body["first"]) == (n, 4)
         if sort != "index":
             assert body["values"] == pytest.approx(key[order[4:11]].tolist())
         assert (body["height"], body["width"]) == (4, 8)
@@ -356,7 +365,7 @@ def test_grid_orders(page: Page, canvas: cw.Canvas) -> None:
         assert (abs(values(body, data) - small) <= tolerance).all()
 
 
-def test_grid_of_a_cluster_and_its_labels(page: Page, canvas: cw.Canvas) -> None:
+def test_grid_of_a_cluster(page: Page, canvas: cw.Canvas) -> None:
     layer = canvas.traced_layers[-2]
     body, _ = page.ask(**grid(layer.name, cluster=1, count=500))
     clusters, labels = page.ask(kind="clusters", time=1, layer=layer.name, n_clusters=3)
@@ -374,7 +383,6 @@ def test_grid_of_a_cluster_and_its_labels(page: Page, canvas: cw.Canvas) -> None
     places = [int(np.ravel_multi_index(neuron, layer.neurons)) for neuron in body["neurons"]]
     assert places == np.flatnonzero(labels == 1).tolist()
     assert body["n_neurons"] == len(places) == clusters["counts"][1]
-    assert set(body["labels"]) == {1}
 
 
 @pytest.mark.parametrize("rule", ["xinc", "gated"])
@@ -515,7 +523,8 @@ def test_what_the_page_measured_is_in_the_stats(steps: Page, caplog) -> None:
 
     assert steps.session.stats()["pixel_ms"] is None
     say(times=[{"act": "pixel", "milliseconds": ms} for ms in range(1, 102)], rate=None)
-    say(times=[{"act": "step", "milliseconds": 7.5}], rate=59.5)
+    say(times=[{"act": "step", "milliseconds": 7.5}, {"act": "step", "milliseconds": -1}], rate=59.5)
+    assert steps.heard == []
     for times in (
         None,
         3,
@@ -523,12 +532,13 @@ def test_what_the_page_measured_is_in_the_stats(steps: Page, caplog) -> None:
         [{"act": "else", "milliseconds": 1}],
         [{"act": "step", "milliseconds": "x"}],
     ):
-        say(times=times, rate=float("nan"))
+        say(times=times, rate=1.0)
+    say(times=[], rate=float("nan"))
     stats = steps.session.stats()
     assert stats["pixel_ms"] == {"n": 101, "p50": 51, "p95": 96}
     assert stats["step_ms"] == {"n": 1, "p50": 7.5, "p95": 7.5}
     assert (stats["overlay_ms"], stats["playing_fps"]) == (None, 59.5)
-    assert steps.heard == []
+    assert [message["type"] for message, _ in steps.heard] == ["error"] * 6
 
 
 def test_clusters_keep_their_members_while_time_runs(steps: Page) -> None:
@@ -578,13 +588,17 @@ BAD = [
     ({"kind": "frame", "time": None, "source": "off"}, "time=None: expected an int"),
     ({"kind": "frame", "time": True, "source": "off"}, "time=True: expected an int"),
     ({"kind": "frame", "time": 0, "source": "video"}, "source='video': expected one of 'reconstruction'"),
-    ({"kind": "frame", "source": "off"}, "time"),
+    ({"kind": "frame", "source": "off"}, "time: the field is missing"),
+    ({"kind": "frame", "time": 0, "source": "off", "rule": "xinc"}, "rule: no such field"),
     ({"kind": "map", "time": 0, "selection": selection("net.nix")}, "no such layer"),
     ({"kind": "map", "time": 0, "selection": selection("net")}, "could be any of net.conv, net.linear"),
     ({"kind": "map", "time": 0, "selection": selection(CONV, [1])}, "takes a kernel (i, o), of 3 x 4"),
     ({"kind": "map", "time": 0, "selection": selection(CONV, [1, 4])}, "neuron[1]=4: out of range"),
     ({"kind": "map", "time": 0, "selection": selection(CONV, cluster=3)}, "cluster=3: expected -1 to 2"),
-    ({"kind": "map", "time": 0, "selection": None}, "NoneType"),
+    ({"kind": "map", "time": 0, "selection": None}, "selection=None: expected an object"),
+    ({"kind": "map", "time": 0, "selection": "net.conv"}, "selection='net.conv': expected an object"),
+    ({"kind": "map", "time": 0}, "selection: the field is missing"),
+    ({"kind": "strip", "frames": [0] * 5, "side": 8}, "the number of frames=5: expected 0 to 4"),
     (grid(CONV, sort="size"), "sort='size'"),
     (grid(CONV, sort="pixel", pixel=None), "needs a pixel"),
     (grid(CONV, sort="pixel", pixel=[4, 0]), "pixel[0]=4: out of range"),
@@ -619,7 +633,7 @@ def test_messages_that_are_none(steps: Page, caplog) -> None:
         steps.session.handle({"type": "request", "id": 50 + i, **message}, steps.reply)  # type: ignore[arg-type]
         assert steps.end(50 + i)[0]["type"] == "error"
     steps.session.handle({"type": "what", "id": 60}, steps.reply)  # type: ignore[arg-type]
-    assert "expected 'request', 'cancel' or 'painted'" in steps.end(60)[0]["message"]
+    assert "expected one of 'request', 'cancel', 'painted'" in steps.end(60)[0]["message"]
     steps.session.handle({"type": "cancel", "id": 12345}, steps.reply)
 
 
@@ -798,35 +812,48 @@ def test_answers_are_kept_and_bounded(pages) -> None:
     }
 
 
-def test_another_rule_forgets_its_maps_and_keeps_the_frames(steps: Page) -> None:
+def test_another_rule_has_maps_of_its_own_and_the_same_frames(steps: Page) -> None:
     for body in ({"kind": "frame", "time": 1, "source": "reconstruction"}, grid(CONV, sort="pixel")):
         steps.ask(**body)
-    other = StepCanvas("other")
-    steps.session.replace(other)
+    first = steps.session.canvas
+    steps.session.use("other")
+    other = steps.session.canvas
     steps.ask(kind="frame", time=1, source="reconstruction")
     assert other.calls == []
     steps.ask(**grid(CONV, sort="pixel"))
     assert other.calls != []
-    back = StepCanvas()
-    steps.session.replace(back)
-    steps.ask(**grid(CONV, sort="pixel"))
-    assert back.calls != []
+    steps.session.use("xinc")
+    assert steps.session.canvas is first  # with the options that it was traced with
 
 
-def test_another_rule_cancels_what_is_under_way(pages) -> None:
+def test_a_request_is_answered_under_the_rule_that_it_names(pages) -> None:
+    """Whatever the widget's rule is when it comes, waits and runs."""
     page = pages(StepCanvas())
     running, go = threading.Event(), threading.Event()
     page.session.canvas.at_step = at(1, lambda: (running.set(), go.wait(60)))
     slow = page.send(**grid(CONV, sort="total"))
     assert running.wait(60)
-    replacing = threading.Thread(target=page.session.replace, args=(StepCanvas("other"),))
-    waiting = page.send(kind="frame", time=1, source="off")
-    replacing.start()
-    assert page.end(waiting)[0]["type"] == "cancelled"
+    using = threading.Thread(target=page.session.use, args=("other",))
+    using.start()
+    waiting = page.send("waiting", kind="map", rule="xinc", time=1, selection=selection(CONV, [1, 2]))
+    ahead = page.send("ahead", kind="map", rule="third", time=1, selection=selection(CONV, [1, 2]))
     go.set()
-    assert page.end(slow)[0]["type"] == "cancelled"
-    replacing.join(60)
+    using.join(60)
+    for key, rule in ((slow, "xinc"), (waiting, "xinc"), (ahead, "third")):
+        message = page.end(key)[0]
+        assert (message["type"], message["of"]["rule"]) == ("reply", rule)
     assert page.session.canvas.rule == "other"
+
+
+def test_clusters_of_a_rule_keep_their_numbers_while_others_are_looked_at(page: Page) -> None:
+    layer = page.session.canvas.traced_layers[-2]
+    before = cluster_labels(page, layer, time=0)
+    for rule in ("gated", "ablation", "gated"):
+        page.session.use(rule)
+        cluster_labels(page, layer, time=1)
+    assert "rule='xink'" in page.fail(kind="map", rule="xink", time=0, selection=selection(layer.name))
+    page.session.use("xinc")
+    assert (cluster_labels(page, layer, time=5) == before).all()
 
 
 def test_call_runs_on_the_worker(steps: Page) -> None:

@@ -53,10 +53,10 @@ def test_it_is_measured_once_at_the_first_frame_and_kept_when_the_rule_changes(
     first, _ = page.ask(kind="trust", time=1, layer=name)
     again, _ = page.ask(kind="trust", time=4, layer=name)
     assert again == first
-    page.session.replace(canvas.under("gated"))
+    page.session.use("gated")
     other, _ = page.ask(kind="trust", time=4, layer=name)
     assert (other["rule"], other["frame"]) == ("gated", 4)
-    page.session.replace(canvas)
+    page.session.use("xinc")
     assert page.ask(kind="trust", time=0, layer=name)[0] == first
     assert len(calls) == 2
 

@@ -33,6 +33,7 @@ from canvaswidget.widget.messages import (
     PixelRequest,
     RankedNeuron,
     RecipeReply,
+    RecipeRequest,
     RegionsReply,
     RegionsRequest,
     RulesReply,
@@ -44,6 +45,7 @@ from canvaswidget.widget.messages import (
     TrustRequest,
     ValuesReply,
     ValuesRequest,
+    ViewState,
 )
 from canvaswidget.widget.messages import Chosen as Told
 from canvaswidget.widget.region import checked_region
@@ -53,7 +55,8 @@ from canvaswidget.widget.trust import trust
 
 Progress = Callable[[int, int], None]
 Answered = tuple[Answer, bytes]
-Export = Callable[[ExportRequest, Progress], Answered]
+Recipe = Callable[[Arrays, ViewState], str]
+Export = Callable[[Arrays, ExportRequest, Progress], Answered]
 
 DEAD = 255
 MAX_RANKED = 1000
@@ -67,14 +70,14 @@ COMPARED = 12  # neurons whose thumbnails decide about the scale of all of their
 class Answers:
     """Answers requests about one canvas, one at a time or one within a `checkpoint` of another.
 
-    Whatever the page sends is checked; what is wrong raises TypeError, ValueError, IndexError or
-    KeyError.
+    An answer depends on the request's body and the model alone. The body has the types of `messages`; what it names
+    (a layer, a frame, a pixel) is checked here, and what is wrong raises TypeError, ValueError, IndexError or KeyError.
     """
 
-    def __init__(self, arrays: Arrays, recipe: Callable[[], str] = str, export: Export | None = None) -> None:
+    def __init__(self, arrays: Arrays, recipe: Recipe | None = None, export: Export | None = None) -> None:
         self.arrays = arrays
-        self._recipe_text = recipe
-        self._export = export or _no_export
+        self._recipe_text = recipe or _no_recipe
+        self._export_file = export or _no_export
         self._removable = knockout.removable(arrays.canvas)
         self._side_by_side = SideBySide(arrays)
 
@@ -97,7 +100,10 @@ class Answers:
             "rules": self._rules,
             "trust": self._trust,
         }
-        return kinds[view.checked_choice("kind", body["kind"], tuple(kinds))](body, checkpoint)
+        rule = body.get("rule", self.arrays.canvas.rule)
+        if rule != self.arrays.canvas.rule:
+            raise ValueError(f"rule={rule!r}: these are the contributions under {self.arrays.canvas.rule!r}")
+        return kinds[body["kind"]](body, checkpoint)
 
     def _palettes(self, body: Body, checkpoint: Progress) -> Answered:
         found = palettes()
@@ -108,9 +114,12 @@ class Answers:
         }
         return answer, found.tables.tobytes()
 
-    def _recipe(self, body: Body, checkpoint: Progress) -> Answered:
-        answer: RecipeReply = {"kind": "recipe", "text": self._recipe_text()}
+    def _recipe(self, body: RecipeRequest, checkpoint: Progress) -> Answered:
+        answer: RecipeReply = {"kind": "recipe", "text": self._recipe_text(self.arrays, body["state"])}
         return answer, b""
+
+    def _export(self, body: ExportRequest, checkpoint: Progress) -> Answered:
+        return self._export_file(self.arrays, body, checkpoint)
 
     def _frame(self, body: FrameRequest, checkpoint: Progress) -> Answered:
         time = self._time(body["time"])
@@ -213,8 +222,6 @@ class Answers:
             if wanted is None
             else np.flatnonzero(order == place_of(layer, view.checked_neuron(layer, wanted)))
         )
-        clusters = self.arrays.known_clusters(layer, n_clusters)
-        labels = np.full(values.size, -1) if clusters is None else clusters.labels.ravel()
         height, width = fitted(self.arrays.size, side)
         answer: GridReply = {
             "kind": "grid",
@@ -224,7 +231,6 @@ class Answers:
             "n_neurons": len(order),
             "neurons": [neuron_at(layer, place) for place in places],
             "values": values[places].astype(float).tolist(),
-            "labels": labels[places].tolist(),
             "height": height,
             "width": width,
             "low": [thumbnail.low for thumbnail in thumbnails],
@@ -317,7 +323,8 @@ class Answers:
 
     def _regions(self, body: RegionsRequest, checkpoint: Progress) -> Answered:
         time, chosen = self._time(body["time"]), self._chosen(body["selection"])
-        regions = [checked_region(region, self.arrays.size) for region in body["regions"][:MOST_REGIONS]]
+        view.checked_count("the number of regions", len(body["regions"]), 0, MOST_REGIONS)
+        regions = [checked_region(region, self.arrays.size) for region in body["regions"]]
         arrays = self._coloured(body["selection"], chosen.layer)
         magnitude = arrays.magnitude(chosen, time, checkpoint)
         parts = [part_of(magnitude, region.mask) for region in regions if region is not None]
@@ -332,7 +339,7 @@ class Answers:
         return answer, b""
 
     def _curve(self, body: CurveRequest, checkpoint: Progress) -> Answered:
-        chosen, frames = self._chosen(body["selection"]), [self._time(frame) for frame in body["frames"]]
+        chosen, frames = self._chosen(body["selection"]), self._frames(body["frames"])
         arrays = self._coloured(body["selection"], chosen.layer)
         totals: list[float | None] = []
         changes: list[float | None] = []
@@ -346,7 +353,7 @@ class Answers:
         return answer, b""
 
     def _strip(self, body: StripRequest, checkpoint: Progress) -> Answered:
-        frames = [self._time(frame) for frame in body["frames"]]
+        frames = self._frames(body["frames"])
         side = view.checked_count("side", body["side"], 1, MAX_SIDE)
         pictures: list[bytes] = []
         for done, frame in enumerate(frames):
@@ -367,6 +374,7 @@ class Answers:
         height, width = fitted(self.arrays.size, EXEMPLAR_SIDE)
         answer: ClustersReply = {
             "kind": "clusters",
+            "frame": found.frame,
             "layer": layer.name,
             "n_clusters": n_clusters,
             "counts": found.counts.tolist(),
@@ -427,6 +435,10 @@ class Answers:
     def _time(self, time: Any) -> int:
         return view.checked_time(time, self.arrays.n_frames)
 
+    def _frames(self, frames: list[int]) -> list[int]:
+        view.checked_count("the number of frames", len(frames), 0, self.arrays.n_frames)
+        return [self._time(frame) for frame in frames]
+
     def _count(self, body: Any) -> int:
         return view.checked_count("n_clusters", body["n_clusters"], view.MIN_CLUSTERS, view.MAX_CLUSTERS)
 
@@ -449,7 +461,11 @@ class Answers:
         return Chosen(layer, None, cluster, n_clusters if cluster >= 0 else 1)
 
 
-def _no_export(body: ExportRequest, checkpoint: Progress) -> Answered:
+def _no_recipe(arrays: Arrays, state: ViewState) -> str:
+    raise ValueError("kind='recipe': there is no widget to make again")
+
+
+def _no_export(arrays: Arrays, body: ExportRequest, checkpoint: Progress) -> Answered:
     raise ValueError("kind='export': there is no widget to export from")
 
 

@@ -36,6 +36,7 @@ from canvaswidget.widget.view import Neuron
 
 Progress = Callable[[int, int], None]
 Indices = npt.NDArray[np.intp]
+KnownClusters = dict[tuple[str, int], Clusters]  # by layer and how many
 
 NO_PICTURE = 128  # of a frame that a saved canvas has not
 BLOCK_BYTES = 2 * 2**20  # of maps at a time, so that something more urgent waits for milliseconds only
@@ -74,18 +75,18 @@ class Arrays:
     cache : ByteCache
         Shared with the canvas of another rule: what depends on the rule has it first in its key, frames have
         None.
+    clusters : dict, optional
+        Clusters of this rule that are known already; those that are found are added.
     """
 
-    def __init__(self, canvas: Any, cache: ByteCache) -> None:
+    def __init__(self, canvas: Any, cache: ByteCache, clusters: KnownClusters | None = None) -> None:
         self.canvas = canvas
         self.cache = cache
         self.ranks = ranking(canvas)
         self.layers = Layers(canvas.traced_layers)
         self.size: tuple[int, int] = canvas.inr.size
         self.n_frames: int = canvas.inr.n_frames
-        self._clusters: dict[
-            tuple[str, int], Clusters
-        ] = {}  # small, and never forgotten: the page knows them
+        self._clusters: KnownClusters = {} if clusters is None else clusters
         if isinstance(canvas, SavedCanvas):
             for one in canvas.clusters:
                 self._clusters[one.layer, len(one.counts)] = Clusters(**vars(one))

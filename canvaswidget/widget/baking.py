@@ -284,11 +284,14 @@ class Baker:
         """The kernel's answer about a layer's clusters."""
         body = {
             "kind": "clusters",
+            "rule": self._arrays.canvas.rule,
             "time": self.kept.now,
             "layer": layer.name,
             "n_clusters": self.kept.n_clusters,
         }
         answer, data = self._ask(body, report)
+        if answer["frame"] in self.kept.frames:
+            answer["frame"] = self.kept.frames.index(answer["frame"])
         return answer, pack(np.frombuffer(data, np.uint8), "u1")
 
     def trust(self, layer: Layer, report: Progress) -> TrustReply | None:

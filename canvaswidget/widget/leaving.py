@@ -16,7 +16,8 @@ from canvaswidget.export_plan import PageEstimate, Plan, checked_wishes, plan_pa
 from canvaswidget.files import write_whole
 from canvaswidget.inr import checked_index
 from canvaswidget.widget import data, film, view
-from canvaswidget.widget.messages import ExportRequest, FromKernel
+from canvaswidget.widget.arrays import Arrays
+from canvaswidget.widget.messages import ExportRequest, FromKernel, ViewState
 from canvaswidget.widget.session import Session, one_line
 from canvaswidget.widget.snapshot import PICTURE, snapshot
 from canvaswidget.widget.traits import Facts
@@ -39,6 +40,7 @@ class Leaving:
         @property
         def _live(self) -> Session: ...
         def _state(self) -> dict[str, Any]: ...
+        def _stated(self, arrays: Arrays, state: ViewState) -> dict[str, Any]: ...
         def recipe(self) -> str: ...
 
         fps: Any
@@ -142,7 +144,10 @@ class Leaving:
         """
         path, form = _checked_file(path, DATA_FORMS)
         view.checked_choice("table", table, data.TABLES)
-        self._write(path, lambda report: self._data(form, table, report), progress)
+        session, state = self._live, self._state()
+        self._write(
+            path, lambda report: _data(session.under(state["rule"]), state, form, table, report), progress
+        )
 
     def film(
         self,
@@ -165,8 +170,10 @@ class Leaving:
         """
         path, form = _checked_file(path, film.FORMS)
         span = self._span(first, last, self.fps if fps is None else view.checked_number("fps", fps))
-        state, arrays = self._state(), self._live.arrays
-        self._write(path, lambda report: film.film(arrays, state, span, form, report), progress)
+        session, state = self._live, self._state()
+        self._write(
+            path, lambda report: film.film(session.under(state["rule"]), state, span, form, report), progress
+        )
 
     def _write(self, path: Path, make: Callable[[Any], bytes], progress: Any) -> None:
         with tqdm(desc=path.name, disable=progress is not True) as bar:
@@ -187,12 +194,6 @@ class Leaving:
 
             write_whole(path, self._live.call(work))
 
-    def _data(self, form: str, table: str, report: Any) -> bytes:
-        arrays, state = self._live.arrays, self._state()
-        if form == "npz":
-            return data.npz(data.arrays_of(arrays, state, report))
-        return data.table(arrays, state, table, report)
-
     def _span(self, first: Any, last: Any, fps: float) -> film.Range:
         count = self.facts.n_frames
         span = film.Range(checked_index("first", first, count), checked_index("last", last, count), fps)
@@ -200,18 +201,18 @@ class Leaving:
             raise ValueError(f"first={first}, last={last}: expected the first frame not to be after the last")
         return span
 
-    def _export(self, body: ExportRequest, report: Any) -> Any:
+    def _export(self, arrays: Arrays, body: ExportRequest, report: Any) -> Any:
         """What the page's menu asks for; a figure as a function: matplotlib belongs to the thread of the cells."""
-        forms = (*figures.FORMATS, *DATA_FORMS, *film.FORMS)
-        form, state = view.checked_choice("form", body["form"], forms), self._state()
+        form, state = body["form"], self._stated(arrays, body["state"])
+        span = self._span(body["first"], body["last"], state["fps"])
         answer = {"kind": "export", "name": f"{_file_name(self.facts.title, state)}.{form}"}
         if form in film.FORMS:
-            span = self._span(body["first"], body["last"], self.fps)
-            return answer, film.film(self._live.arrays, state, span, form, report)
+            return answer, film.film(arrays, state, span, form, report)
         if form in DATA_FORMS:
-            return answer, self._data(form, view.checked_choice("table", body["table"], data.TABLES), report)
+            table = view.checked_choice("table", body["table"], data.TABLES)
+            return answer, _data(arrays, state, form, table, report)
         panels = figures.checked_panels(body["panels"] or None) or None
-        shown = snapshot(self._live.arrays, state, panels, report, one_scale=True)
+        shown = snapshot(arrays, state, panels, report, one_scale=True)
         return answer, lambda: figures.drawn(figures.view_figure(shown, panels=panels), form)
 
     def estimate_page(
@@ -262,7 +263,9 @@ class Leaving:
 
     def _drawn(self, panels: Sequence[str] | None, one_scale: bool) -> figures.View:
         session, state = self._live, self._state()
-        return session.call(lambda report: snapshot(session.arrays, state, panels, report, one_scale))
+        return session.call(
+            lambda report: snapshot(session.under(state["rule"]), state, panels, report, one_scale)
+        )
 
 
 def made(message: FromKernel, buffers: list[Any]) -> tuple[FromKernel, list[bytes]]:
@@ -275,6 +278,12 @@ def made(message: FromKernel, buffers: list[Any]) -> tuple[FromKernel, list[byte
     except Exception as error:
         log.exception("a file of the view could not be made")
         return {"type": "error", "id": message["id"], "message": one_line(error)}, []
+
+
+def _data(arrays: Arrays, state: dict[str, Any], form: str, table: str, report: Any) -> bytes:
+    if form == "npz":
+        return data.npz(data.arrays_of(arrays, state, report))
+    return data.table(arrays, state, table, report)
 
 
 def _checked_file(path: str | Path, forms: Sequence[str]) -> tuple[Path, str]:

@@ -4,6 +4,10 @@ The page's half, ``js/src/messages.ts``, is printed by ``python -m canvaswidget.
 the two equal. A request goes ``page -> kernel`` as ``{"type": "request", "id", "view", "body"}`` and is answered by
 exactly one `Reply`, `Cancelled` or `Failed` with the same id. Image data is the reply's first binary buffer; a later
 buffer is padding (see ``session.py``) and carries nothing.
+
+A request's body states everything that its answer depends on, the rule first: the kernel computes the answer from the
+body and the model alone, whatever the traits of the widget are by then. The reply repeats the body that it answers, and
+the page shows it only where it wants exactly that.
 """
 
 from __future__ import annotations
@@ -41,11 +45,12 @@ class LayerInfo(TypedDict):
 class CanvasInfo(TypedDict):
     """What the page must know of the canvas before it asks anything (trait `_canvas`).
 
-    `rules` are those that are defined on the model, `why` says how the first one was chosen, `ranked_by` is the rule
-    that orders neurons where the current one would take too long.
+    `rule` is the one that the layers are those of, `rules` are those that are defined on the model, `why` says how the
+    first one was chosen, `ranked_by` is the rule that orders neurons where this one would take too long.
     """
 
     title: str
+    rule: str
     height: int
     width: int
     n_frames: int
@@ -102,17 +107,48 @@ class PalettesRequest(TypedDict):
     kind: Literal["palettes"]
 
 
+class ViewState(TypedDict):
+    """What a view is set to, as the page has it: the traits of the widget by name."""
+
+    rule: str
+    layer: str
+    time: int
+    neuron: list[int] | None
+    neurons: list[list[int]]
+    pixel: list[int] | None
+    region: Region | None
+    regions: list[NamedRegion]
+    n_clusters: int
+    cluster: int
+    cluster_names: dict[str, list[str]]
+    loop: list[int] | None
+    knocked_out: dict[str, list[list[int]]]
+    source: Source
+    maps: Maps
+    overlay: Overlay
+    channel: Channel
+    palette: str
+    opacity: float
+    contrast: float
+    sort: Sort
+    fps: float
+    playing: bool
+    trust: bool
+
+
 class RecipeRequest(TypedDict):
     kind: Literal["recipe"]
+    state: ViewState
 
 
 class ExportRequest(TypedDict):
-    """A file of the view as Python has it: `form` is how its name ends.
+    """A file of the view: `form` is how its name ends.
 
     `panels` are those of a figure, all when empty; `table` is that of a CSV; `first` and `last` are frames of a film.
     """
 
     kind: Literal["export"]
+    state: ViewState
     form: Form
     panels: list[str]
     table: str
@@ -141,6 +177,7 @@ class FrameRequest(PlainFrameRequest, total=False):
 
 class MapRequest(TypedDict):
     kind: Literal["map"]
+    rule: str
     time: int
     selection: Selection
 
@@ -149,6 +186,7 @@ class PlainGridRequest(TypedDict):
     """Thumbnails `first .. first + count` of the layer's neurons in the order `sort`, within the cluster if any."""
 
     kind: Literal["grid"]
+    rule: str
     time: int
     layer: str
     cluster: int
@@ -170,6 +208,7 @@ class GridRequest(PlainGridRequest, total=False):
 
 class PixelRequest(TypedDict):
     kind: Literal["pixel"]
+    rule: str
     time: int
     pixel: list[int]
     k: int
@@ -180,6 +219,7 @@ class RegionsRequest(TypedDict):
     """What part of the selection's contribution lies in each of some regions."""
 
     kind: Literal["regions"]
+    rule: str
     time: int
     selection: Selection
     regions: list[Region]
@@ -189,6 +229,7 @@ class CurveRequest(TypedDict):
     """The selection's total and change on some frames; the page asks for a few at a time."""
 
     kind: Literal["curve"]
+    rule: str
     frames: list[int]
     selection: Selection
 
@@ -203,6 +244,7 @@ class StripRequest(TypedDict):
 
 class ClustersRequest(TypedDict):
     kind: Literal["clusters"]
+    rule: str
     time: int
     layer: str
     n_clusters: int
@@ -212,6 +254,7 @@ class ScatterRequest(TypedDict):
     """The layer's neurons as points, near each other where their maps of this frame look alike."""
 
     kind: Literal["scatter"]
+    rule: str
     time: int
     layer: str
     method: Embedding
@@ -221,6 +264,7 @@ class ValuesRequest(TypedDict):
     """The sort key of each neuron of the layer: its contribution to this pixel or this region, its total or change."""
 
     kind: Literal["values"]
+    rule: str
     time: int
     layer: str
     sort: Sort
@@ -230,9 +274,10 @@ class ValuesRequest(TypedDict):
 
 
 class RulesRequest(TypedDict):
-    """The selection's map under every rule."""
+    """The selection's map under every rule; a cluster is one of the clusters of `rule`."""
 
     kind: Literal["rules"]
+    rule: str
     time: int
     selection: Chosen
 
@@ -241,6 +286,7 @@ class TrustRequest(TypedDict):
     """How far the layer's maps can be believed; asked for in the background."""
 
     kind: Literal["trust"]
+    rule: str
     time: int
     layer: str
 
@@ -357,10 +403,9 @@ class MapReply(TypedDict):
 class GridReply(TypedDict):
     """Buffer: one `height * width` thumbnail of levels after the other, each with its own `low` and `high`.
 
-    `values` is the sort key; `labels` the cluster of each neuron, -1 where clusters are not known yet; `totals` the sum
-    of each absolute map. `scale` and `top_total` are the largest magnitude and the largest total of the thumbnails of
-    the layer's strongest neurons, whichever are asked for and in whatever order. `place` is that of the neuron to find,
-    None where it is not among these.
+    `values` is the sort key; `totals` the sum of each absolute map. `scale` and `top_total` are the largest magnitude
+    and the largest total of the thumbnails of the layer's strongest neurons, whichever are asked for and in whatever
+    order. `place` is that of the neuron to find, None where it is not among these.
     """
 
     kind: Literal["grid"]
@@ -370,7 +415,6 @@ class GridReply(TypedDict):
     n_neurons: int
     neurons: list[list[int]]
     values: list[float]
-    labels: list[int]
     height: int
     width: int
     low: list[float]
@@ -465,11 +509,13 @@ class StripReply(TypedDict):
 class ClustersReply(TypedDict):
     """Buffer: one byte a neuron of the layer in C order, its cluster; 255 marks a dead neuron.
 
-    `exemplars` has the neuron nearest to the middle of each cluster, of the first clusters if some are empty. After the
-    clusters come their thumbnails, each `height * width` levels of its own `low .. high`.
+    `frame` is the one that was clustered: the one that these clusters were first asked for at. `exemplars` has the
+    neuron nearest to the middle of each cluster, of the first clusters if some are empty. After the clusters come their
+    thumbnails of that frame, each `height * width` levels of its own `low .. high`.
     """
 
     kind: Literal["clusters"]
+    frame: int
     layer: str
     n_clusters: int
     counts: list[int]
@@ -575,9 +621,12 @@ Answer = Union[
 
 
 class Reply(TypedDict):
+    """`of` is the body of the request that is answered."""
+
     type: Literal["reply"]
     id: int
     seconds: float
+    of: Body
     body: Answer
 
 

@@ -11,16 +11,26 @@ import threading
 import time
 import weakref
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 from canvaswidget.tracing import NotKeptError
-from canvaswidget.widget.answers import Answers, Export
-from canvaswidget.widget.arrays import Arrays
+from canvaswidget.widget.answers import Answers, Export, Recipe
+from canvaswidget.widget.arrays import Arrays, KnownClusters
 from canvaswidget.widget.cache import ByteCache
+from canvaswidget.widget.checking import checked, find_unsent, short
 from canvaswidget.widget.feel import Feel
-from canvaswidget.widget.messages import Answer, Body, FromKernel, FromPage, TrustReply
+from canvaswidget.widget.messages import (
+    Answer,
+    Body,
+    Cancel,
+    FromKernel,
+    FromPage,
+    Painted,
+    Request,
+    TrustReply,
+)
 from canvaswidget.widget.trust import QUIET
 from canvaswidget.widget.worker import Cancelled, Checkpoint, Job, Worker
 
@@ -70,10 +80,10 @@ class Session:
     clock : callable, optional
         Seconds, for what is reported; replaced in tests.
     recipe : callable, optional
-        What Python to type for the view.
+        ``recipe(arrays, state)`` tells what Python to type for a view.
     export : callable, optional
-        Answers a request for a file; in place of the bytes it may give a function that makes them, which is left to
-        whoever takes the reply.
+        ``export(arrays, body, checkpoint)`` answers a request for a file; in place of the bytes it may give a function
+        that makes them, which is left to whoever takes the reply.
     """
 
     def __init__(
@@ -81,12 +91,17 @@ class Session:
         canvas: Any,
         cache_bytes: int = CACHE_BYTES,
         clock: Callable[[], float] = time.perf_counter,
-        recipe: Callable[[], str] = str,
+        recipe: Recipe | None = None,
         export: Export | None = None,
     ) -> None:
         self._cache = ByteCache(cache_bytes)
         self._hooks = (recipe, export)
-        self._answers: Answers | None = Answers(Arrays(canvas, self._cache), *self._hooks)
+        self._first: Any = canvas
+        # By rule. The page knows clusters by number, so they are never forgotten: they are small.
+        self._clusters: dict[str, KnownClusters] = {}
+        # Of the widget's rule, and of the last other rule that was asked for.
+        self._answers: Answers | None = self._answers_of(canvas)
+        self._other: Answers | None = None
         self._worker = Worker(clock)
         self._counts: Counter[str] = Counter()
         self._counting = threading.Lock()
@@ -121,39 +136,41 @@ class Session:
         Parameters
         ----------
         message : dict
-            A request, or the id of one to cancel. Nothing about it is taken for granted.
+            A request, the id of one to cancel, or what the page measured. It is checked against `messages` here.
         reply : callable
             ``reply(message, buffers)`` takes what goes back, on any thread. A request's id gets exactly one
-            `Reply`, `Cancelled` or `Failed`, and before that any number of `Progress`.
+            `Reply`, `Cancelled` or `Failed`, and before that any number of `Progress`. What is no message of the page
+            but has an id gets a `Failed`.
         """
-        kind, key = _get(message, "type"), _get(message, "id")
+        key = message.get("id") if isinstance(message, dict) else None
         if isinstance(key, bool) or not isinstance(key, int):
-            log.warning("a message without an id was ignored: %.200r", message)
-        elif kind == "cancel":
-            self._worker.cancel(key)
-        elif kind == "painted":
-            with self._counting:
-                self._feel.take(cast(Mapping[str, Any], message))
-        elif kind == "request":
-            self._request(key, message, reply)
-        else:
-            reply(
-                {
-                    "type": "error",
-                    "id": key,
-                    "message": f"type={kind!r}: expected 'request', 'cancel' or 'painted'",
-                },
-                [],
-            )
+            log.warning("a message without an id was ignored: %s", short(message))
+            return
+        try:
+            kind = checked(message.get("type"), Literal["request", "cancel", "painted"], "type")
+            if kind == "request":
+                self._request(checked(message, Request), reply)
+            elif kind == "cancel":
+                self._worker.cancel(checked(message, Cancel)["id"])
+            else:
+                with self._counting:
+                    self._feel.take(checked(message, Painted))
+        except (TypeError, ValueError) as error:
+            if message.get("type") == "request":
+                self._count("requests")
+                self._count("failed")
+            log.warning("a message of the page was refused: %s", error)
+            reply({"type": "error", "id": key, "message": one_line(error)}, [])
 
-    def _request(self, key: int, message: FromPage, reply: Reply) -> None:
+    def _request(self, request: Request, reply: Reply) -> None:
         self._count("requests")
-        view, body = _get(message, "view"), _get(message, "body")
+        key, body = request["id"], request["body"]
 
         def work(checkpoint: Checkpoint) -> tuple[Answer, bytes]:
-            if self._answers is None:
-                raise Cancelled
-            return self._answers.answer(cast(Body, body), checkpoint)
+            answer, data = self._answering(_rule_of(body)).answer(body, checkpoint)
+            if unsent := find_unsent(answer):
+                raise ValueError(f"{body['kind']}: {unsent} of the answer is not a finite number")
+            return answer, data
 
         def done(result: Any, error: BaseException | None, seconds: float) -> None:
             if error is None:
@@ -163,7 +180,7 @@ class Session:
                     self._trust = answer
                 self._last_seconds = seconds
                 buffers: Any = [data] if callable(data) else _padded(data)
-                reply({"type": "reply", "id": key, "seconds": seconds, "body": answer}, buffers)
+                reply({"type": "reply", "id": key, "seconds": seconds, "of": body, "body": answer}, buffers)
             elif isinstance(error, Cancelled):
                 self._count("cancelled")
                 reply({"type": "cancelled", "id": key}, [])
@@ -176,13 +193,42 @@ class Session:
         def progress(completed: int, total: int) -> None:
             reply({"type": "progress", "id": key, "done": completed, "total": total}, [])
 
-        if not isinstance(view, str) or _get(body, "kind") not in PRIORITIES:
-            done(None, ValueError(f"view={view!r}, kind={_get(body, 'kind')!r}: no such request"), 0.0)
-            return
-        priority = _priority(cast(Body, body))
-        quiet = QUIET if _get(body, "kind") == "trust" else 0.0
-        job = Job(work, done, priority=priority, view=view, key=key, progress=progress, quiet=quiet)
+        quiet = QUIET if body["kind"] == "trust" else 0.0
+        job = Job(
+            work,
+            done,
+            priority=_priority(body),
+            view=request["view"],
+            key=key,
+            progress=progress,
+            quiet=quiet,
+        )
         self._worker.submit(job)
+
+    # --- the rules ------------------------------------------------------------------------------------------
+
+    def under(self, rule: str) -> Arrays:
+        """The arrays of a rule, the widget's or another one; to be used inside `call`.
+
+        A rule always means the same canvas: that which the session began with, or what its `under` gives.
+        """
+        return self._answering(rule).arrays
+
+    def _answering(self, rule: str | None) -> Answers:
+        """The answers under a rule; the widget's where it does not matter. On the worker's thread."""
+        current = self._answers
+        if current is None:
+            raise Cancelled
+        if rule is None or rule == current.arrays.canvas.rule:
+            return current
+        if self._other is None or self._other.arrays.canvas.rule != rule:
+            first = self._first
+            self._other = self._answers_of(first if rule == first.rule else first.under(rule))
+        return self._other
+
+    def _answers_of(self, canvas: Any) -> Answers:
+        clusters = self._clusters.setdefault(canvas.rule, {})
+        return Answers(Arrays(canvas, self._cache, clusters), *self._hooks)
 
     # --- the kernel's own wishes ----------------------------------------------------------------------------
 
@@ -194,9 +240,7 @@ class Session:
 
         def done(result: Any, error: BaseException | None, seconds: float) -> None:
             if isinstance(error, Cancelled):
-                future.set_exception(
-                    RuntimeError("the widget was closed, or its rule was changed, meanwhile")
-                )
+                future.set_exception(RuntimeError("the widget was closed meanwhile"))
             elif error is not None:
                 future.set_exception(error)
             else:
@@ -224,19 +268,20 @@ class Session:
 
         self._worker.submit(Job(function, done, priority=LATER_PRIORITY, view=view))
 
-    def replace(self, canvas: Any) -> None:
-        """Answer about another canvas of the same INR; what is under way for the old one is cancelled."""
-        if self._answers is None:
-            return
-        rules = {self.canvas.rule, canvas.rule}
-        self._answers = Answers(Arrays(canvas, self._cache), *self._hooks)
-        self._worker.cancel()
-        self.call(lambda checkpoint: self._cache.drop(lambda key: key[0] in rules))
+    def use(self, rule: str) -> None:
+        """Make a rule the widget's. What is under way keeps the rule that it was asked for under."""
+        self.call(lambda checkpoint: self._use(rule))
+
+    def _use(self, rule: str) -> None:
+        chosen, current = self._answering(rule), self._answers
+        if chosen is not current:
+            self._answers, self._other = chosen, current
 
     def close(self) -> None:
         """Cancel everything, wait for the worker to end, and let go of the canvas. May be called again."""
         self._worker.close()
-        self._answers = None
+        self._answers = self._other = self._first = None
+        self._clusters.clear()
         self._cache.clear()
 
     def stats(self) -> dict[str, Any]:
@@ -261,21 +306,23 @@ class Session:
 def one_line(error: BaseException) -> str:
     """An error as the page shows it: its own words if it was raised to be read, else its type too."""
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    first = text.strip().split("\n")[0].strip()
+    first = text.strip().split("\n")[0].strip().encode("utf-8", "replace").decode("utf-8")
     if isinstance(error, TypeError | ValueError | LookupError) and " " in first:
         return first
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
-def _get(message: Any, name: str) -> Any:
-    return message.get(name) if isinstance(message, Mapping) else None
+def _rule_of(body: Body) -> str | None:
+    """The rule that an answer depends on, if it does; a file and a recipe name it in their state."""
+    if body["kind"] == "recipe" or body["kind"] == "export":
+        return body["state"]["rule"]
+    return body.get("rule")
 
 
 def _priority(body: Body) -> int:
-    """From the request alone; one that turns out to be wrong fails soon, whatever its place."""
-    if body["kind"] in ("map", "regions") and _get(_get(body, "selection"), "neuron") is None:
+    if (body["kind"] == "map" or body["kind"] == "regions") and body["selection"]["neuron"] is None:
         return LONG_MAP
-    if body["kind"] == "grid" and (_get(body, "sort") in LONG_SORTS or _get(body, "cluster") != -1):
+    if body["kind"] == "grid" and (body["sort"] in LONG_SORTS or body["cluster"] != -1):
         return LONG_GRID
     return PRIORITIES[body["kind"]]
 

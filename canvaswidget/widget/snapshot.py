@@ -228,6 +228,7 @@ def _neurons(
         sort = "total"
     body: Any = {
         "kind": "grid",
+        "rule": arrays.canvas.rule,
         "time": state["time"],
         "layer": state["layer"],
         "cluster": cluster,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any, NamedTuple, cast
 
 import traitlets
@@ -14,7 +15,7 @@ from canvaswidget.tracing.layers import Layers
 from canvaswidget.tracing.rules import RULES
 from canvaswidget.widget import knockout, view
 from canvaswidget.widget.arrays import ranking
-from canvaswidget.widget.messages import CanvasInfo
+from canvaswidget.widget.messages import CanvasInfo, ViewState
 from canvaswidget.widget.region import checked_region
 from canvaswidget.widget.region_list import checked_regions, on_wire
 
@@ -23,6 +24,7 @@ class Facts(NamedTuple):
     """What checking a view takes; it outlives the canvas."""
 
     title: str
+    rule: str
     layers: Layers
     size: tuple[int, int]
     n_frames: int
@@ -48,12 +50,26 @@ class Facts(NamedTuple):
         removable = knockout.removable(canvas) if first is None else first.removable
         colours = {layer.name: canvas.why_no_colours(layer) for layer in layers}
         size, n_frames = inr.size, inr.n_frames
-        return cls(inr.name, layers, size, n_frames, truth, device, rules, why, ranked_by, removable, colours)
+        return cls(
+            inr.name,
+            canvas.rule,
+            layers,
+            size,
+            n_frames,
+            truth,
+            device,
+            rules,
+            why,
+            ranked_by,
+            removable,
+            colours,
+        )
 
     def on_wire(self) -> CanvasInfo:
         """As the page gets them; a layer without a grid of its own works on every pixel."""
         return {
             "title": self.title,
+            "rule": self.rule,
             "height": self.size[0],
             "width": self.size[1],
             "n_frames": self.n_frames,
@@ -94,12 +110,21 @@ Check = Callable[[Any, Any], Any]
 
 
 class Checked(traitlets.TraitType[Any, Any]):
-    """A trait whose value is what ``check(widget, value)`` returns."""
+    """A trait whose value is what ``check(widget, value)`` returns.
+
+    Every assignment is numbered, also of an equal value; see `CanvasWidget.set_state`.
+    """
 
     def __init__(self, check: Check, default: Any = None, **keywords: Any) -> None:
         super().__init__(default_value=default, **keywords)
         self._check = check
         self.tag(sync=True)
+
+    def set(self, obj: Any, value: Any) -> None:
+        """Set the trait, and send its number with it."""
+        with obj.hold_sync():
+            super().set(obj, value)
+            obj._assigned(self.name)
 
     def validate(self, obj: Any, value: Any) -> Any:
         """Raise TypeError, ValueError, IndexError or KeyError, which name what is accepted."""
@@ -119,12 +144,13 @@ class LayerTrait(Checked):
         """Set the trait."""
         name = self._validate(obj, value)
         layer = obj.facts.layers.find(name)
-        fitting = tuple(neuron for neuron in obj.neurons if view.fits(layer, neuron))
-        if fitting != obj.neurons:
-            obj.neurons = fitting
-        if obj.channel != "sum" and obj.facts.why_no_colours[name]:
-            obj.channel = "sum"
-        super().set(obj, name)
+        with obj.hold_sync():
+            fitting = tuple(neuron for neuron in obj.neurons if view.fits(layer, neuron))
+            if fitting != obj.neurons:
+                obj.neurons = fitting
+            if obj.channel != "sum" and obj.facts.why_no_colours[name]:
+                obj.channel = "sum"
+            super().set(obj, name)
 
 
 class NeuronTrait(Checked):
@@ -195,16 +221,17 @@ class CountTrait(Checked):
     def set(self, obj: Any, value: Any) -> None:
         """Set the trait."""
         count = self._validate(obj, value)
-        if obj.cluster >= count:
-            obj.cluster = -1
-        super().set(obj, count)
+        with obj.hold_sync():
+            if obj.cluster >= count:
+                obj.cluster = -1
+            super().set(obj, count)
 
 
 class RuleTrait(Checked):
     """A rule that the model can be traced under; the canvas is another one by the time it is set."""
 
     def __init__(self) -> None:
-        super().__init__(lambda widget, value: widget._trace_under(value).rule, "")
+        super().__init__(lambda widget, value: widget._traced_rule(value), "")
 
     def set(self, obj: Any, value: Any) -> None:
         """Set the trait."""
@@ -306,6 +333,43 @@ def choice_trait(name: str, default: str) -> Checked:
     return Checked(lambda _, value: view.checked_choice(name, value, view.CHOICES[name]), default)
 
 
+def flag_trait(name: str, default: bool) -> Checked:
+    """True or false."""
+
+    def check(widget: Any, value: Any) -> bool:
+        if not isinstance(value, bool):
+            raise TypeError(f"{name}={value!r}: expected True or False")
+        return value
+
+    return Checked(check, default)
+
+
 def number_trait(name: str, default: float) -> Checked:
     """A number within its range."""
     return Checked(lambda _, value: view.checked_number(name, value), default)
+
+
+# --- a view that a request states -------------------------------------------------------------------------------
+
+
+def checked_state(
+    given: ViewState, facts: Facts, names: Mapping[str, traitlets.TraitType[Any, Any]]
+) -> dict[str, Any]:
+    """A view as its traits would have it, in the order of `names`, whatever the widget's own are by now.
+
+    Parameters
+    ----------
+    given : ViewState
+    facts : Facts
+        Those of the rule that the view names.
+    names : dict
+        The widget's traits by name: a neuron is checked after its layer.
+    """
+    stated = SimpleNamespace(facts=facts)
+    for name, trait in names.items():
+        value = given[name]
+        if name != "rule" and not (value is None and trait.allow_none):
+            value = cast(Checked, trait).validate(stated, value)
+        setattr(stated, name, value)
+    del stated.facts
+    return vars(stated)

@@ -45,6 +45,8 @@ def _typescript(annotation: Any, aliases: Mapping[str, Any]) -> str:
     if origin is list:
         inner = _typescript(arguments[0], aliases)
         return f"({inner})[]" if " " in inner else f"{inner}[]"
+    if origin is dict:
+        return f"Record<string, {_typescript(arguments[1], aliases)}>"
     if origin in (Literal, Union, types.UnionType):
         return _members(annotation, aliases)
     raise TypeError(f"{annotation!r} has no place on the wire")

@@ -21,9 +21,10 @@ from canvaswidget.inr import INR, as_inr
 from canvaswidget.tracing import Canvas, Layers, SavedCanvas, trace
 from canvaswidget.tracing.results import Ranked
 from canvaswidget.widget import opening, traits, view
+from canvaswidget.widget.arrays import Arrays
 from canvaswidget.widget.bundle import bundled as _bundled
 from canvaswidget.widget.leaving import Leaving, made
-from canvaswidget.widget.messages import FromKernel
+from canvaswidget.widget.messages import FromKernel, ViewState
 from canvaswidget.widget.picture import SavedPicture, Then
 from canvaswidget.widget.recipe import recipe
 from canvaswidget.widget.region_list import followed
@@ -137,7 +138,24 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
         *("palette", "opacity", "contrast", "sort", "fps", "playing", "trust"),
     )  # in the order they are checked: a neuron is one of a layer, a layer one of a rule
 
+    # A report of the page loses against what Python has set meanwhile of these, too: it was meant for that.
+    MEANT_FOR: ClassVar[dict[str, tuple[str, ...]]] = {
+        "layer": ("rule",),
+        "neuron": ("rule", "layer", "neurons"),
+        "neurons": ("rule", "layer", "neuron"),
+        "cluster": ("rule", "layer", "n_clusters"),
+        "channel": ("rule", "layer"),
+        "cluster_names": ("rule",),
+        "source": ("knocked_out",),
+    }
+
     _canvas = traitlets.Dict().tag(sync=True)
+    _changes = traitlets.Dict().tag(
+        sync=True
+    )  # by trait, the number of the last change that the page did not make
+    _seen = traitlets.Dict().tag(
+        sync=True
+    )  # by trait, the last number that the page knew when it set the trait
     _picture = traitlets.Unicode().tag(sync=True)  # the class of what the live view hides
     rule = traits.RuleTrait()
     layer = traits.LayerTrait()
@@ -160,9 +178,9 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
     opacity = traits.number_trait("opacity", 0.8)
     contrast = traits.number_trait("contrast", 1.0)
     sort = traits.choice_trait("sort", "pixel")
-    playing = traitlets.Bool(False).tag(sync=True)
+    playing = traits.flag_trait("playing", False)
     fps = traits.number_trait("fps", 8.0)
-    trust = traitlets.Bool(True).tag(sync=True)
+    trust = traits.flag_trait("trust", True)
 
     def __init__(
         self,
@@ -176,6 +194,8 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
     ) -> None:
         self._session: Session | None = None
         self._sending = threading.RLock()
+        self._reporting: int | None = None  # the thread on which a report of the page is taken
+        self._set_by_page, self._followed = "", set[str]()
         _check_names(state)
         # Text, not paths: a path makes anywidget keep every widget alive for ever.
         self._esm, self._css = (_bundled(name) for name in ("widget.js", "widget.css"))
@@ -186,10 +206,9 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
         this = weakref.ref(self)
         self._session = Session(
             canvas,
-            recipe=lambda: cast(CanvasWidget, this()).recipe(),
-            export=lambda body, report: cast(CanvasWidget, this())._export(body, report),
+            recipe=lambda arrays, state: cast(CanvasWidget, this())._recipe_of(arrays, state),
+            export=lambda arrays, body, report: cast(CanvasWidget, this())._export(arrays, body, report),
         )
-        self._traced: Canvas | None = None
         try:
             first = self._opening(state)
             super().__init__(
@@ -269,8 +288,14 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
         )
         w
         """
+        return self._recipe(self.canvas, self._state())
+
+    def _recipe(self, canvas: Any, state: dict[str, Any]) -> str:
         usual = {name: trait.default_value for name, trait in self.traits().items()}
-        return recipe(self.canvas, self._state(), usual, self._truth_given)
+        return recipe(canvas, state, usual, self._truth_given)
+
+    def _recipe_of(self, arrays: Arrays, state: ViewState) -> str:
+        return self._recipe(arrays.canvas, self._stated(arrays, state))
 
     def name_cluster(self, cluster: int, name: str) -> None:
         """Call a cluster of the current layer by a name, in every view; "" takes it away."""
@@ -301,7 +326,7 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
         if self._session is not None:
             self._saved.stop()
             self._session.close()
-            self._session = self._traced = None
+            self._session = None
         super().close()
 
     def __repr__(self) -> str:
@@ -324,7 +349,9 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
             return
         session, state = self._session, self._state()
         try:
-            drawn = session.call(lambda checkpoint: snapshot(session.arrays, state, PICTURE, checkpoint))
+            drawn = session.call(
+                lambda checkpoint: snapshot(session.under(state["rule"]), state, PICTURE, checkpoint)
+            )
             self._saved.show(drawn, repr(self))
         except Exception:
             log.exception("the picture for reading without a kernel could not be drawn")
@@ -335,12 +362,18 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
         if session is not None:
             session.later(
                 "picture",
-                lambda checkpoint: snapshot(session.arrays, state, PICTURE, checkpoint),
+                lambda checkpoint: snapshot(session.under(state["rule"]), state, PICTURE, checkpoint),
                 lambda drawn: then(drawn, text),
             )
 
     def _state(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.VIEW}
+
+    def _stated(self, arrays: Arrays, state: ViewState) -> dict[str, Any]:
+        """The view that a request states, checked; `arrays` are those of its rule."""
+        facts = traits.Facts.of(arrays.canvas, self.facts)
+        known = self.traits()
+        return traits.checked_state(state, facts, {name: known[name] for name in self.VIEW})
 
     @property
     def _live(self) -> Session:
@@ -350,21 +383,17 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
 
     # --- the rule -------------------------------------------------------------------------------------------
 
-    def _trace_under(self, rule: Any) -> Canvas:
-        """The canvas under a rule; it raises where there is none, and is not used yet."""
-        canvas, traced = self.canvas, self._traced
-        for known in (canvas, traced):
-            if known is not None and known.rule == rule:
-                return known
-        self._traced = self._live.call(lambda checkpoint: canvas.under(rule))
-        return self._traced
+    def _traced_rule(self, rule: Any) -> str:
+        """A rule that the model can be traced under, which is not used yet; it raises where it can't."""
+        session = self._live
+        return session.call(lambda checkpoint: session.under(rule).canvas.rule)
 
     def _use_rule(self, rule: str) -> None:
-        canvas, self._traced = self._trace_under(rule), None
-        if canvas is self.canvas:
+        session = self._live
+        if rule == session.canvas.rule:
             return
-        self._live.replace(canvas)
-        self.facts = traits.Facts.of(canvas, self.facts)
+        session.use(rule)
+        self.facts = traits.Facts.of(session.canvas, self.facts)
         names = [layer.name for layer in self.facts.layers]
         self._canvas = self.facts.on_wire()
         self.cluster_names = {}  # other maps, other clusters
@@ -378,30 +407,79 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
 
     # --- the page -------------------------------------------------------------------------------------------
 
+    # Python and the page may set a trait at the same time, and each hears of the other later. Every change that the
+    # page did not make has a number, which the page gets with it (`_changes`). The page tells with each trait that it
+    # sets the last number that it knew (`_seen`). A report that Python's change has crossed is older than the change,
+    # and is dropped.
+
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """Take what the page sets; what can't be is logged, and the page told what is the case instead."""
         refused = []
         order = {name: place for place, name in enumerate(self.VIEW)}
+        known, orphaned = self._overtaken(sync_data)
         with self.hold_sync():
-            for name in sorted(sync_data, key=lambda name: order.get(name, -1)):
-                value = sync_data[name]
-                try:
-                    if name in order:
-                        self.traits()[name]._validate(self, value)
-                    elif name.startswith("_canvas"):
-                        raise traitlets.TraitError(f"{name} is the kernel's")
-                except Exception as error:  # whatever it is, it must not end the comm
-                    log.warning("the page set %s=%.200r, which was refused: %s", name, value, error)
-                    refused.append(name)
-                else:
-                    super().set_state({name: value})
+            self._reporting = threading.get_ident()
+            try:
+                for name in sorted(sync_data.keys() - known - orphaned, key=lambda name: order.get(name, -1)):
+                    value = sync_data[name]
+                    try:
+                        if name in order:
+                            self.traits()[name]._validate(self, value)
+                        elif name.startswith(("_canvas", "_changes")):
+                            raise traitlets.TraitError(f"{name} is the kernel's")
+                    except Exception as error:  # whatever it is, it must not end the comm
+                        log.warning("the page set %s=%.200r, which was refused: %s", name, value, error)
+                        refused.append(name)
+                    else:
+                        self._set_by_page = name
+                        super().set_state({name: value})
+            finally:
+                followed, self._followed = self._followed, set()
+                self._reporting, self._set_by_page = None, ""
             # One trait may have set another that the page sets too: what the page knows is not sent back to it.
             # One by one: a cell that runs on another thread may set traits meanwhile.
-            for name, value in sync_data.items():
-                if self._shown(name) == value:
-                    self._states_to_send.discard(name)
-        if refused:
+            shown = {name for name, value in sync_data.items() if self._shown(name) == value}
+            for name in shown - orphaned:
+                self._states_to_send.discard(name)
+            self._number((followed - shown | orphaned | set(refused)) & set(self.VIEW))
+        if not set(refused) <= set(self.VIEW):
             self.send_state(refused)
+
+    def _overtaken(self, report: dict[str, Any]) -> tuple[set[str], set[str]]:
+        """What of a report is older than a change from Python: of the trait itself, or of one that it was meant for.
+
+        The page hears of the first without being told again.
+        """
+        seen, changes = report.get("_seen"), self._changes
+        if not isinstance(seen, dict):
+            return set(), set()  # not from the page's own program: another widget that is linked to a trait
+
+        def crossed(name: str, by: str) -> bool:
+            return isinstance(number := seen.get(name), int) and number < changes.get(by, 0)
+
+        names = report.keys() & set(self.VIEW)
+        known = {name for name in names if crossed(name, name)}
+        if "time" in known:  # a region moves with it
+            known |= {"region"} & names
+        meant = {name for name in names if any(crossed(name, by) for by in self.MEANT_FOR.get(name, ()))}
+        return known - meant, meant
+
+    def _assigned(self, name: str) -> None:
+        """A trait was set, by the page or by Python."""
+        if self.comm is None:  # the page knows nothing yet
+            return
+        if threading.get_ident() != self._reporting:
+            self._number({name})
+        elif name != self._set_by_page:
+            self._followed.add(name)
+
+    def _number(self, names: set[str]) -> None:
+        """Number changes that the page did not make, and send them; within `hold_sync`."""
+        if names:
+            with self._sending:
+                number = 1 + max(self._changes.values(), default=0)
+                self._changes = {**self._changes, **dict.fromkeys(names, number)}
+                self._states_to_send.update(names)
 
     # A cell and the page may set traits on two threads. What is read to be sent is sent before anyone reads again, so
     # that the page's last value is the kernel's. Nobody's callback runs under this lock.

@@ -38,6 +38,13 @@ export class FakeModel extends Events implements Model {
     this.emit(`change:${name}`);
   }
 
+  /** Several at once, as a host takes them from a message. */
+  assign(values: Record<string, unknown>): void {
+    const names = Object.keys(values).filter((name) => this.#state[name] !== values[name]);
+    for (const name of names) this.#state[name] = values[name];
+    for (const name of names) this.emit(`change:${name}`);
+  }
+
   save_changes(): void {}
 
   send(content: unknown): void {
@@ -89,6 +96,7 @@ const LAYERS = [
 export function canvasInfo({ height, width, frames }: FakeOptions): CanvasInfo {
   return {
     title: "big buck bunny, NeRV-S",
+    rule: "xinc",
     height,
     width,
     n_frames: frames,
@@ -302,7 +310,6 @@ export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer
           n_neurons: order.length,
           neurons,
           values: neurons.map(value),
-          labels: neurons.map(() => -1),
           height: h,
           width: w,
           low: thumbs.map(({ low }) => low),
@@ -437,7 +444,7 @@ export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer
       const measured = Math.min(64, n_neurons);
       const { kind, time: frame, layer: name } = body;
       return {
-        answer: { kind, rule: "xinc", layer: name, frame, measured, n_neurons, totals, pixels },
+        answer: { kind, rule: body.rule, layer: name, frame, measured, n_neurons, totals, pixels },
         data: new Uint8Array(0),
       };
     }
@@ -463,7 +470,10 @@ export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer
       thumbs.forEach((thumb, i) => void all.set(thumb.data, n + i * h * w));
       const [low, high] = [thumbs.map((thumb) => thumb.low), thumbs.map((thumb) => thumb.high)];
       const shown = { counts, exemplars, height: h, width: w, low, high };
-      return { answer: { kind: "clusters", layer: body.layer, n_clusters, ...shown }, data: all };
+      return {
+        answer: { kind: "clusters", frame: body.time, layer: body.layer, n_clusters, ...shown },
+        data: all,
+      };
     }
   }
 }
@@ -510,7 +520,7 @@ export function fakeKernel(options: FakeOptions): ConstructorParameters<typeof F
           message: `rule 'ablation' can't trace decoder.2: 18,432 kernels need 6.2 GiB, memory is 1 GiB`,
         });
       const { answer, data } = makeAnswer(body, options);
-      reply({ type: "reply", id, seconds: (cost * options.delay) / 1000, body: answer }, data);
+      reply({ type: "reply", id, seconds: (cost * options.delay) / 1000, of: body, body: answer }, data);
     });
   };
 }

@@ -77,6 +77,8 @@ export const SILENCE = 20_000;
 export const NEEDS = "needs the notebook";
 export const GONE = "The kernel is gone: run the cell again";
 const TICK = 1_000;
+/** So often it is looked up whether the host still has a kernel; nothing is sent for it. */
+const LOOK_UP = 2_000;
 const RETRY_AFTER = 250;
 const RETRIES = 4;
 
@@ -101,6 +103,7 @@ export class RequestClient {
   #ping = { id: 0, sent: 0 };
   #ticker: ReturnType<typeof setInterval> | undefined;
   #timers = new Set<ReturnType<typeof setTimeout>>();
+  #lookUp: ReturnType<typeof setInterval>;
 
   constructor(model: Model) {
     this.#model = model;
@@ -113,6 +116,8 @@ export class RequestClient {
     model.on("comm:close", this.#lose);
     // Jupyter's widget manager has let go of all models, at a restart or when it has given up to reconnect.
     model.on("comm_live_update", this.#lose);
+    // Of a shutdown it tells nobody.
+    this.#lookUp = setInterval(() => isShutDown(model) && this.#lose(), LOOK_UP);
   }
 
   ask<K extends Kind>(view: View, body: BodyOf<K>, handlers: Handlers<K>, patience = 0): void {
@@ -168,6 +173,7 @@ export class RequestClient {
     for (const { inFlight } of this.#slots.values()) if (inFlight) this.#cancel(inFlight);
     this.#slots.clear();
     clearInterval(this.#ticker);
+    clearInterval(this.#lookUp);
     for (const timer of this.#timers) clearTimeout(timer);
     this.#model.off("msg:custom", this.#receive);
     this.#model.off("comm:close", this.#lose);
@@ -290,8 +296,8 @@ export class RequestClient {
       if (!superseded) handlers.failed("The kernel gave up this request");
     } else if (message.type === "error") {
       if (!superseded) handlers.failed(message.message);
-    } else if (message.body.kind !== pending.body.kind) {
-      if (!superseded) handlers.failed(`The kernel answered ${message.body.kind} to ${pending.body.kind}`);
+    } else if (!same(message.of, pending.body) || message.body.kind !== pending.body.kind) {
+      if (!superseded) handlers.failed("The kernel answered for something else");
     } else {
       const data = own(buffers[0]);
       if (superseded) {
@@ -357,6 +363,18 @@ export class RequestClient {
     this.#activity.value = all.filter(({ view }) => view !== BACKGROUND);
     this.#background.value = all.find(({ view }) => view === BACKGROUND) ?? null;
   }
+}
+
+/** What Jupyter's widget manager knows of its kernel; other hosts tell nothing. */
+interface Host {
+  widget_manager?: { kernel?: { isDisposed?: boolean; status?: string } | null };
+}
+
+function isShutDown(model: Model): boolean {
+  const { widget_manager: manager } = model as Host;
+  if (!manager || !("kernel" in manager)) return false;
+  const { kernel } = manager;
+  return !kernel || kernel.isDisposed === true || kernel.status === "dead" || kernel.status === "terminating";
 }
 
 /** A copy of the bytes a view names: the buffer behind it may hold a whole message, padding and all. */

@@ -5,9 +5,9 @@ import type { RequestClient } from "./client";
 import type { ClustersReply } from "./messages";
 import { flatIndex, layerOf, neuronCount } from "./selection";
 import { Source } from "./source";
-import { ready, type Store } from "./store";
+import { canvasOf, isSwitching, ready, type Store } from "./store";
 
-export type Clusters = ClustersReply & { labels: Uint8Array; thumbs: Uint8Array[] };
+export type Clusters = ClustersReply & { rule: string; labels: Uint8Array; thumbs: Uint8Array[] };
 const DEAD = 255;
 
 export class ClusterSource extends Source<"clusters", Clusters> {
@@ -20,15 +20,17 @@ export class ClusterSource extends Source<"clusters", Clusters> {
       view: "clusters",
       watched,
       wanted: () => {
-        const info = store._canvas.value;
+        const info = canvasOf(store);
         const layer = store.layer.value;
         const n_clusters = store.n_clusters.value;
-        if (!ready(info) || !layerOf(info, layer) || !(asked.value || store.cluster.value >= 0)) return null;
+        if (!info || !layerOf(info, layer) || !(asked.value || store.cluster.value >= 0)) return null;
         // Clusters keep their names while time runs: the frame they were asked on is not part of the wish.
-        return { kind: "clusters", time: untracked(() => store.time.value), layer, n_clusters };
+        const time = untracked(() => store.time.value);
+        return { kind: "clusters", rule: info.rule, time, layer, n_clusters };
       },
-      key: ({ layer, n_clusters }) => `${layer}/${n_clusters}`,
-      decode: (answer, data) => {
+      preparing: () => asked.value && isSwitching(store),
+      key: ({ rule, layer, n_clusters }) => `${rule}/${layer}/${n_clusters}`,
+      decode: (answer, data, { rule }) => {
         const info = store._canvas.peek();
         const layer = ready(info) ? layerOf(info, answer.layer) : undefined;
         const count = layer ? neuronCount(layer) : 0;
@@ -38,7 +40,7 @@ export class ClusterSource extends Source<"clusters", Clusters> {
         const thumbs = answer.exemplars.map((_, i) =>
           data.subarray(count + i * size, count + (i + 1) * size),
         );
-        return { ...answer, labels: data.subarray(0, count), thumbs };
+        return { ...answer, rule, labels: data.subarray(0, count), thumbs };
       },
       cache: new ByteCache(4e6),
       bytes: ({ labels, thumbs }) => labels.length + thumbs.reduce((sum, { length }) => sum + length, 0),
@@ -47,17 +49,21 @@ export class ClusterSource extends Source<"clusters", Clusters> {
   }
 }
 
+/** The clusters that are known, if they are those of the rule, the layer and the number that are chosen. */
+export function currentClusters(clusters: Clusters | null, store: Store): Clusters | null {
+  const current =
+    clusters?.rule === store.rule.value &&
+    clusters.layer === store.layer.value &&
+    clusters.n_clusters === store.n_clusters.value;
+  return current ? clusters : null;
+}
+
 /** The neuron's cluster; -1 for a dead neuron and where clusters are not known. */
-export function clusterOf(clusters: Clusters | null, store: Store, neuron: number[], fallback = -1): number {
-  const info = store._canvas.value;
-  const layer = clusters && ready(info) ? layerOf(info, clusters.layer) : undefined;
-  if (
-    !clusters ||
-    !layer ||
-    layer.name !== store.layer.value ||
-    clusters.n_clusters !== store.n_clusters.value
-  )
-    return fallback;
+export function clusterOf(shown: Clusters | null, store: Store, neuron: number[]): number {
+  const info = canvasOf(store);
+  const clusters = currentClusters(shown, store);
+  const layer = clusters && info ? layerOf(info, clusters.layer) : undefined;
+  if (!clusters || !layer) return -1;
   const label = clusters.labels[flatIndex(layer, neuron)] ?? DEAD;
   return label === DEAD ? -1 : label;
 }

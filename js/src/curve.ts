@@ -5,9 +5,10 @@ import type { RequestClient } from "./client";
 import type { CurveReply, Selection } from "./messages";
 import { currentSelection, selectionBytes, selectionKey } from "./selection";
 import type { State } from "./source";
-import { ready, type Store } from "./store";
+import { isSwitching, ready, type Store } from "./store";
 
 export interface Curve {
+  rule: string;
   selection: Selection;
   /** NaN where not known yet. */
   totals: Float64Array;
@@ -16,6 +17,12 @@ export interface Curve {
   /** Frames that the kernel has not, and never will. */
   absent: Set<number>;
   done: number;
+}
+
+type Of = Pick<Curve, "rule" | "selection">;
+
+function keyOf({ rule, selection }: Of): string {
+  return `${rule}/${selectionKey(selection)}`;
 }
 
 const FIRST_BATCH = 2;
@@ -56,7 +63,8 @@ export class CurveSource {
       const info = store._canvas.value;
       const started = this.#started.value;
       const frames = ready(info) ? info.n_frames : 0;
-      untracked(() => this.#select(selection, frames, started));
+      const [rule, switching] = [store.rule.value, isSwitching(store)];
+      untracked(() => this.#select(selection && { rule, selection }, frames, started, switching));
     });
     const stopAsking = effect(() => {
       this.#shown.value;
@@ -74,7 +82,8 @@ export class CurveSource {
   /** Compute the whole layer's curve, which is too dear to be done unasked. */
   start(): void {
     const selection = currentSelection(this.#store);
-    if (selection) this.#started.value = new Set([...this.#started.peek(), selectionKey(selection)]);
+    const rule = this.#store.rule.peek();
+    if (selection) this.#started.value = new Set([...this.#started.peek(), keyOf({ rule, selection })]);
   }
 
   retry(): void {
@@ -82,30 +91,26 @@ export class CurveSource {
     this.#advance();
   }
 
+  /** All answers so far are void: they are of another model. */
   reset(): void {
     this.#curves.clear();
     this.#shown.value = null;
     this.#started.value = new Set();
-    const info = this.#store._canvas.peek();
-    this.#select(
-      untracked(() => currentSelection(this.#store)),
-      ready(info) ? info.n_frames : 0,
-      new Set(),
-    );
   }
 
   dispose(): void {
     this.#stop();
   }
 
-  #select(selection: Selection | null, frames: number, started: ReadonlySet<string>): void {
-    const key = selection ? selectionKey(selection) : "";
+  #select(of: Of | null, frames: number, started: ReadonlySet<string>, switching: boolean): void {
+    const key = of ? keyOf(of) : "";
+    const selection = of?.selection;
     const wanted =
       selection &&
       (selection.neuron || selection.neurons.length || selection.cluster >= 0 || started.has(key));
     if (!wanted || frames < 2) {
       this.#shown.value = null;
-      this.#state.value = "idle";
+      this.#state.value = switching ? "loading" : "idle";
       if (this.#asking) this.#client.drop("curve");
       this.#asking = "";
       return;
@@ -113,7 +118,7 @@ export class CurveSource {
     let curve = this.#curves.get(key);
     if (curve?.totals.length !== frames) {
       const unknown = () => new Float64Array(frames).fill(Number.NaN);
-      curve = { selection, totals: unknown(), changes: unknown(), absent: new Set(), done: 0 };
+      curve = { ...of, totals: unknown(), changes: unknown(), absent: new Set(), done: 0 };
       this.#curves.set(key, curve, 16 * frames + selectionBytes(selection));
     }
     this.#state.value = curve.done === frames ? "ready" : "loading";
@@ -123,7 +128,7 @@ export class CurveSource {
   #advance(): void {
     const curve = this.#shown.peek();
     if (!curve || this.#state.peek() === "error") return;
-    const key = selectionKey(curve.selection);
+    const key = keyOf(curve);
     if (curve.done === curve.totals.length || this.#asking === key) return;
     const frames = this.#batch(curve);
     this.#asking = key;
@@ -139,7 +144,7 @@ export class CurveSource {
     };
     this.#client.ask(
       "curve",
-      { kind: "curve", frames, selection: curve.selection },
+      { kind: "curve", rule: curve.rule, frames, selection: curve.selection },
       {
         reply: (answer, _data, seconds) => {
           const before = curve.done;

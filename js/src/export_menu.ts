@@ -2,7 +2,7 @@
 import { h, type View, write } from "./dom";
 import { download } from "./export";
 import type { ExportRequest, Form } from "./messages";
-import { ready } from "./store";
+import { ready, stateOf } from "./store";
 
 type Say = (message: string, kind?: "note" | "error") => void;
 
@@ -35,7 +35,16 @@ export function createExportItems({ session, effect }: View, say: Say, close: ()
     close();
     client.ask(
       "export",
-      { kind: "export", form, panels: [], table: "pixel", first: first ?? 0, last: last ?? 0, ...more },
+      {
+        kind: "export",
+        state: stateOf(store),
+        form,
+        panels: [],
+        table: "pixel",
+        first: first ?? 0,
+        last: last ?? 0,
+        ...more,
+      },
       {
         reply({ name }, data) {
           download(new Blob([data as Uint8Array<ArrayBuffer>], { type: TYPES[form] }), name);

@@ -92,6 +92,7 @@ export function createFrameView(view: View, more: HTMLElement) {
     image.data.set(rgba);
     context.putImageData(image, 0, 0);
     attribute(canvas, "data-time", shown.time);
+    attribute(canvas, "data-under", map?.rule);
     attribute(canvas, "data-source", shown.frame?.source ?? "off");
     attribute(canvas, "data-selection", map ? selectionKey(map.selection) : "");
     attribute(canvas, "data-out", shown.frame?.out || null);
@@ -316,14 +317,17 @@ function describe({ session }: View): string {
   if (!at) return "point at a pixel; click to pin it";
   const shown = picture.value;
   const pinned = pixels.pinned.shown.value;
-  const exact =
-    pixels.preview.value ?? (pinned && same(pinned.pixel, at) && pinned.time === shown?.time ? pinned : null);
+  const known = pixels.preview.value ?? (pinned && same(pinned.pixel, at) ? pinned : null);
+  const exact = known?.time === shown?.time ? known : null;
   const [y = 0, x = 0] = at;
   const parts = [`(${y}, ${x})`];
   const map = shown?.map;
   if (map) {
     const told =
-      exact && exact.selected !== null && selectionKey(exact.selection) === selectionKey(map.selection)
+      exact &&
+      exact.selected !== null &&
+      exact.rule === map.rule &&
+      selectionKey(exact.selection) === selectionKey(map.selection)
         ? store.maps.value === "signed"
           ? exact.selected_signed
           : exact.selected

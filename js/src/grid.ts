@@ -6,12 +6,11 @@ import type { Activity, RequestClient } from "./client";
 import type { GridReply, GridRequest } from "./messages";
 import { currentChannel, layerOf } from "./selection";
 import type { State } from "./source";
-import { ready, type Store, same } from "./store";
+import { canvasOf, isSwitching, type Store, same } from "./store";
 
 export interface Thumb {
   neuron: number[];
   value: number;
-  label: number;
   height: number;
   width: number;
   low: number;
@@ -24,7 +23,7 @@ export interface Thumb {
 /** Everything a thumbnail depends on but its place. */
 export type GridContext = Pick<
   GridRequest,
-  "time" | "layer" | "cluster" | "n_clusters" | "sort" | "channel" | "pixel" | "region"
+  "rule" | "time" | "layer" | "cluster" | "n_clusters" | "sort" | "channel" | "pixel" | "region"
 >;
 
 export interface Grid {
@@ -131,12 +130,17 @@ export class GridSource {
     this.#advance();
   }
 
+  /** Nothing is shown of what was asked for under another rule. */
+  blank(): void {
+    this.#shown.value = null;
+    this.#enter(this.#context);
+  }
+
   reset(): void {
     this.#generation += 1;
     this.#thumbs.clear();
-    this.#shown.value = null;
     this.#found.value = null;
-    this.#enter(this.#context);
+    this.blank();
   }
 
   dispose(): void {
@@ -151,8 +155,9 @@ export class GridSource {
       return;
     }
     this.#context = context;
-    if (!context || context.layer !== this.#shown.peek()?.context.layer) this.#shown.value = null;
-    this.#state.value = context ? "loading" : "idle";
+    const before = this.#shown.peek()?.context;
+    if (context?.layer !== before?.layer || context?.rule !== before?.rule) this.#shown.value = null;
+    this.#state.value = context || untracked(() => isSwitching(this.#store)) ? "loading" : "idle";
     if (context) this.#soon();
     else this.#client.drop("grid");
   }
@@ -244,8 +249,6 @@ export class GridSource {
   #keep(body: GridRequest, answer: GridReply, data: Uint8Array): string | null {
     const { neurons, first, height, width } = answer;
     const size = height * width;
-    if (answer.time !== body.time || answer.layer !== body.layer || first !== body.first)
-      return "The kernel answered for something else";
     if (data.length < neurons.length * size)
       return `The kernel sent ${data.length} bytes of ${neurons.length * size}`;
     if (neurons.length === 0 && first < answer.n_neurons) return "The kernel sent no thumbnails";
@@ -253,7 +256,6 @@ export class GridSource {
       const thumb: Thumb = {
         neuron,
         value: answer.values[i] ?? Number.NaN,
-        label: answer.labels[i] ?? -1,
         height,
         width,
         low: answer.low[i] ?? 0,
@@ -275,11 +277,11 @@ function isUrgent({ view, body }: Activity): boolean {
 }
 
 function placeKey(
-  { time, layer, cluster, n_clusters, sort, channel, pixel, region }: GridContext,
+  { rule, time, layer, cluster, n_clusters, sort, channel, pixel, region }: GridContext,
   index: number,
 ): string {
   const group = cluster >= 0 ? `${cluster}of${n_clusters}` : "";
-  return `${layer}@${time} ${group} ${sort} ${channel} ${pixel ?? ""}${region ? JSON.stringify(region) : ""}#${index}`;
+  return `${rule}/${layer}@${time} ${group} ${sort} ${channel} ${pixel ?? ""}${region ? JSON.stringify(region) : ""}#${index}`;
 }
 
 /** What neurons are sorted by: where there is no pixel, or no region, by their totals. */
@@ -298,10 +300,11 @@ export function wantedOrder(store: Store): Pick<GridRequest, "sort" | "channel" 
 }
 
 function wantedContext(store: Store, settled: ReadonlySignal<number>): GridContext | null {
-  const info = store._canvas.value;
+  const info = canvasOf(store);
   const layer = store.layer.value;
-  if (!ready(info) || !layerOf(info, layer)) return null;
+  if (!info || !layerOf(info, layer)) return null;
   return {
+    rule: info.rule,
     time: settled.value,
     layer,
     cluster: store.cluster.value,

@@ -1,6 +1,6 @@
 // Neurons taken out of the model: which, and what the frame shows of it.
 import { computed } from "@preact/signals-core";
-import type { ClusterSource } from "./clusters";
+import { type ClusterSource, currentClusters } from "./clusters";
 import { count } from "./format";
 import type { Removed, Source } from "./messages";
 import { currentSelection, digest, layerOf, neuronAt, selectionLabel } from "./selection";
@@ -81,9 +81,8 @@ export function createKnockOut(store: Store, clusters: ClusterSource) {
     });
     if (selection.neuron) return named([selection.neuron]);
     if (selection.neurons.length) return named(selection.neurons);
-    const known = clusters.shown.value;
-    if (selection.cluster < 0 || known?.layer !== layer.name || known.n_clusters !== selection.n_clusters)
-      return null;
+    const known = currentClusters(clusters.shown.value, store);
+    if (selection.cluster < 0 || !known) return null;
     const places = [...known.labels.keys()].filter((at) => known.labels[at] === selection.cluster);
     return places.length ? named(places.map((place) => neuronAt(layer, place))) : null;
   };

@@ -1,7 +1,7 @@
 // The clusters: what each looks like, its name, which can be edited, and its size.
 import { signal } from "@preact/signals-core";
 import { chooseCluster, chooseClusterCount, chooseNeurons, LONGEST_NAME, nameCluster } from "./actions";
-import type { Clusters } from "./clusters";
+import { type Clusters, currentClusters } from "./clusters";
 import { composeThumbnail } from "./compose";
 import { attribute, h, icon, type View } from "./dom";
 import { count } from "./format";
@@ -140,15 +140,14 @@ export function createLegend(view: View): HTMLElement {
   };
 
   view.effect(() => {
-    const known = clusters.shown.value;
-    const current = known && known.layer === store.layer.value && known.n_clusters === store.n_clusters.value;
+    const known = currentClusters(clusters.shown.value, store);
     const state = clusters.state.value;
     options(size, sizes, String(store.n_clusters.value));
     button.hidden = state !== "idle" && state !== "error";
     attribute(elements, "data-state", state);
     if (state === "error")
       return chips.replaceChildren(h("span", { class: "cw-problem" }, clusters.error.value));
-    if (!current || state === "idle")
+    if (!known || state === "idle")
       return chips.replaceChildren(
         h(
           "span",

@@ -35,6 +35,7 @@ export interface LayerInfo {
 
 export interface CanvasInfo {
   title: string;
+  rule: string;
   height: number;
   width: number;
   n_frames: number;
@@ -79,12 +80,41 @@ export interface PalettesRequest {
   kind: "palettes";
 }
 
+export interface ViewState {
+  rule: string;
+  layer: string;
+  time: number;
+  neuron: number[] | null;
+  neurons: number[][];
+  pixel: number[] | null;
+  region: Region | null;
+  regions: NamedRegion[];
+  n_clusters: number;
+  cluster: number;
+  cluster_names: Record<string, string[]>;
+  loop: number[] | null;
+  knocked_out: Record<string, number[][]>;
+  source: Source;
+  maps: Maps;
+  overlay: Overlay;
+  channel: Channel;
+  palette: string;
+  opacity: number;
+  contrast: number;
+  sort: Sort;
+  fps: number;
+  playing: boolean;
+  trust: boolean;
+}
+
 export interface RecipeRequest {
   kind: "recipe";
+  state: ViewState;
 }
 
 export interface ExportRequest {
   kind: "export";
+  state: ViewState;
   form: Form;
   panels: string[];
   table: string;
@@ -112,12 +142,14 @@ export interface FrameRequest {
 
 export interface MapRequest {
   kind: "map";
+  rule: string;
   time: number;
   selection: Selection;
 }
 
 export interface PlainGridRequest {
   kind: "grid";
+  rule: string;
   time: number;
   layer: string;
   cluster: number;
@@ -133,6 +165,7 @@ export interface PlainGridRequest {
 
 export interface GridRequest {
   kind: "grid";
+  rule: string;
   time: number;
   layer: string;
   cluster: number;
@@ -149,6 +182,7 @@ export interface GridRequest {
 
 export interface PixelRequest {
   kind: "pixel";
+  rule: string;
   time: number;
   pixel: number[];
   k: number;
@@ -157,6 +191,7 @@ export interface PixelRequest {
 
 export interface RegionsRequest {
   kind: "regions";
+  rule: string;
   time: number;
   selection: Selection;
   regions: Region[];
@@ -164,6 +199,7 @@ export interface RegionsRequest {
 
 export interface CurveRequest {
   kind: "curve";
+  rule: string;
   frames: number[];
   selection: Selection;
 }
@@ -176,6 +212,7 @@ export interface StripRequest {
 
 export interface ClustersRequest {
   kind: "clusters";
+  rule: string;
   time: number;
   layer: string;
   n_clusters: number;
@@ -183,6 +220,7 @@ export interface ClustersRequest {
 
 export interface ScatterRequest {
   kind: "scatter";
+  rule: string;
   time: number;
   layer: string;
   method: Embedding;
@@ -190,6 +228,7 @@ export interface ScatterRequest {
 
 export interface ValuesRequest {
   kind: "values";
+  rule: string;
   time: number;
   layer: string;
   sort: Sort;
@@ -200,12 +239,14 @@ export interface ValuesRequest {
 
 export interface RulesRequest {
   kind: "rules";
+  rule: string;
   time: number;
   selection: Chosen;
 }
 
 export interface TrustRequest {
   kind: "trust";
+  rule: string;
   time: number;
   layer: string;
 }
@@ -283,7 +324,6 @@ export interface GridReply {
   n_neurons: number;
   neurons: number[][];
   values: number[];
-  labels: number[];
   height: number;
   width: number;
   low: number[];
@@ -350,6 +390,7 @@ export interface StripReply {
 
 export interface ClustersReply {
   kind: "clusters";
+  frame: number;
   layer: string;
   n_clusters: number;
   counts: number[];
@@ -419,6 +460,7 @@ export interface Reply {
   type: "reply";
   id: number;
   seconds: number;
+  of: Body;
   body: Answer;
 }
 

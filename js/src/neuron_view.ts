@@ -230,7 +230,7 @@ export function createNeuronView(view: View) {
     const selected =
       store.neurons.peek().some((one) => same(thumb.neuron, one)) &&
       grid.shown.peek()?.context.layer === store.layer.peek();
-    const cluster = clusterOf(clusters.shown.peek(), store, thumb.neuron, thumb.label);
+    const cluster = clusterOf(clusters.shown.peek(), store, thumb.neuron);
     const { context, topTotal = 0 } = grid.shown.peek() ?? {};
     const sorted = context?.sort ?? "total";
     attribute(button, "data-neuron", thumb.neuron.join(","));

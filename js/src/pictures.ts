@@ -6,7 +6,7 @@ import { isWithout, onWire, setKey } from "./knockout";
 import type { FrameReply, FrameRequest, MapReply, MapRequest, Maps, Selection } from "./messages";
 import { currentOverlay, selectionKey } from "./selection";
 import { Source } from "./source";
-import { ready, type Store } from "./store";
+import { isSwitching, ready, type Store, same } from "./store";
 
 export type Frame = FrameReply & {
   data: Uint8Array;
@@ -22,6 +22,7 @@ export interface Plane {
 }
 
 export type ContributionMap = MapReply & {
+  rule: string;
   data: Uint8Array;
   /** The sum with signs, where the map sums the magnitudes of more than one neuron. */
   signed: Plane | null;
@@ -39,13 +40,14 @@ export function planeOf(map: ContributionMap, maps: Maps): Plane {
   return maps === "signed" && map.signed ? map.signed : map;
 }
 
-function withPlanes(answer: MapReply, data: Uint8Array): ContributionMap {
+function withPlanes(answer: MapReply, data: Uint8Array, { rule }: MapRequest): ContributionMap {
   const [low, high] = answer.signed_range;
   const size = answer.height * answer.width;
   const two = low !== undefined && high !== undefined;
   const { data: all } = sized(answer, data, two ? 2 : 1);
   return {
     ...answer,
+    rule,
     data: all.subarray(0, size),
     signed: two ? { data: all.subarray(size), low, high } : null,
   };
@@ -93,10 +95,7 @@ export function frameSource(store: Store, client: RequestClient, watched: Watche
     bytes: ({ data }) => data.length,
     // Quick to make, and worth painting while the slider moves: hardly ever cancelled.
     patience: 1000,
-    showLate: ({ source, set }) => {
-      const now = frameBody(store, 0);
-      return source === now.source && set === setKey(now.knocked_out);
-    },
+    showLate: (body) => same({ ...body, time: 0 }, frameBody(store, 0)),
   });
 }
 
@@ -111,10 +110,10 @@ export function mapSource(
     watched,
     wanted: () => {
       const selection = currentOverlay(store);
-      const time = store.time.value;
-      return selection && { kind: "map", time, selection };
+      return selection && mapBody(store, store.time.value, selection);
     },
-    key: ({ time, selection }) => `${selectionKey(selection)}@${time}`,
+    preparing: () => isSwitching(store),
+    key: ({ rule, time, selection }) => `${rule}/${selectionKey(selection)}@${time}`,
     decode: withPlanes,
     cache: new ByteCache(MAP_BYTES),
     bytes: ({ data, signed }) => data.length + (signed?.data.length ?? 0),
@@ -123,9 +122,9 @@ export function mapSource(
       selection.overlay || selection.neuron || selection.neurons.length || selection.cluster >= 0
         ? 0
         : WHOLE_LAYER_DELAY,
-    showLate: ({ selection }) => {
+    showLate: (body) => {
       const now = currentOverlay(store);
-      return now !== null && selectionKey(now) === selectionKey(selection);
+      return now !== null && same(body, mapBody(store, body.time, now));
     },
   });
 }
@@ -137,8 +136,9 @@ export function frameBody(store: Store, time: number): FrameRequest {
   return { kind: "frame", time, source, knocked_out: onWire(store.knocked_out.value) };
 }
 
-export function mapBody(time: number, selection: Selection): MapRequest {
-  return { kind: "map", time, selection };
+/** What is over it, under the chosen rule. */
+export function mapBody(store: Store, time: number, selection: Selection): MapRequest {
+  return { kind: "map", rule: store.rule.value, time, selection };
 }
 
 /** Joins frames and maps: both of one time and of the current selection, or the frame alone after a grace. */
@@ -159,16 +159,23 @@ export function joinPictures(
   const join = () => {
     maps.arrivals.value;
     const selection = currentOverlay(store);
+    const before = picture.peek();
+    // What is on screen stays until the next picture is there, but for the map of another rule: nothing says so of it.
+    if (before?.map && before.map.rule !== store.rule.value) show(before.frame, null);
     if (store.source.value === "off") {
       const map = maps.shown.value;
-      const current = map && selection && selectionKey(map.selection) === selectionKey(selection);
+      const current =
+        map &&
+        selection &&
+        map.rule === store.rule.value &&
+        selectionKey(map.selection) === selectionKey(selection);
       if (current || maps.state.value === "error" || maps.state.value === "idle")
         show(null, current ? map : null);
       return;
     }
     const frame = frames.shown.value;
     if (!frame) return;
-    const map = selection && maps.lookup(mapBody(frame.time, selection));
+    const map = selection && maps.lookup(mapBody(store, frame.time, selection));
     const failed = maps.state.value === "error" || maps.state.value === "idle";
     if (map || failed) show(frame, map ?? null);
     else timer ??= setTimeout(() => show(frames.shown.peek(), null), GRACE);

@@ -5,7 +5,7 @@ import type { RequestClient, View } from "./client";
 import type { PixelReply, Selection } from "./messages";
 import { currentSelection, selectionBytes, selectionKey } from "./selection";
 import { Source } from "./source";
-import { type Store, same } from "./store";
+import { isSwitching, type Store, same } from "./store";
 
 export const RANKED = 24;
 const PIXEL_BYTES = 4e6;
@@ -14,7 +14,7 @@ const HOVER_REST = 40;
 const AFTER_MAP = 120;
 
 /** A pixel's neurons and the selection whose exact contribution the answer holds. */
-export type PixelNeurons = PixelReply & { selection: Selection };
+export type PixelNeurons = PixelReply & { rule: string; selection: Selection };
 
 function pixelSource(
   store: Store,
@@ -32,10 +32,15 @@ function pixelSource(
     wanted: () => {
       const selection = currentSelection(store);
       const at = pixel.value;
-      return selection && at && { kind: "pixel", time: time.value, pixel: at, k: RANKED, selection };
+      return (
+        selection &&
+        at && { kind: "pixel", rule: store.rule.value, time: time.value, pixel: at, k: RANKED, selection }
+      );
     },
-    key: ({ time: frame, pixel: at, selection }) => `${selectionKey(selection)}@${frame}:${at.join(",")}`,
-    decode: (answer, _data, { selection }) => ({ ...answer, selection }),
+    preparing: () => pixel.value !== null && isSwitching(store),
+    key: ({ rule, time: frame, pixel: at, k, selection }) =>
+      `${rule}/${selectionKey(selection)}@${frame}:${at.join(",")}/${k}`,
+    decode: (answer, _data, { rule, selection }) => ({ ...answer, rule, selection }),
     cache: new ByteCache(PIXEL_BYTES),
     bytes: ({ selection, neurons, layers }) =>
       selectionBytes(selection) +
@@ -77,6 +82,11 @@ export class PixelSources {
       const at = this.hover.value;
       return shown && at && same(shown.pixel, at) && shown.time === store.time.value ? shown : null;
     });
+  }
+
+  blank(): void {
+    this.pinned.blank();
+    this.hovered.blank();
   }
 
   reset(): void {

@@ -103,7 +103,7 @@ export function startPlayer({ store, frames, maps, views }: Playing): () => void
     const selection = currentOverlay(store);
     const hasFrame =
       source === "off" || frames.has(frameBody(store, time)) || frames.state.peek() === "error";
-    const hasMap = !selection || maps.has(mapBody(time, selection)) || maps.state.peek() === "error";
+    const hasMap = !selection || maps.has(mapBody(store, time, selection)) || maps.state.peek() === "error";
     return hasFrame && hasMap;
   };
   const stop = effect(() => {
@@ -141,7 +141,7 @@ export function startPrefetch({ store, client, frames, maps, views }: Playing): 
       following(store.time.peek(), by * direction, info.n_frames, playing ? store.loop.peek() : null);
     const lacks = (time: number) => ({
       frame: source !== "off" && frames.state.peek() !== "error" && !frames.has(frameBody(store, time)),
-      map: selection !== null && maps.state.peek() !== "error" && !maps.has(mapBody(time, selection)),
+      map: selection !== null && maps.state.peek() !== "error" && !maps.has(mapBody(store, time, selection)),
     });
     const steps = Array.from({ length: Math.min(ahead.forward, most) }, (_, k) => k + 1);
     const back = Array.from({ length: Math.min(ahead.back, most) }, (_, k) => -k - 1);
@@ -149,7 +149,8 @@ export function startPrefetch({ store, client, frames, maps, views }: Playing): 
     for (const step of [...steps, ...back].sort((a, b) => Math.abs(a) - Math.abs(b))) {
       const missing = lacks(next(step));
       if (missing.frame && !client.waiting("frame")) frames.prefetch(frameBody(store, next(step)));
-      if (missing.map && selection && !client.waiting("map")) maps.prefetch(mapBody(next(step), selection));
+      if (missing.map && selection && !client.waiting("map"))
+        maps.prefetch(mapBody(store, next(step), selection));
       if (missing.frame || missing.map) return;
     }
   };

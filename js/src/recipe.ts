@@ -1,8 +1,9 @@
 // The Python that makes the view again: into the clipboard, or, where the browser withholds that, shown to be copied.
 import { h, type View } from "./dom";
+import { stateOf } from "./store";
 
 export function createRecipeButton(view: View, chosen: () => void): HTMLButtonElement {
-  const { client } = view.session;
+  const { client, store } = view.session;
   const copy = async (text: string) => {
     try {
       await navigator.clipboard.writeText(text);
@@ -24,7 +25,7 @@ export function createRecipeButton(view: View, chosen: () => void): HTMLButtonEl
           chosen();
           client.ask(
             "recipe",
-            { kind: "recipe" },
+            { kind: "recipe", state: stateOf(store) },
             { reply: ({ text }) => copy(text), failed: (message) => view.say(message, "error") },
           );
         },

@@ -3,7 +3,7 @@ import { signal } from "@preact/signals-core";
 import { chooseRegion } from "./actions";
 import { attribute, h, type View, write } from "./dom";
 import { percent } from "./format";
-import { dropRegion, type Part, regionAt } from "./regions";
+import { dropRegion, type Part, partOf, regionAt } from "./regions";
 import { rove } from "./roving";
 import { currentSelection, selectionKey, selectionLabel } from "./selection";
 import { ready, same } from "./store";
@@ -96,7 +96,11 @@ export function createRegionList(view: View): HTMLElement {
     element.hidden = named.length === 0 || !ready(info);
     // What is known is of another frame or another selection until the answer comes: it is dimmed, and says so.
     const fits =
-      shown !== null && selection !== null && shown.asked === selectionKey(selection) && shown.time === time;
+      shown !== null &&
+      selection !== null &&
+      shown.rule === store.rule.value &&
+      selectionKey(shown.selection) === selectionKey(selection) &&
+      shown.time === time;
     attribute(element, "data-stale", shown !== null && !fits);
     attribute(element, "data-time", shown?.time);
     attribute(
@@ -121,7 +125,7 @@ export function createRegionList(view: View): HTMLElement {
       attribute(row.button, "aria-pressed", String(region !== null && same(region, store.region.value)));
       attribute(row.button, "tabindex", i === Math.min(active.value, named.length - 1) ? 0 : -1);
       attribute(row.button, "data-region", one.name);
-      fill(row, one.name, shown?.parts.get(one.name), region !== null);
+      fill(row, one.name, shown && region ? partOf(shown, region) : undefined, region !== null);
     });
   });
   return element;

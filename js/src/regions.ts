@@ -5,7 +5,7 @@ import type { RequestClient } from "./client";
 import type { NamedRegion, Region, RegionsReply } from "./messages";
 import { currentSelection, digest, selectionBytes, selectionKey } from "./selection";
 import { Source } from "./source";
-import { ready, type Store, same } from "./store";
+import { isSwitching, ready, type Store, same } from "./store";
 
 const BYTES = 1e6;
 const LONGEST_NAME = 40;
@@ -16,8 +16,17 @@ export interface Part {
   delta: number;
 }
 
-/** The answer, by the name of the region; a name that is missing was not in the picture. */
-export type RegionParts = RegionsReply & { parts: Map<string, Part>; asked: string };
+/** The answer, and what was asked: names may change without it. */
+export type RegionParts = RegionsReply & { rule: string; regions: Region[] };
+
+/** What lies in a region, if it is one of those that were asked for. */
+export function partOf({ regions, shares, areas, deltas }: RegionParts, region: Region): Part | undefined {
+  const at = regions.findIndex((one) => same(one, region));
+  const [share, area, delta] = [shares[at], areas[at], deltas[at]];
+  return share === undefined || area === undefined || delta === undefined
+    ? undefined
+    : { share, area, delta };
+}
 
 /** A region as it is at a frame; null where it is not in the picture. */
 export function regionAt({ frames }: NamedRegion, time: number): Region | null {
@@ -36,13 +45,6 @@ export function followed(store: Store, time: number): Region | null {
   return moving?.frames[time] ?? region;
 }
 
-function present(regions: readonly NamedRegion[], time: number) {
-  return regions.flatMap(({ name, frames }) => {
-    const region = regionAt({ name, frames }, time);
-    return region ? [{ name, region }] : [];
-  });
-}
-
 export class RegionSource extends Source<"regions", RegionParts> {
   constructor(
     store: Store,
@@ -57,25 +59,14 @@ export class RegionSource extends Source<"regions", RegionParts> {
       wanted: () => {
         const selection = currentSelection(store);
         const time = settled.value;
-        const regions = present(store.regions.value, time).map(({ region }) => region);
+        const regions = store.regions.value.flatMap((named) => regionAt(named, time) ?? []);
         if (!ready(store._canvas.value) || !selection || regions.length === 0) return null;
-        return { kind: "regions", time, selection, regions };
+        return { kind: "regions", rule: store.rule.value, time, selection, regions };
       },
-      key: ({ time, selection, regions }) =>
-        `${selectionKey(selection)}@${time}:${digest(JSON.stringify(regions))}`,
-      decode: (answer, _data, { regions, time, selection }) => {
-        const names = present(store.regions.peek(), time).filter(({ region }) =>
-          regions.some((one) => same(one, region)),
-        );
-        const parts = new Map(
-          names.map(({ name, region }) => {
-            const at = regions.findIndex((one) => same(one, region));
-            const { [at]: share = 0 } = answer.shares;
-            return [name, { share, area: answer.areas[at] ?? 0, delta: answer.deltas[at] ?? 0 }] as const;
-          }),
-        );
-        return { ...answer, parts, asked: selectionKey(selection) };
-      },
+      preparing: () => store.regions.value.length > 0 && isSwitching(store),
+      key: ({ rule, time, selection, regions }) =>
+        `${rule}/${selectionKey(selection)}@${time}:${digest(JSON.stringify(regions))}`,
+      decode: (answer, _data, { rule, regions }) => ({ ...answer, rule, regions }),
       cache: new ByteCache(BYTES),
       bytes: ({ shares, selection }) => selectionBytes(selection) + 120 * shares.length,
       // Of the map that is asked for at the same moment: that is looked at first.

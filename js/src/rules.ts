@@ -5,7 +5,7 @@ import type { RequestClient } from "./client";
 import type { RuleMap, RulesReply } from "./messages";
 import { currentSelection, selectionKey } from "./selection";
 import { Source } from "./source";
-import type { Store } from "./store";
+import { isSwitching, type Store } from "./store";
 
 export type RulePictures = Omit<RuleMap, "map" | "difference"> & {
   map: Levels | null;
@@ -35,9 +35,10 @@ export class RulesSource extends Source<"rules", SideBySide> {
         if (!selection) return null;
         // Not every rule can tell the colours apart: they are compared added.
         const { channel: _, overlay: __, ...chosen } = selection;
-        return { kind: "rules", time: store.time.value, selection: chosen };
+        return { kind: "rules", rule: store.rule.value, time: store.time.value, selection: chosen };
       },
-      key: ({ time, selection }) => `${selectionKey(selection)}@${time}`,
+      preparing: () => open.value > 0 && isSwitching(store),
+      key: ({ rule, time, selection }) => `${rule}/${selectionKey(selection)}@${time}`,
       decode: (answer, data) => ({ ...answer, maps: split(answer, data) }),
       cache: new ByteCache(BYTES),
       bytes: ({ maps }) =>

@@ -5,7 +5,7 @@ import type { RequestClient } from "./client";
 import type { Embedding, ScatterReply } from "./messages";
 import { layerOf } from "./selection";
 import { Source } from "./source";
-import { ready, type Store } from "./store";
+import { canvasOf, isSwitching, type Store } from "./store";
 import { numbersOf } from "./values";
 
 /** `points` has `x, y` of each neuron in C order, NaN for a dead one. */
@@ -34,12 +34,13 @@ export class ScatterSource extends Source<"scatter", Scatter> {
       view: "scatter",
       watched: shown,
       wanted: () => {
-        const info = store._canvas.value;
+        const info = canvasOf(store);
         const layer = store.layer.value;
-        if (!ready(info) || !layerOf(info, layer)) return null;
-        return { kind: "scatter", time: settled.value, layer, method: method.value };
+        if (!info || !layerOf(info, layer)) return null;
+        return { kind: "scatter", rule: info.rule, time: settled.value, layer, method: method.value };
       },
-      key: ({ time, layer, method }) => `${method}/${layer}@${time}`,
+      preparing: () => isSwitching(store),
+      key: ({ rule, time, layer, method }) => `${rule}/${method}/${layer}@${time}`,
       decode: (answer, data) => {
         const points = numbersOf(store, answer.layer, 2, data);
         const before = this.shown.peek();

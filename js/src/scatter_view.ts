@@ -2,6 +2,7 @@
 // says: click one, or draw around some. Those that the pixel view lists have a ring.
 import { signal } from "@preact/signals-core";
 import { chooseNeuron, chooseNeurons, currentLayer, toggleNeuron } from "./actions";
+import { currentClusters } from "./clusters";
 import { attribute, h, type View, zoomOf } from "./dom";
 import { number } from "./format";
 import type { Embedding } from "./messages";
@@ -85,9 +86,7 @@ export function createScatterView(view: View) {
     attribute(canvas, "data-sized", sized?.sort);
     attribute(canvas, "data-ringed", ranked.map(({ neuron }) => neuron.join()).join(" ") || null);
     if (!shown || !layer || !context.fillRect) return;
-    const known = clusters.shown.peek();
-    const labels =
-      known?.layer === shown.layer && known.n_clusters === store.n_clusters.peek() ? known.labels : null;
+    const labels = currentClusters(clusters.shown.peek(), store)?.labels ?? null;
     const only = store.cluster.peek();
     const count = shown.points.length / 2;
     const side = count > 6000 ? 2 : count > 1500 ? 3 : 5;

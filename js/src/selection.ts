@@ -1,6 +1,6 @@
 // What is selected: several neurons, else one, else one cluster, else the whole layer; its key, its name and its validity.
 import type { CanvasInfo, Channel, LayerInfo, Overlay, Selection, Sort } from "./messages";
-import { ready, type Store } from "./store";
+import { canvasOf, ready, type Store } from "./store";
 
 export function layerOf(info: CanvasInfo, name: string): LayerInfo | undefined {
   return info.layers.find((layer) => layer.name === name);
@@ -40,16 +40,15 @@ export function isNeuronOf(layer: LayerInfo, neuron: number[]): boolean {
   return output >= first && output < first + perUnit;
 }
 
-/** The selection to ask for, or null while the traits don't fit together (Python is between two changes). */
+/** The selection to ask for, or null while the traits don't fit together (another rule's canvas is not there yet). */
 export function currentSelection(store: Store): Selection | null {
-  const info = store._canvas.value;
+  const info = canvasOf(store);
   const name = store.layer.value;
   const neuron = store.neuron.value;
   const neurons = store.neurons.value;
   const cluster = store.cluster.value;
   const n_clusters = store.n_clusters.value;
-  if (!ready(info)) return null;
-  const layer = layerOf(info, name);
+  const layer = info && layerOf(info, name);
   if (!layer || (neuron && !isNeuronOf(layer, neuron))) return null;
   const channel = currentChannel(store);
   const colour = channel === "sum" ? {} : { channel };

@@ -55,19 +55,20 @@ export function createSession(model: Model) {
   const stopPrefetching = startPrefetch(playing);
   palettes.ask();
 
-  // Under another rule, or of another canvas, nothing known so far is true; frames don't depend on the rule.
-  let known = { canvas: store._canvas.peek(), rule: store.rule.peek() };
+  // Under another rule nothing that is shown is true any more; of another model nothing that is known.
+  const ruled = [maps, grid, pixels, regions, clusters, scatter, values, rules, trust];
+  let known = { model: signalOf(store._canvas.peek()), rule: store.rule.peek() };
   const stopWatching = effect(() => {
-    const now = { canvas: store._canvas.value, rule: store.rule.value };
+    const now = { model: signalOf(store._canvas.value), rule: store.rule.value };
     untracked(() => {
-      const otherCanvas = now.canvas !== known.canvas;
-      if (signalOf(now.canvas) !== signalOf(known.canvas))
-        for (const source of [frames, strip]) source.reset();
-      if (otherCanvas || now.rule !== known.rule)
-        for (const source of [maps, grid, pixels, regions, curve, clusters, scatter, values, rules, trust])
-          source.reset();
+      if (now.model !== known.model) for (const source of [frames, strip, curve, ...ruled]) source.reset();
+      else if (now.rule !== known.rule) for (const source of ruled) source.blank();
       known = now;
     });
+  });
+  // Without the kernel nothing that is chosen could be shown: what is on screen stays as it is.
+  const stopLosing = effect(() => {
+    if (client.gone.value) untracked(store.lose);
   });
 
   return {
@@ -91,7 +92,15 @@ export function createSession(model: Model) {
     trust,
     views,
     dispose() {
-      for (const stop of [stopFeeling, stopWatching, stopPlaying, stopPrefetching, stopJoining, stopSettling])
+      for (const stop of [
+        stopFeeling,
+        stopWatching,
+        stopLosing,
+        stopPlaying,
+        stopPrefetching,
+        stopJoining,
+        stopSettling,
+      ])
         stop();
       for (const source of [
         frames,

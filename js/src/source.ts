@@ -3,8 +3,6 @@
 import { computed, effect, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
 import type { ByteCache } from "./cache";
 import type { AnswerOf, BodyOf, Kind, RequestClient, View } from "./client";
-import type { Selection } from "./messages";
-import { selectionKey } from "./selection";
 import { same } from "./store";
 
 export type State = "idle" | "loading" | "ready" | "error";
@@ -14,8 +12,11 @@ export interface SourceOptions<K extends Kind, V> {
   view: View;
   /** Whether any view is on the page: a widget that is not displayed costs the kernel nothing. */
   watched: ReadonlySignal<boolean>;
-  /** What is wanted now; null for nothing. Read inside an effect. */
+  /** What is wanted now, with everything that its answer depends on; null for nothing. Read inside an effect. */
   wanted: () => BodyOf<K> | null;
+  /** Whether nothing is wanted only because something else must be known first. Read inside an effect. */
+  preparing?: () => boolean;
+  /** Equal for requests that have the same answer. */
   key: (body: BodyOf<K>) => string;
   /** The answer as the page keeps it. Throws when it can't be what was asked for. */
   decode: (answer: AnswerOf<K>, data: Uint8Array, body: BodyOf<K>) => V;
@@ -24,7 +25,7 @@ export interface SourceOptions<K extends Kind, V> {
   /** How long a newer request waits for the one in flight before that is cancelled. */
   patience?: number;
   /** Also show an answer that came too late, under its own label: pictures while the time slider moves. */
-  showLate?: (value: V) => boolean;
+  showLate?: (body: BodyOf<K>) => boolean;
   /** How long a wish must stand before it is asked for. */
   delay?: (body: BodyOf<K>) => number;
 }
@@ -60,8 +61,9 @@ export class Source<K extends Kind, V> {
     });
     this.#stop = effect(() => {
       const body = wanted.value;
+      const preparing = options.preparing?.() ?? false;
       this.#attempt.value;
-      untracked(() => this.#want(body));
+      untracked(() => this.#want(body, preparing));
     });
   }
 
@@ -85,13 +87,18 @@ export class Source<K extends Kind, V> {
     this.#attempt.value += 1;
   }
 
-  /** All answers so far are void (another rule, another canvas). */
-  reset(): void {
-    this.#generation += 1;
-    this.#options.cache.clear();
+  /** Nothing is shown of what was asked for under another rule. */
+  blank(): void {
     this.#shown.value = null;
     this.#arrivals.value += 1;
     this.retry();
+  }
+
+  /** All answers so far are void: they are of another model. */
+  reset(): void {
+    this.#generation += 1;
+    this.#options.cache.clear();
+    this.blank();
   }
 
   dispose(): void {
@@ -99,12 +106,12 @@ export class Source<K extends Kind, V> {
     clearTimeout(this.#timer);
   }
 
-  #want(body: BodyOf<K> | null): void {
+  #want(body: BodyOf<K> | null, preparing: boolean): void {
     const { client, view, key, delay } = this.#options;
     clearTimeout(this.#timer);
     this.#key = body ? key(body) : "";
     if (body === null) {
-      this.#state.value = "idle";
+      this.#state.value = preparing ? "loading" : "idle";
       client.drop(view);
       return;
     }
@@ -136,7 +143,7 @@ export class Source<K extends Kind, V> {
         },
         late: (answer, data) => {
           const value = this.#keep(body, answer, data, generation);
-          if (value !== undefined && this.#state.peek() === "loading" && this.#options.showLate?.(value))
+          if (value !== undefined && this.#state.peek() === "loading" && this.#options.showLate?.(body))
             this.#shown.value = value;
         },
         failed: (message) => {
@@ -156,7 +163,6 @@ export class Source<K extends Kind, V> {
     if (generation !== this.#generation) return undefined;
     const { cache, key, decode, bytes } = this.#options;
     try {
-      if (!answers(answer, body)) throw new Error("The kernel answered for something else");
       const value = decode(answer, data, body);
       cache.set(key(body), value, bytes(value));
       this.#arrivals.value += 1;
@@ -166,16 +172,4 @@ export class Source<K extends Kind, V> {
       return undefined;
     }
   }
-}
-
-const LABELS = ["time", "source", "selection", "pixel", "layer", "n_clusters", "method", "sort"] as const;
-
-/** Whether an answer says that it is of what was asked for, in every field that both carry. */
-function answers(message: object, body: object): boolean {
-  const [label, wish] = [message, body] as Record<string, unknown>[];
-  return LABELS.every((name) => {
-    if (!label || !wish || !(name in label) || !(name in wish)) return true;
-    if (name !== "selection") return same(label[name], wish[name]);
-    return selectionKey(label[name] as Selection) === selectionKey(wish[name] as Selection);
-  });
 }

@@ -8,7 +8,7 @@ import { count, seconds } from "./format";
 import { closeByItself } from "./menu";
 import { createRecipeButton } from "./recipe";
 import { neuronLabel, selectionLabel } from "./selection";
-import { ready } from "./store";
+import { isSwitching, ready } from "./store";
 import { createTrust } from "./trust_view";
 
 const SLOW = 300;
@@ -145,6 +145,7 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
     const broken = sources.find(({ state }) => state.value === "error");
     if (broken) return { message: broken.error.value, kind: "error" };
     if (!ready(store._canvas.value)) return { message: "preparing the canvas", kind: "note" };
+    if (isSwitching(store)) return { message: `tracing the model under ${store.rule.value}`, kind: "note" };
     return { message: slow.value ? activityText(slow.value) : "ready", kind: "note" };
   };
   view.effect(() => {

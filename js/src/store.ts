@@ -1,40 +1,11 @@
 // The state that Python and every view share: one signal a trait, kept equal to the anywidget model.
 import { batch, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
-import type { CanvasInfo, Channel, Maps, NamedRegion, Overlay, Region, Sort, Source } from "./messages";
-import type { ClusterNames } from "./selection";
+import type { CanvasInfo, ViewState } from "./messages";
 
-export interface Traits {
+export interface Traits extends ViewState {
   _canvas: CanvasInfo | Record<string, never>;
   /** The class of the picture that a saved notebook shows in place of this view. */
   _picture: string;
-  layer: string;
-  time: number;
-  neuron: number[] | null;
-  /** All selected neurons; the last of them is `neuron`. */
-  neurons: number[][];
-  pixel: number[] | null;
-  region: Region | null;
-  regions: NamedRegion[];
-  cluster: number;
-  n_clusters: number;
-  rule: string;
-  /** By layer, the neurons that are taken out of the model. */
-  knocked_out: Record<string, number[][]>;
-  source: Source;
-  maps: Maps;
-  overlay: Overlay;
-  channel: Channel;
-  palette: string;
-  opacity: number;
-  contrast: number;
-  sort: Sort;
-  /** The first and the last frame that play; null for all. */
-  loop: number[] | null;
-  cluster_names: ClusterNames;
-  playing: boolean;
-  fps: number;
-  /** Whether it is measured how far maps can be believed. */
-  trust: boolean;
 }
 
 const DEFAULTS: Traits = {
@@ -67,11 +38,9 @@ const DEFAULTS: Traits = {
 };
 
 const NAMES = Object.keys(DEFAULTS) as (keyof Traits)[];
+const STATE = NAMES.filter((name): name is keyof ViewState => !name.startsWith("_"));
 
-/**
- * So many ms after a change Python hears of it, and of all others until then: what the same change makes the page ask
- * for is answered first, and a gesture is few messages.
- */
+/** So many ms after a change Python hears of it, and of all others until then: a gesture is few messages. */
 export const SAVE_AFTER = 60;
 
 /** What we use of anywidget's model; `send` and the events may come from another host than Jupyter. */
@@ -93,8 +62,10 @@ export type Store = { readonly [K in keyof Traits]: ReadonlySignal<Traits[K]> } 
   save(): void;
   /** Python hears of what is held, unless it sets that itself in the next moment. */
   release(): void;
-  /** True once Python can't be reached any more. */
+  /** True once Python can't be reached any more: nothing changes from then on. */
   readonly unsaved: ReadonlySignal<boolean>;
+  /** Python can't be reached any more. */
+  lose(): void;
   dispose(): void;
 };
 
@@ -116,14 +87,42 @@ export function createStore(model: Model): Store {
   };
   for (const name of NAMES) create(name);
 
-  // What is held is not in the model: that would send it even after Python has set the trait to something else.
-  const held: Partial<Traits> = {};
+  // What Python has not heard of is not in the model, which would send it even after Python has set the trait to
+  // something else. With each trait goes the number of the last change from Python that was known here when it was set:
+  // if Python's next change had been made by then, Python's counts.
+  const unheard: Partial<Traits> = {};
+  let known = newest(model.get("_changes"));
+  const seen: Record<string, number> = {};
+  let reports = Math.floor(Math.random() * 2 ** 31);
+  const taken = { ...(model.get("_changes") as Numbers | undefined) };
+
+  const report = (names: string[]) => {
+    for (const name of names) seen[name] = known;
+    model.set("_seen", { ...seen, report: ++reports });
+  };
+
   // Python may change several traits in one message: read them all at the first event, so that no effect ever
   // sees a neuron of one layer under the name of another.
-  const pull = () => batch(() => NAMES.forEach((name) => void (name in held || assign(name, read(name)))));
-  const changed = NAMES.map((name) => {
+  const pull = () => {
+    const numbers = (model.get("_changes") as Numbers | undefined) ?? {};
+    for (const name of NAMES) {
+      const number = numbers[name] ?? 0;
+      if (number > (taken[name] ?? 0)) delete unheard[name];
+      taken[name] = number;
+    }
+    known = Math.max(known, newest(numbers));
+    batch(() => NAMES.forEach((name) => void (name in unheard || assign(name, read(name)))));
+  };
+  const changed = [...NAMES, "_changes" as const].map((name) => {
     const handle = () => {
-      delete held[name];
+      if (saving) return;
+      if (name !== "_changes") {
+        const numbers = (model.get("_changes") as Numbers | undefined) ?? {};
+        const linked = (numbers[name] ?? 0) <= (taken[name] ?? 0) && !same(signals[name].peek(), read(name));
+        delete unheard[name];
+        // Not from Python: of another widget that is linked to the trait. It knows what is known here.
+        if (linked) report([name]);
+      }
       pull();
     };
     model.on(`change:${name}`, handle);
@@ -133,14 +132,22 @@ export function createStore(model: Model): Store {
   const unsaved = signal(false);
   let timer: ReturnType<typeof setTimeout> | undefined;
   let pending = false;
+  let saving = false;
   const save = () => {
     clearTimeout(timer);
     timer = undefined;
     pending = false;
-    for (const [name, value] of Object.entries(held)) {
-      delete held[name as keyof Traits];
+    if (unsaved.peek()) return;
+    const values = Object.entries(unheard);
+    // All of them are in the model before any is read from it.
+    saving = true;
+    for (const [name, value] of values) {
+      delete unheard[name as keyof Traits];
       model.set(name, value);
     }
+    saving = false;
+    if (values.length) report([]);
+    pull();
     try {
       model.save_changes();
     } catch {
@@ -152,16 +159,15 @@ export function createStore(model: Model): Store {
     if (pending) timer ??= setTimeout(save, SAVE_AFTER);
   };
   const set = (values: Partial<Traits>, keep = false) => {
+    if (unsaved.peek()) return;
     const names = (Object.keys(values) as (keyof Traits)[]).filter(
       (name) => !same(signals[name].peek(), values[name]),
     );
-    // All attributes go into the model before any signal moves: `pull` may run inside `model.set`.
+    for (const name of names) {
+      Object.assign(unheard, { [name]: values[name] });
+      seen[name] = known;
+    }
     batch(() => {
-      for (const name of names) {
-        delete held[name];
-        if (keep) Object.assign(held, { [name]: values[name] });
-        else model.set(name, values[name]);
-      }
       for (const name of names) assign(name, values[name] as never);
     });
     pending ||= names.length > 0;
@@ -173,12 +179,38 @@ export function createStore(model: Model): Store {
     save,
     release,
     unsaved,
+    lose() {
+      unsaved.value = true;
+      signals.playing.value = false;
+    },
     dispose() {
       if (pending) save();
       clearTimeout(timer);
       for (const [name, handle] of changed) model.off(`change:${name}`, handle);
     },
   });
+}
+
+type Numbers = Record<string, number>;
+
+function newest(numbers: unknown): number {
+  return Math.max(0, ...Object.values((numbers as Numbers | undefined) ?? {}));
+}
+
+/** What the view is set to, as a request states it. */
+export function stateOf(store: Store): ViewState {
+  return Object.fromEntries(STATE.map((name) => [name, store[name].peek()])) as unknown as ViewState;
+}
+
+/** Whether a rule is chosen whose canvas Python has not described yet. Read inside an effect. */
+export function isSwitching(store: Store): boolean {
+  return ready(store._canvas.value) && canvasOf(store) === null;
+}
+
+/** The canvas of the chosen rule; null until Python has described it. Read inside an effect. */
+export function canvasOf(store: Store): CanvasInfo | null {
+  const info = store._canvas.value;
+  return ready(info) && info.rule === store.rule.value ? info : null;
 }
 
 /** The canvas once Python has described it. */

@@ -161,7 +161,12 @@ function ruleControl({ session: { store }, effect }: View): HTMLElement {
     class: "cw-select",
     "aria-label": "Rule",
     "data-testid": "rule",
-    on: { change: () => store.set({ rule: select.value }) },
+    on: {
+      change: () => {
+        store.set({ rule: select.value });
+        store.save(); // nothing can be asked before Python has told what layers that rule has
+      },
+    },
   });
   const element = control("rule", h("span", { class: "cw-name" }, "rule"), select);
   effect(() => {

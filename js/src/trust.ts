@@ -5,7 +5,7 @@ import type { RequestClient } from "./client";
 import type { TrustReply } from "./messages";
 import { layerOf } from "./selection";
 import { Source } from "./source";
-import { ready, type Store } from "./store";
+import { canvasOf, type Store } from "./store";
 
 /** Nobody cares for the score of a layer that is only passed by. */
 const REST = 600;
@@ -17,14 +17,15 @@ export class TrustSource extends Source<"trust", TrustReply> {
       view: "trust",
       watched,
       wanted: () => {
-        const info = store._canvas.value;
+        const info = canvasOf(store);
         const layer = store.layer.value;
-        const idle = store.trust.value && !store.playing.value && store.rule.value !== "ablation";
-        if (!idle || !ready(info) || !layerOf(info, layer)) return null;
+        const rule = store.rule.value;
+        const idle = store.trust.value && !store.playing.value && rule !== "ablation";
+        if (!idle || !info || !layerOf(info, layer)) return null;
         // It is of the frame that was shown when it was first asked for: time is not part of the wish.
-        return { kind: "trust", time: untracked(() => store.time.value), layer };
+        return { kind: "trust", rule, time: untracked(() => store.time.value), layer };
       },
-      key: ({ layer }) => layer,
+      key: ({ rule, layer }) => `${rule}/${layer}`,
       decode: (answer) => answer,
       cache: new ByteCache(1e6),
       bytes: () => 500,

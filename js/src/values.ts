@@ -6,7 +6,7 @@ import { wantedOrder } from "./grid";
 import type { ValuesReply } from "./messages";
 import { digest, layerOf, neuronCount } from "./selection";
 import { Source } from "./source";
-import { ready, type Store } from "./store";
+import { canvasOf, isSwitching, ready, type Store } from "./store";
 
 /** `values` has one of each neuron in C order, `top` is the largest magnitude. */
 export type Values = ValuesReply & { values: Float32Array; top: number };
@@ -34,13 +34,14 @@ export class ValueSource extends Source<"values", Values> {
       view: "values",
       watched,
       wanted: () => {
-        const info = store._canvas.value;
+        const info = canvasOf(store);
         const layer = store.layer.value;
         const order = wantedOrder(store);
         // By index they are all alike.
-        if (!ready(info) || !layerOf(info, layer) || order.sort === "index") return null;
-        return { kind: "values", time: settled.value, layer, ...order };
+        if (!info || !layerOf(info, layer) || order.sort === "index") return null;
+        return { kind: "values", rule: info.rule, time: settled.value, layer, ...order };
       },
+      preparing: () => isSwitching(store),
       key: (body) => digest(JSON.stringify(body)),
       decode: (answer, data) => {
         const values = numbersOf(store, answer.layer, 1, data);

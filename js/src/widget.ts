@@ -1,5 +1,5 @@
 // One view: toolbar, four panels, status line, and the hands on them.
-import { createView, h, type View } from "./dom";
+import { attribute, createView, h, type View } from "./dom";
 import { createFrameView } from "./frame_view";
 import { createHelp } from "./help";
 import { handleKey } from "./keys";
@@ -48,12 +48,19 @@ export function createWidget(session: Session, signal: AbortSignal): HTMLElement
     pixel.element,
     time.element,
   );
-  root.append(createToolbar(view), panels, status.element, rules.element, help.element);
+  const toolbar = createToolbar(view);
+  root.append(toolbar, panels, status.element, rules.element, help.element);
 
   view.effect(() => {
     const info = store._canvas.value;
     root.dataset.ready = String(ready(info));
     if (ready(info)) root.setAttribute("aria-label", `Implicit neural canvas of ${info.title}`);
+  });
+  // Without the kernel nothing can be chosen: what is on screen stays, and the status says why.
+  view.effect(() => {
+    const gone = session.client.gone.value || store.unsaved.value;
+    attribute(root, "data-gone", gone);
+    for (const part of [toolbar, panels, rules.element]) part.inert = gone;
   });
   const hands = {
     store,

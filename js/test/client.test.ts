@@ -46,7 +46,11 @@ describe("RequestClient", () => {
 
   it("lets views go side by side", () => {
     client.ask("frame", body(0), listener());
-    client.ask("pixel", { kind: "pixel", time: 0, pixel: [0, 0], k: 1, selection: {} as never }, listener());
+    client.ask(
+      "pixel",
+      { kind: "pixel", rule: "xinc", time: 0, pixel: [0, 0], k: 1, selection: {} as never },
+      listener(),
+    );
     expect(model.requests().map((r) => r.view)).toEqual(["frame", "pixel"]);
   });
 
@@ -131,6 +135,7 @@ describe("RequestClient", () => {
         type: "reply",
         id: model.last("palettes").id,
         seconds: 0,
+        of: { kind: "palettes" },
         body: { ...answer, names: [], diverging: [] },
       },
       buffers,

@@ -95,7 +95,7 @@ describe("life", () => {
     view.open();
     view.settle();
     const before = { map: view.model.requests("map").length, frame: view.model.requests("frame").length };
-    view.model.set("rule", "gated");
+    view.model.useRule("gated");
     pass();
     expect(view.model.requests("map").length).toBeGreaterThan(before.map);
     expect(view.model.requests("frame").length).toBe(before.frame);

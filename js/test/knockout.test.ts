@@ -77,6 +77,7 @@ describe("knocking out", () => {
       "head  2→0",
     ]);
     rows[0]?.querySelector<HTMLElement>(".cw-out-name")?.click();
+    pass();
     expect([view.model.get("layer"), view.model.get("neuron")]).toEqual([LAYER, [1, 1]]);
     rows[0]?.querySelector<HTMLElement>(".cw-out-back")?.click();
     view.settle();

@@ -45,6 +45,7 @@ export function state(changes: Record<string, unknown> = {}): Record<string, unk
 /** A model whose kernel answers only when the test says so. */
 export class ManualModel extends FakeModel {
   readonly saves: Record<string, unknown>[] = [];
+  readonly seen: (Record<string, number> | undefined)[] = [];
   #unsaved: Record<string, unknown> = {};
 
   override set(name: string, value: unknown): void {
@@ -53,8 +54,22 @@ export class ManualModel extends FakeModel {
   }
 
   override save_changes(): void {
-    this.saves.push(this.#unsaved);
+    const { _seen, ...values } = this.#unsaved;
+    this.saves.push(values);
+    this.seen.push(_seen as Record<string, number> | undefined);
     this.#unsaved = {};
+  }
+
+  /** Python sets traits: all are there before anybody hears of one, and their number comes with them. */
+  python(values: Record<string, unknown>): void {
+    const number = 1 + Math.max(0, ...Object.values((this.get("_changes") ?? {}) as Record<string, number>));
+    const numbers = Object.fromEntries(Object.keys(values).map((name) => [name, number]));
+    this.assign({ ...values, _changes: { ...(this.get("_changes") ?? {}), ...numbers } });
+  }
+
+  /** Python chooses another rule, or answers that the page has: its layers come with it. */
+  useRule(rule: string): void {
+    this.python({ rule, _canvas: { ...canvasInfo(OPTIONS), rule } });
   }
 
   requests(kind?: Body["kind"]): Request[] {
@@ -82,7 +97,10 @@ export class ManualModel extends FakeModel {
     const whole = new Uint8Array(bytes.length + 40).fill(201);
     whole.set(bytes, 24);
     const buffers = [new DataView(whole.buffer, 24, bytes.length), new DataView(new ArrayBuffer(64))];
-    this.say({ type: "reply", id, seconds, body: { ...made.answer, ...changes } as Answer }, buffers);
+    this.say(
+      { type: "reply", id, seconds, of: body, body: { ...made.answer, ...changes } as Answer },
+      buffers,
+    );
   }
 
   /** Answers everything that waits, until nothing does. */

@@ -45,6 +45,7 @@ function frame(data: number[], channels = 3): Frame {
 function map(levels: number[], low: number, high: number): ContributionMap {
   return {
     kind: "map",
+    rule: "xinc",
     time: 0,
     selection: { layer: "a", neuron: [0], neurons: [], cluster: -1, n_clusters: 6 },
     height: 1,

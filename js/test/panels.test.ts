@@ -184,6 +184,7 @@ describe("pixel", () => {
       state: "ready",
     });
     bars[3]?.click();
+    pass();
     expect(view.model.get("layer")).toBe(bars[3]?.dataset.layer);
     expect((view.model.get("neuron") as number[]).join(",")).toBe(bars[3]?.dataset.neuron);
     pass(SAVE_AFTER);
@@ -241,9 +242,11 @@ describe("time", () => {
     view.settle();
     const track = view.page.find(".cw-track");
     view.pointer("pointerdown", track, 228, 50, 1); // of 320
+    pass();
     expect(view.model.get("time")).toBe(5);
     expect(view.page.find("[data-testid=playhead]").style.left).toMatch(/^71\.4/);
     view.pointer("pointermove", track, 9999, 50, 1);
+    pass();
     expect(view.model.get("time")).toBe(7);
   });
 

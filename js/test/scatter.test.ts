@@ -56,10 +56,12 @@ describe("scatter", () => {
     open();
     view.pointer("pointerdown", stage(), ...at(0.5, 0.5), 1);
     view.pointer("pointerup", stage(), ...at(0.5, 0.5));
+    pass();
     expect(view.model.get("neuron")).toEqual([0, 0]);
     const [x, y] = at(0.6, 0.5);
     view.pointer("pointerdown", stage(), x, y, 1);
     stage().dispatchEvent(new PointerEvent("pointerup", { clientX: x, clientY: y, shiftKey: true }));
+    pass();
     expect(view.model.get("neurons")).toEqual([
       [0, 0],
       [0, 1],

@@ -23,7 +23,7 @@ describe("trust", () => {
     expect(asked()).toBe(0);
     expect(line()).toBe("trust: measuring");
     pass(REST);
-    expect(view.model.last("trust").body).toEqual({ kind: "trust", time: 2, layer: LAYER });
+    expect(view.model.last("trust").body).toEqual({ kind: "trust", rule: "xinc", time: 2, layer: LAYER });
     view.settle();
     expect(line()).toBe("trust high 0.96 [0.94, 0.98] · xinc · decoder.1 · 64 of 3,456 kernels");
     expect(part("trust").dataset.grade).toBe("high");
@@ -46,7 +46,7 @@ describe("trust", () => {
     view.key("[");
     expect(line()).toContain("decoder.1");
     expect(asked()).toBe(2);
-    view.model.set("rule", "gated");
+    view.model.useRule("gated");
     pass(REST);
     expect(asked()).toBe(3);
     view.model.reply(view.model.last("trust"), {

@@ -1,9 +1,10 @@
 // One view on a page with timers that the test moves, for the tests of the panels and the hands.
 import { afterEach, beforeEach, vi } from "vitest";
+import { SAVE_AFTER } from "../src/store";
 import { ManualModel, show, state, stubBox, stubCanvas } from "./page";
 
 /** Lets timers, animation frames and the signals behind them run. */
-export const pass = (ms = 50) => vi.advanceTimersByTime(ms);
+export const pass = (ms = SAVE_AFTER) => vi.advanceTimersByTime(ms);
 
 export interface OpenView {
   model: ManualModel;
@@ -27,7 +28,7 @@ export function useView(): OpenView {
     settle() {
       for (let i = 0; i < 6; i++) {
         view.model.settle();
-        pass();
+        pass(50);
       }
     },
     key(name, target = view.page.find(".cw-root"), more = {}) {

@@ -95,6 +95,8 @@ export class Answers {
   }
 
   answer(body: Body): Promise<Answered> {
+    if ("rule" in body && body.rule !== this.#page.info.rule)
+      return Promise.reject(new Error(this.#page.needs.rules));
     switch (body.kind) {
       case "palettes":
         return this.#palettes();
@@ -304,7 +306,6 @@ export class Answers {
         n_neurons: order.length,
         neurons,
         values: shown.map((at) => values[at] ?? 0),
-        labels: neurons.map(label),
         ...thumb,
         low: thumbs.map(({ low }) => low),
         high: thumbs.map(({ high }) => high),

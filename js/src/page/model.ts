@@ -39,7 +39,7 @@ export class PageModel extends Events implements Model {
       const { answer, data } = await this.#answer(body);
       const seconds = (performance.now() - started) / 1000;
       const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-      this.#tell({ type: "reply", id, seconds, body: answer }, [view]);
+      this.#tell({ type: "reply", id, seconds, of: body, body: answer }, [view]);
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
       // Not within the call that asked: nobody listens yet.

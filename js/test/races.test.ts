@@ -1,0 +1,178 @@
+// Changes, delays and answers in any order: what is on screen as ready is always of what the traits say.
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { canvasInfo } from "../dev/fake_kernel";
+import type { Request } from "../src/messages";
+import { createSession, type Session } from "../src/session";
+import { LAYER, ManualModel, OPTIONS, state } from "./page";
+
+/** Equal numbers for equal seeds. */
+function random(seed: number): () => number {
+  let a = seed;
+  return () => {
+    a = (a + 0x6d2b79f5) | 0;
+    let t = Math.imul(a ^ (a >>> 15), 1 | a);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+const RULES = ["xinc", "gated", "ablation"];
+const LAYERS = [LAYER, "head"];
+
+/** The kernel's half: it has traits of its own, hears of the page's late, and answers late and in any order. */
+class Kernel {
+  readonly model: ManualModel;
+  readonly #traits: Record<string, unknown>;
+  readonly #numbers: Record<string, number> = {};
+  readonly #toPage: (() => void)[] = [];
+  #count = 0;
+  #saved = 0;
+  readonly #done = new Set<number>();
+
+  constructor() {
+    this.#traits = state({ pixel: [3, 4], sort: "pixel", regions: [] });
+    this.model = new ManualModel({ ...this.#traits });
+  }
+
+  get traits(): Readonly<Record<string, unknown>> {
+    return this.#traits;
+  }
+
+  /** Python sets traits, and what follows from them; the page hears of it when `deliver` says so. */
+  python(values: Record<string, unknown>): void {
+    const all =
+      "rule" in values ? { ...values, _canvas: { ...canvasInfo(OPTIONS), rule: values.rule } } : values;
+    this.#count += 1;
+    Object.assign(this.#traits, all);
+    for (const name of Object.keys(all)) this.#numbers[name] = this.#count;
+    const message = { ...all, _changes: { ...this.#numbers } };
+    this.#toPage.push(() => this.model.assign(message));
+  }
+
+  deliver(): void {
+    this.#toPage.shift()?.();
+  }
+
+  /** Take the page's next report: what Python's changes have crossed is older. */
+  hear(): void {
+    const saved = this.model.saves[this.#saved];
+    const seen = this.model.seen[this.#saved];
+    if (saved === undefined) return;
+    this.#saved += 1;
+    const current = Object.entries(saved).filter(
+      ([name]) => (seen?.[name] ?? 0) >= (this.#numbers[name] ?? 0),
+    );
+    const { rule, ...others } = Object.fromEntries(current);
+    Object.assign(this.#traits, others);
+    if (rule !== undefined && rule !== this.#traits.rule) this.python({ rule });
+  }
+
+  get waiting(): Request[] {
+    return this.model.requests().filter(({ id }) => !this.#done.has(id));
+  }
+
+  answer(request: Request): void {
+    this.#done.add(request.id);
+    const cancelled = this.model.cancels().includes(request.id);
+    if (cancelled && request.id % 2) this.model.say({ type: "cancelled", id: request.id });
+    else this.model.reply(request, { total: totalOf(request) } as never);
+  }
+
+  /** Everything arrives. */
+  settle(): void {
+    for (let i = 0; i < 60; i++) {
+      vi.advanceTimersByTime(100);
+      this.hear();
+      this.deliver();
+      for (const request of this.waiting) this.answer(request);
+    }
+  }
+
+  get quiet(): boolean {
+    return this.#toPage.length === 0 && this.#saved === this.model.saves.length;
+  }
+}
+
+/** A number that tells apart the answers to different requests. */
+function totalOf({ body }: Request): number {
+  return [...JSON.stringify(body)].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 1e6, 7);
+}
+
+describe("changes, delays and answers in any order", () => {
+  let kernel: Kernel;
+  let session: Session;
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    kernel = new Kernel();
+    session = createSession(kernel.model);
+    session.views.value = 1;
+  });
+  afterEach(() => {
+    session.dispose();
+    vi.useRealTimers();
+  });
+
+  function check(): void {
+    const { store, maps, pixels, curve, grid, picture } = session;
+    const rule = store.rule.value;
+    const shown = picture.value?.map;
+    if (shown) expect(shown.rule).toBe(rule);
+    if (curve.shown.value) expect(curve.shown.value.rule).toBe(rule);
+    if (grid.shown.value) expect(grid.shown.value.context.rule).toBe(rule);
+    if (maps.state.value === "ready") {
+      const map = maps.shown.value;
+      expect([map?.rule, map?.time, map?.selection.layer]).toEqual([
+        rule,
+        store.time.value,
+        store.layer.value,
+      ]);
+      expect(map?.selection.neuron).toEqual(store.neuron.value);
+      const { selection } = map as NonNullable<typeof map>;
+      const body = { kind: "map", rule, time: store.time.value, selection } as const;
+      expect(map?.total).toBe(totalOf({ body } as Request));
+    }
+    if (pixels.pinned.state.value === "ready") {
+      const at = pixels.pinned.shown.value;
+      expect([at?.rule, at?.pixel, at?.selection.layer]).toEqual([
+        rule,
+        store.pixel.value,
+        store.layer.value,
+      ]);
+    }
+  }
+
+  it.each(Array.from({ length: 40 }, (_, seed) => seed))("shows only what is true, seed %i", (seed) => {
+    const next = random(seed);
+    const pick = <T>(some: readonly T[]) => some[Math.floor(next() * some.length)] as T;
+    const values = (): Record<string, unknown> => {
+      const neuron = [pick([0, 1, 2]), pick([0, 1, 2])];
+      return pick([
+        { rule: pick(RULES) },
+        { time: pick([0, 1, 2, 3, 4, 5]) },
+        { layer: pick(LAYERS), neuron, neurons: [neuron] },
+        { neuron, neurons: [neuron] },
+        { pixel: [pick([1, 2]), pick([3, 4])] },
+        { sort: pick(["total", "index", "pixel"]) },
+        { n_clusters: pick([3, 4]) },
+      ]);
+    };
+    for (let step = 0; step < 60; step++) {
+      const action = next();
+      if (action < 0.25) session.store.set(values());
+      else if (action < 0.35) kernel.python(values());
+      else if (action < 0.5) kernel.hear();
+      else if (action < 0.65) kernel.deliver();
+      else if (action < 0.85 && kernel.waiting.length) kernel.answer(pick(kernel.waiting));
+      else vi.advanceTimersByTime(pick([5, 30, 80, 300]));
+      check();
+    }
+    kernel.settle();
+    check();
+    expect(kernel.quiet).toBe(true);
+    for (const name of ["rule", "layer", "time", "neuron", "neurons", "pixel", "sort", "n_clusters"] as const)
+      expect([name, session.store[name].value]).toEqual([name, kernel.traits[name]]);
+    expect(session.maps.state.value).toBe("ready");
+    expect(session.grid.state.value).not.toBe("error");
+  });
+});
