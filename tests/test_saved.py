@@ -646,7 +646,7 @@ def test_its_page_is_answered(shown: cw.CanvasWidget, canvas: cw.Canvas, mask: n
         "first": 0,
         "count": 50,
     }
-    grid |= {"side": 16, "region": None}
+    grid |= {"side": 16, "region": None, "channel": "sum"}
     assert page.ask(kind="frame", time=5, source="truth")[0]["psnr"] > 0
     body, _ = page.ask(kind="map", time=5, selection=chosen)
     assert body["total"] == pytest.approx(canvas.summary(layer, 5).total_abs, rel=1e-4)
