@@ -23,7 +23,7 @@ from canvaswidget.inr import INR
 from canvaswidget.module_state import CALLS, ModuleState, RandomState, evaluating, replica, unchanged
 from canvaswidget.tracing.errors import CaptureError, check_finite
 from canvaswidget.tracing.layers import Layer, Layers
-from canvaswidget.tracing.ops import DECOMPOSED, LAYERS
+from canvaswidget.tracing.ops import DECOMPOSED, LAYERS, LINEAR, MATRIX_PRODUCTS, POINTWISE, SOFTMAX
 from canvaswidget.tracing.pauses import pause
 from canvaswidget.tracing.precision import DOUBLE, SINGLE, Wider, coarsest, placed, widen
 from canvaswidget.tracing.questions import answering, asking
@@ -170,6 +170,10 @@ class Capture:
         arguments, keywords = fx.map_arg(node.args, resolve), fx.map_arg(node.kwargs, resolve)
         return cast(Any, node.target)(*arguments, **keywords)
 
+    @functools.cached_property
+    def _parameters(self) -> dict[str, nn.Parameter]:
+        return dict(self.inr.module.named_parameters(remove_duplicate=False))
+
     @property
     def n_channels(self) -> int:
         """Of the image: 1 or 3."""
@@ -240,15 +244,12 @@ class Capture:
     def _weighted(self, node: fx.Node, op: str) -> Weighted | None:
         """The layer that `node` is, if it multiplies something by a weight that no input changes."""
         name = str(node.target).split(".")[1]
-        if name == "addmm":
-            given, data, weight = (cast(fx.Node, argument) for argument in node.args[:3])
-        else:
-            data, weight = (cast(fx.Node, argument) for argument in node.args[:2])
-            given = cast(Any, node.args[2] if len(node.args) > 2 and op != "matmul" else None)
+        data, weight = (cast(fx.Node, argument) for argument in node.args[:2])
+        given = cast(Any, node.args[2] if len(node.args) > 2 and op != "matmul" else None)
         tensor = self.parameter(weight)
         if tensor is None or data not in self._varying:
             return None
-        if name in ("addmm", "mm", "matmul"):
+        if name in ("mm", "matmul"):
             if tensor.ndim != 2:
                 return None
             tensor = tensor.T
@@ -271,13 +272,16 @@ class Capture:
             )
             owners |= {owner} if dot and (not name or name.startswith(".")) else set()
             waiting.extend([] if source.target in LAYERS else source.all_input_nodes)
-        if len(owners) == 1:
-            return owners.pop()
         path = _module_path(node)
+        if len(owners) == 1:
+            owner = owners.pop()
+            # A weight of several modules is named by its first; a call is of the module that is called.
+            shared = [self._parameters.get(f"{name}.weight") for name in (owner, path)]
+            return path if shared[0] is not None and shared[0] is shared[1] else owner
         if path and _module_class(node).startswith("torch."):
             return path
         op = op_name(node)
-        op = {"mm": "matmul", "addmm": "linear"}.get(op, op)
+        op = "matmul" if op == "mm" else op
         return f"{path}.{op}" if path else op
 
     def _unused_name(self, wanted: str) -> str:
@@ -376,20 +380,73 @@ def _numbers(leaves: list[Any]) -> list[Any]:
 def _varying(graph: fx.Graph, constants: Collection[str]) -> set[fx.Node]:
     """What depends on the inputs, or on a layer of constants that makes features and not a weight.
 
-    The features of a learned grid, or of a latent code, are a layer's data like any other; what a network makes of
-    constants to use it as the weight of a layer is a part of that layer.
+    The features of a learned grid, of a latent code or of constant tokens are a layer's data like any other; what a
+    network makes of constants to use it as the weight of a layer is a part of that layer.
     """
     roots = inputs(graph, constants)
     varying = reached(graph, roots)
     weights: set[Any] = set()
+    attention = {node for node in graph.nodes if _is_attention(node, varying)}
     for node in reversed(graph.nodes):
-        if node in weights or node.target in LAYERS:
+        if node in weights or (node.target in LAYERS and node not in attention):
             parts = node.all_input_nodes if node in weights else node.args[1:3]
             weights.update(part for part in parts if isinstance(part, fx.Node) and part not in varying)
     for node in graph.nodes:
         if node.target in LAYERS and node not in varying and node not in weights:
-            roots.add(cast(fx.Node, node.args[1 if op_name(node) == "addmm" else 0]))
+            roots.add(cast(fx.Node, node.args[0]))
+    for factor in {cast(fx.Node, factor) for node in attention for factor in node.args[:2]} - varying:
+        roots.update(cast(fx.Node, maker.args[0]) for maker in _makers(factor))
     return reached(graph, roots)
+
+
+def _is_attention(node: fx.Node, varying: set[fx.Node]) -> bool:
+    """Whether a product's second factor, which no input changes, is features of tokens: a key or a value, no weight.
+
+    A layer makes it, and the product goes to a softmax or comes from one, or a layer makes the first factor from
+    constants too.
+    """
+    if node.target not in MATRIX_PRODUCTS or node.args[1] in varying:
+        return False
+    data, second = (cast(fx.Node, factor) for factor in node.args[:2])
+    if not _makers(second):
+        return False
+    if second.meta["val"].ndim != 2:
+        return True  # no layer: weights of a layer have two axes
+    between = POINTWISE | set(LINEAR)
+    around = {data, *_next_to(data, between, False), *_next_to(node, between, True)}
+    return any(one.target in SOFTMAX for one in around) or (data not in varying and bool(_makers(data)))
+
+
+def _makers(node: fx.Node) -> set[fx.Node]:
+    """The layers that a value comes from, not by way of their own weights."""
+    return {one for one in _before(node) if one.target in LAYERS}
+
+
+def _before(node: fx.Node) -> set[fx.Node]:
+    """An op and those that its value comes from, of a layer by way of its data only."""
+    found, waiting = set(), [node]
+    while waiting:
+        one = waiting.pop()
+        if one not in found:
+            found.add(one)
+            waiting.extend(one.all_input_nodes[:1] if one.target in LAYERS else one.all_input_nodes)
+    return found
+
+
+def _next_to(node: fx.Node, through: set[Any], forward: bool) -> set[fx.Node]:
+    """The first ops after a node (or before it) that are not among `through`."""
+    found, seen, waiting = set(), {node}, [node]
+    while waiting:
+        one = waiting.pop()
+        if one is not node and one.target not in through:
+            found.add(one)
+            continue
+        if not forward and one is node and one.target not in through:
+            continue
+        neighbours = list(one.users) if forward else one.all_input_nodes
+        waiting.extend(other for other in neighbours if other not in seen)
+        seen.update(neighbours)
+    return found
 
 
 def _describe(node: fx.Node, op: str, name: str, weight: torch.Tensor) -> Layer:

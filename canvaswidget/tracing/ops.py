@@ -119,12 +119,15 @@ DECOMPOSED = overloads(
     "gru_cell lstm_cell rnn_tanh_cell rnn_relu_cell gru lstm rnn_tanh rnn_relu",
 )
 LAYERS: dict[Any, str] = {
-    **{op: "linear" for op in overloads("linear addmm mm matmul")},
+    **{op: "linear" for op in overloads("linear mm matmul")},
     **{op: "conv1d" for op in overloads("conv1d")},
     **{op: "conv2d" for op in overloads("conv2d")},
     **{op: "conv3d" for op in overloads("conv3d")},
     **{op: "conv_transpose2d" for op in overloads("conv_transpose2d")},
 }
+
+MATRIX_PRODUCTS = overloads("matmul mm bmm")
+SOFTMAX = overloads("softmax _softmax")
 
 
 def is_linear(node: fx.Node) -> bool:

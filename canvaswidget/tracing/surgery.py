@@ -38,8 +38,8 @@ def _parameter(capture: Capture, layer: Layer) -> tuple[str, bool]:
     node = capture.weighted[layer.name].node
     op = op_name(node)
     # A linear layer's weight is seen as (n_out, n_in); a plain product is written the other way round.
-    turned = op in ("addmm", "mm", "matmul")
-    source = cast(fx.Node, node.args[2 if op == "addmm" else 1])
+    turned = op in ("mm", "matmul")
+    source = cast(fx.Node, node.args[1])
     while True:
         if len(source.users) > 1:
             raise UntraceableError(

@@ -32,9 +32,11 @@ def traced(kind: str, seed: int) -> cw.Canvas:
 
 def changeable(canvas: cw.Canvas, layer: Layer) -> bool:
     """Whether a layer's weight can be changed from outside: not shared, nor grouped, nor made in the forward."""
-    weight = dict(canvas.inr.module.named_parameters()).get(f"{layer.name}.weight", torch.empty(0))
+    parameters = dict(canvas.inr.module.named_parameters(remove_duplicate=False))
+    weight = parameters.get(f"{layer.name}.weight", torch.empty(0))
     shapes = (layer.n_outputs, layer.n_units), (layer.n_units, layer.n_outputs)
     shared = f"{layer.name}#2" in [other.name for other in canvas.layers]
+    shared |= sum(other is weight for other in parameters.values()) > 1
     return weight.shape[:2] in shapes and not shared and "#" not in layer.name
 
 

@@ -7,7 +7,7 @@ import random
 import torch
 
 import canvaswidget as cw
-from tests.zoo import contractions, convolutional, coordinates, forwards, graphs
+from tests.zoo import attention, contractions, convolutional, coordinates, forwards, graphs
 from tests.zoo.kind import Kind
 
 KINDS: dict[str, Kind] = {
@@ -16,6 +16,7 @@ KINDS: dict[str, Kind] = {
     **forwards.KINDS,
     **contractions.KINDS,
     **graphs.KINDS,
+    **attention.KINDS,
 }
 
 

@@ -125,7 +125,7 @@ FEATURES: dict[str, Features] = {
     "addmv": lambda s, h: h + torch.addmv(h[:, 0], s.b(h), h[0], alpha=0.3, beta=2.0)[:, None],
     "computed_bias": lambda s, h: F.linear(h, torch.eye(4, dtype=h.dtype).flip(0), s.b(h).mean(0)),
     "outer_product_of_itself": lambda s, h: torch.einsum("ni,nj->nij", h, h).sum(1) + s.b(h),
-    "einsum_of_three": lambda s, h: torch.einsum("ni,ij,nj->ni", h, s.b.weight, s.b(h)),
+    "einsum_of_three": lambda s, h: torch.einsum("ni,ij,nj->ni", h, h.T @ h, s.b(h)),
     "einsum_of_one": lambda s, h: torch.einsum("nii->ni", s.b(h)[:, None, :] * h[..., None]),
     "spectrum": lambda s, h: torch.fft.fft(s.b(h)).abs(),
     "filtered_spectrum": lambda s, h: torch.fft.irfft(torch.fft.rfft(s.b(h)) * torch.fft.rfft(h), n=4),
