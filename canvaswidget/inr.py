@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -227,16 +228,16 @@ def as_inr(
         count = n_frames or model.n_frames
         if count is None:
             raise ValueError(
-                "n_frames: this NeRV does not store how many frames it encodes. Say "
-                "canvaswidget.INR.from_frames(model, n_frames)"
+                "n_frames: this NeRV does not store how many frames it encodes; give n_frames, such as n_frames=32 "
+                "for a clip of 32 frames, here or to load; or say canvaswidget.INR.from_frames(model, 32)"
             )
         return INR.from_frames(model, count, size, **keywords)
     if isinstance(model, FFN | SIREN):
         shape = size or model.size
         if shape is None:
             raise ValueError(
-                f"size: this {type(model).__name__} does not store the size of its image. Say "
-                "canvaswidget.INR.from_coords(model, (height, width))"
+                f"size: this {type(model).__name__} does not store the size of its image; give size=(height, width), "
+                "here or to load; or say canvaswidget.INR.from_coords(model, (height, width))"
             )
         return INR.from_coords(model, shape, n_frames or 1, **keywords)
     if isinstance(model, HNeRVDecoder):
@@ -257,9 +258,11 @@ def as_inr(
 def checked_index(argument: str, index: int, length: int) -> int:
     """`index` counted from 0, as NumPy takes it; TypeError or IndexError names the argument."""
     try:
-        position = int(index.__index__())
-    except AttributeError:
+        position = operator.index(index)
+    except TypeError:
         raise TypeError(f"{argument}={index!r}: expected an int") from None
+    if isinstance(index, bool):
+        raise TypeError(f"{argument}={index!r}: expected an int, not a bool")
     if not -length <= position < length:
         raise IndexError(f"{argument}={position}: out of range, expected {-length} to {length - 1}")
     return position % length
@@ -267,8 +270,10 @@ def checked_index(argument: str, index: int, length: int) -> int:
 
 def _checked_size(size: Sequence[int]) -> tuple[int, int]:
     try:
-        height, width = (int(n.__index__()) for n in size)
-    except (TypeError, ValueError, AttributeError):
+        height, width = (operator.index(n) for n in size)
+        if any(isinstance(n, bool) for n in size):
+            raise TypeError
+    except (TypeError, ValueError):
         raise TypeError(f"size={size!r}: expected (height, width)") from None
     if height < 1 or width < 1:
         raise ValueError(f"size={size!r}: height and width are at least 1")

@@ -51,7 +51,8 @@ pre { margin: 0; font-size: 12px; white-space: pre-wrap; }
 CAUTION = {
     "xinc": (
         "A contribution of the rule xinc says where a neuron writes: its own part of its layer's output, carried to "
-        "the image by what only enlarges, activates and smooths. It does not follow what later weights make of that."
+        "the image by what only enlarges, activates and smooths. It does not follow what later weights make of that. "
+        "In the last layer the contributions add up to the raw output, before an output activation or scale."
     ),
     "gated": (
         "A contribution of the rule gated is a neuron's part of the image when every gate of the network is held at "

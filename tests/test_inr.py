@@ -274,3 +274,20 @@ def test_as_inr() -> None:
         cw.as_inr(nn.Linear(2, 3))
     with pytest.raises(TypeError, match="model=str"):
         cw.as_inr("nerv")
+
+
+@pytest.mark.parametrize("wrong", [True, np.True_, 1.0, "1", None])
+def test_a_frame_is_an_int(wrong: Any) -> None:
+    inr = cw.INR.from_coords(nn.Linear(3, 3), (4, 5), 3)
+    for ask in (inr.frame, inr.render, cw.trace(inr).frame):
+        with pytest.raises(TypeError, match="frame="):
+            ask(wrong)
+
+
+def test_a_missing_number_of_frames_says_what_to_give() -> None:
+    with pytest.raises(ValueError, match="n_frames=32"):
+        cw.as_inr(NeRV(fc_dim=4, fc_hw="2_3", dec_strds=[2]))
+    with pytest.raises(ValueError, match=r"size=\(height, width\)"):
+        cw.as_inr(SIREN(hidden=3))
+    with pytest.raises(TypeError, match=r"size=\(True, 4\)"):
+        cw.INR.from_coords(nn.Linear(2, 3), (True, 4))

@@ -178,3 +178,15 @@ def test_the_map_of_a_layer_is_not_summed_twice(canvas: cw.Canvas, monkeypatch) 
     body, _ = page.ask(kind="regions", time=3, selection=selection(layer.name), regions=[region.on_wire()])
     assert 0 < body["shares"][0] < 1
     page.session.close()
+
+
+def test_a_region_of_nan_is_refused(tmp_path) -> None:
+    canvas = cw.trace(video(), "xinc")
+    mask = np.zeros(canvas.inr.size)
+    mask[0, 0] = np.nan
+    widget = cw.CanvasWidget(canvas)
+    with pytest.raises(Exception, match="NaN or infinity at 1 pixels"):
+        widget.region = mask
+    widget.close()
+    with pytest.raises(ValueError, match=r"regions\['a'\]: holds NaN"):
+        canvas.save(tmp_path / "a.zarr", regions={"a": mask}, progress=False)

@@ -19,7 +19,7 @@ from canvaswidget.tracing.capture import Capture, op_name
 from canvaswidget.tracing.checks import check, check_layer
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer, Layers
-from canvaswidget.tracing.matrix import ONE_CHANNEL, Matrix, as_numpy
+from canvaswidget.tracing.matrix import ONE_CHANNEL, Matrix, as_numpy, checked_mask
 from canvaswidget.tracing.neurons import (
     Neurons,
     at_granularity,
@@ -255,11 +255,7 @@ class Canvas:
         mask : (height, width)
             Boolean, or a weight for each pixel.
         """
-        weights = torch.as_tensor(np.asarray(mask) if not isinstance(mask, torch.Tensor) else mask)
-        if tuple(weights.shape) != self.inr.size:
-            raise ValueError(
-                f"mask: has shape {tuple(weights.shape)}; expected (height, width) = {self.inr.size}"
-            )
+        weights = checked_mask(mask, self.inr.size)
         return self._matrix.region(weights, frame, self._chosen(layers), granularity, rgb, progress)
 
     def top(

@@ -63,12 +63,15 @@ class Chain:
         The layers before the chain, and why they are not in it.
     ops : frozenset of fx.Node
         The ops the chain is made of.
+    squash : tuple of str
+        The pointwise ops between the last layer and the image, such as a sigmoid.
     """
 
     blocks: tuple[Block, ...]
     pixels: torch.Tensor
     ops: frozenset[fx.Node]
     undefined: dict[str, str] = field(default_factory=dict)
+    squash: tuple[str, ...] = ()
 
 
 def read_chain(capture: Capture) -> Chain:
@@ -108,7 +111,8 @@ def read_chain(capture: Capture) -> Chain:
             blocks.insert(0, _block(capture, layer, upscale, _function(capture, pointwise)))
     traced = {block.layer.name for block in blocks}
     undefined = {layer.name: reason for layer in capture.layers if layer.name not in traced}
-    return Chain(tuple(blocks), _pixels(capture, tail, last), frozenset(ops), undefined)
+    squash = tuple(op_name(node) for node in tail if node.target in POINTWISE)
+    return Chain(tuple(blocks), _pixels(capture, tail, last), frozenset(ops), undefined, squash)
 
 
 def _walk(capture: Capture, node: fx.Node, through: set[Any]) -> tuple[list[fx.Node], fx.Node]:

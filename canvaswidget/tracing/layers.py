@@ -144,6 +144,8 @@ class Layers(Sequence[Layer]):
         """
         if isinstance(key, Layer):
             key = key.name
+        if isinstance(key, bool):
+            raise TypeError(f"layer={key!r}: expected a name, a unique part of one, or an index")
         if not isinstance(key, str):
             try:
                 return self._layers[key]

@@ -186,6 +186,28 @@ class Matrix:
         }
 
 
+def checked_mask(
+    mask: npt.ArrayLike | torch.Tensor, size: tuple[int, int], argument: str = "mask"
+) -> torch.Tensor:
+    """A mask or a weight for each pixel, in main memory; ValueError or TypeError where it is neither."""
+    try:
+        weights = mask.detach().cpu() if isinstance(mask, torch.Tensor) else torch.as_tensor(np.asarray(mask))
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"{argument}={type(mask).__name__}: expected an array (height, width) = {size}"
+        ) from None
+    if tuple(weights.shape) != size:
+        raise ValueError(f"{argument}: has shape {tuple(weights.shape)}; expected (height, width) = {size}")
+    if weights.is_complex():
+        raise TypeError(f"{argument}: is complex; expected booleans, or a real weight for each pixel")
+    broken = int((~torch.isfinite(weights)).sum())
+    if broken:
+        raise ValueError(
+            f"{argument}: holds NaN or infinity at {broken:,} pixels; expected booleans, or a finite weight for each"
+        )
+    return weights
+
+
 def checked_rgb(rgb: str, n_channels: int = 3) -> str:
     """What was asked to become of the colours, if it is one of the choices."""
     if rgb not in _RGB:

@@ -18,7 +18,7 @@ from canvaswidget import tables
 from canvaswidget.inr import checked_index
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer, Layers
-from canvaswidget.tracing.matrix import as_numpy
+from canvaswidget.tracing.matrix import as_numpy, checked_mask
 from canvaswidget.tracing.progress import Progress, reported
 from canvaswidget.tracing.reduce import Summary
 from canvaswidget.tracing.results import Ranking, show_neuron
@@ -299,9 +299,7 @@ class SavedCanvas:
     ) -> dict[str, FloatArray]:
         """Every neuron's contribution to one of the regions that are kept, by layer."""
         self._require_sum(rgb)
-        values, at = np.asarray(mask), self._frame(frame)
-        if values.shape != self.inr.size:
-            raise ValueError(f"mask: has shape {values.shape}; expected (height, width) = {self.inr.size}")
+        values, at = checked_mask(mask, self.inr.size).numpy(), self._frame(frame)
         names = [name for name, kept in self.regions.items() if np.array_equal(kept, values)]
         missing = f"it keeps {_list(self.regions)}. Keep it with save(..., regions={{name: mask}}), or"
         return {

@@ -23,6 +23,7 @@ from canvaswidget import tables
 from canvaswidget.inr import checked_index
 from canvaswidget.tracing.budget import show_bytes
 from canvaswidget.tracing.layers import Layer, Layers
+from canvaswidget.tracing.matrix import checked_mask
 from canvaswidget.tracing.neurons import parse_neurons
 from canvaswidget.tracing.progress import Progress
 from canvaswidget.tracing.store import Writer, check_target, writing, zarr
@@ -218,10 +219,7 @@ def _pixel(pixel: Any, size: tuple[int, int]) -> tuple[int, int]:
 
 
 def _mask(name: Any, mask: Any, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    values = np.asarray(mask)
-    if values.shape != size:
-        raise ValueError(f"regions[{name!r}]: has shape {values.shape}; expected a mask {size}")
-    return values != 0
+    return checked_mask(mask, size, f"regions[{name!r}]").numpy() != 0
 
 
 def _checked_cluster(clusters: Any, layers: set[str], frames: list[int]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from canvaswidget.tracing.matrix import checked_mask
 from canvaswidget.widget import messages
 
 Mask = npt.NDArray[np.bool_]
@@ -82,7 +83,7 @@ def _from_array(region: Any, size: tuple[int, int]) -> Region:
     except ValueError:
         raise ValueError(problem) from None
     if values.shape == size and (values.dtype == bool or size not in ((2, 2), (len(values), 2))):
-        return Region(size, runs=_runs(values != 0))
+        return Region(size, runs=_runs(checked_mask(values, size, "region").numpy() != 0))
     if values.ndim != 2 or values.shape[1] != 2 or len(values) < 2 or values.dtype.kind not in "iuf":
         shape = f" of shape {values.shape}" if values.ndim else ""
         raise ValueError(f"region{shape}: expected {_FORMS}; the frame is {size[0]}x{size[1]}")

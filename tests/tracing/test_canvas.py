@@ -400,3 +400,47 @@ def test_a_frame_that_is_held_is_rendered_once() -> None:
     for frame in (0, 2):
         canvas.frame(frame)
     assert runs == [2, 0, 1, 0, 2]
+
+
+@pytest.mark.parametrize("rule", ["xinc", "gated", "ablation"])
+def test_a_mask_is_finite_and_real(rule: str) -> None:
+    canvas = cw.trace(cw.INR.from_coords(Mlp([2, 4, 3], nn.ReLU, bias=True), (3, 4)), rule)
+    mask = np.zeros((3, 4))
+    for bad in (np.nan, np.inf):
+        mask[1, 2] = bad
+        for given in (mask, torch.tensor(mask)):
+            with pytest.raises(ValueError, match="mask: holds NaN or infinity at 1 pixels"):
+                canvas.region(given)
+    for given in (np.zeros((3, 4), complex), "mask", np.full((3, 4), "a"), [[1], [2, 3]]):
+        with pytest.raises((TypeError, ValueError), match="mask"):
+            canvas.region(given)
+    for wrong in (True, np.True_):
+        for ask in (
+            lambda wrong=wrong: canvas.map(0, 0, wrong),
+            lambda wrong=wrong: canvas.pixel(wrong, 0),
+            lambda wrong=wrong: canvas.map(0, wrong),
+            lambda wrong=wrong: canvas.map(wrong, 0),
+            lambda wrong=wrong: canvas.maps(0, [(wrong, 0)]),
+        ):
+            with pytest.raises(TypeError, match="expected"):
+                ask()
+
+
+@pytest.mark.parametrize(
+    ("squash", "named"), [(torch.sigmoid, "sigmoid"), (lambda y: y / 2 + 0.5, "div, add")]
+)
+def test_xinc_adds_up_to_the_raw_output_and_says_before_what(squash: Any, named: str) -> None:
+    class Squashed(Mlp):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return squash(super().forward(x))
+
+    torch.manual_seed(0)
+    model = Squashed([2, 4, 3], nn.ReLU, bias=True)
+    canvas = cw.trace(cw.INR.from_coords(model, (3, 4)), "xinc")
+    (one,) = [check for check in canvas.check() if "sum to" in check.invariant]
+    assert one.invariant == f"maps sum to the raw output, before {named}"
+    assert one.holds
+    total = canvas.maps(1, range(4), rgb="each").sum(0)
+    np.testing.assert_allclose(squash(torch.tensor(total)).numpy(), canvas.frame(), atol=1e-6)
+    plain = cw.trace(cw.INR.from_coords(Mlp([2, 4, 3], nn.ReLU, bias=True), (3, 4)), "xinc")
+    assert "maps sum to the raw output" in {check.invariant for check in plain.check()}

@@ -132,7 +132,10 @@ class Xinc:
     def sums(
         self, state: Inputs, layers: Sequence[Layer]
     ) -> Iterator[tuple[str, str, torch.Tensor, torch.Tensor]]:
-        """The last layer's maps are the raw output, less the bias where that is kept apart."""
+        """The last layer's maps are the raw output, before an output activation or scale makes the image of it.
+
+        Less the bias where that is kept apart.
+        """
         last = self._chain.blocks[-1]
         if last.layer not in layers:
             return
@@ -141,7 +144,8 @@ class Xinc:
         output = state.values[self.output_of_last]
         if self.bias != "split" and last.bias is not None:
             output = output - last.bias.reshape(-1, *((1, 1) if last.layer.grid else ()))
-        yield "maps sum to the raw output", last.layer.name, total, self.raw_output(output)
+        before = f", before {', '.join(self._chain.squash)}" if self._chain.squash else ""
+        yield f"maps sum to the raw output{before}", last.layer.name, total, self.raw_output(output)
 
     def raw_output(self, last: torch.Tensor) -> torch.Tensor:
         """The last layer's output as an image ``(height, width, channels)``, before the output activation."""
