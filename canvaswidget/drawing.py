@@ -13,8 +13,10 @@ from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, ScalarFormatter
+from matplotlib.text import Text
+from matplotlib.ticker import FixedFormatter, FuncFormatter, MaxNLocator, ScalarFormatter
 
 COLUMN = 3.3  # inches: the width of a column of a paper
 # Okabe and Ito's colours, without their yellow, which is too light for a line on white.
@@ -49,6 +51,17 @@ class Page(Figure):
 
     words = ""
 
+    def draw(self, renderer: RendererBase) -> None:
+        """Draw everything, with names as they are: a dollar in a name begins no formula."""
+        for text in self.findobj(Text):
+            text.set_parse_math(False)
+        for ax in self.findobj(Axes):
+            for axis in (ax.xaxis, ax.yaxis):  # their numbers may have powers of ten
+                is_named = isinstance(axis.get_major_formatter(), FixedFormatter | FuncFormatter)
+                for label in [*axis.get_ticklabels(), axis.get_offset_text()]:
+                    label.set_parse_math(not is_named)
+        super().draw(renderer)
+
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
         picture = io.BytesIO()
         with style():
@@ -71,6 +84,11 @@ def plain_numbers() -> ScalarFormatter:
     numbers = ScalarFormatter(useMathText=True)
     numbers.set_powerlimits((-3, 4))
     return numbers
+
+
+def legend_label(name: str) -> str:
+    """A name for a legend, which leaves out what begins with an underscore."""
+    return f" {name}" if name.startswith("_") else name
 
 
 @contextmanager

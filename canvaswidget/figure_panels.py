@@ -13,7 +13,16 @@ from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from canvaswidget.drawing import CYCLE, INK, NEGATIVE, POSITIVE, QUIET, colour_bar, plain_numbers
+from canvaswidget.drawing import (
+    CYCLE,
+    INK,
+    NEGATIVE,
+    POSITIVE,
+    QUIET,
+    colour_bar,
+    legend_label,
+    plain_numbers,
+)
 from canvaswidget.palettes import DIVERGING, SEQUENTIAL, colour_map
 
 Floats = npt.NDArray[np.floating]
@@ -272,7 +281,7 @@ def draw_shares(ax: Axes, shares: Sequence[ShareCurve]) -> None:
     """How many neurons of each layer make how much of the pixel."""
     for number, curve in enumerate(shares):
         colour = CYCLE[number % len(CYCLE)]
-        name = f"{curve.layer} ({curve.counts[-1]:,})"
+        name = legend_label(f"{curve.layer} ({curve.counts[-1]:,})")
         ax.plot(curve.counts, curve.shares, color=colour, lw=1.6 if curve.selected else 0.9, label=name)
     for level in (0.5, 0.9):
         ax.axhline(level, color=QUIET, lw=0.5, ls=":")

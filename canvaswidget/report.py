@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -230,8 +231,29 @@ def _write(
     matchings: list[Matching],
     steps: _Steps,
 ) -> Report:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".report-") as aside:
+        written = _write_aside(canvas, Path(aside), frame, found, matchings, steps)
+        # Whole files take the places of those of an earlier report; the page, which names them, comes last.
+        placed: list[list[Path]] = []
+        for paths in (written.arrays, written.figures, [written.page]):
+            placed.append([folder / path.relative_to(aside) for path in paths])
+            for path, target in zip(paths, placed[-1], strict=True):
+                target.parent.mkdir(exist_ok=True)
+                os.replace(path, target)
+    return Report(folder / "index.html", found, matchings, placed[1], placed[0])
+
+
+def _write_aside(
+    canvas: Canvas,
+    folder: Path,
+    frame: int,
+    found: list[LayerFindings],
+    matchings: list[Matching],
+    steps: _Steps,
+) -> Report:
     for part in ("figures", "arrays"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
+        (folder / part).mkdir()
     written = Report(folder / "index.html", found, matchings)
     for layer in found:
         path = folder / "arrays" / f"{file_name(layer.layer.name)}.npz"

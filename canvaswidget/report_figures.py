@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -108,9 +109,13 @@ class LayerFindings:
         return found
 
 
+LONGEST = 100  # letters of a layer's name in a file's name
+
+
 def file_name(layer: str) -> str:
-    """A layer's name, as part of a file's."""
-    return re.sub(r"[^\w.-]", "_", layer)
+    """A layer's name, as part of a file's: letters that file systems refuse are replaced, and a hash keeps it unique."""
+    plain = re.sub(r"[^\w.-]", "_", layer)[:LONGEST]
+    return plain if plain == layer else f"{plain}-{hashlib.sha256(layer.encode()).hexdigest()[:8]}"
 
 
 def drawings(

@@ -18,7 +18,7 @@ from matplotlib.ticker import PercentFormatter
 
 from canvaswidget.analysis.sweeps import find
 from canvaswidget.analysis.thresholds import BINS, Bracket, Counter, Over, Totals, add_totals, masses_of
-from canvaswidget.drawing import colour_bar, heading, new_axes, new_picture, pixels, style
+from canvaswidget.drawing import colour_bar, heading, legend_label, new_axes, new_picture, pixels, style
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.layers import Layer
@@ -84,7 +84,8 @@ class Distribution(Printed):
         shares = np.sort(self.pixels_per_neuron.ravel())[::-1] / self.pixel_abs.size
         places = np.arange(1, len(shares) + 1) / len(shares)
         with style():
-            ax.plot(places, shares, lw=1.2, label=f"{self.layer.name} (n = {self.n_neurons:,})")
+            name = legend_label(f"{self.layer.name} (n = {self.n_neurons:,})")
+            ax.plot(places, shares, lw=1.2, label=name)
             ax.set(xlim=(0, 1), xlabel="neurons, sorted (share of the layer)")
             ax.set_ylim(0, max(ax.get_ylim()[1], float(shares.max(initial=0)) * 1.05))
             ax.set_ylabel("pixels where the neuron\ngives more than its share")

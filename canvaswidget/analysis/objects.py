@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from canvaswidget.analysis.partitions import Masks, instances
 from canvaswidget.analysis.sweeps import find, region_sums
-from canvaswidget.drawing import CYCLE, colour_bar, heading, new_axes, style
+from canvaswidget.drawing import CYCLE, colour_bar, heading, legend_label, new_axes, style
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.layers import Layer
@@ -146,7 +146,15 @@ class ObjectsOverTime(Printed):
                 if not np.isfinite(middle[:, place]).any():
                     continue
                 colour = CYCLE[place % len(CYCLE)]
-                ax.plot(self.frames, middle[:, place], color=colour, lw=1.2, marker="o", ms=2, label=name)
+                ax.plot(
+                    self.frames,
+                    middle[:, place],
+                    color=colour,
+                    lw=1.2,
+                    marker="o",
+                    ms=2,
+                    label=legend_label(name),
+                )
                 ax.fill_between(self.frames, low[:, place], high[:, place], color=colour, alpha=0.15, lw=0)
             ax.set(xlabel="frame", ylabel="share on the frame\n(median, quartiles of neurons)")
             ax.set_ylim(bottom=0)

@@ -35,8 +35,8 @@ def parse_memory(memory: str | float, argument: str = "memory") -> int:
         memory = float(found[1]) * _UNITS[(found[2] or "").lower()]
     elif isinstance(memory, bool) or not isinstance(memory, int | float):
         raise TypeError(f"{argument}={memory!r}: expected a size such as '1 GiB' or a number of bytes")
-    if not memory >= 2**20:
-        raise ValueError(f"{argument}={memory!r}: at least 1 MiB is needed")
+    if not 2**20 <= memory < 2**63:
+        raise ValueError(f"{argument}={memory!r}: expected at least 1 MiB, and a number that is finite")
     return int(memory)
 
 

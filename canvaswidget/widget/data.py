@@ -75,8 +75,19 @@ def table(arrays: Arrays, state: dict[str, Any], name: str, report: Progress) ->
     """
     rows = {"pixel": _pixel_rows, "neurons": _neuron_rows, "time": _time_rows}[name]
     written = io.StringIO()
-    csv.writer(written).writerows(rows(arrays, state, report))
+    csv.writer(written).writerows([_cell(value) for value in row] for row in rows(arrays, state, report))
     return written.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    """A cell that a spreadsheet takes for no formula: names come from models and files of other people."""
+    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
 
 
 def _pixel_rows(arrays: Arrays, state: dict[str, Any], report: Progress) -> Iterator[list[Any]]:

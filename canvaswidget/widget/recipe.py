@@ -32,7 +32,8 @@ def recipe(
     model = inr.origin or "model"
     if not inr.origin:
         kind = "an image" if inr.n_frames == 1 else f"{inr.n_frames} frames"
-        lines.append(f"# model: {inr.name}, {kind} of {inr.size[0]}x{inr.size[1]}. Make or load it here.")
+        name = inr.name if inr.name.isprintable() else repr(inr.name)  # a line break would end the comment
+        lines.append(f"# model: {name}, {kind} of {inr.size[0]}x{inr.size[1]}. Make or load it here.")
     saved = isinstance(canvas, SavedCanvas)
     options = {} if saved else {"rule": repr(canvas.rule)}
     if not saved and canvas.memory != MEMORY:

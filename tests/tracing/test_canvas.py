@@ -341,7 +341,7 @@ def test_memory_sizes() -> None:
     assert parse_memory("1 GiB") == 2**30
     assert parse_memory("500MB") == 500 * 10**6
     assert parse_memory(2**21) == 2**21
-    for bad in ("1 2", "GiB", 1000, float("nan")):
+    for bad in ("1 2", "GiB", 1000, float("nan"), float("inf"), "99999999999 TiB"):
         with pytest.raises(ValueError, match="memory="):
             parse_memory(bad)
     cpu = torch.device("cpu")
