@@ -113,7 +113,7 @@ LONGEST = 100  # letters of a layer's name in a file's name
 
 
 def file_name(layer: str) -> str:
-    """A layer's name, as part of a file's: letters that file systems refuse are replaced, and a hash keeps it unique."""
+    """A layer's name as part of a file's: letters that file systems refuse are replaced, a hash keeps it unique."""
     plain = re.sub(r"[^\w.-]", "_", layer)[:LONGEST]
     return plain if plain == layer else f"{plain}-{hashlib.sha256(layer.encode()).hexdigest()[:8]}"
 
