@@ -19,6 +19,7 @@ from typing import Any
 from canvaswidget import figures
 from canvaswidget.export_plan import PageEstimate, Plan, Steps, megabytes
 from canvaswidget.files import write_whole
+from canvaswidget.widget.arrays import neuron_at
 from canvaswidget.widget.baking import RANKED, Baker, Kept
 from canvaswidget.widget.bundle import bundled
 from canvaswidget.widget.packing import Packed
@@ -125,6 +126,7 @@ def _document(
         "state": _state(state, kept),
         "needs": {
             "selection": f"{NEEDS} {plan.chosen}",
+            "frames": f"{NEEDS} frames {_numbers(kept.frames)}",
             "overlay": f"{NEEDS} no findings about whole layers",
             "clusters": f"{NEEDS} {kept.n_clusters} clusters of each layer",
             "scatter": f"{NEEDS} no scatter of the neurons",
@@ -203,7 +205,14 @@ def _info(info: Mapping[str, Any], rule: str, kept: Kept) -> dict[str, Any]:
     names = {layer.name for layer in kept.layers}
     return {
         **info,
-        "n_frames": len(kept.frames),
+        # The page offers what it can show: frames keep their numbers.
+        "saved": {
+            "frames": list(kept.frames),
+            "neurons": {
+                layer.name: [neuron_at(layer, place) for place in kept.neurons[layer.name]]
+                for layer in kept.layers
+            },
+        },
         "layers": [
             {**layer, "why_no_colours": COLOURS} for layer in info["layers"] if layer["name"] in names
         ],
@@ -215,14 +224,14 @@ def _info(info: Mapping[str, Any], rule: str, kept: Kept) -> dict[str, Any]:
 
 
 def _state(state: Mapping[str, Any], kept: Kept) -> dict[str, Any]:
-    """The widget's traits, with frames counted as the page counts them."""
+    """The widget's traits, as far as the page keeps what they are of."""
     names = [layer.name for layer in kept.layers]
     found = {
         **state,
         "playing": False,
         "knocked_out": {},
         "regions": [],
-        "time": kept.frames.index(kept.now),
+        "time": kept.now,
         "overlay": "selection",
         "channel": "sum",
     }
@@ -230,11 +239,18 @@ def _state(state: Mapping[str, Any], kept: Kept) -> dict[str, Any]:
         found |= {"layer": names[max(0, len(names) - 2)], "neuron": None, "neurons": []}
     loop = found["loop"]
     if loop is not None:
-        inside = [place for place, frame in enumerate(kept.frames) if loop[0] <= frame <= loop[1]]
+        inside = [frame for frame in kept.frames if loop[0] <= frame <= loop[1]]
         found["loop"] = [inside[0], inside[-1]] if len(inside) > 1 else None
     if found["source"] not in (*kept.sources, "error", "off"):
         found["source"] = "reconstruction"
+    if found["sort"] == "change" and not _consecutive(kept.frames):
+        found["sort"] = "total"
     return found
+
+
+def _consecutive(frames: Sequence[int]) -> bool:
+    """Whether each frame but the first has the one before it beside it: changes are between these."""
+    return len(frames) > 1 and frames[-1] - frames[0] == len(frames) - 1
 
 
 def _about(plan: Plan, state: Mapping[str, Any], info: Mapping[str, Any]) -> str:
@@ -245,7 +261,7 @@ def _about(plan: Plan, state: Mapping[str, Any], info: Mapping[str, Any]) -> str
     elif len(frames) == info["n_frames"]:
         which = f"all {len(frames)} frames, "
     else:
-        which = f"frames {_numbers(frames)} of {info['n_frames']}, here counted from 0, "
+        which = f"frames {_numbers(frames)} of {info['n_frames']}, "
     n_layers = f"{len(kept.layers)} of {len(info['layers'])} layers"
     return (
         f"A saved page of canvaswidget {_version()}, rule {state['rule']}. It keeps {which}{n_layers}, {plan.chosen}"

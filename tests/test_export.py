@@ -217,14 +217,20 @@ def test_some_frames_and_layers(w: CanvasWidget, tmp_path: Path) -> None:
     w.save(tmp_path / "a.html", layers=["decoder.2"], frames=range(1, 6, 2), neurons=1, progress=False)
     saved = Saved(tmp_path / "a.html")
     info, state = saved.page["info"], saved.page["state"]
-    assert info["n_frames"] == 3
+    # Frames keep their numbers.
+    assert (info["n_frames"], info["saved"]["frames"]) == (6, [1, 3, 5])
+    kept = info["saved"]["neurons"]
+    assert list(kept) == [info["layers"][0]["name"]]
+    assert all(
+        one["neuron"] in kept[one["layer"]] for one in saved.page["selections"] if one["neuron"] is not None
+    )
     assert [layer["name"] for layer in info["layers"]] == [w.canvas.layers.find("decoder.2").name]
     assert info["rules"] == info["embeddings"] == []
-    assert state["time"] == 0  # frame 1 is the nearest to 2
+    assert state["time"] == 1  # the nearest to 2
     assert state["layer"] == info["layers"][0]["name"]
     assert saved.array(saved.page["pictures"]["reconstruction"]).shape == (3, *w.inr.size, 3)
     text = (tmp_path / "a.html").read_text(encoding="utf-8")
-    assert "frames 1, 3, 5 of 6, here counted from 0, 1 of 3 layers" in text
+    assert "frames 1, 3, 5 of 6, 1 of 3 layers" in text
 
 
 def test_chosen_neurons(w: CanvasWidget, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ class Kept:
     ----------
     layers : sequence of Layer
     frames : sequence of int
-        Of the signal; the page counts its own from 0.
+        Of the signal.
     neurons : dict of str to array
         By layer, their places in C order, the one to be left out last first.
     n_clusters : int
@@ -301,7 +301,7 @@ class Baker:
         score = trust(self._arrays, layer, self.kept.now, report)
         if score["frame"] not in self.kept.frames:
             return None
-        return {**score, "frame": self.kept.frames.index(score["frame"])}
+        return score
 
     def palettes(self, report: Progress) -> tuple[dict[str, Any], Packed]:
         """The kernel's answer about palettes."""

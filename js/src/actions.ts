@@ -1,6 +1,7 @@
 // What the user can do, whichever hand does it: the mouse, a slider or a key.
 import type { LayerInfo, Region } from "./messages";
 import { followed } from "./regions";
+import { framesOf, nearestFrame } from "./saved";
 import { layerOf, namesKey } from "./selection";
 import { ready, type Store, same, type Traits } from "./store";
 
@@ -14,7 +15,8 @@ export function currentLayer(store: Store): LayerInfo | undefined {
 export function goTo(store: Store, time: number): void {
   const info = store._canvas.peek();
   if (!ready(info)) return;
-  chooseTime(store, Math.max(0, Math.min(info.n_frames - 1, Math.round(time))));
+  const frames = framesOf(info);
+  chooseTime(store, frames[nearestFrame(frames, Math.round(time))] ?? 0);
 }
 
 /** The region of an object in the list that moves goes with it. */
@@ -23,19 +25,23 @@ export function chooseTime(store: Store, time: number, held = false): void {
 }
 
 export function stepTime(store: Store, by: number): void {
-  goTo(store, store.time.peek() + by);
+  const frames = framesOf(store._canvas.peek());
+  const at = nearestFrame(frames, store.time.peek()) + by;
+  goTo(store, frames[Math.max(0, Math.min(frames.length - 1, at))] ?? 0);
 }
 
 /** The frames that play, all of them when both ends are the clip's. */
 export function chooseLoop(store: Store, first: number, last: number): void {
   const info = store._canvas.peek();
   if (!ready(info) || !(first >= 0 && first < last && last < info.n_frames)) return;
-  store.set({ loop: first === 0 && last === info.n_frames - 1 ? null : [first, last] });
+  const frames = framesOf(info);
+  const [from = 0, to = 0] = [first, last].map((time) => frames[nearestFrame(frames, time)]);
+  if (from < to) store.set({ loop: from === frames[0] && to === frames.at(-1) ? null : [from, to] });
 }
 
 export function togglePlaying(store: Store): void {
   const info = store._canvas.peek();
-  if (ready(info) && info.n_frames > 1) store.set({ playing: !store.playing.peek() });
+  if (framesOf(info).length > 1) store.set({ playing: !store.playing.peek() });
 }
 
 /** A neuron of the old layer is none of the new one, nor may a colour be: they change in one save. */

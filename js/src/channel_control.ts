@@ -3,6 +3,7 @@ import { currentLayer } from "./actions";
 import { attribute, h, uniqueId, type View, write } from "./dom";
 import type { Channel } from "./messages";
 import { segmented } from "./panel";
+import { savedOf } from "./saved";
 
 const CHOICES = [
   { value: "sum", text: "sum", title: "Contributions to all colours, added with their signs" },
@@ -24,7 +25,7 @@ export function createChannelControl({ session: { store }, effect }: Pick<View, 
       button.disabled = why !== "" && button.dataset.value !== "sum";
       attribute(button, "title", button.disabled ? why : CHOICES[i]?.title);
     });
-    reason.hidden = why === "";
+    reason.hidden = why === "" || savedOf(store._canvas.value) !== null;
     write(reason, why && `No single colours: ${why}`);
   });
   return { element: choices.element, reason };

@@ -3,6 +3,7 @@ import { effect, type ReadonlySignal, type Signal, signal, untracked } from "@pr
 import { ByteCache } from "./cache";
 import type { RequestClient } from "./client";
 import type { CurveReply, Selection } from "./messages";
+import { framesOf } from "./saved";
 import { currentSelection, selectionBytes, selectionKey } from "./selection";
 import type { State } from "./source";
 import { isSwitching, ready, type Store } from "./store";
@@ -118,7 +119,10 @@ export class CurveSource {
     let curve = this.#curves.get(key);
     if (curve?.totals.length !== frames) {
       const unknown = () => new Float64Array(frames).fill(Number.NaN);
-      curve = { ...of, totals: unknown(), changes: unknown(), absent: new Set(), done: 0 };
+      // What a saved page does not keep is not asked for.
+      const kept = new Set(framesOf(this.#store._canvas.peek()));
+      const absent = new Set(Array.from({ length: frames }, (_, at) => at).filter((at) => !kept.has(at)));
+      curve = { ...of, totals: unknown(), changes: unknown(), absent, done: absent.size };
       this.#curves.set(key, curve, 16 * frames + selectionBytes(selection));
     }
     this.#state.value = curve.done === frames ? "ready" : "loading";

@@ -1,6 +1,7 @@
 // Small frames under the curve, the playhead over both, and the range that plays.
 import { chooseLoop, goTo } from "./actions";
 import { attribute, h, type View } from "./dom";
+import { framesOf, frameToward, nearestFrame } from "./saved";
 import { ready } from "./store";
 import type { SmallFrame } from "./strip";
 
@@ -42,7 +43,11 @@ export function createFilmStrip(view: View) {
       1,
       Math.min(info.n_frames, Math.floor(width / (height * (info.width / info.height)))),
     );
-    return Array.from({ length: cells }, (_, i) => Math.round(((i + 0.5) / cells) * (info.n_frames - 1)));
+    const frames = framesOf(info);
+    return Array.from({ length: cells }, (_, i) => {
+      const middle = Math.round(((i + 0.5) / cells) * (info.n_frames - 1));
+      return frames[nearestFrame(frames, middle)] ?? middle;
+    });
   };
   const paint = view.painter(() => {
     const { clientWidth: width, clientHeight: height } = canvas;
@@ -86,7 +91,8 @@ export function createFilmStrip(view: View) {
   });
   view.effect(() => {
     const n = count();
-    const [first, last] = store.loop.value ?? [0, Math.max(0, n - 1)];
+    const frames = framesOf(store._canvas.value);
+    const [first, last] = store.loop.value ?? [frames[0] ?? 0, frames.at(-1) ?? 0];
     for (const [end, value] of [
       [ends[0], first ?? 0],
       [ends[1], last ?? 0],
@@ -102,11 +108,20 @@ export function createFilmStrip(view: View) {
     attribute(loop, "data-all", store.loop.value === null);
   });
   const choose = (end: 0 | 1) => {
-    const [first, last] = [ends[0].valueAsNumber, ends[1].valueAsNumber];
+    const frames = framesOf(store._canvas.peek());
+    const before = store.loop.peek() ?? [frames[0] ?? 0, frames.at(-1) ?? 0];
+    const [first = 0, last = 0] = ends.map((input, i) =>
+      frameToward(frames, before[i] ?? 0, input.valueAsNumber),
+    );
     // The ends stay at least a frame apart: the one that is moved gives way.
-    if (first >= last) chooseLoop(store, end === 0 ? last - 1 : first, end === 0 ? last : first + 1);
+    if (first >= last)
+      chooseLoop(
+        store,
+        end === 0 ? frameToward(frames, last, last - 1) : first,
+        end === 0 ? last : frameToward(frames, first, first + 1),
+      );
     else chooseLoop(store, first, last);
-    const [low, high] = store.loop.peek() ?? [0, count() - 1];
+    const [low, high] = store.loop.peek() ?? [frames[0] ?? 0, frames.at(-1) ?? 0];
     ends[0].value = String(low);
     ends[1].value = String(high);
   };

@@ -13,6 +13,7 @@ import { createPanel, segmented } from "./panel";
 import { drawnAs, type Picture, planeOf } from "./pictures";
 import { createRegionList } from "./region_list";
 import { createRegionHand, drawRegion } from "./region_view";
+import { savedOf } from "./saved";
 import { selectionKey, selectionLabel } from "./selection";
 import type { State } from "./source";
 import { ready, type Store, same } from "./store";
@@ -188,6 +189,10 @@ export function createFrameView(view: View, more: HTMLElement) {
     more,
     knockout.button,
   );
+  view.effect(() => {
+    // A saved page can neither run the model without some neurons nor under another rule.
+    neurons.hidden = savedOf(store._canvas.value) !== null;
+  });
   panel.tools.append(neurons, hand.element, sources.element);
 
   // --- where it lies --------------------------------------------------------------------------------------------

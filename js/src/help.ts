@@ -1,5 +1,6 @@
 // The list of keys and of what the mouse does, over the widget.
 import { h, type View } from "./dom";
+import { savedOf } from "./saved";
 
 const KEYS = [
   ["← →", "previous, next frame"],
@@ -26,12 +27,20 @@ const MOUSE = [
   ["click a cluster", "select it: its map on the frame, its neurons in the list"],
 ] as const;
 
-export function createHelp({ root }: Pick<View, "root">) {
+/** What a saved page has no kernel for. */
+const LIVE = new Set(["k, shift + k", "r", "arrows, Delete in the list of regions"]);
+
+export function createHelp({ root, session, effect }: Pick<View, "root" | "session" | "effect">) {
+  const live: HTMLElement[] = [];
   const list = (rows: readonly (readonly [string, string])[]) =>
     h(
       "dl",
       { class: "cw-keys" },
-      ...rows.flatMap(([key, action]) => [h("dt", {}, key), h("dd", {}, action)]),
+      ...rows.flatMap(([key, action]) => {
+        const parts = [h("dt", {}, key), h("dd", {}, action)];
+        if (LIVE.has(key)) live.push(...parts);
+        return parts;
+      }),
     );
   const close = h(
     "button",
@@ -58,6 +67,10 @@ export function createHelp({ root }: Pick<View, "root">) {
       close,
     ),
   );
+  effect(() => {
+    const saved = savedOf(session.store._canvas.value) !== null;
+    for (const part of live) part.hidden = saved;
+  });
   let before: Element | null = null;
   const toggle = (open = element.hidden) => {
     if (open !== element.hidden) return;

@@ -1,5 +1,6 @@
 // The keyboard. The notebook never sees a key pressed in the widget, save for combinations with Ctrl or Meta.
 import { chooseNeuron, nudgePixel, stepLayer, stepTime, togglePlaying } from "./actions";
+import { savedOf } from "./saved";
 import type { Store } from "./store";
 
 export interface Hands {
@@ -44,6 +45,7 @@ export function handleKey(event: KeyboardEvent, hands: Hands): void {
 function actionOf(event: KeyboardEvent, hands: Hands): (() => void) | null {
   const { store, help, rules, zoom, fit, focusSearch } = hands;
   const { key, target, shiftKey } = event;
+  const saved = savedOf(store._canvas.peek()) !== null;
   if (help.isOpen()) return key === "Escape" || key === "?" ? () => help.toggle(false) : null;
   if (rules.isOpen()) {
     if (key === "Escape" || key === "r") return () => rules.toggle(false);
@@ -73,10 +75,10 @@ function actionOf(event: KeyboardEvent, hands: Hands): (() => void) | null {
     case "k":
     case "K":
       // A list under the focus finds its entries by their letters.
-      if (target instanceof HTMLSelectElement) return null;
+      if (target instanceof HTMLSelectElement || saved) return null;
       return shiftKey ? hands.restoreAll : hands.knockOut;
     case "r":
-      return target instanceof HTMLSelectElement ? null : () => rules.toggle(true);
+      return target instanceof HTMLSelectElement || saved ? null : () => rules.toggle(true);
     case "/":
       return focusSearch;
     case "?":

@@ -7,6 +7,7 @@ import { attribute, h, icon, type View } from "./dom";
 import { count } from "./format";
 import { clusterColour } from "./palette";
 import { options } from "./panel";
+import { hasMap, savedOf } from "./saved";
 import { namesKey, neuronLabel } from "./selection";
 
 /** Cluster chips with their counts; before clusters are asked for, the button that asks. */
@@ -34,13 +35,8 @@ export function createLegend(view: View): HTMLElement {
     "data-testid": "n-clusters",
     on: { change: () => chooseClusterCount(store, Number(size.value)) },
   });
-  const elements = h(
-    "div",
-    { class: "cw-legend" },
-    button,
-    chips,
-    h("label", { class: "cw-inline" }, "k ", size),
-  );
+  const sizing = h("label", { class: "cw-inline" }, "k ", size);
+  const elements = h("div", { class: "cw-legend" }, button, chips, sizing);
   const sizes = Array.from({ length: 11 }, (_, i) => String(i + 2));
 
   const thumbnail = (known: Clusters, cluster: number) => {
@@ -143,6 +139,7 @@ export function createLegend(view: View): HTMLElement {
     const known = currentClusters(clusters.shown.value, store);
     const state = clusters.state.value;
     options(size, sizes, String(store.n_clusters.value));
+    sizing.hidden = savedOf(store._canvas.value) !== null;
     button.hidden = state !== "idle" && state !== "error";
     attribute(elements, "data-state", state);
     if (state === "error")
@@ -155,6 +152,7 @@ export function createLegend(view: View): HTMLElement {
           state === "loading" ? "clustering…" : "groups neurons whose maps look alike",
         ),
       );
+    const nearest = known.exemplars.filter((neuron) => hasMap(store._canvas.value, known.layer, neuron));
     const exemplars = h(
       "button",
       {
@@ -162,7 +160,8 @@ export function createLegend(view: View): HTMLElement {
         type: "button",
         "data-testid": "exemplars",
         title: "Select the neuron nearest to the middle of each cluster",
-        on: { click: () => chooseNeurons(store, known.exemplars, known.layer) },
+        hidden: nearest.length < known.exemplars.length,
+        on: { click: () => chooseNeurons(store, nearest, known.layer) },
       },
       "exemplars",
     );

@@ -11,6 +11,7 @@ import type { Sort } from "./messages";
 import { clusterColour, onScale, reach, type Style } from "./palette";
 import { createPanel, options, segmented } from "./panel";
 import { regionPicture } from "./region_view";
+import { areConsecutive, framesOf, hasMap } from "./saved";
 import { createScatterView } from "./scatter_view";
 import {
   CHANNELS,
@@ -39,6 +40,7 @@ const SCALES = [
     title: "Each thumbnail from 0 to its own largest value, which stands below it",
   },
 ] as const;
+const NOT_KEPT = "This page does not keep the map of this neuron";
 const GAP = 6;
 const NARROWEST = 84;
 const LABEL = 22;
@@ -89,11 +91,12 @@ export function createNeuronView(view: View) {
     const layer = currentLayer(store);
     if (!layer || search.value.trim() === "") return;
     const found = parseNeuron(search.value, layer);
-    const wrong = "problem" in found ? found.problem : "";
+    const kept = "problem" in found || hasMap(store._canvas.peek(), layer.name, found.neuron);
+    const wrong = "problem" in found ? found.problem : kept ? "" : NOT_KEPT;
     attribute(search, "aria-invalid", wrong ? "true" : null);
     search.title = wrong;
     write(problem, wrong);
-    if ("problem" in found) return view.say(found.problem, "error");
+    if ("problem" in found || wrong) return view.say(wrong, "error");
     chooseNeuron(store, found.neuron);
     finds.value += 1;
     search.select();
@@ -371,7 +374,7 @@ export function createNeuronView(view: View) {
       const name = SORTS[option.value as Sort];
       if (option.value === "pixel") write(option, store.pixel.value ? name : `${name} (none yet)`);
       if (option.value === "region") write(option, store.region.value ? name : `${name} (none yet)`);
-      if (option.value === "change") option.hidden = ready(info) && info.n_frames < 2;
+      if (option.value === "change") option.hidden = ready(info) && !areConsecutive(framesOf(info));
     }
     if (sort.value !== store.sort.value) sort.value = store.sort.value;
   });

@@ -9,9 +9,12 @@ import { clusterColour } from "./palette";
 import { createPanel } from "./panel";
 import type { PixelNeurons } from "./pixels";
 import { rove } from "./roving";
+import { hasMap } from "./saved";
 import { CHANNELS, neuronLabel, selectionLabel, shortNames } from "./selection";
 import { createShareCurve } from "./share_curve";
 import { ready, same } from "./store";
+
+const NOT_KEPT = "This page does not keep the map of this neuron";
 
 interface Row {
   button: HTMLButtonElement;
@@ -53,6 +56,7 @@ export function createPixelView(view: View) {
   const choose = ({ dataset }: HTMLButtonElement, add: boolean) => {
     if (dataset.layer === undefined || !dataset.neuron) return;
     const neuron = dataset.neuron.split(",").map(Number);
+    if (!hasMap(store._canvas.peek(), dataset.layer, neuron)) return view.say(NOT_KEPT);
     if (add) toggleNeuron(store, neuron, dataset.layer);
     else chooseNeuron(store, neuron, dataset.layer);
   };
@@ -84,12 +88,14 @@ export function createPixelView(view: View) {
       attribute(button, "data-value", ranked.value);
       // The words on it are its name; this describes it.
       const out = knockout.has(ranked.layer, ranked.neuron);
+      const kept = hasMap(store._canvas.value, ranked.layer, ranked.neuron);
       attribute(button, "data-out", out);
       attribute(
         button,
         "title",
-        `${ranked.layer}, neuron ${neuronLabel(ranked.neuron)}: ${ranked.value}, ${percent(ranked.share)} of its layer${out ? ", knocked out" : ""}`,
+        `${ranked.layer}, neuron ${neuronLabel(ranked.neuron)}: ${ranked.value}, ${percent(ranked.share)} of its layer${out ? ", knocked out" : ""}${kept ? "" : `\n${NOT_KEPT}`}`,
       );
+      attribute(button, "aria-disabled", kept ? null : "true");
       const chosen =
         ranked.layer === store.layer.value && store.neurons.value.some((one) => same(ranked.neuron, one));
       attribute(button, "aria-pressed", String(chosen));

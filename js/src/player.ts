@@ -3,6 +3,7 @@ import { effect, type ReadonlySignal, type Signal, signal, untracked } from "@pr
 import { chooseTime } from "./actions";
 import type { RequestClient } from "./client";
 import { type ContributionMap, type Frame, frameBody, mapBody } from "./pictures";
+import { framesOf, nearestFrame } from "./saved";
 import { currentOverlay } from "./selection";
 import type { Source } from "./source";
 import { ready, type Store } from "./store";
@@ -57,11 +58,14 @@ export function settledTime(store: Store): { settled: ReadonlySignal<number>; di
 }
 
 /** The frame `by` steps on: within the loop that plays, around the clip's ends without one. */
-export function following(time: number, by: number, n_frames: number, loop: number[] | null): number {
-  const [first = 0, last = n_frames - 1] = loop ?? [];
-  const length = last - first + 1;
-  if (time < first || time > last) return by > 0 ? first : last;
-  return first + ((((time - first + by) % length) + length) % length);
+export function following(time: number, by: number, all: readonly number[], loop: number[] | null): number {
+  const [first = 0, last = 0] = loop ?? [all[0], all.at(-1)];
+  const frames = all.filter((frame) => frame >= first && frame <= last);
+  const { length } = frames;
+  if (length === 0) return time;
+  if (time < first || time > last) return (by > 0 ? frames[0] : frames.at(-1)) ?? time;
+  const at = nearestFrame(frames, time) + by;
+  return frames[((at % length) + length) % length] ?? time;
 }
 
 export function startPlayer({ store, frames, maps, views }: Playing): () => void {
@@ -80,7 +84,7 @@ export function startPlayer({ store, frames, maps, views }: Playing): () => void
     wait();
     const info = store._canvas.peek();
     if (!ready(info)) return;
-    const next = following(store.time.peek(), 1, info.n_frames, store.loop.peek());
+    const next = following(store.time.peek(), 1, framesOf(info), store.loop.peek());
     const period = 1000 / Math.max(0.1, store.fps.peek());
     const waited = now - due;
     if (waited < period - SLACK) return;
@@ -109,7 +113,7 @@ export function startPlayer({ store, frames, maps, views }: Playing): () => void
   const stop = effect(() => {
     halt();
     const info = store._canvas.value;
-    if (!store.playing.value || views.value === 0 || !ready(info) || info.n_frames < 2)
+    if (!store.playing.value || views.value === 0 || !ready(info) || framesOf(info).length < 2)
       return untracked(store.release);
     due = performance.now();
     wait();
@@ -127,18 +131,19 @@ export function startPrefetch({ store, client, frames, maps, views }: Playing): 
   let direction = 1;
   const fetch = () => {
     const info = store._canvas.peek();
-    if (!ready(info) || info.n_frames < 2 || document.hidden) return;
+    const frameNumbers = framesOf(info);
+    if (!ready(info) || frameNumbers.length < 2 || document.hidden) return;
     if (frames.state.peek() === "loading" || maps.state.peek() === "loading") return;
     const source = store.source.peek();
     const selection = currentOverlay(store);
     const playing = store.playing.peek();
     const ahead = AHEAD[playing ? "playing" : selection?.neuron ? "resting" : "dear"];
     const most = Math.min(
-      info.n_frames - 1,
+      frameNumbers.length - 1,
       Math.max(1, Math.floor(AHEAD_BYTES / (info.height * info.width * 4))),
     );
     const next = (by: number) =>
-      following(store.time.peek(), by * direction, info.n_frames, playing ? store.loop.peek() : null);
+      following(store.time.peek(), by * direction, frameNumbers, playing ? store.loop.peek() : null);
     const lacks = (time: number) => ({
       frame: source !== "off" && frames.state.peek() !== "error" && !frames.has(frameBody(store, time)),
       map: selection !== null && maps.state.peek() !== "error" && !maps.has(mapBody(store, time, selection)),

@@ -4,6 +4,7 @@ import { chooseRegion } from "./actions";
 import { attribute, h, icon, svg, type View } from "./dom";
 import type { Region } from "./messages";
 import { keepRegion } from "./regions";
+import { savedOf } from "./saved";
 import { same } from "./store";
 import type { Size } from "./viewport";
 
@@ -94,6 +95,8 @@ export function createRegionHand(
     // They stay where they are: a second click would fall on what takes the place of a button that goes.
     usable(clear, region !== null);
     usable(keep, region !== null && !kept);
+    // What lies in the regions of the list only a kernel can tell.
+    keep.hidden = savedOf(store._canvas.value) !== null;
   });
 
   const located = (event: PointerEvent): Point => {

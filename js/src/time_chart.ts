@@ -35,7 +35,13 @@ export function createTimeChart(view: View) {
     stroke: () => colour(name),
     ...(fill ? { fill: () => colour(fill) } : {}),
     width: 1.75,
-    points: { size: 5, fill: () => colour(name), space: 8 },
+    // A frame whose neighbours are not known is no part of a line: it is a point, however many frames there are.
+    points: {
+      size: 5,
+      fill: () => colour(name),
+      space: 8,
+      filter: (plot, series, show) => (show ? null : alone(plot.data[series])),
+    },
   });
   const make = (width: number, height: number) =>
     new uPlot(
@@ -88,6 +94,14 @@ export function createTimeChart(view: View) {
     },
     restyle: () => plot?.redraw(),
   };
+}
+
+/** The places of values that stand alone. */
+export function alone(values: ArrayLike<number | null | undefined> | undefined): number[] {
+  const has = (at: number) => (values?.[at] ?? null) !== null;
+  return Array.from({ length: values?.length ?? 0 }, (_, at) => at).filter(
+    (at) => has(at) && !has(at - 1) && !has(at + 1),
+  );
 }
 
 function tick(value: number): string {

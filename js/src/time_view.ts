@@ -3,6 +3,7 @@ import { attribute, h, type View, write } from "./dom";
 import { createFilmStrip } from "./film_strip";
 import { number, percent } from "./format";
 import { createPanel } from "./panel";
+import { framesOf } from "./saved";
 import { selectionKey, selectionLabel } from "./selection";
 import { ready, same } from "./store";
 import { createTimeChart } from "./time_chart";
@@ -31,7 +32,7 @@ export function createTimeView(view: View) {
 
   view.effect(() => {
     const info = store._canvas.value;
-    const frames = ready(info) ? info.n_frames : 0;
+    const frames = ready(info) && framesOf(info).length > 1 ? info.n_frames : 1;
     const shown = curve.shown.value;
     curve.arrivals.value;
     panel.stand(frames < 2 ? "ready" : curve.state.value, curve.error.value);
@@ -53,7 +54,8 @@ export function createTimeView(view: View) {
     total.hidden = change.hidden = !shown;
     const some = shown && shown.done < shown.totals.length;
     write(subject, shown ? selectionLabel(shown.selection, store.cluster_names.value) : "");
-    write(progress, some ? ` · ${shown.done} / ${shown.totals.length} frames` : "");
+    const absent = shown?.absent.size ?? 0;
+    write(progress, some ? ` · ${shown.done - absent} / ${shown.totals.length - absent} frames` : "");
     write(total, `total ${number(sum)}`);
     const share = sum > 0 && !Number.isNaN(differs) ? ` (${percent(differs / sum)})` : "";
     write(change, `change ${number(differs)}${share}`);
@@ -67,7 +69,7 @@ export function createTimeView(view: View) {
   });
   view.effect(() => {
     const info = store._canvas.value;
-    if (!ready(info) || info.n_frames >= 2) {
+    if (!ready(info) || framesOf(info).length >= 2) {
       write(words, "Select a neuron or a cluster, or sum up the");
       return;
     }
@@ -75,7 +77,9 @@ export function createTimeView(view: View) {
     const current =
       map && same(map.selection.neuron, store.neuron.value) && map.selection.layer === store.layer.value;
     const sum = current ? `: ${selectionLabel(map.selection)} adds up to ${number(map.total)}` : "";
-    write(words, `A single image has no time${sum}`);
+    const alone =
+      info.n_frames > 1 ? `Frame ${store.time.value} alone is kept here` : "A single image has no time";
+    write(words, `${alone}${sum}`);
   });
   return { element: panel.element, restyle: chart.restyle };
 }

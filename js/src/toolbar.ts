@@ -6,6 +6,7 @@ import { closeByItself } from "./menu";
 import type { LayerInfo, Overlay } from "./messages";
 import { clusterColour } from "./palette";
 import { options, segmented } from "./panel";
+import { framesOf, frameToward, savedOf } from "./saved";
 import { namesKey, OVERLAYS, shortNames } from "./selection";
 import { ready } from "./store";
 
@@ -109,7 +110,12 @@ function timeControl({ session: { store }, effect }: View): HTMLElement {
   const slider = range({
     name: "time",
     label: "Time",
-    input: (time) => goTo(store, time),
+    input: (to) => {
+      const from = store.time.peek();
+      goTo(store, frameToward(framesOf(store._canvas.peek()), from, to));
+      // Where there is no frame the thumb does not stay.
+      slider.value = String(store.time.peek());
+    },
   });
   const text = h("output", { class: "cw-value cw-time", "data-testid": "time-label" });
   const element = control("time", play, h("span", { class: "cw-name" }, "time"), slider, text);
@@ -121,7 +127,7 @@ function timeControl({ session: { store }, effect }: View): HTMLElement {
   });
   effect(() => {
     const info = store._canvas.value;
-    element.hidden = ready(info) && info.n_frames < 2;
+    element.hidden = ready(info) && framesOf(info).length < 2;
     const n = ready(info) ? info.n_frames : 1;
     slide(slider, store.time.value, `frame ${store.time.value} of ${n}`, n - 1);
     write(text, `${store.time.value} / ${n}`);
@@ -220,6 +226,7 @@ function styleControl(view: View): HTMLElement {
   const channel = createChannelControl(view);
   const row = (name: string, ...parts: Node[]) =>
     h("div", { class: "cw-style-row" }, h("span", { class: "cw-name" }, name), ...parts);
+  const [findings, colours] = [row("overlay", overlay), row("colour", channel.element)];
   const details = h(
     "details",
     { class: "cw-style", "data-testid": "style" },
@@ -227,8 +234,8 @@ function styleControl(view: View): HTMLElement {
     h(
       "div",
       { class: "cw-popover" },
-      row("overlay", overlay),
-      row("colour", channel.element),
+      findings,
+      colours,
       channel.reason,
       row("maps", maps.element),
       row("palette", palette),
@@ -238,6 +245,9 @@ function styleControl(view: View): HTMLElement {
   );
   effect(() => {
     const info = store._canvas.value;
+    // A saved page keeps the sum of the colours, and no findings.
+    const saved = savedOf(info) !== null;
+    findings.hidden = colours.hidden = saved;
     const moves = ready(info) && info.n_frames > 1;
     const overlays = (Object.keys(OVERLAYS) as Overlay[]).filter((one) => moves || one !== "change");
     options(overlay, overlays, store.overlay.value, (one) => OVERLAYS[one as Overlay]);

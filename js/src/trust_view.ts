@@ -3,6 +3,7 @@ import { attribute, h, type View, write } from "./dom";
 import { count } from "./format";
 import { closeByItself } from "./menu";
 import type { Range, TrustReply } from "./messages";
+import { savedOf } from "./saved";
 import { shortNames } from "./selection";
 import { ready } from "./store";
 import { wordOf } from "./trust";
@@ -115,6 +116,8 @@ export function createTrust(view: Omit<View, "say">): HTMLElement {
     attribute(summary, "title", explained.join("\n"));
     if (words.textContent !== explained.join(""))
       words.replaceChildren(...explained.map((text) => h("p", {}, text)));
+    // A saved page has what was measured before it was saved.
+    button.hidden = savedOf(store._canvas.value) !== null;
     write(button, store.trust.value ? "Don't measure it" : "Measure it");
   });
   closeByItself(element, view.signal);

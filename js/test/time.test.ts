@@ -5,6 +5,7 @@ import { painted } from "./page";
 import { pass, useView } from "./view";
 
 const view = useView();
+const EIGHT = [0, 1, 2, 3, 4, 5, 6, 7];
 const rest = () => {
   for (let i = 0; i < 30; i++) {
     view.model.settle();
@@ -22,10 +23,10 @@ const loopEnd = (end: "first" | "last", value: number) => {
 describe("what plays", () => {
   it("follows the clip around its end, and a loop around its own", () => {
     view.open();
-    expect([0, 6, 7].map((time) => following(time, 1, 8, null))).toEqual([1, 7, 0]);
-    expect([2, 3, 4, 0, 7].map((time) => following(time, 1, 8, [2, 4]))).toEqual([3, 4, 2, 2, 2]);
-    expect(following(0, -1, 8, null)).toBe(7);
-    expect([2, 7].map((time) => following(time, -1, 8, [2, 4]))).toEqual([4, 4]);
+    expect([0, 6, 7].map((time) => following(time, 1, EIGHT, null))).toEqual([1, 7, 0]);
+    expect([2, 3, 4, 0, 7].map((time) => following(time, 1, EIGHT, [2, 4]))).toEqual([3, 4, 2, 2, 2]);
+    expect(following(0, -1, EIGHT, null)).toBe(7);
+    expect([2, 7].map((time) => following(time, -1, EIGHT, [2, 4]))).toEqual([4, 4]);
   });
 
   it("is chosen by the two ends, which never meet", () => {

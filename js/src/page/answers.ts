@@ -19,6 +19,7 @@ import type {
   StripRequest,
   TrustReply,
 } from "../messages";
+import { framesOf } from "../saved";
 import { flatIndex, layerOf, neuronAt } from "../selection";
 import { same } from "../store";
 import { enlarge, fitted, quantise, type Size, shrink } from "./resize";
@@ -54,6 +55,7 @@ export interface SavedPage {
   state: Record<string, unknown>;
   needs: Record<
     | "selection"
+    | "frames"
     | "overlay"
     | "clusters"
     | "scatter"
@@ -87,11 +89,20 @@ export class Answers {
   #page: SavedPage;
   #arrays: Arrays;
   #size: Size;
+  #frames: readonly number[];
 
   constructor(page: SavedPage, arrays: Arrays) {
     this.#page = page;
     this.#arrays = arrays;
     this.#size = { height: page.info.height, width: page.info.width };
+    this.#frames = framesOf(page.info);
+  }
+
+  /** Where a frame stands among those that the page keeps. */
+  #at(time: number): number {
+    const at = this.#frames.indexOf(time);
+    if (at < 0) throw new Error(this.#page.needs.frames);
+    return at;
   }
 
   answer(body: Body): Promise<Answered> {
@@ -142,13 +153,14 @@ export class Answers {
     const [, , height = 1, width = 1] = this.#arrays.shape(index);
     const bytes = 3 * height * width;
     const all = await this.#arrays.bytes(index);
-    return enlarge(all.subarray(time * bytes, (time + 1) * bytes), { height, width }, this.#size, 3);
+    const at = this.#at(time);
+    return enlarge(all.subarray(at * bytes, (at + 1) * bytes), { height, width }, this.#size, 3);
   }
 
   async #frame({ time, source }: FrameRequest): Promise<Answered> {
     if (source === "without" || source === "difference") throw new Error(this.#page.needs.source);
     const base = { kind: "frame", time, source, ...this.#size, psnr_before: null } as const;
-    const psnr = this.#page.psnr[time] ?? null;
+    const psnr = this.#page.psnr[this.#at(time)] ?? null;
     if (source === "error") {
       const [ours, truth] = await Promise.all([
         this.#picture(time, "reconstruction"),
@@ -209,8 +221,9 @@ export class Answers {
     const [, height = 1, width = 1] = this.#arrays.shape(index);
     const size = height * width;
     const all = await this.#arrays.bytes(index);
-    const levels = all.subarray(time * size, (time + 1) * size);
-    return { levels, height, width, low: kept.low[plane]?.[time] ?? 0, high: kept.high[plane]?.[time] ?? 0 };
+    const at = this.#at(time);
+    const levels = all.subarray(at * size, (at + 1) * size);
+    return { levels, height, width, low: kept.low[plane]?.[at] ?? 0, high: kept.high[plane]?.[at] ?? 0 };
   }
 
   async #values(kept: Kept, time: number) {
@@ -222,7 +235,7 @@ export class Answers {
   async #map({ time, selection }: MapRequest): Promise<Answered> {
     const parts = this.#parts(selection);
     const head = { kind: "map", time, selection, ...this.#size } as const;
-    const total = parts.reduce((sum, { totals }) => sum + (totals[time] ?? 0), 0);
+    const total = parts.reduce((sum, { totals }) => sum + (totals[this.#at(time)] ?? 0), 0);
     if (parts.length > 1) return this.#sum(parts, { ...head, total });
     const [kept] = parts as [Kept];
     const planes = await Promise.all(kept.planes.map((_, plane) => this.#plane(kept, plane, time)));
@@ -251,9 +264,16 @@ export class Answers {
 
   async #curve({ frames, selection }: CurveRequest): Promise<Answered> {
     const parts = this.#parts(selection);
-    const totals = frames.map((frame) => parts.reduce((sum, part) => sum + (part.totals[frame] ?? 0), 0));
-    // How much a sum of magnitudes changes is not the sum of the changes.
-    const changes = frames.map((frame) => (parts.length > 1 ? null : (parts[0]?.changes[frame] ?? null)));
+    const totals = frames.map((frame) => {
+      const at = this.#frames.indexOf(frame);
+      return at < 0 ? null : parts.reduce((sum, part) => sum + (part.totals[at] ?? 0), 0);
+    });
+    const changes = frames.map((frame) => {
+      const at = this.#frames.indexOf(frame);
+      // A change is from the frame before. How much a sum of magnitudes changes is not the sum of the changes.
+      const known = parts.length === 1 && at > 0 && this.#frames[at - 1] === frame - 1;
+      return known ? (parts[0]?.changes[at] ?? null) : null;
+    });
     return { answer: { kind: "curve", frames, totals, changes }, data: NOTHING };
   }
 
@@ -309,9 +329,9 @@ export class Answers {
         ...thumb,
         low: thumbs.map(({ low }) => low),
         high: thumbs.map(({ high }) => high),
-        totals: shown.map((at) => kept[at]?.totals[time] ?? 0),
+        totals: shown.map((at) => kept[at]?.totals[this.#at(time)] ?? 0),
         scale: Math.max(0, ...ranges.map(({ low, high }) => Math.max(-low, high))),
-        top_total: Math.max(0, ...all.map(({ totals }) => totals[time] ?? 0)),
+        top_total: Math.max(0, ...all.map(({ totals }) => totals[this.#at(time)] ?? 0)),
         place: place < 0 ? null : place,
       },
       data: joined(thumbs.map(({ levels }) => levels)),
@@ -324,8 +344,9 @@ export class Answers {
       const known = layerOf(this.#page.info, layer);
       return known && kept.neuron ? flatIndex(known, kept.neuron) : 0;
     }
-    if (sort === "total") return kept.totals[time] ?? 0;
-    if (sort === "change") return kept.changes[time] ?? kept.changes[time + 1] ?? 0;
+    const index = this.#at(time);
+    if (sort === "total") return kept.totals[index] ?? 0;
+    if (sort === "change") return kept.changes[index] ?? kept.changes[index + 1] ?? 0;
     const { values, height, width } = await this.#values(kept, time);
     const scale = { y: height / this.#size.height, x: width / this.#size.width };
     if (sort === "pixel") {
@@ -364,7 +385,7 @@ export class Answers {
       (best, one, i) => (far(one) < far(ranked.pixels[best] ?? []) ? i : best),
       0,
     );
-    const row = time * ranked.pixels.length + nearest;
+    const row = this.#at(time) * ranked.pixels.length + nearest;
     const [layers, places, values, totals, counts, shares] = await Promise.all(
       [ranked.layers, ranked.places, ranked.values, ranked.totals, ranked.counts, ranked.shares].map(
         (index) => this.#arrays.numbers(index),
