@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -111,6 +112,8 @@ class INR:
     ) -> INR:
         """A module of pixel coordinates ``(n, 2)``, or ``(n, 3)`` for a video: ``(y, x[, t])`` in [-1, 1].
 
+        One that fails on these is called with ``(1, n, 2)`` or ``(1, n, 3)`` instead.
+
         Parameters
         ----------
         coordinates : {"each", "longest"}, optional
@@ -120,12 +123,16 @@ class INR:
         size, n_frames = _checked_size(size), _checked_count(n_frames)
         convention = coordinates or getattr(module, "coordinates", "each")
 
+        convention_of_call: list[str] = []
+
         def inputs(frame: int) -> torch.Tensor:
             grid = coordinate_grid(size, convention, device=_device(module), dtype=_dtype(module))
-            if n_frames == 1:
-                return grid
-            time = grid.new_full((len(grid), 1), frame / (n_frames - 1) * 2 - 1)
-            return torch.cat([grid, time], dim=1)
+            if n_frames > 1:
+                time = grid.new_full((len(grid), 1), frame / (n_frames - 1) * 2 - 1)
+                grid = torch.cat([grid, time], dim=1)
+            if not convention_of_call:
+                convention_of_call.append(_call_of_points(module, grid))
+            return grid[None] if convention_of_call[0] == "batch" else grid
 
         return cls(module, inputs, size, n_frames, **keywords)
 
@@ -133,13 +140,26 @@ class INR:
     def from_embeddings(
         cls, decoder: nn.Module, embeddings: torch.Tensor, size: Sequence[int] | None = None, **keywords: Any
     ) -> INR:
-        """A decoder of stored embeddings ``(n_frames, ...)``, one a frame, such as HNeRV's."""
+        """A decoder of stored embeddings ``(n_frames, ...)``, one a frame, such as HNeRV's.
+
+        A decoder whose forward requires two arguments is a modulated network: it is called with the coordinates of
+        the pixels ``(n, 2)`` and one embedding ``(1, ...)``, in the order in which it takes them, and needs `size`.
+        """
         if not isinstance(embeddings, torch.Tensor) or embeddings.ndim < 2:
             raise TypeError(f"embeddings={describe(embeddings)}: expected a tensor (n_frames, channels, ...)")
         embeddings = embeddings.detach()
 
         def inputs(frame: int) -> torch.Tensor:
             return embeddings[frame : frame + 1].to(_device(decoder), _dtype(decoder))
+
+        if _n_required(decoder) == 2:
+            if size is None:
+                raise ValueError(
+                    "size: this decoder takes coordinates beside an embedding; give size=(height, width)"
+                )
+            return cls(
+                decoder, _modulated(decoder, inputs, _checked_size(size)), size, len(embeddings), **keywords
+            )
 
         return cls(decoder, inputs, size or _size_of_output(decoder, inputs), len(embeddings), **keywords)
 
@@ -319,6 +339,62 @@ def _device(module: nn.Module) -> torch.device:
 def _dtype(module: nn.Module) -> torch.dtype:
     weight = _first_weight(module)
     return torch.float32 if weight is None else weight.dtype
+
+
+def _works(module: nn.Module, *arguments: torch.Tensor, size: tuple[int, int] | None = None) -> bool:
+    """Whether a module can be called like this and, where a size is given, returns an image of it."""
+    with CALLS, unchanged(module), evaluating(module), torch.no_grad():
+        try:
+            result = module(*arguments)
+        except Exception:  # a module may fail on shapes it was not made for in any way
+            return False
+    return size is None or bool(candidates(result, size))
+
+
+def _call_of_points(module: nn.Module, points: torch.Tensor) -> str:
+    """``"batch"`` where a module takes coordinates as ``(1, n, d)`` only, else ``"points"``."""
+    if _works(module, points[:4]) or _works(module, points) or not _works(module, points[None]):
+        return "points"
+    return "batch"
+
+
+def _n_required(module: nn.Module) -> int:
+    """How many positional arguments a module's forward requires."""
+    try:
+        parameters = inspect.signature(module.forward).parameters.values()
+    except (TypeError, ValueError):  # of an extension, which does not say
+        return 1
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(one.kind in kinds and one.default is inspect.Parameter.empty for one in parameters)
+
+
+_OF_POINTS = ("coord", "xy", "point", "pos", "grid", "pixel")
+_OF_LATENTS = ("latent", "code", "emb", "mod", "style", "cond", "feat")
+
+
+def _modulated(decoder: nn.Module, latent: Inputs, size: tuple[int, int]) -> Inputs:
+    """Inputs of a network of coordinates and a latent, in the order and the shape that it works with."""
+    first, second = list(inspect.signature(decoder.forward).parameters)[:2]
+    latent_first = any(word in first.lower() for word in _OF_LATENTS) or any(
+        word in second.lower() for word in _OF_POINTS
+    )
+    orders = ((False, True), (True, False))[latent_first]
+    found: list[tuple[bool, bool]] = []
+
+    def arguments(frame: int, batched: bool, swapped: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        convention = getattr(decoder, "coordinates", "each")
+        points = coordinate_grid(size, convention, device=_device(decoder), dtype=_dtype(decoder))
+        points = points[None] if batched else points
+        return (latent(frame), points) if swapped else (points, latent(frame))
+
+    def inputs(frame: int) -> tuple[torch.Tensor, torch.Tensor]:
+        if not found:
+            choices = [(batched, swapped) for swapped in orders for batched in (False, True)]
+            working = (each for each in choices if _works(decoder, *arguments(frame, *each), size=size))
+            found.append(next(working, choices[0]))
+        return arguments(frame, *found[0])
+
+    return inputs
 
 
 def _size_of_output(module: nn.Module, inputs: Inputs) -> tuple[int, int]:

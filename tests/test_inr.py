@@ -291,3 +291,73 @@ def test_a_missing_number_of_frames_says_what_to_give() -> None:
         cw.as_inr(SIREN(hidden=3))
     with pytest.raises(TypeError, match=r"size=\(True, 4\)"):
         cw.INR.from_coords(nn.Linear(2, 3), (True, 4))
+
+
+class Batched(nn.Module):
+    """Takes ``(batch, n, features)`` alone."""
+
+    def __init__(self, n_in: int = 2) -> None:
+        super().__init__()
+        self.a = nn.Linear(n_in, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        _, n, _ = x.shape
+        return self.a(x).reshape(1, n, 3)
+
+
+@pytest.mark.parametrize("n_frames", [1, 3])
+def test_coordinates_in_a_batch(n_frames: int) -> None:
+    inr = cw.INR.from_coords(Batched(2 + (n_frames > 1)), (4, 5), n_frames)
+    (x,), _ = inr.arguments(n_frames - 1)
+    assert x.shape == (1, 20, 2 + (n_frames > 1))
+    with torch.no_grad():
+        expected = inr.module(x)[0].reshape(4, 5, 3).numpy()
+    np.testing.assert_allclose(cw.trace(inr, "gated").frame(n_frames - 1), expected, atol=1e-6)
+
+
+class Modulated(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.shift, self.b = nn.Linear(2, 8), nn.Linear(5, 8), nn.Linear(8, 3)
+
+    def net(self, x: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        return self.b(torch.sin(self.a(x) + self.shift(z)))
+
+
+class CoordinatesFirst(Modulated):
+    def forward(self, x: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        return self.net(x, z)
+
+
+class LatentFirst(Modulated):
+    def forward(self, latent: torch.Tensor, coords: torch.Tensor) -> torch.Tensor:
+        return self.net(coords, latent)
+
+
+class Concatenated(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Linear(7, 3)
+
+    def forward(self, coords: torch.Tensor, latent: torch.Tensor) -> torch.Tensor:
+        latent = latent[:, None].expand(-1, coords.shape[1], -1)
+        return self.a(torch.cat([coords, latent], -1))
+
+
+@pytest.mark.parametrize("model", [CoordinatesFirst, LatentFirst, Concatenated])
+def test_a_modulated_network_takes_a_latent_and_coordinates(model: Any) -> None:
+    torch.manual_seed(0)
+    decoder, latents = model(), torch.randn(4, 5)
+    inr = cw.INR.from_embeddings(decoder, latents, (4, 6))
+    grid = coordinate_grid((4, 6))
+    for frame in (0, 3):
+        z = latents[frame : frame + 1]
+        with torch.no_grad():
+            if model is Concatenated:
+                expected = decoder.a(torch.cat([grid, z.expand(24, -1)], -1))
+            else:
+                expected = decoder.net(grid, z)
+        np.testing.assert_allclose(inr.frame(frame), expected.reshape(4, 6, 3).numpy(), atol=1e-6)
+        np.testing.assert_allclose(cw.trace(inr, "gated").frame(frame), inr.frame(frame), atol=1e-6)
+    with pytest.raises(ValueError, match=r"size: .*size=\(height, width\)"):
+        cw.INR.from_embeddings(decoder, latents)

@@ -377,7 +377,7 @@ class Canvas:
             if node.op == "call_function":
                 status, note = self._rule.status(node)
                 ops.append(Op(op_name(node), self._capture.path(node), status, note))
-        return Coverage(ops, self.why)
+        return Coverage(ops, self.why, self.layers.note)
 
     def why_no_colours(self, layer: LayerKey) -> str:
         """Why the layer's maps can't be told apart by colour under this rule; empty where they can."""

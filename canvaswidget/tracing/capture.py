@@ -24,6 +24,7 @@ from canvaswidget.module_state import CALLS, ModuleState, RandomState, evaluatin
 from canvaswidget.tracing.errors import CaptureError, check_finite
 from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.ops import DECOMPOSED, LAYERS, LINEAR, MATRIX_PRODUCTS, POINTWISE, SOFTMAX
+from canvaswidget.tracing.parameters import parameter_note
 from canvaswidget.tracing.pauses import pause
 from canvaswidget.tracing.precision import DOUBLE, SINGLE, Wider, coarsest, placed, widen
 from canvaswidget.tracing.questions import answering, asking
@@ -113,6 +114,7 @@ class Capture:
         self._computing = threading.RLock()  # several threads ask for what is computed of weights alone
         self.weighted: dict[str, Weighted] = {}
         self.layers = Layers(list(self._find_layers()))
+        self.layers.note = parameter_note(self)
         # Layers by the op that gives their output.
         self.nodes: dict[str, fx.Node] = {name: found.output for name, found in self.weighted.items()}
 

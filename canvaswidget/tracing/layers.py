@@ -115,10 +115,14 @@ def neurons_at(flat: npt.ArrayLike, shape: tuple[int, ...], n_groups: int = 1) -
 
 
 class Layers(Sequence[Layer]):
-    """Layers in the order they are executed; found by name, by a unique part of it, or by index."""
+    """Layers in the order they are executed; found by name, by a unique part of it, or by index.
 
-    def __init__(self, layers: Sequence[Layer]) -> None:
+    `note` is printed below them: which share of the model's parameters they hold.
+    """
+
+    def __init__(self, layers: Sequence[Layer], note: str = "") -> None:
         self._layers = tuple(layers)
+        self.note = note
 
     @overload
     def __getitem__(self, key: int | str) -> Layer: ...
@@ -182,7 +186,7 @@ class Layers(Sequence[Layer]):
         return head, rows, (0, 3, 4, 5, 6)
 
     def __repr__(self) -> str:
-        return tables.text(*self._table())
+        return tables.text(*self._table()) + (f"\n{self.note}" if self.note else "")
 
     def _repr_html_(self) -> str:
-        return tables.markup(*self._table())
+        return tables.markup(*self._table(), note=self.note)

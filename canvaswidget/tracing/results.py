@@ -104,11 +104,14 @@ class Coverage(Sequence[Op]):
     ----------
     why : str
         Why this rule, where it was not asked for by name.
+    parameters : str
+        Which share of the model's parameters is in layers, and where the others are.
     """
 
-    def __init__(self, ops: Sequence[Op], why: str = "") -> None:
+    def __init__(self, ops: Sequence[Op], why: str = "", parameters: str = "") -> None:
         self._ops = list(ops)
         self.why = why
+        self.parameters = parameters
 
     def of(self, status: str) -> list[Op]:
         """The ops that are ``"traced"``, ``"frozen"`` or ``"opaque"``."""
@@ -128,7 +131,9 @@ class Coverage(Sequence[Op]):
     def note(self) -> str:
         """How many ops are what, in one line."""
         counts = ", ".join(f"{len(self.of(status))} {status}" for status in ("traced", "frozen", "opaque"))
-        return f"{len(self._ops)} ops: {counts}" + (f"; {self.why}" if self.why else "")
+        return f"{len(self._ops)} ops: {counts}" + "".join(
+            f"; {words}" for words in (self.why, self.parameters) if words
+        )
 
     def _table(self) -> tuple[list[str], list[list[str]]]:
         return ["op", "module", "status", ""], [[op.name, op.path, op.status, op.note] for op in self._ops]
