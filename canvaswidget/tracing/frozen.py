@@ -156,6 +156,19 @@ class Frozen:
 
     def _carry(self, step: Step, term: Callable[[fx.Node], Any], constants: bool, both: bool = False) -> Any:
         """What an op makes of the terms that arrive; with `constants` also what it adds of its own."""
+        try:
+            return self._carried(step, term, constants, both)
+        except (UntraceableError, torch.OutOfMemoryError):
+            raise
+        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            path = Capture.path(step.node)
+            raise UntraceableError(
+                f"rule='gated': contributions can't be followed through the op {op_name(step.node)!r}"
+                f"{f' in {path!r}' if path else ''}: {type(error).__name__}: {error}. "
+                "Rule 'ablation' needs no such step; please report this model"
+            ) from error
+
+    def _carried(self, step: Step, term: Callable[[fx.Node], Any], constants: bool, both: bool) -> Any:
         if step.kind == "layer":
             layer = self._layers[step.node]
             bias = layer.bias if constants and layer.node is layer.output else None

@@ -103,8 +103,11 @@ def _as_look_up(node: fx.Node) -> None:
     into, *place, written = cast(Any, node.args[: 3 if node.target is aten.index_put.default else 4])
     if node.target is aten.index_put.default:
         listed = [one for one in place[0] if one is not None]
-        if node.args[3:] == (True,) or any(one.meta["val"].dtype == torch.bool for one in listed):
-            return  # values add up, or no place is listed twice
+        if node.args[3:] == (True,):
+            return  # the values add up
+        if any(one.meta["val"].dtype == torch.bool for one in listed):
+            _as_masked(node)
+            return
         indexed = fx.map_arg(place[0], lambda one: one.meta["val"])
         shape = list(aten.index.Tensor(into.meta["val"], indexed).shape)
         written = _before(node, aten.expand.default, written, shape)
@@ -118,6 +121,35 @@ def _as_look_up(node: fx.Node) -> None:
     looked_up = _before(node, aten.index.Tensor, flat, [_before(node, aten.clamp_min.default, found, 0)])
     is_written = _before(node, aten.ge.Scalar, found, 0)
     _replace(node, _before(node, aten.where.self, is_written, looked_up, into))
+
+
+def _as_masked(node: fx.Node) -> None:
+    """``y[mask] = 0.1`` and ``y[mask] = x[mask]`` as a choice, whose shapes don't depend on the mask."""
+    into, places, written = cast(Any, node.args[:3])
+    if len(places) != 1:
+        return
+    mask, shape = places[0], _shape(into)
+    within = len(shape) - mask.meta["val"].ndim
+    if written.target is aten.index.Tensor and _is_same(written.args[1][0], mask):
+        value = cast(fx.Node, written.args[0])
+        if _shape(value) != shape:
+            return
+    elif written.meta["val"].ndim <= within:
+        value = written
+    else:
+        return
+    if within:
+        mask = _before(node, aten.reshape.default, mask, [*_shape(mask), *[1] * within])
+    _replace(node, _before(node, aten.where.self, mask, value, into))
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether two ops are the same op of the same values."""
+    if not isinstance(one, fx.Node) or not isinstance(other, fx.Node):
+        return one == other
+    return one is other or (
+        one.op == "call_function" and one.target == other.target and one.args == other.args
+    )
 
 
 def _as_index(node: fx.Node) -> None:

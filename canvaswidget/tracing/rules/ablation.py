@@ -14,6 +14,7 @@ from canvaswidget.tracing.capture import Capture
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.linearise import last_uses
+from canvaswidget.tracing.ops import aten
 from canvaswidget.tracing.parallel import batched
 from canvaswidget.tracing.rules.rule import BIASES, checked, coloured, numel, share_of_bias
 from canvaswidget.tracing.weighted import Weighted
@@ -132,6 +133,8 @@ class Ablation:
         """The images ``(k, channels, height, width)`` with each of `terms` taken from a layer's output."""
         if len(terms) == 1:
             return self._without(found, state, terms[0])[None]
+        if any(_has_open_shape(node) for node in self._suffixes[found.layer.name]):
+            return torch.stack([self._without(found, state, term) for term in terms])
         return batched(lambda term: self._without(found, state, term), terms)
 
     def _without(self, found: Weighted, state: Values, term: torch.Tensor) -> torch.Tensor:
@@ -194,6 +197,20 @@ class Ablation:
     def _mean(found: Weighted, terms: torch.Tensor) -> torch.Tensor:
         channel = terms.ndim - 1 if found.layer.op == "linear" else terms.ndim - found.weight.ndim + 1
         return terms.mean([axis for axis in range(1, terms.ndim) if axis != channel], keepdim=True)
+
+
+def _has_open_shape(node: fx.Node) -> bool:
+    """Whether values decide the shape of an op's result or of what it writes: torch can't batch it."""
+    for one in (node, *node.all_input_nodes):
+        value = one.meta.get("val")
+        parts = value if isinstance(value, list | tuple) else [value]
+        for part in parts:
+            if isinstance(part, torch.SymInt | torch.SymFloat | torch.SymBool):
+                return True
+            if isinstance(part, torch.Tensor) and not all(isinstance(n, int) for n in part.shape):
+                return True
+    places = node.args[1] if node.target in (aten.index.Tensor, aten.index_put.default) else []
+    return any(one is not None and one.meta["val"].dtype == torch.bool for one in cast(Any, places))
 
 
 def _suffix(graph: fx.Graph, start: fx.Node) -> dict[fx.Node, None]:
