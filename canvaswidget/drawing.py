@@ -17,12 +17,14 @@ from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter, FuncFormatter, MaxNLocator, ScalarFormatter
+from matplotlib.transforms import ScaledTranslation
 
 COLUMN = 3.3  # inches: the width of a column of a paper
 # Okabe and Ito's colours, without their yellow, which is too light for a line on white.
 CYCLE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 SCREEN_DPI = 100
 LETTERS = 46  # of a title in a column
+BELOW = 27  # points from an axis to a legend under its ticks and label
 INK, QUIET = "#222222", "#777777"
 POSITIVE, NEGATIVE = "#b2182b", "#2166ac"
 STYLE: Any = {
@@ -134,6 +136,24 @@ def heading(ax: Axes, *parts: str) -> None:
     line = ", ".join(parts)
     with style():
         ax.set_title(line if len(line) <= LETTERS else "\n".join(parts), color=INK, fontsize=6.5, loc="left")
+
+
+def legend_below(ax: Axes, columns: int = 3, **options: Any) -> None:
+    """A legend under the label of the x axis, where it lies on no curve."""
+    offset = ScaledTranslation(0, -BELOW / 72, ax.figure.dpi_scale_trans)
+    with style():
+        ax.legend(
+            frameon=False,
+            fontsize=6,
+            handlelength=1.6,
+            columnspacing=1.2,
+            ncols=columns,
+            loc="upper left",
+            bbox_to_anchor=(0, 0),
+            bbox_transform=ax.transAxes + offset,
+            borderaxespad=0,
+            **options,
+        )
 
 
 def pixels(ax: Axes) -> None:

@@ -48,8 +48,13 @@ OBJECTS = (
 OBJECTS_OVER_TIME = "The same on several frames, as parts of each neuron's sum over objects and frames."
 MOTION = (
     "Sum over neurons of the change of absolute contributions from frame to frame, beside optical flow: their rank "
-    "correlation over pixels, and what it is when one of the two is shifted across the other by every possible number "
-    "of rows and columns."
+    "correlation over pixels, and the same within a crop, without trends and what both owe to the centre and the "
+    "borders of the frame, beside that of unrelated maps with the same spectra. All pairs of frames together are one "
+    "test: pairs of one clip are not independent."
+)
+MOTION_ARRAYS = (
+    *("frames", "change", "neuron_change", "flow", "whole_frame", "crop"),
+    *("agreement", "by_chance", "p", "mean", "mean_by_chance", "mean_p"),
 )
 CLUSTERS_TEXT = (
     "k-means of absolute maps, each scaled to [0, 1] and averaged to a grid: the neurons nearest to each group's "
@@ -104,8 +109,8 @@ class LayerFindings:
             found["objects_over_time/frames"] = self.objects_over_time.frames
             found["objects_over_time/means"] = self.objects_over_time.means
         if self.motion is not None:
-            for name in ("frames", "change", "neuron_change", "flow", "agreement", "by_chance", "p"):
-                found[f"motion/{name}"] = getattr(self.motion, name)
+            for name in MOTION_ARRAYS:
+                found[f"motion/{name}"] = np.asarray(getattr(self.motion, name))
         return found
 
 

@@ -1,8 +1,7 @@
 """What happens when things move: change of contributions from frame to frame, beside optical flow (XINC section 4.4).
 
-Both are smooth pictures, and smooth pictures often agree by chance. So their agreement is held against that of the
-same two pictures moved across each other: one is shifted by every possible number of rows and columns (what leaves at
-one border comes in at the other), which keeps its smoothness and breaks only what is where.
+Both are smooth pictures, and smooth pictures often agree by chance, most of all where both are darker at the borders or
+brighter in the centre. `spatial` says how their agreement is tested.
 """
 
 from __future__ import annotations
@@ -19,9 +18,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from canvaswidget.analysis.intensity import rank_correlation
 from canvaswidget.analysis.partitions import GREY
+from canvaswidget.analysis.spatial import agree, margin
 from canvaswidget.analysis.sweeps import find
-from canvaswidget.drawing import CYCLE, INK, QUIET, colour_bar, heading, new_axes, new_pictures, pixels, style
+from canvaswidget.drawing import (
+    CYCLE,
+    INK,
+    QUIET,
+    colour_bar,
+    heading,
+    legend_below,
+    new_axes,
+    new_pictures,
+    pixels,
+    style,
+)
 from canvaswidget.outputs import in_colour
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
@@ -49,14 +61,19 @@ class Motion(Printed):
         By how many pixels ``(dy, dx)`` what is at a pixel moves until the next frame.
     source : str
         Where the flow is from: ``"given"`` or ``"TV-L1"``.
-    agreement : (t,)
-        Spearman's rank correlation over pixels of `change` with the speed, the length of `flow`; nan where one of
+    whole_frame : (t,)
+        Spearman's rank correlation over all pixels of `change` with the speed, the length of `flow`; nan where one of
         the two is constant.
+    crop : (rows, columns)
+        Left out at each border in what follows: where padding darkens maps and flow is not known well.
+    agreement : (t,)
+        The rank correlation within the crop, without trends and slow symmetric variation over the frame.
     by_chance : (t, 2)
-        The middle and the 95th percentile of the same correlation when one is shifted across the other, over all
-        shifts by rows and columns.
+        The middle and the 95th percentile of the same for unrelated maps with these spectra.
     p : (t,)
-        Part of the shifts that agree at least as well as no shift.
+        Share of unrelated maps that agree at least as well.
+    mean, mean_by_chance, mean_p
+        The same of the mean over all pairs of frames, as one test: pairs of one clip are not independent.
     """
 
     title: ClassVar[str] = "motion"
@@ -66,9 +83,14 @@ class Motion(Printed):
     neuron_change: FloatArray
     flow: FloatArray
     source: str
+    whole_frame: FloatArray
+    crop: tuple[int, int]
     agreement: FloatArray
     by_chance: FloatArray
     p: FloatArray
+    mean: float
+    mean_by_chance: FloatArray
+    mean_p: float
 
     @property
     def speed(self) -> FloatArray:
@@ -76,22 +98,23 @@ class Motion(Printed):
         return np.hypot(self.flow[..., 0], self.flow[..., 1])
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """The agreement of each pair of frames, beside what shifts of one across the other give."""
+        """The agreement of each pair of frames, beside that of unrelated maps."""
         ax = ax or new_axes()
         with style():
             places = self.frames[1:]
-            ax.plot(places, self.agreement, color=CYCLE[0], lw=1.2, marker="o", ms=2.5, label="in place")
-            ax.plot(places, self.by_chance[:, 0], color=QUIET, lw=0.9, label="shifted: middle")
-            ax.plot(places, self.by_chance[:, 1], color=QUIET, lw=0.9, ls="--", label="shifted: 95%")
+            ax.plot(places, self.agreement, color=CYCLE[0], lw=1.2, marker="o", ms=2.5, label="observed")
+            ax.plot(places, self.by_chance[:, 0], color=QUIET, lw=0.9, label="by chance: middle")
+            ax.plot(places, self.by_chance[:, 1], color=QUIET, lw=0.9, ls="--", label="by chance: 95%")
             ax.axhline(0, color=INK, lw=0.5)
             ax.set(xlabel="frame (against the one before)", ylabel="rank correlation of\nchange and speed")
             ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-            count = self.change.shape[1] * self.change.shape[2]
-            heading(ax, self.layer.name, f"flow {self.source}", f"n = {count:,} pixels")
-            ax.legend(frameon=False, fontsize=6, handlelength=1.6, ncols=3)
-            low, high = ax.get_ylim()
-            ax.set_ylim(low, high + 0.25 * (high - low))
+            rows, columns = self._cropped()
+            heading(ax, self.layer.name, f"flow {self.source}", f"n = {rows * columns:,} pixels")
+            legend_below(ax)
         return ax
+
+    def _cropped(self) -> tuple[int, int]:
+        return self.change.shape[1] - 2 * self.crop[0], self.change.shape[2] - 2 * self.crop[1]
 
     def plot_pair(self, pair: int = 0) -> Figure:
         """The change between two frames beside the speed of the picture."""
@@ -116,19 +139,28 @@ class Motion(Printed):
         return cast(Figure, axes[0].figure)
 
     def rows(self) -> list[list[str]]:
-        known = np.isfinite(self.agreement)
+        known, whole = np.isfinite(self.agreement), self.whole_frame[np.isfinite(self.whole_frame)]
+        count, (inner, across) = int(known.sum()), self._cropped()
         rows = [
             ["layer", self.layer.name],
-            ["pairs of frames", f"{len(self.change)}"],
+            ["pairs of frames", f"{len(self.change)} (frames {self.frames[0]} to {self.frames[-1]})"],
             ["optical flow", self.source],
         ]
-        if known.any():
+        if len(whole):
+            rows.append(
+                [f"rank correlation of change and speed, mean of {len(whole)} pairs", f"{whole.mean():+.3f}"]
+            )
+        if count:
             rows += [
-                ["rank correlation of change and speed, mean", f"{self.agreement[known].mean():+.3f}"],
-                ["the same by chance (shifted), mean", f"{self.by_chance[known, 0].mean():+.3f}"],
                 [
-                    "pairs that agree better than 95% of shifts",
-                    f"{int((self.p[known] < 0.05).sum())} of {int(known.sum())}",
+                    f"the same in the inner {inner}x{across} pixels, without trends and centre or border effects",
+                    f"{self.mean:+.3f}",
+                ],
+                ["95th percentile of that for unrelated maps", f"{self.mean_by_chance[1]:+.3f}"],
+                ["p of all pairs together", f"{self.mean_p:.3f}"],
+                [
+                    "pairs with p < 0.05 each",
+                    f"{int((self.p[known] < 0.05).sum())} of {count} ({0.05 * count:.1f} expected by chance)",
                 ],
             ]
         if not known.all():
@@ -173,9 +205,9 @@ def motion(
     change, neuron_change = changes(canvas, found, chosen, granularity, progress)
     if known is None:
         known = optical_flow([picture(canvas, frame) for frame in chosen])
-    scores = [
-        agreement(one, np.hypot(*two.transpose(2, 0, 1))) for one, two in zip(change, known, strict=True)
-    ]
+    speed = np.hypot(known[..., 0], known[..., 1])
+    crop = margin(canvas.inr.size, _padded(canvas, found))
+    tested = agree(change, speed, crop)
     return Motion(
         found,
         np.array(chosen),
@@ -183,10 +215,27 @@ def motion(
         neuron_change.reshape(len(change), *found.shape_of(granularity)),
         known,
         "TV-L1" if flow is None else "given",
-        np.array([score[0] for score in scores], np.float32),
-        np.array([score[1:3] for score in scores], np.float32),
-        np.array([score[3] for score in scores], np.float32),
+        np.array([rank_correlation(one, two) for one, two in zip(change, speed, strict=True)], np.float32),
+        crop,
+        tested.values,
+        tested.by_chance,
+        tested.p,
+        tested.mean,
+        tested.mean_by_chance,
+        tested.mean_p,
     )
+
+
+def _padded(canvas: Canvas, layer: Layer) -> tuple[float, float]:
+    """How far from the borders the padding of a layer and of those after it reaches, in rows and columns of pixels."""
+    reach, after = [0.0, 0.0], canvas.layers[list(canvas.layers).index(layer) :]
+    for each in after:
+        if each.grid is None or len(each.grid) < 2 or min(each.grid[-2:]) < 2:
+            continue
+        for axis in (0, 1):
+            pixels = canvas.inr.size[axis] / each.grid[axis - 2]  # of a row or column of the layer's output
+            reach[axis] += each.kernel_size[axis - 2] // 2 * pixels
+    return reach[0], reach[1]
 
 
 def picture(canvas: Canvas, frame: int) -> FloatArray:
@@ -205,27 +254,13 @@ def optical_flow(pictures: Sequence[npt.NDArray[Any]]) -> FloatArray:
 
 
 def agreement(change: FloatArray, speed: FloatArray) -> tuple[float, float, float, float]:
-    """Spearman's correlation; its median and 95th percentile over all shifts; the part of shifts as good."""
-    from scipy.stats import rankdata
-
-    ranks = []
-    for values in (change, speed):
-        rank = rankdata(values).reshape(values.shape)
-        rank -= rank.mean()
-        length = float(np.sqrt((rank**2).sum()))
-        if not length:
-            return np.nan, np.nan, np.nan, np.nan
-        ranks.append(rank / length)
-    # Correlations with every shift at once: a product of Fourier transforms.
-    one, other = (np.fft.rfft2(rank) for rank in ranks)
-    shifted = np.fft.irfft2(np.conj(one) * other, s=change.shape).ravel()
-    found = float(shifted[0])
-    rounding = 1e-9
+    """The agreement of one pair of maps; its middle and 95th percentile by chance; p."""
+    found = agree(change[None], speed[None])
     return (
-        found,
-        float(np.median(shifted)),
-        float(np.percentile(shifted, 95)),
-        float((shifted >= found - rounding).mean()),
+        float(found.values[0]),
+        float(found.by_chance[0, 0]),
+        float(found.by_chance[0, 1]),
+        float(found.p[0]),
     )
 
 
