@@ -231,7 +231,7 @@ class _Record:
 
     def measure(self, clock: _Clock, lr: float) -> float:
         frame_psnr = self.task.frame_psnr()
-        psnr = float(frame_psnr.mean())
+        psnr = media.mean_psnr(frame_psnr)
         if not math.isfinite(psnr) and psnr != math.inf:
             what = "NaN" if math.isnan(psnr) else "infinite"
             raise FloatingPointError(

@@ -29,6 +29,8 @@ ACCEPTED = "an image, a video, a folder of images or an array"
 # An array (a, b, c) with fewer columns than this, and than a and b, is a picture of c channels and no grey clip.
 NARROWEST = 16
 
+MOST_DB = 100.0  # of a frame in a mean over frames
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Clip:
@@ -237,12 +239,29 @@ def resize(image: npt.NDArray[Any], size: Sequence[int] | None) -> FloatImage:
 
 
 def psnr(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
-    """Peak signal-to-noise ratio of two pictures in [0, 1], in dB; ``inf`` where they are equal."""
+    """Peak signal-to-noise ratio of two pictures in [0, 1], in dB; ``inf`` where they are equal.
+
+    That of several frames is the mean of theirs: see `mean_psnr`.
+    """
     first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if first.shape != second.shape:
         raise ValueError(f"b: has shape {second.shape}; expected that of a, {first.shape}")
     error = float(np.mean((first - second) ** 2))
     return float("inf") if error == 0 else -10 * float(np.log10(error))
+
+
+def mean_psnr(each: npt.ArrayLike) -> float:
+    """PSNR of several frames: the mean of the PSNR of each, in dB, as papers on video report it.
+
+    A frame without error, or with almost none, counts as 100 dB beside others, so that it doesn't hide them; ``inf``
+    where no frame has any error.
+    """
+    values = np.asarray(each, np.float64)
+    if not values.size:
+        raise ValueError("each: is empty; expected the PSNR of at least one frame")
+    if np.isposinf(values).all():
+        return float("inf")
+    return float(np.minimum(values, MOST_DB).mean())
 
 
 def natural_key(path: Path) -> list[tuple[int, str]]:

@@ -280,6 +280,15 @@ def test_psnr():
         media.psnr(a, [0, 0])
 
 
+def test_psnr_of_several_frames_is_the_mean_of_theirs() -> None:
+    inf = float("inf")
+    assert media.mean_psnr([20, 40]) == 30
+    assert media.mean_psnr([inf, inf]) == inf
+    assert media.mean_psnr([inf, 20]) == 60  # one equal frame does not hide the other
+    with pytest.raises(ValueError, match="each"):
+        media.mean_psnr([])
+
+
 # --- what can't be read -----------------------------------------------------------------------------------
 
 

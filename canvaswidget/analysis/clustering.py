@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from canvaswidget.analysis.embedding import embed, methods
-from canvaswidget.analysis.kmeans import MAX_STEPS, kmeans
+from canvaswidget.analysis.kmeans import STEPS, kmeans
 from canvaswidget.analysis.vectors import Vectors, vectors
 from canvaswidget.drawing import CYCLE, INK, QUIET, heading, new_axes, style
 from canvaswidget.tracing.canvas import Canvas, LayerKey
@@ -51,6 +51,8 @@ class Clusters:
         Of the vectors, and where k-means looked at them: ``"vectors"``, or the method of an embedding.
     n_groups : int
         Of the layer.
+    size : (height, width), optional
+        Of the frame, whose shape `plot` draws; that of the centres where it is not given.
     """
 
     layer: str
@@ -63,6 +65,7 @@ class Clusters:
     kind: str = "pooled"
     within: str = "vectors"
     n_groups: int = 1
+    size: tuple[int, int] | None = None
 
     def nearest(self, number: int, count: int) -> tuple[Neuron, ...]:
         """The neurons nearest to the centre of a cluster, the nearest first."""
@@ -79,14 +82,18 @@ class Clusters:
     def plot(self, ax: Axes | None = None) -> Axes:
         """The mean map of each cluster side by side, with its number and size."""
         k, rows, columns = self.centres.shape
-        ax = ax or new_axes(6.6, 0.6 + 6.0 / k * rows / columns if rows < columns else 1.4)
+        # Whatever the grid that maps are pooled to, they are drawn in the shape of the frame.
+        height, width = self.size or (rows, columns)
+        tall = height / width * columns / rows
         gap = max(1, columns // 16)
-        strip = np.full((rows, k * (columns + gap) - gap), np.nan, np.float32)
+        wide = k * (columns + gap) - gap
+        ax = ax or new_axes(6.6, 0.75 + 5.4 * rows * tall / wide)
+        strip = np.full((rows, wide), np.nan, np.float32)
         for number, centre in enumerate(self.centres):
             start = number * (columns + gap)
             strip[:, start : start + columns] = centre
         with style():
-            image = ax.imshow(strip, vmin=0, cmap="viridis", interpolation="nearest")
+            image = ax.imshow(strip, vmin=0, cmap="viridis", interpolation="nearest", aspect=tall)
             ax.set_xticks(
                 [number * (columns + gap) + columns / 2 - 0.5 for number in range(k)],
                 [f"{number}\n({count:,})" for number, count in enumerate(self.counts)],
@@ -165,7 +172,8 @@ class Stability:
         What was clustered.
     seeds : tuple of int
     scores : (s, s) array
-        Adjusted Rand index of the clusters of each two seeds: 1 for the same groups, about 0 for chance.
+        Adjusted Rand index of the clusters of each two seeds: 1 for the same groups, about 0 for chance; nan where
+        fewer than two neurons have a map that varies.
     """
 
     layer: str
@@ -181,9 +189,15 @@ class Stability:
         return self.scores[np.triu_indices(len(self.seeds), 1)]
 
     def __repr__(self) -> str:
+        score = "not defined"
+        if np.isfinite(self.pairs).all():
+            low, high = self.pairs.min(), self.pairs.max()
+            score = (
+                f"mean {self.pairs.mean():.2f} (least {low:.2f}, most {high:.2f}) of {len(self.pairs)} pairs"
+            )
         return (
             f"Stability({self.layer}, frame {self.frame}, {self.k} clusters by {self.kind}: adjusted Rand index "
-            f"{self.pairs.mean():.2f} ({self.pairs.min():.2f} to {self.pairs.max():.2f}) over {len(self.seeds)} seeds)"
+            f"{score} over {len(self.seeds)} seeds)"
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -192,7 +206,7 @@ class Stability:
         with style():
             ax.hist(
                 self.pairs,
-                bins=np.linspace(min(0.0, float(self.pairs.min())), 1, 21).tolist(),
+                bins=np.linspace(min(0.0, float(np.nan_to_num(self.pairs).min())), 1, 21).tolist(),
                 color=CYCLE[0],
             )
             ax.axvline(0, color=QUIET, lw=0.8)
@@ -246,7 +260,7 @@ def cluster(
     while loading.is_alive():
         loading.join(0.02)
         if progress is not None:
-            progress(0, MAX_STEPS)
+            progress(0, STEPS)
     return group([found], k, seed, progress, within=within)[0]
 
 
@@ -300,16 +314,51 @@ def exemplars(canvas: Canvas, clusters: Clusters, count: int = 5) -> Exemplars:
     return Exemplars(clusters, neurons, maps)
 
 
-def stability(source: Vectors, k: int, seeds: Sequence[int] = SEEDS, *, within: str = "vectors") -> Stability:
-    """Compare the clusters of different random starts."""
+def stability(
+    canvas: Canvas | Vectors,
+    layer: LayerKey | None = None,
+    k: int = 6,
+    frame: int = 0,
+    seeds: Sequence[int] = SEEDS,
+    *,
+    kind: str = "pooled",
+    within: str = "vectors",
+    granularity: str | None = None,
+    progress: Progress | None = None,
+) -> Stability:
+    """Compare the clusters of different random starts.
+
+    Parameters
+    ----------
+    canvas : Canvas
+        Or the vectors of a layer, which say its frame and kind themselves: ``stability(vectors, k=6)``.
+    layer : str, int or Layer
+    k, frame, kind, within, granularity, progress
+        As in `cluster`.
+    seeds : sequence of int
+        Of the first centres; at least two.
+    """
     from sklearn.metrics import adjusted_rand_score
 
     if len(seeds) < 2:
         raise ValueError(f"seeds={list(seeds)!r}: expected at least two")
-    every = [group([source], k, seed, within=within)[0].labels.ravel()[source.alive] for seed in seeds]
+    if isinstance(canvas, Vectors) and isinstance(layer, int):
+        k = layer
+    _check_count("k", k)
+    if isinstance(canvas, Vectors):
+        source = canvas
+    elif layer is None:
+        raise ValueError("layer=None: expected the name, the index or the Layer whose neurons are clustered")
+    else:
+        source = vectors(canvas, layer, kind, frame, granularity=granularity, progress=progress or False)
+    every = [
+        group([source], k, seed, progress, within=within)[0].labels.ravel()[source.alive] for seed in seeds
+    ]
     scores = np.eye(len(seeds), dtype=np.float32)
     for one, other in itertools.combinations(range(len(seeds)), 2):
         scores[one, other] = scores[other, one] = adjusted_rand_score(every[one], every[other])
+    if source.alive.sum() < 2:
+        scores[:] = np.nan  # there is one way only to group them
     return Stability(source.layer.name, source.frame, k, source.kind, tuple(seeds), scores)
 
 
@@ -336,6 +385,7 @@ def _clusters(
         source.kind,
         within,
         source.layer.n_groups,
+        source.size,
     )
     nearest = [clusters.nearest(number, 1) for number in range(k) if clusters.counts[number]]
     return Clusters(**{**vars(clusters), "exemplars": tuple(neuron for (neuron,) in nearest)})

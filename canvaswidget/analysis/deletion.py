@@ -15,9 +15,10 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
+from canvaswidget import media
 from canvaswidget.analysis.steps import steps
 from canvaswidget.analysis.sweeps import find
-from canvaswidget.drawing import CYCLE, QUIET, heading, new_axes, style
+from canvaswidget.drawing import CYCLE, QUIET, heading, legend_below, new_axes, style
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.layers import Layer
@@ -112,7 +113,7 @@ class Deletion(Printed):
             ax.set_ylabel(f"PSNR against the {self.against} (dB)")
             ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
             heading(ax, self.layer.name, f"by {self.rule} total", f"n = {self.n_neurons:,}")
-            ax.legend(frameon=False, fontsize=6, handlelength=1.2)
+            legend_below(ax)
         return ax
 
     def rows(self) -> list[list[str]]:
@@ -213,9 +214,7 @@ def target_picture(canvas: Canvas, frame: int, against: str) -> FloatArray:
 
 def psnr(picture: npt.NDArray[np.floating], target: npt.NDArray[np.floating]) -> float:
     """In dB, of pictures as they are shown: clipped to [0, 1]. inf where they are equal."""
-    difference = np.clip(picture, 0, 1).astype(np.float64) - np.clip(target, 0, 1)
-    error = float((difference**2).mean())
-    return float(-10 * np.log10(error)) if error > 0 else float("inf")
+    return media.psnr(np.clip(picture, 0, 1), np.clip(target, 0, 1))
 
 
 def area(shares: npt.NDArray[np.floating], curve: npt.NDArray[np.floating]) -> float:

@@ -1,4 +1,4 @@
-"""k-means that takes a step at a time, and points that are equal."""
+"""k-means until it has converged, a step at a time."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-MAX_STEPS = 60
-TOLERANCE = 1e-4  # relative change of the squared distances at which the clusters have settled
+STEPS = 60  # planned, for progress: most layers need fewer
+MOST_STEPS = 1000
+AT_ONCE = 3  # between two calls of `progress`
 
 
 def kmeans(
@@ -17,7 +18,8 @@ def kmeans(
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float32]]:
     """Labels and centres ``(k, features)``; fewer where there are fewer different points.
 
-    `progress` is called between steps; it may raise to stop.
+    Lloyd's algorithm from k-means++ centres, until no label changes. `progress` is called between steps; it may raise
+    to stop.
     """
     from sklearn.cluster import KMeans, kmeans_plusplus
 
@@ -25,13 +27,12 @@ def kmeans(
     sample = points[np.sort(rng.permutation(len(points))[: max(2000, 20 * k)])]
     centres: Any = kmeans_plusplus(sample, min(k, len(sample)), random_state=seed)[0]
     centres = np.unique(centres, axis=0)
-    labels, previous = np.zeros(len(points), np.intp), np.inf
-    for step in range(MAX_STEPS):
+    labels = np.zeros(len(points), np.intp)
+    for step in range(0, MOST_STEPS, AT_ONCE):
         if progress is not None:
-            progress(step, MAX_STEPS)
-        fit: Any = KMeans(len(centres), init=centres, n_init=1, max_iter=1).fit(points)  # type: ignore[arg-type]
-        labels, centres = fit.labels_.astype(np.intp), fit.cluster_centers_
-        if previous - fit.inertia_ <= TOLERANCE * fit.inertia_:
+            progress(min(step, STEPS), STEPS)
+        fit: Any = KMeans(len(centres), init=centres, n_init=1, max_iter=AT_ONCE, tol=0).fit(points)  # type: ignore[arg-type]
+        before, labels, centres = labels, fit.labels_.astype(np.intp), fit.cluster_centers_
+        if step and (labels == before).all():
             break
-        previous = fit.inertia_
     return labels, centres.astype(np.float32)

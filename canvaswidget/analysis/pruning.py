@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +15,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from canvaswidget import tables
-from canvaswidget.analysis.deletion import ALIKE, target_picture
+from canvaswidget.analysis.deletion import ALIKE, psnr, target_picture
 from canvaswidget.analysis.steps import Steps, steps
-from canvaswidget.drawing import CYCLE, QUIET, heading, new_axes, style
+from canvaswidget.drawing import CYCLE, QUIET, heading, legend_below, new_axes, style
 from canvaswidget.inr import INR, as_inr
+from canvaswidget.media import mean_psnr
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer
@@ -47,9 +49,13 @@ class Pruning:
     granularity : str
     shares : (p,)
     curves : dict of str to (p,)
-        By rule, and ``"magnitude"``: the neurons with the smallest outgoing weights go. inf where nothing is different.
+        By rule, and ``"magnitude"``: the neurons with the smallest outgoing weights go. Mean over `frames` of the PSNR
+        of each, as `canvaswidget.media.mean_psnr` defines it; inf where nothing is different on any frame.
     random : (s, p)
         Neurons drawn at random go, a row a seed.
+    where : dict of str to tuple of Layer
+        By rule, the layers it is defined on, of `layers`. Under a rule with fewer of them neurons go from those alone,
+        and `curves` has random order from the same layers beside it.
     """
 
     layers: tuple[Layer, ...]
@@ -59,6 +65,7 @@ class Pruning:
     shares: FloatArray
     curves: dict[str, FloatArray]
     random: FloatArray
+    where: dict[str, tuple[Layer, ...]]
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """A curve for each order; random order with the range of its seeds."""
@@ -69,7 +76,7 @@ class Pruning:
             ax.plot(self.shares, chance.mean(0), color=QUIET, lw=1, label="random")
             for place, (name, curve) in enumerate(self.curves.items()):
                 colour = CYCLE[place % len(CYCLE)]
-                dash = "--" if name == "magnitude" else "-"
+                dash = "-" if name in self.where else "--" if name == "magnitude" else ":"
                 ax.plot(
                     self.shares,
                     np.minimum(curve, ALIKE),
@@ -85,14 +92,15 @@ class Pruning:
             ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
             names = ", ".join(layer.name for layer in self.layers)
             heading(ax, names if len(names) < 60 else f"{len(self.layers)} layers")
-            ax.legend(frameon=False, fontsize=6, handlelength=1.8)
+            legend_below(ax)
         return ax
 
     def _table(self) -> tuple[list[str], list[list[str]], tuple[int, ...]]:
         head = ["removed", *self.curves, "random"]
         rows = []
         for place, share in enumerate(self.shares):
-            values = [*(curve[place] for curve in self.curves.values()), self.random[:, place].mean()]
+            random = mean_psnr(self.random[:, place])
+            values = [*(curve[place] for curve in self.curves.values()), random]
             rows.append([f"{share:.0%}", *(f"{value:.2f}" for value in values)])
         return head, rows, tuple(range(len(head)))
 
@@ -100,13 +108,30 @@ class Pruning:
     def note(self) -> str:
         """What was removed and what the numbers are, in one line."""
         names = ", ".join(layer.name for layer in self.layers)
-        return f"PSNR in dB against the {self.against}, without the least contributing {self.granularity}s of {names}"
+        count = len(self.frames)
+        return (
+            f"PSNR in dB against the {self.against}, mean of n = {count} frame{'s' if count > 1 else ''}, without the "
+            f"least contributing {self.granularity}s of {names}; random: {len(self.random)} seeds"
+        )
+
+    @property
+    def partial(self) -> str:
+        """Which rules are not defined on all layers, and what that means; empty where all are."""
+        parts = [
+            f"{rule} is defined on {len(own)} of {len(self.layers)} layers "
+            f"({', '.join(layer.name for layer in own)}): neurons go from these alone, so compare it with "
+            f"'{_random_of(rule)}'."
+            for rule, own in self.where.items()
+            if len(own) < len(self.layers)
+        ]
+        return "\n".join(parts)
 
     def __repr__(self) -> str:
-        return f"{tables.text(*self._table())}\n{self.note}"
+        return "\n".join(part for part in (self.partial, tables.text(*self._table()), self.note) if part)
 
     def _repr_html_(self) -> str:
-        return tables.markup(*self._table(), note=self.note)
+        first = f"<p>{html.escape(self.partial)}</p>" if self.partial else ""
+        return first + tables.markup(*self._table(), note=self.note)
 
 
 def prune(
@@ -202,31 +227,39 @@ def pruning(
         raise ValueError(f"seeds={seeds!r}: at least one, for the random order that others are held against")
     under = _under(canvas, rules)
     chosen, several = _layers(list(under.values()) or [canvas], layers), _frames(canvas, frames)
+    where = {rule: _defined(one, chosen) for rule, one in under.items()}
+    if rules is not None:
+        where = {rule: chosen if layers is not None else own for rule, own in where.items()}
+    under = {rule: one for rule, one in under.items() if where[rule]}
+    where = {rule: where[rule] for rule in under}
     targets = [target_picture(canvas, frame, against) for frame in several]
     with steps("pruning", "pass", progress) as told:
-        told.plan(len(shares) * (len(under) + 1 + len(seeds)) * len(several))
-        scores = {rule: _totals(one, chosen, several, granularity, told) for rule, one in under.items()}
+        fewer = {_random_of(rule): own for rule, own in where.items() if own != chosen}
+        told.plan(len(shares) * (len(under) + 1 + len(seeds) * (1 + len(fewer))) * len(several))
+        scores = {rule: _totals(one, where[rule], several, granularity, told) for rule, one in under.items()}
         scores["magnitude"] = [
             (layer, canvas.magnitudes(layer, granularity=granularity).ravel().astype(np.float64))
             for layer in chosen
         ]
-        for seed in seeds:
-            rng = np.random.default_rng(seed)
-            scores[f"random {seed}"] = [
-                (layer, rng.permutation(count_neurons(layer, granularity)).astype(np.float64))
-                for layer in chosen
-            ]
+        drawn = {"random": chosen, **fewer}
+        for name, own in drawn.items():
+            for seed in seeds:
+                rng = np.random.default_rng(seed)
+                scores[f"{name} {seed}"] = [
+                    (layer, rng.permutation(count_neurons(layer, granularity)).astype(np.float64))
+                    for layer in own
+                ]
         curves: dict[str, FloatArray] = {}
         for name, totals in scores.items():
             curves[name] = np.empty(len(shares), np.float32)
             for place, share in enumerate(shares):
-                removed, error = _least(totals, share, granularity), 0.0
+                removed, each = _least(totals, share, granularity), []
                 for frame, target in zip(several, targets, strict=True):
-                    left = np.clip(canvas.without(removed, frame), 0, 1).astype(np.float64)
-                    error += float(((left - np.clip(target, 0, 1)) ** 2).mean()) / len(several)
+                    each.append(psnr(canvas.without(removed, frame), target))
                     told.take()
-                curves[name][place] = -10 * np.log10(error) if error else np.inf
-    chance = np.stack([curves.pop(f"random {seed}") for seed in seeds])
+                curves[name][place] = mean_psnr(each)
+    chance = {name: np.stack([curves.pop(f"{name} {seed}") for seed in seeds]) for name in drawn}
+    curves |= {name: _mean_over_seeds(chance[name]) for name in fewer}
     return Pruning(
         tuple(chosen),
         np.array(several),
@@ -234,8 +267,22 @@ def pruning(
         granularity,
         np.array(shares, np.float32),
         curves,
-        chance,
+        chance["random"],
+        {rule: tuple(own) for rule, own in where.items()},
     )
+
+
+def _random_of(rule: str) -> str:
+    return f"random where {rule} is defined"
+
+
+def _mean_over_seeds(curves: FloatArray) -> FloatArray:
+    return np.array([mean_psnr(column) for column in curves.T], np.float32)
+
+
+def _defined(canvas: Canvas, layers: Sequence[Layer]) -> list[Layer]:
+    traced = list(canvas.traced_layers)
+    return [layer for layer in layers if layer in traced]
 
 
 def _under(canvas: Canvas, rules: Sequence[str] | None) -> dict[str, Canvas]:
@@ -252,7 +299,7 @@ def _under(canvas: Canvas, rules: Sequence[str] | None) -> dict[str, Canvas]:
 def _layers(canvases: Sequence[Canvas], layers: LayerKey | Sequence[LayerKey] | None) -> list[Layer]:
     known = canvases[0].layers
     if layers is None:
-        traced = [layer for layer in known if all(layer in list(canvas.traced_layers) for canvas in canvases)]
+        traced = [layer for layer in known if any(layer in list(canvas.traced_layers) for canvas in canvases)]
         return [layer for layer in traced if layer != known[0]] or traced
     keys = [layers] if isinstance(layers, str | int | Layer) else list(layers)
     if not keys:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -111,7 +112,7 @@ def _products(one: npt.NDArray[np.floating], other: npt.NDArray[np.floating]) ->
     parts = []
     for values in (one, other):
         ranks = rankdata(values).reshape(values.shape)
-        whole = dctn(ranks - ranks.mean(), norm="ortho")
+        whole = np.asarray(cast(Any, dctn(ranks - ranks.mean(), norm="ortho")))
         part = np.where(tested, whole, 0).ravel()
         length = float(np.linalg.norm(part))
         parts.append(part / length if length > 1e-9 * ranks.size else np.full(part.shape, np.nan))

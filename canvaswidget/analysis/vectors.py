@@ -62,6 +62,7 @@ class Vectors(Printed):
     strength: FloatArray
     cells: npt.NDArray[np.int64]
     as_released: bool = False
+    size: tuple[int, int] | None = None
 
     def neuron(self, place: int) -> Neuron:
         """The neuron at a place in C order."""
@@ -129,7 +130,9 @@ def vectors(
     low, span, alive = _scale(sums.low, sums.high, as_released)
     values = (means - low[:, None]) / span[:, None]
     values[~alive] = 0
-    return Vectors(found, frame, kind, shape, values, alive, sums.total, masks.argmax(0), as_released)
+    return Vectors(
+        found, frame, kind, shape, values, alive, sums.total, masks.argmax(0), as_released, canvas.inr.size
+    )
 
 
 class PooledMaps:
@@ -156,7 +159,7 @@ class PooledMaps:
                 )
             grid = (size[0] // WINDOW, size[1] // WINDOW)
             self.covered = (grid[0] * WINDOW, grid[1] * WINDOW)
-        self.shape, self.as_released = shape, as_released
+        self.shape, self.size, self.as_released = shape, size, as_released
         self.features = np.empty((count, *grid), np.float32)
         self.alive, self.strength = np.empty(count, bool), np.empty(count, np.float32)
         self._done = 0
@@ -179,7 +182,16 @@ class PooledMaps:
         cells = np.arange(self.features[0].size).reshape(self.features.shape[1:])
         values = self.features.reshape(len(self.features), -1)
         return Vectors(
-            layer, frame, "pooled", self.shape, values, self.alive, self.strength, cells, self.as_released
+            layer,
+            frame,
+            "pooled",
+            self.shape,
+            values,
+            self.alive,
+            self.strength,
+            cells,
+            self.as_released,
+            self.size,
         )
 
 

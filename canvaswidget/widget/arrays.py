@@ -89,7 +89,7 @@ class Arrays:
         self._clusters: KnownClusters = {} if clusters is None else clusters
         if isinstance(canvas, SavedCanvas):
             for one in canvas.clusters:
-                self._clusters[one.layer, len(one.counts)] = Clusters(**vars(one))
+                self._clusters[one.layer, len(one.counts)] = Clusters(**vars(one), size=self.size)
         self._embeddings = Embeddings(cache)
         self.channel = "sum"
         # The last one alone: the next frame of a curve is compared with it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from canvaswidget import media
 from canvaswidget.outputs import in_colour
 
 Floats = npt.NDArray[np.floating]
@@ -36,8 +37,7 @@ def colours(image: Floats) -> Bytes:
 
 def psnr_of(image: Floats, expected: Floats) -> float:
     """Of the clipped image, in dB, at most 100."""
-    squared = (np.clip(image, 0, 1).astype(np.float64) - expected) ** 2
-    return float(-10 * np.log10(max(squared.mean(), 1e-10)))
+    return min(media.psnr(np.clip(image, 0, 1), expected), media.MOST_DB)
 
 
 def check_finite(what: str, values: Floats) -> None:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 import canvaswidget as cw
 from canvaswidget.analysis.clustering import cluster, exemplars, group, stability
+from canvaswidget.analysis.kmeans import kmeans
 from canvaswidget.analysis.matching import match
 from canvaswidget.analysis.vectors import POOLED, block_means, vectors
 from tests.canvases import MapsCanvas, image, video
@@ -188,6 +189,54 @@ def test_stability_of_clear_and_of_arbitrary_groups() -> None:
     arbitrary.plot()
     with pytest.raises(ValueError, match="seeds="):
         stability(vectors(Blobs(), 0), 3, seeds=[1])
+
+
+def test_stability_takes_a_canvas_and_a_layer() -> None:
+    canvas = cw.trace(video(), device="cpu")
+    found = stability(canvas, "decoder.1", 4, 2, (0, 1, 2), kind="colours")
+    again = stability(vectors(canvas, "decoder.1", "colours", 2), k=4, seeds=(0, 1, 2))
+    assert (found.scores == again.scores).all()
+    assert (found.frame, found.k, found.kind) == (2, 4, "colours")
+    assert "of 3 pairs over 3 seeds" in repr(found)
+    assert stability(canvas, "decoder.1").k == 6
+    with pytest.raises(ValueError, match="layer=None"):
+        stability(canvas)
+    dead = stability(MapsCanvas({"net": np.zeros((3, 4, 6))}), "net", 2)
+    assert np.isnan(dead.pairs).all()
+    assert "not defined" in repr(dead)
+    dead.plot()
+
+
+def test_k_means_has_converged() -> None:
+    """A further run from where it ended changes nothing."""
+    from sklearn.cluster import KMeans
+
+    points = np.random.default_rng(0).random((5000, 40)).astype(np.float32) ** 2
+    for seed in range(3):
+        labels, centres = kmeans(points, 6, seed)
+        more = KMeans(6, init=centres, n_init=1, tol=0, max_iter=500).fit(points)
+        assert (more.labels_ == labels).all()
+        assert (kmeans(points, 6, seed)[0] == labels).all()
+
+
+def test_the_same_clusters_on_chunks_of_any_size() -> None:
+    noise = np.random.default_rng(0).random((90, 32, 32)) ** 2
+    every = [cluster(MapsCanvas({"net": noise}, chunk=chunk), 0, 5).labels for chunk in (1, 13, 90)]
+    assert all((labels == every[0]).all() for labels in every)
+
+
+@pytest.mark.parametrize("size", [(20, 60), (60, 20), (8, 8)])
+def test_the_plot_of_clusters_keeps_the_aspect_of_the_frame(size: tuple[int, int]) -> None:
+    maps = np.random.default_rng(0).random((12, *size))
+    for kind in ("pooled", "colours"):
+        ax = cluster(MapsCanvas({"net": maps}), 0, 3, kind=kind).plot()
+        ax.figure.draw_without_rendering()
+        rows = ax.images[0].get_array().shape[0]
+        columns = (ax.images[0].get_array().shape[1] - 2 * (ax.get_xticks()[1] - ax.get_xticks()[0])) + 0
+        box = ax.get_window_extent()
+        height = box.height / np.ptp(ax.get_ylim()) * rows
+        width = box.width / np.ptp(ax.get_xlim()) * columns
+        assert height / width == pytest.approx(size[0] / size[1], rel=0.02)
 
 
 def test_matching_finds_a_permutation() -> None:

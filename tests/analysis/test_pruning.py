@@ -88,11 +88,9 @@ def test_kernels_of_a_video() -> None:
     assert canvas.layers[0] not in found.layers
     assert found.random.shape == (2, 3)
     smaller = cw.prune(inr, canvas, 0.25, frames=[1, 4], granularity="kernel")
-    errors = [
-        np.square(np.clip(smaller.frame(frame), 0, 1) - inr.truth[frame], dtype=np.float64).mean()
-        for frame in (1, 4)
-    ]
-    assert found.curves["xinc"][1] == pytest.approx(-10 * np.log10(np.mean(errors)), abs=1e-3)
+    each = [cw.media.psnr(np.clip(smaller.frame(frame), 0, 1), inr.truth[frame]) for frame in (1, 4)]
+    assert found.curves["xinc"][1] == pytest.approx(np.mean(each), abs=1e-3)
+    assert "mean of n = 2 frames" in repr(found)
     assert found.curves["xinc"][0] == found.random[0, 0]
     assert "25%" in repr(found)
     assert "<table>" in found._repr_html_()
@@ -122,3 +120,21 @@ def test_another_model_of_the_same_build_and_mistakes() -> None:
         pruning(canvas, [])
     nothing = cw.prune(one, canvas, 0)
     np.testing.assert_array_equal(nothing.frame(0), one.frame(0))
+
+
+def test_each_rule_where_it_is_defined() -> None:
+    canvas = cw.trace(build("mlp_finer", 0), "gated", device="cpu")
+    known = list(canvas.under("xinc").traced_layers)
+    found = pruning(canvas, [0.4], frames=[0], seeds=[0, 1], rules=["xinc", "gated"])
+    assert [layer for layer in found.layers if layer not in known]
+    assert list(found.where["gated"]) == list(found.layers)
+    assert list(found.where["xinc"]) == [layer for layer in found.layers if layer in known]
+    assert repr(found).startswith(
+        f"xinc is defined on {len(found.where['xinc'])} of {len(found.layers)} layers"
+    )
+    assert "xinc is defined on" in found._repr_html_()
+    alone = pruning(canvas, [0.4], list(found.where["xinc"]), frames=[0], seeds=[0, 1], rules=["xinc"])
+    assert alone.curves["xinc"] == found.curves["xinc"]
+    beside = found.curves["random where xinc is defined"]
+    assert beside[0] == pytest.approx(alone.random[:, 0].mean(), abs=1e-4)
+    found.plot()
