@@ -385,6 +385,14 @@ def test_grid_of_a_cluster(page: Page, canvas: cw.Canvas) -> None:
     assert body["n_neurons"] == len(places) == clusters["counts"][1]
 
 
+def test_a_grid_says_what_failed_when_its_layer_was_checked(pages, canvas: cw.Canvas) -> None:
+    layer, fresh = canvas.traced_layers[-2], canvas.under("gated")
+    page = pages(fresh)
+    assert page.ask(**grid(layer.name))[0]["warning"] == ""
+    fresh.trouble[layer.name] = "row and column do not agree"
+    assert page.ask(**grid(layer.name))[0]["warning"] == "row and column do not agree"
+
+
 @pytest.mark.parametrize("rule", ["xinc", "gated"])
 def test_thumbnails_have_one_scale_whatever_is_in_sight(pages, canvas: cw.Canvas, rule: str) -> None:
     page = pages(canvas.under(rule))

@@ -122,6 +122,7 @@ class SavedCanvas:
 
     def _read_facts(self, facts: Mapping[str, Any]) -> None:
         size, n_frames = (int(facts["size"][0]), int(facts["size"][1])), int(facts["n_frames"])
+        self.trouble: dict[str, str] = {}  # maps are checked when they are computed
         self.rule, self.why, self.options = str(facts["rule"]), str(facts["why"]), dict(facts["options"])
         self.frames = tuple(int(frame) for frame in facts["frames"])
         if not (

@@ -239,6 +239,7 @@ class Answers:
             "scale": max((thumbnail.reach for thumbnail in strongest), default=0.0),
             "top_total": max((thumbnail.total for thumbnail in strongest), default=0.0),
             "place": int(at[0]) if len(at) else None,
+            "warning": self.arrays.canvas.trouble.get(layer.name, ""),
         }
         return answer, b"".join(thumbnail.levels.tobytes() for thumbnail in thumbnails)
 

@@ -405,7 +405,8 @@ class GridReply(TypedDict):
 
     `values` is the sort key; `totals` the sum of each absolute map. `scale` and `top_total` are the largest magnitude
     and the largest total of the thumbnails of the layer's strongest neurons, whichever are asked for and in whatever
-    order. `place` is that of the neuron to find, None where it is not among these.
+    order. `place` is that of the neuron to find, None where it is not among these. `warning` says what failed when a
+    few of the layer's neurons were checked; empty where all held.
     """
 
     kind: Literal["grid"]
@@ -423,6 +424,7 @@ class GridReply(TypedDict):
     scale: float
     top_total: float
     place: int | None
+    warning: str
 
 
 class RankedNeuron(TypedDict):

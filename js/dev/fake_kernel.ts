@@ -318,6 +318,7 @@ export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer
           scale: Math.max(...reach),
           top_total: Math.max(...strongest.map(value)),
           place: place < 0 ? null : place,
+          warning: "",
         },
         data,
       };

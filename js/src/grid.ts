@@ -32,6 +32,8 @@ export interface Grid {
   /** The largest magnitude and the largest total of the layer's strongest neurons: the scale that all can share. */
   scale: number;
   topTotal: number;
+  /** What failed when a few of the layer's neurons were checked; empty where all held. */
+  warning: string;
 }
 
 /** Where a neuron stands in a grid; null where it is not in it. */
@@ -211,8 +213,8 @@ export class GridSource {
     );
   }
 
-  #show(context: GridContext, { n_neurons: n, scale, top_total: topTotal }: GridReply): void {
-    const grid = { context, n, scale, topTotal };
+  #show(context: GridContext, { n_neurons: n, scale, top_total: topTotal, warning }: GridReply): void {
+    const grid = { context, n, scale, topTotal, warning };
     if (!same(this.#shown.peek(), grid)) this.#shown.value = grid;
     this.#state.value = "ready";
     this.#arrivals.value += 1;

@@ -332,6 +332,7 @@ export interface GridReply {
   scale: number;
   top_total: number;
   place: number | null;
+  warning: string;
 }
 
 export interface RankedNeuron {

@@ -146,7 +146,9 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
     if (broken) return { message: broken.error.value, kind: "error" };
     if (!ready(store._canvas.value)) return { message: "preparing the canvas", kind: "note" };
     if (isSwitching(store)) return { message: `tracing the model under ${store.rule.value}`, kind: "note" };
-    return { message: slow.value ? activityText(slow.value) : "ready", kind: "note" };
+    if (slow.value) return { message: activityText(slow.value), kind: "note" };
+    const warning = grid.shown.value?.warning;
+    return warning ? { message: `WARNING: ${warning}`, kind: "error" } : { message: "ready", kind: "note" };
   };
   view.effect(() => {
     const { message, kind } = line();

@@ -97,6 +97,20 @@ describe("neurons", () => {
     expect(view.model.last("grid").body).toMatchObject({ cluster: 2, first: 0 });
   });
 
+  it("warns of a layer whose check failed", () => {
+    view.open();
+    const warning = "decoder.3: 'row and column agree' fails by 1.0e-02 of the largest value";
+    for (let i = 0; i < 3; i++) {
+      view.model.settle(["palettes", "frame", "map"]);
+      pass();
+    }
+    view.model.reply(view.model.last("grid"), { warning });
+    view.settle();
+    const status = view.page.find("[data-testid=status]");
+    expect(status.textContent).toBe(`WARNING: ${warning}`);
+    expect(status.dataset.kind).toBe("error");
+  });
+
   it("says that a neuron is not in the cluster that is shown", () => {
     view.open({ neuron: null, cluster: 1 });
     view.settle();
