@@ -359,12 +359,16 @@ export function createNeuronView(view: View) {
     }
     panel.stand(grid.state.value, grid.error.value);
     const frame = shown && ready(info) && info.n_frames > 1 ? ` · frame ${shown.context.time}` : "";
+    // A saved canvas, or page, keeps some of the layer's neurons.
+    const whole = currentLayer(store);
+    const some = shown && whole && shown.context.cluster < 0 && shown.n < neuronCount(whole);
+    const of = some ? ` of ${count(neuronCount(whole))}` : "";
     const channel = shown?.context.channel ?? "sum";
     const colour = channel === "sum" ? "" : ` · ${CHANNELS[channel]}`;
     write(
       panel.label,
       shown
-        ? `${count(shown.n)}${shown.context.cluster >= 0 ? ` in ${clusterName(shown.context)}` : ""}${colour}${frame}`
+        ? `${count(shown.n)}${of}${shown.context.cluster >= 0 ? ` in ${clusterName(shown.context)}` : ""}${colour}${frame}`
         : "",
     );
   });

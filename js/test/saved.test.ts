@@ -129,6 +129,17 @@ describe("the view of a saved page", () => {
     expect(search.getAttribute("aria-invalid")).toBe("true");
   });
 
+  it("says of how many neurons it shows some", () => {
+    open();
+    const label = () => view.page.find("[data-panel=neurons] .cw-label").textContent;
+    expect(label()).toBe("3,456 · frame 3");
+    view.model.set("time", 6);
+    pass(400);
+    view.model.reply(view.model.last("grid"), { n_neurons: 7 } as never);
+    pass();
+    expect(label()).toBe("7 of 3,456 · frame 6");
+  });
+
   it("of a live canvas offers all of it", () => {
     view.open({ pixel: [4, 6] });
     view.settle();
