@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 # Recording swaps a module's weights for stand-ins, and torch keeps much of a recording in globals: who calls a module
 # of the user, or records one, holds this lock.
@@ -161,13 +162,23 @@ class RandomState:
 
 @contextlib.contextmanager
 def unchanged(module: nn.Module) -> Iterator[None]:
-    """Leave a module's state and the random state as they are now, whatever is called meanwhile."""
-    state, drawn = ModuleState(module), RandomState()
+    """Leave a module's state and the random state as they are now, whatever is called meanwhile.
+
+    A lazy module keeps what its first call makes of it.
+    """
+    state, drawn = None if is_lazy(module) else ModuleState(module), RandomState()
     try:
         yield
     finally:
-        state.restore()
+        if state is not None:
+            state.restore()
         drawn.restore()
+
+
+def is_lazy(module: nn.Module) -> bool:
+    """Whether some weights get their shapes at the first call."""
+    tensors = [*module.parameters(), *module.buffers()]
+    return any(isinstance(tensor, UninitializedParameter | UninitializedBuffer) for tensor in tensors)
 
 
 # --- a copy to call ---------------------------------------------------------------------------------------------

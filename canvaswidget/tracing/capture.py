@@ -20,7 +20,7 @@ from torch.export.graph_signature import InputKind, OutputKind
 from torch.utils import _pytree as pytree
 
 from canvaswidget.inr import INR
-from canvaswidget.module_state import CALLS, ModuleState, RandomState, evaluating, replica, unchanged
+from canvaswidget.module_state import CALLS, ModuleState, RandomState, evaluating, is_lazy, replica, unchanged
 from canvaswidget.tracing.errors import CaptureError, check_finite
 from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.ops import DECOMPOSED, LAYERS, LINEAR, MATRIX_PRODUCTS, POINTWISE, SOFTMAX
@@ -65,6 +65,8 @@ class Capture:
                 f"module={type(inr.module).__name__}: TorchScript can't be recorded; "
                 "give the nn.Module it was made from"
             )
+        if is_lazy(inr.module):
+            inr.render()
         with CALLS, unchanged(inr.module), torch.inference_mode(False), torch.no_grad():
             positional, keywords = inr.arguments(0)
             self.module = replica(inr.module)

@@ -126,9 +126,13 @@ class Replay:
         self._state.restore()
         second = self._rendered(frame)
         if not torch.equal(first, second):
+            cause = (
+                "randomness in the forward"
+                if self._capture.draws
+                else "hidden state outside the module (a global, a closure), a clock, or randomness of its own"
+            )
             return (
-                "Likely cause: randomness in the forward, or a clock: two calls with one state differ. Turn it "
-                "off, or pass the random numbers in with inputs="
+                f"Likely cause: {cause}: two calls differ. Turn it off, or pass what changes in with inputs="
             )
         if self._agree(frame, recorded, first):
             return (

@@ -150,7 +150,16 @@ def telling_the_time(net: Net, x: torch.Tensor) -> torch.Tensor:
     return net.net(x) + time.perf_counter_ns() % 10**6 / 1e5
 
 
+COUNTS = [0]
+
+
+def counting_in_a_global(net: Net, x: torch.Tensor) -> torch.Tensor:
+    COUNTS[0] += 1
+    return net.net(x) * COUNTS[0]
+
+
 WRONG = [
+    (counting_in_a_global, "hidden state outside the module", 0),
     (branching, "control flow", 7),
     (branching_late, "control flow", 5),
     (rounding_time, "control flow", 3),
@@ -252,6 +261,12 @@ def test_modules_of_any_precision_are_compared_in_their_own(dtype: torch.dtype) 
     wrong = cw.INR.from_coords(Net(branching).to(dtype), (3, 4), 3)
     with pytest.raises(cw.CaptureError, match="control flow"):
         cw.trace(wrong, "gated").frame(1)
+
+
+def test_a_lazy_module_gets_its_shapes_first() -> None:
+    torch.manual_seed(0)
+    inr = cw.INR.from_coords(nn.Sequential(nn.LazyLinear(8), nn.ReLU(), nn.LazyLinear(3)), (3, 4), 3)
+    np.testing.assert_allclose(cw.trace(inr, "gated").frame(1), inr.frame(1), atol=1e-6)
 
 
 def test_a_frame_of_nan_is_named() -> None:
