@@ -466,11 +466,14 @@ def _describe(node: fx.Node, op: str, name: str, weight: torch.Tensor) -> Layer:
 
 
 def op_name(node: fx.Node) -> str:
-    """``"conv2d"`` for ``aten.conv2d.default``; a tuple's item is called ``"getitem"``."""
+    """``"conv2d"`` for ``aten.conv2d.default``; one of several results is called as the op that gives it."""
     if WRITTEN in node.meta:
         return node.meta[WRITTEN]
+    if node.target is operator.getitem:
+        return op_name(cast(fx.Node, node.args[0]))
     parts = str(node.target).split(".")
-    return parts[1] if len(parts) > 1 else getattr(node.target, "__name__", parts[0])
+    name = parts[1] if len(parts) > 1 else getattr(node.target, "__name__", parts[0])
+    return "batch_norm" if "batch_norm" in name else name
 
 
 def _first_line(error: Exception) -> str:

@@ -77,7 +77,10 @@ class Pointwise:
     def undefined_at_zero(self, value: Callable[[fx.Node], Any]) -> fx.Node | None:
         """The first op without a finite value, where ``act(0)`` has none: the function has no gate."""
         example = cast(torch.Tensor, self.source.meta["val"])
-        z = torch.zeros((), dtype=example.dtype).expand(example.shape)
+        # Sizes that values decide are not known yet.
+        z = torch.zeros((), dtype=example.dtype).expand(
+            [n if isinstance(n, int) else 1 for n in example.shape]
+        )
         zero = self._zero(z)
         values = self(zero, self.constants(value, z.ndim))
         if bool(torch.isfinite(4 * values[-1]).all()):  # nor has the largest number, in the place of infinity

@@ -49,6 +49,9 @@ def rewrite(graph: fx.Graph, constants: Collection[str]) -> None:
             _as_its_places(node)
         elif node.target in (aten.max.dim, aten.min.dim, aten.amax.default, aten.amin.default):
             _as_gather(node)
+    for node in list(graph.nodes):
+        if node.target is aten.reshape.default:
+            _as_pixel_shuffle(node)
     graph.eliminate_dead_code()
 
 
@@ -275,6 +278,40 @@ def _spelled(equation: str, ndims: list[int]) -> list[str] | None:
         once = sorted(letter for letter in set(left) if letter.isalpha() and left.count(letter) == 1)
         result = "..." * bool(spread) + "".join(once)
     return [*terms, result.replace("...", spread)]
+
+
+# --- a pixel shuffle by hand ---------------------------------------------------------------------------------------
+
+_LAYOUT = overloads("reshape permute transpose contiguous clone flatten unflatten movedim squeeze unsqueeze")
+_LARGEST = 2**22  # values to try an arrangement on
+
+
+def _as_pixel_shuffle(node: fx.Node) -> None:
+    """Reshapes and permutations that arrange values as a pixel shuffle does: the pixel shuffle."""
+    run, source = [node], cast(fx.Node, node.args[0])
+    while source.target in _LAYOUT and len(source.users) == 1:
+        run.insert(0, source)
+        source = cast(fx.Node, source.args[0])
+    values = [source.meta.get("val"), node.meta["val"]]
+    if len(run) < 3 or not all(isinstance(value, torch.Tensor) and value.ndim == 4 for value in values):
+        return
+    before, after = _shape(source), _shape(node)
+    factor = after[-1] // max(before[-1], 1)
+    if factor < 2 or after != [
+        before[0],
+        before[1] // factor**2,
+        before[2] * factor,
+        before[3] * factor,
+    ]:
+        return
+    if math.prod(before) > _LARGEST:
+        return
+    numbers = torch.arange(math.prod(before)).reshape(before)
+    arranged = numbers
+    for one in run:
+        arranged = cast(Any, one.target)(arranged, *one.args[1:], **one.kwargs)
+    if torch.equal(arranged, torch.nn.functional.pixel_shuffle(numbers, factor)):
+        _replace(node, _before(node, aten.pixel_shuffle.default, source, factor))
 
 
 # --- the largest of some values is one of them ---------------------------------------------------------------------

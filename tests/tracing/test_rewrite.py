@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -59,3 +60,30 @@ def test_a_contraction_is_a_layer_where_it_can_be_and_the_picture_is_the_same(
     if is_layer:
         made = module.weight.numel()
         assert canvas.layers[1].n_units * canvas.layers[1].n_outputs == made
+
+
+class Upscaled(nn.Module):
+    """Two convolutions with a pixel shuffle between them, by torch or by hand."""
+
+    def __init__(self, by_hand: bool) -> None:
+        super().__init__()
+        self.grid = nn.Parameter(torch.randn(1, 4, 2, 3))
+        self.conv, self.head = nn.Conv2d(4, 16, 3, padding=1), nn.Conv2d(4, 3, 3, padding=1)
+        self.by_hand = by_hand
+
+    def forward(self, t: torch.Tensor) -> torch.Tensor:
+        x = self.conv(self.grid * t)
+        if not self.by_hand:
+            return self.head(torch.relu(nn.functional.pixel_shuffle(x, 2)))
+        n, channels, height, width = x.shape
+        x = x.view(n, channels // 4, 2, 2, height, width).permute(0, 1, 4, 2, 5, 3).contiguous()
+        return self.head(torch.relu(x.view(n, channels // 4, 2 * height, 2 * width)))
+
+
+def test_a_pixel_shuffle_by_hand_is_a_pixel_shuffle() -> None:
+    torch.manual_seed(0)
+    plain, by_hand = Upscaled(False).double(), Upscaled(True).double()
+    by_hand.load_state_dict(plain.state_dict())
+    first, second = (cw.trace(cw.INR.from_frames(one, 2), "xinc") for one in (plain, by_hand))
+    assert [layer.name for layer in second.traced_layers] == ["conv", "head"]
+    np.testing.assert_array_equal(first.map("conv", (1, 2), 1), second.map("conv", (1, 2), 1))

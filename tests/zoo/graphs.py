@@ -149,4 +149,52 @@ def _kind(name: str) -> Kind:
     return Kind(lambda rng: of_coordinates(Between(FEATURES[name]), rng), (), TRACED.get(name))
 
 
-KINDS: dict[str, Kind] = {f"between_{name}": _kind(name) for name in FEATURES}
+class Splines(nn.Module):
+    """A layer of a Kolmogorov-Arnold network: B-splines by the recursion of Cox and de Boor."""
+
+    def __init__(self, n_in: int, n_out: int, degree: int = 2) -> None:
+        super().__init__()
+        self.knots = torch.arange(-degree, 4 + degree, dtype=torch.float64) * 2 / 3 - 1
+        self.base, self.degree = nn.Linear(n_in, n_out), degree
+        self.coefficients = nn.Parameter(torch.randn(n_out, n_in * (3 + degree)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x, knots = x[..., None], self.knots
+        splines = ((x >= knots[:-1]) & (x < knots[1:])).to(x.dtype)
+        for k in range(1, self.degree + 1):
+            rising = (x - knots[: -k - 1]) / (knots[k:-1] - knots[: -k - 1]) * splines[..., :-1]
+            falling = (knots[k + 1 :] - x) / (knots[k + 1 :] - knots[1:-k]) * splines[..., 1:]
+            splines = rising + falling
+        return self.base(F.silu(x[..., 0])) + F.linear(splines.flatten(1), self.coefficients)
+
+
+class SparseExperts(nn.Module):
+    """Each pixel by the expert that a gate chooses for it: shapes that values decide."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.gate = nn.Linear(2, 2)
+        self.experts = nn.ModuleList(
+            nn.Sequential(nn.Linear(2, hidden), nn.Tanh(), nn.Linear(hidden, 3)) for _ in range(2)
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        weights = torch.softmax(self.gate(x), -1)
+        image = x.new_zeros(len(x), 3)
+        for index, expert in enumerate(self.experts):
+            chosen = weights.argmax(-1) == index
+            image[chosen] = expert(x[chosen]) * weights[chosen, index : index + 1]
+        return image
+
+
+_EXPERTS = ("experts.0.0", "experts.0.2", "experts.1.0", "experts.1.2")
+KINDS: dict[str, Kind] = {
+    **{f"between_{name}": _kind(name) for name in FEATURES},
+    "b_splines": Kind(
+        lambda rng: of_coordinates(nn.Sequential(Splines(2, 3), Splines(3, 3)), rng),
+        ("0.base", "0.linear", "1.base", "1.linear"),
+    ),
+    "sparse_experts": Kind(
+        lambda rng: of_coordinates(SparseExperts(rng.randint(2, 4)), rng), ("gate", *_EXPERTS), _EXPERTS
+    ),
+}
