@@ -27,6 +27,13 @@ def image() -> cw.INR:
     return cw.as_inr(FFN(hidden=10, layers=3, scale=2.0, size=(12, 20)))
 
 
+def coloured(maps: np.ndarray, rgb: str) -> np.ndarray:
+    """Maps that are all red, as `rgb` asks for them."""
+    if rgb == "each":
+        return np.stack([maps, 0 * maps, 0 * maps], -1)
+    return np.abs(maps) if rgb == "abs" else maps if rgb in ("sum", "red") else 0 * maps
+
+
 class MapsCanvas:
     """A canvas whose maps are given, ``{layer: (*neurons, height, width)}`` or a list of those, one a frame."""
 
@@ -65,6 +72,9 @@ class MapsCanvas:
     def frame(self, frame: int = 0) -> np.ndarray:
         return self.pictures[frame]
 
+    def why_no_colours(self, layer: object) -> str:
+        return ""
+
     def reduce(
         self, layer, function, frame: int = 0, *, granularity=None, rgb: str = "sum", progress=False
     ) -> Iterator[tuple[np.ndarray, object]]:
@@ -80,14 +90,14 @@ class MapsCanvas:
             part = slice(start, start + self.chunk)
             if callable(progress):
                 progress(start, len(flat))
-            yield neurons[part], function(torch.from_numpy(flat[part].copy()))
+            yield neurons[part], function(torch.from_numpy(coloured(flat[part].copy(), rgb)))
 
     def iter(self, layer, frame: int = 0, *, progress=False):
         yield from self.reduce(layer, lambda maps: maps.numpy(), frame, progress=progress)
 
-    def maps(self, layer, neurons, frame: int = 0) -> np.ndarray:
+    def maps(self, layer, neurons, frame: int = 0, rgb: str = "sum") -> np.ndarray:
         found = self.given[frame][self.layers.find(layer).name]
-        return found[tuple(np.asarray(neurons).reshape(len(neurons), -1).T)]
+        return coloured(found[tuple(np.asarray(neurons).reshape(len(neurons), -1).T)], rgb)
 
 
 class StepCanvas:
@@ -127,7 +137,7 @@ class StepCanvas:
         flat = neurons if neurons.ndim == 1 else np.ravel_multi_index(tuple(neurons.T), shape)
         ramp = np.arange(24, dtype=np.float32).reshape(4, 6) - 12 + self.spoiled.get("map", 0)
         ramp *= layer != self.silent
-        return (ramp * (np.asarray(flat)[:, None, None] + 1) * (frame + 1)).astype(np.float32)
+        return coloured((ramp * (np.asarray(flat)[:, None, None] + 1) * (frame + 1)).astype(np.float32), rgb)
 
     def pixel(
         self, y: int, x: int, frame: int = 0, layers: list[str] | None = None, rgb: str = "sum"
@@ -136,8 +146,8 @@ class StepCanvas:
         for name in layers or [layer.name for layer in self.layers]:
             shape = self.layers.find(name).neurons
             n = int(np.prod(shape))
-            maps = self.maps(name, np.stack(np.unravel_index(np.arange(n), shape), 1).squeeze(), frame)
-            found[name] = maps[:, y, x].reshape(shape)
+            maps = self.maps(name, np.stack(np.unravel_index(np.arange(n), shape), 1).squeeze(), frame, rgb)
+            found[name] = maps[:, y, x].reshape(*shape, *maps.shape[3:])
         return found
 
     def iter(self, layer: str, frame: int = 0, progress: Callable[[int, int], None] | None = None):
@@ -153,18 +163,19 @@ class StepCanvas:
     def reduce(self, layer, function, frame: int = 0, granularity=None, rgb="sum", progress=None):
         layer = self.layers.find(layer).name
         for neurons, maps in self.iter(layer, frame, progress):
-            yield neurons, function(torch.from_numpy(maps))
+            yield neurons, function(torch.from_numpy(coloured(maps, rgb)))
 
     def region(
         self, mask: np.ndarray, frame: int = 0, layers: list[str] | None = None, rgb="sum", progress=None
     ):
         found = {}
         for name in layers or [layer.name for layer in self.layers]:
-            parts = [(maps * mask).sum((1, 2)) for _, maps in self.iter(name, frame, progress)]
-            found[name] = np.concatenate(parts).reshape(self.layers.find(name).neurons)
+            parts = [coloured(maps * mask, rgb).sum((1, 2)) for _, maps in self.iter(name, frame, progress)]
+            whole = np.concatenate(parts)
+            found[name] = whole.reshape(*self.layers.find(name).neurons, *whole.shape[1:])
         return found
 
-    def summary(self, layer: str, frame: int = 0, rgb="sum", progress=None):
+    def summary(self, layer: str, frame: int = 0, rgb=None, progress=None):
         self.calls.append(f"summary {layer} {frame}")
         maps = np.concatenate([np.abs(maps) for _, maps in self.iter(layer, frame, progress)])
         return SimpleNamespace(

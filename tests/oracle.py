@@ -6,6 +6,7 @@ package. `tests/goldens/make.py` writes the golden arrays of the released findin
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -250,3 +251,37 @@ def pooled_cells(magnitudes: Array, side: int = 16) -> Array:
     for row, column in np.ndindex(masks.shape[:2]):
         masks[row, column, rows[row] : rows[row + 1], columns[column] : columns[column + 1]] = True
     return region_vectors(magnitudes, masks.reshape(-1, height, width))
+
+
+# --- totals: magnitudes of colours --------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def changes_without_units(
+    inr: Any, name: str, n_units: int, frame: int, grouped: bool = False
+) -> npt.NDArray[np.float64]:
+    """``(n_units, height, width, 3)``: the image, less the image of a copy whose unit has weights of 0.
+
+    `name` is the weight of a convolution; where it is `grouped`, each unit has a group of its own.
+    """
+    whole = inr.render(frame)
+    lost = []
+    for unit in range(n_units):
+        changed = copy.copy(inr)
+        changed.module = copy.deepcopy(inr.module)
+        weight = changed.module.get_parameter(name)
+        weight[unit if grouped else (slice(None), unit)] = 0
+        lost.append((whole - changed.render(frame)).permute(1, 2, 0).double().numpy())
+    return np.stack(lost)
+
+
+def colour_totals(
+    changes: npt.NDArray[np.float64],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Magnitudes of ``(neurons, height, width, colours)``, one after another: by neuron, and by pixel."""
+    n, height, width, colours = changes.shape
+    by_neuron, by_pixel = np.zeros(n), np.zeros((height, width))
+    for neuron, y, x, colour in itertools.product(range(n), range(height), range(width), range(colours)):
+        by_neuron[neuron] += abs(changes[neuron, y, x, colour])
+        by_pixel[y, x] += abs(changes[neuron, y, x, colour])
+    return by_neuron, by_pixel

@@ -22,6 +22,7 @@ from canvaswidget.drawing import colour_bar, heading, legend_label, new_axes, ne
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.reduce import rgb_of_magnitudes
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -189,9 +190,10 @@ def distribution(
     found, frame = find(canvas, layer, frame)
     n_neurons = math.prod(found.shape_of(granularity))
     height, width = canvas.inr.size
+    rgb = "sum" if as_released else rgb_of_magnitudes(canvas, found)
 
     def sweep(function: Any) -> Any:
-        chunks = canvas.reduce(found, function, frame, granularity=granularity, progress=progress)
+        chunks = canvas.reduce(found, function, frame, granularity=granularity, rgb=rgb, progress=progress)
         return (reduced for _, reduced in chunks)
 
     totals = add_totals(sweep(Totals.of), n_neurons, height * width, found)

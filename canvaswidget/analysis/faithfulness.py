@@ -52,7 +52,8 @@ class Faithfulness(Printed):
     neurons : (k,) or (k, 2)
         Those that were measured, in the order they were drawn.
     rule_totals, ablation_totals : (k,)
-        Sum over pixels of the absolute map under the rule, and of the absolute change without the neuron.
+        Sum over pixels and colours of the magnitudes under the rule (over pixels only, of the sum of the colours,
+        where the rule does not know them), and of the change without the neuron.
     totals : Interval
         Spearman's rank correlation of the two, with its interval and the number of neurons behind it.
     per_pixel : Interval
@@ -63,7 +64,8 @@ class Faithfulness(Printed):
         At each of them; nan where all neurons contribute the same.
     infidelity : float
         Expected squared difference, a pixel, between the sum of the contributions of a random set of neurons and the
-        change when they are taken out together (Yeh et al., 2019).
+        change when they are taken out together (Yeh et al., 2019): added over colours, or of the sum of the colours
+        where the rule does not know them.
     infidelity_share : float
         The same as a part of the expected squared change: 0 is exact, 1 no better than claiming nothing.
     infidelity_scaled : float
@@ -102,12 +104,12 @@ class Faithfulness(Printed):
 
     @property
     def silent(self) -> npt.NDArray[np.bool_]:
-        """``(k,)``: whose map is 0 everywhere under the rule."""
+        """``(k,)``: whose map is 0 everywhere under the rule, in every colour it knows."""
         return self.rule_totals == 0
 
     @property
     def dead(self) -> npt.NDArray[np.bool_]:
-        """``(k,)``: without which the image is the same."""
+        """``(k,)``: without which the image is the same, in every colour."""
         return self.ablation_totals == 0
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -175,7 +177,9 @@ def faithfulness(
 ) -> Faithfulness:
     """Compare the canvas's rule with ablation on one layer and frame.
 
-    Contributions are compared by magnitude, with the colours added. Changes smaller than rounding count as none.
+    Contributions are compared by magnitude: the sum over colours of the magnitudes, so that a neuron that shifts only
+    the hue counts. Where the rule does not know colours (see `Canvas.why_no_colours`), its maps count by the magnitude
+    of their sum. Changes smaller than rounding count as none.
 
     Parameters
     ----------
@@ -286,8 +290,13 @@ class _Sample:
         self.floor = ROUNDING * max(float(np.abs(self.image).max()), 1.0)
         self.neurons = np.empty(0, np.int64)
         self.rule_totals = self.ablation_totals = np.empty(0, np.float32)
-        self.rule_values = self.ablation_values = np.empty((0, len(places)), np.float32)
-        self.batch = batch or max(1, BATCH_BYTES // (4 * self.image[..., 0].size))
+        self.rgb = "sum" if canvas.why_no_colours(layer) else "each"
+        # Signed, with colours where the rule knows them; and the magnitudes of the changes.
+        self.rule_values = np.empty(
+            (0, len(places), 1 if self.rgb == "sum" else self.image.shape[-1]), np.float32
+        )
+        self.ablation_values = np.empty((0, len(places)), np.float32)
+        self.batch = batch or max(1, BATCH_BYTES // (4 * self.image.size))
 
     def add(self, neurons: IntArray, told: Steps) -> None:
         """Measure more neurons."""
@@ -295,11 +304,13 @@ class _Sample:
         parts: list[list[FloatArray]] = [[], [], [], []]
         for start in range(0, len(neurons), self.batch):
             some = neurons[start : start + self.batch]
-            for place, canvas in ((0, self.canvas), (2, self.truth)):
-                maps = canvas.maps(self.layer, some, self.frame).reshape(len(some), -1)
+            for place, canvas, rgb in ((0, self.canvas, self.rgb), (2, self.truth, "each")):
+                maps = canvas.maps(self.layer, some, self.frame, rgb=rgb)
+                maps = maps.reshape(len(some), self.image[..., 0].size, -1)
                 maps[np.abs(maps) <= self.floor] = 0
-                parts[place].append(np.abs(maps).sum(1))
-                parts[place + 1].append(maps[:, self.places])
+                parts[place].append(np.abs(maps).sum((1, 2)))
+                at = maps[:, self.places]
+                parts[place + 1].append(np.abs(at).sum(-1) if place else at)
                 told.take(len(some))
         self.neurons = np.concatenate([self.neurons, neurons]) if len(self.neurons) else neurons
         self.rule_totals = np.concatenate([self.rule_totals, *parts[0]])
@@ -314,21 +325,22 @@ class _Sample:
     def pixel_interval(self, n_neurons: int, told: Steps) -> tuple[Interval, DoubleArray]:
         """Of the mean over pixels, and each pixel's: both the neurons and the pixels were drawn."""
         n_pixels = self.image[..., 0].size
-        ours, truth = np.abs(self.rule_values), np.abs(self.ablation_values)
+        ours, truth = np.abs(self.rule_values).sum(-1), self.ablation_values
         return rank_correlation(ours, truth, n_neurons, n_pixels, told.tell)
 
     def subsets(
         self, count: int, size: int, rng: np.random.Generator, told: Steps
     ) -> tuple[DoubleArray, DoubleArray]:
-        """What random sets are said to contribute, and what goes with them: ``(count, pixels)`` each."""
+        """What random sets are said to contribute, and what goes with them: ``(count, pixels, colours)`` each."""
         told.plan(count)
-        claimed, changed = (np.empty((count, len(self.places))) for _ in range(2))
+        claimed, changed = (np.empty((count, *self.rule_values.shape[1:])) for _ in range(2))
         image = self.image.reshape(-1, self.image.shape[-1])[self.places].astype(np.float64)
         for one in range(count):
             drawn = rng.permutation(len(self.neurons))[:size]
             left = self.canvas.without({self.layer: self.neurons[drawn]}, self.frame, fill=self.fill)
             claimed[one] = self.rule_values[drawn].sum(0, dtype=np.float64)
-            changed[one] = (image - left.reshape(-1, left.shape[-1])[self.places]).sum(1)
+            change = image - left.reshape(-1, left.shape[-1])[self.places]
+            changed[one] = change if self.rgb == "each" else change.sum(1, keepdims=True)
             told.take()
         changed[np.abs(changed) <= self.floor] = 0
         return claimed, changed
@@ -336,11 +348,11 @@ class _Sample:
 
 def _infidelity(claimed: DoubleArray, changed: DoubleArray) -> tuple[float, float, float]:
     """Mean square of the difference; as a part of the change's; the same at the best scale."""
-    squared = float(((claimed - changed) ** 2).mean())
-    change, claim = float((changed**2).mean()), float((claimed**2).mean())
+    squared = float(((claimed - changed) ** 2).sum(-1).mean())
+    change, claim = float((changed**2).sum(-1).mean()), float((claimed**2).sum(-1).mean())
     if change == 0:
         return squared, math.inf if claim else 0.0, 0.0
-    explained = float((claimed * changed).mean()) ** 2 / (change * claim) if claim else 0.0
+    explained = float((claimed * changed).sum(-1).mean()) ** 2 / (change * claim) if claim else 0.0
     return squared, squared / change, max(1 - explained, 0.0)
 
 

@@ -38,6 +38,7 @@ from canvaswidget.outputs import in_colour
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.reduce import rgb_of_magnitudes
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -299,7 +300,12 @@ def _side_by_side(
     """Differences of absolute maps between each frame and the next, of every chunk."""
     sweeps = [
         canvas.reduce(
-            layer, _magnitudes, frame, granularity=granularity, progress=progress if place == 0 else False
+            layer,
+            _magnitudes,
+            frame,
+            granularity=granularity,
+            rgb=rgb_of_magnitudes(canvas, layer),
+            progress=progress if place == 0 else False,
         )
         for place, frame in enumerate(frames)
     ]

@@ -165,7 +165,8 @@ def regions(
     """
     found, frame = find(canvas, layer, frame)
     divided = divide(canvas, frame, by, masks, cells, k, seed, as_released)
-    sums = region_sums(canvas, found, np.concatenate(list(divided.values())), frame, granularity, progress)
+    every, rgb = np.concatenate(list(divided.values())), "sum" if as_released else None
+    sums = region_sums(canvas, found, every, frame, granularity, progress, rgb)
     return regions_from_sums(found, frame, divided, sums, granularity, as_released)
 
 

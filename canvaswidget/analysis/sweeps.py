@@ -13,6 +13,7 @@ import torch
 
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.reduce import rgb_of_magnitudes
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -71,14 +72,20 @@ def sweep(
     frame: int,
     granularity: str | None = None,
     progress: Progress = False,
+    rgb: str | None = None,
 ) -> None:
-    """Give every chunk of a layer's absolute maps to each collector, in one sweep."""
+    """Give every chunk of a layer's absolute maps to each collector, in one sweep.
+
+    They are the sum over colours of magnitudes where the rule knows colours; with ``rgb="sum"``, as in the released
+    code, the magnitude of the sum of the colours.
+    """
+    rgb = rgb or rgb_of_magnitudes(canvas, layer)
 
     def of(maps: torch.Tensor) -> list[Any]:
         magnitudes = buffers.magnitudes(maps).view(maps.shape)
         return [collector.of(magnitudes) for collector in collectors]
 
-    for _, parts in canvas.reduce(layer, of, frame, granularity=granularity, progress=progress):
+    for _, parts in canvas.reduce(layer, of, frame, granularity=granularity, rgb=rgb, progress=progress):
         for collector, part in zip(collectors, parts, strict=True):
             collector.add(part)
 
@@ -132,8 +139,9 @@ def region_sums(
     frame: int,
     granularity: str | None = None,
     progress: Progress = False,
+    rgb: str | None = None,
 ) -> RegionSums:
-    """Sum every neuron's absolute map over regions."""
+    """Sum every neuron's absolute map over regions; `rgb` as in `sweep`."""
     sums = RegionSums(masks, layer, granularity, canvas.device)
-    sweep(canvas, layer, [sums], frame, granularity, progress)
+    sweep(canvas, layer, [sums], frame, granularity, progress, rgb)
     return sums

@@ -28,8 +28,16 @@ from canvaswidget.tracing.neurons import (
     parse_neurons,
 )
 from canvaswidget.tracing.progress import Progress, reported
-from canvaswidget.tracing.reduce import Summary, Totals, summarise
-from canvaswidget.tracing.results import Checks, Coverage, Estimate, Neuron, Op, Ranking
+from canvaswidget.tracing.reduce import Summary, Totals, rgb_of_magnitudes, summarise
+from canvaswidget.tracing.results import (
+    Checks,
+    Coverage,
+    Estimate,
+    Neuron,
+    Op,
+    Ranking,
+    coloured_columns,
+)
 from canvaswidget.tracing.rules import DividingRule, Rule, make_rule, options_of
 from canvaswidget.tracing.rules.ablation import Ablation
 from canvaswidget.tracing.saving import Saving, save
@@ -268,10 +276,13 @@ class Canvas:
         *,
         granularity: str | None = None,
     ) -> Ranking:
-        """The `k` neurons that contribute most to a pixel, by absolute value, across layers."""
+        """The `k` neurons that contribute most to a pixel, across layers.
+
+        They are ordered by magnitude: the sum over colours of the absolute contributions, where the rule knows colours.
+        """
         if k < 1:
             raise ValueError(f"k={k!r}: at least 1")
-        columns = self.pixel(y, x, frame, layers, granularity=granularity)
+        columns = coloured_columns(self, y, x, frame, self._chosen(layers), granularity=granularity)
         title = f"pixel (y={y}, x={x}), frame {frame}, rule {self.rule}"
         return Ranking.of(columns, self.layers, k, "\n".join([title, *self._warnings(columns)]))
 
@@ -283,20 +294,29 @@ class Canvas:
         frame: int = 0,
         *,
         granularity: str | None = None,
-        rgb: str = "sum",
+        rgb: str | None = None,
         progress: Progress = False,
     ) -> Summary:
-        """Totals of all maps of a layer, per neuron and per pixel, streaming; `rgb` is not ``"each"``."""
+        """Totals of all maps of a layer, per neuron and per pixel, streaming.
+
+        Parameters
+        ----------
+        rgb : {"abs", "sum", "red", "green", "blue"}, optional
+            What the magnitudes are of: each colour (``"abs"``, the default where the rule knows colours), the sum of
+            the colours (the default elsewhere, see `why_no_colours`), or one colour.
+        """
         if rgb == "each":
             raise ValueError("rgb='each': a summary adds the colours up; ask for 'red', 'green' and 'blue'")
         found, frame = self._layer(layer), self.inr.frame_index(frame)
+        rgb = rgb_of_magnitudes(self, found) if rgb is None else rgb
         key = (found.name, frame, granularity, rgb)
         with self._lock:
             summary = self._summaries.get(key)
         if summary is None:
             self._check_once(found, frame)
-            sweep = self._matrix.sweep(found, frame, granularity, rgb, progress, Totals.of)
-            summary = summarise(found, frame, granularity, self.inr.size, sweep)
+            maps = "each" if rgb == "abs" else rgb
+            sweep = self._matrix.sweep(found, frame, granularity, maps, progress, Totals.of)
+            summary = summarise(found, frame, granularity, self.inr.size, sweep, rgb)
             summary = replace(summary, warning=self.trouble.get(found.name, ""))
             with self._lock:
                 self._summaries[key] = summary

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,16 @@ from canvaswidget import tables
 from canvaswidget.tracing.layers import Layer
 
 FloatArray = npt.NDArray[np.floating]
+COLOURS_SAID = {"abs": "added by magnitude", "sum": "added with their signs"}
+
+
+def rgb_of_magnitudes(canvas: Any, layer: Any) -> str:
+    """The `rgb` of a canvas's maps whose absolute value is how much a neuron of a layer contributes to a pixel.
+
+    ``"abs"``, the sum over colours of magnitudes, where the rule knows colours: a neuron that shifts only the hue
+    contributes too. ``"sum"`` where it does not, see `Canvas.why_no_colours`.
+    """
+    return "sum" if canvas.why_no_colours(layer) else "abs"
 
 
 @dataclass(frozen=True)
@@ -23,11 +34,14 @@ class Summary:
     Attributes
     ----------
     neuron_abs : (n,) or (n_in, n_out)
-        Sum over pixels of the absolute map, for every neuron.
+        How much every neuron contributes: the sum over pixels and colours of the magnitudes.
     pixel_abs : (height, width)
-        Sum over neurons of the absolute maps, for every pixel.
+        How much is contributed to every pixel: the sum over neurons and colours of the magnitudes.
     neuron_sum, pixel_sum
-        The same of the signed maps.
+        The same sums with signs, the colours added.
+    rgb : str
+        What the magnitudes are of: ``"abs"``, each colour; ``"sum"``, the sum of the colours, where the rule does not
+        know colours or that was asked for; or one colour.
     warning : str
         What failed when a few of the layer's neurons were checked; empty where all held.
     """
@@ -38,6 +52,7 @@ class Summary:
     pixel_abs: FloatArray
     neuron_sum: FloatArray
     pixel_sum: FloatArray
+    rgb: str = "sum"
     warning: str = ""
 
     @property
@@ -53,7 +68,7 @@ class Summary:
 
     @property
     def n_dead(self) -> int:
-        """Number of neurons whose map is 0 everywhere."""
+        """Number of neurons that contribute nothing: 0 at every pixel, in every colour where `rgb` is ``"abs"``."""
         return int((self.neuron_abs == 0).sum())
 
     def _rows(self) -> list[list[str]]:
@@ -67,6 +82,7 @@ class Summary:
                 "neurons",
                 f"{order.size:,}" + (f" ({self.n_dead:,} with an all-zero map)" if self.n_dead else ""),
             ],
+            ["colours", COLOURS_SAID.get(self.rgb, f"{self.rgb} only")],
             ["total of absolute contributions", f"{self.total_abs:.6g}"],
             ["neurons that make half of it", f"{min(half, order.size):,}"],
             ["neurons that make nine tenths", f"{min(most, order.size):,}"],
@@ -82,7 +98,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Totals:
-    """Sums over one chunk of maps ``(k, height, width)``."""
+    """Sums over one chunk of maps: ``(k, height, width)``, or ``(k, height, width, 3)`` to add colours by magnitude."""
 
     neuron_abs: torch.Tensor
     pixel_abs: torch.Tensor
@@ -91,8 +107,11 @@ class Totals:
 
     @classmethod
     def of(cls, maps: torch.Tensor) -> Totals:
-        flat = maps.flatten(1)
-        magnitude = flat.abs()
+        if maps.ndim == 4:
+            magnitude, flat = maps.abs().sum(-1).flatten(1), maps.sum(-1).flatten(1)
+        else:
+            flat = maps.flatten(1)
+            magnitude = flat.abs()
         return cls(magnitude.sum(1), magnitude.sum(0), flat.sum(1), flat.sum(0))
 
 
@@ -102,6 +121,7 @@ def summarise(
     granularity: str | None,
     size: tuple[int, int],
     chunks: Iterable[tuple[torch.Tensor, Totals]],
+    rgb: str,
 ) -> Summary:
     """Add up the totals of chunks that come in the order of the flattened neurons; pixels in double precision.
 
@@ -127,4 +147,5 @@ def summarise(
         pixel_abs.astype(np.float32),
         neuron_sum.reshape(shape),
         pixel_sum.astype(np.float32),
+        rgb,
     )

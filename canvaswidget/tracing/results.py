@@ -4,25 +4,59 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from canvaswidget import tables
 from canvaswidget.tracing.budget import show_bytes
-from canvaswidget.tracing.layers import Layers
+from canvaswidget.tracing.layers import Layer, Layers
 
 Neuron = int | tuple[int, int]
+RGB = ("sum", "each")
 
 
 class Ranked(NamedTuple):
-    """A neuron's contribution to a pixel; `share` is of the absolute contributions of its layer to that pixel."""
+    """A neuron's contribution to a pixel.
+
+    `value` is signed, the colours added. `magnitude` is the sum over colours of the absolute contributions where the
+    rule knows colours, else that of `value`. `share` is the magnitude as a part of those of all neurons of the layer.
+    """
 
     layer: str
     neuron: Neuron
     value: float
     share: float
+    magnitude: float
+
+
+class Column(NamedTuple):
+    """Every neuron's contribution to one pixel or region, signed, and its magnitude, as in `Ranked`."""
+
+    values: npt.NDArray[np.floating]
+    magnitudes: npt.NDArray[np.floating]
+
+    @classmethod
+    def of(cls, values: npt.NDArray[np.floating], each: bool) -> Column:
+        """From values, which have a last axis of colours where `each`."""
+        return cls(values.sum(-1), np.abs(values).sum(-1)) if each else cls(values, np.abs(values))
+
+
+def coloured_columns(
+    canvas: Any, y: int, x: int, frame: int, layers: Sequence[Layer], **keywords: Any
+) -> dict[str, Column]:
+    """Every neuron's contribution to a pixel, by layer; the colours are told apart where the rule knows them."""
+    groups = {
+        rgb: [one for one in layers if (rgb == "sum") == bool(canvas.why_no_colours(one))] for rgb in RGB
+    }
+    found = {
+        name: Column.of(values, rgb == "each")
+        for rgb, some in groups.items()
+        if some
+        for name, values in canvas.pixel(y, x, frame, some, rgb=rgb, **keywords).items()
+    }
+    return {layer.name: found[layer.name] for layer in layers}
 
 
 class Ranking(Sequence[Ranked]):
@@ -33,23 +67,22 @@ class Ranking(Sequence[Ranked]):
         self.title = title
 
     @classmethod
-    def of(
-        cls, columns: Mapping[str, npt.NDArray[np.floating]], layers: Layers, k: int, title: str
-    ) -> Ranking:
-        """The `k` neurons of largest magnitude, from every neuron's value, by layer."""
+    def of(cls, columns: Mapping[str, Column], layers: Layers, k: int, title: str) -> Ranking:
+        """The `k` neurons of largest magnitude, from every neuron's contribution, by layer."""
         names = list(columns)
-        values = np.concatenate([column.ravel() for column in columns.values()])
-        owner = np.repeat(np.arange(len(names)), [column.size for column in columns.values()])
-        within = np.concatenate([np.arange(column.size) for column in columns.values()])
-        totals = [float(np.abs(column).sum(dtype=np.float64)) for column in columns.values()]
+        values = np.concatenate([column.values.ravel() for column in columns.values()])
+        sizes = np.concatenate([column.magnitudes.ravel() for column in columns.values()])
+        owner = np.repeat(np.arange(len(names)), [column.values.size for column in columns.values()])
+        within = np.concatenate([np.arange(column.values.size) for column in columns.values()])
+        totals = [float(column.magnitudes.sum(dtype=np.float64)) for column in columns.values()]
         # Stable, so that equal contributions keep the order of execution.
         ranked = []
-        for index in np.argsort(-np.abs(values), kind="stable")[:k]:
+        for index in np.argsort(-sizes, kind="stable")[:k]:
             name, total = names[owner[index]], totals[owner[index]]
-            granularity = "kernel" if columns[name].ndim == 2 else "unit"
+            granularity = "kernel" if columns[name].values.ndim == 2 else "unit"
             neuron = layers.find(name).neuron_at(int(within[index]), granularity)
-            value = float(values[index])
-            ranked.append(Ranked(name, neuron, value, abs(value) / total if total else 0.0))
+            value, size = float(values[index]), float(sizes[index])
+            ranked.append(Ranked(name, neuron, value, size / total if total else 0.0, size))
         return cls(ranked, title)
 
     @overload
@@ -69,11 +102,13 @@ class Ranking(Sequence[Ranked]):
                 ranked.layer,
                 show_neuron(ranked.neuron),
                 f"{ranked.value:+.5g}",
+                f"{ranked.magnitude:.5g}",
                 f"{ranked.share:.1%}",
             ]
             for rank, ranked in enumerate(self._ranked, 1)
         ]
-        return ["", "layer", "neuron", "contribution", "of its layer"], rows, (0, 2, 3, 4)
+        head = ["", "layer", "neuron", "contribution", "magnitude", "of its layer"]
+        return head, rows, (0, 2, 3, 4, 5)
 
     def __repr__(self) -> str:
         return f"{self.title}\n{tables.text(*self._table())}"

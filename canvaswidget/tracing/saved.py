@@ -18,10 +18,11 @@ from canvaswidget import tables
 from canvaswidget.inr import checked_index
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer, Layers
-from canvaswidget.tracing.matrix import as_numpy, checked_mask
+from canvaswidget.tracing.matrix import as_numpy, checked_mask, checked_rgb
 from canvaswidget.tracing.progress import Progress, reported
-from canvaswidget.tracing.reduce import Summary
-from canvaswidget.tracing.results import Ranking, show_neuron
+from canvaswidget.tracing.reduce import Summary, rgb_of_magnitudes
+from canvaswidget.tracing.results import Ranking, coloured_columns, show_neuron
+from canvaswidget.tracing.rules.rule import coloured
 from canvaswidget.tracing.saving import BY_NEURON, BY_PIXEL, fingerprint, places_of
 from canvaswidget.tracing.store import Reader, SavedCanvasError
 
@@ -155,6 +156,11 @@ class SavedCanvas:
         masks = self._reader.read("regions", (len(names), *size), "bool") if names else []
         self.regions = dict(zip(names, masks, strict=True))
         self.clusters = tuple(self._clusters(number, given) for number, given in enumerate(facts["clusters"]))
+        given = facts.get("why_no_colours", {})  # files of format 1 keep the sum of the colours
+        self._why_no_colours = {
+            layer.name: str(given.get(layer.name, f"{self._said} keeps the sum of the colours"))
+            for layer in self.traced_layers
+        }
         self._places = {
             layer.name: self._reader.read(f"layers/{number}/places", (self._kept[number],), "int64")
             for number, layer in enumerate(self.traced_layers)
@@ -223,8 +229,8 @@ class SavedCanvas:
         self, layer: LayerKey, neurons: Any, frame: int = 0, *, rgb: str = "sum", progress: Progress = False
     ) -> FloatArray:
         """The maps of some neurons, ``(k, height, width)``."""
-        self._require_sum(rgb)
         found = self._layer(layer)
+        self._require_colours(found, rgb)
         wanted, kept = places_of(found, neurons), self._places[found.name]
         missing = wanted[~np.isin(wanted, kept)]
         if len(missing):
@@ -235,13 +241,19 @@ class SavedCanvas:
                 "the model"
             )
         at = self._frame(frame)
-        return self._maps(found, at, np.searchsorted(kept, wanted))
+        return self._maps(found, at, np.searchsorted(kept, wanted), rgb)
 
     def iter(
-        self, layer: LayerKey, frame: int = 0, *, granularity: str | None = None, progress: Progress = False
+        self,
+        layer: LayerKey,
+        frame: int = 0,
+        *,
+        granularity: str | None = None,
+        rgb: str = "sum",
+        progress: Progress = False,
     ) -> Iterator[tuple[npt.NDArray[np.int64], FloatArray]]:
         """Every neuron of a layer, chunk by chunk; only where all are kept."""
-        yield from self.reduce(layer, as_numpy, frame, granularity=granularity, progress=progress)
+        yield from self.reduce(layer, as_numpy, frame, granularity=granularity, rgb=rgb, progress=progress)
 
     def reduce(
         self,
@@ -255,7 +267,7 @@ class SavedCanvas:
     ) -> Iterator[tuple[npt.NDArray[np.int64], Any]]:
         """Like `iter`, with each chunk of maps made into something smaller; only where all are kept."""
         found, at = self._layer(layer), self._frame(frame)
-        self._require_sum(rgb)
+        self._require_colours(found, rgb)
         self._require_own_neurons(found, granularity)
         self._require_whole(found, "has not every map, which this takes: keep")
         count, step = math.prod(found.neurons), self._step
@@ -263,7 +275,7 @@ class SavedCanvas:
         def parts() -> Iterator[tuple[torch.Tensor, Any]]:
             for first in range(0, count, step):
                 places = np.arange(first, min(first + step, count))
-                maps = torch.from_numpy(self._maps(found, at, places))
+                maps = torch.from_numpy(self._maps(found, at, places, rgb))
                 yield torch.from_numpy(found.neurons_at(places)), function(maps)
 
         for neurons, reduced in reported(parts(), count, progress, found.name):
@@ -279,13 +291,14 @@ class SavedCanvas:
         rgb: str = "sum",
     ) -> dict[str, FloatArray]:
         """Every neuron's contribution to one of the pixels that are kept, by layer."""
-        self._require_sum(rgb)
         size, at = self.inr.size, self._frame(frame)
         pixel = checked_index("y", y, size[0]), checked_index("x", x, size[1])
         return {
-            layer.name: self._column(layer, at, self.pixels.index(pixel))
+            layer.name: self._column(layer, at, self.pixels.index(pixel), rgb)
             if pixel in self.pixels
-            else self._from_maps(layer, at, lambda maps: maps[:, pixel[0], pixel[1]], self._no_pixel(pixel))
+            else self._from_maps(
+                layer, at, rgb, lambda maps: maps[:, pixel[0], pixel[1]], self._no_pixel(pixel)
+            )
             for layer in self._chosen(layers)
         }
 
@@ -299,18 +312,21 @@ class SavedCanvas:
         progress: Progress = False,
     ) -> dict[str, FloatArray]:
         """Every neuron's contribution to one of the regions that are kept, by layer."""
-        self._require_sum(rgb)
         values, at = checked_mask(mask, self.inr.size).numpy(), self._frame(frame)
         names = [name for name, kept in self.regions.items() if np.array_equal(kept, values)]
-        missing = f"it keeps {_list(self.regions)}. Keep it with save(..., regions={{name: mask}}), or"
+        kept = _list(self.regions)
+        missing = f"has no such region: it keeps {kept}. Keep it with save(..., regions={{name: mask}}), or"
+        if rgb == "abs":  # the sums over a region do not tell
+            names, missing = [], "does not keep the magnitudes of single pixels of a region: keep"
         return {
-            layer.name: self._column(layer, at, len(self.pixels) + list(self.regions).index(names[0]))
+            layer.name: self._column(layer, at, len(self.pixels) + list(self.regions).index(names[0]), rgb)
             if names
             else self._from_maps(
                 layer,
                 at,
-                lambda maps: np.einsum("kyx,yx->k", maps, values.astype(np.float32)),
-                f"has no such region: {missing}",
+                rgb,
+                lambda maps: np.einsum("kyx...,yx->k...", maps, values.astype(np.float32)),
+                missing,
             )
             for layer in self._chosen(layers)
         }
@@ -327,7 +343,8 @@ class SavedCanvas:
         if k < 1:
             raise ValueError(f"k={k!r}: at least 1")
         title = f"pixel (y={y}, x={x}), frame {frame}, rule {self.rule}"
-        return Ranking.of(self.pixel(y, x, frame, layers), self.layers, k, title)
+        columns = coloured_columns(self, y, x, frame, self._chosen(layers))
+        return Ranking.of(columns, self.layers, k, title)
 
     def summary(
         self,
@@ -335,13 +352,15 @@ class SavedCanvas:
         frame: int = 0,
         *,
         granularity: str | None = None,
-        rgb: str = "sum",
+        rgb: str | None = None,
         progress: Progress = False,
     ) -> Summary:
         """Totals of all maps of a layer, per neuron and per pixel."""
-        self._require_sum(rgb)
         found, at = self._layer(layer), self._frame(frame)
         self._require_own_neurons(found, granularity)
+        kept = rgb_of_magnitudes(self, found)
+        if rgb not in (None, kept):
+            raise NotKeptError(f"rgb={rgb!r}: {self._said} keeps totals with rgb={kept!r}; trace the model")
         name, n = self._name(found), len(self.frames)
         by_neuron: dict[str, Any] = {
             key: self._reader.read(f"{name}/{key}", (n, math.prod(found.neurons)), "float32", at).reshape(
@@ -352,11 +371,11 @@ class SavedCanvas:
         by_pixel: dict[str, Any] = {
             key: self._reader.read(f"{name}/{key}", (n, *self.inr.size), "float32", at) for key in BY_PIXEL
         }
-        return Summary(found, self.frames[at], **by_neuron, **by_pixel)
+        return Summary(found, self.frames[at], **by_neuron, **by_pixel, rgb=kept)
 
     def why_no_colours(self, layer: LayerKey) -> str:
-        """Why its maps can't be told apart by colour."""
-        return f"{self._said} keeps the sum of the colours"
+        """Why the layer's maps can't be told apart by colour; empty where they can."""
+        return self._why_no_colours[self._layer(layer).name]
 
     def without(self, neurons: Any, frame: int = 0, *, fill: str = "zero") -> NoReturn:
         """Raise: this takes the model."""
@@ -387,9 +406,10 @@ class SavedCanvas:
                 f"granularity={granularity!r}: {self._said} keeps the maps of XINC's neurons; trace the model"
             )
 
-    def _require_sum(self, rgb: str) -> None:
-        if rgb != "sum":
-            raise NotKeptError(f"rgb={rgb!r}: {self._said} keeps the sum of the colours; trace the model")
+    def _require_colours(self, layer: Layer, rgb: str) -> None:
+        problem = "" if checked_rgb(rgb) == "sum" else self._why_no_colours[layer.name]
+        if problem:
+            raise NotKeptError(f"rgb={rgb!r}: {problem}; trace the model, under another rule if need be")
 
     def _chosen(self, keys: LayerKey | Sequence[LayerKey] | None) -> list[Layer]:
         if keys is None:
@@ -409,30 +429,41 @@ class SavedCanvas:
             )
         return self.frames.index(number)
 
-    def _maps(self, layer: Layer, at: int, rows: npt.NDArray[Any]) -> FloatArray:
-        """Of those that are kept, chunk by chunk."""
-        name, kept = f"{self._name(layer)}/maps", len(self._places[layer.name])
-        shape = (len(self.frames), kept, *self.inr.size)
-        if not len(rows):
-            return np.empty((0, *self.inr.size), np.float32)
-        return self._reader.read(name, shape, "float32", (at, rows))
+    def _colours(self, layer: Layer) -> tuple[int, ...]:
+        """The axis of colours that maps and columns of a layer have."""
+        return () if self._why_no_colours[layer.name] else (3,)
 
-    def _column(self, layer: Layer, at: int, index: int) -> FloatArray:
-        count = len(self.pixels) + len(self.regions)
-        shape = (len(self.frames), count, math.prod(layer.neurons))
+    def _maps(self, layer: Layer, at: int, rows: npt.NDArray[Any], rgb: str) -> FloatArray:
+        """Of those that are kept, chunk by chunk."""
+        name, kept, colours = f"{self._name(layer)}/maps", len(self._places[layer.name]), self._colours(layer)
+        shape = (len(self.frames), kept, *colours, *self.inr.size)
+        if len(rows):
+            maps = self._reader.read(name, shape, "float32", (at, rows))
+        else:
+            maps = np.empty((0, *shape[2:]), np.float32)
+        return coloured(torch.from_numpy(maps), rgb).numpy() if colours else maps
+
+    def _column(self, layer: Layer, at: int, index: int, rgb: str) -> FloatArray:
+        self._require_colours(layer, rgb)
+        count, colours = len(self.pixels) + len(self.regions), self._colours(layer)
+        shape = (len(self.frames), count, *colours, math.prod(layer.neurons))
         column = self._reader.read(f"{self._name(layer)}/columns", shape, "float32", (at, index))
-        return column.reshape(layer.neurons)
+        if colours:
+            column = coloured(torch.from_numpy(column.T.copy())[..., None, None], rgb)[:, 0, 0].numpy()
+        return column.reshape(*layer.neurons, *column.shape[1:])
 
     def _from_maps(
-        self, layer: Layer, at: int, take: Callable[[FloatArray], FloatArray], missing: str
+        self, layer: Layer, at: int, rgb: str, take: Callable[[FloatArray], FloatArray], missing: str
     ) -> FloatArray:
+        self._require_colours(layer, rgb)
         self._require_whole(layer, missing)
         count, step = math.prod(layer.neurons), self._step
         parts = [
-            take(self._maps(layer, at, np.arange(first, min(first + step, count))))
+            take(self._maps(layer, at, np.arange(first, min(first + step, count)), rgb))
             for first in range(0, count, step)
         ]
-        return np.concatenate(parts).astype(np.float32).reshape(layer.neurons)
+        found = np.concatenate(parts).astype(np.float32)
+        return found.reshape(*layer.neurons, *found.shape[1:])
 
     def _no_pixel(self, pixel: tuple[int, int]) -> str:
         kept = _list(self.pixels)

@@ -26,6 +26,7 @@ from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.matrix import checked_mask
 from canvaswidget.tracing.neurons import parse_neurons
 from canvaswidget.tracing.progress import Progress
+from canvaswidget.tracing.results import coloured_columns
 from canvaswidget.tracing.store import Writer, check_target, writing, zarr
 
 if TYPE_CHECKING:
@@ -252,12 +253,14 @@ def _sizes(canvas: Canvas, plan: _Plan) -> dict[str, int]:
     parts = {"frames": 4 * canvas.n_channels * area * n_frames}
     if plan.truth is not None:
         parts["truth"] = plan.truth.nbytes
+    colours = {layer.name: 1 if canvas.why_no_colours(layer) else 3 for layer in plan.layers}
     parts["totals by pixel and neuron"] = 8 * n_frames * (area * len(neurons) + sum(neurons.values()))
     for layer in plan.layers:
         most = plan.most[layer.name]
-        parts[f"{most:,} maps of {layer.name}"] = 4 * most * area * n_frames
+        parts[f"{most:,} maps of {layer.name}"] = 4 * most * area * n_frames * colours[layer.name]
     columns = len(plan.pixels) + len(plan.regions)
-    parts[f"{columns:,} pixels and regions"] = 4 * columns * sum(neurons.values()) * n_frames
+    values = sum(count * colours[name] for name, count in neurons.items())
+    parts[f"{columns:,} pixels and regions"] = 4 * columns * values * n_frames
     parts["regions and clusters"] = area * len(plan.regions) + sum(
         one.labels.size * 6 + one.centres.nbytes for one in plan.clusters
     )
@@ -319,13 +322,15 @@ def _write_layer(canvas: Canvas, plan: _Plan, writer: Writer, told: _Told, layer
     n_frames, size, count = len(plan.frames), canvas.inr.size, math.prod(layer.neurons)
     places = _places(canvas, plan, layer, told)
     writer.put(f"{name}/places", places)
-    maps = writer.array(f"{name}/maps", (n_frames, len(places), *size), "float32")
+    # Maps and columns have an axis of colours where the rule knows them.
+    rgb, colours = ("sum", ()) if canvas.why_no_colours(layer) else ("each", (3,))
+    maps = writer.array(f"{name}/maps", (n_frames, len(places), *colours, *size), "float32")
     totals = {
         **{key: writer.array(f"{name}/{key}", (n_frames, count), "float32") for key in BY_NEURON},
         **{key: writer.array(f"{name}/{key}", (n_frames, *size), "float32") for key in BY_PIXEL},
     }
     columns = writer.array(
-        f"{name}/columns", (n_frames, len(plan.pixels) + len(plan.regions), count), "float32"
+        f"{name}/columns", (n_frames, len(plan.pixels) + len(plan.regions), *colours, count), "float32"
     )
     for at, frame in enumerate(plan.frames):
         summary = canvas.summary(layer, frame, progress=told.within)
@@ -334,11 +339,12 @@ def _write_layer(canvas: Canvas, plan: _Plan, writer: Writer, told: _Told, layer
             array[at] = values.ravel() if key in BY_NEURON else values
         for first in range(0, len(places), maps.chunks[1]):
             some = slice(first, first + maps.chunks[1])
-            maps[at, some] = canvas.maps(layer, layer.neurons_at(places[some]), frame)
-        found = [canvas.pixel(*pixel, frame, [layer]) for pixel in plan.pixels]
-        found += [canvas.region(mask, frame, [layer]) for mask in plan.regions.values()]
+            values = canvas.maps(layer, layer.neurons_at(places[some]), frame, rgb=rgb)
+            maps[at, some] = np.moveaxis(values, -1, 1) if colours else values
+        found = [canvas.pixel(*pixel, frame, [layer], rgb=rgb) for pixel in plan.pixels]
+        found += [canvas.region(mask, frame, [layer], rgb=rgb) for mask in plan.regions.values()]
         for index, column in enumerate(found):
-            columns[at, index] = column[layer.name].ravel()
+            columns[at, index] = column[layer.name].reshape(count, *colours).T
         told.passed(count)
     return len(places)
 
@@ -351,8 +357,9 @@ def _places(canvas: Canvas, plan: _Plan, layer: Layer, told: _Told) -> Places:
     else:
         frame = plan.frames[len(plan.frames) // 2]
         ranked = [canvas.summary(layer, frame, progress=told.within).neuron_abs]
-        ranked += [canvas.pixel(*pixel, frame, [layer])[layer.name] for pixel in plan.pixels]
-        wanted = [np.argsort(-np.abs(values.ravel()), kind="stable")[: plan.maps] for values in ranked]
+        for pixel in plan.pixels:
+            ranked.append(coloured_columns(canvas, *pixel, frame, [layer])[layer.name].magnitudes)
+        wanted = [np.argsort(-values.ravel(), kind="stable")[: plan.maps] for values in ranked]
     return np.unique(np.concatenate([*wanted, *exemplars])).astype(np.int64)
 
 
@@ -370,6 +377,7 @@ def _facts(canvas: Canvas, plan: _Plan) -> dict[str, Any]:
         "frames": plan.frames,
         "layers": [asdict(layer) for layer in canvas.layers],
         "traced": [layer.name for layer in plan.layers],
+        "why_no_colours": {layer.name: canvas.why_no_colours(layer) for layer in plan.layers},
         "kept": [],
         "pixels": [list(pixel) for pixel in plan.pixels],
         "regions": list(plan.regions),

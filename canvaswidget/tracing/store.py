@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 from canvaswidget.files import hold, is_held
 
-FORMAT = 1
+FORMAT = 2  # 1 keeps the sum of the colours only, and counts kernels across groups
 KEY = "canvaswidget"
 ROOT = "zarr.json"
 LOCK, STAGE = "lock", "store"  # in the folder of a writer: the file that it holds, and what it writes

@@ -312,7 +312,8 @@ class Arrays:
 
     def summary(self, layer: Layer, time: int, checkpoint: Progress) -> Any:
         """Totals of a layer; kept by the canvas."""
-        return self.canvas.summary(layer.name, frame=time, rgb=self.channel, progress=checkpoint)
+        rgb = None if self.channel == "sum" else self.channel  # by default colours are added by magnitude
+        return self.canvas.summary(layer.name, frame=time, rgb=rgb, progress=checkpoint)
 
     def totals(self, layer: Layer, time: int, checkpoint: Progress) -> Floats:
         """Each neuron's sum of its absolute map, in C order."""
@@ -377,7 +378,7 @@ class Arrays:
             for place in _strongest(column, k):
                 neuron = view.checked_neuron(layer, neuron_at(layer, place))
                 value = float(column[place])
-                ranked.append(Ranked(name, neuron, value, abs(value) / total if total else 0.0))
+                ranked.append(Ranked(name, neuron, value, abs(value) / total if total else 0.0, abs(value)))
         return sorted(ranked, key=lambda neuron: -abs(neuron.value))[:k]
 
     def at_pixel(self, ranked: list[Ranked], pixel: tuple[int, int], time: int) -> list[Ranked]:
@@ -390,8 +391,9 @@ class Arrays:
             neurons = [each.neuron for each in ranked if each.layer == name]
             maps = self.maps(layer, np.array([place_of(layer, neuron) for neuron in neurons]), time)
             values.update({(name, neuron): float(m[pixel]) for neuron, m in zip(neurons, maps, strict=True)})
-        exact = [Ranked(e.layer, e.neuron, values[e.layer, e.neuron], e.share) for e in ranked]
-        return sorted(exact, key=lambda neuron: -abs(neuron.value))
+        exact = [(values[one.layer, one.neuron], one) for one in ranked]
+        exact = [one._replace(value=value, magnitude=abs(value)) for value, one in exact]
+        return sorted(exact, key=lambda neuron: -neuron.magnitude)
 
     # --- clusters -------------------------------------------------------------------------------------------
 
