@@ -34,8 +34,8 @@ class Ranked(NamedTuple):
 class Column(NamedTuple):
     """Every neuron's contribution to one pixel or region, signed, and its magnitude, as in `Ranked`."""
 
-    values: npt.NDArray[np.floating]
-    magnitudes: npt.NDArray[np.floating]
+    values: npt.NDArray[Any]
+    magnitudes: npt.NDArray[Any]
 
     @classmethod
     def of(cls, values: npt.NDArray[np.floating], each: bool) -> Column:

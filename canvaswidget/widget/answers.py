@@ -10,6 +10,7 @@ import numpy as np
 from canvaswidget.analysis.embedding import methods
 from canvaswidget.figures import palettes
 from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.results import Column
 from canvaswidget.widget import knockout, view
 from canvaswidget.widget.arrays import Arrays, Chosen, neuron_at, place_of
 from canvaswidget.widget.levels import absolute_sum, colours, fitted, quantise
@@ -174,9 +175,10 @@ class Answers:
                 levels, low, high = quantise(values)
                 return levels.tobytes(), low, high, absolute_sum(values), ()
             if chosen.neuron is not None:
-                values = arrays.map(chosen, time, checkpoint)
-                levels, low, high = quantise(values)
-                return levels.tobytes(), low, high, absolute_sum(values), ()
+                place = np.array([place_of(chosen.layer, chosen.neuron)])
+                maps, sizes = arrays.signed_and_sizes(chosen.layer, place, time)
+                levels, low, high = quantise(maps[0])
+                return levels.tobytes(), low, high, absolute_sum(sizes[0]), ()
             absolute, signed = arrays.sums(chosen, time, checkpoint)
             (levels, low, high), (others, *span) = quantise(absolute), quantise(signed)
             return levels.tobytes() + others.tobytes(), low, high, absolute_sum(absolute), tuple(span)
@@ -204,8 +206,8 @@ class Answers:
         first = view.checked_count("first", body["first"], 0, 2**53)
         count = view.checked_count("count", body["count"], 0, MAX_THUMBNAILS)
 
-        values = self._sort_key(body, time, checkpoint)
-        order = values if body["sort"] == "index" else np.argsort(-np.abs(values), kind="stable")
+        values, sizes = self._sort_key(body, time, checkpoint)
+        order = values if body["sort"] == "index" else np.argsort(-sizes, kind="stable")
         if cluster >= 0:
             members = self.arrays.members(Chosen(layer, None, cluster, n_clusters), time, checkpoint)
             order = order[np.isin(order, members)]
@@ -243,13 +245,14 @@ class Answers:
         }
         return answer, b"".join(thumbnail.levels.tobytes() for thumbnail in thumbnails)
 
-    def _sort_key(self, body: GridRequest | ValuesRequest, time: int, checkpoint: Progress) -> Any:
-        """What every neuron is sorted by, the largest magnitude first; of a pixel or a region it keeps its sign."""
+    def _sort_key(self, body: GridRequest | ValuesRequest, time: int, checkpoint: Progress) -> Column:
+        """What every neuron is sorted by: magnitudes, and values, which of a pixel or a region have a sign."""
         layer = self.arrays.layers.find(body["layer"])
         arrays = self._coloured(body, layer)
         sort = view.checked_choice("sort", body["sort"], view.CHOICES["sort"])
         if sort == "index":
-            return np.arange(np.prod(layer.neurons))
+            places = np.arange(np.prod(layer.neurons))
+            return Column(places, places)
         if sort == "pixel":
             if body["pixel"] is None:
                 raise ValueError("pixel=None: sort='pixel' needs a pixel (y, x)")
@@ -260,9 +263,9 @@ class Answers:
             if region is None:
                 raise ValueError("region=None: sort='region' needs a region")
             return arrays.region(layer, region, time, checkpoint)
-        if sort == "change":
-            return arrays.changes(layer, time, checkpoint)
-        return arrays.totals(layer, time, checkpoint)
+        found = arrays.changes if sort == "change" else arrays.totals
+        values = found(layer, time, checkpoint)
+        return Column(values, values)
 
     def _pixel(self, body: PixelRequest, checkpoint: Progress) -> Answered:
         arrays, time, chosen = self.arrays, self._time(body["time"]), self._chosen(body["selection"])
@@ -286,41 +289,47 @@ class Answers:
             "truth": None if truth is None else truth[time][y, x].astype(float).tolist(),
             "selected": None
             if selected is None
-            else absolute_sum(selected)
-            if selected.ndim
-            else float(selected),
-            "selected_signed": None if selected is None else float(selected.sum(dtype=np.float64)),
+            else absolute_sum(selected.magnitudes)
+            if np.ndim(selected.values)
+            else float(selected.values),
+            "selected_signed": None if selected is None else float(selected.values.sum(dtype=np.float64)),
             "neurons": [
                 RankedNeuron(
                     layer=ranked.layer,
                     neuron=view.on_wire(ranked.neuron) or [],
                     value=float(ranked.value),
                     share=float(ranked.share),
+                    magnitude=float(ranked.magnitude),
                 )
                 for ranked in arrays.at_pixel(arrays.top(columns, k), pixel, time)
             ],
-            "layers": [share_of(name, column) for name, column in columns.items()],
+            "layers": [share_of(name, column.magnitudes) for name, column in columns.items()],
         }
         return answer, b""
 
     def _selected(
-        self, arrays: Arrays, chosen: Chosen, column: Any, pixel: tuple[int, int], time: int
-    ) -> Any:
-        """The values of the selected neurons; None where they would take long to know."""
+        self, arrays: Arrays, chosen: Chosen, column: Column, pixel: tuple[int, int], time: int
+    ) -> Column | None:
+        """The contributions of the selected neurons; None where they would take long to know."""
         if arrays.ranks is not arrays.canvas:
             if chosen.neuron is None:
                 return None
-            return arrays.maps(chosen.layer, np.array([place_of(chosen.layer, chosen.neuron)]), time)[0][
-                pixel
-            ]
-        if chosen.neuron is not None:
-            return column[place_of(chosen.layer, chosen.neuron)]
-        if chosen.neurons:
-            return column[[place_of(chosen.layer, neuron) for neuron in chosen.neurons]]
-        if chosen.cluster < 0:
+            place = np.array([place_of(chosen.layer, chosen.neuron)])
+            maps, sizes = arrays.signed_and_sizes(chosen.layer, place, time)
+            return Column(maps[0][pixel], sizes[0][pixel])
+        if chosen.neuron is None and not chosen.neurons and chosen.cluster < 0:
             return column
-        clusters = self.arrays.known_clusters(chosen.layer, chosen.n_clusters)
-        return None if clusters is None else column[clusters.labels.ravel() == chosen.cluster]
+        some: Any
+        if chosen.neuron is not None:
+            some = place_of(chosen.layer, chosen.neuron)
+        elif chosen.neurons:
+            some = [place_of(chosen.layer, neuron) for neuron in chosen.neurons]
+        else:
+            clusters = self.arrays.known_clusters(chosen.layer, chosen.n_clusters)
+            if clusters is None:
+                return None
+            some = clusters.labels.ravel() == chosen.cluster
+        return Column(column.values[some], column.magnitudes[some])
 
     def _regions(self, body: RegionsRequest, checkpoint: Progress) -> Answered:
         time, chosen = self._time(body["time"]), self._chosen(body["selection"])
@@ -401,7 +410,7 @@ class Answers:
 
     def _values(self, body: ValuesRequest, checkpoint: Progress) -> Answered:
         time = self._time(body["time"])
-        values = self._sort_key(body, time, checkpoint)
+        values = self._sort_key(body, time, checkpoint).magnitudes
         answer: ValuesReply = {
             "kind": "values",
             "time": time,
@@ -470,9 +479,9 @@ def _no_export(arrays: Arrays, body: ExportRequest, checkpoint: Progress) -> Ans
     raise ValueError("kind='export': there is no widget to export from")
 
 
-def share_of(layer: str, column: Any) -> LayerShare:
+def share_of(layer: str, magnitudes: Any) -> LayerShare:
     """How many of a layer's neurons make half, and nine tenths, of a pixel's absolute contributions."""
-    descending = np.sort(np.abs(column).astype(np.float64))[::-1]
+    descending = np.sort(magnitudes.astype(np.float64))[::-1]
     running = np.cumsum(descending)
     total = float(running[-1]) if running.size else 0.0
     reach = [int(np.searchsorted(running, part * total) + 1) if total > 0 else 0 for part in (0.5, 0.9)]

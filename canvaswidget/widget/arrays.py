@@ -16,7 +16,7 @@ from canvaswidget.analysis.motion import changes
 from canvaswidget.analysis.vectors import pooled_maps
 from canvaswidget.tracing import SavedCanvas
 from canvaswidget.tracing.layers import Layer, Layers
-from canvaswidget.tracing.results import Ranked
+from canvaswidget.tracing.results import Column, Ranked
 from canvaswidget.widget import view
 from canvaswidget.widget.cache import ByteCache
 from canvaswidget.widget.embeddings import Embeddings
@@ -176,10 +176,28 @@ class Arrays:
 
     def maps(self, layer: Layer, neurons: Indices, time: int) -> Floats:
         """Signed maps of neurons given by their place in C order."""
+        return self._maps(layer, neurons, time, self.channel)
+
+    def signed_and_sizes(self, layer: Layer, neurons: Indices, time: int) -> tuple[Floats, Floats]:
+        """Signed maps of neurons, the colours added, and their magnitudes."""
+        return self._split(self._maps(layer, neurons, time, self._rgb(self.canvas, layer)))
+
+    def _rgb(self, canvas: Any, layer: Layer) -> str:
+        """What is asked of a canvas to know magnitudes: each colour, where all are shown and the rule knows them."""
+        apart = self.channel == "sum" and not canvas.why_no_colours(layer.name)
+        return "each" if apart else self.channel
+
+    def _split(self, values: Any) -> tuple[Any, Any]:
+        """Values, the colours added, and their magnitudes: the last axis is of colours where `_rgb` asks for each."""
+        if values.ndim == 4:
+            return values.sum(-1), abs(values).sum(-1)
+        return values, abs(values)
+
+    def _maps(self, layer: Layer, neurons: Indices, time: int, rgb: str) -> Floats:
         places = layer.neurons_at(neurons)
-        maps = np.asarray(self.canvas.maps(layer.name, places, frame=time, rgb=self.channel), np.float32)
+        maps = np.asarray(self.canvas.maps(layer.name, places, frame=time, rgb=rgb), np.float32)
         if not np.isfinite(maps).all():
-            first = int(np.flatnonzero(~np.isfinite(maps).all((1, 2)))[0])
+            first = int(np.flatnonzero(~np.isfinite(maps).reshape(len(maps), -1).all(1))[0])
             neuron = tuple(int(part) for part in np.atleast_1d(places[first]))
             name = neuron[0] if len(neuron) == 1 else neuron
             check_finite(f"the map of layer {layer.name!r}, neuron {name}, frame {time}", maps[first])
@@ -207,13 +225,16 @@ class Arrays:
             members = self.members(chosen, time, checkpoint)
             for first, block in self._blocks(members):
                 checkpoint(first, len(members))
-                maps = self.maps(layer, block, time)
-                absolute += np.abs(maps).sum(0, dtype=np.float64)
+                maps, sizes = self.signed_and_sizes(layer, block, time)
+                absolute += sizes.sum(0, dtype=np.float64)
                 signed += maps.sum(0, dtype=np.float64)
         else:
-            for _, (part, whole) in self.canvas.reduce(
-                name, _sums, time, rgb=self.channel, progress=checkpoint
-            ):
+            rgb = self._rgb(self.canvas, layer)
+
+            def both(maps: Any) -> tuple[Floats, ...]:
+                return tuple(part.sum(0).double().cpu().numpy() for part in self._split(maps))
+
+            for _, (whole, part) in self.canvas.reduce(name, both, time, rgb=rgb, progress=checkpoint):
                 absolute += part
                 signed += whole
         check_finite(f"the sum of the maps of layer {name!r}, frame {time}", absolute)
@@ -240,7 +261,7 @@ class Arrays:
         return self.cache.remember((self.canvas.rule, overlay, layer.name, time), compute)
 
     def magnitude(self, chosen: Chosen, time: int, checkpoint: Progress) -> Floats:
-        """The absolute map of one neuron; the sum of absolute maps of more."""
+        """The magnitudes of one neuron's contributions, added over colours where the rule knows them; or of more."""
         key = (self.channel, chosen[0].name, *chosen[1:], time)
         magnitude = self._magnitudes.get(key)
         if magnitude is None:
@@ -251,14 +272,17 @@ class Arrays:
             elif not alone and not chosen.neurons and chosen.cluster < 0:
                 magnitude = np.asarray(self.summary(chosen.layer, time, checkpoint).pixel_abs)
                 check_finite(f"the totals of layer {chosen.layer.name!r}, frame {time}", magnitude)
+            elif chosen.neuron is not None:
+                place = np.array([place_of(chosen.layer, chosen.neuron)])
+                magnitude = self.signed_and_sizes(chosen.layer, place, time)[1][0]
             else:
-                magnitude = np.abs(self.map(chosen, time, checkpoint))
+                magnitude = self.sums(chosen, time, checkpoint)[0]
             self._magnitudes.clear()
             self._magnitudes[key] = magnitude
         return magnitude
 
     def total(self, chosen: Chosen, time: int, checkpoint: Progress) -> float:
-        """The sum of the absolute maps over the frame."""
+        """The sum of the magnitudes over the frame."""
         return absolute_sum(self.magnitude(chosen, time, checkpoint))
 
     def change(self, chosen: Chosen, time: int, checkpoint: Progress) -> tuple[float, float | None]:
@@ -316,7 +340,7 @@ class Arrays:
         return self.canvas.summary(layer.name, frame=time, rgb=rgb, progress=checkpoint)
 
     def totals(self, layer: Layer, time: int, checkpoint: Progress) -> Floats:
-        """Each neuron's sum of its absolute map, in C order."""
+        """The sum of each neuron's magnitudes, in C order."""
         totals = np.asarray(self.summary(layer, time, checkpoint).neuron_abs).ravel()
         check_finite(f"the totals of layer {layer.name!r}, frame {time}", totals)
         return totals
@@ -330,7 +354,7 @@ class Arrays:
             found = np.zeros(count, np.float32)
             for first, block in self._blocks(self.kept(layer)):
                 checkpoint(first, count)
-                now, then = (np.abs(self.maps(layer, block, frame)) for frame in (time, other))
+                now, then = (self.signed_and_sizes(layer, block, frame)[1] for frame in (time, other))
                 found[block] = np.abs(now - then).sum((1, 2))
             return found
 
@@ -340,59 +364,57 @@ class Arrays:
 
     def columns(
         self, layers: Sequence[Layer], pixel: tuple[int, int], time: int, checkpoint: Progress
-    ) -> dict[str, Floats]:
+    ) -> dict[str, Column]:
         """Every neuron's contribution to a pixel under the rule that ranks, in C order, by layer."""
-        found: dict[str, Floats] = {}
+        found: dict[str, Column] = {}
         for layer in layers:
             key = (self.canvas.rule, self.channel, "column", layer.name, time, pixel)
             column = self.cache.get(key)
             if column is None:
                 checkpoint(0, 0)
-                name = layer.name
-                values = self.ranks.pixel(*pixel, frame=time, layers=[name], rgb=self.channel)[name]
-                column = np.array(values, np.float32).ravel()
-                check_finite(f"the contributions of layer {name!r} to pixel {pixel}, frame {time}", column)
+                name, rgb = layer.name, self._rgb(self.ranks, layer)
+                values = self.ranks.pixel(*pixel, frame=time, layers=[name], rgb=rgb)[name]
+                column = _column(values, layer, f"to pixel {pixel}, frame {time}")
                 self.cache.put(key, column)
             found[layer.name] = column
         return found
 
-    def region(self, layer: Layer, region: Region, time: int, checkpoint: Progress) -> Floats:
+    def region(self, layer: Layer, region: Region, time: int, checkpoint: Progress) -> Column:
         """Every neuron's contribution to a region under the rule that ranks, in C order."""
 
-        def compute() -> Floats:
-            name = layer.name
-            column = self.ranks.region(region.mask, time, [name], rgb=self.channel, progress=checkpoint)[name]
-            column = np.array(column, np.float32).ravel()
-            check_finite(f"the contributions of layer {name!r} to the region, frame {time}", column)
-            return column
+        def compute() -> Column:
+            name, rgb = layer.name, self._rgb(self.ranks, layer)
+            values = self.ranks.region(region.mask, time, [name], rgb=rgb, progress=checkpoint)[name]
+            return _column(values, layer, f"to the region, frame {time}")
 
         return self.cache.remember(
             (self.canvas.rule, self.channel, "region", layer.name, time, region), compute
         )
 
-    def top(self, columns: Mapping[str, Floats], k: int) -> list[Ranked]:
+    def top(self, columns: Mapping[str, Column], k: int) -> list[Ranked]:
         """The `k` neurons that contribute most, across layers: `Canvas.top` from what is known already."""
         ranked = []
-        for name, column in columns.items():
-            layer, total = self.layers.find(name), absolute_sum(column)
-            for place in _strongest(column, k):
+        for name, (values, sizes) in columns.items():
+            layer, total = self.layers.find(name), absolute_sum(sizes)
+            for place in _strongest(sizes, k):
                 neuron = view.checked_neuron(layer, neuron_at(layer, place))
-                value = float(column[place])
-                ranked.append(Ranked(name, neuron, value, abs(value) / total if total else 0.0, abs(value)))
-        return sorted(ranked, key=lambda neuron: -abs(neuron.value))[:k]
+                value, size = float(values[place]), float(sizes[place])
+                ranked.append(Ranked(name, neuron, value, size / total if total else 0.0, size))
+        return sorted(ranked, key=lambda neuron: -neuron.magnitude)[:k]
 
     def at_pixel(self, ranked: list[Ranked], pixel: tuple[int, int], time: int) -> list[Ranked]:
         """The same neurons with their contributions under the canvas's own rule, the strongest first."""
         if self.ranks is self.canvas or not ranked:
             return ranked
-        values: dict[tuple[str, Neuron], float] = {}
+        found: dict[tuple[str, Neuron], tuple[float, float]] = {}
         for name in {each.layer for each in ranked}:
             layer = self.layers.find(name)
             neurons = [each.neuron for each in ranked if each.layer == name]
-            maps = self.maps(layer, np.array([place_of(layer, neuron) for neuron in neurons]), time)
-            values.update({(name, neuron): float(m[pixel]) for neuron, m in zip(neurons, maps, strict=True)})
-        exact = [(values[one.layer, one.neuron], one) for one in ranked]
-        exact = [one._replace(value=value, magnitude=abs(value)) for value, one in exact]
+            places = np.array([place_of(layer, neuron) for neuron in neurons])
+            for neuron, *both in zip(neurons, *self.signed_and_sizes(layer, places, time), strict=True):
+                found[name, neuron] = (float(both[0][pixel]), float(both[1][pixel]))
+        known = [(one, found[one.layer, one.neuron]) for one in ranked]
+        exact = [one._replace(value=value, magnitude=size) for one, (value, size) in known]
         return sorted(exact, key=lambda neuron: -neuron.magnitude)
 
     # --- clusters -------------------------------------------------------------------------------------------
@@ -449,9 +471,17 @@ def ranking(canvas: Any) -> Any:
     return canvas.under("gated")
 
 
-def _strongest(column: Floats, k: int) -> Indices:
+def _column(values: Any, layer: Layer, where: str) -> Column:
+    """Contributions as a canvas gives them, with or without colours, in C order."""
+    values = np.asarray(values, np.float32)
+    each = values.ndim > len(layer.neurons)
+    column = Column.of(values.reshape(-1, values.shape[-1]) if each else values.flatten(), each)
+    check_finite(f"the contributions of layer {layer.name!r} {where}", column.magnitudes)
+    return column
+
+
+def _strongest(sizes: Floats, k: int) -> Indices:
     """The places of the `k` largest magnitudes, the largest first; of equal ones the first."""
-    sizes = np.abs(column)
     if 0 < k < len(sizes):
         least = np.partition(sizes, len(sizes) - k)[len(sizes) - k]
         chosen = np.flatnonzero(sizes >= least)
@@ -467,8 +497,3 @@ def place_of(layer: Layer, neuron: Neuron) -> int:
 def neuron_at(layer: Layer, place: int) -> list[int]:
     """The neuron at a place in C order, as messages have it."""
     return layer.neurons_at([place])[0].reshape(-1).tolist()
-
-
-def _sums(maps: Any) -> tuple[Floats, Floats]:
-    """Over the neurons of a chunk: of absolute maps, and of maps with their sign."""
-    return tuple(part.sum(0).double().cpu().numpy() for part in (maps.abs(), maps))

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.results import Column
 from canvaswidget.widget.answers import Answers, share_of
 from canvaswidget.widget.arrays import Arrays, Indices, absolute_sum, neuron_at, place_of
 from canvaswidget.widget.levels import Floats, check_finite
@@ -95,12 +96,13 @@ class Kept:
 
 
 class Swept(NamedTuple):
-    """What one pass over a layer gives: maps of the neurons, sums of the groups with and without signs, columns."""
+    """What one pass over a layer gives: maps and magnitudes of neurons, sums of groups, contributions to pixels."""
 
     maps: Floats
+    sizes: Floats
     absolute: Floats
     signed: Floats
-    columns: Floats
+    columns: Column  # (n, pixels) each
 
 
 def sweep(arrays: Arrays, layer: Layer, frame: int, kept: Kept, labels: Indices, report: Progress) -> Swept:
@@ -111,25 +113,27 @@ def sweep(arrays: Arrays, layer: Layer, frame: int, kept: Kept, labels: Indices,
     member = torch.as_tensor(groups, dtype=torch.float32, device=arrays.canvas.device)
     absolute = torch.zeros((len(groups), size[0] * size[1]), dtype=torch.float64, device=member.device)
     signed = torch.zeros_like(absolute)
-    columns = np.zeros((labels.size, len(kept.pixels)), np.float32)
-    found = np.zeros((len(places), *size), np.float32)
-    for neurons, (maps, sizes) in arrays.canvas.reduce(layer.name, _with_sizes, frame, progress=report):
+    columns = Column(*np.zeros((2, labels.size, len(kept.pixels)), np.float32))
+    found = np.zeros((2, len(places), *size), np.float32)
+    rgb = "sum" if arrays.canvas.why_no_colours(layer.name) else "each"
+    for neurons, both in arrays.canvas.reduce(layer.name, _with_sizes, frame, rgb=rgb, progress=report):
         block = layer.flat_index(neurons)
-        flat = maps.reshape(len(block), -1)
-        absolute += member[:, block] @ sizes.reshape(flat.shape)
-        signed += member[:, block] @ flat
-        columns[block] = flat[:, ys * size[1] + xs].cpu().numpy()
+        for maps, total, column in zip(both, (signed, absolute), columns, strict=True):
+            flat = maps.reshape(len(block), -1)
+            total += member[:, block] @ flat
+            column[block] = flat[:, ys * size[1] + xs].cpu().numpy()
         for place in np.flatnonzero(np.isin(places, block)):
-            found[place] = maps[int(np.flatnonzero(block == places[place])[0])].cpu().numpy()
+            at = int(np.flatnonzero(block == places[place])[0])
+            found[:, place] = [maps[at].cpu().numpy() for maps in both]
     sums = [part.float().cpu().numpy().reshape(-1, *size) for part in (absolute, signed)]
     check_finite(f"the sum of the maps of layer {layer.name!r}, frame {frame}", sums[0])
-    return Swept(found, sums[0], sums[1], columns)
+    return Swept(found[0], found[1], sums[0], sums[1], columns)
 
 
 def _with_sizes(maps: Any) -> tuple[Any, Any]:
-    """Maps and their magnitudes, made where several chunks are computed side by side."""
+    """Maps and their magnitudes, made where several chunks are computed side by side; colours are added."""
     maps = maps.float()
-    return maps, maps.abs()
+    return (maps.sum(-1), maps.abs().sum(-1)) if maps.ndim == 4 else (maps, maps.abs())
 
 
 class Selected:
@@ -142,11 +146,10 @@ class Selected:
         self.changes: list[float | None] = []
         self._before: Floats | None = None
 
-    def add(self, *planes: Floats) -> None:
-        """The next frame: the map, or its magnitudes and the sum with signs."""
+    def add(self, magnitude: Floats, *planes: Floats) -> None:
+        """The next frame: its magnitudes, and what is shown: the map, or the magnitudes and the sum with signs."""
         for series, values in zip(self.planes, planes, strict=True):
             series.add(values)
-        magnitude = np.abs(planes[0])
         self.totals.append(absolute_sum(magnitude))
         self.changes.append(None if self._before is None else absolute_sum(magnitude - self._before))
         self._before = magnitude
@@ -172,26 +175,28 @@ class Ranked:
     layers: list[Any] = field(default_factory=list)
     places: list[Any] = field(default_factory=list)
     values: list[Any] = field(default_factory=list)
+    sizes: list[Any] = field(default_factory=list)  # magnitudes
     totals: list[Any] = field(default_factory=list)
     counts: list[Any] = field(default_factory=list)  # n50 and n90
     shares: list[Any] = field(default_factory=list)
     points: list[list[int]] = field(default_factory=list)  # where the share curves are known
 
-    def add(self, arrays: Arrays, columns: Mapping[str, Floats]) -> None:
+    def add(self, arrays: Arrays, columns: Mapping[str, Column]) -> None:
         """The next frame: every neuron at every pixel, by layer."""
         names = list(columns)
-        length = min(RANKED, sum(len(column) for column in columns.values()))
-        n_pixels = next(iter(columns.values())).shape[1]
+        length = min(RANKED, sum(len(column.values) for column in columns.values()))
+        n_pixels = next(iter(columns.values())).values.shape[1]
         layers, places = np.zeros((n_pixels, length)), np.zeros((n_pixels, length))
-        values, totals = np.zeros((n_pixels, length)), np.zeros((n_pixels, len(names)))
+        values, sizes = np.zeros((n_pixels, length)), np.zeros((n_pixels, length))
+        totals = np.zeros((n_pixels, len(names)))
         counts, shares = np.zeros((n_pixels, len(names), 2)), []
         for at in range(n_pixels):
-            here = {name: column[:, at] for name, column in columns.items()}
+            here = {name: Column(*(part[:, at] for part in column)) for name, column in columns.items()}
             for rank, each in enumerate(arrays.top(here, length)):
                 layers[at, rank] = names.index(each.layer)
                 places[at, rank] = place_of(arrays.layers.find(each.layer), each.neuron)
-                values[at, rank] = each.value
-            each_layer = [share_of(name, column) for name, column in here.items()]
+                values[at, rank], sizes[at, rank] = each.value, each.magnitude
+            each_layer = [share_of(name, column.magnitudes) for name, column in here.items()]
             totals[at] = [share["total"] for share in each_layer]
             counts[at] = [(share["n50"], share["n90"]) for share in each_layer]
             shares.append(np.concatenate([share["shares"] for share in each_layer]))
@@ -200,6 +205,7 @@ class Ranked:
             (self.layers, layers),
             (self.places, places),
             (self.values, values),
+            (self.sizes, sizes),
             (self.totals, totals),
             (self.counts, counts),
             (self.shares, np.rint(255 * np.stack(shares))),
@@ -212,6 +218,7 @@ class Ranked:
             "layers": pack(np.stack(self.layers), "u1"),
             "places": pack(np.stack(self.places), "u4"),
             "values": pack(np.stack(self.values), "f4"),
+            "sizes": pack(np.stack(self.sizes), "f4"),
             "totals": pack(np.stack(self.totals), "f4"),
             "counts": pack(np.stack(self.counts), "u4"),
             "shares": pack(np.stack(self.shares), "u1"),
@@ -235,7 +242,7 @@ class Baker:
         self.frames = {source: ColourSeries(quality.size(arrays.size, "frames")) for source in kept.sources}
         self.psnr: list[float | None] = []
         self.ranked = Ranked()
-        self._columns: dict[str, Floats] = {}
+        self._columns: dict[str, Column] = {}
         self.neurons = {
             layer.name: [
                 Selected(layer.name, neuron_at(layer, place), -1, maps, quality.levels)
@@ -266,12 +273,12 @@ class Baker:
 
     def take(self, layer: Layer, swept: Swept, ranks: bool = True) -> None:
         """What a sweep has given; without `ranks`, all but the neurons of pixels."""
-        for selected, values in zip(self.neurons[layer.name], swept.maps, strict=True):
-            selected.add(values)
+        for selected, sizes, values in zip(self.neurons[layer.name], swept.sizes, swept.maps, strict=True):
+            selected.add(sizes, values)
         for selected, planes in zip(
             self.groups[layer.name], zip(swept.absolute, swept.signed, strict=True), strict=True
         ):
-            selected.add(*planes)
+            selected.add(planes[0], *planes)
         self._columns[layer.name] = swept.columns
         if ranks and len(self._columns) == len(self.kept.layers):
             self.ranked.add(self._arrays, self._columns)

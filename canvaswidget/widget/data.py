@@ -24,7 +24,8 @@ def arrays_of(arrays: Arrays, state: dict[str, Any], report: Progress) -> dict[s
     """What the views show, by name.
 
     ``frame``, ``truth``, ``map`` and, for more than one neuron, ``map_signed``; ``pixel/LAYER``, every neuron's
-    contribution to the pinned pixel, in the shape of the layer's neurons; ``neurons/total``, of the layer;
+    contribution to the pinned pixel, in the shape of the layer's neurons, and ``magnitude/LAYER``, added over colours
+    by magnitude where the rule knows them; ``neurons/total``, of the layer, in magnitudes;
     ``time/frame``, ``time/total`` and ``time/change`` of one neuron; ``clusters`` where they are known. What the view
     is set to stands in ``about``.
     """
@@ -45,7 +46,9 @@ def arrays_of(arrays: Arrays, state: dict[str, Any], report: Progress) -> dict[s
     if pixel is not None:
         ranked = arrays if arrays.has_all_colours else summed
         for name, column in ranked.columns(ranked.layers, pixel, time, report).items():
-            found[f"pixel/{name}"] = column.reshape(ranked.layers.find(name).neurons)
+            shape = ranked.layers.find(name).neurons
+            found[f"pixel/{name}"] = column.values.reshape(shape)
+            found[f"magnitude/{name}"] = column.magnitudes.reshape(shape)
     found["neurons/total"] = arrays.totals(chosen.layer, time, report).reshape(chosen.layer.neurons)
     clusters = arrays.known_clusters(chosen.layer, state["n_clusters"])
     if clusters is not None:
@@ -96,9 +99,10 @@ def _pixel_rows(arrays: Arrays, state: dict[str, Any], report: Progress) -> Iter
     other = arrays.of_channel(state["channel"])
     arrays = other if other.has_all_colours else arrays
     columns = arrays.columns(arrays.layers, state["pixel"], state["time"], report)
-    yield ["layer", "neuron", "contribution", "share of layer"]
-    for each in arrays.top(columns, sum(map(len, columns.values()))):
-        yield [each.layer, show_neuron(each.neuron), repr(each.value), repr(each.share)]
+    yield ["layer", "neuron", "contribution", "magnitude", "share of layer"]
+    for each in arrays.top(columns, sum(column.values.size for column in columns.values())):
+        numbers = (each.value, each.magnitude, each.share)
+        yield [each.layer, show_neuron(each.neuron), *map(repr, numbers)]
 
 
 def _neuron_rows(arrays: Arrays, state: dict[str, Any], report: Progress) -> Iterator[list[Any]]:

@@ -428,11 +428,15 @@ class GridReply(TypedDict):
 
 
 class RankedNeuron(TypedDict):
-    """`share` is of the absolute contributions of all neurons of its layer at this pixel."""
+    """`value` is signed, the colours added; `magnitude` adds them by magnitude where the rule knows colours.
+
+    `share` is the magnitude as a part of those of all neurons of its layer at this pixel.
+    """
 
     layer: str
     neuron: list[int]
     value: float
+    magnitude: float
     share: float
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from canvaswidget.tracing import NotKeptError, SavedCanvas
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.widget import view
@@ -29,7 +27,7 @@ def strongest_kept(
     try:
         if pixel is None:
             raise NotKeptError
-        values = arrays.columns([layer], pixel, time, checkpoint)[layer.name]
+        sizes = arrays.columns([layer], pixel, time, checkpoint)[layer.name].magnitudes
     except NotKeptError:
-        values = arrays.totals(layer, time, checkpoint)
-    return view.checked_neuron(layer, neuron_at(layer, int(kept[np.abs(values[kept]).argmax()])))
+        sizes = arrays.totals(layer, time, checkpoint)
+    return view.checked_neuron(layer, neuron_at(layer, int(kept[sizes[kept].argmax()])))

@@ -208,7 +208,7 @@ def _pixel(
             continue
         values = arrays.maps(layer, np.array([place]), time)[0]
         thumbnails.append((f"{short[each.layer]}  {label(each.neuron)}", values))
-    told = [share_of(name, column) for name, column in columns.items() if "shares" in wanted]
+    told = [share_of(name, column.magnitudes) for name, column in columns.items() if "shares" in wanted]
     shares = [
         ShareCurve(
             short[share["layer"]], share["counts"], share["shares"], share["layer"] == chosen.layer.name

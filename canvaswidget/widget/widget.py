@@ -239,7 +239,7 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
             def strongest(checkpoint: Any) -> Ranked:
                 arrays = self._live.arrays
                 best = arrays.top(arrays.columns([layer], pixel, time, checkpoint), 1)[0]
-                if best.value or "layer" in given:
+                if best.magnitude or "layer" in given:
                     return best
                 return arrays.top(arrays.columns(facts.layers, pixel, time, checkpoint), 1)[0]
 

@@ -329,7 +329,13 @@ export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer
         const layer = LAYERS[Math.floor(noise(i + y * 0.7) * LAYERS.length)] as (typeof LAYERS)[number];
         const n = Math.floor(noise(i * 1.7 + x) * layer.neurons.reduce((a, b) => a * b, 1));
         const value = (noise(i + x + y) > 0.3 ? 1 : -1) * 0.21 * 0.84 ** i;
-        return { layer: layer.name, neuron: neuronAt(layer.neurons, n), value, share: Math.abs(value) * 0.8 };
+        return {
+          layer: layer.name,
+          neuron: neuronAt(layer.neurons, n),
+          value,
+          magnitude: Math.abs(value),
+          share: Math.abs(value) * 0.8,
+        };
       });
       const selected = body.selection.neuron
         ? (mapValues(height, width, seedOf(body.selection), body.time, true)[y * width + x] ?? 0)

@@ -339,6 +339,7 @@ export interface RankedNeuron {
   layer: string;
   neuron: number[];
   value: number;
+  magnitude: number;
   share: number;
 }
 

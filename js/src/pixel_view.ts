@@ -89,11 +89,14 @@ export function createPixelView(view: View) {
       // The words on it are its name; this describes it.
       const out = knockout.has(ranked.layer, ranked.neuron);
       const kept = hasMap(store._canvas.value, ranked.layer, ranked.neuron);
+      // Colours that cancel in the sum still count: the order and the share are of magnitudes.
+      const colours =
+        ranked.magnitude > Math.abs(ranked.value) * 1.001 ? `, ${ranked.magnitude} in all colours` : "";
       attribute(button, "data-out", out);
       attribute(
         button,
         "title",
-        `${ranked.layer}, neuron ${neuronLabel(ranked.neuron)}: ${ranked.value}, ${percent(ranked.share)} of its layer${out ? ", knocked out" : ""}${kept ? "" : `\n${NOT_KEPT}`}`,
+        `${ranked.layer}, neuron ${neuronLabel(ranked.neuron)}: ${ranked.value}${colours}, ${percent(ranked.share)} of its layer${out ? ", knocked out" : ""}${kept ? "" : `\n${NOT_KEPT}`}`,
       );
       attribute(button, "aria-disabled", kept ? null : "true");
       const chosen =

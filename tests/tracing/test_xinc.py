@@ -34,7 +34,7 @@ def test_every_map_equals_the_oracle(small: SmallModel) -> None:
         np.testing.assert_array_equal(
             neurons.reshape(len(flat), -1), np.argwhere(np.ones(expected.shape[:-2], bool))
         )
-        summary = canvas.summary(name, last_frame(small))
+        summary = canvas.summary(name, last_frame(small), rgb="sum")
         np.testing.assert_allclose(summary.neuron_abs, expected.abs().sum((-2, -1)), rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(summary.neuron_sum, expected.sum((-2, -1)), rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(summary.pixel_abs, np.abs(flat).sum(0), rtol=1e-4, atol=1e-5)

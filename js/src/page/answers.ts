@@ -45,6 +45,8 @@ interface Ranked {
   layers: number;
   places: number;
   values: number;
+  /** Magnitudes. */
+  sizes: number;
   totals: number;
   counts: number;
   shares: number;
@@ -387,10 +389,9 @@ export class Answers {
       0,
     );
     const row = this.#at(time) * ranked.pixels.length + nearest;
-    const [layers, places, values, totals, counts, shares] = await Promise.all(
-      [ranked.layers, ranked.places, ranked.values, ranked.totals, ranked.counts, ranked.shares].map(
-        (index) => this.#arrays.numbers(index),
-      ),
+    const kept = [ranked.layers, ranked.places, ranked.values, ranked.sizes];
+    const [layers, places, values, sizes, totals, counts, shares] = await Promise.all(
+      [...kept, ranked.totals, ranked.counts, ranked.shares].map((index) => this.#arrays.numbers(index)),
     );
     const at = (array: ArrayLike<number> | undefined, index: number) => array?.[index] ?? 0;
     const [, , length = 0] = this.#arrays.shape(ranked.layers);
@@ -401,8 +402,9 @@ export class Answers {
       if (!layer) continue;
       const value = at(values, i);
       const total = at(totals, row * info.layers.length + number);
-      const share = total > 0 ? Math.abs(value) / total : 0;
-      neurons.push({ layer: layer.name, neuron: neuronAt(layer, at(places, i)), value, share });
+      const magnitude = at(sizes, i);
+      const share = total > 0 ? magnitude / total : 0;
+      neurons.push({ layer: layer.name, neuron: neuronAt(layer, at(places, i)), value, magnitude, share });
     }
     const curve = ranked.points.reduce((sum, points) => sum + points.length, 0);
     let start = row * curve;
