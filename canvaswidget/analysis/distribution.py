@@ -225,7 +225,7 @@ def distribution(
     if as_released:
         over = Over(thresholds)
         neurons_per_pixel = np.zeros((len(chosen), height * width), np.int32)
-        chunks = canvas.reduce(counted, over, frame, granularity=granularity, progress=progress)
+        chunks = canvas.reduce(counted, over, frame, granularity=granularity, rgb=rgb, progress=progress)
         for _, part in chunks:
             neurons_per_pixel += part
     else:

@@ -210,7 +210,8 @@ def objects(
     """
     found, frame = find(canvas, layer, frame)
     divided, labels = instances(masks, canvas.inr.size, frame, canvas.inr.n_frames, as_released)
-    sums = region_sums(canvas, found, divided, frame, granularity, progress).regions
+    rgb = "sum" if as_released else None
+    sums = region_sums(canvas, found, divided, frame, granularity, progress, rgb).regions
     called = object_names(labels, names, as_released)
     return objects_from_sums(found, frame, divided, sums, called, granularity, as_released)
 

@@ -116,16 +116,16 @@ def vectors(
     found, frame = find(canvas, layer, frame)
     if kind not in KINDS:
         raise ValueError(f"kind={kind!r}: expected one of {', '.join(map(repr, KINDS))}")
-    shape = found.shape_of(granularity)
+    shape, rgb = found.shape_of(granularity), "sum" if as_released else None
     if kind == "pooled":
         pooled = PooledMaps(canvas.inr.size, shape, as_released)
-        sweep(canvas, found, [pooled], frame, granularity, progress)
+        sweep(canvas, found, [pooled], frame, granularity, progress, rgb)
         return pooled.vectors(found, frame)
     if masks is None:
         divide = partitions.colours if kind == "colours" else partitions.gabor
         picture = original_frame(canvas, frame) if as_released else canvas.frame(frame)
         masks = divide(picture, k, seed, as_released)
-    sums = region_sums(canvas, found, masks, frame, granularity, progress)
+    sums = region_sums(canvas, found, masks, frame, granularity, progress, rgb)
     means = sums.regions / np.maximum(masks.sum((1, 2)), 1)
     low, span, alive = _scale(sums.low, sums.high, as_released)
     values = (means - low[:, None]) / span[:, None]
