@@ -118,7 +118,8 @@ def test_vectors_against_each_map_on_its_own(kind: str, make, rule: str) -> None
     canvas = cw.trace(make(), rule=rule, device="cpu")
     for granularity in (None, "unit"):
         found = vectors(canvas, -1, kind, k=4, granularity=granularity)
-        maps = np.abs(np.concatenate([maps for _, maps in canvas.iter(-1, granularity=granularity)]))
+        each = canvas.iter(-1, granularity=granularity, rgb="each")
+        maps = np.abs(np.concatenate([maps for _, maps in each])).sum(-1)
         assert found.alive.all()
         assert np.allclose(found.strength, maps.sum((1, 2)), rtol=1e-4)
         scaled = maps - maps.min((1, 2), keepdims=True)

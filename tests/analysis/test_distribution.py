@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import canvaswidget as cw
 from canvaswidget.analysis.distribution import distribution
+from canvaswidget.tracing.reduce import rgb_of_magnitudes
 from tests.canvases import MapsCanvas, image, video
 
 
@@ -134,7 +135,9 @@ def test_real_canvases_in_any_chunks(make, granularity: str | None) -> None:
         for layer in canvas.traced_layers:
             frame = canvas.inr.n_frames - 1
             found = distribution(canvas, layer, frame, granularity=granularity)
-            maps = np.concatenate([maps for _, maps in canvas.iter(layer, frame, granularity=granularity)])
+            rgb = rgb_of_magnitudes(canvas, layer)
+            chunks = canvas.iter(layer, frame, granularity=granularity, rgb=rgb)
+            maps = np.concatenate([maps for _, maps in chunks])
             assert found.pixels_per_neuron.shape == layer.shape_of(granularity)
             for place, level in enumerate(found.levels):
                 pixels, threshold, neurons = naive(maps, level)

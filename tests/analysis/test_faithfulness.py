@@ -69,21 +69,21 @@ def test_numbers_by_hand() -> None:
     inr = mlp(4)
     canvas = cw.trace(inr, "gated", device="cpu")
     found = faithfulness(canvas, 0, subsets=3, subset=1.0)
-    maps, lost = canvas.maps(0, [0, 1]), []
+    maps, lost = canvas.maps(0, [0, 1], rgb="each").transpose(0, 3, 1, 2), []
     for unit in range(2):
         (kept,), _ = inr.arguments(0)
         without = kept.clone()
         without[:, unit] = 0
         with torch.no_grad():
-            lost.append((inr.render(0) - inr.image(inr.module(without))).sum(0).numpy())
+            lost.append((inr.render(0) - inr.image(inr.module(without))).numpy())
     order = found.neurons
-    np.testing.assert_allclose(found.rule_totals, np.abs(maps).sum((1, 2))[order], rtol=1e-4)
-    np.testing.assert_allclose(found.ablation_totals, np.abs(lost).sum((1, 2))[order], rtol=1e-4)
+    np.testing.assert_allclose(found.rule_totals, np.abs(maps).sum((1, 2, 3))[order], rtol=1e-4)
+    np.testing.assert_allclose(found.ablation_totals, np.abs(lost).sum((1, 2, 3))[order], rtol=1e-4)
     # The sets are all neurons: the change is the image less that of the layer's bias alone.
     with torch.no_grad():
-        both = (inr.render(0) - inr.image(inr.module(0 * kept))).sum(0).numpy()
-    assert found.infidelity == pytest.approx(((maps.sum(0) - both) ** 2).mean(), rel=1e-3)
-    assert found.infidelity_share == pytest.approx(found.infidelity / (both**2).mean(), rel=1e-3)
+        both = (inr.render(0) - inr.image(inr.module(0 * kept))).numpy()
+    assert found.infidelity == pytest.approx(((maps.sum(0) - both) ** 2).sum(0).mean(), rel=1e-3)
+    assert found.infidelity_share == pytest.approx(found.infidelity / (both**2).sum(0).mean(), rel=1e-3)
     assert sorted(map(tuple, found.pixels)) == [(y, x) for y in range(5) for x in range(6)]
 
 

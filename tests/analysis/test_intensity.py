@@ -30,8 +30,8 @@ def test_against_all_maps(make, rule: str) -> None:
     canvas = cw.trace(make(), rule=rule, device="cpu")
     for granularity in (None, "unit"):
         found = intensity(canvas, -1, granularity=granularity)
-        maps = np.concatenate([maps for _, maps in canvas.iter(-1, granularity=granularity)]).astype(float)
-        total = np.abs(maps).sum(0)
+        each = canvas.iter(-1, granularity=granularity, rgb="each")
+        total = np.abs(np.concatenate([maps for _, maps in each])).astype(float).sum((0, 3))
         assert np.allclose(found.contribution, (total - total.min()) / np.ptp(total), atol=1e-5)
         picture = canvas.frame(0)
         expected = spearmanr(total.ravel(), picture.sum(-1).ravel())[0]
