@@ -59,13 +59,13 @@ def test_tables(w: CanvasWidget, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     w.save_data(path, progress=False)
     head, *lines = rows(path)
-    assert head == ["layer", "neuron", "contribution", "share of layer"]
+    assert head == ["layer", "neuron", "contribution", "magnitude", "share of layer"]
     assert len(lines) == sum(int(np.prod(layer.neurons)) for layer in w.canvas.traced_layers)
     best = w.canvas.top(3, 5, 3, 2)
     for line, ranked in zip(lines, best, strict=False):
         assert line[0] == ranked.layer
         assert float(line[2]) == pytest.approx(ranked.value, rel=1e-5)
-        assert float(line[3]) == pytest.approx(ranked.share, rel=1e-4)
+        assert float(line[4]) == pytest.approx(ranked.share, rel=1e-4)
     w.save_data(path, "time", progress=False)
     head, *lines = rows(path)
     assert head == ["frame", "total", "change"]

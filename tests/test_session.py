@@ -241,11 +241,11 @@ def test_values_are_the_sort_key_of_every_neuron(page: Page, canvas: cw.Canvas) 
         assert len(values) == n
         thumbs, _ = page.ask(**grid(layer, sort=sort, region=box, count=n))
         places = [place_of(canvas.layers.find(layer), tuple(neuron)) for neuron in thumbs["neurons"]]
-        assert thumbs["values"] == pytest.approx(values[places].tolist(), rel=1e-6)
+        assert np.abs(thumbs["values"]) == pytest.approx(values[places].tolist(), rel=1e-6)
     assert values.any()
     column = np.asarray(canvas.pixel(2, 3, frame=1)[layer]).ravel()
     _, data = page.ask(kind="values", **{**ask, "sort": "pixel"})
-    assert data.view("<f4") == pytest.approx(column, rel=1e-4, abs=1e-7)
+    assert data.view("<f4") == pytest.approx(np.abs(column), rel=1e-4, abs=1e-7)
     assert "needs a pixel" in page.fail(kind="values", **{**ask, "sort": "pixel", "pixel": None})
 
 
@@ -471,8 +471,10 @@ def test_a_slow_rule_ranks_by_a_quick_one_and_tells_its_own_values(pages, canvas
     exact = {(n.layer, n.neuron): float(slow.map(n.layer, n.neuron, 3)[5, 6]) for n in ranked}
     found = {(n["layer"], tuple(n["neuron"])): n["value"] for n in body["neurons"]}
     assert found == pytest.approx(exact, abs=1e-6)
-    sizes = [abs(n["value"]) for n in body["neurons"]]
+    sizes = [n["magnitude"] for n in body["neurons"]]
     assert sizes == sorted(sizes, reverse=True)
+    each = [slow.map(n["layer"], tuple(n["neuron"]), 3, rgb="abs")[5, 6] for n in body["neurons"]]
+    assert sizes == pytest.approx(each, abs=1e-6)
     assert body["selected"] == pytest.approx(float(slow.map(layer, (1, 2), 3)[5, 6]), abs=1e-6)
     body, _ = pages(slow).ask(kind="pixel", time=3, pixel=[5, 6], k=1, selection=selection(layer))
     assert body["selected"] is None

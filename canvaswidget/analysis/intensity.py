@@ -111,7 +111,7 @@ def intensity(
         As in `Canvas.iter`.
     """
     found, frame = find(canvas, layer, frame)
-    summary = canvas.summary(found, frame, granularity=granularity, rgb="sum", progress=progress)
+    summary = canvas.summary(found, frame, granularity=granularity, progress=progress)
     return compare(found, frame, summary.pixel_abs, canvas.frame(frame))
 
 

@@ -198,9 +198,10 @@ class Arrays:
         maps = np.asarray(self.canvas.maps(layer.name, places, frame=time, rgb=rgb), np.float32)
         if not np.isfinite(maps).all():
             first = int(np.flatnonzero(~np.isfinite(maps).reshape(len(maps), -1).all(1))[0])
+            lost = maps[first] if maps.ndim == 3 else maps[first].sum(-1)
             neuron = tuple(int(part) for part in np.atleast_1d(places[first]))
             name = neuron[0] if len(neuron) == 1 else neuron
-            check_finite(f"the map of layer {layer.name!r}, neuron {name}, frame {time}", maps[first])
+            check_finite(f"the map of layer {layer.name!r}, neuron {name}, frame {time}", lost)
         return maps
 
     def map(self, chosen: Chosen, time: int, checkpoint: Progress) -> Floats:

@@ -27,7 +27,10 @@ def traced(make, rule: str) -> cw.Canvas:
 
 
 def magnitudes(canvas: cw.Canvas, layer, frame: int = 0) -> np.ndarray:
-    return np.abs(np.concatenate([maps for _, maps in canvas.iter(layer, frame)]))
+    """Of each colour, added, where the rule knows colours."""
+    rgb = "sum" if canvas.why_no_colours(layer) else "each"
+    maps = np.abs(np.concatenate([maps for _, maps in canvas.iter(layer, frame, rgb=rgb)]))
+    return maps.sum(-1) if rgb == "each" else maps
 
 
 @pytest.mark.parametrize(("make", "rule"), CASES)
