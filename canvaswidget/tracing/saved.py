@@ -409,7 +409,9 @@ class SavedCanvas:
     def _require_colours(self, layer: Layer, rgb: str) -> None:
         problem = "" if checked_rgb(rgb) == "sum" else self._why_no_colours[layer.name]
         if problem:
-            raise NotKeptError(f"rgb={rgb!r}: {problem}; trace the model, under another rule if need be")
+            raise NotKeptError(
+                f"rgb={rgb!r}: {self._said} has only the sum of the colours ({problem}); trace the model"
+            )
 
     def _chosen(self, keys: LayerKey | Sequence[LayerKey] | None) -> list[Layer]:
         if keys is None:
