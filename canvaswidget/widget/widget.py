@@ -423,10 +423,10 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
                 for name in sorted(sync_data.keys() - known - orphaned, key=lambda name: order.get(name, -1)):
                     value = sync_data[name]
                     try:
-                        if name in order:
-                            self.traits()[name]._validate(self, value)
-                        elif name.startswith(("_canvas", "_changes")):
+                        if name in ("_canvas", "_changes"):
                             raise traitlets.TraitError(f"{name} is the kernel's")
+                        if self.has_trait(name):
+                            self.traits()[name]._validate(self, value)
                     except Exception as error:  # whatever it is, it must not end the comm
                         log.warning("the page set %s=%.200r, which was refused: %s", name, value, error)
                         refused.append(name)
