@@ -24,6 +24,7 @@ COLUMN = 3.3  # inches: the width of a column of a paper
 CYCLE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 SCREEN_DPI = 100
 LETTERS = 46  # of a title in a column
+LEGEND_LETTERS = 60  # of a line of a legend in a column, with 6 for each handle
 BELOW = 27  # points from an axis to a legend under its ticks and label
 INK, QUIET = "#222222", "#777777"
 POSITIVE, NEGATIVE = "#b2182b", "#2166ac"
@@ -139,7 +140,9 @@ def heading(ax: Axes, *parts: str) -> None:
 
 
 def legend_below(ax: Axes, columns: int = 3, **options: Any) -> None:
-    """A legend under the label of the x axis, where it lies on no curve."""
+    """A legend under the label of the x axis, where it lies on no curve; long names stand in fewer columns."""
+    longest = max((len(name) for name in ax.get_legend_handles_labels()[1]), default=0)
+    columns = max(1, min(columns, LEGEND_LETTERS // (longest + 6)))
     offset = ScaledTranslation(0, -BELOW / 72, ax.figure.dpi_scale_trans)
     with style():
         ax.legend(

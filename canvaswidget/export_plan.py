@@ -15,6 +15,7 @@ from canvaswidget.inr import checked_index
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.budget import parse_memory
 from canvaswidget.tracing.layers import Layer, Layers
+from canvaswidget.tracing.progress import AFTER
 from canvaswidget.widget import view
 from canvaswidget.widget.arrays import Indices, place_of
 from canvaswidget.widget.baking import (
@@ -113,7 +114,7 @@ def checked_wishes(
     """The layers, frames and neurons that are meant; errors name what is accepted."""
     arrays = session.arrays
     chosen = _layers(arrays.layers, layers)
-    numbers = tuple(arrays.kept_frames()) if frames is None else _frames(arrays.n_frames, frames)
+    numbers = tuple(arrays.kept_frames()) if frames is None else checked_frames(arrays.n_frames, frames)
     return Wishes(chosen, numbers, _neurons(chosen, neurons), parse_memory(budget, "budget"))
 
 
@@ -130,7 +131,8 @@ def _layers(known: Any, layers: Any) -> tuple[Layer, ...]:
     return tuple(layer for layer in known if layer.name in meant)
 
 
-def _frames(n_frames: int, frames: Any) -> tuple[int, ...]:
+def checked_frames(n_frames: int, frames: Any) -> tuple[int, ...]:
+    """Frames in order, each once."""
     if hasattr(frames, "__index__"):
         frames = [frames]
     if not isinstance(frames, Iterable) or isinstance(frames, str):
@@ -333,7 +335,7 @@ class Steps:
 
     def __init__(self, progress: Any, total: int, title: str) -> None:
         self._progress, self._total, self._done = progress, total, 0
-        self._bar = tqdm(total=total, desc=title, unit="layer", disable=progress is not True)
+        self._bar = tqdm(total=total, desc=title, unit="layer", delay=AFTER, disable=progress is not True)
 
     def __enter__(self) -> Callable[[], None]:
         return self._tick

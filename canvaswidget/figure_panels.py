@@ -20,6 +20,7 @@ from canvaswidget.drawing import (
     POSITIVE,
     QUIET,
     colour_bar,
+    legend_below,
     legend_label,
     plain_numbers,
 )
@@ -31,6 +32,7 @@ UNIT = "contribution (RGB level)"
 SHARED = (
     0.999  # of all magnitudes are within the limits that maps share: one pixel must not darken all others
 )
+NAME_LINE = 0.1  # inches
 LETTERS = 15  # of a title, an inch
 
 
@@ -108,8 +110,13 @@ class View:
         The selection's total on some frames, and how much it differs from the frame before; None where not known.
     time : int
         The current frame.
+    n_frames : int
+        Of the clip; `frames` may be fewer of them.
     one_scale : bool
-        Whether all maps of neurons share their limits, and have a colour bar; else each has its own.
+        Whether the maps of a panel share their limits, and have a colour bar; else each has its own.
+    neurons_scale : float
+        The magnitude that the limits of `neurons` reach: the scale that the widget has for their layer. With 0 it is
+        found from the maps that are shown.
     """
 
     title: str
@@ -133,7 +140,9 @@ class View:
     totals: Sequence[float] = ()
     changes: Sequence[float | None] = field(default=())
     time: int = 0
+    n_frames: int = 0
     one_scale: bool = False
+    neurons_scale: float = 0.0
 
 
 def view_size(view: View) -> tuple[int, int]:
@@ -229,12 +238,15 @@ def draw_maps(
     title: str,
     columns: int = 6,
     inches: float = 6.6,
+    scale_name: str = "one scale",
 ) -> None:
     """Maps side by side: on one scale, with its colour bar, or each on its own."""
     height, width = maps[0][1].shape
-    gap, below = 0.05 * width, 0.05 * width + 0.17 * width * min(columns, 6) / 6
+    gap = 0.05 * width
+    room = name_lines(maps) * NAME_LINE + 0.06  # inches
+    below = room * (columns * width) / max(inches - (0.6 if view.one_scale else 0.2), 0.5)
     lines = -(-len(maps) // columns)
-    shared = scale_of(view)
+    shared = scale_of(view, maps)
     for place, (name, values) in enumerate(maps):
         left, top = place % columns * (width + gap), place // columns * (height + below)
         own = float(np.abs(values).max()) / view.contrast
@@ -243,7 +255,7 @@ def draw_maps(
         ax.imshow(shown, cmap=cmap, norm=norm, extent=extent, interpolation="nearest")
         ax.add_patch(Rectangle((left, top), width, height, fill=False, ec=QUIET, lw=0.4, clip_on=False))
         ax.annotate(
-            name,
+            name.replace("  ", "\n"),
             (left + width / 2, top + height),
             (0, -2),
             textcoords="offset points",
@@ -254,7 +266,7 @@ def draw_maps(
     ax.set(xlim=(0, columns * (width + gap) - gap), ylim=(lines * (height + below), 0))
     ax.set_axis_off()
     what = "signed" if view.signed else "magnitudes"
-    scale = "on one scale (RGB level)" if view.one_scale else "each on its own scale"
+    scale = f"on {scale_name} (RGB level)" if view.one_scale else "each on its own scale"
     ax.set_title(wrapped(inches, title, f"{what} {scale}"), color=INK)
     if view.one_scale:
         _, norm, cmap = _scaled(maps[0][1], view.signed, shared, view.palette)
@@ -262,12 +274,22 @@ def draw_maps(
         colour_bar(ax, ScalarMappable(norm, cmap), "", width=0.1 / columns, extend=extend)
 
 
-def scale_of(view: View) -> float:
-    """The limit that all maps of neurons share: a magnitude that few pixels exceed, less with more contrast."""
-    maps = [np.abs(values).ravel() for _, values in (*view.thumbnails, *view.neurons)]
+def name_lines(maps: Sequence[tuple[str, Floats]]) -> int:
+    """Lines of the names under maps: the layer stands over its neuron."""
+    return 2 if any("  " in name for name, _ in maps) else 1
+
+
+def scale_of(view: View, maps: Sequence[tuple[str, Floats]]) -> float:
+    """The limit that the maps of a panel share, less with more contrast.
+
+    Of the layer's neurons it is the scale of their layer, as in the widget; of the pixel's, which are of several
+    layers, a magnitude that few pixels of these maps exceed.
+    """
+    if maps is view.neurons and view.neurons_scale > 0:
+        return view.neurons_scale / view.contrast
     if not maps:
         return 0.0
-    magnitudes = np.concatenate(maps)
+    magnitudes = np.concatenate([np.abs(values).ravel() for _, values in maps])
     return float(np.quantile(magnitudes, SHARED) or magnitudes.max()) / view.contrast
 
 
@@ -288,7 +310,7 @@ def draw_shares(ax: Axes, shares: Sequence[ShareCurve]) -> None:
     ax.set(xscale="log", ylim=(0, 1.02), xlabel="strongest neurons", ylabel="share of the pixel")
     ax.set_yticks([0, 0.5, 0.9], ["0", "50 %", "90 %"])
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(fontsize=5.5, frameon=False, loc="best", handlelength=1.2, borderaxespad=0.1)
+    legend_below(ax)
     ax.set_title("how many neurons make it (of so many)", color=INK)
 
 
@@ -298,15 +320,18 @@ def draw_curve(
     totals: Sequence[float],
     time: int,
     changes: Sequence[float | None] = (),
+    n_frames: int | None = None,
+    inches: float = 6.6,
 ) -> None:
-    """The selection's total on each frame and its change to the frame before, and the playhead."""
+    """The selection's total on each frame and its change to the frame before, and the playhead.
+
+    The title says it where `frames` are fewer than the `n_frames` of the clip.
+    """
     ax.plot(frames, totals, color=NEGATIVE, lw=1.1, marker="o", ms=2, label="total")
     known = [(frame, change) for frame, change in zip(frames, changes, strict=False) if change is not None]
     if known:
         ax.plot(*zip(*known, strict=True), color=CYCLE[1], lw=0.9, marker="o", ms=1.5, label="change")
-        ax.legend(
-            fontsize=6, frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 0.96), borderpad=0
-        )
+        legend_below(ax)
     ax.axvline(time, color=POSITIVE, lw=0.8)
     ax.set_ylim(0, max([*totals, *(change for _, change in known), 0]) * 1.1 or 1)
     ax.set_xlim(min(frames) - 0.5, max(frames) + 0.5)
@@ -316,7 +341,8 @@ def draw_curve(
     ax.spines[["top", "right"]].set_visible(False)
     ax.set_xlabel("frame")
     ax.set_ylabel("total |contribution|\n(RGB level)")
-    ax.set_title("the selection through time", color=INK)
+    sampled = [f"{len(frames)} of {n_frames} frames"] if (n_frames or 0) > len(frames) else []
+    ax.set_title(wrapped(inches, "the selection through time", *sampled), color=INK)
 
 
 def draw_points(ax: Axes, points: Points, inches: float = 6.6) -> None:

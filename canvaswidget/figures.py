@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 
 from canvaswidget.drawing import INK, Page, style
 from canvaswidget.figure_panels import (
+    NAME_LINE,
     Bar,
     Points,
     ShareCurve,
@@ -29,6 +30,7 @@ from canvaswidget.figure_panels import (
     draw_maps,
     draw_points,
     draw_shares,
+    name_lines,
     scale_of,
     view_size,
 )
@@ -57,6 +59,8 @@ FORMATS = ("png", "pdf", "svg")
 WIDE = 5.0  # inches from which panels stand side by side
 NARROWEST_PAIR = 4.0
 TITLE = 0.25  # inches
+TALLEST = 1.9  # inches of the frame's picture, so that a page of a paper has room for the other panels
+LETTER = 0.05  # inches of a name under a map
 WHOLE_ROW = ("maps", "neurons")
 PARTS = {("frame", "pixel"): 0.6, ("shares", "time"): 0.4}  # of the width, for the left one of two
 
@@ -167,15 +171,16 @@ def _height(view: View, name: str, width: float) -> float:
     """Of a panel, in inches."""
     ratio = view_size(view)[0] / view_size(view)[1]
     if name == "frame":
-        return 0.6 + ratio * (width - 1.2)
+        return 0.6 + min(ratio * (width - 1.2), TALLEST)
     if name == "pixel":
-        return 0.65 + 0.15 * len(view.bars)
+        return 0.65 + (0.15 if width >= 3.5 else 0.12) * len(view.bars)
     if name in WHOLE_ROW:
         maps = view.thumbnails if name == "maps" else view.neurons
         columns = _columns(maps, width)
         bar = 0.6 if view.one_scale else 0.2
-        return 0.3 + -(-len(maps) // columns) * (0.26 + ratio * (width - bar) / columns)
-    return {"shares": 1.7, "time": 1.3, "scatter": min(2.6, 0.4 + 0.7 * width)}[name]
+        names = NAME_LINE * name_lines(maps) + 0.1
+        return 0.35 + -(-len(maps) // columns) * (names + ratio * (width - bar) / columns)
+    return {"shares": 1.75, "time": 1.45, "scatter": min(2.6, 0.4 + 0.7 * width)}[name]
 
 
 def _draw(ax: Axes, name: str, view: View, width: float) -> None:
@@ -186,18 +191,25 @@ def _draw(ax: Axes, name: str, view: View, width: float) -> None:
     elif name == "maps":
         draw_maps(ax, view, view.thumbnails, "their maps", _columns(view.thumbnails, width), width)
     elif name == "neurons":
-        draw_maps(ax, view, view.neurons, view.neurons_name, _columns(view.neurons, width), width)
+        draw_maps(
+            ax, view, view.neurons, view.neurons_name, _columns(view.neurons, width), width, _scale_name(view)
+        )
     elif name == "shares":
         draw_shares(ax, view.shares)
     elif name == "time":
-        draw_curve(ax, view.frames, view.totals, view.time, view.changes)
+        draw_curve(ax, view.frames, view.totals, view.time, view.changes, view.n_frames, width)
     elif view.points is not None:
         draw_points(ax, view.points, width)
 
 
 def _columns(maps: Sequence[Any], width: float) -> int:
-    """Maps in a line."""
-    return min(len(maps), 6 if width >= WIDE else 3)
+    """Maps in a line: as many as their names leave room for."""
+    longest = max(len(line) for name, _ in maps for line in name.split("  "))
+    return min(len(maps), 6, max(2, int((width - 0.6) / (LETTER * longest + 0.05))))
+
+
+def _scale_name(view: View) -> str:
+    return "the layer's scale" if view.neurons_scale > 0 else "one scale"
 
 
 # --- in words -------------------------------------------------------------------------------------------------
@@ -223,7 +235,8 @@ def describe(view: View, panels: Sequence[str]) -> str:
         elif name in WHOLE_ROW:
             maps = view.thumbnails if name == "maps" else view.neurons
             title = "Maps of the pixel's neurons" if name == "maps" else f"Maps of {view.neurons_name}"
-            scale = f", up to {scale_of(view):.3g}" if view.one_scale else ""
+            reach = f"{'one scale' if name == 'maps' else _scale_name(view)}"
+            scale = f", on {reach} up to {scale_of(view, maps):.3g}" if view.one_scale else ""
             told.append(f"{title}{scale}: {', '.join(' '.join(each.split()) for each, _ in maps)}")
         elif name == "shares":
             halves = [
@@ -234,12 +247,16 @@ def describe(view: View, panels: Sequence[str]) -> str:
         elif name == "time":
             at = int(np.argmax(view.totals))
             told.append(
-                f"Total through time: from {min(view.totals):.3g} to {max(view.totals):.3g}, "
+                f"Total through time{_sampled(view)}: from {min(view.totals):.3g} to {max(view.totals):.3g}, "
                 f"most at frame {view.frames[at]}"
             )
         elif view.points is not None:
             told.append(view.points.title)
     return ". ".join(told) + "."
+
+
+def _sampled(view: View) -> str:
+    return f" on {len(view.frames)} of {view.n_frames} frames" if view.n_frames > len(view.frames) else ""
 
 
 # --- files ----------------------------------------------------------------------------------------------------

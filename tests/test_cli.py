@@ -386,3 +386,51 @@ def test_a_reader_that_has_had_enough(folder: Path) -> None:
     ended = subprocess.run(command, shell=True, capture_output=True, text=True, env=env, timeout=120)
     assert "Traceback" not in ended.stderr
     assert "Exception" not in ended.stderr
+
+
+def test_a_figure_of_chosen_panels_and_a_page_of_chosen_frames(run: Run) -> None:
+    view = ("figure", "clip.safetensors")
+    assert run(*view, "view.svg", "--panels", "pixel", "frame", "--pixel", "4,5")[0] == 0
+    words = Path("view.svg").read_text(encoding="utf-8")
+    assert "neurons of pixel y=4, x=5" in words
+    assert "Maps of" not in words
+    code, out, _ = run(*view, "view.html", "--frames", "1:3")
+    assert (code, out) == (0, "view.html\n")
+    assert Path("view.html").stat().st_size > 0
+    assert run(*view, "view.svg", "--panels", "else")[0] == 2
+    code, _, err = run(*view, "view.html", "--panels", "frame")
+    assert code == 1
+    assert "panels would be of a figure" in err
+
+
+def test_a_film(run: Run) -> None:
+    code, out, err = run(
+        "film", "clip.safetensors", "a.gif", "--layer", "head", "--frames", "1:3", "--fps", "5"
+    )
+    assert (code, out, err) == (0, "a.gif\n", "")
+    with Image.open("a.gif") as film:
+        assert film.n_frames == 2  # type: ignore[attr-defined]
+    code, _, err = run("film", "clip.safetensors", "a.gif", "--frames", "0:4:2")
+    assert code == 2
+    assert "without gaps" in err
+    assert run("film", "clip.safetensors", "a.gif", "--frames", "9:9")[0] == 2
+
+
+def test_faithfulness_is_that_of_python(run: Run) -> None:
+    code, out, err = run("faithfulness", "photo.safetensors", "--layers", "net.1", "--at-most", "5")
+    assert (code, err) == (0, "")
+    assert out == f"{cw.analysis.faithfulness(cw.trace(image()), 'net.1', at_most=5)!r}\n"
+    assert run("faithfulness", "photo.safetensors", "--layers", "else")[0] == 1
+
+
+def test_prune_writes_the_model_of_python(run: Run) -> None:
+    pruning = ("prune", "photo.safetensors", "small.safetensors", "--share", "0.5", "--layers", "net.1")
+    code, out, err = run(*pruning)
+    assert (code, err) == (0, "")
+    assert out.endswith("small.safetensors\n")
+    canvas = cw.trace(image())
+    expected = cw.prune(image(), canvas, share=0.5, layers="net.1").render(0)
+    np.testing.assert_array_equal(cw.load("small.safetensors").render(0), expected)
+    assert not np.array_equal(expected, canvas.inr.render(0))
+    assert run(*pruning)[0] == 1
+    assert run(*pruning, "--overwrite")[0] == 0

@@ -32,7 +32,7 @@ from canvaswidget.figures import (
     save,
     view_figure,
 )
-from canvaswidget.widget.snapshot import short_names
+from canvaswidget.widget.snapshot import CURVE_FRAMES, sampled, short_names
 
 STORED = Path(__file__).parent / "figures"
 DPI = 50
@@ -165,9 +165,50 @@ def test_maps_on_one_scale_can_be_compared() -> None:
             panels=["maps", "neurons"],
         )
         limits = {image.get_clim()[1] for part in figure.subfigs for image in part.axes[0].images}
-        assert limits == ({1.0} if one_scale else {0.1, 1.0})
+        assert limits == {0.1, 1.0}  # a scale for each panel, in both
         bars = [bar for part in figure.subfigs for bar in part.axes[0].child_axes]
         assert len(bars) == (2 if one_scale else 0)
+
+
+def test_neurons_have_the_scale_of_their_layer() -> None:
+    maps = [("0", np.full((16, 32), 0.5)), ("1", np.full((16, 32), 0.25))]
+    figure = view_figure(view(neurons=maps, one_scale=True, neurons_scale=2.0), panels=["neurons"])
+    assert {image.get_clim()[1] for image in figure.subfigs[0].axes[0].images} == {2.0}
+    assert "on the layer's scale (RGB level)" in texts(figure)
+    assert "on the layer's scale up to 2" in figure.words  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("panel", ["shares", "time"])
+@pytest.mark.parametrize("width", [3.3, 6.6])
+def test_legends_lie_below_the_curves(panel: str, width: float) -> None:
+    figure = view_figure(view(), width, [panel])
+    figure.draw_without_rendering()
+    (ax,) = figure.subfigs[0].axes
+    legend = ax.get_legend()
+    assert legend is not None
+    assert legend.get_window_extent().y1 <= ax.get_window_extent().y0
+
+
+def test_a_narrow_figure_fits_on_a_page() -> None:
+    for size in ((16, 32, 3), (32, 32, 3)):
+        maps = [(f"{i} → 7", np.ones(size[:2])) for i in range(12)]
+        shown = view(image=np.ones(size), overlay=None, neurons=maps, thumbnails=maps[:6], points=None)
+        assert view_figure(shown, 3.3).get_figheight() < 11
+
+
+def test_a_curve_of_some_frames_says_how_many() -> None:
+    shown = view(n_frames=132, changes=())
+    assert "4 of 132 frames" in texts(view_figure(shown, 3.3, ["time"]))
+    assert "frames" not in texts(view_figure(view(n_frames=4), 3.3, ["time"])).replace("frames of", "")
+
+
+@pytest.mark.parametrize("time", [0, 1, 7, 64, 130, 131])
+def test_frames_of_a_curve_are_few_even_and_with_the_current_one(time: int) -> None:
+    chosen = sampled(range(132), time)
+    assert len(chosen) == len(set(chosen)) == CURVE_FRAMES
+    assert {0, time, 131} <= set(chosen)
+    assert max(np.diff(chosen)) <= 3 * 131 / CURVE_FRAMES
+    assert sampled([1, 4], 4) == [1, 4]
 
 
 def picture_of(panel: str, **changes) -> Image.Image:

@@ -18,7 +18,16 @@ from matplotlib.ticker import PercentFormatter
 
 from canvaswidget.analysis.sweeps import find
 from canvaswidget.analysis.thresholds import BINS, Bracket, Counter, Over, Totals, add_totals, masses_of
-from canvaswidget.drawing import colour_bar, heading, legend_label, new_axes, new_picture, pixels, style
+from canvaswidget.drawing import (
+    colour_bar,
+    heading,
+    legend_below,
+    legend_label,
+    new_axes,
+    new_picture,
+    pixels,
+    style,
+)
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.layers import Layer
@@ -92,7 +101,7 @@ class Distribution(Printed):
             ax.set_ylabel("pixels where the neuron\ngives more than its share")
             ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
             ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-            ax.legend(frameon=False, fontsize=6, handlelength=1.2)
+            legend_below(ax)
         return ax
 
     def plot_pixels(self, ax: Axes | None = None, level: float | None = None) -> Axes:

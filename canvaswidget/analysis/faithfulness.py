@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from canvaswidget.analysis.intervals import Interval, rank_correlation
 from canvaswidget.analysis.steps import Steps, steps
 from canvaswidget.analysis.sweeps import find
-from canvaswidget.drawing import CYCLE, QUIET, heading, new_axes, style
+from canvaswidget.drawing import CYCLE, QUIET, heading, legend_below, new_axes, style
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.errors import UntraceableError
@@ -127,7 +127,7 @@ class Faithfulness(Printed):
                 ax.scatter(
                     across[wrong], up[wrong], s=7, color=CYCLE[1], lw=0, label="map all 0, yet it matters"
                 )
-                ax.legend(frameon=False, fontsize=6, handletextpad=0.1, loc="lower right")
+                legend_below(ax)
             ax.set(xlabel="rank by change without the neuron", ylabel=f"rank by {self.rule} total")
             heading(ax, self.layer.name, f"rank correlation {self.totals}")
         return ax

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from canvaswidget.analysis.vectors import Vectors
-from canvaswidget.drawing import CYCLE, QUIET, heading, new_axes, style
+from canvaswidget.drawing import CYCLE, QUIET, heading, legend_below, new_axes, style
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.results import Neuron
 
@@ -56,7 +56,7 @@ class Matching(Printed):
             ax.set(xlabel=f"pairs, sorted (n = {len(places):,})", ylabel="correlation of the two maps")
             ax.set_ylim(min(0.0, float(np.min(self.by_chance, initial=0))), 1.02)
             heading(ax, self.one.layer.name, self.other.layer.name)
-            ax.legend(frameon=False, fontsize=6, handlelength=1.6)
+            legend_below(ax)
         return ax
 
     def rows(self) -> list[list[str]]:

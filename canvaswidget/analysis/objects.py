@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from canvaswidget.analysis.partitions import Masks, instances
 from canvaswidget.analysis.sweeps import find, region_sums
-from canvaswidget.drawing import CYCLE, colour_bar, heading, legend_label, new_axes, style
+from canvaswidget.drawing import CYCLE, colour_bar, heading, legend_below, legend_label, new_axes, style
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.layers import Layer
@@ -162,7 +162,7 @@ class ObjectsOverTime(Printed):
             ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
             heading(ax, self.layer.name, f"n = {self.n_living:,} living neurons")
             if ax.get_lines():
-                ax.legend(frameon=False, fontsize=6, handlelength=1.2, ncols=2)
+                legend_below(ax)
         return ax
 
     def rows(self) -> list[list[str]]:

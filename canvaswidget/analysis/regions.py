@@ -19,7 +19,7 @@ from canvaswidget.analysis import partitions
 from canvaswidget.analysis.motion import picture as original_frame
 from canvaswidget.analysis.partitions import Masks
 from canvaswidget.analysis.sweeps import RegionSums, find, region_sums
-from canvaswidget.drawing import colour_bar, heading, new_axes, new_picture, pixels, style
+from canvaswidget.drawing import colour_bar, heading, legend_below, new_axes, new_picture, pixels, style
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.layers import Layer
@@ -83,7 +83,7 @@ class Regions(Printed):
             )
             heading(ax, self.layer.name, f"frame {self.frame}", f"n = {living_most:,}")
             if ax.get_lines():
-                ax.legend(frameon=False, fontsize=6, handlelength=1.2)
+                legend_below(ax)
         return ax
 
     def plot_regions(self, kind: str, ax: Axes | None = None) -> Axes:

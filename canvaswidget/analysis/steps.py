@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from tqdm.auto import tqdm
 
 from canvaswidget.tracing.canvas import Progress
+from canvaswidget.tracing.progress import AFTER
 
 
 class Steps:
@@ -39,5 +40,5 @@ class Steps:
 @contextmanager
 def steps(title: str, unit: str, progress: Progress) -> Iterator[Steps]:
     """A progress bar, calls of ``progress(done, planned)``, or neither."""
-    with tqdm(total=0, desc=title, unit=unit, disable=progress is not True) as bar:
+    with tqdm(total=0, desc=title, unit=unit, delay=AFTER, disable=progress is not True) as bar:
         yield Steps(progress, bar)

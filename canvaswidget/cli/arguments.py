@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from canvaswidget.cli import commands
+from canvaswidget.figures import PANELS
 from canvaswidget.tracing.rules import RULES
 
 MODEL = (
@@ -39,7 +40,10 @@ def make_parser() -> argparse.ArgumentParser:
     _fit(several)
     _trace(several)
     _report(several)
+    _faithfulness(several)
+    _prune(several)
     _figure(several)
+    _film(several)
     _view(several)
     _demo(several)
     return parser
@@ -156,8 +160,83 @@ def _figure(several: Any) -> None:
     parser.add_argument("--source", choices=["reconstruction", "truth", "error", "off"], help="under the map")
     parser.add_argument("--maps", choices=["magnitude", "signed"])
     parser.add_argument("--palette", help="of magnitudes, such as viridis or magma")
-    parser.add_argument("--width", type=float, help="in inches (6.6)")
+    parser.add_argument("--width", type=float, help="of a figure, in inches (6.6)")
     parser.add_argument("--dpi", type=float, help="of a PNG (300)")
+    parser.add_argument(
+        "--panels", nargs="+", choices=PANELS, metavar="PANEL", help="of a figure: " + ", ".join(PANELS)
+    )
+    parser.add_argument(
+        "--frames",
+        type=frames,
+        metavar="A:B",
+        help="that a page keeps (all), or that a figure's curve of time has (at most 32)",
+    )
+
+
+def _film(several: Any) -> None:
+    parser = _command(
+        several,
+        "film",
+        commands.run_film,
+        "the frame view of a clip as a film",
+        "Write the frame with the contribution of the layer or of one neuron over it, frame after frame, on one scale.",
+        "canvaswidget film clip.safetensors clip.mp4 --layer decoder.2 --frames 0:32",
+        "canvaswidget film clip.safetensors clip.gif --layer decoder.3 --neuron 5,38 --fps 12",
+    )
+    _model(parser, SAVED)
+    parser.add_argument("output", type=Path, help="ends in .mp4 or .gif")
+    parser.add_argument("--layer", help="by name, a unique part of it, or its number")
+    parser.add_argument("--frames", type=frames, metavar="A:B", help="these only")
+    parser.add_argument("--fps", type=float, help="frames a second")
+    parser.add_argument("--pixel", type=pixel, metavar="Y,X", help="the middle one by default")
+    parser.add_argument(
+        "--neuron", type=neuron, metavar="N", help="a unit such as 17, or a kernel such as 3,17"
+    )
+    parser.add_argument("--source", choices=["reconstruction", "truth", "error", "off"], help="under the map")
+    parser.add_argument("--maps", choices=["magnitude", "signed"])
+    parser.add_argument("--palette", help="of magnitudes, such as viridis or magma")
+
+
+def _faithfulness(several: Any) -> None:
+    parser = _command(
+        several,
+        "faithfulness",
+        commands.run_faithfulness,
+        "how well a rule agrees with ablation",
+        "Ablate neurons of each layer, and print how the change of the image ranks them beside the rule.",
+        "canvaswidget faithfulness clip.safetensors --layers decoder.3 --frame 8",
+        "canvaswidget faithfulness photo.safetensors --rule gated --at-most 200",
+    )
+    _model(parser, MODEL)
+    parser.add_argument("--frame", type=int, default=0, help="which frame is rendered (0)")
+    parser.add_argument("--layers", nargs="+", metavar="LAYER", help="these only")
+    parser.add_argument(
+        "--half-width",
+        type=float,
+        default=0.05,
+        help="half of the 95%% interval at which a layer is done (0.05)",
+    )
+    parser.add_argument("--at-most", type=int, metavar="N", help="neurons of a layer to ablate")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def _prune(several: Any) -> None:
+    parser = _command(
+        several,
+        "prune",
+        commands.run_prune,
+        "remove the neurons that contribute least",
+        "Set the weights of the neurons with the smallest totals to zero, and write the model.",
+        "canvaswidget prune clip.safetensors small.safetensors --share 0.2 --layers decoder.3",
+        "canvaswidget prune photo.safetensors small.safetensors --share 0.1 --rule gated",
+    )
+    _model(parser, MODEL)
+    parser.add_argument("output", type=Path, help="where to write the weights (.safetensors)")
+    parser.add_argument("--share", type=float, required=True, help="of each layer, such as 0.1")
+    parser.add_argument("--layers", nargs="+", metavar="LAYER", help="these only")
+    parser.add_argument("--granularity", choices=["unit", "kernel"], default="unit")
+    parser.add_argument("--frames", type=frames, metavar="A:B", help="whose totals count")
+    parser.add_argument("--overwrite", action="store_true", help="replace the file where it exists")
 
 
 def _view(several: Any) -> None:

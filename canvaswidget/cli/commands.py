@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from canvaswidget import media
+from canvaswidget.analysis import faithfulness, prune
 from canvaswidget.cli.model import UsageError, is_called, is_factory, made, named, read_canvas, read_inr
 from canvaswidget.cli.notebook import show, write_notebook
 from canvaswidget.fit import fit
@@ -22,6 +23,7 @@ from canvaswidget.widget import CanvasWidget
 FAMILIES = ("ffn", "siren", "nerv")
 STRIDES = ((4, 2, 2), (2, 2, 2), (2, 2), (2,))
 FIGURE = ("layer", "time", "pixel", "neuron", "source", "maps", "palette")
+FILM = ("layer", "pixel", "neuron", "source", "maps", "palette")
 
 
 def run_fit(options: Any) -> None:
@@ -112,9 +114,79 @@ def run_figure(options: Any) -> None:
         state["layer"] = _numbered([state["layer"]])[0]
     widget = CanvasWidget(read_canvas(options), **state)
     try:
-        widget.save(options.output, options.width, options.dpi, progress=_progress(options))
+        widget.save(
+            options.output,
+            options.width,
+            options.dpi,
+            panels=options.panels,
+            frames=None if options.frames is None else range(widget.facts.n_frames)[options.frames],
+            progress=_progress(options),
+        )
     finally:
         widget.close()
+    print(options.output)
+
+
+def run_film(options: Any) -> None:
+    """Write the frame view of a clip as a film, and print where it is."""
+    if not options.output.parent.is_dir():
+        raise FileNotFoundError(f"{options.output}: there is no folder {str(options.output.parent)!r}")
+    state = {name: getattr(options, name) for name in FILM if getattr(options, name) is not None}
+    if "layer" in state:
+        state["layer"] = _numbered([state["layer"]])[0]
+    widget = CanvasWidget(read_canvas(options), **state)
+    try:
+        chosen = range(widget.facts.n_frames)[options.frames or slice(None)]
+        if not chosen or chosen.step != 1:
+            raise UsageError("--frames: a film takes frames without gaps, such as 0:32")
+        widget.film(options.output, chosen[0], chosen[-1], options.fps, progress=_progress(options))
+    finally:
+        widget.close()
+    print(options.output)
+
+
+def run_faithfulness(options: Any) -> None:
+    """Print how well a rule agrees with ablation on each layer."""
+    inr = read_inr(options.model, options.truth, options.n_frames, options.size)
+    canvas = trace(inr, options.rule, options.device, options.memory)
+    chosen = _numbered(options.layers) or [layer.name for layer in canvas.traced_layers]
+    for place, layer in enumerate(chosen):
+        found = faithfulness(
+            canvas,
+            layer,
+            options.frame,
+            half_width=options.half_width,
+            at_most=options.at_most,
+            seed=options.seed,
+            progress=_progress(options),
+        )
+        print(*([""] if place else []), found, sep="\n", flush=True)
+
+
+def run_prune(options: Any) -> None:
+    """Write a model without the neurons that contribute least, and print what that changes and where it is."""
+    if options.output.exists() and not options.overwrite:
+        raise FileExistsError(f"{options.output}: exists; say --overwrite to replace it")
+    if not options.output.parent.is_dir():
+        raise FileNotFoundError(f"{options.output}: there is no folder {str(options.output.parent)!r}")
+    inr = read_inr(options.model, options.truth, options.n_frames, options.size)
+    if not isinstance(inr.module, FFN | SIREN | NeRV):
+        raise UsageError(
+            f"{options.model}: a file holds an FFN, a SIREN or a NeRV, not {type(inr.module).__name__}. Prune others "
+            "with canvaswidget.prune in Python, and save their weights yourself"
+        )
+    canvas = trace(inr, options.rule, options.device, options.memory)
+    pruned = prune(
+        inr,
+        canvas,
+        share=options.share,
+        layers=_numbered(options.layers),
+        granularity=options.granularity,
+        frames=None if options.frames is None else range(inr.n_frames)[options.frames],
+        progress=_progress(options),
+    )
+    save_model(pruned.module, options.output)
+    print(pruned)
     print(options.output)
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from matplotlib.figure import Figure
-from tqdm.auto import tqdm
 
 from canvaswidget import export, figures
-from canvaswidget.export_plan import PageEstimate, Plan, checked_wishes, plan_page
+from canvaswidget.export_plan import PageEstimate, Plan, checked_frames, checked_wishes, plan_page
 from canvaswidget.files import write_whole
 from canvaswidget.inr import checked_index
+from canvaswidget.tracing.progress import shown_late
 from canvaswidget.widget import data, film, view
 from canvaswidget.widget.arrays import Arrays
 from canvaswidget.widget.messages import ExportRequest, FromKernel, ViewState
@@ -53,6 +53,9 @@ class Leaving:
         width: float = 6.6,
         columns: int | None = None,
         limits: str = "shared",
+        frames: Any = None,
+        *,
+        progress: bool | Callable[[int, int], None] = True,
     ) -> Figure:
         """The current view for a paper, drawn from the arrays, not from the screen.
 
@@ -67,7 +70,13 @@ class Leaving:
         columns : {1, 2}, optional
             Two from 5 inches on by default.
         limits : {"shared", "own"}
-            Whether all maps of neurons have one scale and a colour bar, or each its own.
+            Whether maps of neurons have one scale and a colour bar, those of the layer the scale that the widget has
+            for it, or each its own.
+        frames : range, sequence of int or "all", optional
+            Where ``"time"`` is computed, and on the current frame; at most 32, evenly, by default. The panel says how
+            many.
+        progress : bool or callable
+            A bar where it takes longer than 2 s, or ``progress(done, total)``, which may raise to stop.
 
         Examples
         --------
@@ -76,7 +85,10 @@ class Leaving:
         view.checked_choice("limits", limits, LIMITS)
         chosen = figures.checked_panels(panels) or None
         figures.checked_columns(columns, width)
-        return figures.view_figure(self._drawn(chosen, limits == "shared"), width, chosen, columns)
+        followed = _followed(self._live.arrays, frames)
+        with shown_late(progress, "figure") as report:
+            drawn = self._drawn(chosen, limits == "shared", followed, report)
+        return figures.view_figure(drawn, width, chosen, columns)
 
     def save(
         self,
@@ -103,10 +115,12 @@ class Leaving:
         path : str or Path
         width, dpi, panels, columns, limits
             Of a figure; see `figure`. The file says in words what is on it.
-        layers, frames, neurons, budget
+        layers, neurons, budget
             Of a page; see `estimate_page`.
+        frames
+            Of a page, those it keeps; of a figure, those of its curve of time.
         progress : bool or callable
-            Of a page: a progress bar, or ``progress(done, total)``, which may raise to stop.
+            A progress bar, or ``progress(done, total)``, which may raise to stop.
 
         Returns
         -------
@@ -114,13 +128,15 @@ class Leaving:
             Of a page, what it takes.
         """
         page = {"layers": layers, "frames": frames, "neurons": neurons, "budget": budget}
-        drawing = {"panels": panels, "width": width, "columns": columns, "limits": limits}
+        drawing: dict[str, Any] = {"panels": panels, "width": width, "columns": columns, "limits": limits}
         if Path(path).suffix.lower() == PAGE:
             _check_unused(path, "a figure", {**drawing, "dpi": dpi})
             return self._save_page(Path(path), page, progress)
-        _check_unused(path, "a page", page)
+        _check_unused(path, "a page", {name: value for name, value in page.items() if name != "frames"})
         figures.check_path(path)
-        figure = self.figure(**{name: value for name, value in drawing.items() if value is not None})
+        drawing["frames"] = frames
+        given = {name: value for name, value in drawing.items() if value is not None}
+        figure = self.figure(**given, progress=progress)
         figures.save(figure, path, 300 if dpi is None else dpi)
         return None
 
@@ -176,13 +192,7 @@ class Leaving:
         )
 
     def _write(self, path: Path, make: Callable[[Any], bytes], progress: Any) -> None:
-        with tqdm(desc=path.name, disable=progress is not True) as bar:
-
-            def report(done: int, total: int) -> None:
-                bar.total = total
-                bar.update(done - bar.n)
-                if callable(progress):
-                    progress(done, total)
+        with shown_late(progress, path.name) as report:
 
             def work(checkpoint: Any) -> bytes:
                 def told(done: int = 0, total: int = 0) -> None:
@@ -261,11 +271,35 @@ class Leaving:
         plan = self._plan(page, progress)
         return export.write_page(path, self._live, plan, state, info, self.recipe(), shown, progress)
 
-    def _drawn(self, panels: Sequence[str] | None, one_scale: bool) -> figures.View:
+    def _drawn(
+        self,
+        panels: Sequence[str] | None,
+        one_scale: bool,
+        frames: Sequence[int] | None = None,
+        told: Callable[[int, int], None] | None = None,
+    ) -> figures.View:
         session, state = self._live, self._state()
-        return session.call(
-            lambda report: snapshot(session.under(state["rule"]), state, panels, report, one_scale)
-        )
+
+        def work(checkpoint: Any) -> figures.View:
+            def report(done: int = 0, total: int = 0) -> None:
+                checkpoint(done, total)
+                if told is not None and total:
+                    told(done, total)
+
+            return snapshot(session.under(state["rule"]), state, panels, report, one_scale, frames)
+
+        return session.call(work)
+
+
+def _followed(arrays: Arrays, frames: Any) -> list[int] | None:
+    """The frames of a curve of time; None for a sample."""
+    if frames is None:
+        return None
+    if isinstance(frames, str):
+        if frames != "all":
+            raise ValueError(f"frames={frames!r}: expected a range or a list of frames, 'all', or None")
+        return list(arrays.kept_frames())
+    return list(checked_frames(arrays.n_frames, frames))
 
 
 def made(message: FromKernel, buffers: list[Any]) -> tuple[FromKernel, list[bytes]]:

@@ -37,7 +37,8 @@ SORTED = {
     "change": "largest changes",
     "index": "in order",
 }
-BARS, THUMBNAILS, NEURONS, CURVE_FRAMES = 12, 6, 12, 64
+BARS, THUMBNAILS, NEURONS, CURVE_FRAMES = 12, 6, 12, 32
+SIDE = 64  # of the thumbnails whose largest magnitude is the scale of a layer, the same as in the page
 PICTURE = ("frame", "pixel", "maps")  # what is quick to compute
 USUAL = ("frame", "pixel", "maps", "neurons", "shares", "time")
 
@@ -48,6 +49,7 @@ def snapshot(
     panels: Sequence[str] | None,
     checkpoint: Progress,
     one_scale: bool = False,
+    frames: Sequence[int] | None = None,
 ) -> View:
     """What `figures.view_figure` draws.
 
@@ -58,9 +60,11 @@ def snapshot(
         The widget's traits by name.
     panels : sequence of str, optional
         What is needed. By default `USUAL`, but the time of one neuron only: for clusters and whole layers it takes a
-        pass over the layer for every frame. A long clip is followed on some of its frames.
+        pass over the layer for every frame.
     one_scale : bool
         Whether maps of neurons share their limits.
+    frames : sequence of int, optional
+        Where the curve of time is computed; by default on at most `CURVE_FRAMES`, evenly, and on the current one.
     """
     summed, arrays = arrays, arrays.of_channel(state["channel"])
     layer = arrays.layers.find(state["layer"])
@@ -70,15 +74,16 @@ def snapshot(
     ranked = arrays if arrays.has_all_colours else summed
     wanted = USUAL if panels is None else panels
     bars, thumbnails, shares = _pixel(ranked, chosen, pixel, time, short, wanted, checkpoint)
-    neurons_name, neurons = (
-        _neurons(arrays, state, short[layer.name], checkpoint) if "neurons" in wanted else ("", [])
+    neurons_name, neurons, scale = (
+        _neurons(arrays, state, short[layer.name], checkpoint) if "neurons" in wanted else ("", [], 0.0)
     )
-    frames: list[int] = []
+    followed: list[int] = []
     if "time" in wanted and (panels or chosen.neuron is not None) and arrays.n_frames > 1:
-        kept = arrays.kept_frames()
-        count = min(len(kept), CURVE_FRAMES)
-        frames = sorted({kept[round(at)] for at in np.linspace(0, len(kept) - 1, count)} | {time})
-    curve = [arrays.change(chosen, frame, checkpoint) for frame in frames]
+        followed = sampled(arrays.kept_frames(), time) if frames is None else sorted({*frames, time})
+    curve = []
+    for done, frame in enumerate(followed):
+        curve.append(arrays.change(chosen, frame, checkpoint))
+        checkpoint(done + 1, len(followed))
     return View(
         title=_title(arrays, time, state),
         image=_image(arrays, state, time),
@@ -99,12 +104,26 @@ def snapshot(
         neurons_name=neurons_name,
         shares=shares,
         points=_points(arrays, chosen, state, short[layer.name], checkpoint) if "scatter" in wanted else None,
-        frames=frames,
+        frames=followed,
         totals=[total for total, _ in curve],
-        changes=[change for _, change in curve] if len(frames) == arrays.n_frames else (),
+        changes=[change for _, change in curve] if len(followed) == arrays.n_frames else (),
         time=time,
+        n_frames=arrays.n_frames,
         one_scale=one_scale,
+        neurons_scale=scale,
     )
+
+
+def sampled(kept: Sequence[int], time: int) -> list[int]:
+    """At most `CURVE_FRAMES` of the frames, evenly, the current one among them."""
+    if len(kept) <= CURVE_FRAMES:
+        return sorted({*kept, time})
+    places = np.linspace(0, len(kept) - 1, CURVE_FRAMES).round().astype(int)
+    chosen = [kept[place] for place in places]
+    if time not in chosen:  # in the place of its neighbour, but the first and the last stay
+        nearest = min(range(1, CURVE_FRAMES - 1), key=lambda place: abs(chosen[place] - time))
+        chosen[nearest] = time
+    return sorted(chosen)
 
 
 def chosen_of(arrays: Arrays, state: dict[str, Any]) -> Chosen:
@@ -220,8 +239,8 @@ def _pixel(
 
 def _neurons(
     arrays: Arrays, state: dict[str, Any], layer: str, checkpoint: Progress
-) -> tuple[str, list[tuple[str, Any]]]:
-    """The first neurons of the layer in the order that the widget shows."""
+) -> tuple[str, list[tuple[str, Any]], float]:
+    """The first neurons of the layer in the order that the widget shows, and the scale that it draws them on."""
     known = arrays.layers.find(state["layer"])
     sort, cluster = state["sort"], state["cluster"]
     if (sort == "pixel" and state["pixel"] is None) or (sort == "region" and state["region"] is None):
@@ -238,18 +257,19 @@ def _neurons(
         "region": state["region"],
         "first": 0,
         "count": NEURONS,
-        "side": 8,
+        "side": SIDE,
         "channel": state["channel"],
     }
     order, _ = Answers(arrays.of_channel("sum")).answer(body, checkpoint)
     found: Any = order
     if not found["neurons"]:
-        return "", []
+        return "", [], 0.0
     neurons = [view.checked_neuron(known, neuron) for neuron in found["neurons"]]
     maps = arrays.maps(known, np.array([place_of(known, neuron) for neuron in neurons]), state["time"])
     within = f" in cluster {cluster}" if cluster >= 0 else ""
     title = f"{layer}: {len(neurons)} of {found['n_neurons']:,} neurons{within}, {SORTED[sort]}"
-    return title, [(label(neuron), values) for neuron, values in zip(neurons, maps, strict=True)]
+    named = [(label(neuron), values) for neuron, values in zip(neurons, maps, strict=True)]
+    return title, named, float(found["scale"])
 
 
 def _points(
