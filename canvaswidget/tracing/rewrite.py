@@ -88,7 +88,8 @@ def _as_clear_slice(node: fx.Node) -> None:
     dim, start, end, step = [*place, *[None] * 4][:4]
     dim, start, step = dim or 0, start or 0, step or 1
     size = into.meta["val"].shape[dim]
-    end = size if end is None else min(end, size)
+    # Both may count from the end, which torch's batched rule misreads.
+    start, end, _ = slice(start, end).indices(size)
     if (start, end, step) == (0, size, 1):
         _replace(node, _shaped(node, source, into))
     else:

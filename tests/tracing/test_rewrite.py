@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import canvaswidget as cw
+from canvaswidget.tracing.neurons import all_neurons
 
 SIZE = (3, 4)
 
@@ -87,3 +88,23 @@ def test_a_pixel_shuffle_by_hand_is_a_pixel_shuffle() -> None:
     first, second = (cw.trace(cw.INR.from_frames(one, 2), "xinc") for one in (plain, by_hand))
     assert [layer.name for layer in second.traced_layers] == ["conv", "head"]
     np.testing.assert_array_equal(first.map("conv", (1, 2), 1), second.map("conv", (1, 2), 1))
+
+
+class WritesFromTheEnd(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(2, 6), nn.Linear(6, 3)
+
+    def forward(self, coords: torch.Tensor) -> torch.Tensor:
+        h = self.first(coords)
+        h[..., -2:] *= torch.relu(h[..., :2])
+        h[..., -5:-3] = torch.sin(h[..., -2:])
+        return self.last(h)
+
+
+def test_a_slice_counted_from_the_end_is_written_where_torch_writes_it() -> None:
+    canvas = cw.trace(cw.INR.from_coords(WritesFromTheEnd().double(), SIZE), "gated")
+    first = canvas.layers[0]
+    total = canvas.maps(first, all_neurons(first, "unit"), rgb="each").sum(0) + canvas.rest(first)
+    np.testing.assert_allclose(total, canvas.frame(), rtol=1e-5, atol=1e-6)
+    assert canvas.check().all_hold
