@@ -17,7 +17,9 @@ from tqdm.auto import tqdm
 
 from canvaswidget import tables
 from canvaswidget.analysis.clustering import exemplars, group
+from canvaswidget.analysis.deletion import deletion
 from canvaswidget.analysis.distribution import distribution
+from canvaswidget.analysis.faithfulness import faithfulness
 from canvaswidget.analysis.intensity import compare
 from canvaswidget.analysis.matching import Matching, match
 from canvaswidget.analysis.motion import motion
@@ -27,6 +29,7 @@ from canvaswidget.analysis.objects import (
     objects_over_time,
 )
 from canvaswidget.analysis.partitions import CELLS, CLUSTERS, instances
+from canvaswidget.analysis.pruning import Pruning, pruning
 from canvaswidget.analysis.regions import divide, regions_from_sums
 from canvaswidget.analysis.sweeps import RegionSums, sweep
 from canvaswidget.analysis.vectors import PooledMaps
@@ -39,6 +42,7 @@ from canvaswidget.tracing.layers import Layer
 GROUPS = 6
 SHOWN = 5  # exemplars of each group
 FRAMES = 4  # that follow each other, for motion and objects over time
+MEASURED, POINTS = 64, 8  # neurons of each layer, for faithfulness; points of a deletion curve
 DPI = 130
 
 
@@ -53,11 +57,14 @@ class Report:
     layers : list of LayerFindings
     matchings : list of Matching
         Of each layer with the next.
+    pruning : Pruning
+        Of all these layers together, by the canvas's rule, on the frame.
     """
 
     page: Path
     layers: list[LayerFindings]
     matchings: list[Matching]
+    pruning: Pruning
     figures: list[Path] = field(default_factory=list)
     arrays: list[Path] = field(default_factory=list)
 
@@ -102,7 +109,8 @@ def report(
     layers : optional
         All that the rule is defined on, by default.
     frames : sequence of int, optional
-        What motion and objects over time are about: by default up to four that follow `frame`. With fewer than two
+        What motion and objects over time are about: by default up to four that follow `frame`; give
+        ``range(n_frames)`` for the whole clip. With fewer than two
         both are left out.
     masks, names : optional
         Of objects and their names, as `canvaswidget.analysis.objects` takes them; without masks what is about
@@ -157,8 +165,20 @@ def report(
                 moved = motion(canvas, layer, several, moving, progress=told)
                 moving = moved.flow  # computed once
                 found[-1].motion = replace(moved, source="TV-L1" if flow is None else "given")
+            if canvas.rule != "ablation":  # the truth that other rules are compared with
+                found[-1].faithfulness = faithfulness(
+                    canvas, layer, frame, at_most=MEASURED, seed=seed, progress=steps.sweeps(layer, 1)
+                )
+            found[-1].deletion = deletion(
+                canvas, layer, frame, points=POINTS, progress=steps.sweeps(layer, 1)
+            )
+
+        def tick(done: int, total: int) -> None:
+            steps.reach(steps.done)  # the caller may stop it
+
+        pruned = pruning(canvas, layers=layers, rules=[canvas.rule], frames=[frame], progress=tick)
         matchings = [match(one, other, seed=seed) for one, other in itertools.pairwise(looks)]
-        return _write(canvas, Path(folder), frame, found, matchings, steps)
+        return _write(canvas, Path(folder), frame, found, matchings, pruned, steps)
 
 
 def _layers(canvas: Canvas, layers: LayerKey | Sequence[LayerKey] | None) -> list[Layer]:
@@ -189,7 +209,7 @@ class _Steps:
         progress: bool | Callable[[int, int], None],
     ) -> None:
         over_time = n_frames > 1
-        sweeps = 3 + over_time * (n_frames - 1) + (over_time and with_masks) * n_frames
+        sweeps = 5 + over_time * (n_frames - 1) + (over_time and with_masks) * n_frames
         work = sweeps * sum(math.prod(layer.neurons) for layer in layers)
         self.total, self.planned, self.done = work + work // 10, 0, 0
         self.told = progress if callable(progress) else None
@@ -229,11 +249,12 @@ def _write(
     frame: int,
     found: list[LayerFindings],
     matchings: list[Matching],
+    pruned: Pruning,
     steps: _Steps,
 ) -> Report:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".report-") as aside:
-        written = _write_aside(canvas, Path(aside), frame, found, matchings, steps)
+        written = _write_aside(canvas, Path(aside), frame, found, matchings, pruned, steps)
         # Whole files take the places of those of an earlier report; the page, which names them, comes last.
         placed: list[list[Path]] = []
         for paths in (written.arrays, written.figures, [written.page]):
@@ -241,7 +262,7 @@ def _write(
             for path, target in zip(paths, placed[-1], strict=True):
                 target.parent.mkdir(exist_ok=True)
                 os.replace(path, target)
-    return Report(folder / "index.html", found, matchings, placed[1], placed[0])
+    return Report(folder / "index.html", found, matchings, pruned, placed[1], placed[0])
 
 
 def _write_aside(
@@ -250,17 +271,18 @@ def _write_aside(
     frame: int,
     found: list[LayerFindings],
     matchings: list[Matching],
+    pruned: Pruning,
     steps: _Steps,
 ) -> Report:
     for part in ("figures", "arrays"):
         (folder / part).mkdir()
-    written = Report(folder / "index.html", found, matchings)
+    written = Report(folder / "index.html", found, matchings, pruned)
     for layer in found:
         path = folder / "arrays" / f"{file_name(layer.layer.name)}.npz"
         with path.open("wb") as file:
             np.savez(file, allow_pickle=False, **layer.arrays())
         written.arrays.append(path)
-    drawn = list(drawings(canvas, found, matchings))
+    drawn = list(drawings(canvas, found, matchings, pruned))
     sections: list[Section] = []
     for place, (title, text, name, figure, results) in enumerate(drawn):
         path = folder / "figures" / f"{name}.pdf"

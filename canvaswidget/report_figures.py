@@ -14,11 +14,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from canvaswidget.analysis.clustering import Clusters, Exemplars
+from canvaswidget.analysis.deletion import Deletion
 from canvaswidget.analysis.distribution import Distribution
+from canvaswidget.analysis.faithfulness import Faithfulness
 from canvaswidget.analysis.intensity import Intensity
 from canvaswidget.analysis.matching import Matching
 from canvaswidget.analysis.motion import Motion
 from canvaswidget.analysis.objects import Objects, ObjectsOverTime
+from canvaswidget.analysis.pruning import Pruning
 from canvaswidget.analysis.regions import Regions
 from canvaswidget.drawing import new_axes, new_panels, new_pictures
 from canvaswidget.tracing.canvas import Canvas
@@ -60,6 +63,14 @@ CLUSTERS_TEXT = (
     "k-means of absolute maps, each scaled to [0, 1] and averaged to a grid: the neurons nearest to each group's "
     "centre."
 )
+FAITHFULNESS = (
+    "Rank correlation over neurons of the rule's contributions with what the image loses without each neuron, with 95% "
+    "intervals for all neurons of the layer from those that were measured."
+)
+DELETION = (
+    "PSNR when neurons are deleted in the order of their totals, largest or smallest first, and at random."
+)
+PRUNING = "What is left of the frame when the same share of the least contributing units is removed from each layer."
 MATCHING = (
     "Neurons of a layer matched one to one with those of the next so that their maps are as alike as can be, and the "
     "same with each map moved to a random place. At most a thousand neurons of each layer take part."
@@ -79,6 +90,8 @@ class LayerFindings:
     objects: Objects | None = None
     objects_over_time: ObjectsOverTime | None = None
     motion: Motion | None = None
+    faithfulness: Faithfulness | None = None
+    deletion: Deletion | None = None
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Everything as named arrays, ``finding/what``."""
@@ -124,7 +137,7 @@ def file_name(layer: str) -> str:
 
 
 def drawings(
-    canvas: Canvas, found: list[LayerFindings], matchings: list[Matching]
+    canvas: Canvas, found: list[LayerFindings], matchings: list[Matching], pruned: Pruning
 ) -> Iterator[tuple[str, str, str, Figure, list[Any]]]:
     """``(title, what it is, name of the file, figure, results for the tables)``; a title again adds to its section."""
     size, count = canvas.inr.size, len(found)
@@ -178,6 +191,18 @@ def drawings(
         for matching, ax in zip(matchings, axes, strict=True):
             matching.plot(ax)
         yield "The same neuron in the next layer", MATCHING, "matching", _page(axes[0]), list(matchings)
+
+    if all(layer.faithfulness is not None for layer in found):
+        axes = new_panels(count, height=2.6)
+        for layer, ax in zip(found, axes, strict=True):
+            cast(Faithfulness, layer.faithfulness).plot(ax)
+        results = [f.faithfulness for f in found]
+        yield "Faithfulness", FAITHFULNESS, "faithfulness", _page(axes[0]), results
+    axes = new_panels(count, height=2.4)
+    for layer, ax in zip(found, axes, strict=True):
+        cast(Deletion, layer.deletion).plot(ax)
+    yield "Deletion", DELETION, "deletion", _page(axes[0]), [f.deletion for f in found]
+    yield "Pruning", PRUNING, "pruning", _page(pruned.plot()), [pruned]
 
 
 def _page(ax: Axes) -> Figure:

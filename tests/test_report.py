@@ -83,11 +83,25 @@ def test_the_page_needs_nothing_else(written, canvas: cw.Canvas) -> None:
     text = found.page.read_text()
     assert set(re.findall(r'src="(.{10})', text)) == {"data:image"}
     assert "http" not in re.sub(r"base64,[^\"]*", "", text)
-    for title in ("Pixels per neuron", "Objects over time", "Motion", "The same neuron in the next layer"):
+    for title in (
+        "Pixels per neuron",
+        "Objects over time",
+        "Motion",
+        "The same neuron in the next layer",
+        "Faithfulness",
+        "Deletion",
+        "Pruning",
+    ):
         assert f">{title}</h2>" in text
     for link in re.findall(r'href="(figures/[^"]+)"', text):
         assert (found.page.parent / link).read_bytes().startswith(b"%PDF")
     assert all(layer.name in text for layer in canvas.traced_layers)
+    assert "mean of 3 pairs" in text
+    for path, one in zip(found.arrays, found.layers, strict=True):
+        with np.load(path) as arrays:
+            assert arrays["faithfulness/totals"][0] == one.faithfulness.totals.value
+            assert (arrays["deletion/most_first"] == one.deletion.most_first).all()
+    assert set(found.pruning.curves) == {"xinc", "magnitude"}
     assert str(found.page) in repr(found)
     assert "<table" in found._repr_html_()
 
