@@ -34,7 +34,7 @@ from canvaswidget.analysis.regions import divide, regions_from_sums
 from canvaswidget.analysis.sweeps import RegionSums, sweep
 from canvaswidget.analysis.vectors import PooledMaps
 from canvaswidget.drawing import style
-from canvaswidget.report_figures import LayerFindings, drawings, file_name
+from canvaswidget.report_figures import LayerFindings, drawings, file_name, pruned_arrays
 from canvaswidget.report_page import Section, write_page
 from canvaswidget.tracing.canvas import Canvas, LayerKey
 from canvaswidget.tracing.layers import Layer
@@ -43,6 +43,7 @@ GROUPS = 6
 SHOWN = 5  # exemplars of each group
 FRAMES = 4  # that follow each other, for motion and objects over time
 MEASURED, POINTS = 64, 8  # neurons of each layer, for faithfulness; points of a deletion curve
+PRUNED = "pruning-of-layers.npz"  # no layer's file: an attribute's name has no hyphen
 DPI = 130
 
 
@@ -53,12 +54,14 @@ class Report:
     Attributes
     ----------
     page : Path
-        A self-contained HTML page. Beside it are ``figures/*.pdf`` and ``arrays/*.npz``, one for each layer.
+        A self-contained HTML page. Beside it are ``figures/*.pdf`` and ``arrays/*.npz``, one for each layer and,
+        last, one for `pruning`.
     layers : list of LayerFindings
     matchings : list of Matching
         Of each layer with the next.
     pruning : Pruning
-        Of all these layers together, by the canvas's rule, on the frame.
+        Of these layers together, by the canvas's rule, on the frame; without the model's first layer where all layers
+        are reported.
     """
 
     page: Path
@@ -136,10 +139,10 @@ def report(
     found, looks, moving = [], [], flow
     with steps.shown():
         for layer in chosen:
-            spread = distribution(canvas, layer, frame, progress=steps.sweeps(layer, 2))
+            spread = distribution(canvas, layer, frame, progress=steps.sweeps([layer], 2))
             sums = RegionSums(every, layer, None, canvas.device)
             pooled = PooledMaps(canvas.inr.size, layer.neurons)
-            sweep(canvas, layer, [sums, pooled], frame, progress=steps.sweeps(layer, 1))
+            sweep(canvas, layer, [sums, pooled], frame, progress=steps.sweeps([layer], 1))
             looks.append(pooled.vectors(layer, frame))
             alike = group([looks[-1]], clusters, seed)[0]
             found.append(
@@ -158,25 +161,24 @@ def report(
                 found[-1].objects = objects_from_sums(layer, frame, own, sums.regions[:, -len(own) :], called)
             if masks is not None and len(several) > 1:
                 found[-1].objects_over_time = objects_over_time(
-                    canvas, layer, masks, several, names, progress=steps.sweeps(layer, len(several))
+                    canvas, layer, masks, several, names, progress=steps.sweeps([layer], len(several))
                 )
             if len(several) > 1:
-                told = steps.sweeps(layer, len(several) - 1)
+                told = steps.sweeps([layer], len(several) - 1)
                 moved = motion(canvas, layer, several, moving, progress=told)
                 moving = moved.flow  # computed once
                 found[-1].motion = replace(moved, source="TV-L1" if flow is None else "given")
             if canvas.rule != "ablation":  # the truth that other rules are compared with
                 found[-1].faithfulness = faithfulness(
-                    canvas, layer, frame, at_most=MEASURED, seed=seed, progress=steps.sweeps(layer, 1)
+                    canvas, layer, frame, at_most=MEASURED, seed=seed, progress=steps.sweeps([layer], 1)
                 )
             found[-1].deletion = deletion(
-                canvas, layer, frame, points=POINTS, progress=steps.sweeps(layer, 1)
+                canvas, layer, frame, points=POINTS, progress=steps.sweeps([layer], 1)
             )
 
-        def tick(done: int, total: int) -> None:
-            steps.reach(steps.done)  # the caller may stop it
-
-        pruned = pruning(canvas, layers=layers, rules=[canvas.rule], frames=[frame], progress=tick)
+        pruned = pruning(
+            canvas, layers=layers, rules=[canvas.rule], frames=[frame], progress=steps.sweeps(chosen, 1)
+        )
         matchings = [match(one, other, seed=seed) for one, other in itertools.pairwise(looks)]
         return _write(canvas, Path(folder), frame, found, matchings, pruned, steps)
 
@@ -209,7 +211,7 @@ class _Steps:
         progress: bool | Callable[[int, int], None],
     ) -> None:
         over_time = n_frames > 1
-        sweeps = 5 + over_time * (n_frames - 1) + (over_time and with_masks) * n_frames
+        sweeps = 6 + over_time * (n_frames - 1) + (over_time and with_masks) * n_frames
         work = sweeps * sum(math.prod(layer.neurons) for layer in layers)
         self.total, self.planned, self.done = work + work // 10, 0, 0
         self.told = progress if callable(progress) else None
@@ -226,9 +228,9 @@ class _Steps:
         if self.told is not None:
             self.told(done, self.total)
 
-    def sweeps(self, layer: Layer, count: int) -> Callable[[int, int], None]:
+    def sweeps(self, layers: Sequence[Layer], count: int) -> Callable[[int, int], None]:
         """Progress of a finding that is meant to take `count` sweeps; a sweep more goes uncounted."""
-        start, size = self.planned, math.prod(layer.neurons)
+        start, size = self.planned, sum(math.prod(layer.neurons) for layer in layers)
         self.planned += count * size
         behind, last = 0, 0
 
@@ -282,6 +284,9 @@ def _write_aside(
         with path.open("wb") as file:
             np.savez(file, allow_pickle=False, **layer.arrays())
         written.arrays.append(path)
+    written.arrays.append(folder / "arrays" / PRUNED)
+    with written.arrays[-1].open("wb") as file:
+        np.savez(file, allow_pickle=False, **pruned_arrays(pruned))
     drawn = list(drawings(canvas, found, matchings, pruned))
     sections: list[Section] = []
     for place, (title, text, name, figure, results) in enumerate(drawn):

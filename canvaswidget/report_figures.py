@@ -18,6 +18,7 @@ from canvaswidget.analysis.deletion import Deletion
 from canvaswidget.analysis.distribution import Distribution
 from canvaswidget.analysis.faithfulness import Faithfulness
 from canvaswidget.analysis.intensity import Intensity
+from canvaswidget.analysis.intervals import Interval
 from canvaswidget.analysis.matching import Matching
 from canvaswidget.analysis.motion import Motion
 from canvaswidget.analysis.objects import Objects, ObjectsOverTime
@@ -64,13 +65,23 @@ CLUSTERS_TEXT = (
     "centre."
 )
 FAITHFULNESS = (
-    "Rank correlation over neurons of the rule's contributions with what the image loses without each neuron, with 95% "
-    "intervals for all neurons of the layer from those that were measured."
+    "Rank correlation over neurons of the rule's contributions with what the image loses without each neuron, and 95% "
+    "intervals for what all neurons of the layer would give. At most 64 neurons of a layer, drawn at random, are "
+    "measured: n says how many."
 )
 DELETION = (
-    "PSNR when neurons are deleted in the order of their totals, largest or smallest first, and at random."
+    "PSNR against the model's own frame when neurons are deleted in the order of their totals, largest or smallest "
+    "first, and in random orders. Tables: mean PSNR over the share, at most 60 dB a point."
 )
-PRUNING = "What is left of the frame when the same share of the least contributing units is removed from each layer."
+PRUNING = (
+    "PSNR against the model's own frame when the same share of the units that contribute least is removed from each of "
+    "several layers at once; beside it, units with the smallest outgoing weights, and random units. Where all layers "
+    "are reported, the model's first, whose units are its inputs, stays whole."
+)
+FAITHFULNESS_ARRAYS = (
+    *("neurons", "rule_totals", "ablation_totals", "totals", "per_pixel", "pixels", "pixel_correlations"),
+    *("infidelity", "infidelity_share", "infidelity_scaled", "subset_size", "residual"),
+)
 MATCHING = (
     "Neurons of a layer matched one to one with those of the next so that their maps are as alike as can be, and the "
     "same with each map moved to a random place. At most a thousand neurons of each layer take part."
@@ -124,7 +135,27 @@ class LayerFindings:
         if self.motion is not None:
             for name in MOTION_ARRAYS:
                 found[f"motion/{name}"] = np.asarray(getattr(self.motion, name))
+        if self.faithfulness is not None:
+            for name in FAITHFULNESS_ARRAYS:
+                value = getattr(self.faithfulness, name)
+                found[f"faithfulness/{name}"] = np.array(
+                    [value.value, value.low, value.high, value.n] if isinstance(value, Interval) else value
+                )
+        if self.deletion is not None:
+            for name in ("counts", "most_first", "least_first", "random"):
+                found[f"deletion/{name}"] = getattr(self.deletion, name)
         return found
+
+
+def pruned_arrays(pruned: Pruning) -> dict[str, npt.NDArray[Any]]:
+    """The curves of pruning as named arrays, with the names of the layers."""
+    found: dict[str, npt.NDArray[Any]] = {
+        "layers": np.array([layer.name for layer in pruned.layers]),
+        "frames": pruned.frames,
+        "shares": pruned.shares,
+        "random": pruned.random,
+    }
+    return found | {f"curves/{name}": curve for name, curve in pruned.curves.items()}
 
 
 LONGEST = 100  # letters of a layer's name in a file's name

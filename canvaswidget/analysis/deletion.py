@@ -124,7 +124,9 @@ class Deletion(Printed):
             ["PSNR against", self.against],
         ]
         for what, areas in (("deleting", self.areas), ("inserting", self.inserted_areas)):
-            rows.extend([f"mean PSNR, {what} {order}", f"{value:.2f} dB"] for order, value in areas.items())
+            for order, value in areas.items():
+                seeds = f" (mean of {len(self.random)} seeds)" if order == "random" else ""
+                rows.append([f"mean PSNR, {what} {order}", f"{value:.2f} dB{seeds}"])
         return rows
 
 

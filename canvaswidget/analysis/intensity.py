@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
@@ -85,8 +86,8 @@ class Intensity(Printed):
         return [
             ["layer", self.layer.name],
             ["frame", str(self.frame)],
-            ["rank correlation with brightness", f"{self.with_brightness:+.3f}"],
-            ["rank correlation with edges (Sobel)", f"{self.with_edges:+.3f}"],
+            ["rank correlation with brightness", _signed(self.with_brightness)],
+            ["rank correlation with edges (Sobel)", _signed(self.with_edges)],
             ["pixels", f"{self.contribution.size:,}"],
         ]
 
@@ -132,6 +133,10 @@ def compare(
         rank_correlation(contribution, brightness),
         rank_correlation(contribution, edges),
     )
+
+
+def _signed(correlation: float) -> str:
+    return "not defined" if math.isnan(correlation) else f"{correlation:+.3f}"
 
 
 def scaled(values: npt.NDArray[np.floating]) -> FloatArray:

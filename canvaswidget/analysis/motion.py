@@ -161,7 +161,7 @@ class Motion(Printed):
                 ["p of all pairs together", f"{self.mean_p:.3f}"],
                 [
                     "pairs with p < 0.05 each",
-                    f"{int((self.p[known] < 0.05).sum())} of {count} ({0.05 * count:.1f} expected by chance)",
+                    f"{int((self.p[known] < 0.05).sum())} of {count} ({0.05 * count:.3g} expected by chance)",
                 ],
             ]
         if not known.all():
