@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 
 from canvaswidget import media, tables
 from canvaswidget._fit_tasks import FrameTask, make_task
+from canvaswidget.arguments import checked
 from canvaswidget.inr import INR
 
 EPOCHS = 300
@@ -104,6 +105,7 @@ class Fit:
         return tables.markup(*self._table())
 
 
+@checked
 def fit(
     model: nn.Module | INR,
     signal: str | os.PathLike[str] | npt.ArrayLike | media.Clip,

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from canvaswidget.arguments import check_size, checked
 from canvaswidget.models import FFN, SIREN, HNeRVDecoder, NeRV, coordinate_grid
 from canvaswidget.module_state import CALLS, evaluating, unchanged
 from canvaswidget.outputs import (
@@ -60,6 +61,7 @@ class INR:
         Python that makes this INR again, given ``import canvaswidget as cw``; "" where that is not known.
     """
 
+    @checked
     def __init__(
         self,
         module: nn.Module,
@@ -87,6 +89,7 @@ class INR:
     # --- ways to make one -------------------------------------------------------------------------------------
 
     @classmethod
+    @checked
     def from_frames(
         cls, module: nn.Module, n_frames: int, size: Sequence[int] | None = None, **keywords: Any
     ) -> INR:
@@ -102,6 +105,7 @@ class INR:
         return cls(module, inputs, size or _size_of_output(module, inputs), n_frames, **keywords)
 
     @classmethod
+    @checked
     def from_coords(
         cls,
         module: nn.Module,
@@ -137,6 +141,7 @@ class INR:
         return cls(module, inputs, size, n_frames, **keywords)
 
     @classmethod
+    @checked
     def from_embeddings(
         cls, decoder: nn.Module, embeddings: torch.Tensor, size: Sequence[int] | None = None, **keywords: Any
     ) -> INR:
@@ -165,6 +170,7 @@ class INR:
 
     # --- what it shows ----------------------------------------------------------------------------------------
 
+    @checked
     def arguments(self, frame: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Positional and keyword arguments the module is called with for a frame."""
         given = self.inputs(self.frame_index(frame))
@@ -199,6 +205,7 @@ class INR:
         )
 
     @torch.no_grad()
+    @checked
     def render(self, frame: int = 0) -> torch.Tensor:
         """The raw output ``(channels, height, width)`` for a frame, before clipping, on the module's device.
 
@@ -210,10 +217,12 @@ class INR:
             with evaluating(self.module):
                 return self.image(self.module(*positional, **keywords))
 
+    @checked
     def frame(self, frame: int = 0) -> FloatImage:
         """The raw output as a NumPy image ``(height, width, channels)``, before clipping."""
         return self.render(frame).permute(1, 2, 0).float().cpu().numpy()
 
+    @checked
     def frame_index(self, frame: int) -> int:
         """A frame number in ``0 .. n_frames - 1``; negative ones count from the end."""
         return checked_index("frame", frame, self.n_frames)
@@ -226,6 +235,7 @@ class INR:
         return f"INR({self.name}, {kind} of {height}x{width}, {weights:,} weights{truth})"
 
 
+@checked
 def as_inr(
     model: Any, n_frames: int | None = None, size: Sequence[int] | None = None, **keywords: Any
 ) -> INR:
@@ -289,15 +299,9 @@ def checked_index(argument: str, index: int, length: int) -> int:
 
 
 def _checked_size(size: Sequence[int]) -> tuple[int, int]:
-    try:
-        height, width = (operator.index(n) for n in size)
-        if any(isinstance(n, bool) for n in size):
-            raise TypeError
-    except (TypeError, ValueError):
-        raise TypeError(f"size={size!r}: expected (height, width)") from None
-    if height < 1 or width < 1:
-        raise ValueError(f"size={size!r}: height and width are at least 1")
-    return height, width
+    check_size("size", size)
+    height, width = size
+    return int(height), int(width)
 
 
 def _checked_count(n_frames: int) -> int:

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from canvaswidget import media
+from canvaswidget.arguments import checked
 from canvaswidget.inr import INR, as_inr
 from canvaswidget.models import FFN, SIREN, load_model
 
 
+@checked
 def load(
     path: str | os.PathLike[str],
     truth: Any = None,

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from av.error import FFmpegError
 from PIL import Image
 
+from canvaswidget.arguments import check_size, checked, numbers, optional
 from canvaswidget.image_files import Pages, has_alpha, read_pages
 
 FloatImage = npt.NDArray[np.float32]
@@ -70,6 +71,7 @@ class Clip:
         return f"{type(self).__name__}({self.source!r}, {kind} of {height}x{width}{rate})"
 
 
+@checked(frames=None)
 def read(
     source: str | os.PathLike[str] | npt.ArrayLike | Clip,
     size: Sequence[int] | None = None,
@@ -115,6 +117,7 @@ def read(
     return _from_array(_as_image(pages.pixels, f"path={str(path)!r}"), size, frames, path.name, pages.fps)
 
 
+@checked
 def read_image(path: str | os.PathLike[str], size: Sequence[int] | None = None) -> FloatImage:
     """One image file as ``(height, width, 3)``; see `read`.
 
@@ -131,6 +134,7 @@ def read_image(path: str | os.PathLike[str], size: Sequence[int] | None = None) 
     return resize(_as_image(pixels[0], f"path={str(path)!r}"), size)
 
 
+@checked(frames=None)
 def read_folder(
     path: str | os.PathLike[str], size: Sequence[int] | None = None, frames: FrameRange | None = None
 ) -> Clip:
@@ -160,6 +164,7 @@ def read_folder(
     return Clip(np.stack(stack), path.name)
 
 
+@checked(frames=None)
 def read_video(
     path: str | os.PathLike[str], size: Sequence[int] | None = None, frames: FrameRange | None = None
 ) -> Clip:
@@ -187,6 +192,7 @@ def read_video(
     return Clip(np.stack(stack), path.name, rate)
 
 
+@checked
 def read_masks(path: str | os.PathLike[str]) -> npt.NDArray[np.int32]:
     """Read object masks: which object each pixel of each frame shows, ``(n_frames, height, width)``.
 
@@ -212,6 +218,7 @@ def read_masks(path: str | os.PathLike[str]) -> npt.NDArray[np.int32]:
     return np.stack(stack)
 
 
+@checked
 def read_flow(path: str | os.PathLike[str]) -> FloatImage:
     """Read the optical flow of one pair of frames from a Middlebury ``.flo`` file: ``(height, width, 2)``.
 
@@ -224,6 +231,7 @@ def read_flow(path: str | os.PathLike[str]) -> FloatImage:
     return np.frombuffer(content[12:], "<f4").reshape(height, width, 2)[..., ::-1].astype(np.float32)
 
 
+@checked(image=numbers("an array (..., height, width, channels)", range(3, 9)), size=optional(check_size))
 def resize(image: npt.NDArray[Any], size: Sequence[int] | None) -> FloatImage:
     """Resize ``(..., height, width, channels)``.
 
@@ -238,6 +246,7 @@ def resize(image: npt.NDArray[Any], size: Sequence[int] | None) -> FloatImage:
     return np.ascontiguousarray(np.einsum("...hwc,yh->...ywc", narrow, rows, optimize=True))
 
 
+@checked(a=numbers("an array of numbers"), b=numbers("an array of numbers"))
 def psnr(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     """Peak signal-to-noise ratio of two pictures in [0, 1], in dB; ``inf`` where they are equal.
 
@@ -385,13 +394,9 @@ def _from_array(
 def _checked_size(size: Sequence[int] | None) -> tuple[int, int] | None:
     if size is None:
         return None
-    try:
-        height, width = (int(n.__index__()) for n in size)
-    except (TypeError, ValueError, AttributeError):
-        raise TypeError(f"size={size!r}: expected (height, width), two ints") from None
-    if height < 1 or width < 1:
-        raise ValueError(f"size={size!r}: height and width are at least 1")
-    return height, width
+    check_size("size", size)
+    height, width = size
+    return int(height), int(width)
 
 
 def _wanted(frames: FrameRange | None) -> tuple[int, int | None, int]:

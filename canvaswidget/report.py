@@ -33,6 +33,7 @@ from canvaswidget.analysis.pruning import Pruning, pruning
 from canvaswidget.analysis.regions import divide, regions_from_sums
 from canvaswidget.analysis.sweeps import RegionSums, sweep
 from canvaswidget.analysis.vectors import PooledMaps
+from canvaswidget.arguments import checked, some_frames
 from canvaswidget.drawing import style
 from canvaswidget.report_figures import LayerFindings, drawings, file_name, pruned_arrays
 from canvaswidget.report_page import Section, write_page
@@ -86,6 +87,7 @@ class Report:
         return tables.markup(["report", ""], self._rows())
 
 
+@checked(frames=some_frames)
 def report(
     canvas: Canvas,
     folder: str | os.PathLike[str],

@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from canvaswidget.analysis.embedding import embed, methods
 from canvaswidget.analysis.kmeans import STEPS, kmeans
 from canvaswidget.analysis.vectors import Vectors, vectors
+from canvaswidget.arguments import canvas_or_vectors, checked, is_clusters, some_groups
 from canvaswidget.drawing import CYCLE, INK, QUIET, heading, new_axes, style
 from canvaswidget.tracing.canvas import Canvas, LayerKey
 from canvaswidget.tracing.layers import neurons_at
@@ -79,6 +80,7 @@ class Clusters:
         sizes = ", ".join(f"{count:,}" for count in self.counts)
         return f"Clusters({self.layer}, frame {self.frame}: {sizes} neurons, {dead:,} dead)"
 
+    @checked
     def plot(self, ax: Axes | None = None) -> Axes:
         """The mean map of each cluster side by side, with its number and size."""
         k, rows, columns = self.centres.shape
@@ -126,6 +128,7 @@ class Exemplars:
         shown = sum(map(len, self.neurons))
         return f"Exemplars({self.clusters.layer}: {shown} maps of {len(self.neurons)} clusters)"
 
+    @checked
     def plot(self, ax: Axes | None = None) -> Axes:
         """A sheet: a row for each cluster, the absolute maps of its neurons, each on its own scale."""
         most = max(map(len, self.neurons), default=1)
@@ -200,6 +203,7 @@ class Stability:
             f"{score} over {len(self.seeds)} seeds)"
         )
 
+    @checked
     def plot(self, ax: Axes | None = None) -> Axes:
         """A histogram of the scores."""
         ax = ax or new_axes(height=1.7)
@@ -216,6 +220,7 @@ class Stability:
         return ax
 
 
+@checked(k=some_groups)
 def cluster(
     canvas: Canvas,
     layer: LayerKey,
@@ -239,7 +244,7 @@ def cluster(
     frame : int
     seed : int
         Of the first centres; the same seed gives the same clusters.
-    progress : callable, optional
+    progress : bool or callable, optional
         ``progress(done, total)`` is called between chunks and between steps of k-means; it may raise to stop.
     kind : {"pooled", "colours", "gabor"}
         Of the vectors; see `canvaswidget.analysis.vectors`.
@@ -259,11 +264,12 @@ def cluster(
     found = vectors(canvas, layer, kind, frame, granularity=granularity, progress=progress or False)
     while loading.is_alive():
         loading.join(0.02)
-        if progress is not None:
+        if callable(progress):
             progress(0, STEPS)
     return group([found], k, seed, progress, within=within)[0]
 
 
+@checked(k=some_groups)
 def group(
     sources: Sequence[Vectors],
     k: int,
@@ -290,7 +296,7 @@ def group(
     labels, distances = np.zeros(len(values), np.intp), np.zeros(len(values), np.float32)
     centres = np.zeros((k, values.shape[1]), np.float32)
     if len(points):
-        labels, middles = kmeans(points, k, seed, progress)
+        labels, middles = kmeans(points, k, seed, progress if callable(progress) else None)
         order = np.argsort(-np.bincount(labels, minlength=len(middles)), kind="stable")
         labels, middles = np.argsort(order)[labels], middles[order]
         distances = np.sqrt(((points - middles[labels]) ** 2).sum(1))
@@ -305,6 +311,7 @@ def group(
     return parts
 
 
+@checked(clusters=is_clusters)
 def exemplars(canvas: Canvas, clusters: Clusters, count: int = 5) -> Exemplars:
     """Compute the maps of the neurons nearest to each cluster's centre."""
     _check_count("count", count)
@@ -314,6 +321,7 @@ def exemplars(canvas: Canvas, clusters: Clusters, count: int = 5) -> Exemplars:
     return Exemplars(clusters, neurons, maps)
 
 
+@checked(canvas=canvas_or_vectors, k=some_groups)
 def stability(
     canvas: Canvas | Vectors,
     layer: LayerKey | None = None,

@@ -18,6 +18,7 @@ from matplotlib.ticker import PercentFormatter
 from canvaswidget import media
 from canvaswidget.analysis.steps import steps
 from canvaswidget.analysis.sweeps import find
+from canvaswidget.arguments import checked
 from canvaswidget.drawing import CYCLE, QUIET, heading, legend_below, new_axes, style
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
@@ -94,6 +95,7 @@ class Deletion(Printed):
             "random": float(np.mean([area(self.shares, curve) for curve in kept["random"]])),
         }
 
+    @checked
     def plot(self, ax: Axes | None = None, inserted: bool = False) -> Axes:
         """PSNR over the share that is deleted, or inserted; random order with the range of its seeds."""
         ax = ax or new_axes()
@@ -130,6 +132,7 @@ class Deletion(Printed):
         return rows
 
 
+@checked
 def deletion(
     canvas: Canvas,
     layer: LayerKey,

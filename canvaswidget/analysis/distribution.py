@@ -18,6 +18,7 @@ from matplotlib.ticker import PercentFormatter
 
 from canvaswidget.analysis.sweeps import find
 from canvaswidget.analysis.thresholds import BINS, Bracket, Counter, Over, Totals, add_totals, masses_of
+from canvaswidget.arguments import checked
 from canvaswidget.drawing import (
     colour_bar,
     heading,
@@ -88,6 +89,7 @@ class Distribution(Printed):
         """`neurons_per_pixel` as shares of all neurons of `layer`."""
         return (self.neurons_per_pixel / self.n_neurons).astype(np.float32)
 
+    @checked
     def plot(self, ax: Axes | None = None) -> Axes:
         """Pixels per neuron, the neuron with the most first. Layers share axes: give the same `ax` to each."""
         ax = ax or new_axes()
@@ -104,6 +106,7 @@ class Distribution(Printed):
             legend_below(ax)
         return ax
 
+    @checked
     def plot_pixels(self, ax: Axes | None = None, level: float | None = None) -> Axes:
         """Neurons per pixel as a heat map, for one of `levels` (the first)."""
         place = self._place(self.levels[0] if level is None else level)
@@ -156,6 +159,7 @@ class Distribution(Printed):
         return rows
 
 
+@checked
 def distribution(
     canvas: Canvas,
     layer: LayerKey,

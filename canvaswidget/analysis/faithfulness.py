@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from canvaswidget.analysis.intervals import Interval, rank_correlation
 from canvaswidget.analysis.steps import Steps, steps
 from canvaswidget.analysis.sweeps import find
+from canvaswidget.arguments import checked
 from canvaswidget.drawing import CYCLE, QUIET, heading, legend_below, new_axes, style
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
@@ -112,6 +113,7 @@ class Faithfulness(Printed):
         """``(k,)``: without which the image is the same, in every colour."""
         return self.ablation_totals == 0
 
+    @checked
     def plot(self, ax: Axes | None = None) -> Axes:
         """Each neuron's rank under the rule over its rank under ablation; on the diagonal where they agree."""
         from scipy.stats import rankdata
@@ -160,6 +162,7 @@ class Faithfulness(Printed):
         return rows
 
 
+@checked
 def faithfulness(
     canvas: Canvas,
     layer: LayerKey,
@@ -260,6 +263,7 @@ def faithfulness(
     )
 
 
+@checked
 def completeness(canvas: Canvas, layer: LayerKey, frame: int = 0) -> float:
     """What under `gated` a layer's neurons and the rest lack of the image, relative to its largest value.
 

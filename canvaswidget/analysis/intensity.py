@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from canvaswidget.analysis.partitions import GREY
 from canvaswidget.analysis.sweeps import find
+from canvaswidget.arguments import checked
 from canvaswidget.drawing import colour_bar, heading, new_picture, new_pictures, pixels, style
 from canvaswidget.outputs import in_colour
 from canvaswidget.tables import Printed
@@ -54,6 +55,7 @@ class Intensity(Printed):
         """Contribution less brightness: positive where a layer does more than the picture is bright."""
         return self.contribution - self.brightness
 
+    @checked
     def plot(self, ax: Axes | None = None) -> Axes:
         """The difference as a heat map."""
         ax = ax or new_picture(self.contribution.shape)
@@ -92,6 +94,7 @@ class Intensity(Printed):
         ]
 
 
+@checked
 def intensity(
     canvas: Canvas,
     layer: LayerKey,

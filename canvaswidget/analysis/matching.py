@@ -14,6 +14,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from canvaswidget.analysis.vectors import Vectors
+from canvaswidget.arguments import checked
 from canvaswidget.drawing import CYCLE, QUIET, heading, legend_below, new_axes, style
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.results import Neuron
@@ -46,6 +47,7 @@ class Matching(Printed):
     likeness: FloatArray
     by_chance: FloatArray
 
+    @checked
     def plot(self, ax: Axes | None = None) -> Axes:
         """Likeness of the pairs, sorted, and by chance."""
         ax = ax or new_axes()
@@ -73,6 +75,7 @@ class Matching(Printed):
         return rows
 
 
+@checked
 def match(one: Vectors, other: Vectors, most: int = MOST, seed: int = 0) -> Matching:
     """Match neurons one to one so that the sum of correlations of their vectors is as large as can be.
 

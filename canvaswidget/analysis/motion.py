@@ -22,6 +22,7 @@ from canvaswidget.analysis.intensity import rank_correlation
 from canvaswidget.analysis.partitions import GREY
 from canvaswidget.analysis.spatial import agree, margin
 from canvaswidget.analysis.sweeps import find
+from canvaswidget.arguments import checked, some_frames
 from canvaswidget.drawing import (
     CYCLE,
     INK,
@@ -98,6 +99,7 @@ class Motion(Printed):
         """Length of the flow, pixels a frame."""
         return np.hypot(self.flow[..., 0], self.flow[..., 1])
 
+    @checked
     def plot(self, ax: Axes | None = None) -> Axes:
         """The agreement of each pair of frames, beside that of unrelated maps."""
         ax = ax or new_axes()
@@ -117,6 +119,7 @@ class Motion(Printed):
     def _cropped(self) -> tuple[int, int]:
         return self.change.shape[1] - 2 * self.crop[0], self.change.shape[2] - 2 * self.crop[1]
 
+    @checked
     def plot_pair(self, pair: int = 0) -> Figure:
         """The change between two frames beside the speed of the picture."""
         if not -len(self.change) <= pair < len(self.change):
@@ -169,6 +172,7 @@ class Motion(Printed):
         return rows
 
 
+@checked(frames=some_frames)
 def motion(
     canvas: Canvas,
     layer: LayerKey,
@@ -245,6 +249,7 @@ def picture(canvas: Canvas, frame: int) -> FloatArray:
     return np.clip(canvas.frame(frame) if truth is None else np.asarray(truth[frame], np.float32), 0, 1)
 
 
+@checked
 def optical_flow(pictures: Sequence[npt.NDArray[Any]]) -> FloatArray:
     """TV-L1 flow ``(dy, dx)`` from each picture to the next, of their grey levels."""
     from skimage.registration import optical_flow_tvl1

@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from canvaswidget.analysis.partitions import Masks, instances
 from canvaswidget.analysis.sweeps import find, region_sums
+from canvaswidget.arguments import checked, some_frames
 from canvaswidget.drawing import CYCLE, colour_bar, heading, legend_below, legend_label, new_axes, style
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
@@ -59,6 +60,7 @@ class Objects(Printed):
         known = np.isfinite(shares)
         return np.where(known.any(-1), np.where(known, shares, -1).argmax(-1), -1)
 
+    @checked
     def plot(self, ax: Axes | None = None) -> Axes:
         """Every neuron a column: its shares of the objects, sorted by the object it makes most of."""
         ax = ax or new_axes(height=0.7 + 0.3 * len(self.names))
@@ -137,6 +139,7 @@ class ObjectsOverTime(Printed):
         shares = self.shares.reshape(len(self.frames), -1, len(self.names))
         return int(np.isfinite(shares).any((0, 2)).sum())
 
+    @checked
     def plot(self, ax: Axes | None = None) -> Axes:
         """Each object's share on each frame: the median and the quartiles of the neurons."""
         ax = ax or new_axes()
@@ -179,6 +182,7 @@ class ObjectsOverTime(Printed):
         return rows
 
 
+@checked
 def objects(
     canvas: Canvas,
     layer: LayerKey,
@@ -233,6 +237,7 @@ def objects_from_sums(
     return Objects(layer, frame, names, areas, means.reshape(shape), as_released)
 
 
+@checked(frames=some_frames)
 def objects_over_time(
     canvas: Canvas,
     layer: LayerKey,

@@ -17,6 +17,7 @@ from matplotlib.ticker import PercentFormatter
 from canvaswidget import tables
 from canvaswidget.analysis.deletion import ALIKE, psnr, target_picture
 from canvaswidget.analysis.steps import Steps, steps
+from canvaswidget.arguments import checked, some_frames
 from canvaswidget.drawing import CYCLE, QUIET, heading, legend_below, new_axes, style
 from canvaswidget.inr import INR, as_inr
 from canvaswidget.media import mean_psnr
@@ -67,6 +68,7 @@ class Pruning:
     random: FloatArray
     where: dict[str, tuple[Layer, ...]]
 
+    @checked
     def plot(self, ax: Axes | None = None) -> Axes:
         """A curve for each order; random order with the range of its seeds."""
         ax = ax or new_axes()
@@ -134,6 +136,7 @@ class Pruning:
         return first + tables.markup(*self._table(), note=self.note)
 
 
+@checked(frames=some_frames)
 def prune(
     inr: Any,
     canvas: Canvas,
@@ -195,6 +198,7 @@ def prune(
     return INR(module, given.inputs, given.size, given.n_frames, given.output, given.truth, given.name)
 
 
+@checked(frames=some_frames)
 def pruning(
     canvas: Canvas,
     shares: Sequence[float] = SHARES,

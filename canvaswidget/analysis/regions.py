@@ -19,6 +19,7 @@ from canvaswidget.analysis import partitions
 from canvaswidget.analysis.motion import picture as original_frame
 from canvaswidget.analysis.partitions import Masks
 from canvaswidget.analysis.sweeps import RegionSums, find, region_sums
+from canvaswidget.arguments import checked, some_groups
 from canvaswidget.drawing import colour_bar, heading, legend_below, new_axes, new_picture, pixels, style
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
@@ -62,6 +63,7 @@ class Regions(Printed):
         """
         return {kind: _variance(deltas, int(self.as_released)) for kind, deltas in self.deltas.items()}
 
+    @checked
     def plot(self, ax: Axes | None = None) -> Axes:
         """Each kind's variances, sorted, the neuron that cares most first."""
         ax = ax or new_axes()
@@ -86,6 +88,7 @@ class Regions(Printed):
                 legend_below(ax)
         return ax
 
+    @checked
     def plot_regions(self, kind: str, ax: Axes | None = None) -> Axes:
         """The regions of a kind, each in the colour of the layer's mean absolute departure from even."""
         if kind not in self.masks:
@@ -122,6 +125,7 @@ class Regions(Printed):
         return rows
 
 
+@checked(k=some_groups)
 def regions(
     canvas: Canvas,
     layer: LayerKey,

@@ -17,6 +17,7 @@ from canvaswidget.analysis import partitions
 from canvaswidget.analysis.motion import picture as original_frame
 from canvaswidget.analysis.partitions import Masks
 from canvaswidget.analysis.sweeps import extremes, find, region_sums, sweep
+from canvaswidget.arguments import checked
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.layers import Layer
@@ -79,6 +80,7 @@ class Vectors(Printed):
         ]
 
 
+@checked
 def vectors(
     canvas: Canvas,
     layer: LayerKey,

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import torch
 
+from canvaswidget.arguments import checked
+
 CONVENTIONS = ("each", "longest")
 
 
+@checked
 def coordinate_grid(
     size: tuple[int, int],
     convention: str = "each",

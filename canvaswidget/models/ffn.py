@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from canvaswidget.arguments import checked, integer
+
 
 class FourierFeatures(nn.Module):
     """``cat(sin(2 pi c B^T), cos(2 pi c B^T))`` (Tancik et al., NeurIPS 2020, section 5)."""
@@ -55,6 +57,7 @@ class FFN(nn.Module):
         The size of the image it encodes, where it is known.
     """
 
+    @checked(layers=integer(1, 1000))
     def __init__(
         self,
         hidden: int = 104,

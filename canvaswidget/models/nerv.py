@@ -7,11 +7,14 @@ public HNeRV repository, which holds both.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import nn
+
+from canvaswidget.arguments import checked
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "gelu": nn.GELU,
@@ -73,6 +76,14 @@ class Block(nn.Module):
         return self.act(self.conv(x))
 
 
+def _numbers(name: str, text: str, count: int, expected: str) -> list[int]:
+    """Whole numbers that a text has with ``_`` between them."""
+    parts = text.split("_")
+    if len(parts) != count or not all(re.fullmatch(r"\d{1,5}", part) for part in parts):
+        raise ValueError(f"{name}={text!r}: expected {expected}")
+    return [int(part) for part in parts]
+
+
 class _Decoder(nn.Module):
     """What NeRV and HNeRV share: a stem, up-sampling blocks and a head that makes colours."""
 
@@ -93,7 +104,9 @@ class _Decoder(nn.Module):
             raise ValueError(f"act={act!r}: expected one of {', '.join(ACTIVATIONS)}")
         if not isinstance(out_bias, int | float) and out_bias not in ("tanh", "sigmoid"):
             raise ValueError(f"out_bias={out_bias!r}: expected a number, 'tanh' or 'sigmoid'")
-        _, smallest, largest = (int(k) for k in ks.split("_"))
+        _, smallest, largest = _numbers("ks", ks, 3, "'0_FIRST_LARGEST', such as '0_3_3'")
+        if reduce != -1 and reduce <= 0:
+            raise ValueError(f"reduce={reduce!r}: expected a number above 0, or -1")
         blocks: list[nn.Module] = [Block(DownConv(in_channels, stem_channels, 0), act)]
         channels = fc_dim
         for i, stride in enumerate(dec_strds):
@@ -142,6 +155,7 @@ class NeRV(_Decoder):
         Number of frames it encodes, where it is known.
     """
 
+    @checked
     def __init__(
         self,
         embed: str = "pe_1.25_80",
@@ -155,10 +169,11 @@ class NeRV(_Decoder):
         out_bias: float | str = 0.0,
         n_frames: int | None = None,
     ) -> None:
-        kind, base, levels = embed.split("_")
-        if kind != "pe":
+        found = re.fullmatch(r"pe_(\d+(?:\.\d+)?)_(\d{1,6})", embed)
+        if found is None or int(found[2]) < 1:
             raise ValueError(f"embed={embed!r}: expected 'pe_BASE_LEVELS', such as 'pe_1.25_80'")
-        height, width = (int(n) for n in fc_hw.split("_"))
+        base, levels = found[1], found[2]
+        height, width = _numbers("fc_hw", fc_hw, 2, "'HEIGHT_WIDTH', such as '8_16'")
         super().__init__(
             2 * int(levels),
             fc_dim * height * width,
@@ -205,6 +220,7 @@ class HNeRVDecoder(_Decoder):
         As in `NeRV`; ``ks`` and ``dec_strds`` default to those of the paper at 640x1280.
     """
 
+    @checked
     def __init__(
         self,
         in_channels: int = 16,

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from canvaswidget.arguments import checked, integer
+
 
 class SineLayer(nn.Module):
     """``sin(omega_0 (W x + b))`` with the initialisation of the paper, section 3.2."""
@@ -44,6 +46,7 @@ class SIREN(nn.Module):
         The size of the image it encodes, where it is known.
     """
 
+    @checked(layers=integer(1, 1000))
     def __init__(
         self,
         hidden: int = 128,

@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from canvaswidget.arguments import checked
 from canvaswidget.models.ffn import FFN
 from canvaswidget.models.nerv import HNeRVDecoder, NeRV
 from canvaswidget.models.pickles import Unreadable, read_pickle
@@ -23,6 +24,7 @@ from canvaswidget.models.siren import SIREN
 FAMILIES: dict[str, type[nn.Module]] = {"ffn": FFN, "siren": SIREN, "nerv": NeRV, "hnerv": HNeRVDecoder}
 
 
+@checked
 def load_weights(path: str | Path) -> dict[str, torch.Tensor]:
     """Read the tensors of a checkpoint, on the CPU.
 
@@ -60,6 +62,7 @@ def load_weights(path: str | Path) -> dict[str, torch.Tensor]:
     return _without_prefix(_find_state_dict(read_pickle(path), path))
 
 
+@checked
 def load_model(path: str | Path, **config: Any) -> nn.Module:
     """Build the reference INR a file holds, with its weights.
 
@@ -141,6 +144,7 @@ def _form(tensor: torch.Tensor) -> str:
     return f"{tuple(tensor.shape)} of {kind} numbers"
 
 
+@checked
 def save_model(model: nn.Module, path: str | Path) -> Path:
     """Write a reference INR with its configuration as safetensors, readable by `load_model`."""
     family = next((name for name, kind in FAMILIES.items() if isinstance(model, kind)), None)
@@ -150,6 +154,8 @@ def save_model(model: nn.Module, path: str | Path) -> Path:
             "save other modules with safetensors.torch.save_file(model.state_dict(), path)"
         )
     path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"path={str(path)!r}: there is no folder {str(path.parent)!r}")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     save_file(tensors, path, metadata={"family": family, "config": json.dumps(model.config)})
     path.chmod(0o666 & ~_umask())  # safetensors makes files that only their owner may read

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from canvaswidget.arguments import by_layer, checked
 from canvaswidget.inr import checked_index
 from canvaswidget.tracing.capture import Capture, op_name
 from canvaswidget.tracing.checks import check, check_layer
@@ -100,6 +101,7 @@ class Canvas:
         self._summaries: collections.OrderedDict[tuple[Any, ...], Summary] = collections.OrderedDict()
         self._ablations: dict[str, Canvas] = {}
 
+    @checked
     def under(self, rule: str, **options: Any) -> Canvas:
         """The same model under another rule, not captured again; see `trace` for the options.
 
@@ -117,6 +119,7 @@ class Canvas:
 
     # --- what the model shows ---------------------------------------------------------------------------------
 
+    @checked
     def frame(self, frame: int = 0) -> FloatArray:
         """The model's raw output ``(height, width, channels)``, before clipping."""
         return as_numpy(self._matrix.frame(frame).image.permute(1, 2, 0))
@@ -137,6 +140,7 @@ class Canvas:
     def map(
         self, layer: LayerKey, neuron: Neuron, frame: int = 0, *, rgb: str = "sum", as_torch: Literal[True]
     ) -> torch.Tensor: ...
+    @checked
     def map(
         self, layer: LayerKey, neuron: Neuron, frame: int = 0, *, rgb: str = "sum", as_torch: bool = False
     ) -> FloatArray | torch.Tensor:
@@ -156,6 +160,7 @@ class Canvas:
         maps = self._matrix.rows(found, neurons, frame, rgb)[0]
         return maps if as_torch else as_numpy(maps)
 
+    @checked
     def maps(
         self,
         layer: LayerKey,
@@ -174,6 +179,7 @@ class Canvas:
         tail = (self.n_channels,) if rgb == "each" else ()
         return np.concatenate(maps) if maps else np.empty((0, *self.inr.size, *tail), np.float32)
 
+    @checked
     def iter(
         self,
         layer: LayerKey,
@@ -193,6 +199,7 @@ class Canvas:
         """
         yield from self.reduce(layer, as_numpy, frame, granularity=granularity, rgb=rgb, progress=progress)
 
+    @checked
     def reduce(
         self,
         layer: LayerKey,
@@ -225,6 +232,7 @@ class Canvas:
 
     # --- columns: pixel -> neurons ----------------------------------------------------------------------------
 
+    @checked
     def pixel(
         self,
         y: int,
@@ -246,6 +254,7 @@ class Canvas:
         y, x = checked_index("y", y, self.inr.size[0]), checked_index("x", x, self.inr.size[1])
         return self._matrix.pixel(y, x, frame, self._chosen(layers), granularity, rgb)
 
+    @checked
     def region(
         self,
         mask: npt.ArrayLike | torch.Tensor,
@@ -266,6 +275,7 @@ class Canvas:
         weights = checked_mask(mask, self.inr.size)
         return self._matrix.region(weights, frame, self._chosen(layers), granularity, rgb, progress)
 
+    @checked
     def top(
         self,
         y: int,
@@ -288,6 +298,7 @@ class Canvas:
 
     # --- reductions -------------------------------------------------------------------------------------------
 
+    @checked
     def summary(
         self,
         layer: LayerKey,
@@ -324,6 +335,7 @@ class Canvas:
                     self._summaries.popitem(last=False)
         return summary
 
+    @checked
     def save(
         self,
         path: str | os.PathLike[str],
@@ -399,15 +411,18 @@ class Canvas:
                 ops.append(Op(op_name(node), self._capture.path(node), status, note))
         return Coverage(ops, self.why, self.layers.note)
 
+    @checked
     def why_no_colours(self, layer: LayerKey) -> str:
         """Why the layer's maps can't be told apart by colour under this rule; empty where they can."""
         found = self._layer(layer)
         return ONE_CHANNEL if self.n_channels == 1 else self._rule.why_no_colours(found)
 
+    @checked
     def estimate(self, layers: LayerKey | Sequence[LayerKey] | None = None, frame: int = 0) -> Estimate:
         """What a sweep over all neurons of some layers (all that are traced, by default) will take."""
         return self._matrix.estimate(self._chosen(layers), frame)
 
+    @checked
     def rest(self, layer: LayerKey, frame: int = 0) -> FloatArray:
         """What of the image does not come from a layer's neurons, ``(height, width, channels)``.
 
@@ -428,12 +443,14 @@ class Canvas:
         rest = cast(DividingRule, self._rule).rest(found, self._matrix.frame(frame).state)
         return as_numpy(rest.permute(1, 2, 0))
 
+    @checked
     def ablation(self, fill: str = "zero") -> Canvas:
         """The same model under `ablation`, once: what `without` takes neurons out of."""
         if fill not in self._ablations:
             self._ablations[fill] = self.under("ablation", fill=fill)
         return self._ablations[fill]
 
+    @checked(neurons=by_layer)
     def without(
         self, neurons: Mapping[LayerKey, Neurons], frame: int = 0, *, fill: str = "zero"
     ) -> FloatArray:
@@ -458,6 +475,7 @@ class Canvas:
             rule.without_all(removed, cast(Any, canvas._matrix.frame(frame).state)).permute(1, 2, 0)
         )
 
+    @checked
     def weight_without(self, layer: LayerKey, neurons: Neurons) -> tuple[str, torch.Tensor]:
         """The name of the parameter that is a layer's weight, and its value with some neurons' weights set to 0.
 
@@ -481,6 +499,7 @@ class Canvas:
         for canvas in self._ablations.values():
             canvas.hold(frame)
 
+    @checked
     def check(self, frame: int = 0) -> Checks:
         """Try the invariants that hold for this rule on this model."""
         return check(self, self.inr.frame_index(frame))

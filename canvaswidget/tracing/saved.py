@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from canvaswidget import tables
+from canvaswidget.arguments import checked
 from canvaswidget.inr import checked_index
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer, Layers
@@ -36,6 +37,7 @@ class NotKeptError(LookupError):
     """What was asked for is not in the saved canvas; the message says what is, and how to keep more."""
 
 
+@checked
 def open_canvas(path: str | os.PathLike[str]) -> SavedCanvas:
     """Read a canvas that was written by `Canvas.save`.
 
@@ -205,6 +207,7 @@ class SavedCanvas:
 
     # --- as a canvas answers ------------------------------------------------------------------------------------
 
+    @checked
     def under(self, rule: str, **options: Any) -> SavedCanvas:
         """Itself, under the rule that it was saved under."""
         if rule == self.rule and not options:
@@ -216,15 +219,18 @@ class SavedCanvas:
     def hold(self, frame: int | None) -> None:
         """Nothing is to be held: everything is on the disk."""
 
+    @checked
     def frame(self, frame: int = 0) -> FloatArray:
         """The model's raw output ``(height, width, channels)``."""
         shape = (len(self.frames), *self.inr.size, self.n_channels)
         return self._reader.read("frames", shape, "float32", self._frame(frame))
 
+    @checked
     def map(self, layer: LayerKey, neuron: Any, frame: int = 0, *, rgb: str = "sum") -> FloatArray:
         """One neuron's contributions to all pixels of a frame, ``(height, width)``."""
         return self.maps(layer, [neuron], frame, rgb=rgb)[0]
 
+    @checked
     def maps(
         self, layer: LayerKey, neurons: Any, frame: int = 0, *, rgb: str = "sum", progress: Progress = False
     ) -> FloatArray:
@@ -243,6 +249,7 @@ class SavedCanvas:
         at = self._frame(frame)
         return self._maps(found, at, np.searchsorted(kept, wanted), rgb)
 
+    @checked
     def iter(
         self,
         layer: LayerKey,
@@ -255,6 +262,7 @@ class SavedCanvas:
         """Every neuron of a layer, chunk by chunk; only where all are kept."""
         yield from self.reduce(layer, as_numpy, frame, granularity=granularity, rgb=rgb, progress=progress)
 
+    @checked
     def reduce(
         self,
         layer: LayerKey,
@@ -281,6 +289,7 @@ class SavedCanvas:
         for neurons, reduced in reported(parts(), count, progress, found.name):
             yield neurons.numpy(), reduced
 
+    @checked
     def pixel(
         self,
         y: int,
@@ -302,6 +311,7 @@ class SavedCanvas:
             for layer in self._chosen(layers)
         }
 
+    @checked
     def region(
         self,
         mask: npt.ArrayLike,
@@ -331,6 +341,7 @@ class SavedCanvas:
             for layer in self._chosen(layers)
         }
 
+    @checked
     def top(
         self,
         y: int,
@@ -346,6 +357,7 @@ class SavedCanvas:
         columns = coloured_columns(self, y, x, frame, self._chosen(layers))
         return Ranking.of(columns, self.layers, k, title)
 
+    @checked
     def summary(
         self,
         layer: LayerKey,

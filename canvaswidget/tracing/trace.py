@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from canvaswidget.arguments import checked
 from canvaswidget.inr import as_inr
 from canvaswidget.tracing import budget
 from canvaswidget.tracing.canvas import Canvas
@@ -14,6 +15,7 @@ from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.rules import make_rule
 
 
+@checked
 def trace(
     model: Any,
     rule: str | None = None,

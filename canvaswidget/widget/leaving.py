@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from matplotlib.figure import Figure
 
 from canvaswidget import export, figures
+from canvaswidget.arguments import checked
 from canvaswidget.export_plan import PageEstimate, Plan, checked_frames, checked_wishes, plan_page
 from canvaswidget.files import write_whole
 from canvaswidget.inr import checked_index
@@ -47,6 +48,7 @@ class Leaving:
 
         def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]: ...
 
+    @checked
     def figure(
         self,
         panels: str | Sequence[str] | None = None,
@@ -90,6 +92,7 @@ class Leaving:
             drawn = self._drawn(chosen, limits == "shared", followed, report)
         return figures.view_figure(drawn, width, chosen, columns)
 
+    @checked(neurons=None)
     def save(
         self,
         path: str | Path,
@@ -140,6 +143,7 @@ class Leaving:
         figures.save(figure, path, 300 if dpi is None else dpi)
         return None
 
+    @checked
     def save_data(
         self,
         path: str | Path,
@@ -165,6 +169,7 @@ class Leaving:
             path, lambda report: _data(session.under(state["rule"]), state, form, table, report), progress
         )
 
+    @checked
     def film(
         self,
         path: str | Path,
@@ -225,6 +230,7 @@ class Leaving:
         shown = snapshot(arrays, state, panels, report, one_scale=True)
         return answer, lambda: figures.drawn(figures.view_figure(shown, panels=panels), form)
 
+    @checked(neurons=None)
     def estimate_page(
         self,
         layers: Any = None,

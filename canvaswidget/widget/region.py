@@ -85,8 +85,8 @@ def _from_array(region: Any, size: tuple[int, int]) -> Region:
     if values.shape == size and (values.dtype == bool or size not in ((2, 2), (len(values), 2))):
         return Region(size, runs=_runs(checked_mask(values, size, "region").numpy() != 0))
     if values.ndim != 2 or values.shape[1] != 2 or len(values) < 2 or values.dtype.kind not in "iuf":
-        shape = f" of shape {values.shape}" if values.ndim else ""
-        raise ValueError(f"region{shape}: expected {_FORMS}; the frame is {size[0]}x{size[1]}")
+        shape = f"has shape {values.shape}; " if values.ndim else ""
+        raise ValueError(f"region: {shape}expected {_FORMS}; the frame is {size[0]}x{size[1]}")
     if len(values) == 2:
         (top, left), (bottom, right) = values
         values = [(top, left), (top, right), (bottom, right), (bottom, left)]

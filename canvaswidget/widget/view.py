@@ -6,6 +6,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
+import numpy as np
+import torch
+
+from canvaswidget.arguments import as_integer, is_number, show
 from canvaswidget.inr import checked_index
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.widget.messages import Channel, Maps, Overlay, Sort, Source
@@ -48,9 +52,10 @@ def checked_neurons(layer: Layer, neurons: Any) -> tuple[Neuron, ...]:
     """Different neurons of one layer, in the order given; the last one stands for them."""
     if neurons is None:
         return ()
-    if isinstance(neurons, str) or not isinstance(neurons, Iterable):
+    if isinstance(neurons, str) or not isinstance(neurons, Iterable) or getattr(neurons, "ndim", 1) == 0:
         raise TypeError(f"neurons={neurons!r}: expected a sequence of neurons of layer {layer.name!r}")
-    found = dict.fromkeys(checked_neuron(layer, neuron) for neuron in neurons)
+    given = neurons.tolist() if isinstance(neurons, torch.Tensor | np.ndarray) else neurons
+    found = dict.fromkeys(checked_neuron(layer, neuron) for neuron in given)
     if len(found) > MAX_NEURONS:
         raise ValueError(f"neurons: {len(found):,} of them; at most {MAX_NEURONS:,} are taken")
     return tuple(found)
@@ -112,11 +117,12 @@ def checked_names(names: Any) -> dict[str, list[str]]:
 
 def checked_count(argument: str, count: Any, low: int, high: int) -> int:
     """A whole number within bounds."""
-    if isinstance(count, bool) or not hasattr(count, "__index__"):
-        raise TypeError(f"{argument}={count!r}: expected an int from {low} to {high}")
-    if not low <= int(count) <= high:
-        raise ValueError(f"{argument}={int(count)}: expected {low} to {high}")
-    return int(count)
+    number = as_integer(count)
+    if number is None:
+        raise TypeError(f"{argument}={show(count)}: expected an int from {low} to {high}")
+    if not low <= number <= high:
+        raise ValueError(f"{argument}={number}: expected {low} to {high}")
+    return number
 
 
 def checked_choice(argument: str, value: Any, choices: Sequence[str]) -> str:
@@ -129,8 +135,8 @@ def checked_choice(argument: str, value: Any, choices: Sequence[str]) -> str:
 def checked_number(argument: str, value: Any) -> float:
     """A finite number within `RANGES`."""
     low, high = RANGES[argument]
-    if isinstance(value, bool) or not hasattr(value, "__float__"):
-        raise TypeError(f"{argument}={value!r}: expected a number from {low} to {high}")
+    if not is_number(value):
+        raise TypeError(f"{argument}={show(value)}: expected a number from {low} to {high}")
     if not (math.isfinite(value) and low <= value <= high):
         raise ValueError(f"{argument}={value!r}: expected {low} to {high}")
     return float(value)

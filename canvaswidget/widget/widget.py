@@ -17,6 +17,7 @@ import anywidget
 import traitlets
 from IPython.display import display
 
+from canvaswidget.arguments import checked, show
 from canvaswidget.inr import INR, as_inr
 from canvaswidget.tracing import Canvas, Layers, SavedCanvas, trace
 from canvaswidget.tracing.results import Ranked
@@ -297,6 +298,7 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
     def _recipe_of(self, arrays: Arrays, state: ViewState) -> str:
         return self._recipe(arrays.canvas, self._stated(arrays, state))
 
+    @checked
     def name_cluster(self, cluster: int, name: str) -> None:
         """Call a cluster of the current layer by a name, in every view; "" takes it away."""
         view.checked_count("cluster", cluster, 0, self.n_clusters - 1)
@@ -385,6 +387,8 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
 
     def _traced_rule(self, rule: Any) -> str:
         """A rule that the model can be traced under, which is not used yet; it raises where it can't."""
+        if not isinstance(rule, str):
+            raise TypeError(f"rule={show(rule)}: expected a name of a rule")
         session = self._live
         return session.call(lambda checkpoint: session.under(rule).canvas.rule)
 
@@ -423,10 +427,10 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
                 for name in sorted(sync_data.keys() - known - orphaned, key=lambda name: order.get(name, -1)):
                     value = sync_data[name]
                     try:
-                        if name in ("_canvas", "_changes"):
-                            raise traitlets.TraitError(f"{name} is the kernel's")
-                        if self.has_trait(name):
+                        if name in order:
                             self.traits()[name]._validate(self, value)
+                        elif name.startswith(("_canvas", "_changes")):
+                            raise traitlets.TraitError(f"{name} is the kernel's")
                     except Exception as error:  # whatever it is, it must not end the comm
                         log.warning("the page set %s=%.200r, which was refused: %s", name, value, error)
                         refused.append(name)
