@@ -14,8 +14,8 @@ import math
 import operator
 import os
 import reprlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import torch
@@ -473,7 +473,11 @@ CHECKS: dict[str, Check] = {
 # --- the decorator ------------------------------------------------------------------------------------------------
 
 
-def checked(function: Function | None = None, **own: Check | None) -> Any:
+@overload
+def checked(function: Function) -> Function: ...
+@overload
+def checked(**own: Check | None) -> Callable[[Function], Function]: ...
+def checked(function: Any = None, **own: Check | None) -> Any:
     """Decorate a public function so that its arguments are checked before it runs.
 
     Parameters
@@ -509,9 +513,3 @@ def checked(function: Function | None = None, **own: Check | None) -> Any:
         return function(*arguments, **keywords)
 
     return checking
-
-
-def require(pairs: Iterable[tuple[str, Any, Check]]) -> None:
-    """Check some values by name, where they are no arguments of a function."""
-    for name, value, check in pairs:
-        check(name, value)

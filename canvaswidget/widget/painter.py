@@ -373,13 +373,14 @@ class _Frames:
             self.size, self.n_frames = source.size, source.n_frames
             return
         frames = np.asarray(source, np.float32)
+        given = frames.shape
         if frames.ndim == 2:
             frames = np.repeat(frames[..., None], 3, -1)
         if frames.ndim == 3:
             frames = frames[None]
         if frames.ndim != 4 or frames.shape[-1] != 3 or 0 in frames.shape:
             raise ValueError(
-                f"frame: has shape {np.shape(source)}; expected (height, width[, 3]) or (n_frames, height, width, 3)"
+                f"frame: has shape {given}; expected (height, width[, 3]) or (n_frames, height, width, 3)"
             )
         self._frames = frames
         self.size, self.n_frames = (frames.shape[1], frames.shape[2]), len(frames)
