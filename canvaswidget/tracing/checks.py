@@ -12,6 +12,7 @@ import torch
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.neurons import all_neurons
 from canvaswidget.tracing.pauses import pause
+from canvaswidget.tracing.precision import rounding
 from canvaswidget.tracing.results import Check, Checks
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def check(canvas: Canvas, frame: int) -> Checks:
         canvas.frame(frame),
         rendered,
         note or "the model was changed after it was traced, or what it renders is random",
-        tolerance=max(_TOLERANCE[torch.float32], 8 * torch.finfo(lowest).eps),
+        tolerance=max(_TOLERANCE[torch.float32], 8 * rounding(lowest, canvas.device)),
     )
     first = replace(first, note=note) if first.holds else first
     tried = _tried(canvas, frame, canvas.traced_layers, _SAMPLE, _PLACES)

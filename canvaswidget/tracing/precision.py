@@ -15,6 +15,8 @@ DOUBLE: Wider = {
     **dict.fromkeys((torch.complex32, torch.complex64), torch.complex128),
 }
 
+TF32 = 2.0**-10  # of a GPU's convolutions in float32, relative
+
 
 def widen(graph: fx.Graph, wider: Wider) -> None:
     """Replace the types that ops are told to compute in, and drop assertions about types and devices."""
@@ -35,6 +37,12 @@ def placed(value: Any, device: torch.device, wider: Wider) -> Any:
     if not isinstance(value, torch.Tensor):
         return value
     return value.to(device, wider.get(value.dtype, value.dtype))
+
+
+def rounding(dtype: torch.dtype, device: torch.device) -> float:
+    """The relative rounding of a product in a type: a card may round single precision to TF32."""
+    eps = torch.finfo(dtype).eps
+    return max(eps, TF32) if device.type == "cuda" and dtype == torch.float32 else eps
 
 
 def coarsest(graph: fx.Graph) -> torch.dtype:

@@ -15,6 +15,7 @@ import torch
 
 from canvaswidget.module_state import ModuleState, RandomState
 from canvaswidget.tracing.errors import CaptureError, check_finite
+from canvaswidget.tracing.precision import rounding
 from canvaswidget.tracing.questions import asking
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 ROUNDING = 8  # units in the last place that two ways to compute one image may differ in without more ado
 AMPLIFIED = 30  # times what an image changes when every weight changes by its last place
-TF32 = 2.0**-10  # of a GPU's convolutions in float32, relative
 
 
 class Replay:
@@ -94,9 +94,7 @@ class Replay:
         """Whether two images are the same but for rounding, in the precision that the module computes in."""
         difference = _difference(recorded, rendered)
         types = (rendered.dtype, recorded.dtype, self._capture.coarsest)
-        eps = max(torch.finfo(dtype).eps for dtype in types)
-        if recorded.device.type == "cuda" and eps < TF32:
-            eps = max(eps, TF32) if recorded.dtype == torch.float32 else eps
+        eps = max(rounding(dtype, recorded.device) for dtype in types)
         if difference <= ROUNDING * eps * float(rendered.abs().max()):
             return True
         if not difference < float("inf") or any(map(_draws, self._capture.graph.nodes)):
