@@ -27,6 +27,19 @@ def image() -> cw.INR:
     return cw.as_inr(FFN(hidden=10, layers=3, scale=2.0, size=(12, 20)))
 
 
+def magnitudes(
+    canvas: cw.Canvas, layer: int | str | Layer, frame: int, granularity: str | None, signed: bool = False
+) -> np.ndarray:
+    """How much each neuron contributes to each pixel: the magnitudes of the colours, added, where the rule knows them.
+
+    With `signed`, as in the released code: the magnitude of the sum of the colours.
+    """
+    each = not signed and not canvas.why_no_colours(layer)
+    rgb = "each" if each else "sum"
+    maps = np.concatenate([m for _, m in canvas.iter(layer, frame, granularity=granularity, rgb=rgb)])
+    return np.abs(maps).sum(-1) if each else np.abs(maps)
+
+
 def coloured(maps: np.ndarray, rgb: str) -> np.ndarray:
     """Maps that are all red, as `rgb` asks for them."""
     if rgb == "each":

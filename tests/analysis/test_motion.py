@@ -9,7 +9,7 @@ import pytest
 
 import canvaswidget as cw
 from canvaswidget.analysis.motion import agreement, motion, optical_flow
-from tests.canvases import MapsCanvas, image, video
+from tests.canvases import MapsCanvas, image, magnitudes, video
 
 
 def test_by_hand() -> None:
@@ -37,12 +37,7 @@ def test_every_pair_against_all_maps(rule: str) -> None:
         found = motion(
             canvas, "decoder.1", flow=flow, granularity=granularity, progress=lambda *step: told.append(step)
         )
-        every = [
-            np.abs(
-                np.concatenate([maps for _, maps in canvas.iter("decoder.1", frame, granularity=granularity)])
-            )
-            for frame in range(6)
-        ]
+        every = [magnitudes(canvas, "decoder.1", frame, granularity) for frame in range(6)]
         for step, (one, other) in enumerate(itertools.pairwise(every)):
             difference = np.abs(other.astype(float) - one)
             assert np.allclose(found.change[step], difference.sum(0), rtol=1e-4, atol=1e-6)

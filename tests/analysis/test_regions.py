@@ -8,7 +8,7 @@ import pytest
 import canvaswidget as cw
 from canvaswidget.analysis import partitions
 from canvaswidget.analysis.regions import regions
-from tests.canvases import MapsCanvas, image, video
+from tests.canvases import MapsCanvas, image, magnitudes, video
 
 
 def test_grid_cells_are_rectangles_and_the_released_ones_are_combs() -> None:
@@ -98,10 +98,10 @@ def test_against_each_map_on_its_own(make, rule: str, as_released: bool) -> None
     layer = canvas.traced_layers[0]
     found = regions(canvas, layer, masks=labels, k=5, cells=(2, 4), as_released=as_released)
     assert list(found.deltas) == ["grid", "colours", "gabor", "instances"]
-    maps = np.concatenate([maps for _, maps in canvas.iter(layer)]).reshape(*layer.neurons, *canvas.inr.size)
+    maps = magnitudes(canvas, layer, 0, None, as_released).reshape(*layer.neurons, *canvas.inr.size)
     for kind, masks in found.masks.items():
         for neuron in list(np.ndindex(*layer.neurons))[::7]:
-            magnitude = np.abs(maps[neuron]).astype(float)
+            magnitude = maps[neuron].astype(float)
             if not magnitude.any():
                 assert np.isnan(found.variances[kind][neuron])
                 continue
