@@ -22,6 +22,7 @@ from canvaswidget.tracing.results import Neuron
 FloatArray = npt.NDArray[np.float32]
 
 MOST = 1000
+CONSTANT = 1e-6  # length of a centred vector up to which it counts as constant
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -33,7 +34,8 @@ class Matching(Printed):
     one, other : Vectors
         What was matched.
     pairs : tuple of (neuron, neuron)
-        As many as the smaller side has neurons that took part.
+        As many as the smaller side has neurons that took part. A living neuron whose vector is constant does not:
+        its correlation is not defined.
     likeness : (m,)
         Pearson's correlation of the two vectors of each pair.
     by_chance : (m,)
@@ -67,6 +69,14 @@ class Matching(Printed):
             ["vectors", self.one.kind],
             ["pairs", f"{len(self.pairs):,}"],
         ]
+        constant = [int((side.alive & ~_varies(side.values)).sum()) for side in (self.one, self.other)]
+        if any(constant):
+            rows.append(
+                [
+                    "constant vectors, correlation not defined",
+                    f"{constant[0]:,} and {constant[1]:,} (left out)",
+                ]
+            )
         if self.pairs:
             rows += [
                 ["correlation of a pair: median", f"{np.median(self.likeness):.3f}"],
@@ -85,7 +95,8 @@ def match(one: Vectors, other: Vectors, most: int = MOST, seed: int = 0) -> Matc
         Of the same kind and length: of two layers, of two seeds or of two models. Means over regions compare only if
         the regions are the same: give `canvaswidget.analysis.vectors` the same `masks`.
     most : int
-        The living neurons that contribute most take part, so many of each side.
+        The living neurons that contribute most take part, so many of each side. Those whose vector is constant are
+        left out.
     seed : int
         Of what is put out of place.
     """
@@ -110,15 +121,19 @@ def match(one: Vectors, other: Vectors, most: int = MOST, seed: int = 0) -> Matc
 
 
 def _strongest(side: Vectors, most: int) -> npt.NDArray[np.intp]:
-    living = np.flatnonzero(side.alive)
+    living = np.flatnonzero(side.alive & _varies(side.values))
     return np.sort(living[np.argsort(-side.strength[living], kind="stable")[:most]])
 
 
+def _varies(values: FloatArray) -> npt.NDArray[np.bool_]:
+    """Which rows are not constant: a constant has no correlation with anything."""
+    return np.linalg.norm(values - values.mean(1, keepdims=True), axis=1) > CONSTANT
+
+
 def _standard(values: FloatArray) -> FloatArray:
-    """Rows of mean 0 and length 1; zeros where all features are the same."""
+    """Rows of mean 0 and length 1, of rows that are not constant."""
     centred = values - values.mean(1, keepdims=True)
-    lengths = np.linalg.norm(centred, axis=1, keepdims=True)
-    return (centred / np.where(lengths > 1e-6, lengths, np.inf)).astype(np.float32)
+    return (centred / np.linalg.norm(centred, axis=1, keepdims=True)).astype(np.float32)
 
 
 def _assigned(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -259,6 +260,25 @@ def test_matching_finds_a_permutation() -> None:
     strongest = {int(place) for place in np.argsort(-np.where(one.alive, one.strength, 0))[:5]}
     assert {first for first, _ in few.pairs} <= strongest
     assert match(one, other, seed=3).pairs == found.pairs
+
+
+def test_a_constant_vector_has_no_correlation_to_match_by() -> None:
+    whole = vectors(MapsCanvas({"net": np.random.default_rng(0).random((6, 16, 16))}), 0)
+    values = whole.values.copy()
+    values[:4] = 0.25
+    flat = replace(whole, values=values)
+    assert flat.alive.all()
+    for one, other, counts in ((whole, flat, "0 and 4"), (flat, whole, "4 and 0"), (flat, flat, "4 and 4")):
+        found = match(one, other)
+        assert len(found.pairs) == len(found.likeness) == len(found.by_chance) == 2
+        assert set(found.pairs) == {(4, 4), (5, 5)}
+        rows = dict(found.rows())
+        assert rows["correlation of a pair: median"] == "1.000"
+        assert rows["constant vectors, correlation not defined"] == f"{counts} (left out)"
+    none = match(whole, replace(whole, values=np.full_like(values, 0.25)))
+    assert none.pairs == ()
+    assert "median" not in repr(none)
+    assert "not defined" not in repr(match(whole, whole))
 
 
 def test_matching_is_the_best_there_is() -> None:
