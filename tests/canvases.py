@@ -123,6 +123,7 @@ class StepCanvas:
         self.inr = SimpleNamespace(size=size, n_frames=4, truth=truth, name="steps", frame_index=int)
         self.rule, self.why = rule, ""
         self.device = "cpu"
+        self.trouble: dict[str, str] = {}
         convolution = Layer("net.conv", "conv2d", 3, 4, (2, 3), (3, 3))
         self.layers = self.traced_layers = Layers([convolution, Layer("net.linear", "linear", 7, 3)])
         self.at_step: Callable[[str, int], None] = lambda what, step: None

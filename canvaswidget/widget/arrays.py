@@ -312,8 +312,8 @@ class Arrays:
         missing = np.flatnonzero([thumbnail is None for thumbnail in found])
         for first, block in self._blocks(missing):
             checkpoint(first, len(missing))
-            maps = self.maps(layer, neurons[block], time)
-            for place, whole, values in zip(block, maps, shrink(maps, size), strict=True):
+            maps, sizes = self.signed_and_sizes(layer, neurons[block], time)
+            for place, whole, values in zip(block, sizes, shrink(maps, size), strict=True):
                 found[place] = self.cache.put(keys[place], Thumbnail(*quantise(values), absolute_sum(whole)))
         return found
 
