@@ -152,6 +152,7 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
   };
   view.effect(() => {
     const { message, kind } = line();
+    text.title = message; // where the line is cut off, it can be read by pointing at it
     write(text, message);
     attribute(text, "data-kind", kind);
     const { done = 0, total = 0 } = slow.value ?? {};
