@@ -422,7 +422,7 @@ CHECKS: dict[str, Check] = {
     "levels": several(number(0, 1), "a sequence of numbers from 0 to 1"),
     "limits": _text,
     "lower_width": integer(1, 2**12),
-    "lr": number(0, 1e9, open_low=True),
+    "lr": number(0, 1e38, open_low=True),
     "mask": numbers("a mask (height, width)", (2,)),
     "masks": numbers("labels or masks of objects"),
     "memory": _memory,
