@@ -7,7 +7,6 @@ import itertools
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -257,7 +256,6 @@ def cluster(
     -------
     Clusters
     """
-    _check_count("k", k)
     # Importing takes a second; beside the sweep it costs nothing, and nobody who waits for `progress` waits for it.
     loading = threading.Thread(target=importlib.import_module, args=("sklearn.cluster",), daemon=True)
     loading.start()
@@ -285,7 +283,6 @@ def group(
     list of Clusters
         One for each of `sources`; cluster 3 of one is cluster 3 of the others. The largest of all comes first.
     """
-    _check_count("k", k)
     if not sources or len({(source.kind, source.values.shape[1]) for source in sources}) > 1:
         raise ValueError("sources: expected one or more vectors, all of the same kind and length")
     if within not in ("vectors", *methods()):
@@ -314,7 +311,6 @@ def group(
 @checked(clusters=is_clusters)
 def exemplars(canvas: Canvas, clusters: Clusters, count: int = 5) -> Exemplars:
     """Compute the maps of the neurons nearest to each cluster's centre."""
-    _check_count("count", count)
     filled = [number for number in range(len(clusters.counts)) if clusters.counts[number]]
     neurons = tuple(clusters.nearest(number, count) for number in filled)
     maps = tuple(canvas.maps(clusters.layer, each, clusters.frame) for each in neurons)
@@ -352,7 +348,6 @@ def stability(
         raise ValueError(f"seeds={list(seeds)!r}: expected at least two")
     if isinstance(canvas, Vectors) and isinstance(layer, int):
         k = layer
-    _check_count("k", k)
     if isinstance(canvas, Vectors):
         source = canvas
     elif layer is None:
@@ -397,8 +392,3 @@ def _clusters(
     )
     nearest = [clusters.nearest(number, 1) for number in range(k) if clusters.counts[number]]
     return Clusters(**{**vars(clusters), "exemplars": tuple(neuron for (neuron,) in nearest)})
-
-
-def _check_count(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name}={value!r}: expected a whole number, at least 1")
