@@ -257,7 +257,7 @@ def _arrays(path: Path) -> list[Any]:
         ({"maps": -1}, TypeError, "maps=-1"),
         ({"maps": {"head": [(99, 0)]}}, IndexError, "out of range"),
         ({"maps": {"head": [3]}}, ValueError, "keeps its kernels"),
-        ({"layers": []}, ValueError, "at least one layer"),
+        ({"layers": []}, ValueError, "layers=.*at least one"),
         ({"layers": "nothing"}, KeyError, "no such layer"),
         ({"frames": []}, ValueError, "at least one frame"),
         ({"frames": [6]}, IndexError, "frame=6"),
@@ -532,7 +532,11 @@ DAMAGE: dict[str, tuple[Any, str]] = {
     "a frame of any size": (lambda f: facts(f, size=[10**9, 10**9]), "description can't be read"),
     "a later version": (
         lambda f: facts(f, format=9, version="9.9"),
-        r"by canvaswidget 9\.9 in format 9.*pip install --upgrade",
+        r"in format 9, by a later version of canvaswidget \(9\.9\).*pip install --upgrade",
+    ),
+    "an earlier version": (
+        lambda f: facts(f, format=store.FORMAT - 1, version="0.1"),
+        r"in format \d, by an earlier version of canvaswidget \(0\.1\).*Trace the model and save it again",
     ),
 }
 
@@ -545,6 +549,25 @@ def test_damage_is_noticed(file: Path, what: str) -> None:
         _kept_maps(cw.open(file))
     assert str(file) in str(raised.value)
     assert re.search("again|expected|pip install", str(raised.value), re.IGNORECASE)
+
+
+def test_an_earlier_version_is_replaced_but_never_read(canvas: cw.Canvas, file: Path) -> None:
+    facts(file, format=1)
+    with pytest.raises(cw.SavedCanvasError, match="in format 1"):
+        cw.open(file)
+    canvas.save(file, frames=[0], maps=1, overwrite=True, progress=False)
+    assert cw.open(file).frames == (0,)
+    assert len(list(file.iterdir())) == 2
+
+
+def test_what_failed_when_maps_were_checked_is_kept(canvas: cw.Canvas, tmp_path: Path) -> None:
+    fresh, layer = cw.trace(canvas.inr, device="cpu"), canvas.traced_layers[1].name
+    fresh.trouble[layer] = "row and column do not agree"
+    fresh.save(tmp_path / "x.zarr", frames=[0], maps=1, progress=False)
+    saved = cw.open(tmp_path / "x.zarr")
+    assert saved.trouble == fresh.trouble
+    for said in (saved, saved.top(8, 16), saved.summary(layer)):
+        assert "row and column do not agree" in repr(said)
 
 
 def test_every_changed_bit_of_the_descriptions_is_noticed(file: Path) -> None:

@@ -56,7 +56,7 @@ def open_canvas(path: str | os.PathLike[str]) -> SavedCanvas:
     FileNotFoundError
         Nothing is there.
     SavedCanvasError
-        It is no saved canvas, is damaged, or was written by a later version.
+        It is no saved canvas, is damaged, or was written by another version.
 
     Examples
     --------
@@ -107,6 +107,8 @@ class SavedCanvas:
         With the attributes of `canvaswidget.analysis.Clusters`.
     provenance : dict
         The model's name and hash, and the versions that wrote it.
+    trouble : dict of str to str
+        By layer, what failed when its maps were checked before they were saved.
     """
 
     device = torch.device("cpu")  # where `reduce` hands out maps
@@ -125,14 +127,14 @@ class SavedCanvas:
 
     def _read_facts(self, facts: Mapping[str, Any]) -> None:
         size, n_frames = (int(facts["size"][0]), int(facts["size"][1])), int(facts["n_frames"])
-        self.trouble: dict[str, str] = {}  # maps are checked when they are computed
+        self.trouble = {str(layer): str(problem) for layer, problem in facts["trouble"].items()}
         self.rule, self.why, self.options = str(facts["rule"]), str(facts["why"]), dict(facts["options"])
         self.frames = tuple(int(frame) for frame in facts["frames"])
         if not (
             all(1 <= side <= MOST for side in size) and set(self.frames) <= set(range(min(n_frames, MOST)))
         ):
             raise ValueError(f"frames {_list(self.frames)} of {n_frames}, each of {size[0]}x{size[1]} pixels")
-        self.n_channels = int(facts.get("channels", 3))
+        self.n_channels = int(facts["channels"])
         if self.n_channels not in (1, 3):
             raise ValueError(f"frames of {self.n_channels} channels")
         self.layers = Layers([_layer(given) for given in facts["layers"]])
@@ -150,7 +152,7 @@ class SavedCanvas:
             name=str(facts["model"]["name"]),
             size=size,
             n_frames=n_frames,
-            truth=self._truth(facts["truth"], (*size, int(facts.get("truth_channels") or 3)), n_frames),
+            truth=self._truth(facts["truth"], (*size, int(facts["truth_channels"] or 0)), n_frames),
             origin=f"cw.open({str(self.path)!r})",
             frame_index=lambda frame: checked_index("frame", frame, n_frames),
         )
@@ -158,10 +160,8 @@ class SavedCanvas:
         masks = self._reader.read("regions", (len(names), *size), "bool") if names else []
         self.regions = dict(zip(names, masks, strict=True))
         self.clusters = tuple(self._clusters(number, given) for number, given in enumerate(facts["clusters"]))
-        given = facts.get("why_no_colours", {})  # files of format 1 keep the sum of the colours
         self._why_no_colours = {
-            layer.name: str(given.get(layer.name, f"{self._said} keeps the sum of the colours"))
-            for layer in self.traced_layers
+            layer.name: str(facts["why_no_colours"][layer.name]) for layer in self.traced_layers
         }
         self._places = {
             layer.name: self._reader.read(f"layers/{number}/places", (self._kept[number],), "int64")
@@ -355,7 +355,8 @@ class SavedCanvas:
             raise ValueError(f"k={k!r}: at least 1")
         title = f"pixel (y={y}, x={x}), frame {frame}, rule {self.rule}"
         columns = coloured_columns(self, y, x, frame, self._chosen(layers))
-        return Ranking.of(columns, self.layers, k, title)
+        warnings = [f"WARNING: {self.trouble[name]}" for name in columns if name in self.trouble]
+        return Ranking.of(columns, self.layers, k, "\n".join([title, *warnings]))
 
     @checked
     def summary(
@@ -383,7 +384,8 @@ class SavedCanvas:
         by_pixel: dict[str, Any] = {
             key: self._reader.read(f"{name}/{key}", (n, *self.inr.size), "float32", at) for key in BY_PIXEL
         }
-        return Summary(found, self.frames[at], **by_neuron, **by_pixel, rgb=kept)
+        warning = self.trouble.get(found.name, "")
+        return Summary(found, self.frames[at], **by_neuron, **by_pixel, rgb=kept, warning=warning)
 
     def why_no_colours(self, layer: LayerKey) -> str:
         """Why the layer's maps can't be told apart by colour; empty where they can."""
@@ -508,6 +510,7 @@ class SavedCanvas:
             ["pixels", _list(self.pixels)],
             ["regions", _list(self.regions)],
             ["clusters", _list(f"{len(one.counts)} of {one.layer}" for one in self.clusters)],
+            *(["WARNING", problem] for problem in self.trouble.values()),
         ]
         return ["saved canvas", str(self.path)], rows
 
@@ -527,7 +530,7 @@ def _layer(given: Mapping[str, Any]) -> Layer:
         int(given["n_outputs"]),
         None if grid is None else tuple(int(n) for n in grid),
         tuple(int(n) for n in given["kernel_size"]),
-        int(given.get("n_groups", 1)),  # files of version 0.1 do not say
+        int(given["n_groups"]),
     )
 
 

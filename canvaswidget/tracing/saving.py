@@ -315,6 +315,9 @@ def _write(canvas: Canvas, plan: _Plan, writer: Writer, told: _Told) -> None:
         writer.put(f"clusters/{number}/exemplars", places_of(layer, one.exemplars))
     for number, layer in enumerate(plan.layers):
         writer.facts["kept"].append(_write_layer(canvas, plan, writer, told, layer, f"layers/{number}"))
+    writer.facts["trouble"] = {
+        layer.name: canvas.trouble[layer.name] for layer in plan.layers if layer.name in canvas.trouble
+    }
 
 
 def _write_layer(canvas: Canvas, plan: _Plan, writer: Writer, told: _Told, layer: Layer, name: str) -> int:

@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 from canvaswidget.files import hold, is_held
 
-FORMAT = 2  # 1 keeps the sum of the colours only, and counts kernels across groups
+FORMAT = 3  # the only one that is read
 KEY = "canvaswidget"
 ROOT = "zarr.json"
 LOCK, STAGE = "lock", "store"  # in the folder of a writer: the file that it holds, and what it writes
@@ -237,7 +237,7 @@ def _chunks(shape: Sequence[int], itemsize: int, rows: int) -> tuple[int, ...]:
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """What a file says of itself, as far as any version does."""
+    """The description of a file: of this format, or as far as every format has it."""
     if not path.exists():
         raise FileNotFoundError(
             f"path={str(path)!r}: no such file; expected a canvas saved with canvas.save()"
@@ -261,7 +261,7 @@ def describe(path: Path) -> dict[str, Any]:
         raise SavedCanvasError(
             f"{path}: damaged: its {ROOT} is not what canvas.save() writes. Save the canvas again"
         )
-    if version <= FORMAT and text != root_text(described):
+    if version == FORMAT and text != root_text(described):
         raise SavedCanvasError(
             f"{path}: damaged: its {ROOT} was changed after it was written (its checksum differs). Save the canvas "
             "again, or take it from a backup"
@@ -287,10 +287,13 @@ class Reader:
 
     def _described(self) -> dict[str, Any]:
         described = describe(self.path)
-        if described["format"] > FORMAT:
+        if described["format"] != FORMAT:
+            later = described["format"] > FORMAT
             raise SavedCanvasError(
-                f"{self.path}: was written by canvaswidget {described.get('version', 'of a later version')} in format "
-                f"{described['format']}; this version reads up to {FORMAT}. Say pip install --upgrade canvaswidget"
+                f"{self.path}: was written in format {described['format']}, by "
+                f"{'a later' if later else 'an earlier'} version of canvaswidget ({described.get('version')}); this "
+                f"version reads format {FORMAT}. "
+                + ("Say pip install --upgrade canvaswidget" if later else "Trace the model and save it again")
             )
         return described
 
