@@ -158,8 +158,11 @@ def numbers(expected: str, ndim: Sequence[int] | None = None) -> Check:
             raise wrong_type(name, value, expected)
         if (ndim is not None and array.ndim not in ndim) or array.size == 0:
             raise ValueError(f"{name}: has shape {array.shape}; expected {expected}")
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise ValueError(f"{name}: holds NaN or infinity; expected {expected}")
+        broken = 0 if array.dtype.kind != "f" else int((~np.isfinite(array)).sum())
+        if broken:
+            raise ValueError(
+                f"{name}: holds NaN or infinity at {broken:,} of {array.size:,} values; expected {expected}"
+            )
 
     return check
 

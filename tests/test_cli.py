@@ -299,7 +299,8 @@ def test_the_address_that_is_printed_shows_the_notebook(folder: Path) -> None:
         (("fit", "clip", "-o", "clip.safetensors"), 1, "say --overwrite"),
         (("fit", "clip", "-o", "no/x.safetensors"), 1, "no folder"),
         (("fit", "none.mp4", "-o", "x.safetensors"), 1, "none.mp4"),
-        (("trace", "photo.safetensors", "--device", "abacus"), 1, "not available here"),
+        (("trace", "photo.safetensors", "--device", "abacus"), 1, "expected a device such as"),
+        (("trace", "photo.safetensors", "--device", "cuda:99"), 1, "not available here"),
     ],
 )
 def test_a_mistake_is_told_in_a_line(run: Run, arguments: tuple[str, ...], code: int, words: str) -> None:

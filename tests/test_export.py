@@ -282,7 +282,7 @@ def test_a_budget_that_is_too_small_says_what_to_leave_out(w: CanvasWidget, tmp_
     for wrong, what in (
         ({"budget": "much"}, "budget='much'"),
         ({"layers": "nothing"}, "nothing"),
-        ({"layers": []}, "layers: at least one"),
+        ({"layers": []}, "layers=[]"),
         ({"layers": 1.5}, "layers="),
         ({"frames": []}, "frames: at least one"),
         ({"frames": [99]}, "frames=99"),
@@ -294,8 +294,8 @@ def test_a_budget_that_is_too_small_says_what_to_leave_out(w: CanvasWidget, tmp_
     ):
         with pytest.raises((ValueError, TypeError, IndexError, KeyError), match=re.escape(what)):
             w.save(tmp_path / "a.html", progress=False, **wrong)
-    with pytest.raises(TypeError, match="frames would be of a page"):
-        w.save(tmp_path / "a.png", frames=[1])
+    with pytest.raises(TypeError, match="neurons would be of a page"):
+        w.save(tmp_path / "a.png", neurons=3)
     with pytest.raises(ValueError, match="there is no folder"):
         w.save(tmp_path / "no" / "a.html")
 

@@ -399,8 +399,11 @@ def test_thumbnails_have_one_scale_whatever_is_in_sight(pages, canvas: cw.Canvas
     layer = canvas.traced_layers[-2]
     n = math.prod(layer.neurons)
     every, _ = page.ask(**grid(layer.name, count=n))
-    maps = canvas.under(rule).maps(layer.name, [tuple(neuron) for neuron in every["neurons"]], 1)
-    totals = np.abs(maps).sum((1, 2), dtype=np.float64)
+    neurons = [tuple(neuron) for neuron in every["neurons"]]
+    maps = canvas.under(rule).maps(layer.name, neurons, 1)
+    # a total adds the magnitudes of each colour where the rule knows colours
+    colours = maps if rule == "xinc" else canvas.under(rule).maps(layer.name, neurons, 1, rgb="each")
+    totals = np.abs(colours).reshape(n, -1).sum(1, dtype=np.float64)
     assert every["totals"] == pytest.approx(totals.tolist(), rel=1e-5)
     reach = np.maximum(np.abs(every["low"]), np.abs(every["high"]))
     strength = totals if rule == "xinc" else np.abs(maps.sum((1, 2)))

@@ -409,7 +409,7 @@ def test_a_mask_is_finite_and_real(rule: str) -> None:
     for bad in (np.nan, np.inf):
         mask[1, 2] = bad
         for given in (mask, torch.tensor(mask)):
-            with pytest.raises(ValueError, match="mask: holds NaN or infinity at 1 pixels"):
+            with pytest.raises(ValueError, match="mask: holds NaN or infinity at 1 of 12 values"):
                 canvas.region(given)
     for given in (np.zeros((3, 4), complex), "mask", np.full((3, 4), "a"), [[1], [2, 3]]):
         with pytest.raises((TypeError, ValueError), match="mask"):
