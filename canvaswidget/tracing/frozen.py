@@ -316,7 +316,10 @@ class Frozen:
         mean = variance = None
         dims: tuple[int, ...] = (-1,)
         folded: Any = x.shape
-        if name in ("batch_norm", "_native_batch_norm_legit_no_training", "instance_norm"):
+        if node.target is ops.aten._native_batch_norm_legit.no_stats:
+            weight, bias, _, _, eps = optional[:5]
+            dims, affine = (0, *range(2, x.ndim)), along
+        elif name in ("batch_norm", "_native_batch_norm_legit_no_training", "instance_norm"):
             weight, bias, mean, variance = optional[:4]
             measures = name != "_native_batch_norm_legit_no_training" and bool(optional[4])
             eps = optional[5] if name.startswith("_") else optional[6]

@@ -102,6 +102,7 @@ PRELU = overloads("prelu")
 DETACH = overloads("detach")  # autograd stops there, a contribution does not
 POINTWISE = UNARY | BINARY
 NORMS = overloads("layer_norm batch_norm _native_batch_norm_legit_no_training instance_norm group_norm")
+NORMS.add(aten._native_batch_norm_legit.no_stats)
 # Constant gates at an input: their own dependence on it is frozen, as the rule `gated` defines.
 FROZEN = overloads(
     "softmax _softmax log_softmax argmax argmin max min amax amin eq ne lt le gt ge logical_and logical_or",

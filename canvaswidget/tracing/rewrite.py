@@ -47,6 +47,8 @@ def rewrite(graph: fx.Graph, constants: Collection[str]) -> None:
             _with_bias_apart(node, varying)
         elif node.target in _CHOOSING:
             _as_its_places(node)
+        elif node.target in _NORMS:
+            _as_plain_norm(node)
         elif node.target in (aten.max.dim, aten.min.dim, aten.amax.default, aten.amin.default):
             _as_gather(node)
     for node in list(graph.nodes):
@@ -279,6 +281,38 @@ def _spelled(equation: str, ndims: list[int]) -> list[str] | None:
         once = sorted(letter for letter in set(left) if letter.isalpha() and left.count(letter) == 1)
         result = "..." * bool(spread) + "".join(once)
     return [*terms, result.replace("...", spread)]
+
+
+# --- norms ---------------------------------------------------------------------------------------------------------
+
+_NORMS = {
+    aten._native_batch_norm_legit_functional.default,
+    aten.native_layer_norm.default,
+    aten.native_group_norm.default,
+    aten.instance_norm.default,
+}
+
+
+def _as_plain_norm(node: fx.Node) -> None:
+    """A norm that also gives or writes its statistics: the norm alone."""
+    values = next((user for user in node.users if _item(user) == 0), None)
+    given = list(cast(Any, node.args))
+    if node.target is aten.instance_norm.default:
+        if given[5]:  # it measures: running statistics would only be written
+            node.args = (*given[:3], None, None, *given[5:])
+    elif values is None:
+        return
+    elif node.target is aten.native_layer_norm.default:
+        _replace(values, _before(values, aten.layer_norm.default, *given))
+    elif node.target is aten.native_group_norm.default:
+        x, weight, bias, _, _, _, groups, eps = given
+        _replace(values, _before(values, aten.group_norm.default, x, groups, weight, bias, eps))
+    elif given[5]:
+        norm = _before(values, aten._native_batch_norm_legit.no_stats, *given[:3], *given[5:])
+        _replace(values, _before(values, operator.getitem, norm, 0))
+    else:
+        norm = _before(values, aten._native_batch_norm_legit_no_training.default, *given[:5], *given[6:])
+        _replace(values, _before(values, operator.getitem, norm, 0))
 
 
 # --- a pixel shuffle by hand ---------------------------------------------------------------------------------------

@@ -214,6 +214,9 @@ KINDS: dict[str, Kind] = {
     "permuted_stem": Kind(_decoder(lambda n: nn.Identity(), 1, PermutedStem), ("stem", "head")),
     "instance_norm": Kind(_normed(lambda n: nn.InstanceNorm2d(n, affine=True)), ("stem", "block.0", "head")),
     "batch_norm": Kind(_normed(nn.BatchNorm2d), ("stem", "block.0", "head")),
+    "batch_norm_of_the_frame": Kind(
+        _normed(lambda n: nn.BatchNorm2d(n, track_running_stats=False)), ("stem", "block.0", "head")
+    ),
     "group_norm": Kind(_normed(lambda n: nn.GroupNorm(2, n)), ("stem", "block.0", "head")),
     "modulated_norm": Kind(
         lambda rng: of_frames(Modulation(rng.randint(2, 4))), ("first", "style.0", "style.2", "last")

@@ -86,6 +86,14 @@ def _scattered(s: Between, h: torch.Tensor) -> torch.Tensor:
     return s.b(h).scatter(1, places, h).scatter(1, places[:, :1], 0.7)
 
 
+def _measured_norms(s: Between, h: torch.Tensor) -> torch.Tensor:
+    """Norms by what they measure in the frame, as torch's functions that also write or return the statistics."""
+    z, statistics = s.b(h), (h.new_zeros(4), h.new_ones(4))
+    of_batch = F.batch_norm(z, *statistics, training=True)
+    of_row = F.instance_norm(z.T[None], *statistics, use_input_stats=True)[0].T
+    return of_batch + of_row + torch.native_layer_norm(z, [4], h[0], None, 1e-5)[0]
+
+
 def _one(x: torch.Tensor) -> torch.Tensor:
     return x.new_ones(())
 
@@ -101,6 +109,7 @@ FEATURES: dict[str, Features] = {
     "cosine_similarity": lambda s, h: h * F.cosine_similarity(h, s.b(h), dim=-1)[:, None],
     "adain": _adain,
     "global_response_norm": _global_response,
+    "measured_norms": _measured_norms,
     "floor_division": lambda s, h: torch.div(s.b(h), 0.3, rounding_mode="floor") + s.b(h) % 0.3 + h,
     "slice_written": _slice_written,
     "column_written": _column_written,
