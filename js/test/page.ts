@@ -98,7 +98,7 @@ export class ManualModel extends FakeModel {
     whole.set(bytes, 24);
     const buffers = [new DataView(whole.buffer, 24, bytes.length), new DataView(new ArrayBuffer(64))];
     this.say(
-      { type: "reply", id, seconds, of: body, body: { ...made.answer, ...changes } as Answer },
+      { type: "reply", id, seconds, of: reordered(body), body: { ...made.answer, ...changes } as Answer },
       buffers,
     );
   }
@@ -115,6 +115,14 @@ export class ManualModel extends FakeModel {
     }
   }
   #answered = new Set<number>();
+}
+
+/** The same with its fields in another order: the kernel writes them in an order of its own. */
+function reordered<T>(value: T): T {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(reordered) as T;
+  const fields = Object.entries(value).map(([name, part]) => [name, reordered(part)]);
+  return Object.fromEntries(fields.reverse()) as T;
 }
 
 export const painted = new WeakMap<HTMLCanvasElement, Uint8ClampedArray>();

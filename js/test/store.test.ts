@@ -1,7 +1,7 @@
 import { effect } from "@preact/signals-core";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { chooseClusterCount, chooseLayer, nudgePixel, stepTime } from "../src/actions";
-import { createStore, SAVE_AFTER, type Store } from "../src/store";
+import { createStore, SAVE_AFTER, type Store, same } from "../src/store";
 import { LAYER, ManualModel, state } from "./page";
 
 describe("store", () => {
@@ -129,4 +129,27 @@ describe("store", () => {
     chooseClusterCount(store, 99);
     expect(store.n_clusters.value).toBe(4);
   });
+});
+
+describe("same", () => {
+  it.each([
+    [
+      { a: 1, b: { c: [1, 2], d: null } },
+      { b: { d: null, c: [1, 2] }, a: 1 },
+    ],
+    [{ a: 1, b: undefined }, { a: 1 }],
+    [Number.NaN, Number.NaN],
+    [[], []],
+  ])("holds for %j and %j", (a, b) => expect(same(a, b)).toBe(true));
+
+  it.each([
+    [{ a: 1 }, { a: 1, b: 2 }],
+    [
+      [1, 2],
+      [2, 1],
+    ],
+    [[1], { 0: 1 }],
+    [null, {}],
+    [{ a: [1, [2]] }, { a: [1, [3]] }],
+  ])("does not hold for %j and %j", (a, b) => expect(same(a, b)).toBe(false));
 });

@@ -42,7 +42,7 @@ def test_files_are_saved(view: WidgetView, tmp_path: Path) -> None:
     assert b"the selection through time" in panel
     assert b"neurons of pixel" not in panel
     _, table = save(view, "export-csv", tmp_path / "a")
-    assert table.startswith(b"layer,neuron,contribution,share of layer")
+    assert table.startswith(b"layer,neuron,contribution,magnitude,share of layer")
     _, arrays = save(view, "export-npz", tmp_path / "a")
     assert np.load(io.BytesIO(arrays))["frame"].shape == (128, 256, 3)
     _, film = save(view, "export-mp4", tmp_path / "a.mp4")
