@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from canvaswidget import figures
-from canvaswidget.export_plan import PageEstimate, Plan, Steps, megabytes
+from canvaswidget.analysis.steps import steps
+from canvaswidget.export_plan import PageEstimate, Plan, megabytes
 from canvaswidget.files import write_whole
 from canvaswidget.widget.arrays import neuron_at
 from canvaswidget.widget.baking import RANKED, Baker, Kept
@@ -81,12 +82,17 @@ def write_page(
     """
     arrays, kept = session.arrays, plan.kept
     baker = Baker(arrays, kept, plan.quality)
-    with Steps(progress, len(kept.frames) * len(kept.layers), path.name) as tick:
+    with steps(path.name, "layer", progress) as tell:
+        tell.plan(len(kept.frames) * len(kept.layers))
         for frame in kept.frames:
-            session.call(lambda report, frame=frame: baker.add_frame(frame, report))
+            session.call(lambda report, frame=frame: baker.add_frame(frame, tell.within(report)))
             for layer in kept.layers:
-                session.call(lambda report, layer=layer, frame=frame: baker.add_layer(layer, frame, report))
-                tick()
+                session.call(
+                    lambda report, layer=layer, frame=frame: baker.add_layer(
+                        layer, frame, tell.within(report)
+                    )
+                )
+                tell.take()
     picture = png(figures.view_figure(shown, WIDTH))
     text = session.call(lambda report: _document(baker, plan, state, info, recipe, picture, report))
     size = len(text.encode())

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from tqdm.auto import tqdm
 
+from canvaswidget.analysis.steps import steps
 from canvaswidget.inr import checked_index
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.budget import parse_memory
 from canvaswidget.tracing.layers import Layer, Layers
-from canvaswidget.tracing.progress import AFTER
 from canvaswidget.widget import view
 from canvaswidget.widget.arrays import Indices, place_of
 from canvaswidget.widget.baking import (
@@ -188,11 +187,14 @@ def plan_page(session: Session, state: Mapping[str, Any], wishes: Wishes, progre
         places = dict.fromkeys([*selected.get(layer.name, ()), *(int(place) for place in best)])
         return np.array(list(places), np.intp)
 
-    with Steps(progress, len(wishes.layers), "choosing neurons") as tick:
+    with steps("choosing neurons", "layer", progress) as tell:
+        tell.plan(len(wishes.layers))
         neurons = {}
         for layer in wishes.layers:
-            neurons[layer.name] = session.call(lambda report, layer=layer: neurons_of(layer, report))
-            tick()
+            neurons[layer.name] = session.call(
+                lambda report, layer=layer: neurons_of(layer, tell.within(report))
+            )
+            tell.take()
     has_truth = arrays.canvas.inr.truth is not None
     kept = Kept(
         layers=wishes.layers,
@@ -209,15 +211,20 @@ def plan_page(session: Session, state: Mapping[str, Any], wishes: Wishes, progre
     sample = kept.of_frames(wishes.frames[at : at + 2] if at + 1 < len(wishes.frames) else wishes.frames[-2:])
     bakers = [Baker(arrays, sample, quality) for quality in QUALITIES]
     started = time.perf_counter()
-    with Steps(progress, len(sample.frames) * len(wishes.layers), "estimating the page") as tick:
+    with steps("estimating the page", "layer", progress) as tell:
+        tell.plan(len(sample.frames) * len(wishes.layers))
         for frame in sample.frames:
             for baker in bakers:
-                session.call(lambda report, baker=baker, frame=frame: baker.add_frame(frame, report))
+                session.call(
+                    lambda report, baker=baker, frame=frame: baker.add_frame(frame, tell.within(report))
+                )
             for layer in wishes.layers:
                 session.call(
-                    lambda report, layer=layer, frame=frame: _sample(arrays, layer, frame, bakers, report)
+                    lambda report, layer=layer, frame=frame: _sample(
+                        arrays, layer, frame, bakers, tell.within(report)
+                    )
                 )
-                tick()
+                tell.take()
     seconds = (time.perf_counter() - started) * len(wishes.frames) / len(sample.frames)
     scale = len(wishes.frames) / len(sample.frames)
     ranked = _sizes(bakers[0].ranked.pack().values())
@@ -328,23 +335,3 @@ def _too_large(estimate: PageEstimate, wishes: Wishes) -> str:
 def megabytes(count: float) -> str:
     """``"1.50 MB"``: of a million bytes each."""
     return f"{count / 1e6:.2f} MB" if count < 1e7 else f"{count / 1e6:.1f} MB"
-
-
-class Steps:
-    """Tells how far something has come: a progress bar, calls of ``progress(done, total)``, or nothing."""
-
-    def __init__(self, progress: Any, total: int, title: str) -> None:
-        self._progress, self._total, self._done = progress, total, 0
-        self._bar = tqdm(total=total, desc=title, unit="layer", delay=AFTER, disable=progress is not True)
-
-    def __enter__(self) -> Callable[[], None]:
-        return self._tick
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def _tick(self) -> None:
-        self._done += 1
-        self._bar.update()
-        if callable(self._progress):
-            self._progress(self._done, self._total)

@@ -39,6 +39,7 @@ from canvaswidget.report_figures import LayerFindings, drawings, file_name, prun
 from canvaswidget.report_page import Section, write_page
 from canvaswidget.tracing.canvas import Canvas, LayerKey
 from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.progress import AFTER
 
 GROUPS = 6
 SHOWN = 5  # exemplars of each group
@@ -217,7 +218,9 @@ class _Steps:
         work = sweeps * sum(math.prod(layer.neurons) for layer in layers)
         self.total, self.planned, self.done = work + work // 10, 0, 0
         self.told = progress if callable(progress) else None
-        self.bar = tqdm(total=self.total, desc="report", unit="map", disable=progress is not True)
+        self.bar = tqdm(
+            total=self.total, desc="report", unit="map", delay=AFTER, disable=progress is not True
+        )
 
     @contextmanager
     def shown(self) -> Iterator[None]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tqdm.auto import tqdm
 
-from canvaswidget.tracing.canvas import Progress
-from canvaswidget.tracing.progress import AFTER
+from canvaswidget.tracing.progress import AFTER, Progress
 
 
 class Steps:
@@ -33,8 +32,18 @@ class Steps:
 
     def tell(self) -> None:
         """That it goes on, where a step takes its time."""
+        self._bar.update(0)  # shows a bar whose delay is over
         if self._told is not None:
             self._told(self.done, self.planned)
+
+    def within(self, report: Callable[..., None]) -> Callable[..., None]:
+        """A function to call within a step: it calls `report`, and tells that work goes on."""
+
+        def told(done: int = 0, total: int = 0) -> None:
+            report(done, total)
+            self.tell()
+
+        return told
 
 
 @contextmanager

@@ -11,7 +11,16 @@ from torch import nn
 
 from canvaswidget import media
 from canvaswidget.analysis import faithfulness, prune
-from canvaswidget.cli.model import UsageError, is_called, is_factory, made, named, read_canvas, read_inr
+from canvaswidget.cli.model import (
+    UsageError,
+    is_called,
+    is_factory,
+    made,
+    named,
+    progress_of,
+    read_canvas,
+    read_inr,
+)
 from canvaswidget.cli.notebook import show, write_notebook
 from canvaswidget.fit import fit
 from canvaswidget.models import FFN, SIREN, NeRV, save_model
@@ -44,7 +53,7 @@ def run_fit(options: Any) -> None:
         lr=options.lr,
         seed=options.seed,
         device=options.device,
-        progress=_progress(options),
+        progress=progress_of(options),
     )
     save_model(result.model, output)
     print(result)
@@ -62,9 +71,9 @@ def run_trace(options: Any) -> None:
     if options.estimate and options.save is None:
         raise UsageError("--estimate: of what --save would write; give a path to it")
     if options.pixel is not None:
-        print(canvas.top(*options.pixel, k=options.top, frame=frame))
+        print(canvas.top(*options.pixel, k=options.top, frame=frame, progress=progress_of(options)))
     if options.check:
-        print(_live(canvas, "--check").check(frame))
+        print(_live(canvas, "--check").check(frame, progress=progress_of(options)))
     if options.save is not None:
         saving = _live(canvas, "--save").save(
             options.save,
@@ -73,7 +82,7 @@ def run_trace(options: Any) -> None:
             maps=options.maps,
             overwrite=options.overwrite,
             estimate=options.estimate,
-            progress=_progress(options),
+            progress=progress_of(options),
         )
         print(saving)
         if not options.estimate:
@@ -90,7 +99,7 @@ def run_trace(options: Any) -> None:
 def run_report(options: Any) -> None:
     """Write every finding, and print where they are."""
     inr = read_inr(options.model, options.truth, options.n_frames, options.size)
-    canvas = trace(inr, options.rule, options.device, options.memory)
+    canvas = trace(inr, options.rule, options.device, options.memory, progress=progress_of(options))
     masks = None if options.masks is None else media.read_masks(options.masks)
     written = report(
         canvas,
@@ -98,7 +107,7 @@ def run_report(options: Any) -> None:
         options.frame,
         _numbered(options.layers),
         masks=masks,
-        progress=_progress(options),
+        progress=progress_of(options),
     )
     print(written.page)
     for path in (*written.figures, *written.arrays):
@@ -120,7 +129,7 @@ def run_figure(options: Any) -> None:
             options.dpi,
             panels=options.panels,
             frames=None if options.frames is None else range(widget.facts.n_frames)[options.frames],
-            progress=_progress(options),
+            progress=progress_of(options),
         )
     finally:
         widget.close()
@@ -139,7 +148,7 @@ def run_film(options: Any) -> None:
         chosen = range(widget.facts.n_frames)[options.frames or slice(None)]
         if not chosen or chosen.step != 1:
             raise UsageError("--frames: a film takes frames without gaps, such as 0:32")
-        widget.film(options.output, chosen[0], chosen[-1], options.fps, progress=_progress(options))
+        widget.film(options.output, chosen[0], chosen[-1], options.fps, progress=progress_of(options))
     finally:
         widget.close()
     print(options.output)
@@ -148,7 +157,7 @@ def run_film(options: Any) -> None:
 def run_faithfulness(options: Any) -> None:
     """Print how well a rule agrees with ablation on each layer."""
     inr = read_inr(options.model, options.truth, options.n_frames, options.size)
-    canvas = trace(inr, options.rule, options.device, options.memory)
+    canvas = trace(inr, options.rule, options.device, options.memory, progress=progress_of(options))
     chosen = _numbered(options.layers) or [layer.name for layer in canvas.traced_layers]
     for place, layer in enumerate(chosen):
         found = faithfulness(
@@ -158,7 +167,7 @@ def run_faithfulness(options: Any) -> None:
             half_width=options.half_width,
             at_most=options.at_most,
             seed=options.seed,
-            progress=_progress(options),
+            progress=progress_of(options),
         )
         print(*([""] if place else []), found, sep="\n", flush=True)
 
@@ -175,7 +184,7 @@ def run_prune(options: Any) -> None:
             f"{options.model}: a file holds an FFN, a SIREN or a NeRV, not {type(inr.module).__name__}. Prune others "
             "with canvaswidget.prune in Python, and save their weights yourself"
         )
-    canvas = trace(inr, options.rule, options.device, options.memory)
+    canvas = trace(inr, options.rule, options.device, options.memory, progress=progress_of(options))
     pruned = prune(
         inr,
         canvas,
@@ -183,7 +192,7 @@ def run_prune(options: Any) -> None:
         layers=_numbered(options.layers),
         granularity=options.granularity,
         frames=None if options.frames is None else range(inr.n_frames)[options.frames],
-        progress=_progress(options),
+        progress=progress_of(options),
     )
     save_model(pruned.module, options.output)
     print(pruned)
@@ -246,11 +255,6 @@ def _open(options: Any, model: str, lines: list[str], keywords: dict[str, Any], 
 
 def _named_values(given: dict[str, Any]) -> list[str]:
     return [f"{name}={value!r}" for name, value in given.items() if value is not None]
-
-
-def _progress(options: Any) -> bool:
-    """A bar on a terminal, nothing in a pipe."""
-    return not options.quiet and sys.stderr.isatty()
 
 
 def _tell(options: Any, message: str) -> None:

@@ -87,4 +87,9 @@ def read_canvas(options: Any) -> Canvas | SavedCanvas:
         saved = open_canvas(text)
         return saved if rule is None else saved.under(rule)
     inr = read_inr(text, options.truth, options.n_frames, options.size)
-    return trace(inr, rule, options.device, options.memory)
+    return trace(inr, rule, options.device, options.memory, progress=progress_of(options))
+
+
+def progress_of(options: Any) -> bool:
+    """Whether a command shows progress: on a terminal, not in a pipe."""
+    return not options.quiet and sys.stderr.isatty()

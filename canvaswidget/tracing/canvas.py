@@ -242,8 +242,15 @@ class Canvas:
         *,
         granularity: str | None = None,
         rgb: str = "sum",
+        progress: Progress = False,
     ) -> dict[str, FloatArray]:
         """Every neuron's contribution to one pixel.
+
+        Parameters
+        ----------
+        progress : bool or callable
+            A bar where it takes longer than 2 s, or ``progress(done, total)``, in neurons, which may raise to stop; a
+            rule that needs one backward pass for all of them has nothing to count.
 
         Returns
         -------
@@ -252,7 +259,7 @@ class Canvas:
             convolution ``(n_in, n_out / n_groups)``, see `Layer`). Without `layers` all that the rule is defined on.
         """
         y, x = checked_index("y", y, self.inr.size[0]), checked_index("x", x, self.inr.size[1])
-        return self._matrix.pixel(y, x, frame, self._chosen(layers), granularity, rgb)
+        return self._matrix.pixel(y, x, frame, self._chosen(layers), granularity, rgb, progress)
 
     @checked
     def region(
@@ -285,6 +292,7 @@ class Canvas:
         layers: LayerKey | Sequence[LayerKey] | None = None,
         *,
         granularity: str | None = None,
+        progress: Progress = False,
     ) -> Ranking:
         """The `k` neurons that contribute most to a pixel, across layers.
 
@@ -292,7 +300,9 @@ class Canvas:
         """
         if k < 1:
             raise ValueError(f"k={k!r}: at least 1")
-        columns = coloured_columns(self, y, x, frame, self._chosen(layers), granularity=granularity)
+        columns = coloured_columns(
+            self, y, x, frame, self._chosen(layers), granularity=granularity, progress=progress
+        )
         title = f"pixel (y={y}, x={x}), frame {frame}, rule {self.rule}"
         return Ranking.of(columns, self.layers, k, "\n".join([title, *self._warnings(columns)]))
 
@@ -500,9 +510,15 @@ class Canvas:
             canvas.hold(frame)
 
     @checked
-    def check(self, frame: int = 0) -> Checks:
-        """Try the invariants that hold for this rule on this model."""
-        return check(self, self.inr.frame_index(frame))
+    def check(self, frame: int = 0, *, progress: Progress = True) -> Checks:
+        """Try the invariants that hold for this rule on this model.
+
+        Parameters
+        ----------
+        progress : bool or callable
+            A bar where it takes longer than 2 s, or ``progress(done, total)``, in layers, which may raise to stop.
+        """
+        return check(self, self.inr.frame_index(frame), progress)
 
     def sums(
         self, frame: int = 0, layer: LayerKey | None = None
@@ -558,4 +574,4 @@ class Canvas:
             return list(self.traced_layers)
         if isinstance(keys, str | int | Layer):
             keys = [keys]
-        return [self._layer(key) for key in keys]
+        return list(dict.fromkeys(self._layer(key) for key in keys))

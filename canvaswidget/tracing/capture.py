@@ -32,6 +32,8 @@ from canvaswidget.tracing.replay import Replay
 from canvaswidget.tracing.rewrite import DECOMPOSITIONS, WRITTEN, inputs, reached, rewrite
 from canvaswidget.tracing.weighted import Weighted, bias_added_to
 
+STEPS = 3  # run the module once, record it, find its layers
+
 
 class Capture:
     """The ops of one INR, from its inputs to the image ``(channels, height, width)``.
@@ -57,7 +59,9 @@ class Capture:
         single precision at least.
     """
 
-    def __init__(self, inr: INR, device: torch.device) -> None:
+    def __init__(
+        self, inr: INR, device: torch.device, report: Callable[[int, int], None] = lambda done, total: None
+    ) -> None:
         self.inr = inr
         self.device = device
         if isinstance(inr.module, torch.jit.ScriptModule):
@@ -74,10 +78,11 @@ class Capture:
             # The forward may ask tensors for their values, which do not exist while recording: run once, keep the
             # answers, give them again. Errors of the module itself are raised here, as they are.
             drawn = RandomState()
-            with asking() as self.answers:
+            with asking(lambda: report(0, STEPS)) as self.answers:
                 image = self.render_copy(positional, keywords)
             self.draws = drawn.differs()
             state.restore()
+            report(1, STEPS)
             try:
                 with evaluating(inr.module):
                     program = _record(_Rendering(inr), _copied(positional), _copied(keywords), self.answers)
@@ -88,6 +93,7 @@ class Capture:
                     "outside torch (NumPy, files, other libraries) must move into inputs=, which is not recorded, or "
                     f"be written in torch. {_first_line(error)}"
                 ) from error
+        report(2, STEPS)
         self._program = program
         self.graph: fx.Graph = program.graph
         _keep_only_the_image(program)
@@ -101,6 +107,7 @@ class Capture:
         self._numbers = _numbers(pytree.tree_leaves((positional, keywords)))
         self.coarsest = coarsest(self.graph)
         self._read(SINGLE)
+        report(3, STEPS)
         self.replay = Replay(self)
 
     def _read(self, wider: Wider) -> None:

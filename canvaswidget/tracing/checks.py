@@ -13,6 +13,7 @@ from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.neurons import all_neurons
 from canvaswidget.tracing.pauses import pause
 from canvaswidget.tracing.precision import rounding
+from canvaswidget.tracing.progress import Progress, shown_late
 from canvaswidget.tracing.results import Check, Checks
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _FEW, _ONE = 4, 1  # of a check that runs by itself
 _TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-6}
 
 
-def check(canvas: Canvas, frame: int) -> Checks:
+def check(canvas: Canvas, frame: int, progress: Progress = False) -> Checks:
     """A table of deviations, relative to the largest value compared."""
     image = canvas.inr.render(frame)
     rendered = image.permute(1, 2, 0).float().cpu().numpy()
@@ -41,8 +42,13 @@ def check(canvas: Canvas, frame: int) -> Checks:
         tolerance=max(_TOLERANCE[torch.float32], 8 * rounding(lowest, canvas.device)),
     )
     first = replace(first, note=note) if first.holds else first
-    tried = _tried(canvas, frame, canvas.traced_layers, _SAMPLE, _PLACES)
-    return Checks([first, *_settled(canvas, frame, list(tried))])
+    layers, tried = canvas.traced_layers, []
+    with shown_late(progress, "check") as report:
+        for done, layer in enumerate(layers):
+            report(done, len(layers))
+            tried += _tried(canvas, frame, [layer], _SAMPLE, _PLACES)
+        report(len(layers), len(layers))
+    return Checks([first, *_settled(canvas, frame, tried)])
 
 
 def check_layer(canvas: Canvas, layer: Layer, frame: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -85,7 +85,14 @@ class Matrix:
         yield from reported(in_order(compute, parts, self.device), total, progress, layer.name)
 
     def pixel(
-        self, y: int, x: int, frame: int, layers: Sequence[Layer], granularity: str | None, rgb: str
+        self,
+        y: int,
+        x: int,
+        frame: int,
+        layers: Sequence[Layer],
+        granularity: str | None,
+        rgb: str,
+        progress: Progress = False,
     ) -> dict[str, FloatArray]:
         """One column of every layer: every neuron's contribution to a pixel."""
         rgb = checked_rgb(rgb, self.n_channels)
@@ -96,7 +103,9 @@ class Matrix:
             each = self._pulled(frame, layers, granularity, "each" if rgb == "abs" else rgb, weights)
             return {name: np.abs(c).sum(-1) for name, c in each.items()} if rgb == "abs" else each
         window = Window.pixel(y, x, self.inr.size)
-        return self._columns(frame, layers, granularity, rgb, window, lambda maps: maps[:, 0, 0])
+        return self._columns(
+            frame, layers, granularity, rgb, window, lambda maps: maps[:, 0, 0], progress, "pixel"
+        )
 
     def region(
         self,
@@ -115,7 +124,7 @@ class Matrix:
         def weighted(maps: torch.Tensor) -> torch.Tensor:
             return torch.einsum("kyx...,yx->k...", maps, weights.to(maps.dtype))
 
-        return self._columns(frame, layers, granularity, rgb, self._whole, weighted, progress)
+        return self._columns(frame, layers, granularity, rgb, self._whole, weighted, progress, "region")
 
     def estimate(self, layers: Sequence[Layer], frame: int) -> Estimate:
         """What a sweep over some layers will take, from some of their chunks."""
@@ -161,12 +170,22 @@ class Matrix:
         rgb: str,
         window: Window,
         reduce: Callable[[torch.Tensor], torch.Tensor],
-        progress: Progress = False,
+        progress: Progress,
+        title: str,
     ) -> dict[str, FloatArray]:
+        found: dict[str, list[torch.Tensor]] = {layer.name: [] for layer in layers}
+
+        def sweeps() -> Iterator[tuple[torch.Tensor, tuple[str, torch.Tensor]]]:
+            for layer in layers:
+                for part, values in self.sweep(layer, frame, granularity, rgb, False, reduce, window):
+                    yield part, (layer.name, values)
+
+        total = sum(count_neurons(layer, granularity) for layer in layers)
+        for _, (name, values) in reported(sweeps(), total, progress, title):
+            found[name].append(values)
         columns: dict[str, FloatArray] = {}
         for layer in layers:
-            sweep = self.sweep(layer, frame, granularity, rgb, progress, reduce, window)
-            values = torch.cat([part for _, part in sweep])
+            values = torch.cat(found.pop(layer.name))
             tail: Any = (self.n_channels,) if rgb == "each" else ()
             columns[layer.name] = as_numpy(values).reshape(*layer.shape_of(granularity), *tail)
         return columns

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -16,12 +16,14 @@ _QUESTIONS = {
 
 
 class _Asking(TorchFunctionMode):
-    def __init__(self) -> None:
+    def __init__(self, called: Callable[[], None]) -> None:
         super().__init__()
         self.answers: list[Any] = []
+        self._called = called
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         answer = func(*args, **(kwargs or {}))
+        self._called()
         if func is torch.Tensor.tolist:
             self.answers.extend(_flat(answer))
         elif func in _QUESTIONS:
@@ -51,9 +53,9 @@ def _flat(answer: Any) -> list[Any]:
 
 
 @contextlib.contextmanager
-def asking() -> Iterator[list[Any]]:
-    """The answers that tensors give, in order, for as long as it lasts."""
-    with _Asking() as mode:
+def asking(called: Callable[[], None] = lambda: None) -> Iterator[list[Any]]:
+    """The answers that tensors give, in order, for as long as it lasts; `called` is called after every op."""
+    with _Asking(called) as mode:
         yield mode.answers
 
 

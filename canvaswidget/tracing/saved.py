@@ -298,6 +298,7 @@ class SavedCanvas:
         layers: LayerKey | Sequence[LayerKey] | None = None,
         *,
         rgb: str = "sum",
+        progress: Progress = False,
     ) -> dict[str, FloatArray]:
         """Every neuron's contribution to one of the pixels that are kept, by layer."""
         size, at = self.inr.size, self._frame(frame)
@@ -349,6 +350,8 @@ class SavedCanvas:
         k: int = 20,
         frame: int = 0,
         layers: LayerKey | Sequence[LayerKey] | None = None,
+        *,
+        progress: Progress = False,
     ) -> Ranking:
         """The `k` neurons that contribute most to one of the pixels that are kept."""
         if k < 1:
@@ -430,7 +433,8 @@ class SavedCanvas:
     def _chosen(self, keys: LayerKey | Sequence[LayerKey] | None) -> list[Layer]:
         if keys is None:
             return list(self.traced_layers)
-        return [self._layer(key) for key in ([keys] if isinstance(keys, str | int | Layer) else keys)]
+        several = [keys] if isinstance(keys, str | int | Layer) else keys
+        return list(dict.fromkeys(self._layer(key) for key in several))
 
     def _name(self, layer: Layer) -> str:
         return f"layers/{list(self._places).index(layer.name)}"

@@ -25,7 +25,7 @@ from canvaswidget.tracing.budget import show_bytes
 from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.matrix import checked_mask
 from canvaswidget.tracing.neurons import parse_neurons
-from canvaswidget.tracing.progress import Progress
+from canvaswidget.tracing.progress import AFTER, Progress
 from canvaswidget.tracing.results import coloured_columns
 from canvaswidget.tracing.store import Writer, check_target, writing, zarr
 
@@ -274,7 +274,7 @@ class _Told:
     """One progress bar over the layers and frames, in neurons."""
 
     def __init__(self, total: int, progress: Progress) -> None:
-        self._bar = tqdm(total=total, desc="saving", unit="neuron", disable=progress is not True)
+        self._bar = tqdm(total=total, desc="saving", unit="neuron", delay=AFTER, disable=progress is not True)
         self._tell = progress if callable(progress) else None
         self._total, self._passed, self._reached = total, 0, 0
 

@@ -12,6 +12,7 @@ from canvaswidget.tracing import budget
 from canvaswidget.tracing.canvas import Canvas
 from canvaswidget.tracing.capture import Capture
 from canvaswidget.tracing.errors import UntraceableError
+from canvaswidget.tracing.progress import Progress, shown_late
 from canvaswidget.tracing.rules import make_rule
 
 
@@ -25,6 +26,7 @@ def trace(
     bias: str | None = None,
     border: str | None = None,
     fill: str | None = None,
+    progress: Progress = True,
 ) -> Canvas:
     """Trace the contributions of every neuron of an INR to every pixel, lazily.
 
@@ -48,6 +50,9 @@ def trace(
         (default), or the mean is over the pixels that are there.
     fill : {"zero", "mean"}, optional
         What `ablation` puts in the place of a neuron's term: nothing (default), or its mean over the positions.
+    progress : bool or callable
+        A bar where it takes longer than 2 s, or ``progress(done, total)``, in steps of the recording, which may raise
+        to stop.
 
     Returns
     -------
@@ -69,7 +74,8 @@ def trace(
     found = _checked_device(device)
     if rule is not None:
         make_rule(None, rule, options)  # a mistake shows before the model is captured
-    capture = Capture(as_inr(model), found)
+    with shown_late(progress, "trace") as report:
+        capture = Capture(as_inr(model), found, report)
     if rule is not None:
         return Canvas(capture, make_rule(capture, rule, options), size)
     why = ""
