@@ -65,6 +65,7 @@ class MapsCanvas:
         if pictures is None:
             self.pictures = np.random.default_rng(0).random((len(frames), *size, 3), np.float32)
         self.chunk, self.rule, self.device = chunk, rule, torch.device("cpu")
+        self.trouble: dict[str, str] = {}
         self.inr = SimpleNamespace(
             size=size,
             n_frames=len(frames),

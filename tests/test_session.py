@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import canvaswidget as cw
 from canvaswidget.widget import messages
@@ -464,6 +465,27 @@ def test_pixel(page: Page, canvas: cw.Canvas) -> None:
         assert share["total"] == pytest.approx(descending.sum())
         for part, n in ((0.5, share["n50"]), (0.9, share["n90"])):
             assert descending[:n].sum() >= part * descending.sum() > descending[: n - 1].sum()
+
+
+@pytest.mark.parametrize(("channel", "passes"), [("sum", 3), ("red", 1), ("abs", 3)])
+@pytest.mark.parametrize("first", ["pixel", "grid"])
+def test_a_pixel_takes_one_backward_pass_a_colour(
+    pages, canvas: cw.Canvas, monkeypatch, channel: str, passes: int, first: str
+) -> None:
+    page, layer = pages(canvas.under("gated")), canvas.traced_layers[-2].name
+    chosen = {**selection(layer, [1, 2]), "channel": channel}
+    asked = {
+        "pixel": {"kind": "pixel", "time": 2, "pixel": [5, 6], "k": 7, "selection": chosen},
+        "grid": grid(layer, sort="pixel", time=2, pixel=[5, 6], channel=channel),
+    }
+    page.ask(**{**asked["grid"], "sort": "index"})  # makes gates, and the thumbnails' scale
+    calls, real = [], torch.autograd.grad
+    monkeypatch.setattr(torch.autograd, "grad", lambda *a, **k: calls.append(a) or real(*a, **k))
+    for kind in (first, *(asked.keys() - {first})):
+        page.ask(**asked[kind])
+        assert len(calls) == passes
+    page.ask(**{**asked["pixel"], "pixel": [7, 8]})
+    assert len(calls) == 2 * passes
 
 
 def test_a_slow_rule_ranks_by_a_quick_one_and_tells_its_own_values(pages, canvas: cw.Canvas) -> None:

@@ -53,7 +53,10 @@ class Chosen(NamedTuple):
 
 
 class Thumbnail(NamedTuple):
-    """A small signed map: its levels with their range, and the sum of the absolute map at its full size."""
+    """A small signed map: its levels with their range.
+
+    `total` is the sum of the magnitudes at the full size, those of each colour added where the rule knows colours.
+    """
 
     levels: Bytes
     low: float
@@ -367,18 +370,36 @@ class Arrays:
         self, layers: Sequence[Layer], pixel: tuple[int, int], time: int, checkpoint: Progress
     ) -> dict[str, Column]:
         """Every neuron's contribution to a pixel under the rule that ranks, in C order, by layer."""
-        found: dict[str, Column] = {}
-        for layer in layers:
-            key = (self.canvas.rule, self.channel, "column", layer.name, time, pixel)
-            column = self.cache.get(key)
-            if column is None:
+
+        def key(layer: Layer) -> tuple[Any, ...]:
+            return (self.canvas.rule, self.channel, "column", layer.name, time, pixel)
+
+        found = {layer.name: self.cache.get(key(layer)) for layer in layers}
+        if any(column is None for column in found.values()):
+            for rgb, together in self._at_once(layers, lambda layer: self.cache.get(key(layer)) is None):
                 checkpoint(0, 0)
-                name, rgb = layer.name, self._rgb(self.ranks, layer)
-                values = self.ranks.pixel(*pixel, frame=time, layers=[name], rgb=rgb)[name]
-                column = _column(values, layer, f"to pixel {pixel}, frame {time}")
-                self.cache.put(key, column)
-            found[layer.name] = column
-        return found
+                names = [layer.name for layer in together]
+                values = self.ranks.pixel(*pixel, frame=time, layers=names, rgb=rgb)
+                for layer in together:
+                    column = _column(values[layer.name], layer, f"to pixel {pixel}, frame {time}")
+                    found[layer.name] = self.cache.put(key(layer), column)
+        return {layer.name: found[layer.name] for layer in layers}
+
+    def _at_once(
+        self, layers: Sequence[Layer], is_missing: Callable[[Layer], bool]
+    ) -> Iterator[tuple[str, list[Layer]]]:
+        """The missing layers by what one question about a pixel answers, and the colours it is asked for.
+
+        Under `gated` one backward pass a colour gives the columns of every layer: those that were not asked for come
+        with the others, since the pixel's panel shows them next.
+        """
+        if self.ranks.rule != "gated" or isinstance(self.ranks, SavedCanvas):
+            yield from ((self._rgb(self.ranks, one), [one]) for one in layers if is_missing(one))
+            return
+        groups: dict[str, list[Layer]] = {}
+        for layer in filter(is_missing, self.layers):
+            groups.setdefault(self._rgb(self.ranks, layer), []).append(layer)
+        yield from groups.items()
 
     def region(self, layer: Layer, region: Region, time: int, checkpoint: Progress) -> Column:
         """Every neuron's contribution to a region under the rule that ranks, in C order."""
