@@ -66,6 +66,7 @@ class MapsCanvas:
             self.pictures = np.random.default_rng(0).random((len(frames), *size, 3), np.float32)
         self.chunk, self.rule, self.device = chunk, rule, torch.device("cpu")
         self.trouble: dict[str, str] = {}
+        self.n_channels = 3
         self.inr = SimpleNamespace(
             size=size,
             n_frames=len(frames),
@@ -122,7 +123,7 @@ class StepCanvas:
     def __init__(self, rule: str = "xinc") -> None:
         size, truth = (4, 6), np.full((4, 4, 6, 3), 0.5, np.float32)
         self.inr = SimpleNamespace(size=size, n_frames=4, truth=truth, name="steps", frame_index=int)
-        self.rule, self.why = rule, ""
+        self.rule, self.why, self.n_channels = rule, "", 3
         self.device = "cpu"
         self.trouble: dict[str, str] = {}
         convolution = Layer("net.conv", "conv2d", 3, 4, (2, 3), (3, 3))

@@ -43,10 +43,15 @@ def test_one_neuron(pages, canvas: cw.Canvas, rule: str) -> None:
     layer = canvas.traced_layers[-2]
     told, values = compare(pages(canvas.under(rule)), selection(layer.name, [1, 2]))
     maps = {each: canvas.under(each).map(layer, (1, 2), 2) for each in told}
+    whole = {each: canvas.under(each).map(layer, (1, 2), 2, rgb="abs") for each in ("gated", "ablation")}
+    assert not np.allclose(
+        whole["gated"], np.abs(maps["gated"])
+    )  # its colours have different signs somewhere
     for each, expected in maps.items():
         found, difference = values[each]
         assert_close(found, expected)
-        assert told[each]["total"] == pytest.approx(np.abs(expected).sum(), rel=1e-4)
+        assert told[each]["total"] == pytest.approx(np.abs(whole.get(each, expected)).sum(), rel=1e-4)
+        assert told[each]["each_colour"] == (each in whole)
         if each == "ablation":
             assert difference is told[each]["correlation"] is None
         else:
@@ -62,6 +67,8 @@ def test_several_neurons_are_taken_out_together(pages, canvas: cw.Canvas) -> Non
     lost = (canvas.frame(2) - canvas.without({layer: some}, 2)).sum(2)
     assert_close(values["ablation"][0], lost)
     assert told["gated"]["correlation"] > 0.5
+    assert told["ablation"]["total"] == pytest.approx(np.abs(lost).sum(), rel=1e-4)
+    assert not any(one["each_colour"] for one in told.values())
 
 
 def test_a_cluster_has_its_members_under_every_rule(pages, canvas: cw.Canvas) -> None:

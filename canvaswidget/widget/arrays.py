@@ -185,6 +185,10 @@ class Arrays:
         """Signed maps of neurons, the colours added, and their magnitudes."""
         return self._split(self._maps(layer, neurons, time, self._rgb(self.canvas, layer)))
 
+    def adds_each_colour(self, layer: Layer) -> bool:
+        """Whether magnitudes are those of each colour, added: where the rule knows colours and all are shown."""
+        return self._rgb(self.canvas, layer) == "each"
+
     def _rgb(self, canvas: Any, layer: Layer) -> str:
         """What is asked of a canvas to know magnitudes: each colour, where all are shown and the rule knows them."""
         apart = self.channel == "sum" and not canvas.why_no_colours(layer.name)

@@ -54,6 +54,7 @@ class CanvasInfo(TypedDict):
     height: int
     width: int
     n_frames: int
+    n_channels: int
     layers: list[LayerInfo]
     rules: list[str]
     why: str
@@ -569,12 +570,15 @@ class Plane(TypedDict):
 class RuleMap(TypedDict):
     """A map under one rule, and what it has more than that under ablation; where there is none, `why` says so.
 
-    `correlation` is that of the two over the pixels, null where one of them is the same everywhere.
+    `total` is that of one neuron as everywhere, its magnitudes in `each_colour` added where the rule knows colours; of
+    several the magnitudes of the map, in which neurons and colours are added. `correlation` is that of the two maps
+    over the pixels, null where one of them is the same everywhere.
     """
 
     rule: str
     why: str
     total: float
+    each_colour: bool
     map: Plane | None
     difference: Plane | None
     correlation: float | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -16,9 +16,16 @@ from canvaswidget.widget.messages import Plane, RuleMap
 from canvaswidget.widget.view import Neuron
 
 Progress = Callable[[int, int], None]
-Found = Floats | UntraceableError
 
 TRUTH = "ablation"
+
+
+class Signed(NamedTuple):
+    """A map, the colours added; its total and whether that adds the magnitudes of each colour (see `RuleMap`)."""
+
+    values: Floats
+    total: float
+    each_colour: bool
 
 
 class SideBySide:
@@ -40,23 +47,24 @@ class SideBySide:
         found = {rule: self._map(rule, chosen, time, checkpoint) for rule in RULES}
         told: list[RuleMap] = []
         data: list[bytes] = []
-        for rule, values in found.items():
+        for rule, one in found.items():
             truth = None if rule == TRUTH else found[TRUTH]
-            if isinstance(values, UntraceableError):
-                told.append(_undefined(rule, str(values)))
+            if isinstance(one, UntraceableError):
+                told.append(_undefined(rule, str(one)))
                 continue
-            levels, plane = _plane(values)
+            levels, plane = _plane(one.values)
             data.append(levels)
             difference = correlation = None
             if truth is not None and not isinstance(truth, UntraceableError):
-                levels, difference = _plane(values - truth)
+                levels, difference = _plane(one.values - truth.values)
                 data.append(levels)
-                correlation = _correlation(values, truth)
+                correlation = _correlation(one.values, truth.values)
             told.append(
                 {
                     "rule": rule,
                     "why": "",
-                    "total": absolute_sum(values),
+                    "total": one.total,
+                    "each_colour": one.each_colour,
                     "map": plane,
                     "difference": difference,
                     "correlation": correlation,
@@ -72,8 +80,8 @@ class SideBySide:
         places = self._arrays.members(chosen, time, checkpoint)
         return Chosen(layer, None, -1, 1, tuple(_neurons(chosen, places)))
 
-    def _map(self, rule: str, chosen: Chosen, time: int, checkpoint: Progress) -> Found:
-        """With its sign. Of several neurons ablation has what is lost without all of them at once."""
+    def _map(self, rule: str, chosen: Chosen, time: int, checkpoint: Progress) -> Signed | UntraceableError:
+        """Of several neurons ablation has what is lost without all of them at once."""
         checkpoint(0, 0)
         layer = chosen.layer
         try:
@@ -81,11 +89,15 @@ class SideBySide:
                 self._under[rule] = Arrays(self._arrays.canvas.under(rule), self._arrays.cache)
             arrays = self._under[rule]
             if chosen.neuron is not None:
-                return arrays.maps(layer, np.array([place_of(layer, chosen.neuron)]), time)[0]
+                place = np.array([place_of(layer, chosen.neuron)])
+                maps, sizes = arrays.signed_and_sizes(layer, place, time)
+                return Signed(maps[0], absolute_sum(sizes[0]), arrays.adds_each_colour(layer))
             if rule == TRUTH:
                 some = chosen.neurons or _neurons(chosen, np.arange(np.prod(layer.neurons)))
-                return knockout.difference(self._arrays, {layer.name: tuple(some)}, time)
-            return arrays.sums(chosen, time, checkpoint)[1]
+                values = knockout.difference(self._arrays, {layer.name: tuple(some)}, time)
+            else:
+                values = arrays.sums(chosen, time, checkpoint)[1]
+            return Signed(values, absolute_sum(values), False)
         except UntraceableError as error:
             return error
 
@@ -101,7 +113,15 @@ def _plane(values: Floats) -> tuple[bytes, Plane]:
 
 
 def _undefined(rule: str, why: str) -> RuleMap:
-    return {"rule": rule, "why": why, "total": 0.0, "map": None, "difference": None, "correlation": None}
+    return {
+        "rule": rule,
+        "why": why,
+        "total": 0.0,
+        "each_colour": False,
+        "map": None,
+        "difference": None,
+        "correlation": None,
+    }
 
 
 def _correlation(values: Floats, truth: Floats) -> float | None:

@@ -28,6 +28,7 @@ class Facts(NamedTuple):
     layers: Layers
     size: tuple[int, int]
     n_frames: int
+    n_channels: int
     has_truth: bool
     device: str
     rules: tuple[str, ...]
@@ -56,6 +57,7 @@ class Facts(NamedTuple):
             layers,
             size,
             n_frames,
+            canvas.n_channels,
             truth,
             device,
             rules,
@@ -73,6 +75,7 @@ class Facts(NamedTuple):
             "height": self.size[0],
             "width": self.size[1],
             "n_frames": self.n_frames,
+            "n_channels": self.n_channels,
             "layers": [
                 {
                     "name": layer.name,

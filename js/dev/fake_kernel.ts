@@ -100,6 +100,7 @@ export function canvasInfo({ height, width, frames }: FakeOptions): CanvasInfo {
     height,
     width,
     n_frames: frames,
+    n_channels: 3,
     layers: LAYERS,
     embeddings: ["pca", "tsne"],
     rules: ["xinc", "gated", "ablation"],
@@ -425,6 +426,7 @@ export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer
         return {
           rule,
           total,
+          each_colour: rule !== "xinc",
           correlation,
           map: levels(values),
           difference: rule === "ablation" ? null : levels(values),

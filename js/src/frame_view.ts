@@ -341,14 +341,16 @@ function describe({ session }: View): string {
     const level = plane.data[y * map.width + x] ?? 0;
     parts.push(told === null ? `≈ ${number(levelValue(level, plane))}` : number(told));
   }
+  const info = store._canvas.value;
+  const grey = ready(info) && info.n_channels === 1;
   if (shown?.frame && shown.frame.channels >= 3) {
     const { data, width, channels } = shown.frame;
     const from = (y * width + x) * channels;
-    parts.push(`RGB ${data.subarray(from, from + 3).join(" ")}`);
+    parts.push(grey ? `value ${data[from]}` : `RGB ${data.subarray(from, from + 3).join(" ")}`);
   } else if (shown?.frame?.source === "difference") {
     const level = shown.frame.data[y * shown.frame.width + x] ?? 0;
     parts.push(`lost ≈ ${number(levelValue(level, shown.frame))}`);
-  } else if (exact) parts.push(`RGB ${exact.rgb.map(number).join(" ")}`);
+  } else if (exact) parts.push(`${grey ? "value" : "RGB"} ${exact.rgb.map(number).join(" ")}`);
   return parts.join("   ");
 }
 

@@ -39,6 +39,7 @@ export interface CanvasInfo {
   height: number;
   width: number;
   n_frames: number;
+  n_channels: number;
   layers: LayerInfo[];
   rules: string[];
   why: string;
@@ -433,6 +434,7 @@ export interface RuleMap {
   rule: string;
   why: string;
   total: number;
+  each_colour: boolean;
   map: Plane | null;
   difference: Plane | null;
   correlation: number | null;

@@ -15,7 +15,10 @@ import { areConsecutive, framesOf, hasMap } from "./saved";
 import { createScatterView } from "./scatter_view";
 import {
   CHANNELS,
+  currentChannel,
   flatIndex,
+  type Magnitudes,
+  magnitudesOf,
   neuronCount,
   neuronLabel,
   parseNeuron,
@@ -110,6 +113,7 @@ export function createNeuronView(view: View) {
   const sorted = h("span", {}, "sort");
   const sorting = h("label", { class: "cw-inline" }, sorted, " ", sort);
   const form = signal<"grid" | "scatter">("grid");
+  const explained = signal("");
   const forms = segmented("How neurons are shown", FORMS, (value) => {
     form.value = value;
   });
@@ -213,6 +217,10 @@ export function createNeuronView(view: View) {
     if (last >= first) grid.see(view, first, last);
   });
 
+  const magnitudesIn = ({ layer, channel }: Pick<GridContext, "layer" | "channel">): Magnitudes | null => {
+    const info = store._canvas.value;
+    return ready(info) ? magnitudesOf(info, layer, channel) : null;
+  };
   const fill = (cell: Cell, index: number) => {
     const thumb = grid.thumb(index);
     const { button, canvas, name, top, total } = cell;
@@ -236,6 +244,7 @@ export function createNeuronView(view: View) {
     const cluster = clusterOf(clusters.shown.peek(), store, thumb.neuron);
     const { context, topTotal = 0 } = grid.shown.peek() ?? {};
     const sorted = context?.sort ?? "total";
+    const sum = `total${(context && magnitudesIn(context))?.short ?? ""}`;
     attribute(button, "data-neuron", thumb.neuron.join(","));
     attribute(button, "aria-pressed", String(selected));
     attribute(button, "data-cluster", cluster >= 0 ? cluster : null);
@@ -250,8 +259,8 @@ export function createNeuronView(view: View) {
       button,
       "title",
       [
-        `${neuronLabel(thumb.neuron)}   ${SORTS[sorted]}: ${number(thumb.value)}`,
-        sorted === "total" ? "" : `total: ${number(thumb.total)}`,
+        `${neuronLabel(thumb.neuron)}   ${sorted === "total" ? sum : SORTS[sorted]}: ${number(thumb.value)}`,
+        sorted === "total" ? "" : `${sum}: ${number(thumb.total)}`,
         `largest value of the thumbnail: ${number(reach(thumb))}`,
       ]
         .filter(Boolean)
@@ -317,11 +326,12 @@ export function createNeuronView(view: View) {
     scales.press(scale.value);
     colours.classList.toggle("cw-hidden", scale.value === "own" || !shown);
     const own = scale.value === "own" ? "each map to its own largest value · " : "";
-    write(totals, shown ? `${own}bars: totals, to ${number(shown.topTotal)}` : "");
+    const magnitudes = shown && magnitudesIn(shown.context);
+    write(totals, shown ? `${own}bars: totals${magnitudes?.short ?? ""}, to ${number(shown.topTotal)}` : "");
     attribute(
       totals,
       "title",
-      "Below each map, the sum of its magnitudes; a full bar is the total of the layer's strongest neuron",
+      `Below each map, the sum over the frame of ${magnitudes?.whole ?? "its magnitudes"}; a full bar is the total of the layer's strongest neuron`,
     );
     const context = bar.getContext("2d");
     if (!shown || !context) return;
@@ -332,7 +342,7 @@ export function createNeuronView(view: View) {
     const top = shown.scale / style.contrast;
     write(low, style.maps === "signed" ? `≤ ${number(-top)}` : "0");
     write(high, `≥ ${number(top)}`);
-    attribute(colours, "title", `Of all thumbnails of ${shown.context.layer}, in RGB levels`);
+    attribute(colours, "title", `Of all thumbnails of ${shown.context.layer}, the colours added`);
   });
   const clusterName = ({ layer, cluster, n_clusters }: GridContext) =>
     selectionLabel({ layer, neuron: null, neurons: [], cluster, n_clusters }, store.cluster_names.value);
@@ -347,7 +357,8 @@ export function createNeuronView(view: View) {
     write(sorted, open ? "size" : "sort");
     const wrong = open && session.values.state.value === "error" ? session.values.error.value : "";
     attribute(sort, "aria-label", open ? "Size points by" : "Sort neurons by");
-    attribute(sort, "title", wrong || (open ? "What the points are as large as" : null));
+    const says = [open ? "What the points are as large as" : "", explained.value].filter(Boolean).join(". ");
+    attribute(sort, "title", wrong || says);
     if (open) {
       panel.stand(points.state.value, points.error.value);
       const at = points.shown.value;
@@ -374,13 +385,16 @@ export function createNeuronView(view: View) {
   });
   view.effect(() => {
     const info = store._canvas.value;
+    const magnitudes = magnitudesIn({ layer: store.layer.value, channel: currentChannel(store) });
     for (const option of sort.options) {
       const name = SORTS[option.value as Sort];
       if (option.value === "pixel") write(option, store.pixel.value ? name : `${name} (none yet)`);
       if (option.value === "region") write(option, store.region.value ? name : `${name} (none yet)`);
       if (option.value === "change") option.hidden = ready(info) && !areConsecutive(framesOf(info));
+      if (option.value === "total") write(option, `${name}${magnitudes?.short ?? ""}`);
     }
     if (sort.value !== store.sort.value) sort.value = store.sort.value;
+    explained.value = `The total is the sum over the frame of ${magnitudes?.whole ?? "the magnitudes"}`;
   });
 
   view.effect(() => {

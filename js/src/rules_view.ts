@@ -74,7 +74,7 @@ export function createRulesView(view: View) {
     "div",
     { class: "cw-rule-legend" },
     h("div", { class: "cw-colourbar", "data-testid": "rules-limits" }, low, bar, high),
-    h("p", { class: "cw-muted" }, "RGB level, colours added. All pictures have the same limits."),
+    h("p", { class: "cw-muted" }, "Maps with the colours added. All pictures have the same limits."),
   );
   const status = h("p", { class: "cw-muted", role: "status", "data-testid": "rules-status" });
   const again = h(
@@ -170,11 +170,25 @@ export function createRulesView(view: View) {
     const frame = ready(info) && info.n_frames > 1 ? [`frame ${time}`] : [];
     return [layer, selectionLabel(selection, store.cluster_names.value), ...frame].join(" · ");
   };
-  const told = ({ rule, total, correlation: r }: RulePictures): string => {
-    const parts = [`total ${number(total)}`];
+  const told = ({ rule, total, each_colour, correlation: r }: RulePictures, alone: boolean): string => {
+    const parts = [`${totalWord(each_colour, alone)} ${number(total)}`];
     if (rule !== "ablation")
       parts.push(r === null ? "no correlation with ablation" : `correlation with ablation ${correlation(r)}`);
     return parts.join(" · ");
+  };
+  const hasColours = () => {
+    const info = store._canvas.value;
+    return ready(info) && info.n_channels > 1;
+  };
+  const totalWord = (eachColour: boolean, alone: boolean): string => {
+    if (!alone) return "net total";
+    return `total${hasColours() ? (eachColour ? " (each colour)" : " (colours added)") : ""}`;
+  };
+  /** What the total adds, in full. */
+  const totalMeans = (eachColour: boolean, alone: boolean): string => {
+    if (!alone) return "Net total: the magnitudes of this map, in which neurons and colours are added";
+    const which = !hasColours() ? "" : eachColour ? " to each colour" : ", the colours added first";
+    return `Total: the sum over the frame of the magnitudes of the contributions${which}`;
   };
   const style = (): Style => ({
     maps: "signed",
@@ -184,16 +198,22 @@ export function createRulesView(view: View) {
   });
   const draw = (shown: SideBySide) => {
     const [top, how, colours] = [sharedTop(shown.maps), style(), palettes.value];
-    const together = shown.selection.neuron === null ? ", all at once" : "";
+    const alone = shown.selection.neuron !== null;
+    const together = alone ? "" : ", all at once";
     for (const { rule, map, difference, why } of columns) {
       const found = shown.maps.find((one) => one.rule === rule);
       const missing = found?.map ? "" : `Not defined here: ${found?.why ?? "the kernel sent nothing"}`;
       why.replaceChildren(...(missing ? [h("b", {}, rule), h("br", {}), missing] : []));
       map.element.hidden = missing !== "";
       write(map.title, rule);
-      write(map.text, found?.map ? told(found) : "");
-      attribute(map.element, "title", `${rule}: ${ABOUT[rule]}${rule === "ablation" ? together : ""}`);
-      attribute(map.canvas, "aria-label", `${rule}, ${missing || told(found as RulePictures)}`);
+      write(map.text, found?.map ? told(found, alone) : "");
+      const about = `${rule}: ${ABOUT[rule]}${rule === "ablation" ? together : ""}`;
+      attribute(
+        map.element,
+        "title",
+        found?.map ? `${about}\n${totalMeans(found.each_colour, alone)}` : about,
+      );
+      attribute(map.canvas, "aria-label", `${rule}, ${missing || told(found as RulePictures, alone)}`);
       attribute(map.canvas, "data-total", found?.map ? found.total : null);
       if (found?.map) paint(map, found.map, shown, top, how, colours);
       if (!difference) continue;

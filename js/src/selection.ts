@@ -92,6 +92,25 @@ export const SORTS: Record<Sort, string> = {
   index: "index",
 };
 
+export interface Magnitudes {
+  /** In brackets after the word total; empty where there is one colour only. */
+  short: string;
+  whole: string;
+}
+
+/** Which magnitudes a total of a layer adds. */
+export function magnitudesOf(info: CanvasInfo, layer: string, channel: Channel = "sum"): Magnitudes {
+  const one = "the magnitudes of the contributions";
+  if (channel !== "sum" && channel !== "abs") return { short: "", whole: `${one} to ${channel}` };
+  if (info.n_channels === 1) return { short: "", whole: one };
+  if (channel === "sum" && layerOf(info, layer)?.why_no_colours)
+    return {
+      short: " (colours added)",
+      whole: `${one}, the colours added first: ${info.rule} does not tell them apart in this layer`,
+    };
+  return { short: " (each colour)", whole: `${one} to each colour` };
+}
+
 /** 64 bits of two FNV-like hashes: a lasso catches thousands of neurons, too many to spell out in every key. */
 export function digest(text: string): string {
   let [a, b] = [0x811c9dc5, 0x9747b28c];

@@ -4,7 +4,7 @@ import { createFilmStrip } from "./film_strip";
 import { number, percent } from "./format";
 import { createPanel } from "./panel";
 import { framesOf } from "./saved";
-import { selectionKey, selectionLabel } from "./selection";
+import { magnitudesOf, selectionKey, selectionLabel } from "./selection";
 import { ready, same } from "./store";
 import { createTimeChart } from "./time_chart";
 
@@ -56,15 +56,19 @@ export function createTimeView(view: View) {
     write(subject, shown ? selectionLabel(shown.selection, store.cluster_names.value) : "");
     const absent = shown?.absent.size ?? 0;
     write(progress, some ? ` · ${shown.done - absent} / ${shown.totals.length - absent} frames` : "");
-    write(total, `total ${number(sum)}`);
+    const info = store._canvas.value;
+    const magnitudes =
+      shown && ready(info) ? magnitudesOf(info, shown.selection.layer, shown.selection.channel) : null;
+    write(total, `total${magnitudes?.short ?? ""} ${number(sum)}`);
     const share = sum > 0 && !Number.isNaN(differs) ? ` (${percent(differs / sum)})` : "";
     write(change, `change ${number(differs)}${share}`);
     attribute(panel.label, "title", panel.label.textContent);
-    attribute(total, "title", `Sum of the map's magnitudes at frame ${time}`);
+    const whole = magnitudes?.whole ?? "the map's magnitudes";
+    attribute(total, "title", `Sum of ${whole}, over frame ${time}`);
     attribute(
       change,
       "title",
-      `Sum of |magnitude − magnitude at frame ${time - 1}|, and its part of the total`,
+      `Sum of |magnitude − magnitude at frame ${time - 1}| over the frame, and its part of the total; a pixel's magnitude adds ${whole}`,
     );
   });
   view.effect(() => {
@@ -76,7 +80,13 @@ export function createTimeView(view: View) {
     const map = maps.shown.value;
     const current =
       map && same(map.selection.neuron, store.neuron.value) && map.selection.layer === store.layer.value;
-    const sum = current ? `: ${selectionLabel(map.selection)} adds up to ${number(map.total)}` : "";
+    const { layer, channel, overlay = "selection" } = map?.selection ?? {};
+    const magnitudes =
+      layer !== undefined && overlay === "selection" ? magnitudesOf(info, layer, channel) : null;
+    const sum = current
+      ? `: ${selectionLabel(map.selection)} adds up to ${number(map.total)}${magnitudes?.short ?? ""}`
+      : "";
+    attribute(words, "title", current && magnitudes ? `Sum of ${magnitudes.whole}` : null);
     const alone =
       info.n_frames > 1 ? `Frame ${store.time.value} alone is kept here` : "A single image has no time";
     write(words, `${alone}${sum}`);

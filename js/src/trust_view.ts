@@ -4,7 +4,7 @@ import { count } from "./format";
 import { closeByItself } from "./menu";
 import type { Range, TrustReply } from "./messages";
 import { savedOf } from "./saved";
-import { shortNames } from "./selection";
+import { magnitudesOf, shortNames } from "./selection";
 import { ready } from "./store";
 import { wordOf } from "./trust";
 
@@ -29,7 +29,7 @@ function interval({ value, low, high }: Range): string {
     : `${correlation(value)} [${correlation(low)}, ${correlation(high)}]`;
 }
 
-export function tellTrust(score: TrustReply, layer: string, kernels: boolean): Told {
+export function tellTrust(score: TrustReply, layer: string, kernels: boolean, magnitudes: string): Told {
   const { rule, totals, pixels, measured, n_neurons, frame } = score;
   const neurons = kernels ? "kernels" : "neurons";
   const of = measured < n_neurons ? `${count(measured)} of ${count(n_neurons)}` : `all ${count(n_neurons)}`;
@@ -47,7 +47,7 @@ export function tellTrust(score: TrustReply, layer: string, kernels: boolean): T
     rest,
     grade: word,
     explained: [
-      `Rank correlation of what ${rule} says each of the ${neurons} contributes with what the image loses without it: ${interval(totals)}, with its 95 % interval.`,
+      `Rank correlation of what ${rule} says each of the ${neurons} contributes with what the image loses without it: ${interval(totals)}, with its 95 % interval. Both are totals: ${magnitudes}, added over the frame.`,
       pixels ? `The same pixel by pixel, on average: ${interval(pixels)}.` : "",
       `Measured on ${of} ${neurons} of ${layer}, at frame ${frame}.`,
       MEANING,
@@ -97,7 +97,7 @@ export function createTrust(view: Omit<View, "say">): HTMLElement {
       };
     const score = trust.shown.value;
     if (score?.layer === layer && score.rule === rule)
-      return tellTrust(score, name, known.neurons.length === 2);
+      return tellTrust(score, name, known.neurons.length === 2, magnitudesOf(info, layer).whole);
     if (trust.state.value === "error") return plain("not measured", trust.error.value);
     if (store.playing.value) return plain("paused", "It is measured when nothing plays.");
     const done = Math.floor((client.background.value?.done ?? 0) / 2);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { canvasInfo } from "../dev/fake_kernel";
 import { SAVE_AFTER } from "../src/store";
 import { LAYER, OPTIONS, painted, palettes } from "./page";
 import { pass, useView } from "./view";
@@ -192,6 +193,14 @@ describe("frame", () => {
     view.pointer("pointerleave", view.page.find(".cw-stage"), 0, 0);
     pass();
     expect(view.page.find(".cw-panel-pixel").dataset.pixel).toBeUndefined();
+  });
+
+  it("says one value of a signal of one channel", () => {
+    view.open({ _canvas: { ...canvasInfo(OPTIONS), n_channels: 1 } });
+    view.settle();
+    view.pointer("pointermove", view.page.find(".cw-stage"), 105, 85);
+    pass(10);
+    expect(view.page.find(".cw-readout").textContent).toMatch(/^\(8, 10\) +≈ \S+ +value \d+$/);
   });
 
   it("shows truth and error only where there is a truth", () => {

@@ -137,7 +137,7 @@ describe("neurons", () => {
     const bar = view.page.find("[data-testid=grid-scale]");
     const scale = bar.textContent;
     expect(scale).toMatch(/^0≥ [\d.]+$/);
-    expect(foot.textContent).toMatch(/bars: totals, to [\d.]+/);
+    expect(foot.textContent).toMatch(/bars: totals \(colours added\), to [\d.]+/);
     const [first, last] = [thumbs()[0], thumbs().at(-1)];
     const length = (thumb: HTMLElement | undefined) =>
       Number.parseFloat(thumb?.querySelector<HTMLElement>(".cw-thumb-total i")?.style.width ?? "");

@@ -132,12 +132,14 @@ describe("trust", () => {
       n_neurons: 10,
     } as const;
     const whole = { value: 0.5, low: 0.5, high: 0.5 };
-    expect(tellTrust({ ...score, totals: whole, pixels: null }, "net.0", false)).toMatchObject({
+    expect(
+      tellTrust({ ...score, totals: whole, pixels: null }, "net.0", false, "the magnitudes"),
+    ).toMatchObject({
       short: "trust low 0.50",
       rest: " · xinc · net.0 · all 10 neurons",
       grade: "low",
     });
-    expect(tellTrust({ ...score, totals: null, pixels: null }, "net.0", false).short).toBe(
+    expect(tellTrust({ ...score, totals: null, pixels: null }, "net.0", false, "the magnitudes").short).toBe(
       "trust: not defined",
     );
   });

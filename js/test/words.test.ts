@@ -1,11 +1,13 @@
 // Small pure parts: numbers, names, selections, the viewport, the cache.
 import { describe, expect, it } from "vitest";
+import { canvasInfo } from "../dev/fake_kernel";
 import { ByteCache } from "../src/cache";
 import { fileName } from "../src/export";
 import { number, percent, seconds } from "../src/format";
 import {
   flatIndex,
   isNeuronOf,
+  magnitudesOf,
   neuronAt,
   parseNeuron,
   selectionKey,
@@ -14,9 +16,11 @@ import {
 } from "../src/selection";
 import { luminance } from "../src/theme";
 import { FITTED, pan, pixelAt, place, settled, zoomAt } from "../src/viewport";
+import { OPTIONS } from "./page";
 
 const KERNELS = { name: "a", op: "conv2d", neurons: [4, 30], n_groups: 1, grid: [1, 1], why_no_colours: "" };
 const UNITS = { name: "b", op: "linear", neurons: [20], n_groups: 1, grid: [1, 1], why_no_colours: "" };
+const CANVAS = canvasInfo(OPTIONS);
 const GROUPED = { ...KERNELS, neurons: [6, 3], n_groups: 3 };
 
 describe("numbers", () => {
@@ -165,4 +169,21 @@ it("reads how light a computed colour is", () => {
 
 it("names exported files after what they show", () => {
   expect(fileName({ title: "big buck", caption: "12 · neuron 3→17" })).toBe("big_buck_12_neuron_3-17.png");
+});
+
+describe("which magnitudes a total adds", () => {
+  const layers = [KERNELS, { ...UNITS, why_no_colours: "it is not the last layer" }];
+  const info = { ...CANVAS, rule: "xinc", layers };
+  const grey = { ...info, n_channels: 1 };
+  it.each([
+    [info, "a", "sum", " (each colour)", /to each colour$/],
+    [info, "a", "abs", " (each colour)", /to each colour$/],
+    [info, "a", "green", "", /to green$/],
+    [info, "b", "sum", " (colours added)", /colours added first: xinc/],
+    [grey, "b", "sum", "", /magnitudes of the contributions$/],
+  ] as const)("is said in short and in full: %#", (canvas, layer, channel, short, whole) => {
+    const found = magnitudesOf(canvas, layer, channel);
+    expect(found.short).toBe(short);
+    expect(found.whole).toMatch(whole);
+  });
 });
