@@ -28,6 +28,7 @@ from canvaswidget.tracing.neurons import (
     parse_neuron,
     parse_neurons,
 )
+from canvaswidget.tracing.parameters import unfollowed_note
 from canvaswidget.tracing.progress import Progress, reported
 from canvaswidget.tracing.reduce import Summary, Totals, rgb_of_magnitudes, summarise
 from canvaswidget.tracing.results import (
@@ -419,7 +420,8 @@ class Canvas:
             if node.op == "call_function":
                 status, note = self._rule.status(node)
                 ops.append(Op(op_name(node), self._capture.path(node), status, note))
-        return Coverage(ops, self.why, self.layers.note)
+        unfollowed = unfollowed_note(self._capture, self.rule, self._rule.undefined)
+        return Coverage(ops, self.why, "; ".join(filter(None, [self.layers.note, unfollowed])))
 
     @checked
     def why_no_colours(self, layer: LayerKey) -> str:

@@ -21,6 +21,7 @@ from torch.utils import _pytree as pytree
 
 from canvaswidget.inr import INR
 from canvaswidget.module_state import CALLS, ModuleState, RandomState, evaluating, is_lazy, replica, unchanged
+from canvaswidget.tracing.editing import WRITTEN
 from canvaswidget.tracing.errors import CaptureError, check_finite
 from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.ops import DECOMPOSED, LAYERS, LINEAR, MATRIX_PRODUCTS, POINTWISE, SOFTMAX
@@ -29,7 +30,7 @@ from canvaswidget.tracing.pauses import pause
 from canvaswidget.tracing.precision import DOUBLE, SINGLE, Wider, coarsest, placed, widen
 from canvaswidget.tracing.questions import answering, asking
 from canvaswidget.tracing.replay import Replay
-from canvaswidget.tracing.rewrite import DECOMPOSITIONS, WRITTEN, inputs, reached, rewrite
+from canvaswidget.tracing.rewrite import DECOMPOSITIONS, inputs, reached, rewrite
 from canvaswidget.tracing.weighted import Weighted, bias_added_to
 
 STEPS = 3  # run the module once, record it, find its layers
@@ -99,7 +100,7 @@ class Capture:
         _keep_only_the_image(program)
         self._constants = _constants(program, self.module)
         check_finite(image, 0)  # after the weights, whose NaN is the cause where they hold any
-        rewrite(self.graph, self._constants)
+        rewrite(self.graph, self._constants, program.graph_signature.inputs_to_parameters)
         self._targets = {
             cast(Any, spec.arg).name: (spec.target or "").removeprefix("module.")
             for spec in program.graph_signature.input_specs
@@ -264,6 +265,8 @@ class Capture:
             if tensor.ndim != 2:
                 return None
             tensor = tensor.T
+        elif op == "linear" and tensor.ndim != 2:
+            return None
         layer = _describe(node, op, self._unused_name(self._name(node, weight)), tensor)
         bias = self.parameter(given)
         output = node

@@ -28,7 +28,7 @@ class Layer:
     name : str
         Its module path; a second call of the same module ends in ``#2``.
     op : str
-        ``"linear"``, ``"conv1d"``, ``"conv2d"``, ``"conv3d"`` or ``"conv_transpose2d"``.
+        ``"linear"``, or ``"conv1d"`` to ``"conv3d"`` and ``"conv_transpose1d"`` to ``"conv_transpose3d"``.
     n_units : int
         Number of input features (channels).
     n_outputs : int

@@ -124,7 +124,9 @@ LAYERS: dict[Any, str] = {
     **{op: "conv1d" for op in overloads("conv1d")},
     **{op: "conv2d" for op in overloads("conv2d")},
     **{op: "conv3d" for op in overloads("conv3d")},
+    **{op: "conv_transpose1d" for op in overloads("conv_transpose1d")},
     **{op: "conv_transpose2d" for op in overloads("conv_transpose2d")},
+    **{op: "conv_transpose3d" for op in overloads("conv_transpose3d")},
 }
 
 MATRIX_PRODUCTS = overloads("matmul mm bmm")

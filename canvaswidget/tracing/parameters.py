@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from torch import fx
+
+from canvaswidget.tracing.ops import EINSUM, LINEAR, POINTWISE, PRODUCTS, overloads
 
 if TYPE_CHECKING:
     from canvaswidget.tracing.capture import Capture
 
 MOST_NAMES = 6
+_OTHER = "grids and latents"
 
 
 def parameter_note(capture: Capture) -> str:
     """The share of the parameters in layers, in what else reaches the image, and in what does not, by name."""
-    names = {
-        id(tensor): name
-        for name, tensor in reversed(list(capture.module.named_parameters(remove_duplicate=False)))
-    }
-    aliases = {
-        name: names[id(tensor)] for name, tensor in capture.module.named_parameters(remove_duplicate=False)
-    }
-    sizes = {name: tensor.numel() for name, tensor in capture.module.named_parameters()}
-    sizes = {aliases[name]: size for name, size in sizes.items()}
+    aliases, sizes = _parameters(capture)
     total = sum(sizes.values())
     if not total:
         return "the module has no parameters"
@@ -32,32 +28,29 @@ def parameter_note(capture: Capture) -> str:
         name = aliases.get(capture.target(node))
         if node.op == "placeholder" and name is not None:
             inputs.setdefault(name, []).append(node)
-    in_layers = {aliases[name] for name in _of_layers(capture) if name in aliases}
+    in_layers = {aliases[name] for name in _of_layers(capture, capture.weighted) if name in aliases}
     used = _leading_to(capture.output)
-    parts: dict[str, dict[str, int]] = {"grids and latents": {}, "norms": {}, "nothing": {}}
-    readers: dict[str, None] = {}
+    parts: dict[str, dict[str, int]] = {"products": {}, _OTHER: {}, "norms": {}, "nothing": {}}
+    readers: dict[str, dict[str, None]] = {"products": {}, _OTHER: {}}
     for name, size in sizes.items():
         nodes = [node for node in inputs.get(name, []) if node in used]
         if name in in_layers and nodes:
             continue
-        if not nodes:
-            parts["nothing"][name] = size
-        elif any("norm" in str(user.target) for node in nodes for user in node.users):
-            parts["norms"][name] = size
-        else:
-            parts["grids and latents"][name] = size
+        part = _part(capture, name, nodes)
+        parts[part][name] = size
+        if part in readers:
             reader = _reader(capture, nodes)
-            readers.update({reader: None} if reader else {})
+            readers[part].update({reader: None} if reader else {})
     beside = sum(sum(part.values()) for part in parts.values())
     words = [f"{_percent(total - beside, total)} of {total:,} parameters are in layers"]
-    if parts["grids and latents"]:
-        ask = (
-            f"they have no neurons: ask for the units of {' and '.join(map(repr, readers))}, whose inputs they are"
-            if readers
-            else "they have no neurons, and no layer reads them: canvas.rest holds what they show"
-        )
+    if parts["products"]:
         words.append(
-            f"{_listed(parts['grids and latents'], total)} in grids, latents and other tensors; {ask}"
+            f"{_listed(parts['products'], total)} in products that are no layers, with a matrix for each group or "
+            f"pixel or one that the network changes; {_instead(readers['products'])}"
+        )
+    if parts[_OTHER]:
+        words.append(
+            f"{_listed(parts[_OTHER], total)} in grids, latents and other tensors; {_instead(readers[_OTHER])}"
         )
     if parts["norms"]:
         words.append(f"{_listed(parts['norms'], total)} in norms, which are frozen or passed as gates")
@@ -69,10 +62,75 @@ def parameter_note(capture: Capture) -> str:
     return "; ".join(words)
 
 
-def _of_layers(capture: Capture) -> set[str]:
-    """The parameters that the layers' weights and biases are made of."""
+def unfollowed_note(capture: Capture, rule: str, undefined: Collection[str]) -> str:
+    """Which share of the parameters is in layers that reach the image and that a rule is not defined on, by name."""
+    aliases, sizes = _parameters(capture)
+    followed = {
+        aliases.get(name, "") for name in _of_layers(capture, set(capture.weighted).difference(undefined))
+    }
+    used, missed = _leading_to(capture.output), {}
+    for layer in undefined:
+        names = {aliases[name] for name in _of_layers(capture, [layer]) if name in aliases} - followed
+        if names and capture.weighted[layer].node in used:
+            missed[layer] = sum(sizes[name] for name in names)
+            followed |= names
+    if not missed:
+        return ""
+    others = "rules 'gated' and 'ablation' follow" if rule == "xinc" else "rule 'ablation' is defined on"
+    return (
+        f"{_listed(missed, sum(sizes.values()))} in layers that rule {rule!r} does not follow to the image; "
+        f"{others} {'more of them' if rule == 'xinc' else 'them'}"
+    )
+
+
+def _parameters(capture: Capture) -> tuple[dict[str, str], dict[str, int]]:
+    """The first name of each parameter by all its names, and its size by the first."""
+    named = list(capture.module.named_parameters(remove_duplicate=False))
+    first = {id(tensor): name for name, tensor in reversed(named)}
+    return {name: first[id(tensor)] for name, tensor in named}, {
+        first[id(tensor)]: tensor.numel() for _, tensor in named
+    }
+
+
+def _part(capture: Capture, name: str, nodes: Sequence[fx.Node]) -> str:
+    """Where a parameter is that is in no layer."""
+    if not nodes:
+        return "nothing"
+    owner = type(capture.module.get_submodule(name.rpartition(".")[0])).__name__
+    if _NORM.search(owner) or any("norm" in str(user.target) for node in nodes for user in node.users):
+        return "norms"
+    return "products" if any(_is_multiplied(capture, node) for node in nodes) else _OTHER
+
+
+_NORM = re.compile(r"Norm(\dd)?$")
+_PRODUCTS = EINSUM | set(PRODUCTS) - overloads("mul div")
+
+
+def _is_multiplied(capture: Capture, node: fx.Node) -> bool:
+    """Whether a parameter comes to a product of matrices or a convolution before it comes to a layer."""
+    layers = {weighted.node for weighted in capture.weighted.values()}
+    waiting, seen = [node], {node, *layers}
+    while waiting:
+        for user in waiting.pop().users:
+            if user.target in _PRODUCTS and user not in layers:
+                return True
+            if user not in seen and user.target in set(LINEAR) | set(POINTWISE):
+                seen.add(user)
+                waiting.append(user)
+    return False
+
+
+def _instead(readers: Collection[str]) -> str:
+    """What to ask instead of the neurons of parameters that have none."""
+    if not readers:
+        return "they have no neurons, and no layer reads them: canvas.rest holds what they show"
+    return f"they have no neurons: ask for the units of {' and '.join(map(repr, readers))}, whose inputs they are"
+
+
+def _of_layers(capture: Capture, layers: Iterable[str]) -> set[str]:
+    """The parameters that the weights and biases of some layers are made of."""
     found, seen = set(), set()
-    for weighted in capture.weighted.values():
+    for weighted in (capture.weighted[layer] for layer in layers):
         waiting = [
             source
             for node in {weighted.node, weighted.output}

@@ -7,44 +7,45 @@ from __future__ import annotations
 
 import math
 import operator
-import string
 from collections.abc import Callable, Collection
 from typing import Any, cast
 
 import torch
 from torch import fx
 
+from canvaswidget.tracing.contractions import PRODUCTS_OF_MATRICES, as_layers
+from canvaswidget.tracing.editing import WRITTEN, insert_before, replace, shape_of
 from canvaswidget.tracing.ops import EINSUM, aten, overloads
 
-WRITTEN = "written"  # of a node's meta: the op that the model has in its place
 
-
-def rewrite(graph: fx.Graph, constants: Collection[str]) -> None:
+def rewrite(graph: fx.Graph, constants: Collection[str], parameters: Collection[str]) -> None:
     """Change a recorded graph in place.
 
     Parameters
     ----------
     constants : collection of str
         The inputs of the graph that are no inputs of the model.
+    parameters : collection of str
+        Those of them that are the model's parameters.
     """
     varying = reached(graph, inputs(graph, constants))
+    weights = reached(graph, {node for node in graph.nodes if node.name in parameters})
     for node in list(graph.nodes):
         if node.target is aten.view.default:
             # Terms of a value need not lie in memory as the value does.
             node.target, node.meta[WRITTEN] = aten.reshape.default, "view"
         elif node.target is aten.copy.default:
-            _replace(node, _shaped(node, cast(fx.Node, node.args[1]), cast(fx.Node, node.args[0])))
+            replace(node, _shaped(node, cast(fx.Node, node.args[1]), cast(fx.Node, node.args[0])))
         elif node.target is aten.slice_scatter.default:
             _as_clear_slice(node)
         elif node.target in _WRITES:
             _as_look_up(node)
         elif node.target is aten.as_strided.default:
             _as_index(node)
-        elif node.target in EINSUM:
-            for pair in _in_pairs(node):
-                _as_linear(pair, varying)
-        elif node.target in _WITH_BIAS:
+        elif node.target in _WITH_BIAS and len(node.args) > 2:
             _with_bias_apart(node, varying)
+        elif node.target in EINSUM | PRODUCTS_OF_MATRICES:
+            as_layers(node, varying, weights)
         elif node.target in _CHOOSING:
             _as_its_places(node)
         elif node.target in _NORMS:
@@ -78,9 +79,9 @@ def _shaped(node: fx.Node, source: fx.Node, like: fx.Node) -> fx.Node:
     """``y[:, :3] = x`` copies `x` into the shape and type of what it replaces, of which nothing else remains."""
     value = like.meta["val"]
     if source.meta["val"].dtype != value.dtype:
-        source = _before(node, aten._to_copy.default, source, dtype=value.dtype)
+        source = insert_before(node, aten._to_copy.default, source, dtype=value.dtype)
     if source.meta["val"].shape != value.shape:
-        source = _before(node, aten.expand.default, source, list(value.shape))
+        source = insert_before(node, aten.expand.default, source, list(value.shape))
     return source
 
 
@@ -93,7 +94,7 @@ def _as_clear_slice(node: fx.Node) -> None:
     # Both may count from the end, which torch's batched rule misreads.
     start, end, _ = slice(start, end).indices(size)
     if (start, end, step) == (0, size, 1):
-        _replace(node, _shaped(node, source, into))
+        replace(node, _shaped(node, source, into))
     else:
         node.args = (into, source, dim, start, end, step)
 
@@ -116,17 +117,19 @@ def _as_look_up(node: fx.Node) -> None:
             return
         indexed = fx.map_arg(place[0], lambda one: one.meta["val"])
         shape = list(aten.index.Tensor(into.meta["val"], indexed).shape)
-        written = _before(node, aten.expand.default, written, shape)
-    ones = _before(node, aten.ones_like.default, written, dtype=torch.long)
-    flat = _before(node, aten.reshape.default, ones, [-1])
-    numbers = _before(node, aten.sub.Tensor, _before(node, aten.cumsum.default, flat, 0), 1)
-    numbers = _before(node, aten.reshape.default, numbers, _shape(written))
-    none = _before(node, aten.full_like.default, into, -1, dtype=torch.long)
-    found = _before(node, cast(Any, node.target), none, *place, numbers)
-    flat = _before(node, aten.reshape.default, written, [-1])
-    looked_up = _before(node, aten.index.Tensor, flat, [_before(node, aten.clamp_min.default, found, 0)])
-    is_written = _before(node, aten.ge.Scalar, found, 0)
-    _replace(node, _before(node, aten.where.self, is_written, looked_up, into))
+        written = insert_before(node, aten.expand.default, written, shape)
+    ones = insert_before(node, aten.ones_like.default, written, dtype=torch.long)
+    flat = insert_before(node, aten.reshape.default, ones, [-1])
+    numbers = insert_before(node, aten.sub.Tensor, insert_before(node, aten.cumsum.default, flat, 0), 1)
+    numbers = insert_before(node, aten.reshape.default, numbers, shape_of(written))
+    none = insert_before(node, aten.full_like.default, into, -1, dtype=torch.long)
+    found = insert_before(node, cast(Any, node.target), none, *place, numbers)
+    flat = insert_before(node, aten.reshape.default, written, [-1])
+    looked_up = insert_before(
+        node, aten.index.Tensor, flat, [insert_before(node, aten.clamp_min.default, found, 0)]
+    )
+    is_written = insert_before(node, aten.ge.Scalar, found, 0)
+    replace(node, insert_before(node, aten.where.self, is_written, looked_up, into))
 
 
 def _as_masked(node: fx.Node) -> None:
@@ -134,19 +137,19 @@ def _as_masked(node: fx.Node) -> None:
     into, places, written = cast(Any, node.args[:3])
     if len(places) != 1:
         return
-    mask, shape = places[0], _shape(into)
+    mask, shape = places[0], shape_of(into)
     within = len(shape) - mask.meta["val"].ndim
     if written.target is aten.index.Tensor and _is_same(written.args[1][0], mask):
         value = cast(fx.Node, written.args[0])
-        if _shape(value) != shape:
+        if shape_of(value) != shape:
             return
     elif written.meta["val"].ndim <= within:
         value = written
     else:
         return
     if within:
-        mask = _before(node, aten.reshape.default, mask, [*_shape(mask), *[1] * within])
-    _replace(node, _before(node, aten.where.self, mask, value, into))
+        mask = insert_before(node, aten.reshape.default, mask, [*shape_of(mask), *[1] * within])
+    replace(node, insert_before(node, aten.where.self, mask, value, into))
 
 
 def _is_same(one: Any, other: Any) -> bool:
@@ -164,15 +167,15 @@ def _as_index(node: fx.Node) -> None:
     if not source.meta["val"].is_contiguous():
         return
     offset = cast(Any, node.args[3] if len(node.args) > 3 else None) or 0
-    places = _before(node, aten.full.default, size, offset, dtype=torch.long)
+    places = insert_before(node, aten.full.default, size, offset, dtype=torch.long)
     for axis, (n, stride) in enumerate(zip(size, strides, strict=True)):
-        along = _before(node, aten.arange.start_step, 0, n * stride or 1, stride or 1)
-        along = along if stride else _before(node, aten.full.default, [n], 0, dtype=torch.long)
+        along = insert_before(node, aten.arange.start_step, 0, n * stride or 1, stride or 1)
+        along = along if stride else insert_before(node, aten.full.default, [n], 0, dtype=torch.long)
         shape = [1] * axis + [n] + [1] * (len(size) - axis - 1)
-        along = _before(node, aten.reshape.default, along, shape)
-        places = _before(node, aten.add.Tensor, places, along)
-    flat = _before(node, aten.reshape.default, source, [-1])
-    _replace(node, _before(node, aten.index.Tensor, flat, [places]))
+        along = insert_before(node, aten.reshape.default, along, shape)
+        places = insert_before(node, aten.add.Tensor, places, along)
+    flat = insert_before(node, aten.reshape.default, source, [-1])
+    replace(node, insert_before(node, aten.index.Tensor, flat, [places]))
 
 
 # --- a bias that the network computes ------------------------------------------------------------------------------
@@ -188,99 +191,10 @@ def _with_bias_apart(node: fx.Node, varying: set[fx.Node]) -> None:
     if not isinstance(bias, fx.Node) or bias not in varying:
         return
     data, weight, _, *others = cast(Any, node.args)
-    made = _before(node, cast(Any, node.target), data, weight, None, *others)
+    made = insert_before(node, cast(Any, node.target), data, weight, None, *others)
     if node.target not in overloads("linear"):
-        bias = _before(node, aten.reshape.default, bias, [-1, *[1] * (weight.meta["val"].ndim - 2)])
-    _replace(node, _before(node, aten.add.Tensor, made, bias))
-
-
-# --- a contraction with a weight is a linear layer -----------------------------------------------------------------
-
-
-def _as_linear(node: fx.Node, varying: set[fx.Node]) -> None:
-    """``einsum("nig,oig->no", x, w)`` with a fixed `w`: what is summed over is the layer's input."""
-    equation, operands = cast(str, node.args[0]), cast(list[fx.Node], node.args[1])
-    if len(operands) != 2 or sum(operand in varying for operand in operands) != 1:
-        return
-    place = int(operands[0] not in varying)
-    x, weight = operands[place], operands[1 - place]
-    terms = _letters(equation, [len(_shape(operand)) for operand in operands])
-    if terms is None:
-        return
-    of_x, of_weight, result = terms[place], terms[1 - place], terms[2]
-    summed = [letter for letter in of_x if letter in of_weight and letter not in result]
-    kept = [letter for letter in of_x if letter not in of_weight and letter in result]
-    made = [letter for letter in of_weight if letter not in of_x and letter in result]
-    if not summed or not made or {*summed, *kept} != {*of_x} or {*summed, *made} != {*of_weight}:
-        return  # a diagonal, a sum over one alone, or weights of their own for each row
-    sizes = dict(zip(of_x, _shape(x), strict=True)) | dict(zip(of_weight, _shape(weight), strict=True))
-
-    def order(source: fx.Node, letters: str, wanted: list[str]) -> fx.Node:
-        moved = [letters.index(letter) for letter in wanted]
-        return source if moved == sorted(moved) else _before(node, aten.permute.default, source, moved)
-
-    def fold(source: fx.Node, shape: list[int]) -> fx.Node:
-        return source if _shape(source) == shape else _before(node, aten.reshape.default, source, shape)
-
-    rows, width = [sizes[letter] for letter in kept], math.prod(sizes[letter] for letter in summed)
-    data = fold(order(x, of_x, kept + summed), [*rows, width])
-    matrix = fold(
-        order(weight, of_weight, made + summed), [math.prod(sizes[letter] for letter in made), width]
-    )
-    product = _before(node, aten.linear.default, data, matrix)
-    product.meta[WRITTEN] = "einsum"
-    unfolded = fold(product, rows + [sizes[letter] for letter in made])
-    _replace(node, order(unfolded, "".join(kept + made), list(result)))
-
-
-def _in_pairs(node: fx.Node) -> list[fx.Node]:
-    """A contraction of more than two values as contractions of two, from left to right."""
-    operands = list(cast(list[fx.Node], node.args[1]))
-    if len(operands) < 3:
-        return [node]
-    terms = _spelled(cast(str, node.args[0]), [len(_shape(operand)) for operand in operands])
-    if terms is None:
-        return [node]
-    *of_operands, result = terms
-    first, letters, made = operands[0], of_operands[0], []
-    for place in range(1, len(operands)):
-        after = "".join(of_operands[place + 1 :]) + result
-        last = place == len(operands) - 1
-        both = dict.fromkeys(letters + of_operands[place])
-        kept = result if last else "".join(letter for letter in both if letter in after)
-        equation = f"{letters},{of_operands[place]}->{kept}"
-        first = _before(node, aten.einsum.default, equation, [first, operands[place]])
-        letters = kept
-        made.append(first)
-    _replace(node, first)
-    return made
-
-
-def _letters(equation: str, ndims: list[int]) -> tuple[str, str, str] | None:
-    """The axes of both operands and of the result, each with a letter of its own; None where one occurs twice."""
-    terms = _spelled(equation, ndims)
-    if terms is None or any(len(set(term)) != len(term) for term in terms):
-        return None
-    return terms[0], terms[1], terms[2]
-
-
-def _spelled(equation: str, ndims: list[int]) -> list[str] | None:
-    """The letters of each operand and of the result, with letters for what an ellipsis stands for."""
-    left, arrow, result = equation.replace(" ", "").partition("->")
-    terms = left.split(",")
-    unused = [letter for letter in string.ascii_letters if letter not in equation]
-    dots = [ndim - len(term.replace("...", "")) for term, ndim in zip(terms, ndims, strict=True)]
-    spread = "".join(unused[: max(dots)]) if "..." in left else ""
-    if max(dots) > len(unused):
-        return None
-    terms = [
-        term.replace("...", spread[len(spread) - n :] if n else "")
-        for term, n in zip(terms, dots, strict=True)
-    ]
-    if not arrow:
-        once = sorted(letter for letter in set(left) if letter.isalpha() and left.count(letter) == 1)
-        result = "..." * bool(spread) + "".join(once)
-    return [*terms, result.replace("...", spread)]
+        bias = insert_before(node, aten.reshape.default, bias, [-1, *[1] * (weight.meta["val"].ndim - 2)])
+    replace(node, insert_before(node, aten.add.Tensor, made, bias))
 
 
 # --- norms ---------------------------------------------------------------------------------------------------------
@@ -303,16 +217,18 @@ def _as_plain_norm(node: fx.Node) -> None:
     elif values is None:
         return
     elif node.target is aten.native_layer_norm.default:
-        _replace(values, _before(values, aten.layer_norm.default, *given))
+        replace(values, insert_before(values, aten.layer_norm.default, *given))
     elif node.target is aten.native_group_norm.default:
         x, weight, bias, _, _, _, groups, eps = given
-        _replace(values, _before(values, aten.group_norm.default, x, groups, weight, bias, eps))
+        replace(values, insert_before(values, aten.group_norm.default, x, groups, weight, bias, eps))
     elif given[5]:
-        norm = _before(values, aten._native_batch_norm_legit.no_stats, *given[:3], *given[5:])
-        _replace(values, _before(values, operator.getitem, norm, 0))
+        norm = insert_before(values, aten._native_batch_norm_legit.no_stats, *given[:3], *given[5:])
+        replace(values, insert_before(values, operator.getitem, norm, 0))
     else:
-        norm = _before(values, aten._native_batch_norm_legit_no_training.default, *given[:5], *given[6:])
-        _replace(values, _before(values, operator.getitem, norm, 0))
+        norm = insert_before(
+            values, aten._native_batch_norm_legit_no_training.default, *given[:5], *given[6:]
+        )
+        replace(values, insert_before(values, operator.getitem, norm, 0))
 
 
 # --- a pixel shuffle by hand ---------------------------------------------------------------------------------------
@@ -330,7 +246,7 @@ def _as_pixel_shuffle(node: fx.Node) -> None:
     values = [source.meta.get("val"), node.meta["val"]]
     if len(run) < 3 or not all(isinstance(value, torch.Tensor) and value.ndim == 4 for value in values):
         return
-    before, after = _shape(source), _shape(node)
+    before, after = shape_of(source), shape_of(node)
     factor = after[-1] // max(before[-1], 1)
     if factor < 2 or after != [
         before[0],
@@ -346,7 +262,7 @@ def _as_pixel_shuffle(node: fx.Node) -> None:
     for one in run:
         arranged = cast(Any, one.target)(arranged, *one.args[1:], **one.kwargs)
     if torch.equal(arranged, torch.nn.functional.pixel_shuffle(numbers, factor)):
-        _replace(node, _before(node, aten.pixel_shuffle.default, source, factor))
+        replace(node, insert_before(node, aten.pixel_shuffle.default, source, factor))
 
 
 # --- the largest of some values is one of them ---------------------------------------------------------------------
@@ -366,10 +282,10 @@ def _as_gather(node: fx.Node) -> None:
         return
     largest = node.target in (aten.max.dim, aten.amax.default)
     find = aten.argmax.default if largest else aten.argmin.default
-    places = _before(node, find, source, dims[0], True)
-    found = _before(node, aten.gather.default, source, dims[0], places)
+    places = insert_before(node, find, source, dims[0], True)
+    found = insert_before(node, aten.gather.default, source, dims[0], places)
     found.meta[WRITTEN] = "max" if largest else "min"
-    _replace(values, found if keep else _before(node, aten.squeeze.dim, found, dims[0]))
+    replace(values, found if keep else insert_before(node, aten.squeeze.dim, found, dims[0]))
 
 
 _CHOOSING = {aten.median.dim, aten.nanmedian.dim, aten.kthvalue.default, aten.mode.default}
@@ -387,14 +303,14 @@ def _as_its_places(node: fx.Node) -> None:
         dim = given[0]
     places = next((user for user in node.users if _item(user) == 1), None)
     if places is None:
-        places = _before(values, operator.getitem, node, 1)
+        places = insert_before(values, operator.getitem, node, 1)
     elif places.prev is not node:
         node.append(places)
-    same = len(_shape(places)) == len(_shape(source))
-    along = places if same else _before(values, aten.unsqueeze.default, places, dim)
-    found = _before(values, aten.gather.default, source, dim, along)
+    same = len(shape_of(places)) == len(shape_of(source))
+    along = places if same else insert_before(values, aten.unsqueeze.default, places, dim)
+    found = insert_before(values, aten.gather.default, source, dim, along)
     found.meta[WRITTEN] = str(node.target).split(".")[1]
-    _replace(values, found if same else _before(values, aten.squeeze.dim, found, dim))
+    replace(values, found if same else insert_before(values, aten.squeeze.dim, found, dim))
 
 
 def _is_taken_off(values: fx.Node, source: fx.Node) -> bool:
@@ -409,28 +325,6 @@ def _is_tuple(node: fx.Node) -> bool:
 def _item(node: fx.Node) -> int | None:
     is_item = getattr(node.target, "__name__", "") == "getitem"
     return cast(int, node.args[1]) if is_item else None
-
-
-# --- the graph --------------------------------------------------------------------------------------------------------
-
-
-def _before(node: fx.Node, target: Callable[..., Any], *arguments: Any, **keywords: Any) -> fx.Node:
-    """A new op right before `node`, said to be of the same module."""
-    with node.graph.inserting_before(node):
-        made = node.graph.call_function(target, arguments, keywords)
-    made.meta.update({name: value for name, value in node.meta.items() if name != "val"})
-    values = fx.map_arg(arguments, lambda source: source.meta["val"])
-    made.meta["val"] = target(*values, **keywords)
-    return made
-
-
-def _replace(node: fx.Node, by: fx.Node) -> None:
-    node.replace_all_uses_with(by)
-    node.graph.erase_node(node)
-
-
-def _shape(node: fx.Node) -> list[int]:
-    return [int(n) for n in node.meta["val"].shape]
 
 
 # --- decompositions for torch.export -------------------------------------------------------------------------------

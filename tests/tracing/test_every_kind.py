@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import re
 
 import numpy as np
 import pytest
@@ -51,6 +52,9 @@ def test_layers_and_coverage(kind: str) -> None:
     np.testing.assert_allclose(canvas.frame(), inr.frame(), rtol=1e-6, atol=1e-6)
     after = inr.module.state_dict()
     assert all(torch.equal(after[name], before[name]) for name in before)
+    # Every parameter is in one part of the note.
+    parts = [float(part) for part in re.findall(r"(?:^|; )([\d.e-]+) %", canvas.layers.note)]
+    assert abs(sum(parts) - 100) < 2, canvas.layers.note
 
 
 @EVERY

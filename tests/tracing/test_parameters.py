@@ -51,3 +51,33 @@ def test_tied_and_computed_weights_are_in_layers() -> None:
 
     canvas = cw.trace(cw.INR.from_coords(Tied(), (3, 4)), "gated")
     assert canvas.layers.note == "100 % of 19 parameters are in layers"
+
+
+class Mixture(nn.Module):
+    """Layers that a softmax and a product end, a matrix for each group, a decomposed norm, a scale."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.gate, self.factor = nn.Linear(2, 4), nn.Linear(2, 2), nn.Linear(4, 4)  # 12, 6, 20
+        self.groups = nn.Parameter(torch.randn(2, 2, 2))  # 8
+        self.norm, self.scale = nn.RMSNorm(4), nn.Parameter(torch.ones(1))  # 4, 1
+        self.last = nn.Linear(4, 3)  # 15
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = torch.tanh(self.first(x))
+        grouped = torch.einsum("ngi,gio->ngo", h.unflatten(1, (2, 2)), self.groups).flatten(1)
+        gates = torch.softmax(self.gate(x), -1)
+        made = torch.stack([grouped, self.factor(h)]).prod(0)
+        return self.last(self.norm(gates[:, :1] * grouped + gates[:, 1:] * made) * self.scale)
+
+
+def test_parameters_beside_layers_and_layers_that_a_rule_does_not_follow_are_named() -> None:
+    canvas = cw.trace(cw.INR.from_coords(Mixture().double(), (3, 4)), "gated")
+    note = canvas.coverage().note
+    assert "80 % of 66 parameters are in layers" in note
+    assert "12 % (groups (12 %)) in products that are no layers" in note
+    assert "ask for the units of 'last'" in note
+    assert "2 % (scale (2 %)) in grids, latents and other tensors" in note
+    assert "6 % (norm.weight (6 %)) in norms" in note
+    assert "39 % (factor (30 %), gate (9 %)) in layers that rule 'gated' does not follow" in note
+    assert "not follow" not in canvas.under("ablation").coverage().note

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -108,3 +111,67 @@ def test_a_slice_counted_from_the_end_is_written_where_torch_writes_it() -> None
     total = canvas.maps(first, all_neurons(first, "unit"), rgb="each").sum(0) + canvas.rest(first)
     np.testing.assert_allclose(total, canvas.frame(), rtol=1e-5, atol=1e-6)
     assert canvas.check().all_hold
+
+
+class Products(nn.Module):
+    """Products of features with a parameter, which are linear layers however they are written."""
+
+    def __init__(self, how: str, *shape: int) -> None:
+        super().__init__()
+        self.lift, self.last = nn.Linear(2, 6), nn.Linear(6, 3)
+        self.weight, self.how = nn.Parameter(torch.randn(shape)), how
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h, w = torch.tanh(self.lift(x)), self.weight
+        made = {
+            "bmm": lambda: torch.bmm(h[None], w)[0],
+            "matmul": lambda: (h[None] @ w.mT)[0],
+            "spread": lambda: torch.bmm(h.unflatten(0, (3, 4)), w.expand(3, -1, -1)).flatten(0, 1),
+            "repeated": lambda: torch.bmm(h.unflatten(0, (3, 4)), w.repeat(3, 1, 1)).flatten(0, 1),
+            "baddbmm": lambda: torch.baddbmm(h[None], h[None], w, alpha=0.3)[0],
+            "einsum": lambda: torch.einsum("bni,bio->bno", h.unflatten(0, (3, 4)), w).flatten(0, 1),
+            "left": lambda: (w @ h.T).T,
+            "left_of_three": lambda: torch.bmm(w, h.T[None])[0].T,
+            "vector": lambda: h * h.mv(w)[:, None] + (h @ w)[:, None],
+            "vector_of_pixels": lambda: h + w @ h,
+            "linear_with_a_vector": lambda: h * nn.functional.linear(h, w)[:, None],
+        }
+        return self.last(torch.relu(made[self.how]()))
+
+
+WRITTEN = {
+    "bmm": (1, 6, 6),
+    "matmul": (1, 6, 6),
+    "spread": (1, 6, 6),
+    "repeated": (6, 6),
+    "baddbmm": (1, 6, 6),
+    "einsum": (1, 6, 6),
+    "left": (6, 6),
+    "left_of_three": (1, 6, 6),
+    "vector": (6,),
+    "vector_of_pixels": (12,),
+    "linear_with_a_vector": (6,),
+}
+
+
+@pytest.mark.parametrize("how", WRITTEN)
+def test_a_product_with_a_parameter_is_a_layer(how: str) -> None:
+    torch.manual_seed(0)
+    module, shape = Products(how, *WRITTEN[how]).double(), WRITTEN[how]
+    inr = cw.INR.from_coords(module, SIZE)
+    canvas = cw.trace(inr, "gated")
+    assert len(canvas.layers) == (4 if how == "vector" else 3)
+    assert canvas.layers.note == "100 % of " + canvas.layers.note.split("of ")[1]
+    layer = canvas.layers[1]
+    assert layer.n_units == shape[-1]
+    ablation = canvas.under("ablation")
+    assert canvas.check().all_hold
+    assert ablation.check().all_hold
+    if how == "vector":
+        return  # two layers share the weight
+    # A unit of a square matrix is a row of it where it stands to the right, a column where it stands to the left.
+    column = how in ("matmul", "left", "left_of_three")
+    cut = copy.deepcopy(module)
+    cut.weight.data[(..., 2) if column or len(shape) == 1 else (..., 2, slice(None))] = 0
+    lost = inr.frame() - cw.INR.from_coords(cut, SIZE).frame()
+    np.testing.assert_allclose(ablation.map(layer, 2, rgb="each"), lost, rtol=1e-5, atol=1e-6)

@@ -83,6 +83,19 @@ class Grouped(nn.Module):
         return torch.tanh(self.reflected(x))
 
 
+class TransposedOtherwise(nn.Module):
+    """Transposed convolutions over rows, and over volumes of groups of channels."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.rows = nn.ConvTranspose1d(channels, channels, 3, padding=1)
+        self.volumes = nn.ConvTranspose3d(2 * channels, 2 * channels, (1, 2, 2), stride=(1, 2, 2), groups=2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = torch.tanh(self.rows(x.flatten(2))).view_as(x)
+        return self.volumes(torch.cat([x, rows], 1)[:, :, None])[:, :, 0]
+
+
 class Modulation(nn.Module):
     """Instance norm whose scale and shift a small network makes of the time (E-NeRV)."""
 
@@ -210,6 +223,9 @@ KINDS: dict[str, Kind] = {
     "strided_convolution": Kind(_decoder(Strided, 2), ("stem", "block.down", "block.up", "head")),
     "grouped_convolution": Kind(
         _decoder(Grouped, 2), ("stem", "block.grouped", "block.deep", "block.up", "block.reflected", "head")
+    ),
+    "transposed_otherwise": Kind(
+        _decoder(TransposedOtherwise, 2), ("stem", "block.rows", "block.volumes", "head")
     ),
     "permuted_stem": Kind(_decoder(lambda n: nn.Identity(), 1, PermutedStem), ("stem", "head")),
     "instance_norm": Kind(_normed(lambda n: nn.InstanceNorm2d(n, affine=True)), ("stem", "block.0", "head")),

@@ -1,0 +1,31 @@
+"""Change a recorded graph, op by op."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import fx
+
+WRITTEN = "written"  # of a node's meta: the op that the model has in its place
+
+
+def insert_before(node: fx.Node, target: Callable[..., Any], *arguments: Any, **keywords: Any) -> fx.Node:
+    """A new op right before `node`, said to be of the same module."""
+    with node.graph.inserting_before(node):
+        made = node.graph.call_function(target, arguments, keywords)
+    made.meta.update({name: value for name, value in node.meta.items() if name != "val"})
+    values = fx.map_arg(arguments, lambda source: source.meta["val"])
+    made.meta["val"] = target(*values, **keywords)
+    return made
+
+
+def replace(node: fx.Node, by: fx.Node) -> None:
+    """Put a value in the place of another one, which is removed."""
+    node.replace_all_uses_with(by)
+    node.graph.erase_node(node)
+
+
+def shape_of(node: fx.Node) -> list[int]:
+    """The shape of a value."""
+    return [int(n) for n in node.meta["val"].shape]
