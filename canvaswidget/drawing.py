@@ -7,7 +7,7 @@ module knows nothing of the package, so that a finding can draw itself without r
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,13 +16,15 @@ from matplotlib.axes import Axes
 from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.ticker import FixedFormatter, FuncFormatter, MaxNLocator, ScalarFormatter
+from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator, ScalarFormatter
 from matplotlib.transforms import ScaledTranslation
 
 COLUMN = 3.3  # inches: the width of a column of a paper
 # Okabe and Ito's colours, without their yellow, which is too light for a line on white.
 CYCLE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 SCREEN_DPI = 100
+EXTREME = 4  # of one side of a frame to the other; the pixels of a longer one are stretched
+TALLEST = 3.0  # inches of a picture
 LETTERS = 46  # of a title in a column
 LEGEND_LETTERS = 60  # of a line of a legend in a column, with 6 for each handle
 BELOW = 27  # points from an axis to a legend under its ticks and label
@@ -110,20 +112,28 @@ def new_axes(width: float = COLUMN, height: float = 2.1) -> Axes:
     return ax
 
 
-def new_picture(size: tuple[int, ...], width: float = COLUMN) -> Axes:
+def drawn_ratio(size: Sequence[int]) -> float:
+    """Height by width of a frame as it is drawn: a line of pixels would be too thin to see."""
+    return min(max(size[0] / size[1], 1 / EXTREME), EXTREME)
+
+
+def pixel_aspect(size: Sequence[int]) -> float:
+    """Height by width of its pixels as they are drawn: 1 but for frames that are much longer than wide, or wider."""
+    return drawn_ratio(size) * size[1] / size[0]
+
+
+def new_picture(size: Sequence[int], width: float = COLUMN) -> Axes:
     """The axes of a page that shows pixels: room for a colour bar beside them, for a title and for the axis."""
-    ax = new_axes(width, (width - 1.1) * size[0] / size[1] + 0.75)
+    ax = new_axes(width, min((width - 1.1) * drawn_ratio(size), TALLEST) + 0.75)
     ax.spines[:].set_visible(True)
     return ax
 
 
-def new_pictures(
-    count: int, size: tuple[int, ...], columns: int = 2, width: float = 2 * COLUMN
-) -> list[Axes]:
+def new_pictures(count: int, size: Sequence[int], columns: int = 2, width: float = 2 * COLUMN) -> list[Axes]:
     """The axes of a page of pictures, each with room for a title, for the axis and for a colour bar."""
     rows, columns = -(-count // columns), min(columns, count)
     width = width if columns > 1 else COLUMN
-    height = (width / columns - 1.1) * size[0] / size[1] + 0.75
+    height = min((width / columns - 1.1) * drawn_ratio(size), TALLEST) + 0.75
     with style():
         page = Page(figsize=(width, rows * height), layout="constrained")
         axes = list(page.subplots(rows, columns, squeeze=False).ravel())
@@ -160,10 +170,15 @@ def legend_below(ax: Axes, columns: int = 3, **options: Any) -> None:
 
 
 def pixels(ax: Axes) -> None:
-    """Label the axes of a picture."""
+    """Label the axes of a picture, which have one already."""
+    height, width = ax.images[0].get_size()
+    ax.set_aspect(pixel_aspect((height, width)))
     ax.set(xlabel="x (pixels)", ylabel="y (pixels)")
-    ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    ax.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    for axis, side, other in ((ax.xaxis, width, height), (ax.yaxis, height, width)):
+        is_short = drawn_ratio((side, other)) < 0.5
+        axis.set_major_locator(
+            MaxNLocator(2 if is_short else 4, integer=True) if side > 1 else FixedLocator([0])
+        )
 
 
 def new_panels(count: int, columns: int = 2, height: float = 2.1, width: float = 2 * COLUMN) -> list[Axes]:

@@ -20,8 +20,11 @@ from canvaswidget.drawing import (
     POSITIVE,
     QUIET,
     colour_bar,
+    drawn_ratio,
     legend_below,
     legend_label,
+    pixel_aspect,
+    pixels,
     plain_numbers,
 )
 from canvaswidget.palettes import DIVERGING, SEQUENTIAL, colour_map
@@ -34,6 +37,7 @@ SHARED = (
 )
 NAME_LINE = 0.1  # inches
 LETTERS = 15  # of a title, an inch
+TALLEST_MAP = 0.95  # inches of a neuron's map
 
 
 @dataclass(frozen=True)
@@ -156,12 +160,13 @@ def view_size(view: View) -> tuple[int, int]:
 def draw_frame(ax: Axes, view: View) -> None:
     """The frame, the selected contribution over it, and the pixel."""
     height, width = view_size(view)
+    aspect = pixel_aspect((height, width))
     if view.image is None:
-        ax.imshow(np.zeros((height, width, 3)))
+        ax.imshow(np.zeros((height, width, 3)), aspect=aspect)
     elif view.image.ndim == 3:
-        ax.imshow(np.clip(view.image, 0, 1))
+        ax.imshow(np.clip(view.image, 0, 1), aspect=aspect)
     else:
-        shown = ax.imshow(view.image, cmap="gray", vmin=0)
+        shown = ax.imshow(view.image, cmap="gray", vmin=0, aspect=aspect)
         if view.overlay is None:
             colour_bar(ax, shown, "absolute error (RGB level)")
     if view.overlay is not None:
@@ -169,15 +174,14 @@ def draw_frame(ax: Axes, view: View) -> None:
         values, norm, cmap = _scaled(view.overlay, view.overlay_signed, top, view.palette)
         reach = max(abs(norm.vmin or 0), abs(norm.vmax or 0)) or 1
         alpha = _alpha(np.clip(np.abs(values) / reach, 0, 1), view)
-        ax.imshow(values, cmap=cmap, norm=norm, alpha=alpha, interpolation="nearest")
+        ax.imshow(values, cmap=cmap, norm=norm, alpha=alpha, interpolation="nearest", aspect=aspect)
         colour_bar(ax, ScalarMappable(norm, _over_image(cmap, view)), view.overlay_unit)
     if view.pixel is not None:
         y, x = view.pixel
         for line, colour in ((2.2, "black"), (1.0, "white")):
             ax.plot(x, y, "+", ms=9, mew=line, color=colour, clip_on=False)
-    ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xlabel="x (pixels)", ylabel="y (pixels)")
-    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    ax.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+    pixels(ax)
     ax.set_title(view.overlay_name, color=INK)
 
 
@@ -239,12 +243,12 @@ def draw_maps(
     columns: int = 6,
     inches: float = 6.6,
     scale_name: str = "one scale",
+    tallest: float = TALLEST_MAP,
 ) -> None:
     """Maps side by side: on one scale, with its colour bar, or each on its own."""
-    height, width = maps[0][1].shape
-    gap = 0.05 * width
-    room = name_lines(maps) * NAME_LINE + 0.06  # inches
-    below = room * (columns * width) / max(inches - (0.6 if view.one_scale else 0.2), 0.5)
+    # In inches, as the axes are as wide as the page but for the colour bar.
+    width, height, gap = map_size(view, columns, inches, tallest)
+    below = name_lines(maps) * NAME_LINE + 0.06
     lines = -(-len(maps) // columns)
     shared = scale_of(view, maps)
     for place, (name, values) in enumerate(maps):
@@ -272,6 +276,16 @@ def draw_maps(
         _, norm, cmap = _scaled(maps[0][1], view.signed, shared, view.palette)
         extend = "both" if view.signed else "max"
         colour_bar(ax, ScalarMappable(norm, cmap), "", width=0.1 / columns, extend=extend)
+
+
+def map_size(
+    view: View, columns: int, inches: float, tallest: float = TALLEST_MAP
+) -> tuple[float, float, float]:
+    """Width and height of a map among `columns` of them, and the gap between two, in inches."""
+    cell = max(inches - (0.6 if view.one_scale else 0.2), 0.5) / columns
+    ratio = drawn_ratio(view_size(view))
+    width = min(cell / 1.05, tallest / ratio)
+    return width, width * ratio, cell - width
 
 
 def name_lines(maps: Sequence[tuple[str, Floats]]) -> int:
@@ -355,7 +369,7 @@ def draw_points(ax: Axes, points: Points, inches: float = 6.6) -> None:
     if points.selected:
         x, y = points.places[list(points.selected)].T
         ax.scatter(x, 1 - y, s=22, facecolors="none", edgecolors=INK, lw=0.9)
-    if points.names:
+    if ax.get_legend_handles_labels()[1]:
         ax.legend(fontsize=5.5, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.5)
     ax.set(xticks=[], yticks=[], xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
     ax.set_title(wrapped(inches, *points.title.split(", ")), color=INK)

@@ -17,7 +17,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from canvaswidget.drawing import INK, Page, style
+from canvaswidget.drawing import INK, Page, drawn_ratio, style
 from canvaswidget.figure_panels import (
     NAME_LINE,
     Bar,
@@ -30,6 +30,7 @@ from canvaswidget.figure_panels import (
     draw_maps,
     draw_points,
     draw_shares,
+    map_size,
     name_lines,
     scale_of,
     view_size,
@@ -59,7 +60,8 @@ FORMATS = ("png", "pdf", "svg")
 WIDE = 5.0  # inches from which panels stand side by side
 NARROWEST_PAIR = 4.0
 TITLE = 0.25  # inches
-TALLEST = 1.9  # inches of the frame's picture, so that a page of a paper has room for the other panels
+PAGE = 10.5  # inches: a figure is no taller where smaller pictures can help that
+PICTURES = ((1.9, 0.95), (1.1, 0.3))  # the tallest frame and map, in inches, from the usual to the smallest
 LETTER = 0.05  # inches of a name under a map
 WHOLE_ROW = ("maps", "neurons")
 PARTS = {("frame", "pixel"): 0.6, ("shares", "time"): 0.4}  # of the width, for the left one of two
@@ -98,7 +100,7 @@ def view_figure(
             raise ValueError(f"panels: nothing to draw as {name!r}, since {ABSENT[name]}")
     view_size(view)
     rows = _rows(chosen, checked_columns(columns, width))
-    heights = [max(_height(view, name, width * part) for name, part in row) for row in rows]
+    heights, tallest = _heights(view, rows, width)
     with style():
         figure = Page(figsize=(width, sum(heights) + TITLE), layout="constrained")
         figure.suptitle(view.title, fontsize=8, fontweight="bold", color=INK, x=0.012, ha="left")
@@ -108,7 +110,7 @@ def view_figure(
             ratios = [share for _, share in row]
             axes = part.subplots(1, len(row), squeeze=False, width_ratios=ratios)
             for ax, (name, share) in zip(axes.ravel(), row, strict=True):
-                _draw(ax, name, view, width * share)
+                _draw(ax, name, view, width * share, tallest)
     figure.words = describe(view, chosen)
     return figure
 
@@ -167,33 +169,47 @@ def _rows(names: Sequence[str], columns: int) -> list[list[tuple[str, float]]]:
     return [*rows, [(left, 1.0)]] if left is not None else rows
 
 
-def _height(view: View, name: str, width: float) -> float:
-    """Of a panel, in inches."""
-    ratio = view_size(view)[0] / view_size(view)[1]
+def _heights(
+    view: View, rows: Sequence[Sequence[tuple[str, float]]], width: float
+) -> tuple[list[float], Any]:
+    """Heights of the rows, and the tallest frame and map, in inches: as large as the page allows."""
+    heights: list[float] = []
+    tallest: Any = PICTURES[0]
+    for shrunk in np.linspace(0, 1, 9):
+        tallest = (np.array(PICTURES[0]) * (1 - shrunk) + np.array(PICTURES[1]) * shrunk) * max(
+            1, width / 6.6
+        )
+        heights = [max(_height(view, name, width * part, tallest) for name, part in row) for row in rows]
+        if sum(heights) + TITLE <= PAGE:
+            break
+    return heights, tallest
+
+
+def _height(view: View, name: str, width: float, tallest: Any) -> float:
+    """Of a panel, in inches, where a frame and a map are no taller than `tallest`."""
     if name == "frame":
-        return 0.6 + min(ratio * (width - 1.2), TALLEST)
+        return 0.6 + min(drawn_ratio(view_size(view)) * (width - 1.2), tallest[0])
     if name == "pixel":
         return 0.65 + (0.15 if width >= 3.5 else 0.12) * len(view.bars)
     if name in WHOLE_ROW:
         maps = view.thumbnails if name == "maps" else view.neurons
         columns = _columns(maps, width)
-        bar = 0.6 if view.one_scale else 0.2
         names = NAME_LINE * name_lines(maps) + 0.1
-        return 0.35 + -(-len(maps) // columns) * (names + ratio * (width - bar) / columns)
+        return 0.35 + -(-len(maps) // columns) * (names + map_size(view, columns, width, tallest[1])[1])
     return {"shares": 1.75, "time": 1.45, "scatter": min(2.6, 0.4 + 0.7 * width)}[name]
 
 
-def _draw(ax: Axes, name: str, view: View, width: float) -> None:
+def _draw(ax: Axes, name: str, view: View, width: float, tallest: Any) -> None:
     if name == "frame":
         draw_frame(ax, view)
     elif name == "pixel":
         draw_bars(ax, view.bars, view.pixel)
     elif name == "maps":
-        draw_maps(ax, view, view.thumbnails, "their maps", _columns(view.thumbnails, width), width)
+        columns = _columns(view.thumbnails, width)
+        draw_maps(ax, view, view.thumbnails, "their maps", columns, width, tallest=tallest[1])
     elif name == "neurons":
-        draw_maps(
-            ax, view, view.neurons, view.neurons_name, _columns(view.neurons, width), width, _scale_name(view)
-        )
+        columns, scale = _columns(view.neurons, width), _scale_name(view)
+        draw_maps(ax, view, view.neurons, view.neurons_name, columns, width, scale, tallest[1])
     elif name == "shares":
         draw_shares(ax, view.shares)
     elif name == "time":

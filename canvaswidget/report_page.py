@@ -13,7 +13,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from canvaswidget import tables
-from canvaswidget.drawing import Page, style
+from canvaswidget.drawing import Page, drawn_ratio, style
 from canvaswidget.outputs import in_colour
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas
@@ -114,12 +114,12 @@ def _head(canvas: Canvas, frame: int, titles: Sequence[str]) -> str:
 
 
 def _image(canvas: Canvas, frame: int) -> str:
-    height, width = canvas.inr.size
-    shown = 4.0
-    figure = Page(figsize=(shown, shown * height / width))
+    ratio = drawn_ratio(canvas.inr.size)
+    width = 4.0 / max(ratio, 1)
+    figure = Page(figsize=(width, width * ratio))
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set_axis_off()
-    ax.imshow(in_colour(canvas.frame(frame)).clip(0, 1), interpolation="nearest")
+    ax.imshow(in_colour(canvas.frame(frame)).clip(0, 1), interpolation="nearest", aspect="auto")
     return _picture(figure, 130, f"Frame {frame} as the model renders it")
 
 

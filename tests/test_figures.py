@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import subprocess
 import sys
@@ -189,11 +190,38 @@ def test_legends_lie_below_the_curves(panel: str, width: float) -> None:
     assert legend.get_window_extent().y1 <= ax.get_window_extent().y0
 
 
-def test_a_narrow_figure_fits_on_a_page() -> None:
-    for size in ((16, 32, 3), (32, 32, 3)):
-        maps = [(f"{i} → 7", np.ones(size[:2])) for i in range(12)]
-        shown = view(image=np.ones(size), overlay=None, neurons=maps, thumbnails=maps[:6], points=None)
-        assert view_figure(shown, 3.3).get_figheight() < 11
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("width", [3.3, 6.6])
+@pytest.mark.parametrize(
+    "size", [(16, 32), (32, 32), (64, 32), (200, 8), (8, 200), (1, 40), (40, 1), (1, 1)], ids=str
+)
+def test_a_figure_of_frames_of_any_shape_fits_on_a_page(size: tuple[int, int], width: float) -> None:
+    maps = [(f"decoder.2  {i} → 7", np.ones(size)) for i in range(12)]
+    shown = view(
+        image=np.ones((*size, 3)),
+        overlay=np.ones(size),
+        pixel=(0, 0),
+        neurons=maps,
+        thumbnails=maps[:6],
+        points=None,
+        one_scale=True,
+    )
+    figure = view_figure(shown, width)
+    assert figure.get_figheight() < 11
+    figure.draw_without_rendering()
+    frame = figure.subfigs[0].axes[0].get_window_extent()
+    assert min(frame.width, frame.height) > 0.2 * figure.dpi
+    for panel in figure.subfigs:
+        for ax in panel.axes:
+            if len(ax.images) < 6:
+                continue
+            names = [name.get_window_extent() for name in ax.texts]
+            for one, other in itertools.pairwise(names):
+                assert one.x1 <= other.x0 + 1 or other.y1 < one.y0
+            for picture, name in zip(ax.images, names, strict=True):
+                box = picture.get_window_extent()
+                assert min(box.width, box.height) > 0.07 * figure.dpi
+                assert name.y1 <= box.y0 + 1
 
 
 def test_a_curve_of_some_frames_says_how_many() -> None:

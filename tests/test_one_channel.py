@@ -88,3 +88,24 @@ def test_figures_and_findings_take_one_channel(canvas: cw.Canvas) -> None:
     cw.analysis.distribution(canvas, layer)
     assert cw.prune(canvas.inr, canvas, share=0.3, layers=layer)
     cw.MaskPainter(canvas)
+
+
+@pytest.mark.parametrize("size", [(1, 9), (9, 1), (1, 1)], ids=str)
+def test_lines_and_single_pixels_are_frames_like_others(size: tuple[int, int], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module = Mlp([3, 6, 5, 1], nn.ReLU, bias=True)
+    truth = np.random.default_rng(0).random((2, *size, 1), np.float32)
+    canvas = cw.trace(cw.INR.from_coords(module, size, 2, truth=truth), "gated")
+    assert all(one.holds for one in canvas.check())
+    layer = canvas.layers[1].name
+    moved = cw.analysis.motion(canvas, layer)
+    assert moved.speed.shape == (1, *size)
+    assert bool(moved.speed.any()) == (size != (1, 1))
+    found = cw.analysis.cluster(canvas, layer, 2)
+    sheet = cw.analysis.exemplars(canvas, found).plot()
+    for ax in (found.plot(), sheet, cw.analysis.intensity(canvas, layer).plot()):
+        ax.figure.draw_without_rendering()  # type: ignore[union-attr]
+        assert ax.figure.get_figheight() < 8  # type: ignore[union-attr]
+        for picture in ax.images:
+            box = picture.get_window_extent()
+            assert min(box.width, box.height) > 0.1 * ax.figure.dpi

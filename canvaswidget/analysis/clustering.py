@@ -17,7 +17,7 @@ from canvaswidget.analysis.embedding import embed, methods
 from canvaswidget.analysis.kmeans import STEPS, kmeans
 from canvaswidget.analysis.vectors import Vectors, vectors
 from canvaswidget.arguments import canvas_or_vectors, checked, is_clusters, some_groups
-from canvaswidget.drawing import CYCLE, INK, QUIET, heading, new_axes, style
+from canvaswidget.drawing import CYCLE, INK, QUIET, TALLEST, drawn_ratio, heading, new_axes, style
 from canvaswidget.tracing.canvas import Canvas, LayerKey
 from canvaswidget.tracing.layers import neurons_at
 from canvaswidget.tracing.results import Neuron, show_neuron
@@ -26,6 +26,7 @@ FloatArray = npt.NDArray[np.float32]
 Progress = Callable[[int, int], None]
 
 SEEDS = (0, 1, 2, 3, 4)
+TALLEST_MAP, SPACE = 1.2, 0.42  # inches of an exemplar: its height, and its width with its name
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -84,11 +85,10 @@ class Clusters:
         """The mean map of each cluster side by side, with its number and size."""
         k, rows, columns = self.centres.shape
         # Whatever the grid that maps are pooled to, they are drawn in the shape of the frame.
-        height, width = self.size or (rows, columns)
-        tall = height / width * columns / rows
+        tall = drawn_ratio(self.size or (rows, columns)) * columns / rows
         gap = max(1, columns // 16)
         wide = k * (columns + gap) - gap
-        ax = ax or new_axes(6.6, 0.75 + 5.4 * rows * tall / wide)
+        ax = ax or new_axes(6.6, 0.75 + min(max(5.4 * rows * tall / wide, 0.8), TALLEST))
         strip = np.full((rows, wide), np.nan, np.float32)
         for number, centre in enumerate(self.centres):
             start = number * (columns + gap)
@@ -131,11 +131,11 @@ class Exemplars:
     def plot(self, ax: Axes | None = None) -> Axes:
         """A sheet: a row for each cluster, the absolute maps of its neurons, each on its own scale."""
         most = max(map(len, self.neurons), default=1)
-        height, width = self.maps[0].shape[1:] if self.maps else (1, 1)
-        gap_y, gap_x = 0.3 * height, 0.06 * width
-        each = 5.8 / most
-        tall = (each / (width + gap_x)) * (height + gap_y) * max(len(self.maps), 1)
-        ax = ax or new_axes(6.6, tall + 0.3)
+        ratio = drawn_ratio(self.maps[0].shape[1:]) if self.maps else 1.0
+        # In inches: a map, and what is between two.
+        width = min(5.8 / most / 1.06, TALLEST_MAP / ratio)
+        height, gap_y, gap_x = width * ratio, 0.16, max(0.06 * width, SPACE - width)
+        ax = ax or new_axes(6.6, (height + gap_y) * max(len(self.maps), 1) + 0.3)
         with style():
             for row, (neurons, maps) in enumerate(zip(self.neurons, self.maps, strict=True)):
                 top = row * (height + gap_y)
@@ -156,7 +156,7 @@ class Exemplars:
                 ax.text(-gap_x, top + height / 2, words, ha="right", va="center", fontsize=6.5)
             ax.set(
                 xlim=(0, most * (width + gap_x)),
-                ylim=(max(len(self.maps), 1) * (height + gap_y), -0.02 * height),
+                ylim=(max(len(self.maps), 1) * (height + gap_y), -0.02),
             )
             ax.set_axis_off()
             words = "neurons nearest to each cluster's centre, |maps|, each on its own scale"

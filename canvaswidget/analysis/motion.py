@@ -255,8 +255,13 @@ def optical_flow(pictures: Sequence[npt.NDArray[Any]]) -> FloatArray:
     from skimage.registration import optical_flow_tvl1
 
     greys = [np.asarray(in_colour(shown) @ np.array(GREY), np.float32) for shown in pictures]
-    pairs = itertools.pairwise(greys)
-    return np.stack([np.stack(optical_flow_tvl1(one, other), -1).astype(np.float32) for one, other in pairs])
+    height, width = greys[0].shape
+    # Nothing moves across a single row or column, and it has no gradient: two alike stand for it.
+    alike = [np.pad(grey, ((0, height == 1), (0, width == 1)), "edge") for grey in greys]
+    found = [np.stack(optical_flow_tvl1(one, other), -1) for one, other in itertools.pairwise(alike)]
+    flow = np.stack(found)[:, :height, :width].astype(np.float32)
+    flow[..., [height == 1, width == 1]] = 0
+    return flow
 
 
 def agreement(change: FloatArray, speed: FloatArray) -> tuple[float, float, float, float]:

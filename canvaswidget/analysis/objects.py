@@ -63,7 +63,7 @@ class Objects(Printed):
     @checked
     def plot(self, ax: Axes | None = None) -> Axes:
         """Every neuron a column: its shares of the objects, sorted by the object it makes most of."""
-        ax = ax or new_axes(height=0.7 + 0.3 * len(self.names))
+        ax = ax or new_axes(height=0.7 + min(0.3 * len(self.names), 8))
         shares = self.shares.reshape(-1, len(self.names))
         best = self.preferred.ravel()
         living = np.flatnonzero(best >= 0)
