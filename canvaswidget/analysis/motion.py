@@ -69,7 +69,8 @@ class Motion(Printed):
     crop : (rows, columns)
         Left out at each border in what follows: where padding darkens maps and flow is not known well.
     agreement : (t,)
-        The rank correlation within the crop, without trends and slow symmetric variation over the frame.
+        The rank correlation within the crop, without trends and without slow variation along one axis or about the
+        centre.
     by_chance : (t, 2)
         The middle and the 95th percentile of the same for unrelated maps with these spectra.
     p : (t,)

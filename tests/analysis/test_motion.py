@@ -119,4 +119,5 @@ def test_flow_is_computed_where_there_is_none() -> None:
 def test_the_demo_moves_where_it_changes() -> None:
     clip = cw.demo.clip()
     found = motion(cw.trace(cw.demo.video(), device="cpu"), "head_layer", [10, 11], flow=clip.flow)
-    assert found.agreement[0] > found.by_chance[0, 0]
+    assert found.whole_frame[0] > 0.3
+    assert abs(found.agreement[0]) < 0.1  # of one pair, without what position alone explains
