@@ -439,7 +439,8 @@ class Canvas:
         """What of the image does not come from a layer's neurons, ``(height, width, channels)``.
 
         The bias path, what ``act(0)`` adds, and what passes beside the layer. Under the rule `gated` it and the layer's
-        maps (``rgb="each"``) add up to `frame`.
+        maps (``rgb="each"``) add up to `frame`, less what the layer makes by way of opaque ops: `coverage` names these,
+        and `check` measures it.
 
         Raises
         ------

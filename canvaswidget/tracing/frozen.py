@@ -15,7 +15,7 @@ from torch import fx
 
 from canvaswidget.tracing import ops
 from canvaswidget.tracing.capture import Capture, op_name
-from canvaswidget.tracing.errors import UntraceableError
+from canvaswidget.tracing.errors import FOREIGN, UntraceableError, failed_at
 from canvaswidget.tracing.gates import gate
 from canvaswidget.tracing.linearise import Plan, Step, added_to, factors_of, last_uses, linear_arguments
 from canvaswidget.tracing.parallel import batched
@@ -160,13 +160,8 @@ class Frozen:
             return self._carried(step, term, constants, both)
         except (UntraceableError, torch.OutOfMemoryError):
             raise
-        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
-            path = Capture.path(step.node)
-            raise UntraceableError(
-                f"rule='gated': contributions can't be followed through the op {op_name(step.node)!r}"
-                f"{f' in {path!r}' if path else ''}: {type(error).__name__}: {error}. "
-                "Rule 'ablation' needs no such step; please report this model"
-            ) from error
+        except FOREIGN as error:
+            raise failed_at("gated", op_name(step.node), Capture.path(step.node), error) from error
 
     def _carried(self, step: Step, term: Callable[[fx.Node], Any], constants: bool, both: bool) -> Any:
         if step.kind == "layer":
@@ -284,9 +279,17 @@ class Frozen:
         found = self._gates.get(step.node)
         if found is None:
             with self._lock:
-                found = self._gates.get(step.node) or self._made(step)
+                found = self._gates.get(step.node) or self._made_or_named(step)
                 self._gates[step.node] = found
         return found
+
+    def _made_or_named(self, step: Step) -> tuple[torch.Tensor, torch.Tensor]:
+        try:
+            return self._made(step)
+        except (UntraceableError, torch.OutOfMemoryError):
+            raise
+        except FOREIGN as error:
+            raise failed_at("gated", op_name(step.node), Capture.path(step.node), error) from error
 
     def _made(self, step: Step) -> tuple[torch.Tensor, torch.Tensor]:
         function = step.function

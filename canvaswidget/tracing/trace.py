@@ -36,7 +36,7 @@ def trace(
         See `canvaswidget.as_inr`. The module is neither changed nor moved.
     rule : {"xinc", "gated", "ablation"}, optional
         How a contribution is defined. By default ``"xinc"`` where it is defined on more than half of the layers, else
-        ``"gated"``, which is defined on any model; ``canvas.why`` says which and why.
+        ``"gated"`` where it follows any layer to the image, else ``"ablation"``; ``canvas.why`` says which and why.
     device : str or torch.device
         Where to compute; ``"auto"`` takes a GPU where there is one.
     memory : str or number of bytes
@@ -88,7 +88,11 @@ def trace(
         why = f"rule gated: xinc is defined on {defined} of {total} layers only ({name}: {reason})"
     except UntraceableError as error:
         why = f"rule gated: {error}"
-    return Canvas(capture, make_rule(capture, "gated", options), size, why)
+    try:
+        return Canvas(capture, make_rule(capture, "gated", options), size, why)
+    except UntraceableError as error:
+        why = f"rule ablation: {why.removeprefix('rule gated: ')}; {error}"
+        return Canvas(capture, make_rule(capture, "ablation", options), size, why)
 
 
 def _checked_device(device: str | torch.device) -> torch.device:

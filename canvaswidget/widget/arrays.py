@@ -14,7 +14,7 @@ from canvaswidget.analysis.distribution import distribution
 from canvaswidget.analysis.intensity import compare
 from canvaswidget.analysis.motion import changes
 from canvaswidget.analysis.vectors import pooled_maps
-from canvaswidget.tracing import SavedCanvas
+from canvaswidget.tracing import SavedCanvas, UntraceableError
 from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.results import Column, Ranked
 from canvaswidget.widget import view
@@ -87,6 +87,7 @@ class Arrays:
         self.cache = cache
         self.ranks = ranking(canvas)
         self.layers = Layers(canvas.traced_layers)
+        self._followed = {layer.name for layer in self.ranks.traced_layers}
         self.size: tuple[int, int] = canvas.inr.size
         self.n_frames: int = canvas.inr.n_frames
         self._clusters: KnownClusters = {} if clusters is None else clusters
@@ -110,7 +111,7 @@ class Arrays:
     @property
     def has_all_colours(self) -> bool:
         """Whether the rule that ranks tells the colours of every layer apart."""
-        return not any(self.ranks.why_no_colours(layer.name) for layer in self.layers)
+        return not any(self._ranks_of(layer).why_no_colours(layer.name) for layer in self.layers)
 
     def look_at(self, time: int) -> None:
         """Where the playhead rests: a click there must not wait for the model, whatever is fetched ahead meanwhile."""
@@ -335,7 +336,8 @@ class Arrays:
             if isinstance(self.canvas, SavedCanvas) or self.canvas.rule == "xinc":
                 return self.totals(layer, time, checkpoint)
             everywhere = np.ones(self.size, bool)
-            return np.array(self.ranks.region(everywhere, time, [layer.name])[layer.name], np.float32).ravel()
+            ranks = self._ranks_of(layer)
+            return np.array(ranks.region(everywhere, time, [layer.name])[layer.name], np.float32).ravel()
 
         key = (self.canvas.rule, "strength", layer.name, time)
         strength = np.abs(self.cache.remember(key, compute))
@@ -380,10 +382,11 @@ class Arrays:
 
         found = {layer.name: self.cache.get(key(layer)) for layer in layers}
         if any(column is None for column in found.values()):
-            for rgb, together in self._at_once(layers, lambda layer: self.cache.get(key(layer)) is None):
+            missing = self._at_once(layers, lambda layer: self.cache.get(key(layer)) is None)
+            for ranks, rgb, together in missing:
                 checkpoint(0, 0)
                 names = [layer.name for layer in together]
-                values = self.ranks.pixel(*pixel, frame=time, layers=names, rgb=rgb)
+                values = ranks.pixel(*pixel, frame=time, layers=names, rgb=rgb)
                 for layer in together:
                     column = _column(values[layer.name], layer, f"to pixel {pixel}, frame {time}")
                     found[layer.name] = self.cache.put(key(layer), column)
@@ -391,26 +394,34 @@ class Arrays:
 
     def _at_once(
         self, layers: Sequence[Layer], is_missing: Callable[[Layer], bool]
-    ) -> Iterator[tuple[str, list[Layer]]]:
-        """The missing layers by what one question about a pixel answers, and the colours it is asked for.
+    ) -> Iterator[tuple[Any, str, list[Layer]]]:
+        """The missing layers by what one question about a pixel answers: whom to ask, and for which colours.
 
-        Under `gated` one backward pass a colour gives the columns of every layer: those that were not asked for come
-        with the others, since the pixel's panel shows them next.
+        Under `gated` one backward pass a colour gives the columns of every layer that it follows: those that were not
+        asked for come with the others, since the pixel's panel shows them next.
         """
-        if self.ranks.rule != "gated" or isinstance(self.ranks, SavedCanvas):
-            yield from ((self._rgb(self.ranks, one), [one]) for one in layers if is_missing(one))
-            return
+        together = self.ranks.rule == "gated" and not isinstance(self.ranks, SavedCanvas)
         groups: dict[str, list[Layer]] = {}
-        for layer in filter(is_missing, self.layers):
-            groups.setdefault(self._rgb(self.ranks, layer), []).append(layer)
-        yield from groups.items()
+        for layer in filter(is_missing, self.layers if together else ()):
+            if layer.name in self._followed:
+                groups.setdefault(self._rgb(self.ranks, layer), []).append(layer)
+        yield from ((self.ranks, rgb, group) for rgb, group in groups.items())
+        for layer in filter(is_missing, layers):
+            if not (together and layer.name in self._followed):
+                ranks = self._ranks_of(layer)
+                yield ranks, self._rgb(ranks, layer), [layer]
+
+    def _ranks_of(self, layer: Layer) -> Any:
+        """The canvas that orders a layer's neurons: the layer's own rule where the one that ranks can't follow it."""
+        return self.ranks if layer.name in self._followed else self.canvas
 
     def region(self, layer: Layer, region: Region, time: int, checkpoint: Progress) -> Column:
         """Every neuron's contribution to a region under the rule that ranks, in C order."""
 
         def compute() -> Column:
-            name, rgb = layer.name, self._rgb(self.ranks, layer)
-            values = self.ranks.region(region.mask, time, [name], rgb=rgb, progress=checkpoint)[name]
+            name, ranks = layer.name, self._ranks_of(layer)
+            rgb = self._rgb(ranks, layer)
+            values = ranks.region(region.mask, time, [name], rgb=rgb, progress=checkpoint)[name]
             return _column(values, layer, f"to the region, frame {time}")
 
         return self.cache.remember(
@@ -491,10 +502,16 @@ class Arrays:
 
 
 def ranking(canvas: Any) -> Any:
-    """The canvas that orders neurons: under `ablation` every value costs a pass of the model, so `gated` does."""
+    """The canvas that orders neurons: under `ablation` every value costs a pass of the model, so `gated` does.
+
+    Unless it follows no layer of the model.
+    """
     if canvas.rule != "ablation" or isinstance(canvas, SavedCanvas):
         return canvas
-    return canvas.under("gated")
+    try:
+        return canvas.under("gated")
+    except UntraceableError:
+        return canvas
 
 
 def _column(values: Any, layer: Layer, where: str) -> Column:

@@ -10,8 +10,8 @@ from typing import Any, cast
 import torch
 from torch import fx
 
-from canvaswidget.tracing.capture import Capture
-from canvaswidget.tracing.errors import UntraceableError
+from canvaswidget.tracing.capture import Capture, op_name
+from canvaswidget.tracing.errors import FOREIGN, UntraceableError, failed_at
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.linearise import last_uses
 from canvaswidget.tracing.ops import aten
@@ -182,7 +182,12 @@ class Ablation:
         for node, done in zip(path, used, strict=True):
             if not known.keys().isdisjoint(node.all_input_nodes):
                 arguments, keywords = fx.map_arg(node.args, resolve), fx.map_arg(node.kwargs, resolve)
-                known[node] = cast(Any, node.target)(*arguments, **keywords)
+                try:
+                    known[node] = cast(Any, node.target)(*arguments, **keywords)
+                except torch.OutOfMemoryError:
+                    raise
+                except FOREIGN as error:
+                    raise failed_at("ablation", op_name(node), Capture.path(node), error) from error
             if node in taken:
                 known[node] = resolve(node) - taken[node](resolve)
             for spent in done:
