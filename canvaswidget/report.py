@@ -146,14 +146,14 @@ def report(
             sums = RegionSums(every, layer, None, canvas.device)
             pooled = PooledMaps(canvas.inr.size, layer.neurons)
             sweep(canvas, layer, [sums, pooled], frame, progress=steps.sweeps([layer], 1))
-            looks.append(pooled.vectors(layer, frame))
+            looks.append(pooled.vectors(layer, frame, spread.rgb))
             alike = group([looks[-1]], clusters, seed)[0]
             found.append(
                 LayerFindings(
                     layer,
                     spread,
-                    compare(layer, frame, spread.pixel_abs, canvas.frame(frame)),
-                    regions_from_sums(layer, frame, divided, sums),
+                    compare(layer, frame, spread.pixel_abs, canvas.frame(frame), spread.rgb),
+                    regions_from_sums(layer, frame, divided, sums, rgb=spread.rgb),
                     alike,
                     exemplars(canvas, alike, SHOWN),
                 )
@@ -161,7 +161,9 @@ def report(
             if masks is not None:
                 own = divided["instances"]
                 called = object_names(instances(masks, canvas.inr.size, frame, canvas.inr.n_frames)[1], names)
-                found[-1].objects = objects_from_sums(layer, frame, own, sums.regions[:, -len(own) :], called)
+                found[-1].objects = objects_from_sums(
+                    layer, frame, own, sums.regions[:, -len(own) :], called, rgb=spread.rgb
+                )
             if masks is not None and len(several) > 1:
                 found[-1].objects_over_time = objects_over_time(
                     canvas, layer, masks, several, names, progress=steps.sweeps([layer], len(several))

@@ -38,8 +38,7 @@ class Clusters:
     layer, frame
         What was clustered.
     labels : array
-        The cluster of each neuron, in the shape of the layer's neurons; -1 for a dead one, whose map is the
-        same everywhere.
+        The cluster of each neuron, in the shape of the layer's neurons; -1 for one whose map is the same everywhere.
     counts : (k,) array
         Neurons in each cluster.
     centres : (k, rows, columns) array
@@ -47,7 +46,7 @@ class Clusters:
     exemplars : tuple
         The neuron nearest to each centre; shorter than `k` where there were fewer different maps.
     distances : array
-        From each neuron to the centre of its cluster; nan for a dead one.
+        From each neuron to the centre of its cluster; nan for one that is in none.
     kind, within : str
         Of the vectors, and where k-means looked at them: ``"vectors"``, or the method of an embedding.
     n_groups : int
@@ -76,9 +75,9 @@ class Clusters:
         return tuple((neuron[0], neuron[1]) if isinstance(neuron, list) else neuron for neuron in found)
 
     def __repr__(self) -> str:
-        dead = int((self.labels < 0).sum())
+        constant = int((self.labels < 0).sum())
         sizes = ", ".join(f"{count:,}" for count in self.counts)
-        return f"Clusters({self.layer}, frame {self.frame}: {sizes} neurons, {dead:,} dead)"
+        return f"Clusters({self.layer}, frame {self.frame}: {sizes} neurons; {constant:,} with a constant map in none)"
 
     @checked
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -285,6 +284,11 @@ def group(
     """
     if not sources or len({(source.kind, source.values.shape[1]) for source in sources}) > 1:
         raise ValueError("sources: expected one or more vectors, all of the same kind and length")
+    first = sources[0]
+    if first.kind != "pooled" and any(not np.array_equal(first.cells, other.cells) for other in sources[1:]):
+        raise ValueError(
+            "sources: their regions differ; give `canvaswidget.analysis.vectors` the same masks for all"
+        )
     if within not in ("vectors", *methods()):
         known = ", ".join(map(repr, ("vectors", *methods())))
         raise ValueError(f"within={within!r}: expected one of {known}")

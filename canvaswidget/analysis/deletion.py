@@ -1,7 +1,7 @@
 """What is left of the picture when neurons go one after another, in the order of a rule's totals, and by chance.
 
-An order is good when the picture falls apart at once if the first go first, and lasts if the last do. Inserting is the
-same read backwards: the picture with the ``k`` first alone is the picture without all the others.
+An order is good when the picture falls apart at once if the first go first, and lasts if the last do. Inserting is no
+measurement of its own: the picture with the ``k`` first alone is the picture without all the others.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.neurons import all_neurons
+from canvaswidget.tracing.reduce import COLOURS_SAID
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -33,7 +34,7 @@ POINTS = 12
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Deletion(Printed):
-    """PSNR in dB while neurons are deleted, or inserted, in the order of a rule's totals.
+    """PSNR in dB while neurons are deleted in the order of a rule's totals.
 
     Attributes
     ----------
@@ -49,6 +50,8 @@ class Deletion(Printed):
         PSNR when those with the largest totals go first, and when they go last; inf where nothing is different.
     random : (s, p)
         When they go in random order, a row a seed.
+    rgb : str
+        How the totals add colours, as in `canvaswidget.tracing.reduce.Summary`.
     """
 
     title: ClassVar[str] = "deletion"
@@ -61,6 +64,7 @@ class Deletion(Printed):
     most_first: FloatArray
     least_first: FloatArray
     random: FloatArray
+    rgb: str
 
     @property
     def shares(self) -> FloatArray:
@@ -69,7 +73,10 @@ class Deletion(Printed):
 
     @property
     def inserted(self) -> dict[str, FloatArray]:
-        """The curves of inserting, by what goes in first: what is left when all others are deleted."""
+        """The same curves read backwards, by what goes in first: what is left when all others are deleted.
+
+        Their areas are those of deleting: inserting the most contributing first is deleting the least first.
+        """
         return {
             "most first": self.least_first[::-1],
             "least first": self.most_first[::-1],
@@ -83,16 +90,6 @@ class Deletion(Printed):
             "most first": area(self.shares, self.most_first),
             "least first": area(self.shares, self.least_first),
             "random": float(np.mean([area(self.shares, curve) for curve in self.random])),
-        }
-
-    @property
-    def inserted_areas(self) -> dict[str, float]:
-        """The same over the share inserted: high for an order that finds what matters."""
-        kept = self.inserted
-        return {
-            "most first": area(self.shares, kept["most first"]),
-            "least first": area(self.shares, kept["least first"]),
-            "random": float(np.mean([area(self.shares, curve) for curve in kept["random"]])),
         }
 
     @checked
@@ -122,13 +119,14 @@ class Deletion(Printed):
         rows = [
             ["layer", self.layer.name],
             ["frame", str(self.frame)],
-            ["order", f"totals under {self.rule}"],
+            ["neurons", f"{self.n_neurons:,}"],
+            ["order", f"totals under {self.rule}, colours {COLOURS_SAID[self.rgb]}"],
             ["PSNR against", self.against],
         ]
-        for what, areas in (("deleting", self.areas), ("inserting", self.inserted_areas)):
-            for order, value in areas.items():
-                seeds = f" (mean of {len(self.random)} seeds)" if order == "random" else ""
-                rows.append([f"mean PSNR, {what} {order}", f"{value:.2f} dB{seeds}"])
+        for order, value in self.areas.items():
+            seeds = f" (mean of {len(self.random)} seeds)" if order == "random" else ""
+            rows.append([f"mean PSNR over the share deleted, {order}", f"{value:.2f} dB{seeds}"])
+        rows.append(["", f"points above {ALIKE:.0f} dB count as {ALIKE:.0f} dB"])
         return rows
 
 
@@ -183,7 +181,8 @@ def deletion(
             told.take(count - done)
             done = count
 
-        totals = canvas.summary(found, frame, granularity=granularity, progress=measured).neuron_abs.ravel()
+        summary = canvas.summary(found, frame, granularity=granularity, progress=measured)
+        totals = summary.neuron_abs.ravel()
         told.take(len(neurons) - done)
         # Stable, so that equal totals keep the order of the neurons.
         falling = np.argsort(-totals, kind="stable")
@@ -196,7 +195,16 @@ def deletion(
                 curves[row, column] = psnr(left, target)
                 told.take()
     return Deletion(
-        found, frame, canvas.rule, against, len(neurons), counts, curves[0], curves[1], curves[2:]
+        found,
+        frame,
+        canvas.rule,
+        against,
+        len(neurons),
+        counts,
+        curves[0],
+        curves[1],
+        curves[2:],
+        summary.rgb,
     )
 
 

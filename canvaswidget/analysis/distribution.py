@@ -32,7 +32,7 @@ from canvaswidget.drawing import (
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.layers import Layer
-from canvaswidget.tracing.reduce import rgb_of_magnitudes
+from canvaswidget.tracing.reduce import COLOURS_SAID, rgb_of_magnitudes
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -65,6 +65,8 @@ class Distribution(Printed):
     counted : Layer
         The layer whose neurons are counted in `neurons_per_pixel`: `layer` itself, but for the third layer of an MLP
         with `as_released`, where it is the second.
+    rgb : str
+        How magnitudes add colours: ``"abs"``, the magnitude of each colour, or ``"sum"``, the magnitude of their sum.
     """
 
     title: ClassVar[str] = "distribution"
@@ -78,6 +80,7 @@ class Distribution(Printed):
     neurons_per_pixel: npt.NDArray[np.int32]
     as_released: bool
     counted: Layer
+    rgb: str
 
     @property
     def n_neurons(self) -> int:
@@ -138,6 +141,7 @@ class Distribution(Printed):
         rows = [
             ["layer", self.layer.name],
             ["frame", str(self.frame)],
+            ["colours", COLOURS_SAID[self.rgb]],
             ["neurons", f"{self.n_neurons:,}"],
             [
                 "pixels per neuron: median (quartiles)",
@@ -255,6 +259,7 @@ def distribution(
         neurons_per_pixel.reshape(-1, height, width),
         as_released,
         counted,
+        rgb,
     )
 
 

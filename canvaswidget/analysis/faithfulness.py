@@ -24,6 +24,7 @@ from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.neurons import all_neurons
+from canvaswidget.tracing.reduce import COLOURS_SAID
 
 FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
@@ -77,6 +78,9 @@ class Faithfulness(Printed):
     residual : float
         What under `gated` the layer's neurons and the rest lack of the image, relative to its largest value; nan
         where `gated` is not defined on the layer.
+    rgb : str
+        How the rule's magnitudes add colours: ``"abs"``, the magnitude of each colour, or ``"sum"``, the magnitude of
+        their sum, where the rule does not know colours. Changes are always those of each colour.
     """
 
     title: ClassVar[str] = "faithfulness"
@@ -97,6 +101,7 @@ class Faithfulness(Printed):
     infidelity_scaled: float
     subset_size: int
     residual: float
+    rgb: str
 
     @property
     def is_whole(self) -> bool:
@@ -140,6 +145,7 @@ class Faithfulness(Printed):
             ["layer", self.layer.name],
             ["frame", str(self.frame)],
             ["rule", self.rule],
+            ["colours of the rule's maps", COLOURS_SAID[self.rgb]],
             ["neurons measured", f"{len(self.neurons):,} of {self.n_neurons:,}"],
             ["rank correlation with ablation, totals", str(self.totals)],
             [f"the same per pixel (mean of {len(self.pixels):,})", str(self.per_pixel)],
@@ -260,6 +266,7 @@ def faithfulness(
         *infidelity,
         count,
         residual,
+        "sum" if sample.rgb == "sum" else "abs",
     )
 
 

@@ -19,6 +19,7 @@ from canvaswidget.outputs import in_colour
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.reduce import COLOURS_SAID
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -39,6 +40,8 @@ class Intensity(Printed):
         Sobel magnitude of the model's grey frame, scaled in the same way.
     with_brightness, with_edges : float
         Spearman's rank correlation over pixels of the contribution with each; nan where one of the two is constant.
+    rgb : str
+        How magnitudes add colours: ``"abs"``, the magnitude of each colour, or ``"sum"``, the magnitude of their sum.
     """
 
     title: ClassVar[str] = "contribution and intensity"
@@ -49,6 +52,7 @@ class Intensity(Printed):
     edges: FloatArray
     with_brightness: float
     with_edges: float
+    rgb: str = "sum"
 
     @property
     def difference(self) -> FloatArray:
@@ -88,6 +92,7 @@ class Intensity(Printed):
         return [
             ["layer", self.layer.name],
             ["frame", str(self.frame)],
+            ["colours", COLOURS_SAID[self.rgb]],
             ["rank correlation with brightness", _signed(self.with_brightness)],
             ["rank correlation with edges (Sobel)", _signed(self.with_edges)],
             ["pixels", f"{self.contribution.size:,}"],
@@ -116,13 +121,17 @@ def intensity(
     """
     found, frame = find(canvas, layer, frame)
     summary = canvas.summary(found, frame, granularity=granularity, progress=progress)
-    return compare(found, frame, summary.pixel_abs, canvas.frame(frame))
+    return compare(found, frame, summary.pixel_abs, canvas.frame(frame), summary.rgb)
 
 
 def compare(
-    layer: Layer, frame: int, pixel_abs: npt.NDArray[np.floating], picture: npt.NDArray[np.floating]
+    layer: Layer,
+    frame: int,
+    pixel_abs: npt.NDArray[np.floating],
+    picture: npt.NDArray[np.floating],
+    rgb: str = "sum",
 ) -> Intensity:
-    """The same from a layer's total per pixel and a picture."""
+    """The same from a layer's total per pixel, which adds colours as `rgb` says, and a picture."""
     from skimage.filters import sobel
 
     contribution, brightness = scaled(pixel_abs), scaled(picture.sum(-1))
@@ -135,6 +144,7 @@ def compare(
         edges,
         rank_correlation(contribution, brightness),
         rank_correlation(contribution, edges),
+        rgb,
     )
 
 

@@ -67,7 +67,10 @@ class Matching(Printed):
         rows = [
             ["layers", f"{self.one.layer.name} and {self.other.layer.name}"],
             ["vectors", self.one.kind],
-            ["pairs", f"{len(self.pairs):,}"],
+            [
+                "pairs",
+                f"{len(self.pairs):,} (of {len(self.one.alive):,} and {len(self.other.alive):,} neurons)",
+            ],
         ]
         constant = [int((side.alive & ~_varies(side.values)).sum()) for side in (self.one, self.other)]
         if any(constant):

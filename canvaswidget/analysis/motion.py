@@ -39,7 +39,7 @@ from canvaswidget.outputs import in_colour
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.layers import Layer
-from canvaswidget.tracing.reduce import rgb_of_magnitudes
+from canvaswidget.tracing.reduce import COLOURS_SAID, rgb_of_magnitudes
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -77,6 +77,8 @@ class Motion(Printed):
         Share of unrelated maps that agree at least as well.
     mean, mean_by_chance, mean_p
         The same of the mean over all pairs of frames, as one test: pairs of one clip are not independent.
+    rgb : str
+        How magnitudes add colours: ``"abs"``, the magnitude of each colour, or ``"sum"``, the magnitude of their sum.
     """
 
     title: ClassVar[str] = "motion"
@@ -94,6 +96,7 @@ class Motion(Printed):
     mean: float
     mean_by_chance: FloatArray
     mean_p: float
+    rgb: str
 
     @property
     def speed(self) -> FloatArray:
@@ -150,6 +153,7 @@ class Motion(Printed):
             ["layer", self.layer.name],
             ["pairs of frames", f"{len(self.change)} (frames {self.frames[0]} to {self.frames[-1]})"],
             ["optical flow", self.source],
+            ["colours", COLOURS_SAID[self.rgb]],
         ]
         if len(whole):
             rows.append(
@@ -229,6 +233,7 @@ def motion(
         tested.mean,
         tested.mean_by_chance,
         tested.mean_p,
+        rgb_of_magnitudes(canvas, found),
     )
 
 

@@ -18,6 +18,7 @@ from canvaswidget.drawing import CYCLE, colour_bar, heading, legend_below, legen
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.reduce import COLOURS_SAID, rgb_of_magnitudes
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -38,6 +39,8 @@ class Objects(Printed):
         Mean absolute contribution to a pixel of the object; nan where the object is not on the frame, with
         `as_released` 0.
     as_released : bool
+    rgb : str
+        How magnitudes add colours: ``"abs"``, the magnitude of each colour, or ``"sum"``, the magnitude of their sum.
     """
 
     title: ClassVar[str] = "contributions to objects"
@@ -47,6 +50,7 @@ class Objects(Printed):
     areas: npt.NDArray[np.int64]
     means: FloatArray
     as_released: bool = False
+    rgb: str = "sum"
 
     @property
     def shares(self) -> FloatArray:
@@ -82,9 +86,14 @@ class Objects(Printed):
 
     def rows(self) -> list[list[str]]:
         counts = [int((self.preferred == place).sum()) for place in range(len(self.names))]
-        rows = [["layer", self.layer.name], ["frame", str(self.frame)]]
+        rows = [
+            ["layer", self.layer.name],
+            ["frame", str(self.frame)],
+            ["colours", COLOURS_SAID[self.rgb]],
+        ]
         for name, area, count in zip(self.names, self.areas, counts, strict=True):
-            rows.append([f"neurons that make most of {name} ({area:,} pixels)", f"{count:,}"])
+            what = f"neurons that contribute most to a pixel of {name} ({area:,} pixels)"
+            rows.append([what, f"{count:,} of {self.preferred.size:,}"])
         rows.append(["dead neurons", f"{int((self.preferred < 0).sum()):,}"])
         if self.as_released:
             rows.append(["", "as the published notebooks computed it"])
@@ -105,6 +114,8 @@ class ObjectsOverTime(Printed):
         Mean absolute contribution to a pixel of the object; nan where the object is not on the frame, with
         `as_released` 0.
     as_released : bool
+    rgb : str
+        How magnitudes add colours: ``"abs"``, the magnitude of each colour, or ``"sum"``, the magnitude of their sum.
     """
 
     title: ClassVar[str] = "objects over time"
@@ -113,6 +124,7 @@ class ObjectsOverTime(Printed):
     names: tuple[str, ...]
     means: FloatArray
     as_released: bool = False
+    rgb: str = "sum"
 
     @property
     def shares(self) -> FloatArray:
@@ -169,7 +181,11 @@ class ObjectsOverTime(Printed):
         return ax
 
     def rows(self) -> list[list[str]]:
-        rows = [["layer", self.layer.name], ["frames", _spans(self.frames)]]
+        rows = [
+            ["layer", self.layer.name],
+            ["frames", _spans(self.frames)],
+            ["colours", COLOURS_SAID[self.rgb]],
+        ]
         for name, curve in zip(self.names, self.quartiles[1].T, strict=True):
             if not np.isfinite(curve).any():
                 continue
@@ -214,10 +230,10 @@ def objects(
     """
     found, frame = find(canvas, layer, frame)
     divided, labels = instances(masks, canvas.inr.size, frame, canvas.inr.n_frames, as_released)
-    rgb = "sum" if as_released else None
+    rgb = "sum" if as_released else rgb_of_magnitudes(canvas, found)
     sums = region_sums(canvas, found, divided, frame, granularity, progress, rgb).regions
     called = object_names(labels, names, as_released)
-    return objects_from_sums(found, frame, divided, sums, called, granularity, as_released)
+    return objects_from_sums(found, frame, divided, sums, called, granularity, as_released, rgb)
 
 
 def objects_from_sums(
@@ -228,13 +244,14 @@ def objects_from_sums(
     names: tuple[str, ...],
     granularity: str | None = None,
     as_released: bool = False,
+    rgb: str = "sum",
 ) -> Objects:
     """The same from the sums ``(n, r)`` over the masks of the objects and the rest."""
     areas = masks.sum((1, 2))
     absent = 0 if as_released else np.nan
     means = np.where(areas, sums / np.maximum(areas, 1), absent).astype(np.float32)
     shape = (*layer.shape_of(granularity), len(areas))
-    return Objects(layer, frame, names, areas, means.reshape(shape), as_released)
+    return Objects(layer, frame, names, areas, means.reshape(shape), as_released, rgb)
 
 
 @checked(frames=some_frames)
@@ -272,6 +289,7 @@ def objects_over_time(
         each[0].names,
         np.stack([found.means for found in each]),
         as_released,
+        each[0].rgb,
     )
 
 

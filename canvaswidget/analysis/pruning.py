@@ -113,7 +113,8 @@ class Pruning:
         count = len(self.frames)
         return (
             f"PSNR in dB against the {self.against}, mean of n = {count} frame{'s' if count > 1 else ''}, without the "
-            f"least contributing {self.granularity}s of {names}; random: {len(self.random)} seeds"
+            f"least contributing {self.granularity}s of {names}; random: {len(self.random)} seeds. "
+            "Contributions add colours by magnitude where a rule knows them"
         )
 
     @property

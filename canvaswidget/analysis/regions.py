@@ -24,6 +24,7 @@ from canvaswidget.drawing import colour_bar, heading, legend_below, new_axes, ne
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.reduce import COLOURS_SAID, rgb_of_magnitudes
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -45,6 +46,8 @@ class Regions(Printed):
         the region, `even` what it would be were its total spread evenly. 0 is even, 1 twice as much, -1 nothing at
         all. nan for a dead neuron, and for an empty region.
     as_released : bool
+    rgb : str
+        How magnitudes add colours: ``"abs"``, the magnitude of each colour, or ``"sum"``, the magnitude of their sum.
     """
 
     title: ClassVar[str] = "what neurons care about"
@@ -53,6 +56,7 @@ class Regions(Printed):
     masks: dict[str, Masks]
     deltas: dict[str, FloatArray]
     as_released: bool = False
+    rgb: str = "sum"
 
     @property
     def variances(self) -> dict[str, FloatArray]:
@@ -107,7 +111,11 @@ class Regions(Printed):
         return ax
 
     def rows(self) -> list[list[str]]:
-        rows = [["layer", self.layer.name], ["frame", str(self.frame)]]
+        rows = [
+            ["layer", self.layer.name],
+            ["frame", str(self.frame)],
+            ["colours", COLOURS_SAID[self.rgb]],
+        ]
         for kind, variances in self.variances.items():
             living = variances[np.isfinite(variances)]
             low, middle, high = np.percentile(living, (25, 50, 75)) if len(living) else (np.nan,) * 3
@@ -169,9 +177,10 @@ def regions(
     """
     found, frame = find(canvas, layer, frame)
     divided = divide(canvas, frame, by, masks, cells, k, seed, as_released)
-    every, rgb = np.concatenate(list(divided.values())), "sum" if as_released else None
+    every = np.concatenate(list(divided.values()))
+    rgb = "sum" if as_released else rgb_of_magnitudes(canvas, found)
     sums = region_sums(canvas, found, every, frame, granularity, progress, rgb)
-    return regions_from_sums(found, frame, divided, sums, granularity, as_released)
+    return regions_from_sums(found, frame, divided, sums, granularity, as_released, rgb)
 
 
 def regions_from_sums(
@@ -181,6 +190,7 @@ def regions_from_sums(
     sums: RegionSums,
     granularity: str | None = None,
     as_released: bool = False,
+    rgb: str = "sum",
 ) -> Regions:
     """The same from the sums over the regions of all kinds, one after the other."""
     deltas, start = {}, 0
@@ -190,7 +200,7 @@ def regions_from_sums(
         if as_released and kind != "grid":
             delta = np.abs(delta)
         deltas[kind] = delta.reshape(*layer.shape_of(granularity), len(masks))
-    return Regions(layer, frame, divided, deltas, as_released)
+    return Regions(layer, frame, divided, deltas, as_released, rgb)
 
 
 def divide(

@@ -21,6 +21,7 @@ from canvaswidget.arguments import checked
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.reduce import COLOURS_SAID, rgb_of_magnitudes
 from canvaswidget.tracing.results import Neuron
 
 FloatArray = npt.NDArray[np.float32]
@@ -51,6 +52,10 @@ class Vectors(Printed):
     cells : (height, width)
         Which feature stands for which place: of the pooled grid, or of the frame.
     as_released : bool
+    size : (height, width), optional
+        Of the frame.
+    rgb : str
+        How magnitudes add colours: ``"abs"``, the magnitude of each colour, or ``"sum"``, the magnitude of their sum.
     """
 
     title: ClassVar[str] = "vectors"
@@ -64,18 +69,21 @@ class Vectors(Printed):
     cells: npt.NDArray[np.int64]
     as_released: bool = False
     size: tuple[int, int] | None = None
+    rgb: str = "sum"
 
     def neuron(self, place: int) -> Neuron:
         """The neuron at a place in C order."""
         return self.layer.neuron_at(place, "kernel" if len(self.shape) == 2 else "unit")
 
     def rows(self) -> list[list[str]]:
+        living = "neurons whose map is not 0" if self.as_released else "neurons whose map varies"
         return [
             ["layer", self.layer.name],
             ["frame", str(self.frame)],
+            ["colours", COLOURS_SAID[self.rgb]],
             ["kind", self.kind],
             ["features", f"{self.values.shape[1]}"],
-            ["living neurons", f"{int(self.alive.sum()):,} of {len(self.alive):,}"],
+            [living, f"{int(self.alive.sum()):,} of {len(self.alive):,}"],
             *([["", "as the published code computes them"]] if self.as_released else []),
         ]
 
@@ -118,11 +126,12 @@ def vectors(
     found, frame = find(canvas, layer, frame)
     if kind not in KINDS:
         raise ValueError(f"kind={kind!r}: expected one of {', '.join(map(repr, KINDS))}")
-    shape, rgb = found.shape_of(granularity), "sum" if as_released else None
+    shape = found.shape_of(granularity)
+    rgb = "sum" if as_released else rgb_of_magnitudes(canvas, found)
     if kind == "pooled":
         pooled = PooledMaps(canvas.inr.size, shape, as_released)
         sweep(canvas, found, [pooled], frame, granularity, progress, rgb)
-        return pooled.vectors(found, frame)
+        return pooled.vectors(found, frame, rgb)
     if masks is None:
         divide = partitions.colours if kind == "colours" else partitions.gabor
         picture = original_frame(canvas, frame) if as_released else canvas.frame(frame)
@@ -133,7 +142,17 @@ def vectors(
     values = (means - low[:, None]) / span[:, None]
     values[~alive] = 0
     return Vectors(
-        found, frame, kind, shape, values, alive, sums.total, masks.argmax(0), as_released, canvas.inr.size
+        found,
+        frame,
+        kind,
+        shape,
+        values,
+        alive,
+        sums.total,
+        masks.argmax(0),
+        as_released,
+        canvas.inr.size,
+        rgb,
     )
 
 
@@ -179,7 +198,7 @@ class PooledMaps:
         self.features[chunk], self.alive[chunk], self.strength[chunk] = part
         self._done = chunk.stop
 
-    def vectors(self, layer: Layer, frame: int) -> Vectors:
+    def vectors(self, layer: Layer, frame: int, rgb: str = "sum") -> Vectors:
         """What was collected, once the sweep is over."""
         cells = np.arange(self.features[0].size).reshape(self.features.shape[1:])
         values = self.features.reshape(len(self.features), -1)
@@ -194,6 +213,7 @@ class PooledMaps:
             cells,
             self.as_released,
             self.size,
+            rgb,
         )
 
 

@@ -48,7 +48,7 @@ def test_neurons_that_write_alike_meet_whatever_their_strength_and_sign() -> Non
     assert ((found.labels == -1) == (canvas.corner == -1)).all()
     assert found.centres.shape == (3, POOLED, POOLED)
     assert [found.labels[neuron] for neuron in found.exemplars] == [0, 1, 2]
-    assert "6 dead" in repr(found)
+    assert "6 with a constant map in none" in repr(found)
 
 
 def test_more_clusters_than_different_maps_and_none_at_all() -> None:
@@ -132,7 +132,7 @@ def test_vectors_against_each_map_on_its_own(kind: str, make, rule: str) -> None
                 [scaled[:, found.cells == region].mean(1) for region in range(found.cells.max() + 1)], -1
             )
         assert np.allclose(found.values, expected.reshape(len(maps), -1), atol=1e-4)
-    assert "living neurons" in repr(found)
+    assert "neurons whose map varies" in repr(found)
 
 
 @pytest.mark.parametrize("kind", ["pooled", "colours", "gabor"])
@@ -159,6 +159,14 @@ def test_several_layers_share_clusters() -> None:
     assert np.array_equal(first.centres, second.centres)
     with pytest.raises(ValueError, match="sources"):
         group([vectors(one, 0), vectors(one, 0, "colours")], 3)
+    masks = np.arange(24).reshape(1, 4, 6) % 2 == np.arange(2)[:, None, None]
+    looks = [
+        vectors(MapsCanvas({"net": np.random.default_rng(0).random((5, 4, 6))}), 0, "colours", masks=some)
+        for some in (masks, masks[::-1])
+    ]
+    with pytest.raises(ValueError, match="regions differ"):
+        group(looks, 2)
+    assert len(group(looks[:1] * 2, 2)) == 2
 
 
 def test_exemplars_are_the_nearest() -> None:

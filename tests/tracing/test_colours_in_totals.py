@@ -91,6 +91,15 @@ def test_no_finding_takes_a_neuron_that_shifts_the_hue_for_dead(rule: str) -> No
     change = np.abs(np.abs(canvas.maps("head", range(5), 1, rgb="each")).sum(-1) - each.sum(-1)).sum((1, 2))
     np.testing.assert_allclose(motion.neuron_change[0], change, rtol=1e-4, atol=1e-6)
     deletion = cw.analysis.deletion(canvas, "head", seeds=(0,), points=5, **key)
+    labels = np.where(mask, 1, 0)
+    more = (
+        cw.analysis.intensity(canvas, "head", **key),
+        cw.analysis.regions(canvas, "head", by="grid", **key),
+        cw.analysis.objects(canvas, "head", labels, **key),
+        cw.analysis.objects_over_time(canvas, "head", labels, **key),
+    )
+    for found in (faith, spread, vectors, motion, deletion, *more):
+        assert "added by magnitude" in repr(found)
     without = [
         canvas.without({"head": np.argsort(-total, kind="stable")[:count]}) for count in deletion.counts
     ]
@@ -126,6 +135,15 @@ def test_where_the_rule_knows_no_colours_the_sum_counts_and_the_words_say_so() -
     first, last = canvas.traced_layers[0], canvas.traced_layers[-1]
     assert canvas.summary(first).rgb == "sum"
     assert "with their signs" in repr(canvas.summary(first))
+    for finding in (
+        cw.analysis.distribution,
+        cw.analysis.intensity,
+        cw.analysis.vectors,
+        cw.analysis.faithfulness,
+    ):
+        assert "with their signs" in repr(finding(canvas, first))
+        assert "added by magnitude" in repr(finding(canvas, last))
+    assert "with their signs" in repr(cw.analysis.distribution(canvas, last, as_released=True))
     assert canvas.summary(last).rgb == "abs"
     maps = canvas.maps(last, range(last.n_units), rgb="each")
     np.testing.assert_allclose(canvas.summary(last).neuron_abs, np.abs(maps).sum((1, 2, 3)), rtol=1e-5)
