@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import _compat_pickle
 import collections
+import io
 import math
 import pickle
 import sys
@@ -19,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from canvaswidget.models.pickle_programs import check_program
 
 _STANDARD_LIBRARY = {*sys.stdlib_module_names, "posix", "nt"}
 _BUILTINS = {
@@ -130,8 +133,9 @@ def read_pickle(path: Path) -> Any:
             if entry is None:
                 raise ValueError("it has no data.pkl")
             _check_sizes(archive, path)
-            with archive.open(entry) as stream:
-                return _TensorUnpickler(stream, archive, entry.removesuffix("data.pkl")).load()
+            program = archive.read(entry)
+            check_program(program)
+            return _TensorUnpickler(io.BytesIO(program), archive, entry.removesuffix("data.pkl")).load()
     except UnsafeCheckpointError as error:
         raise UnsafeCheckpointError(f"path={str(path)!r}: {error}") from None
     except Exception as error:
@@ -219,8 +223,9 @@ def _rebuild_tensor(
         return Unreadable(
             f"is a view {tuple(size)} of a storage of {storage.numel():,} numbers; save tensor.contiguous()"
         )
-    # as_strided checks the bounds: a forged size cannot read beyond the storage.
-    return torch.as_strided(storage, tuple(size), tuple(stride), offset).clone()
+    # as_strided checks the bounds: a forged size cannot read beyond the storage. Tensors of one storage share it, so
+    # that many of them take no more memory than the file.
+    return torch.as_strided(storage, tuple(size), tuple(stride), offset)
 
 
 def _rebuild_tensor_of_type(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import json
-import os
+import re
 import reprlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,10 +13,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from canvaswidget.arguments import checked
+from canvaswidget.files import write_whole
 from canvaswidget.models.ffn import FFN
 from canvaswidget.models.nerv import HNeRVDecoder, NeRV
 from canvaswidget.models.pickles import Unreadable, read_pickle
@@ -157,15 +159,8 @@ def save_model(model: nn.Module, path: str | Path) -> Path:
     if not path.parent.is_dir():
         raise FileNotFoundError(f"path={str(path)!r}: there is no folder {str(path.parent)!r}")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    save_file(tensors, path, metadata={"family": family, "config": json.dumps(model.config)})
-    path.chmod(0o666 & ~_umask())  # safetensors makes files that only their owner may read
+    write_whole(path, save(tensors, metadata={"family": family, "config": json.dumps(model.config)}))
     return path
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _existing(path: str | Path) -> Path:
@@ -210,6 +205,7 @@ def _find_state_dict(content: Any, path: Path) -> dict[str, torch.Tensor]:
             raise ValueError(
                 f"path={str(path)!r}: {len(unreadable)} of its tensors can't be read; {name!r} {value.reason}"
             )
+        _check_quantised(candidate, path)
         tensors = {
             str(name): tensor
             for name, value in candidate.items()
@@ -218,6 +214,17 @@ def _find_state_dict(content: Any, path: Path) -> dict[str, torch.Tensor]:
         if tensors:
             return tensors
     raise ValueError(f"path={str(path)!r}: holds no state dict (a mapping of names to tensors)")
+
+
+def _check_quantised(candidate: Mapping[Any, Any], path: Path) -> None:
+    """Raise where quantised tensors have more numbers than the file has bytes: they share them, and become floats."""
+    quants = [value.get("quant") for value in candidate.values() if isinstance(value, Mapping)]
+    count = sum(quant.numel() for quant in quants if isinstance(quant, torch.Tensor))
+    if count > path.stat().st_size:
+        raise ValueError(
+            f"path={str(path)!r}: its quantised tensors have {count:,} numbers, more than the file has bytes, "
+            f"{path.stat().st_size:,}"
+        )
 
 
 def _tensor(name: str, value: Any, path: Path) -> torch.Tensor | None:
@@ -242,10 +249,11 @@ def _tensor(name: str, value: Any, path: Path) -> torch.Tensor | None:
 
 
 def _without_prefix(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    for prefix in ("model.", "module.", "_orig_mod."):
-        if all(name.startswith(prefix) for name in weights):
-            return _without_prefix({name.removeprefix(prefix): tensor for name, tensor in weights.items()})
-    return weights
+    found = [re.match(r"(?:(?:model|module|_orig_mod)\.)*", name) for name in weights]
+    prefixes = sorted(match[0].split(".") for match in found if match)
+    alike = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(prefixes[0], prefixes[-1], strict=False))
+    shared = "".join(f"{part}." for part, _ in alike if part)
+    return {name.removeprefix(shared): tensor for name, tensor in weights.items()}
 
 
 def _recognise(weights: Mapping[str, torch.Tensor], config: Mapping[str, Any], path: Path) -> str:

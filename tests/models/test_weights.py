@@ -406,3 +406,89 @@ def test_a_safetensors_file_with_a_type_that_is_unknown(tmp_path: Path) -> None:
     (tmp_path / "m.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\0\0")
     with pytest.raises(ValueError, match="not a valid safetensors file"):
         load_weights(tmp_path / "m.safetensors")
+
+
+def packed(tmp_path: Path, program: bytes, **entries: bytes) -> Path:
+    """A file of torch.save with this pickle in it."""
+    path = tmp_path / "m.pt"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x/data.pkl", program)
+        for name, data in entries.items():
+            archive.writestr(f"x/data/{name}", data)
+    return path
+
+
+NESTED = 100_000
+PROGRAMS = {
+    "a number of an object, in bytes": (
+        b"\x80\x02Nr" + (2**31 - 1).to_bytes(4, "little") + b".",
+        "the number 2,147",
+    ),
+    "a number of an object, in text": (b"\x80\x02Np134217728\n.", "the number 134,217,728"),
+    "a tuple in a tuple as a key": (b"\x80\x02}N" + b"\x85" * NESTED + b"Ns.", "nests objects"),
+    "a set in a set": (
+        b"\x80\x02}cbuiltins\nfrozenset\nq\x00" + b"h\x00" * 999 + b"N" + b"\x85\x85R" * 1000 + b"Ns.",
+        "nests objects",
+    ),
+    "by way of a list that was numbered before": (
+        b"\x80\x02}" + b"]q\x00N" + b"\x85" * NESTED + b"a0h\x00\x85Ns.",
+        "nests objects",
+    ),
+    "as an element of a set": (b"\x80\x04\x8f(N" + b"\x85" * NESTED + b"\x90.", "nests objects"),
+    "bytes of any number": (
+        b"\x80\x05\x96" + (2**40).to_bytes(8, "little") + b".",
+        "expected 1099511627776 bytes",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", PROGRAMS)
+def test_a_pickle_takes_no_memory_or_stack_out_of_proportion(what: str, tmp_path: Path) -> None:
+    program, words = PROGRAMS[what]
+    with pytest.raises(ValueError, match=words):
+        load_weights(packed(tmp_path, program))
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_long_honest_pickles_are_read(protocol: int, tmp_path: Path) -> None:
+    settings = {
+        "steps": list(range(3000)),
+        "names": [f"n{i}" for i in range(3000)],
+        "deep": [[[{"a": ((1,),)}]]],
+    }
+    weights = {f"layer{i}.weight": torch.full((1,), float(i)) for i in range(600)}
+    torch.save({"state_dict": weights, "settings": settings}, tmp_path / "m.pt", pickle_protocol=protocol)
+    found = load_weights(tmp_path / "m.pt")
+    assert all(torch.equal(found[name], tensor) for name, tensor in weights.items())
+    assert found.keys() == weights.keys()
+
+
+def test_many_tensors_of_one_storage_take_the_memory_of_one(tmp_path: Path) -> None:
+    weight = torch.arange(4096.0)
+    torch.save({f"w{i}": weight for i in range(3000)}, tmp_path / "m.pt")
+    found = load_weights(tmp_path / "m.pt")
+    assert len({tensor.untyped_storage().data_ptr() for tensor in found.values()}) == 1
+    quantised = {"quant": torch.zeros(4096, dtype=torch.uint8), "min": torch.zeros(1), "scale": torch.ones(1)}
+    torch.save({f"w{i}": quantised for i in range(3000)}, tmp_path / "q.pt")
+    with pytest.raises(ValueError, match="12,288,000 numbers, more than the file has bytes"):
+        load_weights(tmp_path / "q.pt")
+
+
+def test_a_prefix_may_be_long(tmp_path: Path) -> None:
+    prefix = "model." * 20_000
+    torch.save({f"{prefix}model.a": torch.zeros(1), f"{prefix}module.b": torch.zeros(1)}, tmp_path / "m.pt")
+    assert set(load_weights(tmp_path / "m.pt")) == {"model.a", "module.b"}
+
+
+def test_a_save_that_fails_leaves_the_earlier_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save_model(FFN(hidden=7), tmp_path / "m.safetensors")
+    before = path.read_bytes()
+
+    def fail(*_: Any) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(OSError, match="no space left"):
+        save_model(FFN(hidden=9), path)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["m.safetensors"]
