@@ -253,12 +253,12 @@ def test_the_address_that_is_printed_shows_the_notebook(folder: Path) -> None:
         address = process.stdout.readline().strip()
         base, token = address.split("/lab/tree/demo_image.ipynb?token=")
         with urllib.request.urlopen(
-            f"{base}/api/contents/demo_image.ipynb?token={token}", timeout=30
+            f"{base}/api/contents/demo_image.ipynb?token={token}", timeout=240
         ) as reply:
             assert "cw.demo.image()" in json.load(reply)["content"]["cells"][0]["source"]
     finally:
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=240)
     assert process.returncode == 130
     assert err.splitlines()[-1] == "canvaswidget: interrupted"
 
@@ -343,7 +343,7 @@ def test_help_teaches(run: Run, command: str) -> None:
 def program(*arguments: str, **keywords: Any) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     whole = [sys.executable, "-m", "canvaswidget", *arguments]
-    return subprocess.run(whole, capture_output=True, text=True, env=env, timeout=120, **keywords)
+    return subprocess.run(whole, capture_output=True, text=True, env=env, timeout=240, **keywords)
 
 
 def test_the_program(folder: Path) -> None:
@@ -376,7 +376,7 @@ def test_progress_shows_on_a_terminal(folder: Path) -> None:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=follower, env=env)
     os.close(follower)
     shown = b"".join(_until_closed(leader))
-    out, _ = process.communicate(timeout=120)
+    out, _ = process.communicate(timeout=240)
     assert b"saving" in shown
     assert b"saving" not in out
 
@@ -384,7 +384,7 @@ def test_progress_shows_on_a_terminal(folder: Path) -> None:
 def test_a_reader_that_has_had_enough(folder: Path) -> None:
     command = f"{sys.executable} -m canvaswidget trace clip.safetensors --pixel 4,5 --top 99999 | head -n 1"
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    ended = subprocess.run(command, shell=True, capture_output=True, text=True, env=env, timeout=120)
+    ended = subprocess.run(command, shell=True, capture_output=True, text=True, env=env, timeout=240)
     assert "Traceback" not in ended.stderr
     assert "Exception" not in ended.stderr
 

@@ -154,7 +154,7 @@ def ask(w: CanvasWidget, **body: Any) -> tuple[dict[str, Any], bytes]:
     request: Any = {"type": "request", "id": 1, "view": "export", "body": whole}
     w._live.handle(request, lambda message, buffers: found.put((message, buffers)))
     while True:
-        message, buffers = leaving.made(*found.get(timeout=60))
+        message, buffers = leaving.made(*found.get(timeout=240))
         if message["type"] != "progress":
             return message, buffers[0] if buffers else b""  # type: ignore[return-value]
 

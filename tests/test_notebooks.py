@@ -37,10 +37,11 @@ def use_reference(monkeypatch: pytest.MonkeyPatch, reference: Path) -> None:
 
 
 def check_quickstart(shown: list[dict[str, Any]]) -> None:
-    widgets = [place for place, data in enumerate(shown) if WIDGET in data]
+    # A progress bar is a widget too; it shows on a slow machine.
+    text = [data.get("text/plain", "") for data in shown]
+    widgets = [place for place, data in enumerate(shown) if WIDGET in data and "CanvasWidget(" in text[place]]
     assert len(widgets) == 3
     for place in widgets:
-        assert shown[place]["text/plain"].startswith("CanvasWidget(")
         assert base64.b64decode(shown[place + 1]["image/png"]).startswith(b"\x89PNG")
     assert sum("image/png" in data for data in shown) == len(widgets) + 1  # and the figure
     assert any("contribution" in data["text/plain"] and "text/html" in data for data in shown)

@@ -392,7 +392,7 @@ KILLED = """
 def test_a_killed_save_harms_nothing(canvas: cw.Canvas, file: Path, part_file: Path, tmp_path: Path) -> None:
     program = [sys.executable, "-c", textwrap.dedent(KILLED)]
     for path in (file, tmp_path / "new.zarr"):
-        ended = subprocess.run([*program, str(path), "12"], cwd=ROOT, timeout=120)
+        ended = subprocess.run([*program, str(path), "12"], cwd=ROOT, timeout=240)
         assert ended.returncode == -signal.SIGKILL
     assert same(file, part_file)
     assert not (tmp_path / "new.zarr").exists()
@@ -467,6 +467,29 @@ def test_a_reader_beside_two_writers_sees_a_whole_file(canvas: cw.Canvas, file: 
     canvas.save(file, frames=[1], maps=1, overwrite=True, progress=False)
     assert [p.name for p in file.parent.iterdir()] == ["x.zarr"]
     assert len(list(file.glob("content-*"))) == 1
+
+
+@pytest.mark.parametrize("times", [1, 100])
+def test_a_file_that_is_replaced_while_it_is_opened_is_opened_again(
+    canvas: cw.Canvas, file: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    checksum, replaced = store._checksum, []
+
+    def replace_then_read(path: Path) -> str:
+        if path.is_relative_to(file) and len(replaced) < times:
+            replaced.append(path)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(store, "_checksum", checksum)
+                canvas.save(file, frames=[4], maps=1, layers=[1], overwrite=True, progress=False)
+        return checksum(path)
+
+    monkeypatch.setattr(store, "_checksum", replace_then_read)
+    if times == 1:
+        assert cw.open(file).frames == (4,)
+    else:
+        with pytest.raises(cw.SavedCanvasError, match="was replaced by another save"):
+            cw.open(file)
+    assert replaced
 
 
 # --- damage is noticed --------------------------------------------------------------------------------------

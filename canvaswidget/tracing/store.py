@@ -281,9 +281,11 @@ class Reader:
             try:
                 self._check_files()
                 return
-            except SavedCanvasError:
-                if not left or not self._is_replaced():
+            except SavedCanvasError as error:
+                if not self._is_replaced():
                     raise
+                if not left:
+                    raise self._replaced() from error
 
     def _described(self) -> dict[str, Any]:
         described = describe(self.path)
@@ -303,6 +305,11 @@ class Reader:
             return describe(self.path)["content"] != self.facts["content"]
         except (SavedCanvasError, FileNotFoundError):
             return False
+
+    def _replaced(self) -> SavedCanvasError:
+        return SavedCanvasError(
+            f"{self.path}: was replaced by another save after it was opened. Open it again"
+        )
 
     def damaged(self, what: str) -> SavedCanvasError:
         """An error that says so."""
@@ -327,7 +334,11 @@ class Reader:
             if found.st_size != size:
                 raise self.damaged(f"{name} has {found.st_size:,} of {size:,} bytes")
         for name, checksum in checksums.items():
-            if name not in files or _checksum(self._folder / name) != checksum:
+            try:
+                is_same = name in files and _checksum(self._folder / name) == checksum
+            except OSError as error:  # it was there when its size was asked
+                raise self.damaged(f"{name} can't be read ({type(error).__name__})") from error
+            if not is_same:
                 raise self.damaged(f"{name} was changed after it was written")
 
     def _check_kind(self, where: PurePosixPath, is_kind: Callable[[int], bool]) -> os.stat_result:
@@ -351,9 +362,7 @@ class Reader:
             return np.asarray(array.oindex[index])
         except Exception as error:  # whatever zarr, a codec or the disk has to say
             if self._is_replaced():
-                raise SavedCanvasError(
-                    f"{self.path}: was replaced by another save after it was opened. Open it again"
-                ) from error
+                raise self._replaced() from error
             raise self.damaged(f"{name} can't be read ({type(error).__name__}: {error})") from error
 
     def _opened(self, name: str) -> Any:

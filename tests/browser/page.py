@@ -29,7 +29,7 @@ from playwright.sync_api import (
 
 from tools.server import HOST
 
-TIMEOUT = 60_000  # ms: a cold kernel on a busy machine that imports torch
+TIMEOUT = 180_000  # ms: a cold kernel on a busy machine that imports torch
 
 # Code for the kernel: the widget that the notebook made first.
 FIND_WIDGET = """

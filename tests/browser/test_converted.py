@@ -17,7 +17,7 @@ CELLS = ("import canvaswidget as cw", "w = cw.CanvasWidget(cw.demo.image(), pixe
 @pytest.fixture(scope="module")
 def executed() -> nbformat.NotebookNode:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in CELLS])
-    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    NotebookClient(notebook, timeout=240, kernel_name="python3").execute()
     return notebook
 
 

@@ -40,7 +40,7 @@ def running_demo(notebook: Path, work: Path) -> Iterator[str]:
             pytest.fail("the demo ended early:\n" + "".join(said))
     finally:
         process.send_signal(signal.SIGTERM)
-        rest = process.communicate(timeout=60)[0]
+        rest = process.communicate(timeout=240)[0]
     assert "Stopped." in rest
 
 

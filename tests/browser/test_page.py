@@ -15,7 +15,7 @@ import canvaswidget as cw
 from canvaswidget.widget.answers import Answers
 from tests.browser.test_access import AXE, CHECK, PROBLEMS
 
-TIMEOUT = 60_000
+TIMEOUT = 180_000
 LAYER = "decoder.2"
 
 SETTLED = """() => {
