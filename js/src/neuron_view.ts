@@ -192,14 +192,19 @@ export function createNeuronView(view: View) {
     const shape = geometry();
     const { first, last } = visible(shape);
     layOut(shape);
+    const there = Array.from({ length: last - first + 1 }, (_, i) => first + i);
     for (const [index, cell] of cells) {
       if (index >= first && index <= last) continue;
-      if (cell.button === document.activeElement) continue;
+      // The focus is not lost by scrolling: its thumbnail stays, and is kept as right as those in sight.
+      if (cell.button === document.activeElement && index < length()) {
+        there.push(index);
+        continue;
+      }
       cell.button.remove();
       cells.delete(index);
       spare.push(cell);
     }
-    for (let index = first; index <= last; index++) {
+    for (const index of there) {
       let cell = cells.get(index);
       if (!cell) {
         cell = spare.pop() ?? makeCell();

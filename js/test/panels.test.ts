@@ -111,6 +111,21 @@ describe("neurons", () => {
     expect(status.dataset.kind).toBe("error");
   });
 
+  it("keeps a thumbnail that has the focus right when it is out of sight", () => {
+    view.open({ neuron: [30, 17], sort: "total" });
+    view.settle();
+    const first = view.page.find('.cw-thumb[data-index="0"]');
+    first.focus();
+    const before = first.dataset.neuron;
+    view.model.set("sort", "index");
+    view.settle();
+    expect(view.page.find(".cw-grid").scrollTop).toBeGreaterThan(0); // where the selected neuron is
+    expect(document.activeElement).toBe(first);
+    expect(first.dataset.index).toBe("0");
+    expect(first.dataset.neuron).not.toBe(before);
+    expect(["0,0", undefined]).toContain(first.dataset.neuron);
+  });
+
   it("says that a neuron is not in the cluster that is shown", () => {
     view.open({ neuron: null, cluster: 1 });
     view.settle();
