@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
 import canvaswidget as cw
 from canvaswidget.analysis import distribution, objects, objects_over_time, partitions, regions, vectors
+from canvaswidget.analysis.intervals import spearman
 from tests import oracle
 from tests.canvases import MapsCanvas, image, video
 from tests.goldens import make
@@ -240,7 +242,16 @@ def test_agreement_with_ablation_in_the_last_layer_of_the_released_ffn(reference
     traced, _ = released_ffn(reference)
     xinc = cw.analysis.faithfulness(traced, "net.2", half_width=0.001, at_most=104)
     assert xinc.totals.value == pytest.approx(0.999, abs=0.001)
-    assert xinc.per_pixel.value == pytest.approx(0.983, abs=0.003)
+    assert xinc.per_pixel.value == pytest.approx(0.982, abs=0.003)
+    # By hand, at every pixel, with the colours added with their signs, as in the released maps.
+    whole = traced.maps("net.2", range(104)).astype(np.float64)
+    bias = traced.inr.module.get_parameter("net.2.linear.bias")
+    changes = whole - float(bias.detach().double().sum()) / 104
+    assert np.allclose(traced.under("ablation").map("net.2", 5), changes[5], atol=1e-4)
+    totals, lost = (np.abs(values).sum((1, 2)) for values in (whole, changes))
+    assert spearmanr(totals, lost)[0] == pytest.approx(0.987, abs=0.001)
+    each = spearman(*(np.abs(values).reshape(104, -1) for values in (whole, changes)))
+    assert np.nanmean(each) == pytest.approx(0.943, abs=0.001)
     before = cw.analysis.faithfulness(traced, "net.1", half_width=0.001, at_most=104)
     assert before.totals.value == pytest.approx(0.02, abs=0.01)
     assert (traced.summary("net.1").neuron_abs == 0).sum() == 47
