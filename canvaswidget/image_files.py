@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ import av
 import numpy as np
 import numpy.typing as npt
 import tifffile
-from PIL import Image, TiffImagePlugin
+from PIL import Image
 
-ORIENTATION, BITS = 274, 258  # tags of EXIF and TIFF
+ORIENTATION = 274  # a tag of EXIF and TIFF
+TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+MOST_PIXELS = 2**30  # of all pages
 # Formats whose further frames are an animation or pages; in others (MPO, of telephones) they are other views.
 ANIMATED = {"GIF", "PNG", "TIFF", "WEBP"}
 # What Pillow decodes to numbers that are used as they are; other modes are converted to colours.
@@ -25,7 +28,7 @@ class Pages:
 
     Attributes
     ----------
-    pixels : (n, height, width) or (n, height, width, channels)
+    pixels : (n, height, width, channels)
     fps : float or None
         Frames a second of an animation with frames of one duration.
     """
@@ -42,14 +45,15 @@ def read_pages(path: Path) -> Pages:
     OSError, ValueError
         The file is no image that can be decoded, or its pages differ in size.
     """
+    if _is_deep_tiff(path):
+        return Pages(_stacked(_deep_tiff(path)))
     with Image.open(path) as image:
         turn = int(image.getexif().get(ORIENTATION, 1))
-        if isinstance(image, TiffImagePlugin.TiffImageFile) and np.max(image.tag_v2.get(BITS, 1)) > 8:
-            return Pages(_stacked([_turned(page, turn) for page in _deep_tiff(path)]))
         if image.format == "PNG" and _is_deep_png(path) and getattr(image, "n_frames", 1) == 1:
-            return Pages(_turned(_read_deep_png(path), turn)[None])
+            return Pages(_stacked([_turned(_read_deep_png(path), turn)]))
         count = getattr(image, "n_frames", 1) if image.format in ANIMATED else 1
         first = 1 if count > 1 and getattr(image, "default_image", False) else 0  # shown where nothing moves
+        _check_pixels(count * image.width * image.height)
         pages, durations = [], set()
         for number in range(first, count):
             image.seek(number)
@@ -69,6 +73,7 @@ def _pixels(image: Image.Image) -> npt.NDArray[Any]:
 
 
 def _stacked(pages: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    pages = [page[..., None] if page.ndim == 2 else page for page in pages]
     shapes = {page.shape for page in pages}
     if len(shapes) > 1:
         shown = ", ".join(map(str, sorted(shapes)[:3]))
@@ -87,20 +92,53 @@ def _turned(pixels: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
     return pixels
 
 
+def _check_pixels(count: int) -> None:
+    """Raise where the pages have more pixels than fit into memory, before any is decoded."""
+    if count > MOST_PIXELS:
+        raise ValueError(f"its pages have {count:,} pixels; at most {MOST_PIXELS:,} are read")
+
+
+def _is_deep_tiff(path: Path) -> bool:
+    """Whether a file is a TIFF of more than 8 bits a channel, which Pillow would cut to 8, or of floats."""
+    with path.open("rb") as file:
+        if file.read(4) not in TIFF_STARTS:
+            return False
+    try:
+        with tifffile.TiffFile(path) as file:
+            return bool(np.max(file.pages.first.bitspersample) > 8)
+    except (tifffile.TiffFileError, ValueError, LookupError, TypeError, struct.error):
+        return False  # Pillow says what is wrong with it
+
+
 def _deep_tiff(path: Path) -> list[npt.NDArray[Any]]:
-    """Pages of more than 8 bits a channel, which Pillow would cut to 8."""
+    """Pages of more than 8 bits a channel, upright."""
     with tifffile.TiffFile(path) as file:
         pages = []
+        _check_pixels(sum(page.size for page in file.pages))
         for page in file.pages:
             pixels = page.asarray()
+            if pixels.dtype.kind not in "uif":
+                raise ValueError(f"its numbers are of type {pixels.dtype}")
             if page.keyframe.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-                pixels = np.iinfo(pixels.dtype).max - pixels
+                pixels = (np.iinfo(pixels.dtype).max if pixels.dtype.kind in "ui" else 1) - pixels
             elif page.keyframe.photometric not in (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB):
                 raise ValueError(f"its colours are {page.keyframe.photometric.name} of more than 8 bits")
             if pixels.ndim == 3 and page.keyframe.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
                 pixels = np.moveaxis(pixels, 0, -1)
-            pages.append(pixels)
+            if pixels.ndim == 3 and tifffile.EXTRASAMPLE.ASSOCALPHA in page.keyframe.extrasamples:
+                pixels = _unmultiplied(pixels)
+            tag = page.keyframe.tags.get(ORIENTATION)
+            pages.append(_turned(pixels, 1 if tag is None else int(tag.value)))
         return pages
+
+
+def _unmultiplied(pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Colours in [0, 1] that were stored multiplied by their alpha, the last channel."""
+    most = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "ui" else 1
+    values = np.divide(pixels, most, dtype=np.float32)
+    alpha = values[..., -1:]
+    colours = np.divide(values[..., :-1], alpha, out=np.zeros_like(values[..., :-1]), where=alpha > 0)
+    return np.concatenate([colours.clip(0, 1), alpha], -1)
 
 
 def _is_deep_png(path: Path) -> bool:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from av.error import FFmpegError
 from PIL import Image
 
-from canvaswidget.arguments import check_size, checked, numbers, optional
+from canvaswidget.arguments import check_size, checked, numbers, optional, show
 from canvaswidget.image_files import Pages, has_alpha, read_pages
 
 FloatImage = npt.NDArray[np.float32]
@@ -108,10 +108,10 @@ def read(
         return _from_array(source.frames, size, frames, source.source, source.fps)
     if not isinstance(source, str | os.PathLike):
         return _from_array(source, size, frames)
-    path = Path(source)
+    path = _existing(source)
     if path.is_dir():
         return read_folder(path, size, frames)
-    if _existing(path).suffix.lower() not in IMAGES:
+    if path.suffix.lower() not in IMAGES:
         return read_video(path, size, frames)
     pages = _pages(path)
     return _from_array(_as_image(pages.pixels, f"path={str(path)!r}"), size, frames, path.name, pages.fps)
@@ -206,7 +206,7 @@ def read_masks(path: str | os.PathLike[str]) -> npt.NDArray[np.int32]:
         try:
             with Image.open(file) as image:
                 labels = np.asarray(image).astype(np.int32)
-        except (OSError, ValueError, SyntaxError) as error:
+        except (OSError, ValueError, SyntaxError, DECOMPRESSION_BOMB) as error:
             raise ValueError(f"path={str(file)!r}: can't be read as an image ({error})") from None
         if labels.ndim != 2:
             raise ValueError(
@@ -226,7 +226,7 @@ def read_flow(path: str | os.PathLike[str]) -> FloatImage:
     """
     content = _existing(path).read_bytes()
     width, height = np.frombuffer(content[4:12], "<i4") if len(content) >= 12 else (0, 0)
-    if content[:4] != b"PIEH" or len(content) != 12 + 8 * int(width) * int(height):
+    if content[:4] != b"PIEH" or min(width, height) < 1 or len(content) != 12 + 8 * int(width) * int(height):
         raise ValueError(f"path={str(path)!r}: is no whole .flo file")
     return np.frombuffer(content[12:], "<f4").reshape(height, width, 2)[..., ::-1].astype(np.float32)
 
@@ -284,7 +284,11 @@ def natural_key(path: Path) -> list[tuple[int, str]]:
 
 def _existing(path: str | os.PathLike[str]) -> Path:
     path = Path(path)
-    if not path.exists():
+    try:
+        exists = path.exists()
+    except OSError as error:  # a name that is too long, say
+        raise FileNotFoundError(f"path={show(str(path))}: {error.strerror}; expected {ACCEPTED}") from None
+    if not exists:
         raise FileNotFoundError(f"path={str(path)!r}: no such file or folder; expected {ACCEPTED}")
     return path
 

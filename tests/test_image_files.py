@@ -1,5 +1,8 @@
 """Image files of every kind that people have: what is read is what a viewer shows."""
 
+import struct
+from pathlib import Path
+
 import av
 import numpy as np
 import pytest
@@ -174,3 +177,66 @@ def test_damaged_files_are_named(tmp_path):
             target.write_bytes(bytes(broken))
             words, shape = outcome(target)
             assert shape[-1:] == (3,) or f"path={str(target)!r}" in words
+
+
+GREY = np.array([[0, 40, 255], [200, 7, 90]], np.uint8)
+
+
+@pytest.mark.parametrize("form", ["png", "tif", "pgm", "bmp", "16 bits", "1 bit", "float", "alpha"])
+def test_grey_images_of_any_size_are_read(form: str, tmp_path: Path) -> None:
+    expected, path = GREY / np.float32(255), tmp_path / f"a.{form if len(form) == 3 else 'png'}"
+    if form == "float":
+        path = tmp_path / "a.tif"
+        tifffile.imwrite(path, expected)
+    elif form == "1 bit":
+        Image.fromarray(GREY > 100).save(path)
+        expected = (GREY > 100).astype(np.float32)
+    elif form == "16 bits":
+        Image.fromarray(GREY.astype(np.uint16) * 257).save(path)
+    elif form == "alpha":
+        Image.fromarray(np.stack([GREY, np.full_like(GREY, 255)], -1), "LA").save(path)
+    else:
+        Image.fromarray(GREY).save(path)
+    for found in (media.read(path).frames[0], media.read_image(path)):
+        np.testing.assert_allclose(found, np.repeat(expected[..., None], 3, -1), atol=1e-4)
+    assert media.read(tmp_path).size == (2, 3)
+
+
+def test_tiffs_of_floats_and_of_premultiplied_colours(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    colours = rng.random((3, 4, 3), np.float32)
+    tifffile.imwrite(tmp_path / "f.tif", colours, photometric="rgb")
+    np.testing.assert_allclose(media.read(tmp_path / "f.tif").frames[0], colours, atol=1e-6)
+    tifffile.imwrite(tmp_path / "b.tif", 300 * colours, photometric="rgb")
+    with pytest.raises(ValueError, match=r"b\.tif.*expected \[0, 1\]"):
+        media.read(tmp_path / "b.tif")
+    alpha = rng.random((3, 4, 1), np.float32)
+    stored = np.concatenate([colours * alpha, alpha], -1)
+    for values in (stored, (stored * 65535).round().astype(np.uint16)):
+        tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb", extrasamples=["assocalpha"])
+        over_white = colours * alpha + 1 - alpha
+        np.testing.assert_allclose(media.read(tmp_path / "a.tif").frames[0], over_white, atol=1e-3)
+    tifffile.imwrite(tmp_path / "c.tif", colours[..., 0].astype(np.complex64))
+    with pytest.raises(ValueError, match="complex64"):
+        media.read(tmp_path / "c.tif")
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_file_that_claims_any_size_is_refused_before_memory_is_taken(bits: int, tmp_path: Path) -> None:
+    entries = [(256, 4, 1, 200_000), (257, 4, 1, 200_000), (258, 3, 1, bits), (259, 3, 1, 1), (262, 3, 1, 1)]
+    entries += [(273, 4, 1, 8), (277, 3, 1, 1), (278, 4, 1, 200_000), (279, 4, 1, 10)]
+    tags = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    path = tmp_path / "a.tif"
+    path.write_bytes(b"II*\0" + struct.pack("<IH", 8, len(entries)) + tags + bytes(4))
+    for read in (media.read, media.read_image, media.read_masks):
+        with pytest.raises(ValueError, match=r"a\.tif.*can't be read as an image .*pixels"):
+            read(path)
+
+
+def test_names_that_no_file_can_have(tmp_path: Path) -> None:
+    for name in ("x" * 5000 + ".png", "a\0b"):
+        with pytest.raises(FileNotFoundError, match="path="):
+            media.read(name)
+    (tmp_path / "a.flo").write_bytes(b"PIEH" + bytes(8))
+    with pytest.raises(ValueError, match=r"no whole \.flo"):
+        media.read_flow(tmp_path / "a.flo")
