@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Opener
-from tests.browser.page import FIND_WIDGET, TIMEOUT
+from tests.browser.page import FIND_WIDGET, TIMEOUT, WidgetView, pixels
 
 # What differs between the two is the page that is saved and the kernel that is restarted; the rest is seen in one.
 in_lab = pytest.mark.parametrize("server", ["lab"], indirect=True)
@@ -56,18 +56,58 @@ def test_page_opened_anew_finds_the_widget_as_it_was(open_notebook: Opener) -> N
     notebook.wait_for(lambda: notebook.ask("list(_w.pixel)"), [50, 60], "w.pixel")
 
 
+RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+SHUT_DOWN = "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()"
+# The neurons of a pixel are never told.
+STUCK = """
+import threading
+w._session.arrays.columns = lambda *arguments: threading.Event().wait()
+"""
+
+
+def expect_gone(view: WidgetView) -> None:
+    """The page says that the kernel is gone, and lets nothing be chosen; no panel waits, or says it has an answer."""
+    said = view.part("status")
+    expect(said).to_contain_text("The kernel is gone: run the cell again", timeout=TIMEOUT)
+    expect(said).to_have_attribute("data-kind", "error")
+    expect(view.root).to_have_attribute("data-gone", "")
+    for part in (".cw-toolbar", ".cw-panels"):
+        assert view.root.locator(part).evaluate("part => part.inert")
+    expect(view.root.locator('[data-panel][data-state="loading"]')).to_have_count(0)
+    expect(view.frame).to_be_visible()
+
+
 def test_restarted_kernel_is_said_and_run_again_works(open_notebook: Opener) -> None:
     notebook = open_notebook(cells=CELLS)
     notebook.run_all()
     view = notebook.widget
-    notebook.page.evaluate(
-        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
-    )
+    notebook.execute(STUCK)
+    notebook.page.mouse.click(*view.point_at(30, 40))
+    pixel = view.panel("pixel")
+    expect(pixel).to_have_attribute("data-state", "loading", timeout=TIMEOUT)
+    notebook.page.evaluate(RESTART)
     notebook.wait_idle()
-    expect(view.part("status")).to_contain_text("run the cell again", timeout=TIMEOUT)
-    expect(view.frame).to_be_visible()
+    expect_gone(view)
+    expect(pixel).to_have_attribute("data-state", "error")  # what it was asked for never came
+    expect(pixel).not_to_have_attribute("data-pixel", "30,40")
     notebook.run_all()
     notebook.widget.click_pixel(30, 40)
+
+
+@in_lab
+def test_a_kernel_that_is_shut_down_is_said_and_nothing_can_be_chosen(open_notebook: Opener) -> None:
+    notebook = open_notebook(cells=CELLS)
+    notebook.run_all()
+    view = notebook.widget
+    shown = [panel.get_attribute("data-pixel") for panel in (view.panel("pixel"), view.part("grid"))]
+    picture = pixels(view.frame)
+    notebook.page.evaluate(SHUT_DOWN)
+    expect_gone(view)
+    notebook.page.mouse.click(*view.point_at(30, 40))
+    view.page.keyboard.press("ArrowRight")
+    expect_gone(view)
+    assert [panel.get_attribute("data-pixel") for panel in (view.panel("pixel"), view.part("grid"))] == shown
+    assert (pixels(view.frame) == picture).all()
 
 
 @in_lab
@@ -94,7 +134,7 @@ def test_saved_notebook_shows_the_last_view_without_a_kernel(open_notebook: Open
     view.click_pixel(30, 40)
     notebook.wait_for(lambda: "pixel=(30, 40)" in page.evaluate(SAVED_PICTURES)[0], True, "the picture of it")
     notebook.save()
-    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    page.evaluate(SHUT_DOWN)
     notebook.open()
     expect(picture).to_be_visible(timeout=TIMEOUT)
     assert picture.evaluate("image => image.naturalWidth") > 500
