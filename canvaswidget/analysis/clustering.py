@@ -20,6 +20,7 @@ from canvaswidget.arguments import canvas_or_vectors, checked, is_clusters, some
 from canvaswidget.drawing import CYCLE, INK, QUIET, TALLEST, drawn_ratio, heading, new_axes, style
 from canvaswidget.tracing.canvas import Canvas, LayerKey
 from canvaswidget.tracing.layers import neurons_at
+from canvaswidget.tracing.reduce import rgb_of_magnitudes
 from canvaswidget.tracing.results import Neuron, show_neuron
 
 FloatArray = npt.NDArray[np.float32]
@@ -116,6 +117,7 @@ class Exemplars:
     neurons : tuple of tuples
         Of each cluster that has any, the nearest first.
     maps : tuple of (m, height, width) arrays
+        Their absolute maps, which add the magnitudes of the colours where the rule knows them, as clusters do.
     """
 
     clusters: Clusters
@@ -141,7 +143,7 @@ class Exemplars:
                 for column, (neuron, values) in enumerate(zip(neurons, maps, strict=True)):
                     left = column * (width + gap_x)
                     extent = (left, left + width, top + height, top)
-                    ax.imshow(np.abs(values), cmap="viridis", vmin=0, extent=extent, interpolation="nearest")
+                    ax.imshow(values, cmap="viridis", vmin=0, extent=extent, interpolation="nearest")
                     ax.text(
                         left + width / 2,
                         top + height,
@@ -205,11 +207,10 @@ class Stability:
     def plot(self, ax: Axes | None = None) -> Axes:
         """A histogram of the scores."""
         ax = ax or new_axes(height=1.7)
+        known = self.pairs[np.isfinite(self.pairs)]
         with style():
             ax.hist(
-                self.pairs,
-                bins=np.linspace(min(0.0, float(np.nan_to_num(self.pairs).min())), 1, 21).tolist(),
-                color=CYCLE[0],
+                known, bins=np.linspace(min(0.0, float(known.min(initial=0))), 1, 21).tolist(), color=CYCLE[0]
             )
             ax.axvline(0, color=QUIET, lw=0.8)
             ax.yaxis.set_major_locator(MaxNLocator(4, integer=True))
@@ -317,7 +318,8 @@ def exemplars(canvas: Canvas, clusters: Clusters, count: int = 5) -> Exemplars:
     """Compute the maps of the neurons nearest to each cluster's centre."""
     filled = [number for number in range(len(clusters.counts)) if clusters.counts[number]]
     neurons = tuple(clusters.nearest(number, count) for number in filled)
-    maps = tuple(canvas.maps(clusters.layer, each, clusters.frame) for each in neurons)
+    rgb = rgb_of_magnitudes(canvas, clusters.layer)
+    maps = tuple(np.abs(canvas.maps(clusters.layer, each, clusters.frame, rgb=rgb)) for each in neurons)
     return Exemplars(clusters, neurons, maps)
 
 

@@ -179,7 +179,7 @@ def test_exemplars_are_the_nearest() -> None:
         assert distances == sorted(distances)
         members = found.distances[found.labels == number]
         assert distances[-1] <= np.sort(members)[: len(neurons)].max()
-        assert np.allclose(maps[0], canvas.map("decoder.1", neurons[0], 1))
+        assert np.allclose(maps[0], np.abs(canvas.map("decoder.1", neurons[0], 1)))
     assert "maps of 3 clusters" in repr(sheet)
     sheet.plot()
     found.plot()

@@ -86,7 +86,11 @@ def test_no_finding_takes_a_neuron_that_shifts_the_hue_for_dead(rule: str) -> No
     np.testing.assert_allclose(means[:, 0], each.sum(-1)[:, mask].mean(1), rtol=1e-5)
     vectors = cw.analysis.vectors(canvas, "head", **key)
     assert vectors.alive.tolist() == [True] * 4 + [False]
-    assert (cw.analysis.cluster(canvas, "head", 2, **key).labels < 0).tolist() == [False] * 4 + [True]
+    clusters = cw.analysis.cluster(canvas, "head", 2, **key)
+    assert (clusters.labels < 0).tolist() == [False] * 4 + [True]
+    sheet = cw.analysis.exemplars(canvas, clusters, 5)
+    for neurons, maps in zip(sheet.neurons, sheet.maps, strict=True):
+        np.testing.assert_allclose(maps, each.sum(-1)[list(neurons)], rtol=1e-5, atol=1e-7)
     motion = cw.analysis.motion(canvas, "head", flow=np.ones((1, *SIZE, 2)), **key)
     change = np.abs(np.abs(canvas.maps("head", range(5), 1, rgb="each")).sum(-1) - each.sum(-1)).sum((1, 2))
     np.testing.assert_allclose(motion.neuron_change[0], change, rtol=1e-4, atol=1e-6)
