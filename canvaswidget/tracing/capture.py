@@ -6,6 +6,7 @@ edited, hooked or registered.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import operator
@@ -22,7 +23,7 @@ from torch.utils import _pytree as pytree
 from canvaswidget.inr import INR
 from canvaswidget.module_state import CALLS, ModuleState, RandomState, evaluating, is_lazy, replica, unchanged
 from canvaswidget.tracing.editing import WRITTEN
-from canvaswidget.tracing.errors import CaptureError, check_finite
+from canvaswidget.tracing.errors import FOREIGN, CaptureError, check_finite
 from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.ops import DECOMPOSED, LAYERS, LINEAR, MATRIX_PRODUCTS, POINTWISE, SOFTMAX
 from canvaswidget.tracing.parameters import parameter_note
@@ -100,16 +101,31 @@ class Capture:
         _keep_only_the_image(program)
         self._constants = _constants(program, self.module)
         check_finite(image, 0)  # after the weights, whose NaN is the cause where they hold any
-        rewrite(self.graph, self._constants, program.graph_signature.inputs_to_parameters)
+        with self._named_errors():
+            rewrite(self.graph, self._constants, program.graph_signature.inputs_to_parameters)
         self._targets = {
             cast(Any, spec.arg).name: (spec.target or "").removeprefix("module.")
             for spec in program.graph_signature.input_specs
         }
         self._numbers = _numbers(pytree.tree_leaves((positional, keywords)))
         self.coarsest = coarsest(self.graph)
-        self._read(SINGLE)
+        with self._named_errors():
+            self._read(SINGLE)
         report(3, STEPS)
         self.replay = Replay(self)
+
+    @contextlib.contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        """Errors of torch's about what it recorded, as errors about the module."""
+        try:
+            yield
+        except (CaptureError, torch.OutOfMemoryError):
+            raise
+        except FOREIGN as error:
+            raise CaptureError(
+                f"module={type(self.inr.module).__name__}: its recorded ops could not be read: {_first_line(error)}. "
+                "Please report this model"
+            ) from error
 
     def _read(self, wider: Wider) -> None:
         """Find the layers of the graph, computed in types as wide as `wider` says."""
@@ -346,7 +362,13 @@ def _constants(program: torch.export.ExportedProgram, module: nn.Module) -> dict
         if spec.kind is InputKind.USER_INPUT:
             continue
         source = program.state_dict if spec.target in program.state_dict else program.constants
-        tensor = cast(torch.Tensor, source[cast(str, spec.target)]).detach()
+        found = source[cast(str, spec.target)]
+        if not isinstance(found, torch.Tensor):
+            raise CaptureError(
+                f"module={type(module).__name__}: its forward uses a {type(found).__name__}, which can't be recorded; "
+                "pass the tensors that it makes in with inputs="
+            )
+        tensor = found.detach()
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             name = cast(str, spec.target).removeprefix("module.")
             raise ValueError(

@@ -26,6 +26,11 @@ def replace(node: fx.Node, by: fx.Node) -> None:
     node.graph.erase_node(node)
 
 
+def is_open(node: fx.Node) -> bool:
+    """Whether values decide the shape of a value."""
+    return not all(isinstance(n, int) for n in node.meta["val"].shape)
+
+
 def shape_of(node: fx.Node) -> list[int]:
     """The shape of a value."""
     return [int(n) for n in node.meta["val"].shape]

@@ -14,7 +14,7 @@ import torch
 from torch import fx
 
 from canvaswidget.tracing.contractions import PRODUCTS_OF_MATRICES, as_layers
-from canvaswidget.tracing.editing import WRITTEN, insert_before, replace, shape_of
+from canvaswidget.tracing.editing import WRITTEN, insert_before, is_open, replace, shape_of
 from canvaswidget.tracing.ops import EINSUM, aten, overloads
 
 
@@ -42,6 +42,8 @@ def rewrite(graph: fx.Graph, constants: Collection[str], parameters: Collection[
             _as_look_up(node)
         elif node.target is aten.as_strided.default:
             _as_index(node)
+        elif node.target in (aten.slice.Tensor, aten.select.int, operator.getitem):
+            _as_piece(node)
         elif node.target in _WITH_BIAS and len(node.args) > 2:
             _with_bias_apart(node, varying)
         elif node.target in EINSUM | PRODUCTS_OF_MATRICES:
@@ -115,6 +117,8 @@ def _as_look_up(node: fx.Node) -> None:
         if any(one.meta["val"].dtype == torch.bool for one in listed):
             _as_masked(node)
             return
+        if any(map(is_open, [written, *listed])):
+            return
         indexed = fx.map_arg(place[0], lambda one: one.meta["val"])
         shape = list(aten.index.Tensor(into.meta["val"], indexed).shape)
         written = insert_before(node, aten.expand.default, written, shape)
@@ -176,6 +180,49 @@ def _as_index(node: fx.Node) -> None:
         places = insert_before(node, aten.add.Tensor, places, along)
     flat = insert_before(node, aten.reshape.default, source, [-1])
     replace(node, insert_before(node, aten.index.Tensor, flat, [places]))
+
+
+_SPLITS = overloads("split split_with_sizes unsafe_split unsafe_split_with_sizes chunk unsafe_chunk")
+
+
+def _as_piece(node: fx.Node) -> None:
+    """A part of joined values that is one of them: that one, so that terms of the others don't seem to pass it."""
+    cut: Any = node.args[0] if node.target is operator.getitem else node
+    joined = (
+        cut.args[0] if isinstance(cut, fx.Node) and cut.args else None
+    )  # a step before may have erased it
+    if not isinstance(joined, fx.Node) or joined.target not in (aten.cat.default, aten.stack.default):
+        return
+    values = cast("list[fx.Node]", joined.args[0])
+    if any(map(is_open, [joined, *values])):
+        return
+    sizes, n_axes = shape_of(joined), len(shape_of(joined))
+    along = cast(int, joined.args[1] if len(joined.args) > 1 else 0) % n_axes
+    is_stack, of_stack = joined.target is aten.stack.default, {aten.select.int, aten.unbind.int}
+    if cut.target not in (of_stack if is_stack else {aten.slice.Tensor, *_SPLITS}):
+        return
+    place = 2 if cut.target in _SPLITS else 1
+    if cast(int, cut.args[place] if len(cut.args) > place else 0) % n_axes != along:
+        return
+    if is_stack:
+        number = cast(int, node.args[1] if cut is not node else node.args[2])
+        replace(node, values[number])
+        return
+    if cut is node:
+        start, end, step = (*node.args[2:], *(None, None, 1)[len(node.args) - 2 :])
+        span = (*slice(start, end).indices(sizes[along])[:2], step)
+    else:
+        number = cast(int, node.args[1])
+        widths = [int(part.shape[along]) for part in cut.meta["val"]]
+        span = (sum(widths[:number]), sum(widths[: number + 1]), 1)
+    first = 0
+    for value in values:
+        if len(shape_of(value)) == n_axes:
+            last = first + shape_of(value)[along]
+            if span == (first, last, 1) and value.meta["val"].dtype == joined.meta["val"].dtype:
+                replace(node, value)
+                return
+            first = last
 
 
 # --- a bias that the network computes ------------------------------------------------------------------------------

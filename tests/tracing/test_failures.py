@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import canvaswidget as cw
-from canvaswidget.tracing import rules
+from canvaswidget.tracing import capture, rules
 from canvaswidget.tracing.frozen import Frozen
 from canvaswidget.tracing.ops import aten
 from canvaswidget.widget.arrays import Arrays
@@ -115,6 +115,25 @@ def test_the_widget_opens_with_the_rules_that_work(
     with pytest.raises(cw.UntraceableError, match=f"rule='{broken}': .*KeyError: 'div'"):
         w.rule = broken
     assert w.rule == offered[-1]
+
+
+class Drawing(nn.Module):
+    """Draws with a generator of its own, which is no tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = nn.Linear(2, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(x) + torch.randn(3, generator=torch.Generator().manual_seed(0))
+
+
+def test_what_can_not_be_recorded_or_read_is_said_of_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(cw.CaptureError, match=r"module=Drawing: .*Generator.*inputs="):
+        cw.trace(cw.INR.from_coords(Drawing(), (3, 4)))
+    monkeypatch.setattr(capture, "rewrite", failing(KeyError("slice_2")))
+    with pytest.raises(cw.CaptureError, match=r"module=Sequential: .*could not be read: KeyError: 'slice_2'"):
+        cw.trace(inr())
 
 
 class Multiplied(nn.Module):

@@ -86,6 +86,13 @@ def _scattered(s: Between, h: torch.Tensor) -> torch.Tensor:
     return s.b(h).scatter(1, places, h).scatter(1, places[:, :1], 0.7)
 
 
+def _chosen_places_written(s: Between, h: torch.Tensor) -> torch.Tensor:
+    """Writes to as many rows as the values decide."""
+    z, places = s.b(h).clone(), (h[:, 0] > 0).nonzero()[:, 0]
+    z[places] = 2 * z[places]
+    return z
+
+
 def _measured_norms(s: Between, h: torch.Tensor) -> torch.Tensor:
     """Norms by what they measure in the frame, as torch's functions that also write or return the statistics."""
     z, statistics = s.b(h), (h.new_zeros(4), h.new_ones(4))
@@ -116,6 +123,8 @@ FEATURES: dict[str, Features] = {
     "zeros_filled": _filled,
     "masked_places_written": _masked_places_written,
     "places_written_twice": _places_written_twice,
+    "chosen_places_written": _chosen_places_written,
+    "piece_of_a_list": lambda s, h: F.glu(torch.cat([s.b(h), h], -1)) + torch.stack([h, s.b(h)], 1)[:, 0],
     "mixture": _mixture,
     "masked_fill_by_tensor": lambda s, h: (
         s.b(h).masked_fill(h > 0, 0.3 * _one(h)).masked_fill(~MASK, h[0, 0])
@@ -151,6 +160,7 @@ TRACED = {
     "over_layer": ("a", "c"),
     "mixture": ("a", "b#2", "c"),
     "where_number": ("a", "b#2", "c"),
+    "piece_of_a_list": ("a", "b", "c"),
 }
 
 
