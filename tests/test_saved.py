@@ -524,6 +524,16 @@ def link(path: Path) -> None:
     path.symlink_to(path.with_name("moved"))
 
 
+def exchange(file: Path, one: str, other: str) -> None:
+    """Each of two chunks in the place of the other, with its size in the list of files."""
+    described = json.loads((file / "zarr.json").read_text())["attributes"]["canvaswidget"]
+    data = [(content(file) / name).read_bytes() for name in (one, other)]
+    for name, values in zip((other, one), data, strict=True):
+        (content(file) / name).write_bytes(values)
+        described["files"][name] = len(values)
+    facts(file, files=described["files"])
+
+
 CHUNK = "layers/0/maps/c/0/0/0/0"
 DAMAGE: dict[str, tuple[Any, str]] = {
     "a missing chunk": (lambda f: (content(f) / CHUNK).unlink(), f"{CHUNK} is missing"),
@@ -553,6 +563,12 @@ DAMAGE: dict[str, tuple[Any, str]] = {
         "description can't be read",
     ),
     "a frame of any size": (lambda f: facts(f, size=[10**9, 10**9]), "description can't be read"),
+    "two chunks that were exchanged": (
+        lambda f: exchange(f, CHUNK, CHUNK.replace("c/0", "c/1", 1)),
+        f"{CHUNK} was changed after it was written",
+    ),
+    "a linked root": (lambda f: link(f / "zarr.json"), "is no saved canvas"),
+    "no checksum of a file": (lambda f: facts(f, checksums={}), "does not have a checksum for each"),
     "a later version": (
         lambda f: facts(f, format=9, version="9.9"),
         r"in format 9, by a later version of canvaswidget \(9\.9\).*pip install --upgrade",

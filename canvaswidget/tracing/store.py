@@ -3,7 +3,7 @@
 The root group's ``zarr.json`` describes what is kept, lists every file with its size, and names the group that holds
 the arrays. It is put in place last, by one rename: until then an earlier file is what it was, afterwards it is the new
 one. A writer works in a folder beside the file and holds a lock in it; the next writer removes what no process holds.
-Chunks of numbers have checksums of their own, the descriptions have theirs in the root.
+The root has a checksum of every file, and one of itself.
 Nothing is pickled, and reading runs no code from the file.
 """
 
@@ -18,7 +18,7 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -97,7 +97,7 @@ class Writer:
             for file in content.rglob("*")
             if file.is_file()
         }
-        checksums = {name: _checksum(content / name) for name in files if PurePosixPath(name).name == ROOT}
+        checksums = {name: _checksum((content / name).read_bytes()) for name in files}
         described = {"format": FORMAT, "content": self._content, **self.facts, "files": files}
         described["checksums"] = checksums
         (self._folder / ROOT).write_text(root_text(described), encoding="utf-8")
@@ -114,8 +114,8 @@ def root_text(described: Mapping[str, Any]) -> str:
     return json.dumps({"zarr_format": 3, "node_type": "group", "attributes": {KEY: facts}}, indent=1)
 
 
-def _checksum(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+def _checksum(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 @contextmanager
@@ -243,7 +243,7 @@ def describe(path: Path) -> dict[str, Any]:
             f"path={str(path)!r}: no such file; expected a canvas saved with canvas.save()"
         )
     root = path / ROOT
-    if not path.is_dir() or not root.is_file():
+    if not path.is_dir() or not root.is_file() or root.is_symlink():
         raise SavedCanvasError(
             f"{path}: is no saved canvas: it has no {ROOT}. Expected a folder written by canvas.save()"
         )
@@ -333,9 +333,13 @@ class Reader:
             found = self._check_kind(where, stat.S_ISREG)
             if found.st_size != size:
                 raise self.damaged(f"{name} has {found.st_size:,} of {size:,} bytes")
+        if files.keys() != checksums.keys():
+            raise self.damaged("it does not have a checksum for each of its files")
         for name, checksum in checksums.items():
+            if PurePosixPath(name).name != ROOT:
+                continue  # numbers are checked when they are read
             try:
-                is_same = name in files and _checksum(self._folder / name) == checksum
+                is_same = _checksum((self._folder / name).read_bytes()) == checksum
             except OSError as error:  # it was there when its size was asked
                 raise self.damaged(f"{name} can't be read ({type(error).__name__})") from error
             if not is_same:
@@ -371,18 +375,24 @@ class Reader:
         codecs = {codec["name"] for codec in described["codecs"]}
         if not codecs <= CODECS or described["data_type"] not in DTYPES:
             raise ValueError(f"holds {described['data_type']} in {', '.join(sorted(codecs))}")
-        store = _whole_store(self._zarr, self._folder, self.facts["files"])
+        store = _whole_store(self._zarr, self._folder, self.facts["checksums"])
         return self._zarr.open_array(store, path=name, mode="r", zarr_format=3)
 
 
-def _whole_store(zarr: Any, folder: Path, files: Collection[str]) -> Any:
-    """A folder in which a listed file that is missing is an error; Zarr takes a missing chunk for zeros."""
+def _whole_store(zarr: Any, folder: Path, checksums: Mapping[str, str]) -> Any:
+    """A folder in which a listed file that is missing, or holds something else, is an error.
+
+    Zarr takes a missing chunk for zeros, and a chunk that stands in the place of another for that one.
+    """
 
     class WholeStore(zarr.storage.LocalStore):
         async def get(self, key: str, *arguments: Any, **keywords: Any) -> Any:
             value = await super().get(key, *arguments, **keywords)
-            if value is None and key in files:
-                raise FileNotFoundError(f"{key} is missing")
+            if key in checksums:
+                if value is None:
+                    raise FileNotFoundError(f"{key} is missing")
+                if _checksum(value.to_bytes()) != checksums[key]:
+                    raise ValueError(f"{key} was changed after it was written")
             return value
 
     return WholeStore(folder, read_only=True)
