@@ -20,7 +20,7 @@ from canvaswidget import figures
 from canvaswidget.analysis.steps import steps
 from canvaswidget.export_plan import PageEstimate, Plan, megabytes
 from canvaswidget.files import write_whole
-from canvaswidget.widget.arrays import neuron_at
+from canvaswidget.widget.arrays import Arrays, neuron_at
 from canvaswidget.widget.baking import RANKED, Baker, Kept
 from canvaswidget.widget.bundle import bundled
 from canvaswidget.widget.packing import Packed
@@ -57,6 +57,7 @@ UNFINISHED = (
 def write_page(
     path: Path,
     session: Session,
+    arrays: Arrays,
     plan: Plan,
     state: Mapping[str, Any],
     info: Mapping[str, Any],
@@ -68,6 +69,8 @@ def write_page(
 
     Parameters
     ----------
+    arrays : Arrays
+        Those that the plan was made for.
     state, info : dict
         The widget's traits and the canvas as messages have them.
     recipe : str
@@ -80,7 +83,7 @@ def write_page(
     PageEstimate
         With the bytes that were written.
     """
-    arrays, kept = session.arrays, plan.kept
+    kept = plan.kept
     baker = Baker(arrays, kept, plan.quality)
     with steps(path.name, "layer", progress) as tell:
         tell.plan(len(kept.frames) * len(kept.layers))

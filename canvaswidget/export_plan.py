@@ -16,7 +16,7 @@ from canvaswidget.tables import Printed
 from canvaswidget.tracing.budget import parse_memory
 from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.widget import view
-from canvaswidget.widget.arrays import Indices, place_of
+from canvaswidget.widget.arrays import Arrays, Indices, place_of
 from canvaswidget.widget.baking import (
     QUALITIES,
     Baker,
@@ -104,14 +104,13 @@ class Plan:
 
 
 def checked_wishes(
-    session: Session,
+    arrays: Arrays,
     layers: Any = None,
     frames: Any = None,
     neurons: Any = None,
     budget: str | float = "10 MB",
 ) -> Wishes:
     """The layers, frames and neurons that are meant; errors name what is accepted."""
-    arrays = session.arrays
     chosen = _layers(arrays.layers, layers)
     numbers = tuple(arrays.kept_frames()) if frames is None else checked_frames(arrays.n_frames, frames)
     return Wishes(chosen, numbers, _neurons(chosen, neurons), parse_memory(budget, "budget"))
@@ -164,15 +163,21 @@ def _neurons(layers: Sequence[Layer], neurons: Any) -> Mapping[str, Indices] | i
 # --- a plan that fits -----------------------------------------------------------------------------------------
 
 
-def plan_page(session: Session, state: Mapping[str, Any], wishes: Wishes, progress: Any = True) -> Plan:
+def plan_page(
+    session: Session, arrays: Arrays, state: Mapping[str, Any], wishes: Wishes, progress: Any = True
+) -> Plan:
     """What to keep and how finely: measured on a sample of two frames, so that it fits the budget if it can.
+
+    Parameters
+    ----------
+    arrays : Arrays
+        Those of the rule that the state names, whatever the widget's rule is by now.
 
     Raises
     ------
     ValueError
         Nothing that would be within the budget is worth keeping; it says what to leave out.
     """
-    arrays = session.arrays
     now = min(wishes.frames, key=lambda frame: abs(frame - state["time"]))
     selected = _selected(wishes.layers, state)
     given = wishes.neurons

@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import re
+import threading
 import zlib
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 
 import canvaswidget as cw
-from canvaswidget import export_plan, files
+from canvaswidget import export, export_plan, files
 from canvaswidget.widget import baking
 from canvaswidget.widget.answers import Answers
 from canvaswidget.widget.baking import Quality, spread_pixels, strongest
@@ -298,6 +299,29 @@ def test_a_budget_that_is_too_small_says_what_to_leave_out(w: CanvasWidget, tmp_
         w.save(tmp_path / "a.png", neurons=3)
     with pytest.raises(ValueError, match="there is no folder"):
         w.save(tmp_path / "no" / "a.html")
+
+
+def test_a_page_is_of_the_rule_that_it_began_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    widget = CanvasWidget(cw.trace(video(), "gated", device="cpu"), layer=-2, neuron=(1, 2), time=2)
+    layer, real = widget.layer, export.write_page
+
+    def switched(*arguments: Any) -> Any:  # in the menu, while the page is being made
+        other = threading.Thread(target=setattr, args=(widget, "rule", "xinc"))
+        other.start()
+        other.join()
+        return real(*arguments)
+
+    monkeypatch.setattr(export, "write_page", switched)
+    widget.save(tmp_path / "a.html", layers=layer, neurons=1, progress=False)
+    assert widget.rule == "xinc"
+    page = Saved(tmp_path / "a.html").page
+    assert page["state"]["rule"] == page["info"]["rule"] == "gated"
+    assert [one["each_colour"] for one in page["info"]["layers"]] == [True]
+    (one,) = [one for one in page["selections"] if one["neuron"] == [1, 2]]
+    canvas = widget._live.call(lambda report: widget._live.under("gated").canvas)
+    totals = [np.abs(canvas.map(layer, (1, 2), frame, rgb="abs")).sum() for frame in range(6)]
+    np.testing.assert_allclose(one["totals"], totals, rtol=1e-4)
+    widget.close()
 
 
 def test_an_interrupted_save_harms_nothing(w: CanvasWidget, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from canvaswidget.widget.arrays import Arrays
 from canvaswidget.widget.messages import ExportRequest, FromKernel, ViewState
 from canvaswidget.widget.session import Session, one_line
 from canvaswidget.widget.snapshot import PICTURE, snapshot
-from canvaswidget.widget.traits import Facts
+from canvaswidget.widget.traits import Facts, on_wire
 
 log = logging.getLogger(__name__)
 
@@ -42,11 +42,10 @@ class Leaving:
         def _live(self) -> Session: ...
         def _state(self) -> dict[str, Any]: ...
         def _stated(self, arrays: Arrays, state: ViewState) -> dict[str, Any]: ...
-        def recipe(self) -> str: ...
+        def _recipe(self, canvas: Any, state: dict[str, Any]) -> str: ...
+        def traits(self, **metadata: Any) -> dict[str, Any]: ...
 
         fps: Any
-
-        def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]: ...
 
     @checked
     def figure(
@@ -259,23 +258,29 @@ class Leaving:
         ValueError
             Even the coarsest page would be larger than the budget; it says what to leave out.
         """
-        return self._plan(
-            {"layers": layers, "frames": frames, "neurons": neurons, "budget": budget}, progress
-        ).estimate
+        page = {"layers": layers, "frames": frames, "neurons": neurons, "budget": budget}
+        state = self._state()
+        return self._plan(self._arrays_of(state), state, page, progress).estimate
 
-    def _plan(self, page: dict[str, Any], progress: Any) -> Plan:
-        wishes = checked_wishes(self._live, **{**page, "budget": page["budget"] or "10 MB"})
-        return plan_page(self._live, self._state(), wishes, progress)
+    def _arrays_of(self, state: dict[str, Any]) -> Arrays:
+        session = self._live
+        return session.call(lambda checkpoint: session.under(state["rule"]))
+
+    def _plan(self, arrays: Arrays, state: dict[str, Any], page: dict[str, Any], progress: Any) -> Plan:
+        wishes = checked_wishes(arrays, **{**page, "budget": page["budget"] or "10 MB"})
+        return plan_page(self._live, arrays, state, wishes, progress)
 
     def _save_page(self, path: Path, page: dict[str, Any], progress: Any) -> PageEstimate:
         _checked_file(path, ("html",))
-        state, shown, info = (
-            self.get_state(list(self.VIEW)),
-            self._drawn(PICTURE, False),
-            self.facts.on_wire(),
-        )
-        plan = self._plan(page, progress)
-        return export.write_page(path, self._live, plan, state, info, self.recipe(), shown, progress)
+        # All of the page is of one state and its rule, whatever is chosen while it is being made.
+        state = self._state()
+        arrays = self._arrays_of(state)
+        shown = self._drawn(PICTURE, False, state=state)
+        info = Facts.of(arrays.canvas, self.facts).on_wire()
+        text = self._recipe(arrays.canvas, state)
+        plan = self._plan(arrays, state, page, progress)
+        wire = on_wire(self, state)
+        return export.write_page(path, self._live, arrays, plan, wire, info, text, shown, progress)
 
     def _drawn(
         self,
@@ -283,8 +288,9 @@ class Leaving:
         one_scale: bool,
         frames: Sequence[int] | None = None,
         told: Callable[[int, int], None] | None = None,
+        state: dict[str, Any] | None = None,
     ) -> figures.View:
-        session, state = self._live, self._state()
+        session, state = self._live, self._state() if state is None else state
 
         def work(checkpoint: Any) -> figures.View:
             def report(done: int = 0, total: int = 0) -> None:

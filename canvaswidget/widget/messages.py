@@ -31,7 +31,8 @@ class LayerInfo(TypedDict):
 
     A kernel `(i, o)` exists where `i` and `o` are of one of the `n_groups` groups, each of which is a run of units and
     a run of outputs.
-    `why_no_colours` says why only the sum of the colours is known of its maps; empty where each is.
+    `why_no_colours` says why only the sum of the colours is known of its maps; empty where each is. `each_colour` is
+    whether totals add the magnitudes of each colour: a page keeps such totals, but no map of a single colour.
     """
 
     name: str
@@ -40,6 +41,7 @@ class LayerInfo(TypedDict):
     n_groups: int
     grid: list[int]
     why_no_colours: str
+    each_colour: bool
 
 
 class CanvasInfo(TypedDict):

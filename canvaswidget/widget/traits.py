@@ -17,7 +17,8 @@ from canvaswidget.widget import knockout, view
 from canvaswidget.widget.arrays import ranking
 from canvaswidget.widget.messages import CanvasInfo, ViewState
 from canvaswidget.widget.region import checked_region
-from canvaswidget.widget.region_list import checked_regions, on_wire
+from canvaswidget.widget.region_list import checked_regions
+from canvaswidget.widget.region_list import on_wire as regions_on_wire
 
 
 class Facts(NamedTuple):
@@ -84,6 +85,7 @@ class Facts(NamedTuple):
                     "n_groups": layer.n_groups,
                     "grid": list(layer.grid or self.size),
                     "why_no_colours": self.why_no_colours[layer.name],
+                    "each_colour": not self.why_no_colours[layer.name],
                 }
                 for layer in self.layers
             ],
@@ -261,7 +263,7 @@ def regions_trait() -> Checked:
     trait = Checked(
         lambda widget, value: checked_regions(value, widget.facts.size, widget.facts.n_frames), {}
     )
-    return trait.tag(to_json=lambda value, _: on_wire(value))
+    return trait.tag(to_json=lambda value, _: regions_on_wire(value))
 
 
 def time_trait() -> Checked:
@@ -376,3 +378,12 @@ def checked_state(
         setattr(stated, name, value)
     del stated.facts
     return vars(stated)
+
+
+def on_wire(widget: Any, state: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of traits as the page has them."""
+    known = widget.traits()
+    return {
+        name: known[name].metadata.get("to_json", lambda value, _: value)(value, widget)
+        for name, value in state.items()
+    }

@@ -65,9 +65,18 @@ export class FakeModel extends Events implements Model {
 
 const WHY = "rule 'xinc' does not follow this layer to the colours";
 const LAYERS = [
-  { why_no_colours: WHY, name: "stem.0", op: "linear", neurons: [160], n_groups: 1, grid: [1, 1] },
   {
     why_no_colours: WHY,
+    each_colour: false,
+    name: "stem.0",
+    op: "linear",
+    neurons: [160],
+    n_groups: 1,
+    grid: [1, 1],
+  },
+  {
+    why_no_colours: WHY,
+    each_colour: false,
     name: "decoder.0.conv.upconv.0",
     op: "conv2d",
     neurons: [24, 144],
@@ -76,6 +85,7 @@ const LAYERS = [
   },
   {
     why_no_colours: WHY,
+    each_colour: false,
     name: "decoder.1.conv.upconv.0",
     op: "conv2d",
     neurons: [36, 96],
@@ -84,13 +94,22 @@ const LAYERS = [
   },
   {
     why_no_colours: WHY,
+    each_colour: false,
     name: "decoder.2.conv.upconv.0",
     op: "conv2d",
     neurons: [96, 192],
     n_groups: 1,
     grid: [64, 128],
   },
-  { why_no_colours: "", name: "head", op: "conv2d", neurons: [48, 3], n_groups: 1, grid: [128, 256] },
+  {
+    why_no_colours: "",
+    each_colour: true,
+    name: "head",
+    op: "conv2d",
+    neurons: [48, 3],
+    n_groups: 1,
+    grid: [128, 256],
+  },
 ];
 
 export function canvasInfo({ height, width, frames }: FakeOptions): CanvasInfo {

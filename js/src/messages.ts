@@ -31,6 +31,7 @@ export interface LayerInfo {
   n_groups: number;
   grid: number[];
   why_no_colours: string;
+  each_colour: boolean;
 }
 
 export interface CanvasInfo {

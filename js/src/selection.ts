@@ -103,7 +103,7 @@ export function magnitudesOf(info: CanvasInfo, layer: string, channel: Channel =
   const one = "the magnitudes of the contributions";
   if (channel !== "sum" && channel !== "abs") return { short: "", whole: `${one} to ${channel}` };
   if (info.n_channels === 1) return { short: "", whole: one };
-  if (channel === "sum" && layerOf(info, layer)?.why_no_colours)
+  if (channel === "sum" && layerOf(info, layer)?.each_colour === false)
     return {
       short: " (colours added)",
       whole: `${one}, the colours added first: ${info.rule} does not tell them apart in this layer`,

@@ -12,6 +12,7 @@ const SHAPE = {
   n_groups: 1,
   grid: [32, 64],
   why_no_colours: "",
+  each_colour: true,
 };
 const button = (value: string) => view.page.find(`.cw-segment[data-value=${value}]`);
 const stage = () => view.page.find(".cw-scatter-stage");

@@ -18,8 +18,24 @@ import { luminance } from "../src/theme";
 import { FITTED, pan, pixelAt, place, settled, zoomAt } from "../src/viewport";
 import { OPTIONS } from "./page";
 
-const KERNELS = { name: "a", op: "conv2d", neurons: [4, 30], n_groups: 1, grid: [1, 1], why_no_colours: "" };
-const UNITS = { name: "b", op: "linear", neurons: [20], n_groups: 1, grid: [1, 1], why_no_colours: "" };
+const KERNELS = {
+  name: "a",
+  op: "conv2d",
+  neurons: [4, 30],
+  n_groups: 1,
+  grid: [1, 1],
+  why_no_colours: "",
+  each_colour: true,
+};
+const UNITS = {
+  name: "b",
+  op: "linear",
+  neurons: [20],
+  n_groups: 1,
+  grid: [1, 1],
+  why_no_colours: "",
+  each_colour: true,
+};
 const CANVAS = canvasInfo(OPTIONS);
 const GROUPED = { ...KERNELS, neurons: [6, 3], n_groups: 3 };
 
@@ -172,7 +188,7 @@ it("names exported files after what they show", () => {
 });
 
 describe("which magnitudes a total adds", () => {
-  const layers = [KERNELS, { ...UNITS, why_no_colours: "it is not the last layer" }];
+  const layers = [KERNELS, { ...UNITS, why_no_colours: "it is not the last layer", each_colour: false }];
   const info = { ...CANVAS, rule: "xinc", layers };
   const grey = { ...info, n_channels: 1 };
   it.each([
