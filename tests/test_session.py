@@ -407,7 +407,7 @@ def test_thumbnails_have_one_scale_whatever_is_in_sight(pages, canvas: cw.Canvas
     totals = np.abs(colours).reshape(n, -1).sum(1, dtype=np.float64)
     assert every["totals"] == pytest.approx(totals.tolist(), rel=1e-5)
     reach = np.maximum(np.abs(every["low"]), np.abs(every["high"]))
-    strength = totals if rule == "xinc" else np.abs(maps.sum((1, 2)))
+    strength = totals if rule == "xinc" else np.abs(colours.sum((1, 2))).sum(-1)
     compared = np.argsort(-strength)[:12]
     assert every["scale"] == pytest.approx(reach[compared].max())
     assert every["top_total"] == pytest.approx(totals[compared].max(), rel=1e-5)

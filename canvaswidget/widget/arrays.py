@@ -328,8 +328,8 @@ class Arrays:
     def strongest(self, layer: Layer, count: int, time: int, checkpoint: Progress) -> Indices:
         """The places of the neurons that contribute most to a frame, colours added: what others are compared with.
 
-        By their totals where these are known or take one quick sweep, else by the sums of their signed maps, which
-        take one backward pass.
+        By their totals where these are known or take one quick sweep, else by the sums of their signed maps in each
+        colour, which take a backward pass a colour.
         """
 
         def compute() -> Floats:
@@ -337,10 +337,12 @@ class Arrays:
                 return self.totals(layer, time, checkpoint)
             everywhere = np.ones(self.size, bool)
             ranks = self._ranks_of(layer)
-            return np.array(ranks.region(everywhere, time, [layer.name])[layer.name], np.float32).ravel()
+            rgb = "sum" if ranks.why_no_colours(layer.name) else "each"
+            values = ranks.region(everywhere, time, [layer.name], rgb=rgb)[layer.name]
+            return _column(values, layer, f"to frame {time}").magnitudes
 
         key = (self.canvas.rule, "strength", layer.name, time)
-        strength = np.abs(self.cache.remember(key, compute))
+        strength = self.cache.remember(key, compute)
         kept = self.kept(layer)
         return kept[_strongest(strength[kept], count)]
 

@@ -11,6 +11,8 @@ import torch
 from torch import nn
 
 import canvaswidget as cw
+from canvaswidget.widget.arrays import Arrays
+from canvaswidget.widget.cache import ByteCache
 from tests import oracle
 from tests.canvases import image
 
@@ -190,3 +192,12 @@ def test_a_saved_canvas_keeps_colours(tmp_path: Path) -> None:
     assert {unit for unit, _ in kept} <= {*HUE}
     with pytest.raises(LookupError, match="magnitudes of single pixels"):
         cw.open(tmp_path / "b.zarr").region(mask, rgb="abs")
+
+
+def test_the_scale_of_thumbnails_is_that_of_neurons_that_shift_the_hue() -> None:
+    arrays = Arrays(hues("gated"), ByteCache(2**24))
+    layer = arrays.layers.find("mix")
+    found = arrays.strongest(layer, 2, 0, lambda done, total: None)
+    totals = arrays.totals(layer, 0, lambda done, total: None)
+    assert sorted(found.tolist()) == sorted(np.argsort(-totals)[:2].tolist())
+    assert {layer.neuron_at(place)[0] for place in found} == set(HUE)
