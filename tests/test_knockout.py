@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -158,6 +159,36 @@ def test_a_wrong_set_is_refused_and_nothing_changes(w: cw.CanvasWidget, value: A
     with pytest.raises((TypeError, ValueError, IndexError, KeyError), match=words):
         w.knocked_out = value
     assert w.knocked_out == before
+
+
+def test_what_is_set_during_a_request_does_not_change_its_answer(
+    w: cw.CanvasWidget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canvas, last = w.canvas, w.facts.layers[-1].name
+    real, began, go_on, ended = canvas.without, *(threading.Event() for _ in range(3))
+    heard: list[Any] = []
+
+    def slow(*arguments: Any) -> np.ndarray:
+        began.set()
+        assert go_on.wait(60)
+        return real(*arguments)
+
+    def reply(*answer: Any) -> None:
+        heard.append(answer)
+        ended.set()
+
+    monkeypatch.setattr(canvas, "without", slow)
+    parts = [{"layer": last, "neurons": [[0, 0]]}]
+    body: Any = {"kind": "frame", "time": 1, "source": "without", "knocked_out": parts}
+    w._live.handle({"type": "request", "id": 1, "view": "frame", "body": body}, reply)
+    assert began.wait(60)
+    w.knocked_out = {last: [(1, 1), (2, 0)]}
+    go_on.set()
+    assert ended.wait(60)
+    message, buffers = heard[0]
+    assert message["of"] == body
+    expected = colours(real({last: [(0, 0)]}, 1))
+    np.testing.assert_array_equal(np.frombuffer(buffers[0], np.uint8), expected.ravel())
 
 
 def test_what_is_under_the_map_follows(w: cw.CanvasWidget) -> None:
