@@ -48,7 +48,9 @@ export function followTheme(root: HTMLElement, signal: AbortSignal, changed: () 
     setTimeout(() => signal.aborted || measure(), 250);
   };
   measure();
-  dark.addEventListener("change", soon, { signal });
+  // Charts take their colours when they are drawn.
+  for (const query of [dark, matchMedia("(forced-colors: active)")])
+    query.addEventListener("change", soon, { signal });
   const observer = new MutationObserver(soon);
   for (const element of [document.documentElement, document.body])
     observer.observe(element, {

@@ -1,5 +1,5 @@
 // Small pure parts: numbers, names, selections, the viewport, the cache.
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { canvasInfo } from "../dev/fake_kernel";
 import { ByteCache } from "../src/cache";
 import { fileName } from "../src/export";
@@ -14,7 +14,7 @@ import {
   selectionLabel,
   shortNames,
 } from "../src/selection";
-import { luminance } from "../src/theme";
+import { followTheme, luminance } from "../src/theme";
 import { FITTED, pan, pixelAt, place, settled, zoomAt } from "../src/viewport";
 import { OPTIONS } from "./page";
 
@@ -201,5 +201,25 @@ describe("which magnitudes a total adds", () => {
     const found = magnitudesOf(canvas, layer, channel);
     expect(found.short).toBe(short);
     expect(found.whole).toMatch(whole);
+  });
+});
+
+describe("the theme", () => {
+  it("is looked at again when the system's colours change, forced ones too", () => {
+    const queries = new Map<string, EventTarget>();
+    const spy = vi.spyOn(window, "matchMedia").mockImplementation((query) => {
+      const target = queries.get(query) ?? Object.assign(new EventTarget(), { matches: false });
+      queries.set(query, target);
+      return target as MediaQueryList;
+    });
+    const [changed, gone] = [vi.fn(), new AbortController()];
+    followTheme(document.body.appendChild(document.createElement("div")), gone.signal, changed);
+    for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"]) {
+      changed.mockClear();
+      queries.get(query)?.dispatchEvent(new Event("change"));
+      expect(changed).toHaveBeenCalled();
+    }
+    gone.abort();
+    spy.mockRestore();
   });
 });
