@@ -140,8 +140,9 @@ class Frozen:
                 node = step.node
                 if step.kind == "layer":
                     layer = self._layers[node]
-                    data = terms.get(layer.data)
-                    data = self.value(layer.data) if data is None else data
+                    data, arrived = self.value(layer.data), terms.get(layer.data)
+                    if arrived is not None:  # the slopes of what arrives, without the rounding of its gates
+                        data = data + (arrived - arrived.detach())
                     bias = layer.weight.new_zeros(layer.layer.n_outputs)
                     if layer.bias is not None and layer.node is layer.output:
                         bias = layer.bias
@@ -249,7 +250,7 @@ class Frozen:
         if arrived[0] is not None and arrived[1] is not None and step.kept is not None and not both:
             arrived[1 - step.kept] = None
         full = [
-            (self.value(factor) if isinstance(factor, fx.Node) else factor) if one is None else one
+            (self._finite(factor) if isinstance(factor, fx.Node) else factor) if one is None else one
             for factor, one in zip(factors, arrived, strict=True)
         ]
         if node.target in ops.EINSUM:
@@ -261,6 +262,13 @@ class Frozen:
             one = term(extra)
             arguments[cast(int, added)] = one if one is not None else self.value(extra) if constants else None
         return node.target(*arguments, **node.kwargs)
+
+    def _finite(self, node: fx.Node) -> Any:
+        """A frozen factor, 0 where it is infinite: the image is finite, so it takes nothing from there."""
+        value = self.value(node)
+        if not isinstance(value, torch.Tensor) or bool(torch.isfinite(value).all()):
+            return value
+        return torch.where(torch.isfinite(value), value, 0)
 
     def _or_none(self, node: fx.Node) -> Any:
         fixed = self._capture.parameter(node)

@@ -178,6 +178,25 @@ def test_a_function_with_a_gate_divides_the_image(function: Function, dtype: tor
     divides(canvas)
 
 
+def test_columns_do_not_take_over_the_rounding_of_steep_gates() -> None:
+    """``act(0)`` is a million times the image: what the last layer works on is not put together from its parts."""
+    canvas = cw.trace(cw.INR.from_coords(Net(lambda z: torch.rsqrt(z * z + 1e-12)), (4, 5)), "gated")
+    for layer in ("b", "c"):
+        maps = canvas.maps(layer, range(5), rgb="each")
+        column = canvas.pixel(1, 2, layers=layer, rgb="each")[layer]
+        np.testing.assert_allclose(column[:5], maps[:, 1, 2], rtol=1e-4, atol=1e-6)
+
+
+def test_an_infinite_factor_that_is_not_chosen_takes_no_part() -> None:
+    net = Net(lambda z: torch.where(z == 0, 0.0, z * z.abs().log()))
+    with torch.no_grad():
+        net.a.bias.zero_()
+    canvas = cw.trace(cw.INR.from_coords(net.double(), (5, 5)), "gated")  # 0 at the pixel in the middle
+    column = canvas.pixel(2, 2, layers="a", rgb="each")["a"]
+    np.testing.assert_allclose(column, canvas.maps("a", [0, 1], rgb="each")[:, 2, 2], atol=1e-6)
+    assert np.isfinite(canvas.rest("a")).all()
+
+
 @pytest.mark.parametrize(
     "norm",
     [
