@@ -142,6 +142,16 @@ def test_ablation_is_the_model_without_the_neuron(kind: str, seed: int) -> None:
             np.testing.assert_allclose(map_, lost.permute(1, 2, 0).numpy(), rtol=1e-5, atol=1e-6)
 
 
+@EVERY
+def test_ablation_of_several_is_that_of_each(kind: str) -> None:
+    canvas = traced(kind, 0).under("ablation")
+    for layer in canvas.traced_layers:
+        neurons = all_neurons(layer, None)[:3]
+        each = [canvas.map(layer, neuron, rgb="each") for neuron in neurons.tolist()]
+        maps = canvas.maps(layer, neurons, rgb="each")
+        np.testing.assert_allclose(maps, each, rtol=1e-5, atol=1e-6 * max(1.0, float(np.abs(maps).max())))
+
+
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - BENT))
 @calm
 @given(seed=SEEDS)

@@ -133,9 +133,13 @@ class Ablation:
         """The images ``(k, channels, height, width)`` with each of `terms` taken from a layer's output."""
         if len(terms) == 1:
             return self._without(found, state, terms[0])[None]
-        if any(_has_open_shape(node) for node in self._suffixes[found.layer.name]):
-            return torch.stack([self._without(found, state, term) for term in terms])
-        return batched(lambda term: self._without(found, state, term), terms)
+        if not any(_has_open_shape(node) for node in self._suffixes[found.layer.name]):
+            try:
+                return batched(lambda term: self._without(found, state, term), terms)
+            except UntraceableError as error:
+                if "vmap" not in str(error.__cause__):  # torch can run every op, but not every op in a batch
+                    raise
+        return torch.stack([self._without(found, state, term) for term in terms])
 
     def _without(self, found: Weighted, state: Values, term: torch.Tensor) -> torch.Tensor:
         path = [found.node, *self._suffixes[found.layer.name]]
