@@ -28,6 +28,7 @@ MOST_PIXELS = 2**28
 MOST_FRAMES = 2**24
 MOST = 2**31 - 1
 MOST_GROUPS = 10_000
+MOST_LISTED = 10**6  # frames, neurons or layers in a range
 
 
 def show(value: Any) -> str:
@@ -168,7 +169,12 @@ def numbers(expected: str, ndim: Sequence[int] | None = None) -> Check:
 
 
 def as_array(value: Any) -> np.ndarray | None:
-    """What NumPy makes of a value without guessing; None where that is no array of numbers."""
+    """What NumPy makes of a value without guessing; None where that is no array of numbers.
+
+    Nor where it is a range, which is short however many numbers NumPy would write down.
+    """
+    if isinstance(value, range):
+        return None
     try:
         return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
     except (TypeError, ValueError, RuntimeError, OverflowError):
@@ -176,9 +182,15 @@ def as_array(value: Any) -> np.ndarray | None:
 
 
 def is_sequence(value: Any) -> bool:
-    """Whether a value is several others in an order: no text, no mapping, no set."""
-    is_array = isinstance(value, torch.Tensor | np.ndarray)
-    return is_array or (isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray))
+    """Whether a value is several others in an order: no text, no mapping, no set, no array of no axes.
+
+    Nor a range longer than anything here, which would be gone through one by one.
+    """
+    if isinstance(value, torch.Tensor | np.ndarray):
+        return value.ndim > 0
+    if isinstance(value, range) and len(value[: MOST_LISTED + 1]) > MOST_LISTED:
+        return False
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
 
 
 def is_number(value: Any) -> bool:
@@ -248,7 +260,7 @@ def _layers(name: str, value: Any) -> None:
     if _is_layer(value):
         return
     expected = "a layer's name, index or Layer, or a sequence of those"
-    if not isinstance(value, Sequence) or not all(map(_is_layer, value)):
+    if not is_sequence(value) or hasattr(value, "dtype") or not all(map(_is_layer, value)):
         raise wrong_type(name, value, expected)
     if not value:
         raise wrong_value(name, value, f"{expected}, at least one")

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from canvaswidget.arguments import check_size, checked
+from canvaswidget.arguments import as_array, check_size, checked, wrong_type
 from canvaswidget.models import FFN, SIREN, HNeRVDecoder, NeRV, coordinate_grid
 from canvaswidget.module_state import CALLS, evaluating, unchanged
 from canvaswidget.outputs import (
@@ -313,7 +313,9 @@ def _checked_count(n_frames: int) -> int:
 
 
 def _checked_truth(truth: Any, n_frames: int, size: tuple[int, int]) -> FloatImage:
-    array = truth.detach().cpu().numpy() if isinstance(truth, torch.Tensor) else np.asarray(truth)
+    array = as_array(truth)
+    if array is None:
+        raise wrong_type("truth", truth, f"an array (n_frames, height, width, 3) = {(n_frames, *size, 3)}")
     given = array.shape
     if array.shape == (n_frames, *size) or (array.shape == size and n_frames == 1):
         array = array[..., None]

@@ -369,7 +369,7 @@ def _from_array(
     fps: float | None = None,
 ) -> Clip:
     size, wanted = _checked_size(size), _wanted(frames)
-    pixels = np.asarray(array)
+    pixels = np.empty(0) if isinstance(array, range) else np.asarray(array)
     if pixels.dtype.kind not in "buif" or pixels.ndim not in (2, 3, 4) or 0 in pixels.shape:
         given = type(array).__name__ if pixels.dtype.kind not in "buif" else f"an array {pixels.shape}"
         raise TypeError(

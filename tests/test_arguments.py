@@ -68,6 +68,9 @@ JUNK: list[Any] = [
     nn.Linear(2, 3),
     Path("nowhere/else"),
     range(3),
+    range(10**12),
+    np.array(1.5),
+    torch.tensor(True),
     iter(()),
 ]
 
