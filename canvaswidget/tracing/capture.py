@@ -28,7 +28,7 @@ from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.ops import DECOMPOSED, LAYERS, LINEAR, MATRIX_PRODUCTS, POINTWISE, SOFTMAX
 from canvaswidget.tracing.parameters import parameter_note
 from canvaswidget.tracing.pauses import pause
-from canvaswidget.tracing.precision import DOUBLE, SINGLE, Wider, coarsest, placed, widen
+from canvaswidget.tracing.precision import DOUBLE, SINGLE, Wider, coarsest, place, placed
 from canvaswidget.tracing.questions import answering, asking
 from canvaswidget.tracing.replay import Replay
 from canvaswidget.tracing.rewrite import DECOMPOSITIONS, inputs, reached, rewrite
@@ -130,7 +130,7 @@ class Capture:
     def _read(self, wider: Wider) -> None:
         """Find the layers of the graph, computed in types as wide as `wider` says."""
         self._wider = wider
-        widen(self.graph, wider)
+        place(self.graph, self.device, wider)
         with torch.inference_mode(False):
             self._constants = {
                 name: placed(tensor, self.device, wider) for name, tensor in self._constants.items()
@@ -241,7 +241,8 @@ class Capture:
             if node.op == "placeholder":
                 values[node] = constants[node.name] if node.name in constants else next(user)
             elif node.op == "get_attr":
-                values[node] = operator.attrgetter(str(node.target))(self._program.graph_module)
+                value = operator.attrgetter(str(node.target))(self._program.graph_module)
+                values[node] = placed(value, self.device, self._wider)
             else:
                 arguments, keywords = fx.map_arg((node.args, node.kwargs), values.__getitem__)
                 values[node] = cast(Any, node.target)(*arguments, **keywords)

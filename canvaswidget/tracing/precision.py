@@ -1,4 +1,4 @@
-"""In which precision a recorded model is computed: single at least, or double to tell rounding from mistakes."""
+"""Where and how precisely a recorded model is computed: in single, or in double to tell rounding from mistakes."""
 
 from __future__ import annotations
 
@@ -18,18 +18,32 @@ DOUBLE: Wider = {
 TF32 = 2.0**-10  # of a GPU's convolutions in float32, relative
 
 
-def widen(graph: fx.Graph, wider: Wider) -> None:
-    """Replace the types that ops are told to compute in, and drop assertions about types and devices."""
+def place(graph: fx.Graph, device: torch.device, wider: Wider) -> None:
+    """Replace the types and devices that ops are told to compute in, and drop assertions about them."""
+
+    def changed(value: Any) -> Any:
+        if isinstance(value, torch.device):
+            return device
+        return wider.get(value, value) if isinstance(value, torch.dtype) else value
+
     for node in list(graph.nodes):
         if node.target is torch.ops.aten._assert_tensor_metadata.default:
             graph.erase_node(node)
             continue
-        node.args = map_aggregate(node.args, lambda value: _widened(value, wider))  # type: ignore[assignment]  # a tuple
-        node.kwargs = map_aggregate(node.kwargs, lambda value: _widened(value, wider))  # type: ignore[assignment]  # a dict
+        node.args = map_aggregate(node.args, changed)  # type: ignore[assignment]  # a tuple
+        node.kwargs = map_aggregate(node.kwargs, changed)  # type: ignore[assignment]  # a dict
+        if _makes_a_tensor(node):
+            node.kwargs = {"device": device, **node.kwargs}
 
 
-def _widened(value: Any, wider: Wider) -> Any:
-    return wider.get(value, value) if isinstance(value, torch.dtype) else value
+def _makes_a_tensor(node: fx.Node) -> bool:
+    """Whether an op makes a tensor of numbers alone, which torch puts into main memory unless told where."""
+    schema = getattr(node.target, "_schema", None)
+    return (
+        schema is not None
+        and any(argument.name == "device" for argument in schema.arguments)
+        and not any(isinstance(source.meta.get("val"), torch.Tensor) for source in node.all_input_nodes)
+    )
 
 
 def placed(value: Any, device: torch.device, wider: Wider) -> Any:
@@ -40,9 +54,11 @@ def placed(value: Any, device: torch.device, wider: Wider) -> Any:
 
 
 def rounding(dtype: torch.dtype, device: torch.device) -> float:
-    """The relative rounding of a product in a type: a card may round single precision to TF32."""
+    """The relative rounding in a type: a GPU may round single precision to TF32, and parts of double to single."""
     eps = torch.finfo(dtype).eps
-    return max(eps, TF32) if device.type == "cuda" and dtype == torch.float32 else eps
+    if device.type != "cuda":
+        return eps
+    return max(eps, TF32 if dtype == torch.float32 else torch.finfo(torch.float32).eps)
 
 
 def coarsest(graph: fx.Graph) -> torch.dtype:

@@ -36,8 +36,12 @@ def answers(canvas: cw.Canvas) -> dict[str, np.ndarray]:
     return found
 
 
+# These write one place twice: on a GPU torch leaves open which value stays, in the module as in the recording.
+UNDEFINED = {"between_places_written_twice", "between_scattered", "between_index_filled"}
+
+
 @pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - UNDEFINED))
 def test_every_kind_gives_the_numbers_of_the_cpu(kind: str, rule: str) -> None:
     inr = build(kind, 0)
     try:

@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 import canvaswidget as cw
+from canvaswidget.tracing.capture import Capture
 from canvaswidget.tracing.neurons import all_neurons
+from canvaswidget.tracing.precision import place
+from tests.zoo import build
 
 SIZE = (3, 4)
 
@@ -175,3 +178,14 @@ def test_a_product_with_a_parameter_is_a_layer(how: str) -> None:
     cut.weight.data[(..., 2) if column or len(shape) == 1 else (..., 2, slice(None))] = 0
     lost = inr.frame() - cw.INR.from_coords(cut, SIZE).frame()
     np.testing.assert_allclose(ablation.map(layer, 2, rgb="each"), lost, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "kind", ["between_computed_bias", "between_differences", "between_cosine_similarity"]
+)
+def test_tensors_made_in_a_forward_are_on_the_device_that_computes(kind: str) -> None:
+    graph = Capture(build(kind, 0), torch.device("cpu")).graph
+    place(graph, torch.device("meta"), {})
+    made = [node for node in graph.nodes if node.op == "call_function" and "device" in node.kwargs]
+    assert made
+    assert {node.kwargs["device"] for node in made} == {torch.device("meta")}
