@@ -261,6 +261,6 @@ def test_task_is_found_for_subclasses():
 def test_on_a_gpu(family):
     model, frames = make(family)
     result = quick(model, frames, device="auto")
-    assert result.best > result.psnr[0] + 3
+    assert result.best > result.psnr[0] + 1  # in 30 steps
     assert next(result.model.parameters()).device.type == "cpu"
     assert media.psnr(result.inr.frame(0), frames[0]) == pytest.approx(result.frame_psnr[0], abs=0.1)
