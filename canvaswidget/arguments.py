@@ -14,7 +14,7 @@ import math
 import operator
 import os
 import reprlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, overload
 
 import numpy as np
@@ -191,6 +191,13 @@ def is_sequence(value: Any) -> bool:
     if isinstance(value, range) and len(value[: MOST_LISTED + 1]) > MOST_LISTED:
         return False
     return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
+
+
+def is_listed(value: Any) -> bool:
+    """Whether a value can be gone through, in an order or not: a sequence, a set or an iterator; no text."""
+    if isinstance(value, range | np.ndarray | torch.Tensor):
+        return is_sequence(value)
+    return isinstance(value, Iterable) and not isinstance(value, str)
 
 
 def is_number(value: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from canvaswidget.arguments import is_listed
 from canvaswidget.tracing import SavedCanvas
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layers
@@ -54,7 +55,7 @@ def _items(value: Any) -> Iterable[tuple[Any, Any]]:
     if isinstance(value, Mapping):
         return value.items()
     problem = f"knocked_out={value!r:.80}: expected {_FORMS}"
-    if isinstance(value, str) or not isinstance(value, Iterable):
+    if not is_listed(value):
         raise TypeError(problem)
     pairs = list(value)
     if not all(isinstance(pair, Sequence) and not isinstance(pair, str) and len(pair) == 2 for pair in pairs):

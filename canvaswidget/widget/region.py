@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from canvaswidget.arguments import as_array
 from canvaswidget.tracing.matrix import checked_mask
 from canvaswidget.widget import messages
 
@@ -78,10 +79,9 @@ def checked_region(region: Any, size: tuple[int, int]) -> Region | None:
 
 def _from_array(region: Any, size: tuple[int, int]) -> Region:
     problem = f"region={region!r:.80}: expected {_FORMS}"
-    try:
-        values = np.asarray(region)
-    except ValueError:
-        raise ValueError(problem) from None
+    values = as_array(region)
+    if values is None:
+        raise ValueError(problem)
     if values.shape == size and (values.dtype == bool or size not in ((2, 2), (len(values), 2))):
         return Region(size, runs=_runs(checked_mask(values, size, "region").numpy() != 0))
     if values.ndim != 2 or values.shape[1] != 2 or len(values) < 2 or values.dtype.kind not in "iuf":

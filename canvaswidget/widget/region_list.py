@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from canvaswidget.arguments import is_listed
 from canvaswidget.widget import messages
 from canvaswidget.widget.levels import Floats, absolute_sum
 from canvaswidget.widget.region import Mask, Region, checked_region
@@ -106,7 +107,7 @@ def _frames(region: Region | Moving) -> tuple[Region | None, ...]:
 def _items(regions: Any) -> Iterable[tuple[Any, Any]]:
     if isinstance(regions, Mapping):
         return regions.items()
-    if isinstance(regions, str) or not isinstance(regions, Sequence):
+    if not isinstance(regions, Sequence) or not is_listed(regions):
         raise TypeError(f"regions={regions!r:.80}: expected {_FORMS}")
     if regions and all(isinstance(each, Mapping) and set(each) == {"name", "frames"} for each in regions):
         return [(each["name"], {"frames": each["frames"]}) for each in regions]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 import numpy as np
 import torch
 
-from canvaswidget.arguments import as_integer, is_number, show
+from canvaswidget.arguments import as_integer, is_listed, is_number, show
 from canvaswidget.inr import checked_index
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.widget.messages import Channel, Maps, Overlay, Sort, Source
@@ -33,7 +33,7 @@ MIN_CLUSTERS, MAX_CLUSTERS = 2, 12  # more colours can't be told apart
 def checked_neuron(layer: Layer, neuron: Any) -> Neuron:
     """A unit of a linear layer, an int, or a kernel of a convolution, ``(i, o)``; may be negative."""
     shape = (layer.n_units, layer.n_outputs)[: len(layer.neurons)]
-    parts = tuple(neuron) if isinstance(neuron, Iterable) and not isinstance(neuron, str) else (neuron,)
+    parts = tuple(neuron) if is_listed(neuron) else (neuron,)
     if len(parts) != len(shape):
         form = "a kernel (i, o)" if len(shape) == 2 else "a unit, an int"
         raise ValueError(f"neuron={neuron!r}: layer {layer.name!r} takes {form}, of {_by(shape)}")
@@ -52,7 +52,7 @@ def checked_neurons(layer: Layer, neurons: Any) -> tuple[Neuron, ...]:
     """Different neurons of one layer, in the order given; the last one stands for them."""
     if neurons is None:
         return ()
-    if isinstance(neurons, str) or not isinstance(neurons, Iterable) or getattr(neurons, "ndim", 1) == 0:
+    if not is_listed(neurons):
         raise TypeError(f"neurons={neurons!r}: expected a sequence of neurons of layer {layer.name!r}")
     given = neurons.tolist() if isinstance(neurons, torch.Tensor | np.ndarray) else neurons
     found = dict.fromkeys(checked_neuron(layer, neuron) for neuron in given)
@@ -79,7 +79,7 @@ def on_wire(neuron: Neuron | None) -> list[int] | None:
 
 def checked_pixel(pixel: Any, size: Sequence[int]) -> Pixel:
     """``(y, x)`` within the frame; negative ones count from the end."""
-    parts = tuple(pixel) if isinstance(pixel, Iterable) and not isinstance(pixel, str) else ()
+    parts = tuple(pixel) if is_listed(pixel) else ()
     if len(parts) != 2:
         raise ValueError(f"pixel={pixel!r}: expected (y, x), within {_by(size)}")
     return _index("pixel[0]", parts[0], size[0]), _index("pixel[1]", parts[1], size[1])
@@ -92,7 +92,7 @@ def checked_time(time: Any, n_frames: int) -> int:
 
 def checked_loop(loop: Any, n_frames: int) -> tuple[int, int]:
     """``(first, last)`` frame, at least two of them."""
-    parts = tuple(loop) if isinstance(loop, Iterable) and not isinstance(loop, str) else ()
+    parts = tuple(loop) if is_listed(loop) else ()
     if len(parts) != 2:
         raise ValueError(f"loop={loop!r}: expected (first, last), frames from 0 to {n_frames - 1}")
     first, last = (
