@@ -39,7 +39,7 @@ class Clusters:
     layer, frame
         What was clustered.
     labels : array
-        The cluster of each neuron, in the shape of the layer's neurons; -1 for one whose map is the same everywhere.
+        The cluster of each neuron, in the shape of the layer's neurons; -1 for a neuron with a constant map.
     counts : (k,) array
         Neurons in each cluster.
     centres : (k, rows, columns) array
@@ -47,7 +47,7 @@ class Clusters:
     exemplars : tuple
         The neuron nearest to each centre; shorter than `k` where there were fewer different maps.
     distances : array
-        From each neuron to the centre of its cluster; nan for one that is in none.
+        From each neuron to the centre of its cluster; nan for a neuron in no cluster.
     kind, within : str
         Of the vectors, and where k-means looked at them: ``"vectors"``, or the method of an embedding.
     n_groups : int

@@ -1,7 +1,7 @@
 """What is left of the picture when neurons go one after another, in the order of a rule's totals, and by chance.
 
-An order is good when the picture falls apart at once if the first go first, and lasts if the last do. Inserting is no
-measurement of its own: the picture with the ``k`` first alone is the picture without all the others.
+An order is good when the picture falls apart at once if the first go first, and lasts if the last do. Inserting
+needs no measurement of its own: inserting only the first ``k`` neurons is deleting all the others.
 """
 
 from __future__ import annotations

@@ -34,8 +34,8 @@ class Matching(Printed):
     one, other : Vectors
         What was matched.
     pairs : tuple of (neuron, neuron)
-        As many as the smaller side has neurons that took part. A living neuron whose vector is constant does not:
-        its correlation is not defined.
+        One for each neuron of the side with fewer neurons. Neurons with a constant vector are left out of both sides:
+        their correlation is not defined.
     likeness : (m,)
         Pearson's correlation of the two vectors of each pair.
     by_chance : (m,)
@@ -98,8 +98,8 @@ def match(one: Vectors, other: Vectors, most: int = MOST, seed: int = 0) -> Matc
         Of the same kind and length: of two layers, of two seeds or of two models. Means over regions compare only if
         the regions are the same: give `canvaswidget.analysis.vectors` the same `masks`.
     most : int
-        The living neurons that contribute most take part, so many of each side. Those whose vector is constant are
-        left out.
+        Neurons of each side that are matched: those that contribute most. Neurons with a constant vector are left
+        out.
     seed : int
         Of what is put out of place.
     """

@@ -11,7 +11,7 @@ from canvaswidget.tracing.progress import AFTER, Progress
 
 
 class Steps:
-    """Counts steps done and steps planned, and tells them; what the caller's function raises ends the work."""
+    """Counts steps done and planned, and reports both; an error of the caller's function ends the work."""
 
     def __init__(self, progress: Progress, bar: tqdm) -> None:
         self.done = self.planned = 0
@@ -19,25 +19,25 @@ class Steps:
         self._bar = bar
 
     def plan(self, count: int) -> None:
-        """So many steps more."""
+        """Add steps to be done."""
         self.planned += count
         self._bar.total = self.planned
         self.tell()
 
     def take(self, count: int = 1) -> None:
-        """So many of them are done."""
+        """Count steps as done."""
         self.done += count
         self._bar.update(count)
         self.tell()
 
     def tell(self) -> None:
-        """That it goes on, where a step takes its time."""
-        self._bar.update(0)  # shows a bar whose delay is over
+        """Report again, within a long step."""
+        self._bar.update(0)  # tqdm shows a delayed bar at an update only
         if self._told is not None:
             self._told(self.done, self.planned)
 
     def within(self, report: Callable[..., None]) -> Callable[..., None]:
-        """A function to call within a step: it calls `report`, and tells that work goes on."""
+        """Wrap `report`, a progress function called within a step, so that each call reports the steps too."""
 
         def told(done: int = 0, total: int = 0) -> None:
             report(done, total)

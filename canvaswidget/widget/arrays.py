@@ -397,7 +397,7 @@ class Arrays:
     def _at_once(
         self, layers: Sequence[Layer], is_missing: Callable[[Layer], bool]
     ) -> Iterator[tuple[Any, str, list[Layer]]]:
-        """The missing layers by what one question about a pixel answers: whom to ask, and for which colours.
+        """The missing layers by the canvas and the colours to ask for: one call answers each group.
 
         Under `gated` one backward pass a colour gives the columns of every layer that it follows: those that were not
         asked for come with the others, since the pixel's panel shows them next.

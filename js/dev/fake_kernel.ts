@@ -1,5 +1,5 @@
 // A stand-in for the anywidget model and the kernel behind it: synthetic pictures, real delays, every kind of answer.
-import type { Answer, Body, CanvasInfo, FromKernel, FromPage, Selection } from "../src/messages";
+import type { Answer, Body, CanvasInfo, FromKernel, FromPage, LayerInfo, Selection } from "../src/messages";
 import { Events } from "../src/page/events";
 import type { Model } from "../src/store";
 
@@ -64,52 +64,19 @@ export class FakeModel extends Events implements Model {
 }
 
 const WHY = "rule 'xinc' does not follow this layer to the colours";
+
+/** A layer as messages have it: kernels where `neurons` has two lengths, else units. */
+export function layerInfo(name: string, neurons: number[], grid: number[], why = ""): LayerInfo {
+  const op = neurons.length === 2 ? "conv2d" : "linear";
+  return { name, op, neurons, n_groups: 1, grid, why_no_colours: why, each_colour: why === "" };
+}
+
 const LAYERS = [
-  {
-    why_no_colours: WHY,
-    each_colour: false,
-    name: "stem.0",
-    op: "linear",
-    neurons: [160],
-    n_groups: 1,
-    grid: [1, 1],
-  },
-  {
-    why_no_colours: WHY,
-    each_colour: false,
-    name: "decoder.0.conv.upconv.0",
-    op: "conv2d",
-    neurons: [24, 144],
-    n_groups: 1,
-    grid: [16, 32],
-  },
-  {
-    why_no_colours: WHY,
-    each_colour: false,
-    name: "decoder.1.conv.upconv.0",
-    op: "conv2d",
-    neurons: [36, 96],
-    n_groups: 1,
-    grid: [32, 64],
-  },
-  {
-    why_no_colours: WHY,
-    each_colour: false,
-    name: "decoder.2.conv.upconv.0",
-    op: "conv2d",
-    neurons: [96, 192],
-    n_groups: 1,
-    grid: [64, 128],
-  },
-  {
-    why_no_colours: "",
-    each_colour: true,
-    name: "head",
-    op: "conv2d",
-    neurons: [48, 3],
-    n_groups: 1,
-    grid: [128, 256],
-  },
+  layerInfo("stem.0", [160], [1, 1], WHY),
+  layerInfo("decoder.0.conv.upconv.0", [24, 144], [16, 32], WHY),
+  layerInfo("decoder.1.conv.upconv.0", [36, 96], [32, 64], WHY),
+  layerInfo("decoder.2.conv.upconv.0", [96, 192], [64, 128], WHY),
+  layerInfo("head", [48, 3], [128, 256]),
 ];
 
 export function canvasInfo({ height, width, frames }: FakeOptions): CanvasInfo {

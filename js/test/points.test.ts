@@ -1,16 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { layerInfo } from "../dev/fake_kernel";
 import { inside, nearest } from "../src/scatter";
 import { neuronAt } from "../src/selection";
 
-const SHAPE = {
-  name: "a",
-  op: "conv2d",
-  neurons: [36, 96],
-  n_groups: 1,
-  grid: [32, 64],
-  why_no_colours: "",
-  each_colour: true,
-};
+const SHAPE = layerInfo("a", [36, 96], [32, 64]);
 
 describe("points", () => {
   it("are found by place and by polygon, dead ones never", () => {

@@ -1,19 +1,12 @@
 import { describe, expect, it } from "vitest";
+import { layerInfo } from "../dev/fake_kernel";
 import { turnTowards } from "../src/scatter";
 import { neuronAt, selectionKey } from "../src/selection";
 import { LAYER } from "./page";
 import { pass, useView } from "./view";
 
 const view = useView();
-const SHAPE = {
-  name: LAYER,
-  op: "conv2d",
-  neurons: [36, 96],
-  n_groups: 1,
-  grid: [32, 64],
-  why_no_colours: "",
-  each_colour: true,
-};
+const SHAPE = layerInfo(LAYER, [36, 96], [32, 64]);
 const button = (value: string) => view.page.find(`.cw-segment[data-value=${value}]`);
 const stage = () => view.page.find(".cw-scatter-stage");
 

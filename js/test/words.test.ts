@@ -1,6 +1,6 @@
 // Small pure parts: numbers, names, selections, the viewport, the cache.
 import { describe, expect, it, vi } from "vitest";
-import { canvasInfo } from "../dev/fake_kernel";
+import { canvasInfo, layerInfo } from "../dev/fake_kernel";
 import { ByteCache } from "../src/cache";
 import { fileName } from "../src/export";
 import { number, percent, seconds } from "../src/format";
@@ -18,24 +18,8 @@ import { followTheme, luminance } from "../src/theme";
 import { FITTED, pan, pixelAt, place, settled, zoomAt } from "../src/viewport";
 import { OPTIONS } from "./page";
 
-const KERNELS = {
-  name: "a",
-  op: "conv2d",
-  neurons: [4, 30],
-  n_groups: 1,
-  grid: [1, 1],
-  why_no_colours: "",
-  each_colour: true,
-};
-const UNITS = {
-  name: "b",
-  op: "linear",
-  neurons: [20],
-  n_groups: 1,
-  grid: [1, 1],
-  why_no_colours: "",
-  each_colour: true,
-};
+const KERNELS = layerInfo("a", [4, 30], [1, 1]);
+const UNITS = layerInfo("b", [20], [1, 1]);
 const CANVAS = canvasInfo(OPTIONS);
 const GROUPED = { ...KERNELS, neurons: [6, 3], n_groups: 3 };
 

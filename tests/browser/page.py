@@ -244,3 +244,10 @@ class WidgetView:
             "bars => bars.map(({dataset: d}) => [d.layer, d.neuron.split(',').map(Number), Number(d.value)])"
         )
         return [(layer, neuron, value) for layer, neuron, value in rows]
+
+
+def last_number(text: str | None) -> float:
+    """The last number in a text that the page shows."""
+    found = re.findall(r"[-−]?[\d.,]+(?:e[-−]?\d+)?", text or "")
+    assert found, text
+    return float(found[-1].replace("−", "-").replace(",", ""))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.page import TIMEOUT, NotebookPage, WidgetView
+from tests.browser.page import TIMEOUT, NotebookPage, WidgetView, last_number
 
 LAYER, NEURON, TIME = "decoder.3", (5, 38), 9
 
@@ -36,12 +35,6 @@ def server(lab_server):
     return lab_server
 
 
-def number(text: str | None) -> float:
-    found = re.findall(r"[-−]?[\d.]+(?:e[-−]?\d+)?", text or "")
-    assert found, text
-    return float(found[-1].replace("−", "-"))
-
-
 def shown(view: WidgetView) -> dict[str, Any]:
     """What the page says: the frame's maximum, bars, thumbnails, the curve's total."""
     thumbs = view.root.locator(".cw-thumb[data-neuron]").evaluate_all(
@@ -50,10 +43,10 @@ def shown(view: WidgetView) -> dict[str, Any]:
     )
     return {
         "under": view.frame.get_attribute("data-under"),
-        "top": number(view.part("colourbar").locator(".cw-bar-high").text_content()),
+        "top": last_number(view.part("colourbar").locator(".cw-bar-high").text_content()),
         "bars": [(layer, tuple(neuron), value) for layer, neuron, value in view.bars()][:6],
-        "thumbs": {tuple(neuron): number(value) for neuron, value in thumbs},
-        "total": number(view.part("time-total").text_content()),
+        "thumbs": {tuple(neuron): last_number(value) for neuron, value in thumbs},
+        "total": last_number(view.part("time-total").text_content()),
     }
 
 

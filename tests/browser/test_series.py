@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.page import TIMEOUT, NotebookPage, WidgetView
+from tests.browser.page import TIMEOUT, NotebookPage, WidgetView, last_number
 
 # Every answer takes its time, and each another one.
 SLOW = """
@@ -71,12 +70,6 @@ def _exact(bars, thumbs):
 @pytest.fixture
 def server(lab_server):
     return lab_server
-
-
-def number(text: str | None) -> float:
-    found = re.findall(r"[-−]?[\d.,]+(?:e[-−]?\d+)?", text or "")
-    assert found, text
-    return float(found[-1].replace("−", "-").replace(",", ""))
 
 
 def slide(view: WidgetView, name: str, values: list[int]) -> None:
@@ -175,7 +168,7 @@ def neurons_of(view: WidgetView) -> list[tuple[list[int], float]]:
         "all => all.sort((a, b) => a.dataset.index - b.dataset.index).slice(0, 5).map(one =>"
         " [one.dataset.neuron.split(',').map(Number), one.getAttribute('aria-label').split(', ')[1]])"
     )
-    return [(neuron, number(value)) for neuron, value in thumbs]
+    return [(neuron, last_number(value)) for neuron, value in thumbs]
 
 
 def differs(notebook: NotebookPage, view: WidgetView) -> list[str]:
@@ -188,13 +181,15 @@ def differs(notebook: NotebookPage, view: WidgetView) -> list[str]:
         "sort": view.part("sort").input_value(),
         "bars": [value for _, _, value in bars],
         "thumbs": [value for _, value in thumbs] if exact["thumbs"] else [],
-        "total": number(view.part("time-total").text_content()),
+        "total": last_number(view.part("time-total").text_content()),
         "clusters": view.root.locator(".cw-chip[data-cluster]").count(),
     }
     if "top" in exact:
-        said["top"] = number(view.part("colourbar").locator(".cw-bar-high").text_content())
+        said["top"] = last_number(view.part("colourbar").locator(".cw-bar-high").text_content())
     if "psnr" in exact:
-        said["psnr"] = number((view.part("knock-psnr").text_content() or "").split("(")[0].split(" dB")[0])
+        said["psnr"] = last_number(
+            (view.part("knock-psnr").text_content() or "").split("(")[0].split(" dB")[0]
+        )
     wrong = []
     for name, value in said.items():
         numeric = name in ("bars", "thumbs", "total", "top", "psnr")
