@@ -247,7 +247,9 @@ def test_the_address_that_is_printed_shows_the_notebook(folder: Path) -> None:
     program = [sys.executable, "-m", "canvaswidget", "demo", "image", "--no-browser", "--folder", str(folder)]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "JUPYTER_RUNTIME_DIR": str(folder / "runtime")}
     env |= {name: str(folder / "jupyter") for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR")}
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+    signal.signal(signal.SIGINT, before)
     assert process.stdout is not None
     try:
         address = process.stdout.readline().strip()
@@ -365,13 +367,24 @@ def _until_closed(terminal: int) -> Iterator[bytes]:
         os.close(terminal)
 
 
+# The command line with bars that show at once, however quick the work is.
+UNDELAYED = """
+import sys
+import tqdm.std
+init = tqdm.std.tqdm.__init__
+tqdm.std.tqdm.__init__ = lambda bar, *given, **named: init(bar, *given, **{**named, "delay": 0})
+from canvaswidget.cli import main
+sys.exit(main())
+"""
+
+
 @pytest.mark.skipif(os.name == "nt", reason="there are no terminals of this kind there")
 def test_progress_shows_on_a_terminal(folder: Path) -> None:
     pty = pytest.importorskip("pty")
     termios, fcntl = pytest.importorskip("termios"), pytest.importorskip("fcntl")
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))  # or it has no columns
-    command = [sys.executable, "-m", "canvaswidget", "trace", "mine:small", "--save", "x.zarr"]
+    command = [sys.executable, "-c", UNDELAYED, "trace", "mine:small", "--save", "x.zarr"]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=follower, env=env)
     os.close(follower)
