@@ -24,6 +24,8 @@ LAYOUT = """root => {
   const parts = root.querySelectorAll('[data-panel], .cw-tools, .cw-label, .cw-foot, .cw-region-row, .cw-status');
   return [...parts].map(element => {
     const box = element.getBoundingClientRect();
+    // What is hidden stands nowhere: its place would be how far the page is scrolled.
+    if (!element.getClientRects().length) return [element.className, 'hidden'];
     return [element.className, box.left - left, box.top - top, box.width, box.height].map(
       value => typeof value === 'number' ? Math.round(value) : value);
   });
