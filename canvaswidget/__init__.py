@@ -7,27 +7,60 @@ make a pixel, which pixels a neuron makes, and how both change from frame to fra
 >>> cw.CanvasWidget(cw.demo.video())  # doctest: +SKIP
 """
 
-from canvaswidget import analysis, demo, media, models
-from canvaswidget.analysis.pruning import prune
-from canvaswidget.fit import fit
-from canvaswidget.inr import INR, as_inr
-from canvaswidget.load import load
-from canvaswidget.report import Report, report
-from canvaswidget.tracing import (
-    Canvas,
-    CaptureError,
-    Layer,
-    NotKeptError,
-    SavedCanvas,
-    SavedCanvasError,
-    UntraceableError,
-    trace,
-)
-from canvaswidget.tracing import open_canvas as open
-from canvaswidget.vector_math import settle
-from canvaswidget.widget import CanvasWidget, MaskPainter
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from canvaswidget import analysis, demo, media, models
+    from canvaswidget.analysis.pruning import prune
+    from canvaswidget.fitting.fit import fit
+    from canvaswidget.inr import INR, as_inr
+    from canvaswidget.inr.loading import load
+    from canvaswidget.masks import MaskPainter
+    from canvaswidget.reporting.report import Report, report
+    from canvaswidget.tracing import (
+        Canvas,
+        CaptureError,
+        Layer,
+        NotKeptError,
+        SavedCanvas,
+        SavedCanvasError,
+        UntraceableError,
+        trace,
+    )
+    from canvaswidget.tracing import open_canvas as open
+    from canvaswidget.widget import CanvasWidget
+
+# Where each public name is. It is imported when it is first asked for, so that importing the package, and what needs
+# no torch (`canvaswidget --help`), takes no time.
+_PLACES = {
+    "INR": "inr",
+    "Canvas": "tracing",
+    "CanvasWidget": "widget",
+    "CaptureError": "tracing",
+    "Layer": "tracing",
+    "MaskPainter": "masks",
+    "NotKeptError": "tracing",
+    "Report": "reporting.report",
+    "SavedCanvas": "tracing",
+    "SavedCanvasError": "tracing",
+    "UntraceableError": "tracing",
+    "analysis": "analysis",
+    "as_inr": "inr",
+    "demo": "demo",
+    "fit": "fitting.fit",
+    "load": "inr.loading",
+    "media": "media",
+    "models": "models",
+    "open": "tracing",
+    "prune": "analysis.pruning",
+    "report": "reporting.report",
+    "trace": "tracing",
+}
 
 __all__ = [
     "INR",
@@ -54,4 +87,15 @@ __all__ = [
     "trace",
 ]
 
-settle()
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_PLACES[name]}")
+    value = module if _PLACES[name] == name else getattr(module, "open_canvas" if name == "open" else name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -65,6 +65,19 @@ def as_integer(value: Any) -> int | None:
         return None
 
 
+def checked_index(argument: str, index: int, length: int) -> int:
+    """`index` counted from 0, as NumPy takes it; TypeError or IndexError names the argument."""
+    try:
+        position = operator.index(index)
+    except TypeError:
+        raise TypeError(f"{argument}={index!r}: expected an int") from None
+    if isinstance(index, bool):
+        raise TypeError(f"{argument}={index!r}: expected an int, not a bool")
+    if not -length <= position < length:
+        raise IndexError(f"{argument}={position}: out of range, expected {-length} to {length - 1}")
+    return position % length
+
+
 def integer(low: int | None = None, high: int | None = MOST) -> Check:
     """An int within a range."""
 

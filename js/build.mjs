@@ -7,7 +7,7 @@ import { build, context } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const dev = process.argv.includes("--dev");
-const outdir = dev ? join(here, "dev", "out") : join(here, "..", "canvaswidget", "widget", "static");
+const outdir = dev ? join(here, "dev", "out") : join(here, "..", "canvaswidget", "static");
 const limit = 250_000;
 const reload = "new EventSource('/esbuild').addEventListener('change', () => location.reload());";
 

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 import canvaswidget as cw
-from canvaswidget.report_figures import file_name
+from canvaswidget.reporting.figures import file_name
 
 pytestmark = pytest.mark.usefixtures("unbuilt")
 
@@ -151,7 +151,7 @@ def test_a_report_that_fails_leaves_the_earlier_one_whole(
         replaced.append(arguments)
         raise KeyboardInterrupt
 
-    module = sys.modules["canvaswidget.report"]
+    module = sys.modules["canvaswidget.reporting.report"]
     for owner, name in ((module, "write_page"), (os, "replace")):
         monkeypatch.setattr(owner, name, stop)
         with pytest.raises(KeyboardInterrupt):

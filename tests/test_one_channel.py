@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import canvaswidget as cw
-from canvaswidget.tracing.saved import SavedCanvas
+from canvaswidget.tracing.saved.reader import SavedCanvas
 from tests.small_models import Mlp
 from tests.test_session import Page, selection
 

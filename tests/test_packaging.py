@@ -16,11 +16,11 @@ import pytest
 
 import canvaswidget
 import hatch_build
-from canvaswidget.widget.bundle import bundled
+from canvaswidget.bundle import bundled
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "canvaswidget"
-STATIC = "canvaswidget/widget/static"
+STATIC = "canvaswidget/static"
 BUNDLE_LIMIT = 250_000
 WHEEL_LIMIT = 12_000_000
 

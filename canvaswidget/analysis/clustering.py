@@ -17,7 +17,16 @@ from canvaswidget.analysis.embedding import embed, methods
 from canvaswidget.analysis.kmeans import STEPS, kmeans
 from canvaswidget.analysis.vectors import Vectors, vectors
 from canvaswidget.arguments import canvas_or_vectors, checked, is_clusters, some_groups
-from canvaswidget.drawing import CYCLE, INK, QUIET, TALLEST, drawn_ratio, heading, new_axes, style
+from canvaswidget.plotting.style import (
+    CYCLE,
+    INK,
+    QUIET,
+    TALLEST,
+    drawn_ratio,
+    heading,
+    new_axes,
+    style,
+)
 from canvaswidget.tracing.canvas import Canvas, LayerKey
 from canvaswidget.tracing.layers import neurons_at
 from canvaswidget.tracing.reduce import rgb_of_magnitudes

@@ -19,7 +19,14 @@ from canvaswidget import media
 from canvaswidget.analysis.steps import steps
 from canvaswidget.analysis.sweeps import find
 from canvaswidget.arguments import checked
-from canvaswidget.drawing import CYCLE, QUIET, heading, legend_below, new_axes, style
+from canvaswidget.plotting.style import (
+    CYCLE,
+    QUIET,
+    heading,
+    legend_below,
+    new_axes,
+    style,
+)
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.layers import Layer

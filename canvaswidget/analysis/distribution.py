@@ -19,7 +19,7 @@ from matplotlib.ticker import PercentFormatter
 from canvaswidget.analysis.sweeps import find
 from canvaswidget.analysis.thresholds import BINS, Bracket, Counter, Over, Totals, add_totals, masses_of
 from canvaswidget.arguments import checked
-from canvaswidget.drawing import (
+from canvaswidget.plotting.style import (
     colour_bar,
     heading,
     legend_below,

@@ -14,8 +14,15 @@ from matplotlib.figure import Figure
 from canvaswidget.analysis.partitions import GREY
 from canvaswidget.analysis.sweeps import find
 from canvaswidget.arguments import checked
-from canvaswidget.drawing import colour_bar, heading, new_picture, new_pictures, pixels, style
-from canvaswidget.outputs import in_colour
+from canvaswidget.inr.outputs import in_colour
+from canvaswidget.plotting.style import (
+    colour_bar,
+    heading,
+    new_picture,
+    new_pictures,
+    pixels,
+    style,
+)
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.layers import Layer

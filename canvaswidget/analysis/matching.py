@@ -15,7 +15,14 @@ from matplotlib.axes import Axes
 
 from canvaswidget.analysis.vectors import Vectors
 from canvaswidget.arguments import checked
-from canvaswidget.drawing import CYCLE, QUIET, heading, legend_below, new_axes, style
+from canvaswidget.plotting.style import (
+    CYCLE,
+    QUIET,
+    heading,
+    legend_below,
+    new_axes,
+    style,
+)
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.results import Neuron
 

@@ -23,7 +23,8 @@ from canvaswidget.analysis.partitions import GREY
 from canvaswidget.analysis.spatial import agree, margin
 from canvaswidget.analysis.sweeps import find
 from canvaswidget.arguments import checked, some_frames
-from canvaswidget.drawing import (
+from canvaswidget.inr.outputs import in_colour
+from canvaswidget.plotting.style import (
     CYCLE,
     INK,
     QUIET,
@@ -35,7 +36,6 @@ from canvaswidget.drawing import (
     pixels,
     style,
 )
-from canvaswidget.outputs import in_colour
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.layers import Layer

@@ -14,7 +14,15 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from canvaswidget.analysis.partitions import Masks, instances
 from canvaswidget.analysis.sweeps import find, region_sums
 from canvaswidget.arguments import checked, some_frames
-from canvaswidget.drawing import CYCLE, colour_bar, heading, legend_below, legend_label, new_axes, style
+from canvaswidget.plotting.style import (
+    CYCLE,
+    colour_bar,
+    heading,
+    legend_below,
+    legend_label,
+    new_axes,
+    style,
+)
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.layers import Layer

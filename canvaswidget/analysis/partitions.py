@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from canvaswidget.analysis.kmeans import kmeans
-from canvaswidget.outputs import CHANNELS, in_colour
+from canvaswidget.inr.outputs import CHANNELS, in_colour
 
 Masks = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float32]

@@ -18,9 +18,16 @@ from canvaswidget import tables
 from canvaswidget.analysis.deletion import ALIKE, psnr, target_picture
 from canvaswidget.analysis.steps import Steps, steps
 from canvaswidget.arguments import checked, some_frames
-from canvaswidget.drawing import CYCLE, QUIET, heading, legend_below, new_axes, style
 from canvaswidget.inr import INR, as_inr
-from canvaswidget.media import mean_psnr
+from canvaswidget.media.quality import mean_psnr
+from canvaswidget.plotting.style import (
+    CYCLE,
+    QUIET,
+    heading,
+    legend_below,
+    new_axes,
+    style,
+)
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer

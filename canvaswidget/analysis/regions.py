@@ -20,7 +20,15 @@ from canvaswidget.analysis.motion import picture as original_frame
 from canvaswidget.analysis.partitions import Masks
 from canvaswidget.analysis.sweeps import RegionSums, find, region_sums
 from canvaswidget.arguments import checked, some_groups
-from canvaswidget.drawing import colour_bar, heading, legend_below, new_axes, new_picture, pixels, style
+from canvaswidget.plotting.style import (
+    colour_bar,
+    heading,
+    legend_below,
+    new_axes,
+    new_picture,
+    pixels,
+    style,
+)
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
 from canvaswidget.tracing.layers import Layer

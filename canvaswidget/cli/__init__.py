@@ -6,13 +6,14 @@ is 0 when all went well, 1 when something could not be done, 2 when it was asked
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 
 from canvaswidget.cli.arguments import make_parser
-from canvaswidget.cli.model import UsageError
+from canvaswidget.cli.errors import UsageError
 
 __all__ = ["main"]
 
@@ -27,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as end:  # argparse has said why
         return int(end.code or 0)
     try:
-        options.run(options)
+        commands = importlib.import_module("canvaswidget.cli.commands")  # brings torch: not for help
+        getattr(commands, f"run_{options.command}")(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return _say("interrupted", INTERRUPTED)

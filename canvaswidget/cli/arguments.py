@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import textwrap
-from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from canvaswidget.cli import commands
-from canvaswidget.figures import PANELS
-from canvaswidget.tracing.rules import RULES
+import canvaswidget
+
+# Named here, not imported: help comes at once, without torch and Matplotlib. A test compares them.
+RULES = ("xinc", "gated", "ablation")
+PANELS = ("frame", "pixel", "maps", "neurons", "shares", "time", "scatter")
 
 MODEL = (
     "weights of an FFN, SIREN or NeRV (.safetensors, .pt, .ckpt), or module:function of yours that returns an INR or "
@@ -21,7 +21,7 @@ SAVED = MODEL + "; or a saved canvas (.zarr)"
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser; each command's options have `run`, the function that does it."""
+    """The parser; `canvaswidget.cli.commands` does what a command says."""
     parser = argparse.ArgumentParser(
         prog="canvaswidget",
         description="See which neurons of an implicit neural representation make which pixels.",
@@ -34,7 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
         )
         + "\nexit codes: 0 done, 1 it failed, 2 a mistake in what was asked for, 130 interrupted",
     )
-    parser.add_argument("--version", action="version", version=f"canvaswidget {version('canvaswidget')}")
+    parser.add_argument("--version", action="version", version=f"canvaswidget {canvaswidget.__version__}")
     parser.set_defaults(debug=False)
     several = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
     _fit(several)
@@ -56,7 +56,6 @@ def _fit(several: Any) -> None:
     parser = _command(
         several,
         "fit",
-        commands.run_fit,
         "train a model to be an image or a video",
         "Train a reference model, or one of your own, to be an image, a video or a folder of images, and write its "
         "weights. Ctrl-C ends the training early and keeps the best weights until then.",
@@ -92,7 +91,6 @@ def _trace(several: Any) -> None:
     parser = _command(
         several,
         "trace",
-        commands.run_trace,
         "what is traced of a model, what makes a pixel; save the canvas",
         "Without options, print the layers and how they are traced. With --pixel, print the neurons that contribute "
         "most to it. With --check, try what must hold on this model. With --save, keep totals, frames and chosen maps "
@@ -123,7 +121,6 @@ def _report(several: Any) -> None:
     parser = _command(
         several,
         "report",
-        commands.run_report,
         "every finding: figures, arrays and a page",
         "Compute every finding that the inputs allow, and write figures (PDF), arrays (npz) and a self-contained page.",
         "canvaswidget report clip.safetensors out/ --frame 8",
@@ -142,7 +139,6 @@ def _figure(several: Any) -> None:
     parser = _command(
         several,
         "figure",
-        commands.run_figure,
         "a view as a figure, or as a page that works offline",
         "Write one view: PDF, SVG or PNG for a paper; HTML for a live page that needs no kernel.",
         "canvaswidget figure clip.safetensors view.pdf --layer decoder.2 --frame 8 --pixel 60,100",
@@ -177,7 +173,6 @@ def _film(several: Any) -> None:
     parser = _command(
         several,
         "film",
-        commands.run_film,
         "the frame view of a clip as a film",
         "Write the frame with the contribution of the layer or of one neuron over it, frame after frame, on one scale.",
         "canvaswidget film clip.safetensors clip.mp4 --layer decoder.2 --frames 0:32",
@@ -201,7 +196,6 @@ def _faithfulness(several: Any) -> None:
     parser = _command(
         several,
         "faithfulness",
-        commands.run_faithfulness,
         "how well a rule agrees with ablation",
         "Ablate neurons of each layer, and print how the change of the image ranks them beside the rule.",
         "canvaswidget faithfulness clip.safetensors --layers decoder.3 --frame 8",
@@ -224,7 +218,6 @@ def _prune(several: Any) -> None:
     parser = _command(
         several,
         "prune",
-        commands.run_prune,
         "remove the neurons that contribute least",
         "Set the weights of the neurons with the smallest totals to zero, and write the model.",
         "canvaswidget prune clip.safetensors small.safetensors --share 0.2 --layers decoder.3",
@@ -243,7 +236,6 @@ def _view(several: Any) -> None:
     parser = _command(
         several,
         "view",
-        commands.run_view,
         "open a model in a notebook",
         "Write a notebook that shows the model, and open it in JupyterLab. Ctrl-C ends it.",
         "canvaswidget view clip.safetensors --truth clip.mp4",
@@ -258,7 +250,6 @@ def _demo(several: Any) -> None:
     parser = _command(
         several,
         "demo",
-        commands.run_demo,
         "open the demo in a notebook",
         "Open a small trained video, or an image, that comes with the package.",
         "canvaswidget demo",
@@ -271,9 +262,7 @@ def _demo(several: Any) -> None:
 # --- what several of them take ------------------------------------------------------------------------------
 
 
-def _command(
-    several: Any, name: str, run: Callable[[Any], None], short: str, long: str, *examples: str
-) -> argparse.ArgumentParser:
+def _command(several: Any, name: str, short: str, long: str, *examples: str) -> argparse.ArgumentParser:
     parser = several.add_parser(
         name,
         help=short,
@@ -285,7 +274,6 @@ def _command(
         "-q", "--quiet", action="store_true", help="no progress; there is none in a pipe anyway"
     )
     parser.add_argument("--debug", action="store_true", help="show where an error comes from")
-    parser.set_defaults(run=run)
     return parser
 
 
@@ -299,7 +287,7 @@ def _model(parser: argparse.ArgumentParser, words: str) -> None:
         "--n-frames", type=int, metavar="N", help="where neither the file nor --truth tells it"
     )
     group.add_argument("--size", type=size, metavar="HxW", help="of a frame, where nothing tells it")
-    group.add_argument("--rule", choices=list(RULES), help="how a contribution is defined")
+    group.add_argument("--rule", choices=RULES, help="how a contribution is defined")
     group.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
     group.add_argument("--memory", default="1 GiB", help="working memory of a pass over a layer (1 GiB)")
 

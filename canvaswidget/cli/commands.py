@@ -11,8 +11,8 @@ from torch import nn
 
 from canvaswidget import media
 from canvaswidget.analysis import faithfulness, prune
+from canvaswidget.cli.errors import UsageError
 from canvaswidget.cli.model import (
-    UsageError,
     is_called,
     is_factory,
     made,
@@ -22,9 +22,9 @@ from canvaswidget.cli.model import (
     read_inr,
 )
 from canvaswidget.cli.notebook import show, write_notebook
-from canvaswidget.fit import fit
+from canvaswidget.fitting.fit import fit
 from canvaswidget.models import FFN, SIREN, NeRV, save_model
-from canvaswidget.report import report
+from canvaswidget.reporting.report import report
 from canvaswidget.tracing import Canvas, SavedCanvas, trace
 from canvaswidget.tracing.results import Coverage
 from canvaswidget.widget import CanvasWidget

@@ -13,14 +13,9 @@ from torch import nn
 
 from canvaswidget import media
 from canvaswidget.inr import INR, as_inr
-from canvaswidget.load import load
+from canvaswidget.inr.loading import load
 from canvaswidget.tracing import Canvas, SavedCanvas, open_canvas, trace
 from canvaswidget.widget.widget import with_truth
-
-
-class UsageError(ValueError):
-    """What was asked for makes no sense; the message says what would."""
-
 
 FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 

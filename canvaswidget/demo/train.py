@@ -14,7 +14,7 @@ import torch
 
 from canvaswidget.demo.photographs import portrait
 from canvaswidget.demo.scene import N_FRAMES, clip
-from canvaswidget.fit import Fit, fit
+from canvaswidget.fitting.fit import Fit, fit
 from canvaswidget.models import FFN, NeRV, save_model
 
 

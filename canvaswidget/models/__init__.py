@@ -6,6 +6,7 @@ from canvaswidget.models.nerv import HNeRVDecoder, NeRV
 from canvaswidget.models.pickles import UnsafeCheckpointError
 from canvaswidget.models.siren import SIREN
 from canvaswidget.models.weights import load_model, load_weights, save_model
+from canvaswidget.vector_math import settle
 
 __all__ = [
     "FFN",
@@ -18,3 +19,5 @@ __all__ = [
     "load_weights",
     "save_model",
 ]
+
+settle()

@@ -1,12 +1,12 @@
 """The tracer: contributions of neurons to pixels."""
 
 from canvaswidget.tracing.canvas import Canvas
-from canvaswidget.tracing.capture import CaptureError
+from canvaswidget.tracing.capture.recording import CaptureError
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer, Layers
-from canvaswidget.tracing.saved import NotKeptError, SavedCanvas, open_canvas
-from canvaswidget.tracing.saving import Saving
-from canvaswidget.tracing.store import SavedCanvasError
+from canvaswidget.tracing.saved.reader import NotKeptError, SavedCanvas, open_canvas
+from canvaswidget.tracing.saved.store import SavedCanvasError
+from canvaswidget.tracing.saved.writer import Saving
 from canvaswidget.tracing.trace import trace
 
 __all__ = [

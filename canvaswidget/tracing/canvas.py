@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from canvaswidget.arguments import by_layer, checked
-from canvaswidget.inr import checked_index
-from canvaswidget.tracing.capture import Capture, op_name
+from canvaswidget.arguments import by_layer, checked, checked_index
+from canvaswidget.tracing.capture.parameters import unfollowed_note
+from canvaswidget.tracing.capture.recording import Capture, op_name
 from canvaswidget.tracing.checks import check, check_layer
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer, Layers
@@ -28,7 +28,6 @@ from canvaswidget.tracing.neurons import (
     parse_neuron,
     parse_neurons,
 )
-from canvaswidget.tracing.parameters import unfollowed_note
 from canvaswidget.tracing.progress import Progress, reported
 from canvaswidget.tracing.reduce import Summary, Totals, rgb_of_magnitudes, summarise
 from canvaswidget.tracing.results import (
@@ -42,7 +41,7 @@ from canvaswidget.tracing.results import (
 )
 from canvaswidget.tracing.rules import DividingRule, Rule, make_rule, options_of
 from canvaswidget.tracing.rules.ablation import Ablation
-from canvaswidget.tracing.saving import Saving, save
+from canvaswidget.tracing.saved.writer import Saving, save
 from canvaswidget.tracing.surgery import weight_without
 
 FloatArray = npt.NDArray[np.float32]

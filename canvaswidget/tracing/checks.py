@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from canvaswidget.tracing.capture.pauses import pause
+from canvaswidget.tracing.capture.precision import rounding
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.neurons import all_neurons
-from canvaswidget.tracing.pauses import pause
-from canvaswidget.tracing.precision import rounding
 from canvaswidget.tracing.progress import Progress, shown_late
 from canvaswidget.tracing.results import Check, Checks
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import torch
 
-from canvaswidget.tracing.capture import Capture
+from canvaswidget.tracing.capture.recording import Capture
 from canvaswidget.tracing.rules import Rule, State
 
 

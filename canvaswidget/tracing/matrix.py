@@ -13,7 +13,7 @@ import torch
 
 from canvaswidget.inr import INR
 from canvaswidget.tracing import budget
-from canvaswidget.tracing.capture import Capture
+from canvaswidget.tracing.capture.recording import Capture
 from canvaswidget.tracing.frames import Frame, Frames
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.neurons import at_granularity, chunks, count_neurons
@@ -22,7 +22,7 @@ from canvaswidget.tracing.progress import Progress, reported
 from canvaswidget.tracing.reduce import Totals
 from canvaswidget.tracing.results import Estimate
 from canvaswidget.tracing.rules import DividingRule, Rule
-from canvaswidget.tracing.rules.rule import COLOURS
+from canvaswidget.tracing.rules.base import COLOURS
 from canvaswidget.tracing.window import Window
 
 FloatArray = npt.NDArray[np.float32]

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from canvaswidget.inr import checked_index
+from canvaswidget.arguments import checked_index
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.results import Neuron
 

@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import fx
 
-from canvaswidget.tracing.capture import Capture, op_name
+from canvaswidget.tracing.capture.recording import Capture, op_name
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer
 

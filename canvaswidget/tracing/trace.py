@@ -10,7 +10,7 @@ from canvaswidget.arguments import checked
 from canvaswidget.inr import as_inr
 from canvaswidget.tracing import budget
 from canvaswidget.tracing.canvas import Canvas
-from canvaswidget.tracing.capture import Capture
+from canvaswidget.tracing.capture.recording import Capture
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.progress import Progress, shown_late
 from canvaswidget.tracing.rules import make_rule

@@ -1,6 +1,5 @@
-"""The widget: traits, the compute session and the wire; and a painter of masks beside it."""
+"""The widget: its traits, and the picture shown where no front end runs."""
 
-from canvaswidget.widget.painter import MaskPainter
 from canvaswidget.widget.widget import CanvasWidget
 
-__all__ = ["CanvasWidget", "MaskPainter"]
+__all__ = ["CanvasWidget"]

@@ -10,17 +10,24 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from matplotlib.figure import Figure
 
-from canvaswidget import export, figures
-from canvaswidget.arguments import checked
-from canvaswidget.export_plan import PageEstimate, Plan, checked_frames, checked_wishes, plan_page
+from canvaswidget.arguments import checked, checked_index
+from canvaswidget.exports import animation, data
+from canvaswidget.exports.page import write_page
+from canvaswidget.exports.plan import (
+    PageEstimate,
+    Plan,
+    checked_frames,
+    checked_wishes,
+    plan_page,
+)
+from canvaswidget.exports.snapshot import PICTURE, snapshot
 from canvaswidget.files import write_whole
-from canvaswidget.inr import checked_index
+from canvaswidget.kernel import view
+from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel.messages import ExportRequest, FromKernel, ViewState
+from canvaswidget.kernel.session import Session, one_line
+from canvaswidget.plotting import figures
 from canvaswidget.tracing.progress import shown_late
-from canvaswidget.widget import data, film, view
-from canvaswidget.widget.arrays import Arrays
-from canvaswidget.widget.messages import ExportRequest, FromKernel, ViewState
-from canvaswidget.widget.session import Session, one_line
-from canvaswidget.widget.snapshot import PICTURE, snapshot
 from canvaswidget.widget.traits import Facts, on_wire
 
 log = logging.getLogger(__name__)
@@ -188,11 +195,13 @@ class Leaving:
         fps : float, optional
             Frames a second; what the widget plays at by default.
         """
-        path, form = _checked_file(path, film.FORMS)
+        path, form = _checked_file(path, animation.FORMS)
         span = self._span(first, last, self.fps if fps is None else view.checked_number("fps", fps))
         session, state = self._live, self._state()
         self._write(
-            path, lambda report: film.film(session.under(state["rule"]), state, span, form, report), progress
+            path,
+            lambda report: animation.film(session.under(state["rule"]), state, span, form, report),
+            progress,
         )
 
     def _write(self, path: Path, make: Callable[[Any], bytes], progress: Any) -> None:
@@ -208,9 +217,9 @@ class Leaving:
 
             write_whole(path, self._live.call(work))
 
-    def _span(self, first: Any, last: Any, fps: float) -> film.Range:
+    def _span(self, first: Any, last: Any, fps: float) -> animation.Range:
         count = self.facts.n_frames
-        span = film.Range(checked_index("first", first, count), checked_index("last", last, count), fps)
+        span = animation.Range(checked_index("first", first, count), checked_index("last", last, count), fps)
         if span.first > span.last:
             raise ValueError(f"first={first}, last={last}: expected the first frame not to be after the last")
         return span
@@ -220,8 +229,8 @@ class Leaving:
         form, state = body["form"], self._stated(arrays, body["state"])
         span = self._span(body["first"], body["last"], state["fps"])
         answer = {"kind": "export", "name": f"{_file_name(self.facts.title, state)}.{form}"}
-        if form in film.FORMS:
-            return answer, film.film(arrays, state, span, form, report)
+        if form in animation.FORMS:
+            return answer, animation.film(arrays, state, span, form, report)
         if form in DATA_FORMS:
             table = view.checked_choice("table", body["table"], data.TABLES)
             return answer, _data(arrays, state, form, table, report)
@@ -280,7 +289,7 @@ class Leaving:
         text = self._recipe(arrays.canvas, state)
         plan = self._plan(arrays, state, page, progress)
         wire = on_wire(self, state)
-        return export.write_page(path, self._live, arrays, plan, wire, info, text, shown, progress)
+        return write_page(path, self._live, arrays, plan, wire, info, text, shown, progress)
 
     def _drawn(
         self,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from canvaswidget.kernel import view
+from canvaswidget.kernel.arrays import Arrays, neuron_at
+from canvaswidget.kernel.view import Neuron, Pixel
 from canvaswidget.tracing import NotKeptError, SavedCanvas
 from canvaswidget.tracing.layers import Layer
-from canvaswidget.widget import view
-from canvaswidget.widget.arrays import Arrays, neuron_at
-from canvaswidget.widget.view import Neuron, Pixel
 
 
 def of_saved(canvas: SavedCanvas) -> dict[str, Any]:

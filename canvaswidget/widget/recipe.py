@@ -6,9 +6,9 @@ import pprint
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from canvaswidget.kernel.region import Region, checked_region
+from canvaswidget.kernel.region_list import Moving
 from canvaswidget.tracing import Canvas, SavedCanvas
-from canvaswidget.widget.region import Region, checked_region
-from canvaswidget.widget.region_list import Moving
 
 WIDTH = 88
 MEMORY = 2**30  # what `CanvasWidget` takes where nobody says

@@ -9,16 +9,16 @@ from typing import Any, NamedTuple, cast
 import traitlets
 
 from canvaswidget.analysis.embedding import methods
-from canvaswidget.figures import palettes
+from canvaswidget.kernel import knockout, view
+from canvaswidget.kernel.arrays import ranking
+from canvaswidget.kernel.messages import CanvasInfo, ViewState
+from canvaswidget.kernel.region import checked_region
+from canvaswidget.kernel.region_list import checked_regions
+from canvaswidget.kernel.region_list import on_wire as regions_on_wire
+from canvaswidget.plotting.figures import palettes
 from canvaswidget.tracing import SavedCanvas, UntraceableError
 from canvaswidget.tracing.layers import Layers
 from canvaswidget.tracing.rules import RULES
-from canvaswidget.widget import knockout, view
-from canvaswidget.widget.arrays import ranking
-from canvaswidget.widget.messages import CanvasInfo, ViewState
-from canvaswidget.widget.region import checked_region
-from canvaswidget.widget.region_list import checked_regions
-from canvaswidget.widget.region_list import on_wire as regions_on_wire
 
 
 class Facts(NamedTuple):

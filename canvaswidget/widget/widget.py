@@ -18,19 +18,20 @@ import traitlets
 from IPython.display import display
 
 from canvaswidget.arguments import checked, show
+from canvaswidget.bundle import bundled
+from canvaswidget.exports.picture import SavedPicture, Then
+from canvaswidget.exports.snapshot import PICTURE, snapshot
 from canvaswidget.inr import INR, as_inr
+from canvaswidget.kernel import view
+from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel.messages import FromKernel, ViewState
+from canvaswidget.kernel.region_list import followed
+from canvaswidget.kernel.session import Session
 from canvaswidget.tracing import Canvas, Layers, SavedCanvas, trace
 from canvaswidget.tracing.results import Ranked
-from canvaswidget.widget import opening, traits, view
-from canvaswidget.widget.arrays import Arrays
-from canvaswidget.widget.bundle import bundled as _bundled
+from canvaswidget.widget import opening, traits
 from canvaswidget.widget.leaving import Leaving, made
-from canvaswidget.widget.messages import FromKernel, ViewState
-from canvaswidget.widget.picture import SavedPicture, Then
 from canvaswidget.widget.recipe import recipe
-from canvaswidget.widget.region_list import followed
-from canvaswidget.widget.session import Session
-from canvaswidget.widget.snapshot import PICTURE, snapshot
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
         pixel and curve follow it; clusters, the scatter and findings are of the sum. Rule `xinc` knows colours in the
         last layer only: for another it is ``"sum"``.
     palette : str
-        Of magnitudes; see `canvaswidget.figures.palettes`.
+        Of magnitudes; see `canvaswidget.plotting.figures.palettes`.
     opacity, contrast : float
     sort : {"pixel", "region", "total", "change", "index"}
         Order of the neurons: by contribution to the pixel, to the region, by total, by how much their magnitudes
@@ -199,7 +200,7 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
         self._set_by_page, self._followed = "", set[str]()
         _check_names(state)
         # Text, not paths: a path makes anywidget keep every widget alive for ever.
-        self._esm, self._css = (_bundled(name) for name in ("widget.js", "widget.css"))
+        self._esm, self._css = (bundled(name) for name in ("widget.js", "widget.css"))
         canvas = _canvas_of(model, rule, device, memory, truth)
         self._truth_given = truth is not None
         self.facts = traits.Facts.of(canvas)

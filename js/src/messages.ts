@@ -1,4 +1,4 @@
-// Printed by `python -m canvaswidget.widget.messages`: change that file, not this one.
+// Printed by `python -m canvaswidget.kernel.messages`: change that file, not this one.
 
 export type Source = "reconstruction" | "truth" | "error" | "off" | "without" | "difference";
 

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 import canvaswidget as cw
-from canvaswidget.widget.answers import Answers
+from canvaswidget.kernel.answers import Answers
 from tests.browser.test_access import AXE, CHECK, PROBLEMS
 
 TIMEOUT = 180_000

@@ -12,7 +12,7 @@ from torch import nn
 
 import canvaswidget as cw
 from canvaswidget.tracing.neurons import all_neurons
-from canvaswidget.tracing.rules.gated import Gated
+from canvaswidget.tracing.rules.gated.rule import Gated
 from tests.zoo import build
 
 

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 import canvaswidget as cw
-from canvaswidget.widget.arrays import Arrays
-from canvaswidget.widget.cache import ByteCache
+from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel.cache import ByteCache
 from tests import oracle
 from tests.canvases import image
 

@@ -10,11 +10,12 @@ import torch
 from torch import nn
 
 import canvaswidget as cw
-from canvaswidget.tracing import capture, rules
-from canvaswidget.tracing.frozen import Frozen
-from canvaswidget.tracing.ops import aten
-from canvaswidget.widget.arrays import Arrays
-from canvaswidget.widget.cache import ByteCache
+from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel.cache import ByteCache
+from canvaswidget.tracing import rules
+from canvaswidget.tracing.capture import recording
+from canvaswidget.tracing.capture.ops import aten
+from canvaswidget.tracing.rules.gated.frozen import Frozen
 
 FOREIGN = (KeyError("div"), RuntimeError("shape"), ValueError("x not in list"), TypeError("unhashable"))
 
@@ -131,7 +132,7 @@ class Drawing(nn.Module):
 def test_what_can_not_be_recorded_or_read_is_said_of_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(cw.CaptureError, match=r"module=Drawing: .*Generator.*inputs="):
         cw.trace(cw.INR.from_coords(Drawing(), (3, 4)))
-    monkeypatch.setattr(capture, "rewrite", failing(KeyError("slice_2")))
+    monkeypatch.setattr(recording, "rewrite", failing(KeyError("slice_2")))
     with pytest.raises(cw.CaptureError, match=r"module=Sequential: .*could not be read: KeyError: 'slice_2'"):
         cw.trace(inr())
 

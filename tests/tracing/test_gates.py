@@ -16,7 +16,7 @@ from torch import nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
 import canvaswidget as cw
-from canvaswidget.tracing.gates import Pointwise, gate
+from canvaswidget.tracing.capture.gates import Pointwise, gate
 from canvaswidget.tracing.neurons import all_neurons
 from tests.zoo import KINDS, build
 

@@ -11,11 +11,11 @@ import torch
 from torch import nn
 
 import canvaswidget as cw
+from canvaswidget.kernel.answers import Answers
+from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel.cache import ByteCache
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.neurons import all_neurons, chunks
-from canvaswidget.widget.answers import Answers
-from canvaswidget.widget.arrays import Arrays
-from canvaswidget.widget.cache import ByteCache
 
 SIZE = (6, 7)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import canvaswidget as cw
-from canvaswidget.tracing.pauses import letting_in, pause
+from canvaswidget.tracing.capture.pauses import letting_in, pause
 from tests.canvases import video
 
 

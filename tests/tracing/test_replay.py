@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import canvaswidget as cw
-from canvaswidget.module_state import ModuleState, RandomState, replica
+from canvaswidget.inr.module_state import ModuleState, RandomState, replica
 
 
 class Net(nn.Module):

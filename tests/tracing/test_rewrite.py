@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 import canvaswidget as cw
-from canvaswidget.tracing.capture import Capture
+from canvaswidget.tracing.capture.precision import place
+from canvaswidget.tracing.capture.recording import Capture
 from canvaswidget.tracing.neurons import all_neurons
-from canvaswidget.tracing.precision import place
 from tests.zoo import build
 
 SIZE = (3, 4)

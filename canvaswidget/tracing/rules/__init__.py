@@ -5,12 +5,18 @@ from __future__ import annotations
 import inspect
 from typing import Any, cast, overload
 
-from canvaswidget.tracing.capture import Capture
+from canvaswidget.tracing.capture.recording import Capture
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.rules.ablation import Ablation
-from canvaswidget.tracing.rules.gated import Gated
-from canvaswidget.tracing.rules.rule import BIASES, DividingRule, Rule, State, checked
-from canvaswidget.tracing.rules.xinc import Xinc
+from canvaswidget.tracing.rules.base import (
+    BIASES,
+    DividingRule,
+    Rule,
+    State,
+    checked,
+)
+from canvaswidget.tracing.rules.gated.rule import Gated
+from canvaswidget.tracing.rules.xinc.rule import Xinc
 
 RULES: dict[str, Any] = {"xinc": Xinc, "gated": Gated, "ablation": Ablation}
 _ACCEPTED = {"bias": BIASES, "border": ("released", "valid"), "fill": ("zero", "mean")}

@@ -10,14 +10,20 @@ from typing import Any, cast
 import torch
 from torch import fx
 
-from canvaswidget.tracing.capture import Capture, op_name
+from canvaswidget.tracing.capture.linearise import last_uses
+from canvaswidget.tracing.capture.ops import aten
+from canvaswidget.tracing.capture.recording import Capture, op_name
+from canvaswidget.tracing.capture.weighted import Weighted
 from canvaswidget.tracing.errors import FOREIGN, UntraceableError, failed_at
 from canvaswidget.tracing.layers import Layer
-from canvaswidget.tracing.linearise import last_uses
-from canvaswidget.tracing.ops import aten
 from canvaswidget.tracing.parallel import batched
-from canvaswidget.tracing.rules.rule import BIASES, checked, coloured, numel, share_of_bias
-from canvaswidget.tracing.weighted import Weighted
+from canvaswidget.tracing.rules.base import (
+    BIASES,
+    checked,
+    coloured,
+    numel,
+    share_of_bias,
+)
 from canvaswidget.tracing.window import Window
 
 Taken = Callable[[Callable[[fx.Node], Any]], torch.Tensor]

@@ -1,4 +1,4 @@
-// The arrays of a saved page, unpacked when they are first needed; `canvaswidget/widget/packing.py` packs them.
+// The arrays of a saved page, unpacked when they are first needed; `canvaswidget/exports/packing.py` packs them.
 
 export interface Packed {
   form: "u1" | "u4" | "f4" | "maps" | "colours";

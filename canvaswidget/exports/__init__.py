@@ -1,0 +1,1 @@
+"""What leaves the notebook: the data of a view, animations, and pages that stand alone."""

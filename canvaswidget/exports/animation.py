@@ -1,0 +1,108 @@
+"""A film of the widget's frame view: pictures as the page paints them, encoded as MP4 or GIF."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import imageio.v3 as iio
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from canvaswidget.exports.snapshot import snapshot
+from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.plotting.figures import palettes
+from canvaswidget.plotting.panels import View, view_size
+
+Progress = Callable[[int, int], None]
+Picture = npt.NDArray[np.uint8]
+
+FORMS = ("mp4", "gif")
+SMALLEST = 480  # pixels of the longer side: smaller frames are enlarged by a whole factor
+
+
+class Range(NamedTuple):
+    """The frames of a film, both ends included, and how many a second."""
+
+    first: int
+    last: int
+    fps: float
+
+
+def film(arrays: Arrays, state: dict[str, Any], span: Range, form: str, report: Progress) -> bytes:
+    """The frames of a range with the selection's contribution over them, on one scale throughout.
+
+    Parameters
+    ----------
+    state : dict
+        The widget's traits by name.
+    form : {"mp4", "gif"}
+    """
+    count = span.last - span.first + 1
+    top = 0.0
+    for done, view in enumerate(_views(arrays, state, span, report)):
+        report(done, 2 * count)
+        top = max(top, 0.0 if view.overlay is None else float(np.abs(view.overlay).max()))
+
+    def pictures() -> Iterator[Picture]:
+        for done, view in enumerate(_views(arrays, state, span, report)):
+            report(count + done, 2 * count)
+            yield _enlarged(painted(view, top))
+
+    return _mp4(pictures(), span.fps) if form == "mp4" else _gif(pictures(), span.fps)
+
+
+def _views(arrays: Arrays, state: dict[str, Any], span: Range, report: Progress) -> Iterator[View]:
+    for frame in range(span.first, span.last + 1):
+        yield snapshot(arrays, {**state, "time": frame}, ("frame",), report)
+
+
+def painted(view: View, top: float) -> Picture:
+    """A frame as the page paints it: what is weak lets the picture through."""
+    if view.image is None:
+        under = np.zeros((*view_size(view), 3))
+    elif view.image.ndim == 3:
+        under = np.clip(view.image, 0, 1)
+    else:
+        under = np.repeat((view.image / (view.image.max() or 1))[..., None], 3, 2)
+    if view.overlay is None or top == 0:
+        return np.rint(255 * under).astype(np.uint8)
+    known = palettes()
+    names = (
+        known.diverging if view.overlay_signed else tuple(n for n in known.names if n not in known.diverging)
+    )
+    table = known.tables[known.names.index(view.palette if view.palette in names else names[0])] / 255
+    scaled = np.clip(view.overlay / top * view.contrast, -1, 1)
+    strength = np.abs(scaled)
+    places = 127.5 + 127.5 * scaled if view.overlay_signed else 255 * strength
+    alpha = view.opacity * strength * (2 - strength) if view.image is not None else np.ones_like(strength)
+    colours = table[np.rint(places).astype(int)]
+    return np.rint(255 * (under + alpha[..., None] * (colours - under))).astype(np.uint8)
+
+
+def _enlarged(picture: Picture) -> Picture:
+    factor = max(1, -(-SMALLEST // max(picture.shape[:2])))
+    return picture.repeat(factor, 0).repeat(factor, 1)
+
+
+def _mp4(pictures: Iterator[Picture], fps: float) -> bytes:
+    written = io.BytesIO()
+    with iio.imopen(written, "w", plugin="pyav", extension=".mp4") as file:
+        opened: Any = file
+        opened.init_video_stream("libx264", fps=round(fps), pixel_format="yuv420p")
+        for picture in pictures:
+            # Colours are kept for pairs of pixels each way: an odd line is repeated.
+            even = np.pad(picture, [(0, size % 2) for size in picture.shape[:2]] + [(0, 0)], mode="edge")
+            opened.write_frame(even)
+    return written.getvalue()
+
+
+def _gif(pictures: Iterator[Picture], fps: float) -> bytes:
+    frames = [Image.fromarray(picture).quantize(256) for picture in pictures]
+    written = io.BytesIO()
+    frames[0].save(
+        written, "gif", save_all=True, append_images=frames[1:], duration=round(1000 / fps), loop=0
+    )
+    return written.getvalue()

@@ -1,0 +1,134 @@
+"""The numbers behind the widget's current view, as arrays and as tables."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from canvaswidget.exports.snapshot import chosen_of
+from canvaswidget.kernel import view
+from canvaswidget.kernel.arrays import Arrays, Chosen, neuron_at
+from canvaswidget.tracing.results import show_neuron
+
+Progress = Callable[[int, int], None]
+
+TABLES = ("pixel", "neurons", "time")
+
+
+def arrays_of(arrays: Arrays, state: dict[str, Any], report: Progress) -> dict[str, npt.NDArray[Any]]:
+    """What the views show, by name.
+
+    ``frame``, ``truth``, ``map`` and, for more than one neuron, ``map_signed``; ``pixel/LAYER``, every neuron's
+    contribution to the pinned pixel, in the shape of the layer's neurons, and ``magnitude/LAYER``, added over colours
+    by magnitude where the rule knows them; ``neurons/total``, of the layer, in magnitudes;
+    ``time/frame``, ``time/total`` and ``time/change`` of one neuron; ``clusters`` where they are known. What the view
+    is set to stands in ``about``.
+    """
+    summed, arrays = arrays, arrays.of_channel(state["channel"])
+    time, pixel, chosen = state["time"], state["pixel"], chosen_of(arrays, state)
+    about = {name: value for name, value in state.items() if isinstance(value, str | int | float)}
+    about |= {"model": arrays.canvas.inr.name, "neurons": str(state["neurons"]), "pixel": str(pixel)}
+    found: dict[str, npt.NDArray[Any]] = {
+        "about": np.array([f"{name} = {value}" for name, value in sorted(about.items())]),
+        "frame": arrays.frame(time),
+    }
+    if arrays.canvas.inr.truth is not None:
+        found["truth"] = arrays.truth(time)
+    if chosen.neuron is not None:
+        found["map"] = arrays.map(chosen, time, report)
+    else:
+        found["map"], found["map_signed"] = arrays.sums(chosen, time, report)
+    if pixel is not None:
+        ranked = arrays if arrays.has_all_colours else summed
+        for name, column in ranked.columns(ranked.layers, pixel, time, report).items():
+            shape = ranked.layers.find(name).neurons
+            found[f"pixel/{name}"] = column.values.reshape(shape)
+            found[f"magnitude/{name}"] = column.magnitudes.reshape(shape)
+    found["neurons/total"] = arrays.totals(chosen.layer, time, report).reshape(chosen.layer.neurons)
+    clusters = arrays.known_clusters(chosen.layer, state["n_clusters"])
+    if clusters is not None:
+        found["clusters"] = clusters.labels
+    if arrays.n_frames > 1 and chosen.neuron is not None:
+        curve = _curve(arrays, chosen, report)
+        found["time/frame"] = np.array([frame for frame, _, _ in curve])
+        found["time/total"] = np.array([total for _, total, _ in curve])
+        found["time/change"] = np.array([np.nan if change is None else change for _, _, change in curve])
+    return found
+
+
+def npz(found: dict[str, npt.NDArray[Any]]) -> bytes:
+    """The bytes of a file for `numpy.load`."""
+    written = io.BytesIO()
+    given: dict[str, Any] = dict(found)
+    np.savez_compressed(written, **given)
+    return written.getvalue()
+
+
+def table(arrays: Arrays, state: dict[str, Any], name: str, report: Progress) -> bytes:
+    """A table as CSV, in UTF-8.
+
+    ``pixel``: every neuron's contribution to the pinned pixel, the largest first. ``neurons``: every neuron of the
+    layer with its total, and its cluster where those are known. ``time``: total and change of the selection on every
+    frame.
+    """
+    rows = {"pixel": _pixel_rows, "neurons": _neuron_rows, "time": _time_rows}[name]
+    written = io.StringIO()
+    csv.writer(written).writerows([_cell(value) for value in row] for row in rows(arrays, state, report))
+    return written.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    """A cell that a spreadsheet takes for no formula: names come from models and files of other people."""
+    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
+
+
+def _pixel_rows(arrays: Arrays, state: dict[str, Any], report: Progress) -> Iterator[list[Any]]:
+    if state["pixel"] is None:
+        raise ValueError("pixel=None: pin a pixel, whose neurons are to be listed")
+    other = arrays.of_channel(state["channel"])
+    arrays = other if other.has_all_colours else arrays
+    columns = arrays.columns(arrays.layers, state["pixel"], state["time"], report)
+    yield ["layer", "neuron", "contribution", "magnitude", "share of layer"]
+    for each in arrays.top(columns, sum(column.values.size for column in columns.values())):
+        numbers = (each.value, each.magnitude, each.share)
+        yield [each.layer, show_neuron(each.neuron), *map(repr, numbers)]
+
+
+def _neuron_rows(arrays: Arrays, state: dict[str, Any], report: Progress) -> Iterator[list[Any]]:
+    arrays = arrays.of_channel(state["channel"])
+    layer = arrays.layers.find(state["layer"])
+    totals = arrays.totals(layer, state["time"], report)
+    clusters = arrays.known_clusters(layer, state["n_clusters"])
+    labels = None if clusters is None else clusters.labels.ravel()
+    yield ["layer", "neuron", "total", *([] if labels is None else ["cluster"])]
+    for place, total in enumerate(totals):
+        neuron = view.checked_neuron(layer, neuron_at(layer, place))
+        more = [] if labels is None else [int(labels[place])]
+        yield [layer.name, show_neuron(neuron), repr(float(total)), *more]
+
+
+def _time_rows(arrays: Arrays, state: dict[str, Any], report: Progress) -> Iterator[list[Any]]:
+    arrays = arrays.of_channel(state["channel"])
+    yield ["frame", "total", "change"]
+    for frame, total, change in _curve(arrays, chosen_of(arrays, state), report):
+        yield [frame, repr(total), "" if change is None else repr(change)]
+
+
+def _curve(arrays: Arrays, chosen: Chosen, report: Progress) -> list[tuple[int, float, float | None]]:
+    """Frame, total and change, of every frame that there is."""
+    frames, found = arrays.kept_frames(), []
+    for done, frame in enumerate(frames):
+        report(done, len(frames))
+        found.append((frame, *arrays.change(chosen, frame, report)))
+    return found

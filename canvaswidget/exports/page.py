@@ -1,0 +1,289 @@
+"""One HTML file with the live view in it, which works from disk, without a kernel and without a network.
+
+What the page may be asked is computed beforehand, see `canvaswidget.exports.baking`, and what it was not given it says
+in words. A Content-Security-Policy keeps the file from loading anything, whatever is in it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import canvaswidget
+from canvaswidget.analysis.steps import steps
+from canvaswidget.bundle import bundled
+from canvaswidget.exports.baking import RANKED, Baker, Kept
+from canvaswidget.exports.packing import Packed
+from canvaswidget.exports.picture import WIDTH, png
+from canvaswidget.exports.plan import PageEstimate, Plan, megabytes
+from canvaswidget.files import write_whole
+from canvaswidget.kernel.arrays import Arrays, neuron_at
+from canvaswidget.kernel.session import Session
+from canvaswidget.plotting import figures
+
+NEEDS = "needs the notebook: this page keeps"
+COLOURS = f"{NEEDS} the sum of the colours"
+
+STYLE = """
+:root { color-scheme: light dark; }
+body { margin: 0 auto; max-width: 1500px; padding: 14px 16px 20px; background: #ffffff; color: #1c2127;
+  font: 13px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; }
+h1 { margin: 0 0 10px; font-size: 17px; }
+h2 { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+p { margin: 10px 2px 0; max-width: 100ch; color: #5b636e; }
+noscript img { max-width: 100%; }
+@media (prefers-color-scheme: dark) {
+  body { background: #0e1013; color: #e4e7eb; }
+  p { color: #a3abb6; }
+}
+"""
+
+# Stands before all else, so that any part of a file that was cut off shows it; the last line of the file hides it.
+UNFINISHED = (
+    "This page is still loading. If these words stay, the file is incomplete, as after a download that was cut off: "
+    "get it again, or export it again."
+)
+
+
+# --- the file -------------------------------------------------------------------------------------------------
+
+
+def write_page(
+    path: Path,
+    session: Session,
+    arrays: Arrays,
+    plan: Plan,
+    state: Mapping[str, Any],
+    info: Mapping[str, Any],
+    recipe: str,
+    shown: figures.View,
+    progress: Any = True,
+) -> PageEstimate:
+    """Compute what the plan says, and write it at once or not at all.
+
+    Parameters
+    ----------
+    arrays : Arrays
+        Those that the plan was made for.
+    state, info : dict
+        The widget's traits and the canvas as messages have them.
+    recipe : str
+        Python that makes the view again.
+    shown : View
+        The view as it is, for where no script runs.
+
+    Returns
+    -------
+    PageEstimate
+        With the bytes that were written.
+    """
+    kept = plan.kept
+    baker = Baker(arrays, kept, plan.quality)
+    with steps(path.name, "layer", progress) as tell:
+        tell.plan(len(kept.frames) * len(kept.layers))
+        for frame in kept.frames:
+            session.call(lambda report, frame=frame: baker.add_frame(frame, tell.within(report)))
+            for layer in kept.layers:
+                session.call(
+                    lambda report, layer=layer, frame=frame: baker.add_layer(
+                        layer, frame, tell.within(report)
+                    )
+                )
+                tell.take()
+    picture = png(figures.view_figure(shown, WIDTH))
+    text = session.call(lambda report: _document(baker, plan, state, info, recipe, picture, report))
+    size = len(text.encode())
+    if size > plan.estimate.budget:
+        raise ValueError(
+            f"budget={megabytes(plan.estimate.budget)}: the page has {megabytes(size)}, more than the sample of its "
+            "frames let expect; nothing was written. Give a larger budget, or keep fewer neurons, frames or layers"
+        )
+    write_whole(path, text.encode())
+    return replace(plan.estimate, bytes=size)
+
+
+def _document(
+    baker: Baker,
+    plan: Plan,
+    state: Mapping[str, Any],
+    info: Mapping[str, Any],
+    recipe: str,
+    picture: bytes,
+    report: Any,
+) -> str:
+    kept, arrays = plan.kept, []
+
+    def keep(packed: Packed) -> int:
+        arrays.append(packed)
+        return len(arrays) - 1
+
+    palettes, tables = baker.palettes(report)
+    clusters = [baker.clusters(layer, report) for layer in kept.layers]
+    selections = []
+    for layer in kept.layers:
+        for selected in [*baker.groups[layer.name], *baker.neurons[layer.name]]:
+            header, planes = selected.pack()
+            selections.append({**header, "planes": [keep(plane) for plane in planes]})
+    page = {
+        "info": _info(info, state["rule"], kept),
+        "state": _state(state, kept),
+        "needs": {
+            "selection": f"{NEEDS} {plan.chosen}",
+            "frames": f"{NEEDS} frames {_numbers(kept.frames)}",
+            "overlay": f"{NEEDS} no findings about whole layers",
+            "clusters": f"{NEEDS} {kept.n_clusters} clusters of each layer",
+            "scatter": f"{NEEDS} no scatter of the neurons",
+            "rules": f"{NEEDS} the maps of one rule",
+            "colours": COLOURS,
+            "regions": f"{NEEDS} no sums over regions",
+            "export": f"{NEEDS} the view alone, not what figures, data and films are made of",
+            "trust": f"{NEEDS} the scores that were measured when it was saved",
+            "source": f"{NEEDS} {' and '.join(kept.sources)}",
+        },
+        "recipe": recipe,
+        "trust": [score for score in (baker.trust(layer, report) for layer in kept.layers) if score],
+        "palettes": {"answer": palettes, "data": keep(tables)},
+        "pictures": {source: keep(series.pack()) for source, series in baker.frames.items()},
+        "psnr": baker.psnr,
+        "selections": selections,
+        "clusters": [{"answer": answer, "data": keep(data)} for answer, data in clusters],
+        "ranked": {
+            "pixels": [list(pixel) for pixel in kept.pixels],
+            "points": baker.ranked.points,
+            **{name: keep(packed) for name, packed in baker.ranked.pack().items()},
+        },
+    }
+    page["arrays"] = [packed.describe() for packed in arrays]
+    data = "\n".join(f'<script type="text/plain" class="cw-data">{packed.text}</script>' for packed in arrays)
+    title = f"{info['title']}: implicit neural canvas"
+    script = _inside("script", bundled("page.js"))
+    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; script-src 'sha256-{allowed}'; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="canvaswidget {canvaswidget.__version__}">
+<title>{html.escape(title)}</title>
+</head>
+<body>
+<p id="unfinished" role="status">{UNFINISHED}</p>
+<style>{_inside("style", bundled("widget.css"))}{STYLE}</style>
+<main>
+<h1>{html.escape(str(info["title"]))}</h1>
+<h2>Implicit neural canvas</h2>
+<div id="canvas"></div>
+<noscript><img alt="{html.escape(title)}" src="data:image/png;base64,{base64.b64encode(picture).decode()}"></noscript>
+<p id="kept">{html.escape(_about(plan, state, info))}</p>
+</main>
+<script type="application/json" id="page">{_json(page)}</script>
+{data}
+<script>{script}</script>
+<style>#unfinished {{ display: none; }}</style>
+</body>
+</html>
+"""
+
+
+def _json(value: Any) -> str:
+    """JSON that no HTML parser takes for anything else."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _inside(element: str, text: str) -> str:
+    """A part of the bundle as it stands in an element; the build escapes what would end one."""
+    if f"</{element}" in text.lower() or "<!--" in text or "\r" in text:
+        raise RuntimeError(f"the front end holds what ends a {element} element: build it anew")
+    return text
+
+
+def _info(info: Mapping[str, Any], rule: str, kept: Kept) -> dict[str, Any]:
+    """The canvas as the page knows it: what is kept, under the one rule that it was computed under."""
+    names = {layer.name for layer in kept.layers}
+    return {
+        **info,
+        # The page offers what it can show: frames keep their numbers.
+        "saved": {
+            "frames": list(kept.frames),
+            "neurons": {
+                layer.name: [neuron_at(layer, place) for place in kept.neurons[layer.name]]
+                for layer in kept.layers
+            },
+        },
+        "layers": [
+            {**layer, "why_no_colours": COLOURS} for layer in info["layers"] if layer["name"] in names
+        ],
+        "rules": [],
+        "ranked_by": rule,
+        "embeddings": [],
+        "device": "saved page",
+    }
+
+
+def _state(state: Mapping[str, Any], kept: Kept) -> dict[str, Any]:
+    """The widget's traits, as far as the page keeps what they are of."""
+    names = [layer.name for layer in kept.layers]
+    found = {
+        **state,
+        "playing": False,
+        "knocked_out": {},
+        "regions": [],
+        "time": kept.now,
+        "overlay": "selection",
+        "channel": "sum",
+    }
+    if found["layer"] not in names:
+        found |= {"layer": names[max(0, len(names) - 2)], "neuron": None, "neurons": []}
+    loop = found["loop"]
+    if loop is not None:
+        inside = [frame for frame in kept.frames if loop[0] <= frame <= loop[1]]
+        found["loop"] = [inside[0], inside[-1]] if len(inside) > 1 else None
+    if found["source"] not in (*kept.sources, "error", "off"):
+        found["source"] = "reconstruction"
+    if found["sort"] == "change" and not _consecutive(kept.frames):
+        found["sort"] = "total"
+    return found
+
+
+def _consecutive(frames: Sequence[int]) -> bool:
+    """Whether each frame but the first has the one before it beside it: changes are between these."""
+    return len(frames) > 1 and frames[-1] - frames[0] == len(frames) - 1
+
+
+def _about(plan: Plan, state: Mapping[str, Any], info: Mapping[str, Any]) -> str:
+    kept = plan.kept
+    frames = kept.frames
+    if info["n_frames"] == 1:
+        which = ""
+    elif len(frames) == info["n_frames"]:
+        which = f"all {len(frames)} frames, "
+    else:
+        which = f"frames {_numbers(frames)} of {info['n_frames']}, "
+    n_layers = f"{len(kept.layers)} of {len(info['layers'])} layers"
+    return (
+        f"A saved page of canvaswidget {canvaswidget.__version__}, rule {state['rule']}. It keeps {which}{n_layers}, {plan.chosen}"
+        f"{' and the selected ones' if state['neurons'] else ''}, {kept.n_clusters} clusters of each; {plan.quality}. "
+        f"The {RANKED} strongest neurons of a pixel are known at {len(kept.pixels)} pixels: the nearest is shown. For "
+        "anything else, open the notebook."
+    )
+
+
+def _numbers(frames: Sequence[int]) -> str:
+    """Frame numbers: a range where they are evenly spaced."""
+    steps = {later - earlier for earlier, later in itertools.pairwise(frames)}
+    if len(frames) > 3 and len(steps) == 1:
+        return f"{frames[0]}, {frames[1]}, … {frames[-1]}"
+    return ", ".join(map(str, frames))

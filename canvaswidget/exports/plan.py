@@ -1,0 +1,342 @@
+"""What a page keeps, so that it fits into its budget: measured on a sample of two frames before it is written."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from canvaswidget.analysis.steps import steps
+from canvaswidget.arguments import checked_index
+from canvaswidget.bundle import bundled
+from canvaswidget.exports.baking import (
+    QUALITIES,
+    Baker,
+    Kept,
+    Quality,
+    Selected,
+    labels,
+    spread_pixels,
+    strongest,
+    sweep,
+)
+from canvaswidget.exports.packing import Packed
+from canvaswidget.kernel import view
+from canvaswidget.kernel.arrays import Arrays, Indices, place_of
+from canvaswidget.kernel.session import Session
+from canvaswidget.tables import Printed
+from canvaswidget.tracing.budget import parse_memory
+from canvaswidget.tracing.layers import Layer, Layers
+
+USUAL = 8  # neurons of each layer
+FEWER = (8, 6, 5, 4, 3, 2, 1)
+
+
+@dataclass(frozen=True, repr=False)
+class PageEstimate(Printed):
+    """What a page will take; see `CanvasWidget.estimate_page`.
+
+    Attributes
+    ----------
+    bytes : int
+        Of the file, from a sample of its frames.
+    budget : int
+    seconds : float
+        To compute it.
+    neurons : int
+        How many of each layer are kept, beside those that are selected.
+    parts : dict of str to int
+        Bytes of the file by what they are for.
+    quality : str
+        How finely frames and maps are kept.
+    """
+
+    title: ClassVar[str] = "page"
+
+    bytes: int
+    budget: int
+    seconds: float
+    neurons: int
+    parts: dict[str, int]
+    quality: str
+
+    @property
+    def fits(self) -> bool:
+        """Whether the file is within the budget."""
+        return self.bytes <= self.budget
+
+    def rows(self) -> list[list[str]]:
+        """What and how much."""
+        return [
+            ["size", f"about {megabytes(self.bytes)}, of a budget of {megabytes(self.budget)}"],
+            *([f"  {what}", megabytes(size)] for what, size in self.parts.items()),
+            ["time", f"about {self.seconds:.0f} s"],
+            ["neurons of each layer", str(self.neurons)],
+            ["kept as", self.quality],
+        ]
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user asked for, checked."""
+
+    layers: tuple[Layer, ...]
+    frames: tuple[int, ...]
+    neurons: Mapping[str, Indices] | int | None
+    budget: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be written."""
+
+    kept: Kept
+    quality: Quality
+    estimate: PageEstimate
+    chosen: str  # which neurons those are, in words
+
+
+# --- what is wished for ---------------------------------------------------------------------------------------
+
+
+def checked_wishes(
+    arrays: Arrays,
+    layers: Any = None,
+    frames: Any = None,
+    neurons: Any = None,
+    budget: str | float = "10 MB",
+) -> Wishes:
+    """The layers, frames and neurons that are meant; errors name what is accepted."""
+    chosen = _layers(arrays.layers, layers)
+    numbers = tuple(arrays.kept_frames()) if frames is None else checked_frames(arrays.n_frames, frames)
+    return Wishes(chosen, numbers, _neurons(chosen, neurons), parse_memory(budget, "budget"))
+
+
+def _layers(known: Any, layers: Any) -> tuple[Layer, ...]:
+    if layers is None:
+        return tuple(known)
+    if isinstance(layers, str | int):
+        layers = [layers]
+    if not isinstance(layers, Iterable):
+        raise TypeError(f"layers={layers!r}: expected names or indices of layers, or None for all")
+    meant = {known.find(key).name for key in layers}
+    if not meant:
+        raise ValueError("layers: at least one is needed")
+    return tuple(layer for layer in known if layer.name in meant)
+
+
+def checked_frames(n_frames: int, frames: Any) -> tuple[int, ...]:
+    """Frames in order, each once."""
+    if hasattr(frames, "__index__"):
+        frames = [frames]
+    if not isinstance(frames, Iterable) or isinstance(frames, str):
+        raise TypeError(f"frames={frames!r}: expected a range or a list of frames, or None for all")
+    found = sorted({checked_index("frames", frame, n_frames) for frame in frames})
+    if not found:
+        raise ValueError("frames: at least one is needed")
+    return tuple(found)
+
+
+def _neurons(layers: Sequence[Layer], neurons: Any) -> Mapping[str, Indices] | int | None:
+    if neurons is None:
+        return None
+    if isinstance(neurons, Mapping):
+        known = Layers(list(layers))
+        found = {layer.name: np.empty(0, np.intp) for layer in layers}
+        for key, some in neurons.items():
+            layer = known.find(key)
+            found[layer.name] = np.array(
+                [place_of(layer, one) for one in view.checked_neurons(layer, some)], np.intp
+            )
+        return found
+    if isinstance(neurons, bool) or not hasattr(neurons, "__index__"):
+        raise TypeError(
+            f"neurons={neurons!r}: expected how many of each layer, {{layer: [neuron, ...]}}, or None"
+        )
+    return view.checked_count("neurons", neurons, 1, view.MAX_NEURONS)
+
+
+# --- a plan that fits -----------------------------------------------------------------------------------------
+
+
+def plan_page(
+    session: Session, arrays: Arrays, state: Mapping[str, Any], wishes: Wishes, progress: Any = True
+) -> Plan:
+    """What to keep and how finely: measured on a sample of two frames, so that it fits the budget if it can.
+
+    Parameters
+    ----------
+    arrays : Arrays
+        Those of the rule that the state names, whatever the widget's rule is by now.
+
+    Raises
+    ------
+    ValueError
+        Nothing that would be within the budget is worth keeping; it says what to leave out.
+    """
+    now = min(wishes.frames, key=lambda frame: abs(frame - state["time"]))
+    selected = _selected(wishes.layers, state)
+    given = wishes.neurons
+    most = given if isinstance(given, int) else USUAL
+
+    def neurons_of(layer: Layer, report: Any) -> Indices:
+        if isinstance(given, Mapping):
+            best = given[layer.name]
+        else:
+            groups = labels(arrays, layer, state["n_clusters"], now, report)
+            best = strongest(arrays.totals(layer, now, report), groups, most)
+        places = dict.fromkeys([*selected.get(layer.name, ()), *(int(place) for place in best)])
+        return np.array(list(places), np.intp)
+
+    with steps("choosing neurons", "layer", progress) as tell:
+        tell.plan(len(wishes.layers))
+        neurons = {}
+        for layer in wishes.layers:
+            neurons[layer.name] = session.call(
+                lambda report, layer=layer: neurons_of(layer, tell.within(report))
+            )
+            tell.take()
+    has_truth = arrays.canvas.inr.truth is not None
+    kept = Kept(
+        layers=wishes.layers,
+        frames=wishes.frames,
+        neurons=neurons,
+        n_clusters=state["n_clusters"],
+        pixels=spread_pixels(
+            arrays.size, max(int(np.prod(layer.neurons)) for layer in wishes.layers), state["pixel"]
+        ),
+        sources=("reconstruction", "truth") if has_truth else ("reconstruction",),
+        now=now,
+    )
+    at = wishes.frames.index(now)
+    sample = kept.of_frames(wishes.frames[at : at + 2] if at + 1 < len(wishes.frames) else wishes.frames[-2:])
+    bakers = [Baker(arrays, sample, quality) for quality in QUALITIES]
+    started = time.perf_counter()
+    with steps("estimating the page", "layer", progress) as tell:
+        tell.plan(len(sample.frames) * len(wishes.layers))
+        for frame in sample.frames:
+            for baker in bakers:
+                session.call(
+                    lambda report, baker=baker, frame=frame: baker.add_frame(frame, tell.within(report))
+                )
+            for layer in wishes.layers:
+                session.call(
+                    lambda report, layer=layer, frame=frame: _sample(
+                        arrays, layer, frame, bakers, tell.within(report)
+                    )
+                )
+                tell.take()
+    seconds = (time.perf_counter() - started) * len(wishes.frames) / len(sample.frames)
+    scale = len(wishes.frames) / len(sample.frames)
+    ranked = _sizes(bakers[0].ranked.pack().values())
+    estimates: list[tuple[Quality, int, PageEstimate]] = []
+    measured = {quality: _measure(baker) for quality, baker in zip(QUALITIES, bakers, strict=True)}
+    for quality, count in _tries(given):
+        frames, groups, maps = measured[quality]
+        n_kept = {
+            name: _kept_count(given, selected.get(name, ()), count, len(all_)) for name, all_ in maps.items()
+        }
+        parts = {
+            "the page itself": overhead(),
+            "frames": int(scale * frames),
+            "maps of neurons": int(scale * sum(sum(maps[name][:n]) for name, n in n_kept.items())),
+            "clusters, whole layers": int(scale * groups),
+            "neurons of pixels": int(scale * ranked),
+        }
+        estimate = PageEstimate(sum(parts.values()), wishes.budget, seconds, count, parts, str(quality))
+        estimates.append((quality, count, estimate))
+        if estimate.fits:
+            break
+    quality, count, estimate = estimates[-1]
+    if not estimate.fits:
+        raise ValueError(_too_large(estimate, wishes))
+    fewer = {
+        name: places[: _kept_count(given, selected.get(name, ()), count, len(places))]
+        for name, places in neurons.items()
+    }
+    words = (
+        "the neurons that were chosen for it"
+        if isinstance(given, Mapping)
+        else f"{count} strong neurons of each layer, cluster by cluster"
+    )
+    return Plan(
+        Kept(kept.layers, kept.frames, fewer, kept.n_clusters, kept.pixels, kept.sources, now),
+        quality,
+        estimate,
+        words,
+    )
+
+
+def _sample(arrays: Any, layer: Layer, frame: int, bakers: Sequence[Baker], report: Any) -> None:
+    swept = sweep(arrays, layer, frame, bakers[0].kept, bakers[0].labels(layer, report), report)
+    for baker in bakers:
+        baker.take(layer, swept, ranks=baker is bakers[0])
+
+
+def _measure(baker: Baker) -> tuple[int, int, dict[str, list[int]]]:
+    """Bytes in the file: of frames, of groups, and of each neuron by layer."""
+    frames = _sizes(series.pack() for series in baker.frames.values())
+    groups = sum(_size(selected) for some in baker.groups.values() for selected in some)
+    return (
+        frames,
+        groups,
+        {name: [_size(selected) for selected in some] for name, some in baker.neurons.items()},
+    )
+
+
+def _size(selected: Selected) -> int:
+    header, planes = selected.pack()
+    return len(json.dumps(header)) + _sizes(planes)
+
+
+def _sizes(packed: Iterable[Packed]) -> int:
+    return sum(4 * -(-len(each.data) // 3) + 60 for each in packed)
+
+
+def overhead() -> int:
+    """Bytes of what every page has: the program, its style, its picture, its numbers."""
+    return sum(len(bundled(name).encode()) for name in ("page.js", "widget.css")) + 150_000
+
+
+def _tries(given: Any) -> Iterable[tuple[Quality, int]]:
+    """Finely first; then less finely, then fewer neurons where nobody has said how many."""
+    if given is not None:
+        count = given if isinstance(given, int) else max(len(places) for places in given.values())
+        return [(quality, count) for quality in QUALITIES]
+    first = [(quality, USUAL) for quality in QUALITIES[:4]]
+    return [*first, *((quality, count) for quality in QUALITIES[3:] for count in FEWER)]
+
+
+def _kept_count(given: Any, selected: Sequence[int], count: int, n_all: int) -> int:
+    """How many of a layer's neurons: the selected ones stand first, and always stay."""
+    return n_all if given is not None else min(n_all, len(selected) + count)
+
+
+def _selected(layers: Sequence[Layer], state: Mapping[str, Any]) -> dict[str, list[int]]:
+    """The places of the selected neurons."""
+    for layer in layers:
+        if layer.name == state["layer"]:
+            return {layer.name: [place_of(layer, neuron) for neuron in state["neurons"]]}
+    return {}
+
+
+def _too_large(estimate: PageEstimate, wishes: Wishes) -> str:
+    largest = max(estimate.parts, key=lambda part: estimate.parts[part])
+    ways = [f"fewer frames (frames=range(0, {max(wishes.frames) + 1}, 4))"] if len(wishes.frames) > 1 else []
+    if len(wishes.layers) > 1:
+        ways.append(f"fewer layers (layers=[{wishes.layers[-2].name!r}])")
+    if wishes.neurons is not None:
+        ways.append("fewer neurons")
+    return (
+        f"budget={megabytes(wishes.budget)}: the page would have about {megabytes(estimate.bytes)} even with "
+        f"{estimate.quality}, most of it for {largest}. Give a larger budget, or keep {', or '.join(ways) or 'less'}"
+    )
+
+
+def megabytes(count: float) -> str:
+    """``"1.50 MB"``: of a million bytes each."""
+    return f"{count / 1e6:.2f} MB" if count < 1e7 else f"{count / 1e6:.1f} MB"

@@ -1,0 +1,316 @@
+"""The widget's current view as plain arrays, for a figure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from canvaswidget.inr.outputs import in_colour
+from canvaswidget.kernel import knockout, view
+from canvaswidget.kernel.answers import Answers, share_of
+from canvaswidget.kernel.arrays import Arrays, Chosen, place_of
+from canvaswidget.kernel.view import Neuron
+from canvaswidget.plotting.figures import Bar, Points, ShareCurve, View
+from canvaswidget.tracing.results import Ranked, show_neuron
+
+Progress = Callable[[int, int], None]
+
+FINDINGS = {
+    "neurons": "neurons that make nine tenths",
+    "intensity": "contribution less brightness",
+    "change": "change against the previous frame",
+}
+UNITS = {
+    "neurons": "neurons",
+    "intensity": "difference (each scaled to 0..1)",
+    "change": "change (RGB level)",
+}
+PAPER = 0.97  # the middle of the diverging palette
+CHANNELS = {"sum": "", "red": ", red", "green": ", green", "blue": ", blue", "abs": ", |R| + |G| + |B|"}
+SORTED = {
+    "pixel": "strongest at the pixel",
+    "region": "strongest in the region",
+    "total": "largest totals",
+    "change": "largest changes",
+    "index": "in order",
+}
+BARS, THUMBNAILS, NEURONS, CURVE_FRAMES = 12, 6, 12, 32
+SIDE = 64  # of the thumbnails whose largest magnitude is the scale of a layer, the same as in the page
+PICTURE = ("frame", "pixel", "maps")  # what is quick to compute
+USUAL = ("frame", "pixel", "maps", "neurons", "shares", "time")
+
+
+def snapshot(
+    arrays: Arrays,
+    state: dict[str, Any],
+    panels: Sequence[str] | None,
+    checkpoint: Progress,
+    one_scale: bool = False,
+    frames: Sequence[int] | None = None,
+) -> View:
+    """What `figures.view_figure` draws.
+
+    Parameters
+    ----------
+    arrays : Arrays
+    state : dict
+        The widget's traits by name.
+    panels : sequence of str, optional
+        What is needed. By default `USUAL`, but the time of one neuron only: for clusters and whole layers it takes a
+        pass over the layer for every frame.
+    one_scale : bool
+        Whether maps of neurons share their limits.
+    frames : sequence of int, optional
+        Where the curve of time is computed; by default on at most `CURVE_FRAMES`, evenly, and on the current one.
+    """
+    summed, arrays = arrays, arrays.of_channel(state["channel"])
+    layer = arrays.layers.find(state["layer"])
+    time, pixel = state["time"], state["pixel"]
+    chosen = chosen_of(arrays, state)
+    short = short_names([layer.name for layer in arrays.layers])
+    ranked = arrays if arrays.has_all_colours else summed
+    wanted = USUAL if panels is None else panels
+    bars, thumbnails, shares = _pixel(ranked, chosen, pixel, time, short, wanted, checkpoint)
+    neurons_name, neurons, scale = (
+        _neurons(arrays, state, short[layer.name], checkpoint) if "neurons" in wanted else ("", [], 0.0)
+    )
+    followed: list[int] = []
+    if "time" in wanted and (panels or chosen.neuron is not None) and arrays.n_frames > 1:
+        followed = sampled(arrays.kept_frames(), time) if frames is None else sorted({*frames, time})
+    curve = []
+    for done, frame in enumerate(followed):
+        curve.append(arrays.change(chosen, frame, checkpoint))
+        checkpoint(done + 1, len(followed))
+    return View(
+        title=_title(arrays, time, state),
+        image=_image(arrays, state, time),
+        overlay=_overlay(arrays, chosen, state, checkpoint),
+        overlay_name=_name(short[layer.name], chosen, state),
+        signed=state["maps"] == "signed",
+        overlay_signed=state["source"] == "difference" or _is_signed(chosen, state["overlay"], state["maps"]),
+        overlay_unit="loss (RGB level)"
+        if state["source"] == "difference"
+        else UNITS.get(state["overlay"], View.overlay_unit),
+        palette=state["palette"],
+        opacity=state["opacity"],
+        contrast=state["contrast"],
+        pixel=pixel,
+        bars=bars,
+        thumbnails=thumbnails,
+        neurons=neurons,
+        neurons_name=neurons_name,
+        shares=shares,
+        points=_points(arrays, chosen, state, short[layer.name], checkpoint) if "scatter" in wanted else None,
+        frames=followed,
+        totals=[total for total, _ in curve],
+        changes=[change for _, change in curve] if len(followed) == arrays.n_frames else (),
+        time=time,
+        n_frames=arrays.n_frames,
+        one_scale=one_scale,
+        neurons_scale=scale,
+    )
+
+
+def sampled(kept: Sequence[int], time: int) -> list[int]:
+    """At most `CURVE_FRAMES` of the frames, evenly, the current one among them."""
+    if len(kept) <= CURVE_FRAMES:
+        return sorted({*kept, time})
+    places = np.linspace(0, len(kept) - 1, CURVE_FRAMES).round().astype(int)
+    chosen = [kept[place] for place in places]
+    if time not in chosen:  # in the place of its neighbour, but the first and the last stay
+        nearest = min(range(1, CURVE_FRAMES - 1), key=lambda place: abs(chosen[place] - time))
+        chosen[nearest] = time
+    return sorted(chosen)
+
+
+def chosen_of(arrays: Arrays, state: dict[str, Any]) -> Chosen:
+    """What is selected, by the widget's traits."""
+    layer, neuron = arrays.layers.find(state["layer"]), state["neuron"]
+    if len(state["neurons"]) > 1:
+        return Chosen(layer, None, -1, 1, state["neurons"])
+    return Chosen(layer, neuron, -1 if neuron is not None else state["cluster"], state["n_clusters"])
+
+
+def _image(arrays: Arrays, state: dict[str, Any], time: int) -> Any:
+    source = state["source"]
+    if source == "off":
+        return None
+    if source == "without":
+        return in_colour(knockout.without(arrays, state["knocked_out"], time))
+    if source == "difference":
+        return np.full((*arrays.size, 3), PAPER, np.float32)
+    if source == "error":
+        return arrays.error(time)
+    return in_colour({"reconstruction": arrays.frame, "truth": arrays.truth}[source](time))
+
+
+def _title(arrays: Arrays, time: int, state: dict[str, Any]) -> str:
+    inr, psnr, source = arrays.canvas.inr, arrays.psnr(time), state["source"]
+    parts = [inr.name, f"rule {arrays.canvas.rule}"]
+    if inr.n_frames > 1:
+        parts.insert(1, f"frame {time} of {inr.n_frames}")
+    if source in knockout.SOURCES:
+        parts.append(knockout.title(state["knocked_out"]))
+        psnr = knockout.psnr(arrays, state["knocked_out"], time)
+    if psnr is not None and source != "off":
+        parts.append(f"{psnr:.1f} dB")
+    return ", ".join(parts)
+
+
+def _overlay(arrays: Arrays, chosen: Chosen, state: dict[str, Any], checkpoint: Progress) -> Any:
+    if state["source"] in ("error", "without"):
+        return None
+    if state["source"] == "difference":
+        return knockout.difference(arrays, state["knocked_out"], state["time"])
+    if state["overlay"] != "selection":
+        return arrays.finding(chosen.layer, state["overlay"], state["time"], checkpoint)
+    return arrays.map(chosen, state["time"], checkpoint)
+
+
+def _is_signed(chosen: Chosen, overlay: str, maps: str) -> bool:
+    """Whether an overlay is drawn around 0: a difference always is, whatever maps of neurons are."""
+    return (
+        (maps == "signed" and chosen.neuron is not None) if overlay == "selection" else overlay == "intensity"
+    )
+
+
+def _name(layer: str, chosen: Chosen, state: dict[str, Any]) -> str:
+    if state["source"] == "error":
+        return "error of the reconstruction"
+    if state["source"] in knockout.SOURCES:
+        what = knockout.title(state["knocked_out"])
+        return f"the picture {what}" if state["source"] == "without" else f"what it loses {what}"
+    if state["overlay"] != "selection":
+        return f"{layer}, {FINDINGS[state['overlay']]}"
+    return _chosen_name(layer, chosen) + CHANNELS[state["channel"]]
+
+
+def _chosen_name(layer: str, chosen: Chosen) -> str:
+    if chosen.neuron is not None:
+        return f"{layer}, {'kernel' if isinstance(chosen.neuron, tuple) else 'unit'} {label(chosen.neuron)}"
+    if chosen.neurons:
+        return f"{layer}, {len(chosen.neurons):,} neurons"
+    return f"{layer}, whole layer" if chosen.cluster < 0 else f"{layer}, cluster {chosen.cluster}"
+
+
+def _pixel(
+    arrays: Arrays,
+    chosen: Chosen,
+    pixel: tuple[int, int] | None,
+    time: int,
+    short: dict[str, str],
+    wanted: Sequence[str],
+    checkpoint: Progress,
+) -> tuple[list[Bar], list[tuple[str, Any]], list[ShareCurve]]:
+    if pixel is None or not {"pixel", "maps", "shares"} & set(wanted):
+        return [], [], []
+    columns = arrays.columns(arrays.layers, pixel, time, checkpoint)
+    ranked: Sequence[Ranked] = arrays.top(columns, BARS)
+    bars = [
+        Bar(
+            short[each.layer],
+            label(each.neuron),
+            each.value,
+            each.share,
+            (each.layer, each.neuron) == (chosen.layer.name, chosen.neuron),
+        )
+        for each in ranked
+    ]
+    thumbnails = []
+    for each in ranked if "maps" in wanted else ():
+        layer = arrays.layers.find(each.layer)
+        place = place_of(layer, each.neuron)
+        if len(thumbnails) == THUMBNAILS or place not in arrays.kept(layer):
+            continue
+        values = arrays.maps(layer, np.array([place]), time)[0]
+        thumbnails.append((f"{short[each.layer]}  {label(each.neuron)}", values))
+    told = [share_of(name, column.magnitudes) for name, column in columns.items() if "shares" in wanted]
+    shares = [
+        ShareCurve(
+            short[share["layer"]], share["counts"], share["shares"], share["layer"] == chosen.layer.name
+        )
+        for share in told
+    ]
+    return bars, thumbnails, shares
+
+
+def _neurons(
+    arrays: Arrays, state: dict[str, Any], layer: str, checkpoint: Progress
+) -> tuple[str, list[tuple[str, Any]], float]:
+    """The first neurons of the layer in the order that the widget shows, and the scale that it draws them on."""
+    known = arrays.layers.find(state["layer"])
+    sort, cluster = state["sort"], state["cluster"]
+    if (sort == "pixel" and state["pixel"] is None) or (sort == "region" and state["region"] is None):
+        sort = "total"
+    body: Any = {
+        "kind": "grid",
+        "rule": arrays.canvas.rule,
+        "time": state["time"],
+        "layer": state["layer"],
+        "cluster": cluster,
+        "n_clusters": state["n_clusters"],
+        "sort": sort,
+        "pixel": state["pixel"],
+        "region": state["region"],
+        "first": 0,
+        "count": NEURONS,
+        "side": SIDE,
+        "channel": state["channel"],
+    }
+    order, _ = Answers(arrays.of_channel("sum")).answer(body, checkpoint)
+    found: Any = order
+    if not found["neurons"]:
+        return "", [], 0.0
+    neurons = [view.checked_neuron(known, neuron) for neuron in found["neurons"]]
+    maps = arrays.maps(known, np.array([place_of(known, neuron) for neuron in neurons]), state["time"])
+    within = f" in cluster {cluster}" if cluster >= 0 else ""
+    title = f"{layer}: {len(neurons)} of {found['n_neurons']:,} neurons{within}, {SORTED[sort]}"
+    named = [(label(neuron), values) for neuron, values in zip(neurons, maps, strict=True)]
+    return title, named, float(found["scale"])
+
+
+def _points(
+    arrays: Arrays, chosen: Chosen, state: dict[str, Any], layer: str, checkpoint: Progress
+) -> Points | None:
+    """The layer's neurons on a plane, by principal components; in colours where clusters are known."""
+    n_clusters = state["n_clusters"]
+    places = arrays.scatter(chosen.layer, "pca", state["time"], checkpoint)
+    clusters = arrays.known_clusters(chosen.layer, n_clusters)
+    labels = np.full(len(places), -1) if clusters is None else clusters.labels.ravel()
+    given = state["cluster_names"].get(f"{chosen.layer.name}/{n_clusters}", [""] * n_clusters)
+    names = [] if clusters is None else [name or f"cluster {number}" for number, name in enumerate(given)]
+    neurons = chosen.neurons or (() if chosen.neuron is None else (chosen.neuron,))
+    selected = [place_of(chosen.layer, neuron) for neuron in neurons]
+    title = f"{layer}: {len(places):,} neurons, alike ones near each other (PCA)"
+    return Points(places, labels, names, selected, title)
+
+
+def label(neuron: Neuron) -> str:
+    """A unit or a kernel as figures have it."""
+    return show_neuron(neuron).replace("->", "→")
+
+
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """The fewest neighbouring parts of each module path that no other has, not starting with a number.
+
+    The same that the page shows: ``decoder.3`` for ``decoder.3.conv.upconv.0``.
+    """
+
+    def windows(name: str) -> list[str]:
+        parts = name.split(".")
+        return [
+            ".".join(parts[at : at + length])
+            for length in range(1, len(parts) + 1)
+            for at in range(len(parts) - length + 1)
+        ]
+
+    uses = Counter(window for name in names for window in set(windows(name)))
+    return {
+        name: next(
+            (window for window in windows(name) if uses[window] == 1 and not window[0].isdigit()), name
+        )
+        for name in names
+    }

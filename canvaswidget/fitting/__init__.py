@@ -1,0 +1,1 @@
+"""Fit an INR to an image or a clip."""

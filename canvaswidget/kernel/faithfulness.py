@@ -1,0 +1,102 @@
+"""How far a layer's maps can be believed, measured when nobody asks for anything else.
+
+The score is the rank correlation of `analysis.faithfulness` on a sample of the layer's neurons: as large as the
+interval needs, and no larger than a short time allows. Like clusters it is of the frame at which it is first asked for.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+from canvaswidget.analysis.faithfulness import Faithfulness, faithfulness
+from canvaswidget.analysis.intervals import Interval
+from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel.messages import Range, TrustReply
+from canvaswidget.tracing import NotKeptError, SavedCanvas
+from canvaswidget.tracing.layers import Layer
+
+Progress = Callable[[int, int], None]
+
+HALF_WIDTH = 0.05
+SECONDS = 20.0  # of work that a score may take, where maps are slow
+LEAST, MOST = 16, 256  # neurons
+QUIET = 0.5  # seconds without any request, before a score is measured, and between two steps of it
+
+
+def trust(arrays: Arrays, layer: Layer, frame: int, checkpoint: Progress) -> TrustReply:
+    """The score of the canvas's rule on a layer; under `ablation` there is nothing to measure."""
+    rule = arrays.canvas.rule
+    if isinstance(arrays.canvas, SavedCanvas):
+        raise NotKeptError("a trust score is measured on the model, which a saved canvas has not")
+    key = _key(arrays, layer)
+    known = arrays.cache.get(key)
+    if known is None and rule != "ablation":
+        limit = _affordable(arrays.canvas, layer, frame, checkpoint)
+        # A neuron at a time: whatever else is asked for waits for one map at most.
+        found = faithfulness(
+            arrays.canvas,
+            layer,
+            frame,
+            half_width=HALF_WIDTH,
+            at_most=limit,
+            subsets=0,
+            batch=1,
+            progress=checkpoint,
+        )
+        known = arrays.cache.put(key, _told(found))
+    frame, measured, n_neurons, totals, pixels = known or (frame, 0, math.prod(layer.neurons), None, None)
+    return {
+        "kind": "trust",
+        "rule": rule,
+        "layer": layer.name,
+        "frame": frame,
+        "measured": measured,
+        "n_neurons": n_neurons,
+        "totals": totals,
+        "pixels": pixels,
+    }
+
+
+def is_measured(arrays: Arrays, layer: Layer) -> bool:
+    """Whether the score is known already."""
+    return arrays.canvas.rule == "ablation" or arrays.cache.get(_key(arrays, layer)) is not None
+
+
+def _key(arrays: Arrays, layer: Layer) -> tuple[Any, ...]:
+    return None, "trust", arrays.canvas.rule, layer.name
+
+
+def _told(found: Faithfulness) -> tuple[int, int, int, Range | None, Range | None]:
+    return (
+        found.frame,
+        len(found.neurons),
+        found.n_neurons,
+        _interval(found.totals),
+        _interval(found.per_pixel),
+    )
+
+
+def _interval(interval: Interval) -> Range | None:
+    """None where the correlation is not defined."""
+    if math.isnan(interval.value):
+        return None
+    return {"value": interval.value, "low": interval.low, "high": interval.high}
+
+
+def _affordable(canvas: Any, layer: Layer, frame: int, checkpoint: Progress) -> int:
+    """How many neurons can be measured in `SECONDS`, by the time that one takes once the frame is known."""
+    neuron = [0 if len(layer.neurons) == 1 else (0, 0)]
+    taken = 0.0
+    for each in (canvas, canvas.ablation()):
+        checkpoint(0, 0)
+        each.frame(frame)
+        checkpoint(0, 0)
+        each.maps(layer, neuron, frame)
+        checkpoint(0, 0)
+        started = time.perf_counter()
+        each.maps(layer, neuron, frame)
+        taken += time.perf_counter() - started
+    return max(LEAST, min(MOST, int(SECONDS / max(taken, 1e-9))))

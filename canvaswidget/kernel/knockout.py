@@ -1,0 +1,110 @@
+"""What is knocked out: neurons that are taken out of the model, and the picture that is left of it.
+
+It is asked for with every frame, so that no picture is ever of another set than the one it was asked for with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from canvaswidget.arguments import is_listed
+from canvaswidget.kernel import view
+from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel.levels import Floats, check_finite, psnr_of
+from canvaswidget.kernel.messages import Removed
+from canvaswidget.kernel.view import Neuron
+from canvaswidget.tracing import SavedCanvas
+from canvaswidget.tracing.errors import UntraceableError
+from canvaswidget.tracing.layers import Layers
+
+KnockedOut = dict[str, tuple[Neuron, ...]]
+
+SOURCES = ("without", "difference")
+_FORMS = "{layer: [neuron, ...]} or a sequence of pairs (layer, neuron)"
+
+
+def removable(canvas: Any) -> Layers:
+    """The layers whose neurons can be taken out: all that the image depends on, whatever the rule."""
+    if isinstance(canvas, SavedCanvas):
+        return Layers(())
+    try:
+        return Layers((canvas if canvas.rule == "ablation" else canvas.under("ablation")).traced_layers)
+    except UntraceableError:
+        return Layers(())
+
+
+def checked_knocked_out(layers: Layers, value: Any) -> KnockedOut:
+    """``{layer: (neuron, ...)}`` in the order of the layers, none of them empty; from it, or from pairs."""
+    if value is None:
+        return {}
+    found: dict[str, dict[Neuron, None]] = {}
+    for key, neurons in _items(value):
+        layer = layers.find(key)
+        chosen = view.checked_neurons(layer, neurons)
+        found.setdefault(layer.name, {}).update(dict.fromkeys(chosen))
+    count = sum(map(len, found.values()))
+    if count > view.MAX_NEURONS:
+        raise ValueError(f"knocked_out: {count:,} neurons; at most {view.MAX_NEURONS:,} are taken")
+    return {layer.name: tuple(found[layer.name]) for layer in layers if found.get(layer.name)}
+
+
+def _items(value: Any) -> Iterable[tuple[Any, Any]]:
+    if isinstance(value, Mapping):
+        return value.items()
+    problem = f"knocked_out={value!r:.80}: expected {_FORMS}"
+    if not is_listed(value):
+        raise TypeError(problem)
+    pairs = list(value)
+    if not all(isinstance(pair, Sequence) and not isinstance(pair, str) and len(pair) == 2 for pair in pairs):
+        raise ValueError(problem)
+    return ((layer, [neuron]) for layer, neuron in pairs)
+
+
+def on_wire(knocked_out: KnockedOut) -> dict[str, list[list[int]]]:
+    """As the page has the trait."""
+    return {name: [view.on_wire(neuron) or [] for neuron in some] for name, some in knocked_out.items()}
+
+
+def from_wire(layers: Layers, removed: Sequence[Removed]) -> KnockedOut:
+    """As a request has it."""
+    found = checked_knocked_out(layers, {part["layer"]: part["neurons"] for part in removed})
+    if not found:
+        raise ValueError(
+            "knocked_out: is empty, and source='without' and 'difference' are of what is left then"
+        )
+    return found
+
+
+def title(knocked_out: KnockedOut) -> str:
+    """In a figure's heading."""
+    count = sum(map(len, knocked_out.values()))
+    return f"without {count:,} neuron{'s' if count > 1 else ''}"
+
+
+# --- pictures -----------------------------------------------------------------------------------------------
+
+
+def without(arrays: Arrays, knocked_out: KnockedOut, time: int) -> Floats:
+    """The raw output ``(h, w, 3)`` without the neurons, whatever the rule."""
+
+    def compute() -> Floats:
+        image = np.asarray(arrays.canvas.without(knocked_out, time), np.float32)
+        check_finite(f"frame {time} without {sum(map(len, knocked_out.values())):,} neurons", image)
+        return image
+
+    return arrays.cache.remember((None, "without", time, *knocked_out.items()), compute)
+
+
+def difference(arrays: Arrays, knocked_out: KnockedOut, time: int) -> Floats:
+    """What is lost, ``(h, w)``: the output less the one without the neurons, the colours added, as in maps."""
+    return (arrays.frame(time) - without(arrays, knocked_out, time)).sum(2)
+
+
+def psnr(arrays: Arrays, knocked_out: KnockedOut, time: int) -> float:
+    """Without the neurons: against the truth, or the original reconstruction where there is none."""
+    truth = arrays.canvas.inr.truth
+    expected = np.clip(arrays.frame(time), 0, 1) if truth is None else arrays.truth(time)
+    return psnr_of(without(arrays, knocked_out, time), expected)

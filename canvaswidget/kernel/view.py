@@ -1,0 +1,157 @@
+"""What a view may be set to: each function returns what is given as a plain value, or objects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+import numpy as np
+import torch
+
+from canvaswidget.arguments import as_integer, checked_index, is_listed, is_number, show
+from canvaswidget.kernel.messages import (
+    Channel,
+    Maps,
+    Overlay,
+    Sort,
+    Source,
+)
+from canvaswidget.tracing.layers import Layer
+
+Neuron = int | tuple[int, int]
+Pixel = tuple[int, int]
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "source": get_args(Source),
+    "sort": get_args(Sort),
+    "maps": get_args(Maps),
+    "overlay": get_args(Overlay),
+    "channel": get_args(Channel),
+}
+RANGES: dict[str, tuple[float, float]] = {"opacity": (0, 1), "contrast": (1, 20), "fps": (1, 60)}
+MAX_NEURONS = 20_000
+LONGEST_NAME = 40
+MIN_CLUSTERS, MAX_CLUSTERS = 2, 12  # more colours can't be told apart
+
+
+def checked_neuron(layer: Layer, neuron: Any) -> Neuron:
+    """A unit of a linear layer, an int, or a kernel of a convolution, ``(i, o)``; may be negative."""
+    shape = (layer.n_units, layer.n_outputs)[: len(layer.neurons)]
+    parts = tuple(neuron) if is_listed(neuron) else (neuron,)
+    if len(parts) != len(shape):
+        form = "a kernel (i, o)" if len(shape) == 2 else "a unit, an int"
+        raise ValueError(f"neuron={neuron!r}: layer {layer.name!r} takes {form}, of {_by(shape)}")
+    names = ("neuron",) if len(shape) == 1 else ("neuron[0]", "neuron[1]")
+    found = tuple(_index(name, part, n) for name, part, n in zip(names, parts, shape, strict=True))
+    if not layer.has(found):
+        own = layer.outputs_of(found[0])
+        raise IndexError(
+            f"neuron={neuron!r}: layer {layer.name!r} has no such kernel: it has {layer.n_groups} groups, and unit "
+            f"{found[0]} has kernels to outputs {own.start} to {own.stop - 1} only"
+        )
+    return found[0] if len(found) == 1 else (found[0], found[1])
+
+
+def checked_neurons(layer: Layer, neurons: Any) -> tuple[Neuron, ...]:
+    """Different neurons of one layer, in the order given; the last one stands for them."""
+    if neurons is None:
+        return ()
+    if not is_listed(neurons):
+        raise TypeError(f"neurons={neurons!r}: expected a sequence of neurons of layer {layer.name!r}")
+    given = neurons.tolist() if isinstance(neurons, torch.Tensor | np.ndarray) else neurons
+    found = dict.fromkeys(checked_neuron(layer, neuron) for neuron in given)
+    if len(found) > MAX_NEURONS:
+        raise ValueError(f"neurons: {len(found):,} of them; at most {MAX_NEURONS:,} are taken")
+    return tuple(found)
+
+
+def fits(layer: Layer, neuron: Neuron) -> bool:
+    """Whether the layer has this neuron."""
+    try:
+        checked_neuron(layer, neuron)
+    except (TypeError, ValueError, IndexError):
+        return False
+    return True
+
+
+def on_wire(neuron: Neuron | None) -> list[int] | None:
+    """A neuron as messages have it: ``[unit]`` or ``[i, o]``."""
+    if neuron is None:
+        return None
+    return list(neuron) if isinstance(neuron, tuple) else [neuron]
+
+
+def checked_pixel(pixel: Any, size: Sequence[int]) -> Pixel:
+    """``(y, x)`` within the frame; negative ones count from the end."""
+    parts = tuple(pixel) if is_listed(pixel) else ()
+    if len(parts) != 2:
+        raise ValueError(f"pixel={pixel!r}: expected (y, x), within {_by(size)}")
+    return _index("pixel[0]", parts[0], size[0]), _index("pixel[1]", parts[1], size[1])
+
+
+def checked_time(time: Any, n_frames: int) -> int:
+    """A frame number; negative ones count from the end."""
+    return _index("time", time, n_frames)
+
+
+def checked_loop(loop: Any, n_frames: int) -> tuple[int, int]:
+    """``(first, last)`` frame, at least two of them."""
+    parts = tuple(loop) if is_listed(loop) else ()
+    if len(parts) != 2:
+        raise ValueError(f"loop={loop!r}: expected (first, last), frames from 0 to {n_frames - 1}")
+    first, last = (
+        _index(name, part, n_frames) for name, part in zip(("loop[0]", "loop[1]"), parts, strict=True)
+    )
+    if first >= last:
+        raise ValueError(f"loop=({first}, {last}): expected the first frame to be before the last")
+    return first, last
+
+
+def checked_names(names: Any) -> dict[str, list[str]]:
+    """Names of clusters, by ``"layer/n_clusters"``: a list with "" for those that have none."""
+    problem = f"cluster_names={names!r:.80}: expected {{'layer/n_clusters': [name, ...]}}"
+    if not isinstance(names, Mapping):
+        raise TypeError(problem)
+    for key, row in names.items():
+        good = isinstance(key, str) and isinstance(row, list | tuple) and len(row) <= MAX_CLUSTERS
+        if not good or not all(isinstance(name, str) and len(name) <= LONGEST_NAME for name in row):
+            raise ValueError(f"{problem}, names of at most {LONGEST_NAME} characters")
+    return {key: list(row) for key, row in names.items()}
+
+
+def checked_count(argument: str, count: Any, low: int, high: int) -> int:
+    """A whole number within bounds."""
+    number = as_integer(count)
+    if number is None:
+        raise TypeError(f"{argument}={show(count)}: expected an int from {low} to {high}")
+    if not low <= number <= high:
+        raise ValueError(f"{argument}={number}: expected {low} to {high}")
+    return number
+
+
+def checked_choice(argument: str, value: Any, choices: Sequence[str]) -> str:
+    """One of some words."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{argument}={value!r}: expected one of {', '.join(map(repr, choices))}")
+    return value
+
+
+def checked_number(argument: str, value: Any) -> float:
+    """A finite number within `RANGES`."""
+    low, high = RANGES[argument]
+    if not is_number(value):
+        raise TypeError(f"{argument}={show(value)}: expected a number from {low} to {high}")
+    if not (math.isfinite(value) and low <= value <= high):
+        raise ValueError(f"{argument}={value!r}: expected {low} to {high}")
+    return float(value)
+
+
+def _index(argument: str, value: Any, length: int) -> int:
+    if isinstance(value, bool):
+        raise TypeError(f"{argument}={value!r}: expected an int")
+    return checked_index(argument, value, length)
+
+
+def _by(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))

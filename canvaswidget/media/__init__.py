@@ -1,0 +1,26 @@
+"""Read images, folders of images, videos and arrays as frames in ``[0, 1]``; object masks; optical flow."""
+
+from canvaswidget.media.quality import mean_psnr, psnr
+from canvaswidget.media.reading import (
+    Clip,
+    read,
+    read_flow,
+    read_folder,
+    read_image,
+    read_masks,
+    read_video,
+)
+from canvaswidget.media.resizing import resize
+
+__all__ = [
+    "Clip",
+    "mean_psnr",
+    "psnr",
+    "read",
+    "read_flow",
+    "read_folder",
+    "read_image",
+    "read_masks",
+    "read_video",
+    "resize",
+]

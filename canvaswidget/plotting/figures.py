@@ -1,0 +1,327 @@
+"""Figures of what the widget shows, for papers: plain arrays in, matplotlib figures out.
+
+Figures are made as objects, never through pyplot, so that nobody's current figure is touched. Text stays text
+in PDF and SVG (embedded TrueType), colours are safe for the colour blind, axes say their units, and a written file says
+in words what is on it.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from canvaswidget.files import write_whole
+from canvaswidget.plotting.palettes import (
+    DIVERGING,
+    SEQUENTIAL,
+    Palettes,
+    colour_map,
+    palettes,
+)
+from canvaswidget.plotting.panels import (
+    NAME_LINE,
+    Bar,
+    Points,
+    ShareCurve,
+    View,
+    draw_bars,
+    draw_curve,
+    draw_frame,
+    draw_maps,
+    draw_points,
+    draw_shares,
+    map_size,
+    name_lines,
+    scale_of,
+    view_size,
+)
+from canvaswidget.plotting.style import INK, Page, drawn_ratio, style
+
+__all__ = [
+    "DIVERGING",
+    "PANELS",
+    "SEQUENTIAL",
+    "Bar",
+    "Palettes",
+    "Points",
+    "ShareCurve",
+    "View",
+    "colour_map",
+    "palettes",
+    "save",
+    "view_figure",
+]
+
+Panel = Literal["frame", "pixel", "maps", "neurons", "shares", "time", "scatter"]
+PANELS: tuple[Panel, ...] = ("frame", "pixel", "maps", "neurons", "shares", "time", "scatter")
+FORMATS = ("png", "pdf", "svg")
+
+WIDE = 5.0  # inches from which panels stand side by side
+NARROWEST_PAIR = 4.0
+TITLE = 0.25  # inches
+PAGE = 10.5  # inches: a figure is no taller where smaller pictures can help that
+PICTURES = ((1.9, 0.95), (1.1, 0.3))  # the tallest frame and map, in inches, from the usual to the smallest
+LETTER = 0.05  # inches of a name under a map
+WHOLE_ROW = ("maps", "neurons")
+PARTS = {("frame", "pixel"): 0.6, ("shares", "time"): 0.4}  # of the width, for the left one of two
+
+ABSENT = {
+    "frame": "there is no picture",
+    "pixel": "no pixel is pinned",
+    "maps": "no pixel is pinned",
+    "shares": "no pixel is pinned",
+    "neurons": "no neuron is shown",
+    "time": "this is one image",
+    "scatter": "there are no points",
+}
+
+
+def view_figure(
+    view: View, width: float = 6.6, panels: Sequence[str] | None = None, columns: int | None = None
+) -> Figure:
+    """The widget's views on one page.
+
+    Parameters
+    ----------
+    view : View
+    width : float
+        In inches; the text stays 5.5 to 7.5 points.
+    panels : sequence of str, optional
+        Which of `PANELS`, in this order; all that have anything to show by default.
+    columns : {1, 2}, optional
+        Two from 5 inches on by default. Rows of maps always take the whole width.
+    """
+    if not 1 <= width <= 40:
+        raise ValueError(f"width={width!r}: expected 1 to 40 inches")
+    chosen = checked_panels(panels) or [name for name in PANELS if _has(view, name)]
+    for name in chosen:
+        if not _has(view, name):
+            raise ValueError(f"panels: nothing to draw as {name!r}, since {ABSENT[name]}")
+    view_size(view)
+    rows = _rows(chosen, checked_columns(columns, width))
+    heights, tallest = _heights(view, rows, width)
+    with style():
+        figure = Page(figsize=(width, sum(heights) + TITLE), layout="constrained")
+        figure.suptitle(view.title, fontsize=8, fontweight="bold", color=INK, x=0.012, ha="left")
+        # A figure of its own for each row, so that the labels of one don't push the axes of another.
+        parts = figure.subfigures(len(rows), 1, squeeze=False, height_ratios=heights)
+        for part, row in zip(parts.ravel(), rows, strict=True):
+            ratios = [share for _, share in row]
+            axes = part.subplots(1, len(row), squeeze=False, width_ratios=ratios)
+            for ax, (name, share) in zip(axes.ravel(), row, strict=True):
+                _draw(ax, name, view, width * share, tallest)
+    figure.words = describe(view, chosen)
+    return figure
+
+
+def checked_panels(panels: Any) -> list[str]:
+    """Names of panels; none where None is given."""
+    if panels is None:
+        return []
+    found = [panels] if isinstance(panels, str) else list(panels)
+    for name in found:
+        if name not in PANELS:
+            raise ValueError(f"panels={panels!r}: expected some of {', '.join(map(repr, PANELS))}")
+    if not found or len(set(found)) < len(found):
+        raise ValueError(f"panels={panels!r}: expected at least one, each once")
+    return found
+
+
+def checked_columns(columns: Any, width: float) -> int:
+    """One or two."""
+    if columns is None:
+        return 2 if width >= WIDE else 1
+    if columns not in (1, 2) or isinstance(columns, bool):
+        raise ValueError(f"columns={columns!r}: expected 1 or 2")
+    if columns == 2 and width < NARROWEST_PAIR:
+        raise ValueError(f"columns=2: needs a width of at least {NARROWEST_PAIR:g} inches, not {width:g}")
+    return columns
+
+
+def _has(view: View, name: str) -> bool:
+    content = {
+        "frame": view.image is not None or view.overlay is not None,
+        "pixel": len(view.bars) > 0,
+        "maps": len(view.thumbnails) > 0,
+        "neurons": len(view.neurons) > 0,
+        "shares": len(view.shares) > 0,
+        "time": len(view.frames) > 1,
+        "scatter": view.points is not None,
+    }
+    return content[name]
+
+
+def _rows(names: Sequence[str], columns: int) -> list[list[tuple[str, float]]]:
+    """The panels of each row with the part of the width that each takes."""
+    rows: list[list[tuple[str, float]]] = []
+    left: str | None = None
+    for name in names:
+        if columns == 1 or name in WHOLE_ROW:
+            rows += [[(one, 1.0)] for one in (left, name) if one is not None]
+            left = None
+        elif left is None:
+            left = name
+        else:
+            part = PARTS.get((left, name), 0.5)
+            rows.append([(left, part), (name, 1 - part)])
+            left = None
+    return [*rows, [(left, 1.0)]] if left is not None else rows
+
+
+def _heights(
+    view: View, rows: Sequence[Sequence[tuple[str, float]]], width: float
+) -> tuple[list[float], Any]:
+    """Heights of the rows, and the tallest frame and map, in inches: as large as the page allows."""
+    heights: list[float] = []
+    tallest: Any = PICTURES[0]
+    for shrunk in np.linspace(0, 1, 9):
+        tallest = (np.array(PICTURES[0]) * (1 - shrunk) + np.array(PICTURES[1]) * shrunk) * max(
+            1, width / 6.6
+        )
+        heights = [max(_height(view, name, width * part, tallest) for name, part in row) for row in rows]
+        if sum(heights) + TITLE <= PAGE:
+            break
+    return heights, tallest
+
+
+def _height(view: View, name: str, width: float, tallest: Any) -> float:
+    """Of a panel, in inches, where a frame and a map are no taller than `tallest`."""
+    if name == "frame":
+        return 0.6 + min(drawn_ratio(view_size(view)) * (width - 1.2), tallest[0])
+    if name == "pixel":
+        return 0.65 + (0.15 if width >= 3.5 else 0.12) * len(view.bars)
+    if name in WHOLE_ROW:
+        maps = view.thumbnails if name == "maps" else view.neurons
+        columns = _columns(maps, width)
+        names = NAME_LINE * name_lines(maps) + 0.1
+        return 0.35 + -(-len(maps) // columns) * (names + map_size(view, columns, width, tallest[1])[1])
+    return {"shares": 1.75, "time": 1.45, "scatter": min(2.6, 0.4 + 0.7 * width)}[name]
+
+
+def _draw(ax: Axes, name: str, view: View, width: float, tallest: Any) -> None:
+    if name == "frame":
+        draw_frame(ax, view)
+    elif name == "pixel":
+        draw_bars(ax, view.bars, view.pixel)
+    elif name == "maps":
+        columns = _columns(view.thumbnails, width)
+        draw_maps(ax, view, view.thumbnails, "their maps", columns, width, tallest=tallest[1])
+    elif name == "neurons":
+        columns, scale = _columns(view.neurons, width), _scale_name(view)
+        draw_maps(ax, view, view.neurons, view.neurons_name, columns, width, scale, tallest[1])
+    elif name == "shares":
+        draw_shares(ax, view.shares)
+    elif name == "time":
+        draw_curve(ax, view.frames, view.totals, view.time, view.changes, view.n_frames, width)
+    elif view.points is not None:
+        draw_points(ax, view.points, width)
+
+
+def _columns(maps: Sequence[Any], width: float) -> int:
+    """Maps in a line: as many as their names leave room for."""
+    longest = max(len(line) for name, _ in maps for line in name.split("  "))
+    return min(len(maps), 6, max(2, int((width - 0.6) / (LETTER * longest + 0.05))))
+
+
+def _scale_name(view: View) -> str:
+    return "the layer's scale" if view.neurons_scale > 0 else "one scale"
+
+
+# --- in words -------------------------------------------------------------------------------------------------
+
+
+def describe(view: View, panels: Sequence[str]) -> str:
+    """What is on a figure, for who can't see it."""
+    told = [view.title]
+    for name in panels:
+        if name == "frame" and view.overlay is not None:
+            low, high = float(view.overlay.min()), float(view.overlay.max())
+            told.append(
+                f"Frame with {view.overlay_name} over it, from {low:.3g} to {high:.3g}, {view.overlay_unit}"
+            )
+        elif name == "frame":
+            told.append(f"Frame{': ' + view.overlay_name if view.overlay_name else ''}")
+        elif name == "pixel":
+            where = "" if view.pixel is None else f" of pixel y={view.pixel[0]}, x={view.pixel[1]}"
+            bars = ", ".join(
+                f"{bar.layer} {bar.neuron} {bar.value:.3g} ({bar.share:.1%})" for bar in view.bars[:5]
+            )
+            told.append(f"Strongest neurons{where}: {bars}")
+        elif name in WHOLE_ROW:
+            maps = view.thumbnails if name == "maps" else view.neurons
+            title = "Maps of the pixel's neurons" if name == "maps" else f"Maps of {view.neurons_name}"
+            reach = f"{'one scale' if name == 'maps' else _scale_name(view)}"
+            scale = f", on {reach} up to {scale_of(view, maps):.3g}" if view.one_scale else ""
+            told.append(f"{title}{scale}: {', '.join(' '.join(each.split()) for each, _ in maps)}")
+        elif name == "shares":
+            halves = [
+                f"{curve.layer} {curve.counts[int(np.argmax(np.array(curve.shares) >= 0.5))]}"
+                for curve in view.shares
+            ]
+            told.append(f"About so many neurons make half of the pixel: {', '.join(halves)}")
+        elif name == "time":
+            at = int(np.argmax(view.totals))
+            told.append(
+                f"Total through time{_sampled(view)}: from {min(view.totals):.3g} to {max(view.totals):.3g}, "
+                f"most at frame {view.frames[at]}"
+            )
+        elif view.points is not None:
+            told.append(view.points.title)
+    return ". ".join(told) + "."
+
+
+def _sampled(view: View) -> str:
+    return f" on {len(view.frames)} of {view.n_frames} frames" if view.n_frames > len(view.frames) else ""
+
+
+# --- files ----------------------------------------------------------------------------------------------------
+
+
+def save(figure: Figure, path: str | Path, dpi: float = 300) -> Path:
+    """Write a figure as PNG, PDF or SVG, as the name ends; text in PDF and SVG stays text.
+
+    What the figure shows is in the file in words too: the description of a PNG, the subject of a PDF, title and
+    description of an SVG.
+    """
+    path = check_path(path)
+    form = path.suffix.lower().lstrip(".")
+    write_whole(path, drawn(figure, form, dpi))
+    return path
+
+
+def drawn(figure: Figure, form: str, dpi: float = 300) -> bytes:
+    """A figure as the bytes of a file."""
+    words = getattr(figure, "words", "")
+    title = words.split(". ")[0]
+    known = {"png": ("Title", "Description"), "pdf": ("Title", "Subject"), "svg": ("Title", "Description")}
+    metadata = dict(zip(known[form], (title, words), strict=True)) if words else None
+    written = io.BytesIO()
+    with style():
+        figure.savefig(written, format=form, dpi=dpi, metadata=metadata)
+    data = written.getvalue()
+    return _with_words(data, words) if form == "svg" and words else data
+
+
+def _with_words(svg: bytes, words: str) -> bytes:
+    """What a browser reads out, after the title that matplotlib writes."""
+    head, end, rest = svg.decode("utf-8").partition("</title>")
+    head = head.replace("<svg ", '<svg role="img" ', 1)
+    return f"{head}{end}\n <desc>{html.escape(words)}</desc>{rest}".encode()
+
+
+def check_path(path: str | Path) -> Path:
+    """The path, if a figure can be written there."""
+    path = Path(path)
+    if path.suffix.lower().lstrip(".") not in FORMATS:
+        endings = ", ".join(f".{ending}" for ending in FORMATS)
+        raise ValueError(f"path={str(path)!r}: expected a name that ends in {endings}")
+    if not path.parent.is_dir():
+        raise ValueError(f"path={str(path)!r}: there is no folder {str(path.parent)!r}")
+    return path

@@ -1,0 +1,1 @@
+"""Every finding of one canvas on one page."""

@@ -1,0 +1,310 @@
+"""Every finding that a canvas allows, in one call: figures, arrays and a page."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from tqdm.auto import tqdm
+
+from canvaswidget import tables
+from canvaswidget.analysis.clustering import exemplars, group
+from canvaswidget.analysis.deletion import deletion
+from canvaswidget.analysis.distribution import distribution
+from canvaswidget.analysis.faithfulness import faithfulness
+from canvaswidget.analysis.intensity import compare
+from canvaswidget.analysis.matching import Matching, match
+from canvaswidget.analysis.motion import motion
+from canvaswidget.analysis.objects import (
+    object_names,
+    objects_from_sums,
+    objects_over_time,
+)
+from canvaswidget.analysis.partitions import CELLS, CLUSTERS, instances
+from canvaswidget.analysis.pruning import Pruning, pruning
+from canvaswidget.analysis.regions import divide, regions_from_sums
+from canvaswidget.analysis.sweeps import RegionSums, sweep
+from canvaswidget.analysis.vectors import PooledMaps
+from canvaswidget.arguments import checked, some_frames
+from canvaswidget.plotting.style import style
+from canvaswidget.reporting.figures import LayerFindings, drawings, file_name, pruned_arrays
+from canvaswidget.reporting.page import Section, write_page
+from canvaswidget.tracing.canvas import Canvas, LayerKey
+from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.progress import AFTER
+
+GROUPS = 6
+SHOWN = 5  # exemplars of each group
+FRAMES = 4  # that follow each other, for motion and objects over time
+MEASURED, POINTS = 64, 8  # neurons of each layer, for faithfulness; points of a deletion curve
+PRUNED = "pruning-of-layers.npz"  # no layer's file: an attribute's name has no hyphen
+DPI = 130
+
+
+@dataclass
+class Report:
+    """Where a report is, and all that was found.
+
+    Attributes
+    ----------
+    page : Path
+        A self-contained HTML page. Beside it are ``figures/*.pdf`` and ``arrays/*.npz``, one for each layer and,
+        last, one for `pruning`.
+    layers : list of LayerFindings
+    matchings : list of Matching
+        Of each layer with the next.
+    pruning : Pruning
+        Of these layers together, by the canvas's rule, on the frame; without the model's first layer where all layers
+        are reported.
+    """
+
+    page: Path
+    layers: list[LayerFindings]
+    matchings: list[Matching]
+    pruning: Pruning
+    figures: list[Path] = field(default_factory=list)
+    arrays: list[Path] = field(default_factory=list)
+
+    def _rows(self) -> list[list[str]]:
+        return [
+            ["page", str(self.page)],
+            ["figures", f"{len(self.figures)} in {self.page.parent / 'figures'}"],
+            ["arrays", f"{len(self.arrays)} in {self.page.parent / 'arrays'}"],
+            ["layers", ", ".join(found.layer.name for found in self.layers)],
+        ]
+
+    def __repr__(self) -> str:
+        return tables.text(["report", ""], self._rows())
+
+    def _repr_html_(self) -> str:
+        return tables.markup(["report", ""], self._rows())
+
+
+@checked(frames=some_frames)
+def report(
+    canvas: Canvas,
+    folder: str | os.PathLike[str],
+    frame: int = 0,
+    layers: LayerKey | Sequence[LayerKey] | None = None,
+    *,
+    frames: Sequence[int] | None = None,
+    masks: npt.ArrayLike | None = None,
+    names: Sequence[str] | None = None,
+    flow: npt.ArrayLike | None = None,
+    clusters: int = GROUPS,
+    seed: int = 0,
+    progress: bool | Callable[[int, int], None] = True,
+) -> Report:
+    """Compute every finding that the inputs allow, and write figures, arrays and a page.
+
+    Parameters
+    ----------
+    canvas : Canvas
+    folder : path
+        Where to write; made if it is not there. Files of an earlier report are replaced.
+    frame : int
+        What the findings about one frame are about.
+    layers : optional
+        All that the rule is defined on, by default.
+    frames : sequence of int, optional
+        What motion and objects over time are about: by default up to four that follow `frame`; give
+        ``range(n_frames)`` for the whole clip. With fewer than two
+        both are left out.
+    masks, names : optional
+        Of objects and their names, as `canvaswidget.analysis.objects` takes them; without masks what is about
+        objects is left out.
+    flow : (t, height, width, 2), optional
+        As `canvaswidget.analysis.motion` takes it; computed where it is needed and not given.
+    clusters : int
+        Groups of neurons that look alike.
+    seed : int
+    progress : bool or callable
+        A progress bar over everything, or ``progress(done, total)``, which may raise to stop.
+
+    Returns
+    -------
+    Report
+    """
+    frame = canvas.inr.frame_index(frame)
+    chosen = _layers(canvas, layers)
+    several = _frames(canvas, frame, frames)
+    steps = _Steps(chosen, canvas, len(several), masks is not None, progress)
+    divided = divide(canvas, frame, None, masks, CELLS, CLUSTERS, seed, False)
+    every = np.concatenate(list(divided.values()))
+    found, looks, moving = [], [], flow
+    with steps.shown():
+        for layer in chosen:
+            spread = distribution(canvas, layer, frame, progress=steps.sweeps([layer], 2))
+            sums = RegionSums(every, layer, None, canvas.device)
+            pooled = PooledMaps(canvas.inr.size, layer.neurons)
+            sweep(canvas, layer, [sums, pooled], frame, progress=steps.sweeps([layer], 1))
+            looks.append(pooled.vectors(layer, frame, spread.rgb))
+            alike = group([looks[-1]], clusters, seed)[0]
+            found.append(
+                LayerFindings(
+                    layer,
+                    spread,
+                    compare(layer, frame, spread.pixel_abs, canvas.frame(frame), spread.rgb),
+                    regions_from_sums(layer, frame, divided, sums, rgb=spread.rgb),
+                    alike,
+                    exemplars(canvas, alike, SHOWN),
+                )
+            )
+            if masks is not None:
+                own = divided["instances"]
+                called = object_names(instances(masks, canvas.inr.size, frame, canvas.inr.n_frames)[1], names)
+                found[-1].objects = objects_from_sums(
+                    layer, frame, own, sums.regions[:, -len(own) :], called, rgb=spread.rgb
+                )
+            if masks is not None and len(several) > 1:
+                found[-1].objects_over_time = objects_over_time(
+                    canvas, layer, masks, several, names, progress=steps.sweeps([layer], len(several))
+                )
+            if len(several) > 1:
+                told = steps.sweeps([layer], len(several) - 1)
+                moved = motion(canvas, layer, several, moving, progress=told)
+                moving = moved.flow  # computed once
+                found[-1].motion = replace(moved, source="TV-L1" if flow is None else "given")
+            if canvas.rule != "ablation":  # the truth that other rules are compared with
+                found[-1].faithfulness = faithfulness(
+                    canvas, layer, frame, at_most=MEASURED, seed=seed, progress=steps.sweeps([layer], 1)
+                )
+            found[-1].deletion = deletion(
+                canvas, layer, frame, points=POINTS, progress=steps.sweeps([layer], 1)
+            )
+
+        pruned = pruning(
+            canvas, layers=layers, rules=[canvas.rule], frames=[frame], progress=steps.sweeps(chosen, 1)
+        )
+        matchings = [match(one, other, seed=seed) for one, other in itertools.pairwise(looks)]
+        return _write(canvas, Path(folder), frame, found, matchings, pruned, steps)
+
+
+def _layers(canvas: Canvas, layers: LayerKey | Sequence[LayerKey] | None) -> list[Layer]:
+    if layers is None:
+        return list(canvas.traced_layers)
+    keys = [layers] if isinstance(layers, str | int | Layer) else list(layers)
+    if not keys:
+        raise ValueError("layers=[]: expected at least one layer")
+    return [canvas.layers.find(key) for key in keys]
+
+
+def _frames(canvas: Canvas, frame: int, frames: Sequence[int] | None) -> list[int]:
+    if frames is not None:
+        return [canvas.inr.frame_index(one) for one in frames]
+    first = max(0, min(frame, canvas.inr.n_frames - FRAMES))
+    return list(range(first, min(first + FRAMES, canvas.inr.n_frames)))
+
+
+class _Steps:
+    """One progress bar over many sweeps, in maps computed; drawing counts as a tenth of them."""
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        canvas: Canvas,
+        n_frames: int,
+        with_masks: bool,
+        progress: bool | Callable[[int, int], None],
+    ) -> None:
+        over_time = n_frames > 1
+        sweeps = 6 + over_time * (n_frames - 1) + (over_time and with_masks) * n_frames
+        work = sweeps * sum(math.prod(layer.neurons) for layer in layers)
+        self.total, self.planned, self.done = work + work // 10, 0, 0
+        self.told = progress if callable(progress) else None
+        self.bar = tqdm(
+            total=self.total, desc="report", unit="map", delay=AFTER, disable=progress is not True
+        )
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        with self.bar:
+            yield
+
+    def reach(self, done: int) -> None:
+        self.bar.update(done - self.done)
+        self.done = done
+        if self.told is not None:
+            self.told(done, self.total)
+
+    def sweeps(self, layers: Sequence[Layer], count: int) -> Callable[[int, int], None]:
+        """Progress of a finding that is meant to take `count` sweeps; a sweep more goes uncounted."""
+        start, size = self.planned, sum(math.prod(layer.neurons) for layer in layers)
+        self.planned += count * size
+        behind, last = 0, 0
+
+        def told(done: int, total: int) -> None:
+            nonlocal behind, last
+            if done < last:
+                behind += 1
+            last = done
+            within = min(behind + done / max(total, 1), count)
+            self.reach(max(self.done, start + int(within * size)))
+
+        return told
+
+
+def _write(
+    canvas: Canvas,
+    folder: Path,
+    frame: int,
+    found: list[LayerFindings],
+    matchings: list[Matching],
+    pruned: Pruning,
+    steps: _Steps,
+) -> Report:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".report-") as aside:
+        written = _write_aside(canvas, Path(aside), frame, found, matchings, pruned, steps)
+        # Whole files take the places of those of an earlier report; the page, which names them, comes last.
+        placed: list[list[Path]] = []
+        for paths in (written.arrays, written.figures, [written.page]):
+            placed.append([folder / path.relative_to(aside) for path in paths])
+            for path, target in zip(paths, placed[-1], strict=True):
+                target.parent.mkdir(exist_ok=True)
+                os.replace(path, target)
+    return Report(folder / "index.html", found, matchings, pruned, placed[1], placed[0])
+
+
+def _write_aside(
+    canvas: Canvas,
+    folder: Path,
+    frame: int,
+    found: list[LayerFindings],
+    matchings: list[Matching],
+    pruned: Pruning,
+    steps: _Steps,
+) -> Report:
+    for part in ("figures", "arrays"):
+        (folder / part).mkdir()
+    written = Report(folder / "index.html", found, matchings, pruned)
+    for layer in found:
+        path = folder / "arrays" / f"{file_name(layer.layer.name)}.npz"
+        with path.open("wb") as file:
+            np.savez(file, allow_pickle=False, **layer.arrays())
+        written.arrays.append(path)
+    written.arrays.append(folder / "arrays" / PRUNED)
+    with written.arrays[-1].open("wb") as file:
+        np.savez(file, allow_pickle=False, **pruned_arrays(pruned))
+    drawn = list(drawings(canvas, found, matchings, pruned))
+    sections: list[Section] = []
+    for place, (title, text, name, figure, results) in enumerate(drawn):
+        path = folder / "figures" / f"{name}.pdf"
+        with style():
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")  # what fits stays: fitting costs more than drawing
+            figure.savefig(path)
+        written.figures.append(path)
+        sections.append(Section(title, text, figure, f"figures/{path.name}", results))
+        done = steps.total - (steps.total - steps.done) * (len(drawn) - place - 1) // (len(drawn) - place)
+        steps.reach(done)
+    write_page(written.page, canvas, frame, sections, DPI)
+    return written

@@ -1,0 +1,1 @@
+"""A module, recorded once as a graph of operations, and replayed."""

@@ -1,0 +1,140 @@
+"""What a rule is to the canvas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import fx
+
+from canvaswidget.tracing.capture.weighted import Weighted
+from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.window import Window
+
+
+class State(Protocol):
+    """What a rule knows of one frame."""
+
+    @property
+    def nbytes(self) -> int: ...
+
+
+class Rule(Protocol):
+    """How a contribution is defined, on one captured model.
+
+    Attributes
+    ----------
+    layers : tuple of Layer
+        The layers it is defined on.
+    undefined : dict of str to str
+        The other layers, and why it is not defined on them.
+    needed : list of fx.Node
+        The values of a frame that its state is made from.
+    takes_a_pass : bool
+        Whether a map costs about a pass of the model.
+    pulls : bool
+        Whether it is a `DividingRule`; else columns are read off the maps.
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+    undefined: dict[str, str]
+    needed: list[fx.Node]
+    takes_a_pass: bool
+    pulls: bool
+
+    def require(self, layer: Layer) -> None:
+        """Raise UntraceableError where the rule is not defined on `layer`."""
+        ...
+
+    def status(self, node: fx.Node) -> tuple[str, str]:
+        """Whether an op is traced, frozen or opaque, and a word on it."""
+        ...
+
+    def state(self, values: dict[fx.Node, torch.Tensor]) -> Any:
+        """A `State` from the values of `needed`."""
+        ...
+
+    def prepare(self, layer: Layer, state: Any) -> None:
+        """Compute what the maps of a layer share, before several threads ask for them."""
+        ...
+
+    def values_per_map(self, window: Window) -> int:
+        """The size of the largest thing that has to be computed for one map over a window."""
+        ...
+
+    def maps(
+        self, layer: Layer, state: Any, neurons: torch.Tensor, window: Window, rgb: str = "sum"
+    ) -> torch.Tensor:
+        """Maps of units ``(k,)`` or kernels ``(k, 2)``: ``(k, h, w)``, for ``rgb="each"`` ``(k, h, w, channels)``."""
+        ...
+
+    def why_no_colours(self, layer: Layer) -> str:
+        """Why the layer's maps can't be told apart by colour; empty where they can."""
+        ...
+
+    def sums(
+        self, state: Any, layers: Sequence[Layer]
+    ) -> Iterator[tuple[str, str, torch.Tensor, torch.Tensor]]:
+        """``(invariant, layer, sum, what it should be)`` for what must add up of some layers."""
+        ...
+
+
+class DividingRule(Rule, Protocol):
+    """A rule (with `pulls`) whose maps are parts of the image, linear in each layer's terms."""
+
+    def columns(
+        self, layers: list[Layer], state: Any, weights: torch.Tensor, rgb: str
+    ) -> dict[str, torch.Tensor]:
+        """By layer, its kernels' maps summed with `weights` ``(height, width)``: ``(n_in, n_out / n_groups[, 3])``.
+
+        `rgb` is not ``"abs"``: magnitudes can't be pulled.
+        """
+        ...
+
+    def rest(self, layer: Layer, state: Any) -> torch.Tensor:
+        """``(channels, height, width)``: what of the image is not a layer's neurons."""
+        ...
+
+
+BIASES = ("split", "separate", "drop")
+
+
+def checked(rule: str, option: str, value: str, accepted: tuple[str, ...]) -> str:
+    """The value of an option."""
+    if value not in accepted:
+        raise ValueError(
+            f"{option}={value!r}: rule {rule!r} takes {' or '.join(repr(one) for one in accepted)}"
+        )
+    return value
+
+
+def share_of_bias(found: Weighted, bias: str) -> torch.Tensor | None:
+    """What each neuron takes along of its layer's bias, ``(n_out,)``; None where it stays.
+
+    The units that write to an output share its bias: all of them, or those of its group.
+    """
+    if bias != "split" or found.bias is None:
+        return None
+    return found.bias / (found.layer.n_units // found.layer.n_groups)
+
+
+def numel(node: fx.Node) -> int:
+    """How many numbers an op gives, of several tensors the largest; 0 where the values decide it."""
+    value = node.meta["val"]
+    parts = value if isinstance(value, list | tuple) else [value]
+    counts = [part.numel() for part in parts if isinstance(part, torch.Tensor)]
+    return max((count for count in counts if isinstance(count, int)), default=0)
+
+
+COLOURS = ("red", "green", "blue")
+
+
+def coloured(images: torch.Tensor, rgb: str) -> torch.Tensor:
+    """Images ``(k, channels, h, w)`` as maps: their sum, sum of magnitudes, all as the last axis, or one colour."""
+    if rgb == "each":
+        return images.permute(0, 2, 3, 1)
+    if rgb in COLOURS:
+        return images[:, COLOURS.index(rgb)]
+    return images.abs().sum(1) if rgb == "abs" else images.sum(1)

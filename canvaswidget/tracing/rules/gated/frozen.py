@@ -1,0 +1,380 @@
+"""The network with every gate frozen at the values of one frame: linear in each layer's terms, and exact there.
+
+An activation is ``act(z) = act(0) + g(z) z`` with ``g(z) = (act(z) - act(0)) / z``; ``g`` is a constant of the frame,
+and so are a norm's ``1 / sigma``, attention weights, denominators and one factor of a product.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+import torch
+from torch import fx
+
+from canvaswidget.tracing.capture import ops
+from canvaswidget.tracing.capture.gates import gate
+from canvaswidget.tracing.capture.linearise import (
+    Plan,
+    Step,
+    added_to,
+    factors_of,
+    last_uses,
+    linear_arguments,
+)
+from canvaswidget.tracing.capture.recording import Capture, op_name
+from canvaswidget.tracing.capture.weighted import Weighted
+from canvaswidget.tracing.errors import FOREIGN, UntraceableError, failed_at
+from canvaswidget.tracing.parallel import batched
+
+Terms = dict[fx.Node, Any]
+Leaves = tuple[torch.Tensor, torch.Tensor]
+
+
+class Frozen:
+    """One frame's frozen network.
+
+    Parameters
+    ----------
+    capture, plan
+    values : dict
+        The values of `needed(plan)` at the frame.
+    """
+
+    def __init__(self, capture: Capture, plan: Plan, values: dict[fx.Node, Any]) -> None:
+        self._capture = capture
+        self._plan = plan
+        self._values = values
+        self._gates: dict[fx.Node, tuple[torch.Tensor, torch.Tensor]] = {}
+        self._layers = {found.node: found for found in capture.weighted.values()}
+        self._pulls: dict[frozenset[fx.Node], tuple[torch.Tensor, dict[str, Leaves]]] = {}
+        self._lock = threading.RLock()
+
+    @property
+    def nbytes(self) -> int:
+        """What it keeps: values, gates, and for columns what autograd keeps, which is about as much again."""
+        return 3 * sum(value.nbytes for value in self._values.values() if isinstance(value, torch.Tensor))
+
+    def data(self, layer: Weighted) -> torch.Tensor:
+        """What the layer works on."""
+        return self.value(layer.data)
+
+    def value(self, node: fx.Node) -> Any:
+        """A value of this frame."""
+        fixed = self._capture.parameter(node)
+        return self._values[node] if fixed is None else fixed
+
+    # --- rows: from a layer to the image ------------------------------------------------------------------------
+
+    def push(self, layer: Weighted, terms: torch.Tensor) -> torch.Tensor:
+        """Carry terms of a layer's output ``(k, *output)`` to the image ``(k, channels, h, w)``, without constants."""
+        self.prepare(layer)
+        if len(terms) == 1:
+            return self._along(layer, terms[0], False)[None]
+        return batched(lambda term: self._along(layer, term, False), terms)
+
+    def rest(self, layer: Weighted, with_bias: bool) -> torch.Tensor:
+        """The image without a layer's terms: biases, what ``act(0)`` adds, and what passes beside the layer.
+
+        Parameters
+        ----------
+        with_bias : bool
+            Whether the layer's own bias is among it.
+        """
+        term = torch.zeros_like(layer.apply(self.data(layer), layer.weight))
+        if layer.bias is not None and with_bias and layer.node is layer.output:
+            term = term + layer.channels(layer.bias)
+        elif layer.bias is not None and not with_bias and layer.node is not layer.output:
+            term = term - layer.channels(layer.bias)  # the op that adds it comes next
+        return self._along(layer, term, True)
+
+    def _along(self, layer: Weighted, term: torch.Tensor, constants: bool) -> torch.Tensor:
+        terms: Terms = {layer.node: term}
+        for lost in self._plan.lost(layer.node, layer.layer.name) if constants else ():
+            if isinstance(self._values.get(lost), torch.Tensor):
+                terms[lost] = torch.zeros_like(self._values[lost])
+        with torch.no_grad():
+            steps = list(self._plan.downstream(layer.node, layer.layer.name))
+            used = last_uses([step.carries for step in steps], self._capture.output)
+            for step, done in zip(steps, used, strict=True):
+                terms[step.node] = self._carry(step, terms.get, constants)
+                for spent in done:
+                    terms.pop(spent, None)
+        return terms[self._capture.output]
+
+    # --- columns: from pixels to every layer ---------------------------------------------------------------------
+
+    def pull(
+        self, weights: torch.Tensor, layers: Iterable[Weighted]
+    ) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+        """Derivatives of the weighted image by each weight and each bias of some layers, all gates being constants.
+
+        Parameters
+        ----------
+        weights : (channels, height, width)
+        """
+        found: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
+        groups: dict[frozenset[fx.Node], list[str]] = {}
+        for layer in layers:
+            groups.setdefault(self._aside(layer.layer.name), []).append(layer.layer.name)
+        with self._lock, torch.inference_mode(False):
+            for aside, names in groups.items():
+                if aside not in self._pulls:
+                    self._pulls[aside] = self._differentiable(aside)
+                image, leaves = self._pulls[aside]
+                wanted = [leaf for name in names for leaf in leaves[name]]
+                gradients = torch.autograd.grad(image, wanted, weights.to(image.dtype), retain_graph=True)
+                found.update(zip(names, zip(gradients[::2], gradients[1::2], strict=True), strict=True))
+        return found
+
+    def _aside(self, layer: str) -> frozenset[fx.Node]:
+        """The products that a layer passes through the factor that others find frozen."""
+        found = set()
+        for step in self._plan.steps.values():
+            if step.kind == "product" and step.kept is not None and layer in step.reached_by:
+                kept = factors_of(step.node)[step.kept]
+                if layer not in self._plan.reached_by(kept):
+                    found.add(step.node)
+        return frozenset(found)
+
+    def _differentiable(self, aside: frozenset[fx.Node]) -> tuple[torch.Tensor, dict[str, Leaves]]:
+        """The image as a function of every layer's weights and biases."""
+        leaves: dict[str, Leaves] = {}
+        terms: Terms = {}
+        with torch.enable_grad():
+            for step in self._plan.passed:
+                node = step.node
+                if step.kind == "layer":
+                    layer = self._layers[node]
+                    data, arrived = self.value(layer.data), terms.get(layer.data)
+                    if arrived is not None:  # the slopes of what arrives, without the rounding of its gates
+                        data = data + (arrived - arrived.detach())
+                    bias = layer.weight.new_zeros(layer.layer.n_outputs)
+                    if layer.bias is not None and layer.node is layer.output:
+                        bias = layer.bias
+                    leaf = (layer.weight.detach().clone(), bias.detach().clone())
+                    leaves[layer.layer.name] = (leaf[0].requires_grad_(), leaf[1].requires_grad_())
+                    terms[node] = layer.apply(data, *leaf)
+                else:
+                    terms[node] = self._carry(step, terms.get, True, node in aside)
+        return terms[self._capture.output], leaves
+
+    # --- one op -------------------------------------------------------------------------------------------------
+
+    def _carry(self, step: Step, term: Callable[[fx.Node], Any], constants: bool, both: bool = False) -> Any:
+        """What an op makes of the terms that arrive; with `constants` also what it adds of its own."""
+        try:
+            return self._carried(step, term, constants, both)
+        except (UntraceableError, torch.OutOfMemoryError):
+            raise
+        except FOREIGN as error:
+            raise failed_at("gated", op_name(step.node), Capture.path(step.node), error) from error
+
+    def _carried(self, step: Step, term: Callable[[fx.Node], Any], constants: bool, both: bool) -> Any:
+        if step.kind == "layer":
+            layer = self._layers[step.node]
+            bias = layer.bias if constants and layer.node is layer.output else None
+            return layer.apply(term(layer.data), layer.weight, bias)
+        if step.kind == "gate":
+            gate, start = self._gate(step)
+            arrived = term(cast(fx.Node, step.source))
+            carried = gate * arrived + start if constants else gate * arrived
+            # A real function of complex values: its gate turns each term, and the imaginary parts add up to 0.
+            return carried if step.node.meta["val"].is_complex() or not carried.is_complex() else carried.real
+        if step.kind == "add":
+            return self._add(step.node, term, constants)
+        if step.kind == "choice":
+            return self._choice(step.node, term, constants)
+        if step.kind == "product":
+            return self._product(step, term, constants, both)
+        if step.kind == "norm":
+            return self._norm(step.node, term, constants)
+        return self._linear(step.node, term, constants)
+
+    def _call(self, node: fx.Node, given: dict[fx.Node, Any], **changed: Any) -> Any:
+        """The op with some of its arguments replaced."""
+
+        def resolve(source: fx.Node) -> Any:
+            return given[source] if source in given else self.value(source)
+
+        arguments = list(fx.map_arg(node.args, resolve))
+        for position, value in changed.items():
+            arguments[int(position[1:])] = value
+        return cast(Any, node.target)(*arguments, **fx.map_arg(node.kwargs, resolve))
+
+    def _linear(self, node: fx.Node, term: Callable[[fx.Node], Any], constants: bool) -> Any:
+        target: Any = node.target
+        data = linear_arguments(node) if target in ops.LINEAR else node.all_input_nodes
+        given: dict[fx.Node, Any] = {}
+        for source in data:
+            arrived = term(source)
+            if arrived is None and not constants:
+                arrived = torch.zeros_like(self.value(source))
+            if arrived is not None:
+                given[source] = arrived
+        if target in ops.DETACH:
+            return given[cast(fx.Node, node.args[0])]
+        number = ops.NUMBER.get(target)
+        if not constants and number is not None and len(node.args) > number and node.args[number] is not None:
+            return self._call(node, given, **{f"_{number}": 0})
+        return self._call(node, given)
+
+    def _add(self, node: fx.Node, term: Callable[[fx.Node], Any], constants: bool) -> Any:
+        alpha: Any = node.kwargs.get("alpha", 1)
+        first, second = 1, alpha
+        if node.target in ops.SUBTRACT:
+            first, second = 1, -alpha
+        elif node.target in ops.SUBTRACT_FROM:
+            first, second = -alpha, 1
+        total: Any = None
+        absent: list[torch.Tensor] = []
+        for argument, factor in zip(node.args[:2], (first, second), strict=True):
+            arrived = term(argument) if isinstance(argument, fx.Node) else None
+            if arrived is None:
+                arrived = self.value(argument) if isinstance(argument, fx.Node) else argument
+                if not constants:
+                    absent += [arrived] if isinstance(arrived, torch.Tensor) else []
+                    continue
+            part = arrived if factor == 1 else factor * cast(Any, arrived)
+            total = part if total is None else total + part
+        return torch.broadcast_tensors(total, *absent)[0]
+
+    def _choice(self, node: fx.Node, term: Callable[[fx.Node], Any], constants: bool) -> Any:
+        first, second = (cast(fx.Node, argument) for argument in node.args[:2])
+        both = [self.value(first), self.value(second)]
+        chosen = cast(Any, node.target)(*both) == both[0]
+        arrived = [term(first), term(second)]
+        for place, value in enumerate(both):
+            if arrived[place] is None:
+                arrived[place] = value if constants else torch.zeros_like(value)
+        return torch.where(chosen, *arrived)
+
+    def _product(self, step: Step, term: Callable[[fx.Node], Any], constants: bool, both: bool) -> Any:
+        node: Any = step.node
+        factors = factors_of(node)
+        arrived = [term(factor) if isinstance(factor, fx.Node) else None for factor in factors]
+        if arrived[0] is not None and arrived[1] is not None and step.kept is not None and not both:
+            arrived[1 - step.kept] = None
+        full = [
+            (self._finite(factor) if isinstance(factor, fx.Node) else factor) if one is None else one
+            for factor, one in zip(factors, arrived, strict=True)
+        ]
+        if node.target in ops.EINSUM:
+            return torch.einsum(node.args[0], *full)
+        first, second, added = ops.PRODUCTS[node.target]
+        arguments = list(fx.map_arg(node.args, self._or_none))
+        arguments[first], arguments[second] = full
+        for extra in added_to(node):
+            one = term(extra)
+            arguments[cast(int, added)] = one if one is not None else self.value(extra) if constants else None
+        return node.target(*arguments, **node.kwargs)
+
+    def _finite(self, node: fx.Node) -> Any:
+        """A frozen factor, 0 where it is infinite: the image is finite, so it takes nothing from there."""
+        value = self.value(node)
+        if not isinstance(value, torch.Tensor) or bool(torch.isfinite(value).all()):
+            return value
+        return torch.where(torch.isfinite(value), value, 0)
+
+    def _or_none(self, node: fx.Node) -> Any:
+        fixed = self._capture.parameter(node)
+        return self._values.get(node) if fixed is None else fixed
+
+    # --- gates ---------------------------------------------------------------------------------------------------
+
+    def prepare(self, layer: Weighted) -> None:
+        """Make the gates that a layer's terms pass, before threads or a transform of torch's ask for them."""
+        for step in self._plan.downstream(layer.node, layer.layer.name):
+            if step.kind == "gate":
+                self._gate(step)
+
+    def _gate(self, step: Step) -> tuple[torch.Tensor, torch.Tensor]:
+        """``g`` and ``act(0)`` of a pointwise function at this frame."""
+        found = self._gates.get(step.node)
+        if found is None:
+            with self._lock:
+                found = self._gates.get(step.node) or self._made_or_named(step)
+                self._gates[step.node] = found
+        return found
+
+    def _made_or_named(self, step: Step) -> tuple[torch.Tensor, torch.Tensor]:
+        try:
+            return self._made(step)
+        except (UntraceableError, torch.OutOfMemoryError):
+            raise
+        except FOREIGN as error:
+            raise failed_at("gated", op_name(step.node), Capture.path(step.node), error) from error
+
+    def _made(self, step: Step) -> tuple[torch.Tensor, torch.Tensor]:
+        function = step.function
+        z = self.value(function.source)
+        if function.source.meta["val"].shape != step.node.meta["val"].shape:
+            z = z.expand(step.node.meta["val"].shape)
+        found, start = gate(function, z, function.constants(self.value, z.ndim))
+        if not bool(torch.isfinite(start).all()):
+            path = Capture.path(step.node)
+            raise UntraceableError(
+                f"rule='gated': {op_name(step.node)!r}{f' in {path!r}' if path else ''} is infinite or undefined at 0, "
+                "so it is no multiple of its input; rule='ablation' is defined on it"
+            )
+        return found, start
+
+    # --- norms ---------------------------------------------------------------------------------------------------
+
+    def _norm(self, node: fx.Node, term: Callable[[fx.Node], Any], constants: bool) -> Any:
+        source = cast(fx.Node, node.args[0])
+        name = str(node.target).split(".")[1]
+        t, x = term(source), self.value(source)
+        optional: list[Any] = [
+            self.value(one) if isinstance(one, fx.Node) else one for one in [*node.args[1:], *[None] * 8]
+        ]
+        along = (-1, *(1,) * (x.ndim - 2))  # a value a channel
+        # Statistics are frozen; the mean is linear in what it is taken of.
+        mean = variance = None
+        dims: tuple[int, ...] = (-1,)
+        folded: Any = x.shape
+        if node.target is ops.aten._native_batch_norm_legit.no_stats:
+            weight, bias, _, _, eps = optional[:5]
+            dims, affine = (0, *range(2, x.ndim)), along
+        elif name in ("batch_norm", "_native_batch_norm_legit_no_training", "instance_norm"):
+            weight, bias, mean, variance = optional[:4]
+            measures = name != "_native_batch_norm_legit_no_training" and bool(optional[4])
+            eps = optional[5] if name.startswith("_") else optional[6]
+            if measures and name == "batch_norm":
+                dims = (0, *range(2, x.ndim))
+            elif measures:
+                folded = (*x.shape[:2], -1)
+            mean, variance = (None, None) if measures else (mean.reshape(along), variance.reshape(along))
+            affine = along
+        elif name == "layer_norm":
+            shape, weight, bias, eps = optional[:4]
+            dims, affine = tuple(range(-len(shape), 0)), tuple(shape)
+        else:
+            groups, weight, bias, eps = optional[:4]
+            folded, affine = (x.shape[0], groups, -1), along
+        values, terms = x.reshape(folded), t.reshape(folded)
+        if variance is None:
+            variance = values.var(dims, unbiased=False, keepdim=True)
+            terms = terms - terms.mean(dims, keepdim=True)
+        elif constants:
+            terms = terms - mean
+        result = (terms * torch.rsqrt(variance + (1e-5 if eps is None else eps))).reshape(x.shape)
+        if weight is not None:
+            result = result * weight.reshape(affine)
+        if constants and bias is not None:
+            result = result + bias.reshape(affine)
+        return (result,) if name.startswith("_") else result
+
+
+def needed(capture: Capture, plan: Plan) -> list[fx.Node]:
+    """The values of a frame that its frozen network is made from."""
+    found: dict[fx.Node, None] = {}
+    for layer in capture.weighted.values():
+        found[layer.data] = None
+    for step in plan.passed:
+        found.update(dict.fromkeys(step.constants))
+        # What a layer that gets here doesn't pass through is a constant to it.
+        found.update(dict.fromkeys(one for one in step.carries if plan.reached_by(one) != step.reached_by))
+    found[capture.output] = None
+    return [node for node in found if capture.parameter(node) is None]

@@ -1,0 +1,185 @@
+"""Exact contributions through the whole network, with every gate frozen at the values of the frame.
+
+The output is the sum of a layer's neurons, its bias and what does not come from them, exactly, at every layer. A row is
+one forward push of a neuron's term from its layer; a column one backward pull of pixels to all layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import fx
+
+from canvaswidget.tracing.capture.linearise import linearise
+from canvaswidget.tracing.capture.recording import Capture, op_name
+from canvaswidget.tracing.errors import UntraceableError
+from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.rules.base import (
+    BIASES,
+    COLOURS,
+    checked,
+    coloured,
+    numel,
+    share_of_bias,
+)
+from canvaswidget.tracing.rules.gated.frozen import Frozen, needed
+from canvaswidget.tracing.window import Window
+
+
+class Gated:
+    """The rule on one captured model.
+
+    Parameters
+    ----------
+    capture : Capture
+    bias : {"separate", "split", "drop"}
+        Whether the bias stays out of the maps and counts as the rest of the image, each neuron takes its share
+        ``b / n_in`` along, or it is left out of both.
+
+    Attributes
+    ----------
+    layers : tuple of Layer
+        Those whose terms reach the image.
+    undefined : dict of str to str
+        The other layers, and what they end in.
+
+    Raises
+    ------
+    UntraceableError
+        No layer's terms reach the image.
+    """
+
+    name = "gated"
+    takes_a_pass = True
+    pulls = True
+
+    def __init__(self, capture: Capture, bias: str = "separate") -> None:
+        self.bias = checked(self.name, "bias", bias, BIASES)
+        self._capture = capture
+        self._plan = linearise(capture)
+        self._passed = {step.node: step for step in self._plan.passed}
+        reached = self._plan.reached_by(capture.output)
+        self.layers: tuple[Layer, ...] = tuple(layer for layer in capture.layers if layer.name in reached)
+        self.undefined = {
+            layer.name: self._why_not(layer) for layer in capture.layers if layer.name not in reached
+        }
+        self.needed: list[fx.Node] = needed(capture, self._plan)
+        self._largest = max((numel(node) for node in self._passed), default=1)
+        if not self.layers:
+            reasons = "; ".join(f"{name}: {why}" for name, why in self.undefined.items())
+            raise UntraceableError(
+                f"rule='gated': no weighted layer reaches the image{f' ({reasons})' if reasons else ''}"
+            )
+
+    def require(self, layer: Layer) -> None:
+        """Raise UntraceableError where the layer does not reach the image."""
+        if layer.name in self.undefined:
+            raise UntraceableError(
+                f"layer={layer.name!r}: rule 'gated' can't follow it to the image: {self.undefined[layer.name]}"
+            )
+
+    def state(self, values: dict[fx.Node, torch.Tensor]) -> Frozen:
+        """What is known of a frame."""
+        return Frozen(self._capture, self._plan, values)
+
+    def status(self, node: fx.Node) -> tuple[str, str]:
+        """Whether an op is traced, frozen or opaque, and a word on it."""
+        if node in self._plan.opaque:
+            return (
+                "opaque",
+                "contributions end here; check() says what that costs, rule 'ablation' sees through it",
+            )
+        name = next((name for name, output in self._capture.nodes.items() if output is node), "")
+        if name in self.undefined:
+            return "frozen", self.undefined[name]
+        step = self._passed.get(node)
+        if step is not None:
+            return "traced", "a gate frozen at the frame" if step.kind == "gate" else ""
+        if node in self._plan.within_gates:
+            return "traced", "part of a gate"
+        if node in self._plan.steps:
+            return "frozen", "it shapes gates"
+        if node in self._plan.frozen:
+            return "frozen", "a constant of the frame"
+        return "frozen", "no layer before it"
+
+    def prepare(self, layer: Layer, state: Frozen) -> None:
+        """Make the gates that the layer's terms pass."""
+        state.prepare(self._capture.weighted[layer.name])
+
+    def values_per_map(self, window: Window) -> int:
+        """The largest value on the way of a term to the image."""
+        return self._largest
+
+    def why_no_colours(self, layer: Layer) -> str:
+        """Nothing is in the way: what a neuron adds is followed to the image."""
+        return ""
+
+    def maps(
+        self, layer: Layer, state: Frozen, neurons: torch.Tensor, window: Window, rgb: str = "sum"
+    ) -> torch.Tensor:
+        """``(k, h, w)``, or ``(k, h, w, channels)`` for ``rgb="each"``; signed."""
+        found = self._capture.weighted[layer.name]
+        data = state.data(found)
+        images = state.push(found, found.terms(data, neurons, share_of_bias(found, self.bias)))
+        return coloured(window.crop(images, Window.whole(window.size)), rgb)
+
+    def columns(
+        self, layers: list[Layer], state: Frozen, weights: torch.Tensor, rgb: str
+    ) -> dict[str, torch.Tensor]:
+        """By layer, its kernels' maps summed with `weights` ``(height, width)``: ``(n_in, n_out / n_groups[, 3])``.
+
+        In the frozen network a kernel's contribution is its weights times the pixel's derivatives by them.
+        """
+        chosen = [self._capture.weighted[layer.name] for layer in layers]
+        colours = torch.eye(self._capture.n_channels, device=weights.device)
+        if rgb != "each":
+            one = COLOURS.index(rgb) if rgb in COLOURS else None
+            colours = colours.sum(0, keepdim=True) if one is None else colours[one : one + 1]
+        parts: dict[str, list[torch.Tensor]] = {layer.name: [] for layer in layers}
+        for colour in colours.to(weights.dtype):
+            slopes = state.pull(colour[:, None, None] * weights, chosen)
+            for found in chosen:
+                slope, bias_slope = slopes[found.layer.name]
+                kernels = found.by_kernel((found.weight * slope.conj()).real)
+                share = share_of_bias(found, self.bias)
+                if share is not None:
+                    kernels = kernels + found.for_kernels((share * bias_slope.conj()).real)
+                parts[found.layer.name].append(kernels)
+        return {name: torch.stack(found, -1) if rgb == "each" else found[0] for name, found in parts.items()}
+
+    def rest(self, layer: Layer, state: Frozen) -> torch.Tensor:
+        """``(channels, h, w)``: what of the image is not a layer's neurons."""
+        return state.rest(self._capture.weighted[layer.name], self.bias == "separate")
+
+    def sums(
+        self, state: Frozen, layers: Sequence[Layer]
+    ) -> Iterator[tuple[str, str, torch.Tensor, torch.Tensor]]:
+        """Each layer's neurons, which add up to its whole term, and the rest are the image."""
+        for layer in layers:
+            found = self._capture.weighted[layer.name]
+            term = found.apply(state.data(found), found.weight)
+            if self.bias != "separate" and found.bias is not None:
+                term = term + found.channels(found.bias)
+            total = state.push(found, term[None])[0] + self.rest(layer, state)
+            yield "neurons and the rest are the image", layer.name, total, state.value(self._capture.output)
+
+    def _why_not(self, layer: Layer) -> str:
+        seen, waiting = set(), [self._capture.weighted[layer.name].node]
+        while waiting:
+            node = waiting.pop()
+            if node in self._plan.steps and layer.name not in self._plan.reached_by(node):
+                return f"it is only in a frozen factor of the op {op_name(node)!r}{_in(node)}"
+            if node in self._plan.opaque or node in self._plan.frozen:
+                kind = "opaque" if node in self._plan.opaque else "frozen"
+                return f"it ends in the {kind} op {op_name(node)!r}{_in(node)}"
+            if node not in seen:
+                seen.add(node)
+                waiting.extend(node.users)
+        return "the image does not depend on it"
+
+
+def _in(node: fx.Node) -> str:
+    path = Capture.path(node)
+    return f" in {path!r}" if path else ""

@@ -1,0 +1,1 @@
+"""A canvas in a Zarr store: written, and read back."""

@@ -1,0 +1,550 @@
+"""A canvas that was saved: what was kept of it, looked up; the model is not needed and nothing is computed."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from canvaswidget import tables
+from canvaswidget.arguments import checked, checked_index
+from canvaswidget.tracing.errors import UntraceableError
+from canvaswidget.tracing.layers import Layer, Layers
+from canvaswidget.tracing.matrix import as_numpy, checked_mask, checked_rgb
+from canvaswidget.tracing.progress import Progress, reported
+from canvaswidget.tracing.reduce import Summary, rgb_of_magnitudes
+from canvaswidget.tracing.results import Ranking, coloured_columns, show_neuron
+from canvaswidget.tracing.rules.base import coloured
+from canvaswidget.tracing.saved.store import Reader, SavedCanvasError
+from canvaswidget.tracing.saved.writer import BY_NEURON, BY_PIXEL, fingerprint, places_of
+
+FloatArray = npt.NDArray[np.float32]
+LayerKey = str | int | Layer
+MOST = 2**20  # frames, and pixels along a side
+SHOWN = 12  # frames or pixels that a message lists
+
+
+class NotKeptError(LookupError):
+    """What was asked for is not in the saved canvas; the message says what is, and how to keep more."""
+
+
+@checked
+def open_canvas(path: str | os.PathLike[str]) -> SavedCanvas:
+    """Read a canvas that was written by `Canvas.save`.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    SavedCanvas
+        What `CanvasWidget` shows and `Canvas` answers, as far as it was kept. No model is made, and no code of the file
+        runs.
+
+    Raises
+    ------
+    FileNotFoundError
+        Nothing is there.
+    SavedCanvasError
+        It is no saved canvas, is damaged, or was written by another version.
+
+    Examples
+    --------
+    >>> canvas.save("x.zarr", frames=[8], maps=32)  # doctest: +SKIP
+    >>> cw.CanvasWidget(cw.open("x.zarr"))  # doctest: +SKIP
+    """
+    return SavedCanvas(Path(path))
+
+
+class KeptFrames:
+    """Some frames of a clip, looked up by their numbers in the clip; the other frames take no memory."""
+
+    def __init__(self, values: FloatArray, frames: Sequence[int]) -> None:
+        self._values = values
+        self._place = {frame: place for place, frame in enumerate(frames)}
+
+    def __getitem__(self, frame: int | Sequence[int]) -> FloatArray:
+        """One frame ``(h, w, 3)``, or several."""
+        numbers = np.asarray(frame)
+        missing = [int(number) for number in np.atleast_1d(numbers) if int(number) not in self._place]
+        if missing:
+            raise NotKeptError(f"the signal is not kept on frame {missing[0]}, only on {_list(self._place)}")
+        places = [self._place[int(number)] for number in np.atleast_1d(numbers)]
+        return self._values[places] if numbers.ndim else self._values[places[0]]
+
+
+class SavedCanvas:
+    """What was kept of a canvas; it answers as `Canvas` does, or says what is missing.
+
+    Attributes
+    ----------
+    path : Path
+    inr : object
+        With the `name`, `size`, `n_frames` and `truth` of the INR; there is no module.
+    rule, why, options
+        As of the canvas.
+    layers : Layers
+        Every weighted layer of the model.
+    traced_layers : Layers
+        Those that are kept.
+    frames : tuple of int
+        Those that are kept, with their numbers in the clip.
+    pixels : tuple of (y, x)
+        Those for which every neuron's contribution is kept.
+    regions : {name: mask}
+        The same.
+    clusters : tuple
+        With the attributes of `canvaswidget.analysis.Clusters`.
+    provenance : dict
+        The model's name and hash, and the versions that wrote it.
+    trouble : dict of str to str
+        By layer, what failed when its maps were checked before they were saved.
+    """
+
+    device = torch.device("cpu")  # where `reduce` hands out maps
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._reader = reader = Reader(path)
+        try:
+            self._read_facts(reader.facts)
+        except SavedCanvasError:
+            raise
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise reader.damaged(
+                f"its description can't be read ({type(error).__name__}: {error})"
+            ) from error
+
+    def _read_facts(self, facts: Mapping[str, Any]) -> None:
+        size, n_frames = (int(facts["size"][0]), int(facts["size"][1])), int(facts["n_frames"])
+        self.trouble = {str(layer): str(problem) for layer, problem in facts["trouble"].items()}
+        self.rule, self.why, self.options = str(facts["rule"]), str(facts["why"]), dict(facts["options"])
+        self.frames = tuple(int(frame) for frame in facts["frames"])
+        if not (
+            all(1 <= side <= MOST for side in size) and set(self.frames) <= set(range(min(n_frames, MOST)))
+        ):
+            raise ValueError(f"frames {_list(self.frames)} of {n_frames}, each of {size[0]}x{size[1]} pixels")
+        self.n_channels = int(facts["channels"])
+        if self.n_channels not in (1, 3):
+            raise ValueError(f"frames of {self.n_channels} channels")
+        self.layers = Layers([_layer(given) for given in facts["layers"]])
+        self.traced_layers = Layers([self.layers.find(str(name)) for name in facts["traced"]])
+        self.pixels = tuple((int(y), int(x)) for y, x in facts["pixels"])
+        self._kept = [int(count) for count in facts["kept"]]
+        self.provenance = {
+            "model": facts["model"]["name"],
+            "hash": facts["model"]["hash"],
+            "origin": facts["model"]["origin"],
+            "canvaswidget": facts["version"],
+            "torch": facts["torch"],
+        }
+        self.inr = SimpleNamespace(
+            name=str(facts["model"]["name"]),
+            size=size,
+            n_frames=n_frames,
+            truth=self._truth(facts["truth"], (*size, int(facts["truth_channels"] or 0)), n_frames),
+            origin=f"cw.open({str(self.path)!r})",
+            frame_index=lambda frame: checked_index("frame", frame, n_frames),
+        )
+        names = [str(name) for name in facts["regions"]]
+        masks = self._reader.read("regions", (len(names), *size), "bool") if names else []
+        self.regions = dict(zip(names, masks, strict=True))
+        self.clusters = tuple(self._clusters(number, given) for number, given in enumerate(facts["clusters"]))
+        self._why_no_colours = {
+            layer.name: str(facts["why_no_colours"][layer.name]) for layer in self.traced_layers
+        }
+        self._places = {
+            layer.name: self._reader.read(f"layers/{number}/places", (self._kept[number],), "int64")
+            for number, layer in enumerate(self.traced_layers)
+        }
+
+    def _truth(self, kind: str | None, shape: tuple[int, int, int], n_frames: int) -> Any:
+        """The signal ``(n_frames, h, w, channels)``, or its kept frames by their numbers."""
+        if kind is None:
+            return None
+        kept = self._reader.read("truth", (len(self.frames), *shape), kind)
+        values = np.divide(kept, 255, dtype=np.float32) if kind == "uint8" else kept
+        return values if len(self.frames) == n_frames else KeptFrames(values, self.frames)
+
+    def _clusters(self, number: int, given: Mapping[str, Any]) -> SimpleNamespace:
+        layer, name = self.layers.find(given["layer"]), f"clusters/{number}"
+        places = self._reader.read(f"{name}/exemplars", (given["exemplars"],), "int64")
+        return SimpleNamespace(
+            layer=layer.name,
+            frame=int(given["frame"]),
+            labels=self._reader.read(f"{name}/labels", layer.neurons, "int16"),
+            counts=np.array(given["counts"], np.int64),
+            centres=self._reader.read(f"{name}/centres", given["centres"], "float32"),
+            exemplars=tuple(layer.neuron_at(place) for place in places),
+            n_groups=layer.n_groups,
+            distances=self._reader.read(f"{name}/distances", layer.neurons, "float32"),
+            kind=str(given["kind"]),
+            within=str(given["within"]),
+        )
+
+    # --- what is kept -------------------------------------------------------------------------------------------
+
+    def kept(self, layer: LayerKey) -> npt.NDArray[np.int64]:
+        """The neurons whose maps are kept, by their place in C order."""
+        return self._places[self._layer(layer).name]
+
+    def is_of(self, model: nn.Module) -> bool:
+        """Whether these are the model's weights."""
+        return fingerprint(model) == self.provenance["hash"]
+
+    def _whole(self, layer: Layer) -> bool:
+        return len(self._places[layer.name]) == math.prod(layer.neurons)
+
+    # --- as a canvas answers ------------------------------------------------------------------------------------
+
+    @checked
+    def under(self, rule: str, **options: Any) -> SavedCanvas:
+        """Itself, under the rule that it was saved under."""
+        if rule == self.rule and not options:
+            return self
+        raise UntraceableError(
+            f"rule={rule!r}: {self._said} was made under rule {self.rule!r}; for another one, trace its model"
+        )
+
+    def hold(self, frame: int | None) -> None:
+        """Nothing is to be held: everything is on the disk."""
+
+    @checked
+    def frame(self, frame: int = 0) -> FloatArray:
+        """The model's raw output ``(height, width, channels)``."""
+        shape = (len(self.frames), *self.inr.size, self.n_channels)
+        return self._reader.read("frames", shape, "float32", self._frame(frame))
+
+    @checked
+    def map(self, layer: LayerKey, neuron: Any, frame: int = 0, *, rgb: str = "sum") -> FloatArray:
+        """One neuron's contributions to all pixels of a frame, ``(height, width)``."""
+        return self.maps(layer, [neuron], frame, rgb=rgb)[0]
+
+    @checked
+    def maps(
+        self, layer: LayerKey, neurons: Any, frame: int = 0, *, rgb: str = "sum", progress: Progress = False
+    ) -> FloatArray:
+        """The maps of some neurons, ``(k, height, width)``."""
+        found = self._layer(layer)
+        self._require_colours(found, rgb)
+        wanted, kept = places_of(found, neurons), self._places[found.name]
+        missing = wanted[~np.isin(wanted, kept)]
+        if len(missing):
+            neuron = found.neuron_at(missing[0])
+            raise NotKeptError(
+                f"{self._said} has no map of neuron {show_neuron(neuron)} of {found.name}: it keeps {len(kept):,} of "
+                f"{math.prod(found.neurons):,}. Keep it with save(..., maps={{{found.name!r}: [{neuron}]}}), or trace "
+                "the model"
+            )
+        at = self._frame(frame)
+        return self._maps(found, at, np.searchsorted(kept, wanted), rgb)
+
+    @checked
+    def iter(
+        self,
+        layer: LayerKey,
+        frame: int = 0,
+        *,
+        granularity: str | None = None,
+        rgb: str = "sum",
+        progress: Progress = False,
+    ) -> Iterator[tuple[npt.NDArray[np.int64], FloatArray]]:
+        """Every neuron of a layer, chunk by chunk; only where all are kept."""
+        yield from self.reduce(layer, as_numpy, frame, granularity=granularity, rgb=rgb, progress=progress)
+
+    @checked
+    def reduce(
+        self,
+        layer: LayerKey,
+        function: Callable[[torch.Tensor], Any],
+        frame: int = 0,
+        *,
+        granularity: str | None = None,
+        rgb: str = "sum",
+        progress: Progress = False,
+    ) -> Iterator[tuple[npt.NDArray[np.int64], Any]]:
+        """Like `iter`, with each chunk of maps made into something smaller; only where all are kept."""
+        found, at = self._layer(layer), self._frame(frame)
+        self._require_colours(found, rgb)
+        self._require_own_neurons(found, granularity)
+        self._require_whole(found, "has not every map, which this takes: keep")
+        count, step = math.prod(found.neurons), self._step
+
+        def parts() -> Iterator[tuple[torch.Tensor, Any]]:
+            for first in range(0, count, step):
+                places = np.arange(first, min(first + step, count))
+                maps = torch.from_numpy(self._maps(found, at, places, rgb))
+                yield torch.from_numpy(found.neurons_at(places)), function(maps)
+
+        for neurons, reduced in reported(parts(), count, progress, found.name):
+            yield neurons.numpy(), reduced
+
+    @checked
+    def pixel(
+        self,
+        y: int,
+        x: int,
+        frame: int = 0,
+        layers: LayerKey | Sequence[LayerKey] | None = None,
+        *,
+        rgb: str = "sum",
+        progress: Progress = False,
+    ) -> dict[str, FloatArray]:
+        """Every neuron's contribution to one of the pixels that are kept, by layer."""
+        size, at = self.inr.size, self._frame(frame)
+        pixel = checked_index("y", y, size[0]), checked_index("x", x, size[1])
+        return {
+            layer.name: self._column(layer, at, self.pixels.index(pixel), rgb)
+            if pixel in self.pixels
+            else self._from_maps(
+                layer, at, rgb, lambda maps: maps[:, pixel[0], pixel[1]], self._no_pixel(pixel)
+            )
+            for layer in self._chosen(layers)
+        }
+
+    @checked
+    def region(
+        self,
+        mask: npt.ArrayLike,
+        frame: int = 0,
+        layers: LayerKey | Sequence[LayerKey] | None = None,
+        *,
+        rgb: str = "sum",
+        progress: Progress = False,
+    ) -> dict[str, FloatArray]:
+        """Every neuron's contribution to one of the regions that are kept, by layer."""
+        values, at = checked_mask(mask, self.inr.size).numpy(), self._frame(frame)
+        names = [name for name, kept in self.regions.items() if np.array_equal(kept, values)]
+        kept = _list(self.regions)
+        missing = f"has no such region: it keeps {kept}. Keep it with save(..., regions={{name: mask}}), or"
+        if rgb == "abs":  # the sums over a region do not tell
+            names, missing = [], "does not keep the magnitudes of single pixels of a region: keep"
+        return {
+            layer.name: self._column(layer, at, len(self.pixels) + list(self.regions).index(names[0]), rgb)
+            if names
+            else self._from_maps(
+                layer,
+                at,
+                rgb,
+                lambda maps: np.einsum("kyx...,yx->k...", maps, values.astype(np.float32)),
+                missing,
+            )
+            for layer in self._chosen(layers)
+        }
+
+    @checked
+    def top(
+        self,
+        y: int,
+        x: int,
+        k: int = 20,
+        frame: int = 0,
+        layers: LayerKey | Sequence[LayerKey] | None = None,
+        *,
+        progress: Progress = False,
+    ) -> Ranking:
+        """The `k` neurons that contribute most to one of the pixels that are kept."""
+        if k < 1:
+            raise ValueError(f"k={k!r}: at least 1")
+        title = f"pixel (y={y}, x={x}), frame {frame}, rule {self.rule}"
+        columns = coloured_columns(self, y, x, frame, self._chosen(layers))
+        warnings = [f"WARNING: {self.trouble[name]}" for name in columns if name in self.trouble]
+        return Ranking.of(columns, self.layers, k, "\n".join([title, *warnings]))
+
+    @checked
+    def summary(
+        self,
+        layer: LayerKey,
+        frame: int = 0,
+        *,
+        granularity: str | None = None,
+        rgb: str | None = None,
+        progress: Progress = False,
+    ) -> Summary:
+        """Totals of all maps of a layer, per neuron and per pixel."""
+        found, at = self._layer(layer), self._frame(frame)
+        self._require_own_neurons(found, granularity)
+        kept = rgb_of_magnitudes(self, found)
+        if rgb not in (None, kept):
+            raise NotKeptError(f"rgb={rgb!r}: {self._said} keeps totals with rgb={kept!r}; trace the model")
+        name, n = self._name(found), len(self.frames)
+        by_neuron: dict[str, Any] = {
+            key: self._reader.read(f"{name}/{key}", (n, math.prod(found.neurons)), "float32", at).reshape(
+                found.neurons
+            )
+            for key in BY_NEURON
+        }
+        by_pixel: dict[str, Any] = {
+            key: self._reader.read(f"{name}/{key}", (n, *self.inr.size), "float32", at) for key in BY_PIXEL
+        }
+        warning = self.trouble.get(found.name, "")
+        return Summary(found, self.frames[at], **by_neuron, **by_pixel, rgb=kept, warning=warning)
+
+    def why_no_colours(self, layer: LayerKey) -> str:
+        """Why the layer's maps can't be told apart by colour; empty where they can."""
+        return self._why_no_colours[self._layer(layer).name]
+
+    def without(self, neurons: Any, frame: int = 0, *, fill: str = "zero") -> NoReturn:
+        """Raise: this takes the model."""
+        raise NotKeptError(f"{self._said} can't render the model without some neurons; trace the model")
+
+    # --- within -------------------------------------------------------------------------------------------------
+
+    @property
+    def _said(self) -> str:
+        return f"this saved canvas ({self.path.name})"
+
+    @property
+    def _step(self) -> int:
+        return max(1, 2**21 // (4 * math.prod(self.inr.size)))
+
+    def _layer(self, key: LayerKey) -> Layer:
+        layer = self.layers.find(key)
+        if layer.name not in self._places:
+            raise NotKeptError(
+                f"{self._said} has nothing of {layer.name}: it keeps {_list(self._places)}. Keep it with "
+                f"save(..., layers=[{layer.name!r}]) where the rule is defined on it, or trace the model"
+            )
+        return layer
+
+    def _require_own_neurons(self, layer: Layer, granularity: str | None) -> None:
+        if layer.shape_of(granularity) != layer.neurons:
+            raise NotKeptError(
+                f"granularity={granularity!r}: {self._said} keeps the maps of XINC's neurons; trace the model"
+            )
+
+    def _require_colours(self, layer: Layer, rgb: str) -> None:
+        problem = "" if checked_rgb(rgb) == "sum" else self._why_no_colours[layer.name]
+        if problem:
+            raise NotKeptError(
+                f"rgb={rgb!r}: {self._said} has only the sum of the colours ({problem}); trace the model"
+            )
+
+    def _chosen(self, keys: LayerKey | Sequence[LayerKey] | None) -> list[Layer]:
+        if keys is None:
+            return list(self.traced_layers)
+        several = [keys] if isinstance(keys, str | int | Layer) else keys
+        return list(dict.fromkeys(self._layer(key) for key in several))
+
+    def _name(self, layer: Layer) -> str:
+        return f"layers/{list(self._places).index(layer.name)}"
+
+    def _frame(self, frame: int) -> int:
+        """Where a frame stands among those that are kept."""
+        number = self.inr.frame_index(frame)
+        if number not in self.frames:
+            raise NotKeptError(
+                f"{self._said} has no frame {number}: it keeps {_list(self.frames)}. Keep it with "
+                f"save(..., frames=[..., {number}]), or trace the model"
+            )
+        return self.frames.index(number)
+
+    def _colours(self, layer: Layer) -> tuple[int, ...]:
+        """The axis of colours that maps and columns of a layer have."""
+        return () if self._why_no_colours[layer.name] else (3,)
+
+    def _maps(self, layer: Layer, at: int, rows: npt.NDArray[Any], rgb: str) -> FloatArray:
+        """Of those that are kept, chunk by chunk."""
+        name, kept, colours = f"{self._name(layer)}/maps", len(self._places[layer.name]), self._colours(layer)
+        shape = (len(self.frames), kept, *colours, *self.inr.size)
+        if len(rows):
+            maps = self._reader.read(name, shape, "float32", (at, rows))
+        else:
+            maps = np.empty((0, *shape[2:]), np.float32)
+        return coloured(torch.from_numpy(maps), rgb).numpy() if colours else maps
+
+    def _column(self, layer: Layer, at: int, index: int, rgb: str) -> FloatArray:
+        self._require_colours(layer, rgb)
+        count, colours = len(self.pixels) + len(self.regions), self._colours(layer)
+        shape = (len(self.frames), count, *colours, math.prod(layer.neurons))
+        column = self._reader.read(f"{self._name(layer)}/columns", shape, "float32", (at, index))
+        if colours:
+            column = coloured(torch.from_numpy(column.T.copy())[..., None, None], rgb)[:, 0, 0].numpy()
+        return column.reshape(*layer.neurons, *column.shape[1:])
+
+    def _from_maps(
+        self, layer: Layer, at: int, rgb: str, take: Callable[[FloatArray], FloatArray], missing: str
+    ) -> FloatArray:
+        self._require_colours(layer, rgb)
+        self._require_whole(layer, missing)
+        count, step = math.prod(layer.neurons), self._step
+        parts = [
+            take(self._maps(layer, at, np.arange(first, min(first + step, count)), rgb))
+            for first in range(0, count, step)
+        ]
+        found = np.concatenate(parts).astype(np.float32)
+        return found.reshape(*layer.neurons, *found.shape[1:])
+
+    def _no_pixel(self, pixel: tuple[int, int]) -> str:
+        kept = _list(self.pixels)
+        return f"does not know what makes pixel {pixel}: it keeps {kept}. Keep it with save(..., pixels=[{pixel}]), or"
+
+    def _require_whole(self, layer: Layer, why: str) -> None:
+        if not self._whole(layer):
+            raise NotKeptError(
+                f"{self._said} {why} all maps of {layer.name} with maps='all', or trace the model"
+            )
+
+    def _table(self) -> tuple[list[str], list[list[str]]]:
+        (height, width), n_frames = self.inr.size, self.inr.n_frames
+        kept = ", ".join(
+            f"{len(self.kept(layer)):,} of {math.prod(layer.neurons):,} ({layer.name})"
+            for layer in self.traced_layers
+        )
+        rows = [
+            ["model", f"{self.inr.name}, {n_frames} frames of {height}x{width}"],
+            ["weights", str(self.provenance["hash"])],
+            ["rule", ", ".join([self.rule, *(f"{name}={value}" for name, value in self.options.items())])],
+            [
+                "written by",
+                f"canvaswidget {self.provenance['canvaswidget']}, torch {self.provenance['torch']}",
+            ],
+            ["frames", _list(self.frames)],
+            ["maps", kept],
+            ["pixels", _list(self.pixels)],
+            ["regions", _list(self.regions)],
+            ["clusters", _list(f"{len(one.counts)} of {one.layer}" for one in self.clusters)],
+            *(["WARNING", problem] for problem in self.trouble.values()),
+        ]
+        return ["saved canvas", str(self.path)], rows
+
+    def __repr__(self) -> str:
+        return tables.text(*self._table())
+
+    def _repr_html_(self) -> str:
+        return tables.markup(*self._table())
+
+
+def _layer(given: Mapping[str, Any]) -> Layer:
+    grid = given["grid"]
+    return Layer(
+        str(given["name"]),
+        str(given["op"]),
+        int(given["n_units"]),
+        int(given["n_outputs"]),
+        None if grid is None else tuple(int(n) for n in grid),
+        tuple(int(n) for n in given["kernel_size"]),
+        int(given["n_groups"]),
+    )
+
+
+def _list(values: Any) -> str:
+    """``0, 4, 8``; runs of numbers as ``0 to 8``."""
+    found = list(values)
+    if (
+        len(found) > 2
+        and all(isinstance(one, int) for one in found)
+        and found == list(range(found[0], found[-1] + 1))
+    ):
+        return f"{found[0]} to {found[-1]}"
+    shown = ", ".join(map(str, found[:SHOWN]))
+    return (shown or "none") + (f" and {len(found) - SHOWN} more" if len(found) > SHOWN else "")

@@ -1,0 +1,383 @@
+"""Figures: of any size and content, with text as text, and without pyplot; each panel as it was last looked at.
+
+`CANVASWIDGET_STORE=1 pytest tests/test_figures.py` stores the panels anew, to be looked at before they are committed.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+
+from canvaswidget.exports.snapshot import CURVE_FRAMES, sampled, short_names
+from canvaswidget.plotting.figures import (
+    DIVERGING,
+    PANELS,
+    Bar,
+    Points,
+    ShareCurve,
+    View,
+    colour_map,
+    drawn,
+    palettes,
+    save,
+    view_figure,
+)
+from canvaswidget.plotting.panels import draw_frame
+
+STORED = Path(__file__).parent / "figures"
+DPI = 50
+# Levels of 256 of a blurred picture that other versions of the libraries may differ by, on average and anywhere.
+TYPICAL, WORST = 1.5, 24
+
+
+def view(**changes) -> View:
+    rng = np.random.default_rng(0)
+    content = {
+        "title": "NeRV, frame 1 of 4",
+        "image": rng.random((16, 32, 3)),
+        "overlay": rng.normal(size=(16, 32)) / 100,
+        "overlay_name": "decoder.3, kernel 3 → 17",
+        "pixel": (3, 5),
+        "bars": [Bar("decoder.3", f"{i} → 2", (-1) ** i / (i + 1), 0.1, i == 1) for i in range(12)],
+        "thumbnails": [(f"decoder.3  {i} → 2", rng.normal(size=(16, 32))) for i in range(6)],
+        "neurons": [(f"{i} → 7", rng.normal(size=(16, 32))) for i in range(8)],
+        "neurons_name": "decoder.2: 8 of 1,360 neurons, largest totals",
+        "shares": [
+            ShareCurve("decoder.2", [1, 10, 100], [0.1, 0.5, 1.0]),
+            ShareCurve("decoder.3", [1, 5, 40], [0.2, 0.7, 1.0], True),
+        ],
+        "points": Points(rng.random((60, 2)), np.arange(60) % 3 - 1, ["sky", "cluster 1"], [4], "60 neurons"),
+        "frames": [0, 1, 2, 3],
+        "totals": [1.0, 5.0, 2.0, 3.0],
+        "changes": [None, 4.5, 3.5, 1.5],
+        "time": 1,
+    }
+    return View(**{**content, **changes})
+
+
+def texts(figure) -> str:
+    figure.draw_without_rendering()
+    found = [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))]
+    return "\n".join(found)
+
+
+@pytest.mark.parametrize("width", [2.5, 3.3, 6.6, 12])
+def test_everything_is_there_and_within_the_page(width: float) -> None:
+    figure = view_figure(view(), width)
+    assert figure.get_figwidth() == width
+    shown = texts(figure)
+    for words in (
+        "NeRV, frame 1 of 4",
+        "kernel 3 → 17",
+        "contribution (RGB level)",
+        "x (pixels)",
+        "frame",
+        "10.0%",
+    ):
+        assert words in shown
+    page = figure.bbox.padded(2)
+    for part in figure.subfigs:
+        for ax in part.axes:
+            box = ax.get_tightbbox()
+            assert page.x0 <= box.x0
+            assert page.y0 <= box.y0
+            assert box.y1 <= page.y1
+            assert width < 3 or box.x1 <= page.x1, ax.get_title(loc="left")
+    sizes = [text.get_fontsize() for text in figure.findobj(Text)]
+    assert min(sizes) >= 5.5
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"bars": ()},
+        {"one_scale": True},
+        {"one_scale": True, "signed": True, "neurons": [("0", np.zeros((16, 32)))], "thumbnails": ()},
+        {"changes": ()},
+        {"points": None},
+        {"thumbnails": ()},
+        {"frames": ()},
+        {"pixel": None, "bars": (), "thumbnails": (), "frames": ()},
+        {"image": None},
+        {"image": np.random.default_rng(0).random((16, 32)), "overlay": None},
+        {"overlay": np.zeros((16, 32)), "signed": True, "overlay_signed": True},
+        {"overlay": np.full((16, 32), 1e-30)},
+        {"bars": [Bar("a", "1", 0.0, 0.0)], "totals": [0.0] * 4},
+        {"bars": [Bar("a", "1", -1.0, 1.0)]},
+        {"palette": "magma", "contrast": 5.0, "opacity": 0.0},
+        {"palette": "ice-fire", "overlay_signed": True},
+        {"image": np.zeros((40, 9, 3)), "overlay": np.ones((40, 9))},
+    ],
+)
+def test_any_view_is_drawn(changes) -> None:
+    view_figure(view(**changes)).draw_without_rendering()
+
+
+def test_a_view_of_nothing_and_a_wrong_width() -> None:
+    with pytest.raises(ValueError, match="neither an image nor an overlay"):
+        view_figure(view(image=None, overlay=None))
+    for width in (0, -3, 100, float("nan")):
+        with pytest.raises(ValueError, match="width="):
+            view_figure(view(), width)
+
+
+def test_panels_are_chosen_in_order_and_in_columns() -> None:
+    def titles(figure) -> list[list[str]]:
+        return [[ax.get_title(loc="left").split("\n")[0] for ax in part.axes] for part in figure.subfigs]
+
+    figure = view_figure(view(), 6.6, ["time", "pixel", "maps"], columns=2)
+    assert titles(figure) == [
+        ["the selection through time", "neurons of pixel y=3, x=5"],
+        ["their maps, magnitudes each on its own scale"],
+    ]
+    assert [len(row) for row in titles(view_figure(view(), 6.6, ["time", "pixel"], columns=1))] == [1, 1]
+    assert [len(row) for row in titles(view_figure(view(), 3.3, ["time", "pixel"]))] == [1, 1]
+    assert sum(map(len, titles(view_figure(view(), 6.6)))) == len(PANELS)
+    for wrong, what in (
+        ({"panels": ["frame", "else"]}, "panels="),
+        ({"panels": ["frame", "frame"]}, "each once"),
+        ({"panels": []}, "at least one"),
+        ({"columns": 3}, "columns=3: expected 1 or 2"),
+        ({"columns": True}, "columns=True"),
+        ({"columns": 2, "width": 3}, "columns=2: needs a width of at least 4 inches"),
+    ):
+        with pytest.raises(ValueError, match=what):
+            view_figure(view(), **{"width": 6.6, **wrong})
+    with pytest.raises(ValueError, match="nothing to draw as 'pixel', since no pixel is pinned"):
+        view_figure(view(bars=()), panels=["pixel"])
+
+
+def test_maps_on_one_scale_can_be_compared() -> None:
+    weak, strong = np.full((16, 32), 0.1), np.full((16, 32), 1.0)
+    for one_scale in (True, False):
+        figure = view_figure(
+            view(thumbnails=[("weak", weak)], neurons=[("strong", strong)], one_scale=one_scale),
+            panels=["maps", "neurons"],
+        )
+        limits = {image.get_clim()[1] for part in figure.subfigs for image in part.axes[0].images}
+        assert limits == {0.1, 1.0}  # a scale for each panel, in both
+        bars = [bar for part in figure.subfigs for bar in part.axes[0].child_axes]
+        assert len(bars) == (2 if one_scale else 0)
+
+
+def test_neurons_have_the_scale_of_their_layer() -> None:
+    maps = [("0", np.full((16, 32), 0.5)), ("1", np.full((16, 32), 0.25))]
+    figure = view_figure(view(neurons=maps, one_scale=True, neurons_scale=2.0), panels=["neurons"])
+    assert {image.get_clim()[1] for image in figure.subfigs[0].axes[0].images} == {2.0}
+    assert "on the layer's scale (RGB level)" in texts(figure)
+    assert "on the layer's scale up to 2" in figure.words  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("panel", ["shares", "time"])
+@pytest.mark.parametrize("width", [3.3, 6.6])
+def test_legends_lie_below_the_curves(panel: str, width: float) -> None:
+    figure = view_figure(view(), width, [panel])
+    figure.draw_without_rendering()
+    (ax,) = figure.subfigs[0].axes
+    legend = ax.get_legend()
+    assert legend is not None
+    assert legend.get_window_extent().y1 <= ax.get_window_extent().y0
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("width", [3.3, 6.6])
+@pytest.mark.parametrize(
+    "size", [(16, 32), (32, 32), (64, 32), (200, 8), (8, 200), (1, 40), (40, 1), (1, 1)], ids=str
+)
+def test_a_figure_of_frames_of_any_shape_fits_on_a_page(size: tuple[int, int], width: float) -> None:
+    maps = [(f"decoder.2  {i} → 7", np.ones(size)) for i in range(12)]
+    shown = view(
+        image=np.ones((*size, 3)),
+        overlay=np.ones(size),
+        pixel=(0, 0),
+        neurons=maps,
+        thumbnails=maps[:6],
+        points=None,
+        one_scale=True,
+    )
+    figure = view_figure(shown, width)
+    assert figure.get_figheight() < 11
+    figure.draw_without_rendering()
+    frame = figure.subfigs[0].axes[0].get_window_extent()
+    assert min(frame.width, frame.height) > 0.2 * figure.dpi
+    for panel in figure.subfigs:
+        for ax in panel.axes:
+            if len(ax.images) < 6:
+                continue
+            names = [name.get_window_extent() for name in ax.texts]
+            for one, other in itertools.pairwise(names):
+                assert one.x1 <= other.x0 + 1 or other.y1 < one.y0
+            for picture, name in zip(ax.images, names, strict=True):
+                box = picture.get_window_extent()
+                assert min(box.width, box.height) > 0.07 * figure.dpi
+                assert name.y1 <= box.y0 + 1
+
+
+def test_a_curve_of_some_frames_says_how_many() -> None:
+    shown = view(n_frames=132, changes=())
+    assert "4 of 132 frames" in texts(view_figure(shown, 3.3, ["time"]))
+    assert "frames" not in texts(view_figure(view(n_frames=4), 3.3, ["time"])).replace("frames of", "")
+
+
+@pytest.mark.parametrize("time", [0, 1, 7, 64, 130, 131])
+def test_frames_of_a_curve_are_few_even_and_with_the_current_one(time: int) -> None:
+    chosen = sampled(range(132), time)
+    assert len(chosen) == len(set(chosen)) == CURVE_FRAMES
+    assert {0, time, 131} <= set(chosen)
+    assert max(np.diff(chosen)) <= 3 * 131 / CURVE_FRAMES
+    assert sampled([1, 4], 4) == [1, 4]
+
+
+def picture_of(panel: str, **changes) -> Image.Image:
+    """A panel without its words: fonts differ from one machine to another."""
+    figure = view_figure(view(one_scale=True, **changes), 3.3, [panel])
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # the words have taken their room
+    for text in figure.findobj(Text):
+        text.set_alpha(0)
+    return Image.open(io.BytesIO(drawn(figure, "png", DPI))).convert("RGB")
+
+
+def difference(one: Image.Image, other: Image.Image) -> tuple[float, float]:
+    """On average and at most, between blurred pictures."""
+    size = (one.width // 4, one.height // 4)
+    small = [np.asarray(each.resize(size, Image.Resampling.BOX), np.float64) for each in (one, other)]
+    apart = np.abs(small[0] - small[1])
+    return float(apart.mean()), float(apart.max())
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_each_panel_looks_as_it_did(panel: str) -> None:
+    stored, now = STORED / f"{panel}.png", picture_of(panel)
+    if os.environ.get("CANVASWIDGET_STORE"):
+        STORED.mkdir(exist_ok=True)
+        now.save(stored, optimize=True)
+    before = Image.open(stored).convert("RGB")
+    assert abs(before.width - now.width) <= 2
+    assert abs(before.height - now.height) <= 6
+    typical, worst = difference(before, now.resize(before.size))
+    assert typical <= TYPICAL, f"{panel}: {typical:.2f} levels on average"
+    assert worst <= WORST, f"{panel}: {worst:.0f} levels at the most"
+
+
+@pytest.mark.parametrize(
+    ("panel", "changes"),
+    [
+        ("frame", {"palette": "magma", "opacity": 1.0}),
+        ("frame", {"pixel": (12, 25)}),
+        ("pixel", {"bars": [Bar("decoder.3", f"{i} → 2", 1 / (i + 1), 0.1) for i in range(12)]}),
+        ("maps", {"signed": True}),
+        ("neurons", {"contrast": 4.0}),
+        ("shares", {"shares": [ShareCurve("a", [1, 100], [0.5, 1.0])]}),
+        ("time", {"changes": ()}),
+        ("scatter", {"points": Points(np.random.default_rng(5).random((60, 2)), np.zeros(60, int))}),
+    ],
+)
+def test_another_view_is_told_apart_from_the_stored_one(panel: str, changes) -> None:
+    before = Image.open(STORED / f"{panel}.png").convert("RGB")
+    typical, worst = difference(before, picture_of(panel, **changes).resize(before.size))
+    assert typical > TYPICAL or worst > WORST
+
+
+def test_files_say_what_is_on_them(tmp_path: Path) -> None:
+    figure = view_figure(view(title="a <b> & ü"), 6.6)
+    words = figure.words  # type: ignore[attr-defined]
+    for part in (
+        "a <b> & ü",
+        "decoder.3, kernel 3 → 17",
+        "y=3, x=5",
+        "decoder.3 0 → 2 1 (10.0%)",
+        "60 neurons",
+    ):
+        assert part in words
+    for form in ("png", "svg", "pdf"):
+        save(figure, tmp_path / f"a.{form}")
+    assert Image.open(tmp_path / "a.png").text["Description"] == words  # type: ignore[attr-defined]
+    svg = (tmp_path / "a.svg").read_text(encoding="utf-8")
+    assert "<title>a &lt;b&gt; &amp; ü</title>" in svg
+    assert "<desc>a &lt;b&gt; &amp; ü. Frame with decoder.3, kernel 3 → 17 over it" in svg
+    assert svg.count("<desc>") == 1
+    assert 'role="img"' in svg
+    assert b"/Subject" in (tmp_path / "a.pdf").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pdf", "a.png", "a.svg"]
+
+
+def test_a_notebook_shows_it_without_pyplot() -> None:
+    data, size = view_figure(view(), 3)._repr_png_()
+    assert data.startswith(b"\x89PNG")
+    assert size["width"] == 300
+
+
+def test_text_stays_text(tmp_path) -> None:
+    figure = view_figure(view(), 3.3)
+    save(figure, tmp_path / "a.svg")
+    assert "contribution (RGB level)" in (tmp_path / "a.svg").read_text(encoding="utf-8")
+    save(figure, tmp_path / "a.pdf")
+    pdf = (tmp_path / "a.pdf").read_bytes()
+    assert b"/Type3" not in pdf.replace(b" ", b"")
+    assert b"FontFile2" in pdf
+
+
+def test_palettes() -> None:
+    found = palettes()
+    assert found.tables.shape == (len(found.names), 256, 3)
+    assert found.tables.dtype == np.uint8
+    assert found.diverging == DIVERGING
+    light = found.tables.astype(float) @ [0.299, 0.587, 0.114]
+    for name, lightness in zip(found.names, light, strict=True):
+        if name in DIVERGING:  # the same on both sides, brighter or darker in the middle
+            assert abs(lightness - lightness[::-1]).max() < 60
+            assert abs(lightness[127] - lightness[[0, 255]]).min() > 100
+        else:
+            assert (np.diff(lightness) > -1).all()
+    assert tuple(found.tables[found.names.index("gray"), 255] / 255) == to_rgb("white")
+    with pytest.raises(ValueError, match="palette='jet'"):
+        colour_map("jet")
+
+
+def test_nobodys_settings_or_figures_are_touched() -> None:
+    program = (
+        "import numpy as np, matplotlib\n"
+        "from canvaswidget.plotting.figures import View, view_figure\n"
+        "before = dict(matplotlib.rcParams)\n"
+        "view_figure(View('', np.zeros((4, 4, 3)))).draw_without_rendering()\n"
+        "assert dict(matplotlib.rcParams) == before\n"
+        "import matplotlib.pyplot\n"
+        "assert matplotlib.pyplot.get_fignums() == []\n"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True)
+
+
+def test_short_names_are_those_of_the_page() -> None:
+    names = ["decoder.1.conv.upconv.0", "decoder.3.conv.upconv.0", "head_layer"]
+    assert list(short_names(names).values()) == ["decoder.1", "decoder.3", "head_layer"]
+    assert short_names(["net.0", "net.1"]) == {"net.0": "net.0", "net.1": "net.1"}
+    assert short_names(["conv", "conv#2"]) == {"conv": "conv", "conv#2": "conv#2"}
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_the_colour_bar_is_as_transparent_as_the_overlay_over_the_same_ground(signed: bool) -> None:
+    grey = np.full((1, 5, 3), 0.8)
+    overlay = np.array([[-1.0, -0.5, 0.0, 0.5, 1.0]]) if signed else np.linspace(0, 1, 5)[None]
+    figure = Figure()
+    ax = figure.subplots()
+    draw_frame(ax, View("", grey, overlay=overlay, overlay_signed=signed, opacity=0.7))
+    (bar,) = ax.child_axes
+    told = bar.collections[-1]
+    values = overlay[0]
+    shown = ax.images[1].to_rgba(values)[:, :3]
+    alpha = np.asarray(ax.images[1].get_alpha())[0][:, None]
+    over = alpha * shown + (1 - alpha) * 0.8
+    np.testing.assert_allclose(told.to_rgba(values)[:, :3], over, atol=0.02)
+    np.testing.assert_allclose(told.to_rgba(0.0)[:3], 0.8, atol=0.02)

@@ -1,0 +1,211 @@
+"""Data and films of the current view, from Python and for the page's menu."""
+
+from __future__ import annotations
+
+import csv
+import io
+import queue
+from pathlib import Path
+from typing import Any
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+from PIL import Image
+
+import canvaswidget as cw
+from canvaswidget.exports import animation
+from canvaswidget.widget import leaving
+from canvaswidget.widget.widget import CanvasWidget
+from tests.canvases import image, video
+
+LAYER = "decoder.2.conv.upconv.0"
+
+
+@pytest.fixture
+def w():
+    widget = CanvasWidget(cw.trace(video(), device="cpu"), layer=LAYER, time=2, pixel=(3, 5))
+    yield widget
+    widget.close()
+
+
+def rows(path: Path) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
+
+
+def test_the_arrays_behind_the_view(w: CanvasWidget, tmp_path: Path) -> None:
+    canvas, neuron = w.canvas, w.neuron
+    w.save_data(tmp_path / "a.npz", progress=False)
+    found = np.load(tmp_path / "a.npz")
+    np.testing.assert_allclose(found["frame"], canvas.frame(2), atol=1e-6)
+    np.testing.assert_allclose(found["map"], canvas.map(LAYER, neuron, 2), atol=1e-6)
+    for name, column in canvas.pixel(3, 5, 2).items():
+        np.testing.assert_allclose(found[f"pixel/{name}"], column, atol=1e-6)
+    np.testing.assert_allclose(found["neurons/total"], canvas.summary(LAYER, 2).neuron_abs, rtol=1e-5)
+    totals = [np.abs(canvas.map(LAYER, neuron, frame)).sum() for frame in range(6)]
+    np.testing.assert_allclose(found["time/total"], totals, rtol=1e-4)
+    assert np.isnan(found["time/change"][0])
+    assert "clusters" not in found
+    assert "rule = xinc" in found["about"]
+    w.cluster, w.neuron = 1, None
+    w.save_data(tmp_path / "a.npz", progress=False)
+    found = np.load(tmp_path / "a.npz")
+    members = np.argwhere(found["clusters"] == 1)
+    maps = canvas.maps(LAYER, members, 2)
+    np.testing.assert_allclose(found["map"], np.abs(maps).sum(0), rtol=1e-4)
+    np.testing.assert_allclose(found["map_signed"], maps.sum(0), atol=1e-5)
+
+
+def test_tables(w: CanvasWidget, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    w.save_data(path, progress=False)
+    head, *lines = rows(path)
+    assert head == ["layer", "neuron", "contribution", "magnitude", "share of layer"]
+    assert len(lines) == sum(int(np.prod(layer.neurons)) for layer in w.canvas.traced_layers)
+    best = w.canvas.top(3, 5, 3, 2)
+    for line, ranked in zip(lines, best, strict=False):
+        assert line[0] == ranked.layer
+        assert float(line[2]) == pytest.approx(ranked.value, rel=1e-5)
+        assert float(line[4]) == pytest.approx(ranked.share, rel=1e-4)
+    w.save_data(path, "time", progress=False)
+    head, *lines = rows(path)
+    assert head == ["frame", "total", "change"]
+    assert [line[0] for line in lines] == list("012345")
+    assert lines[0][2] == ""
+    w.save_data(path, "neurons", progress=False)
+    assert len(rows(path)) == 1 + int(np.prod(w.canvas.layers.find(LAYER).neurons))
+    w.cluster, w.neuron = 0, None
+    w.figure(["frame"])  # the clusters are known now
+    w.save_data(path, "neurons", progress=False)
+    assert rows(path)[0] == ["layer", "neuron", "total", "cluster"]
+    w.pixel = None
+    with pytest.raises(ValueError, match="pin a pixel"):
+        w.save_data(path, progress=False)
+
+
+@pytest.mark.parametrize("form", animation.FORMS)
+def test_films(w: CanvasWidget, tmp_path: Path, form: str) -> None:
+    told: list[tuple[int, int]] = []
+    w.film(tmp_path / f"a.{form}", 1, 4, 12, progress=lambda *done: told.append(done))
+    frames = iio.imread(
+        tmp_path / f"a.{form}",
+        plugin="pyav" if form == "mp4" else "pillow",
+        index=None if form == "mp4" else ...,
+    )
+    assert frames.shape == (4, 240, 480, 3)
+    assert told[-1][1] == 8
+    assert [done for done, total in told if total == 8] == sorted(done for done, total in told if total == 8)
+    apart = np.abs(frames[0].astype(float) - frames[-1]).mean()
+    assert apart > 1
+
+
+def test_a_film_paints_as_the_page_does(w: CanvasWidget) -> None:
+    from canvaswidget.plotting.figures import View, palettes
+
+    shown = View("", np.full((2, 2, 3), 0.5), np.array([[0.0, 1.0], [-1.0, 0.5]]), opacity=1.0)
+    table = palettes().tables[palettes().names.index("viridis")]
+    painted = animation.painted(shown, 1.0)
+    assert painted[0, 0].tolist() == [128, 128, 128]
+    assert painted[0, 1].tolist() == painted[1, 0].tolist() == table[255].tolist()
+    expected = 127.5 + 0.75 * (table[128].astype(float) - 127.5)
+    np.testing.assert_allclose(painted[1, 1], expected, atol=1)
+    alone = animation.painted(View("", None, np.array([[0.0, 1.0]])), 1.0)
+    assert alone.tolist() == [[table[0].tolist(), table[255].tolist()]]
+    assert animation.painted(View("", np.array([[0.0, 2.0]])), 0.0).tolist() == [[[0] * 3, [255] * 3]]
+
+
+def test_an_odd_size_makes_a_film_too(tmp_path: Path) -> None:
+    pictures = iter(np.zeros((3, 31, 47, 3), np.uint8))
+    (tmp_path / "a.mp4").write_bytes(animation._mp4(pictures, 8))
+    assert iio.imread(tmp_path / "a.mp4", plugin="pyav").shape == (3, 32, 48, 3)
+
+
+def test_wrong_files_and_ranges(w: CanvasWidget, tmp_path: Path) -> None:
+    for call, what in (
+        (lambda: w.save_data(tmp_path / "a.txt"), r"ends in \.npz, \.csv"),
+        (lambda: w.save_data(tmp_path / "a.csv", "frame"), "table='frame'"),
+        (lambda: w.save_data(tmp_path / "no" / "a.csv"), "there is no folder"),
+        (lambda: w.film(tmp_path / "a.avi"), r"ends in \.mp4, \.gif"),
+        (lambda: w.film(tmp_path / "a.mp4", 3, 1), "first=3, last=1"),
+        (lambda: w.film(tmp_path / "a.mp4", 0, 9), "last=9"),
+        (lambda: w.film(tmp_path / "a.mp4", fps=0), "fps=0"),
+    ):
+        with pytest.raises((ValueError, IndexError), match=what):
+            call()
+    assert list(tmp_path.iterdir()) == []
+
+
+def stopped(done: int, total: int) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_film_that_is_stopped_leaves_nothing(w: CanvasWidget, tmp_path: Path) -> None:
+    (tmp_path / "a.gif").write_bytes(b"before")
+    with pytest.raises(KeyboardInterrupt):
+        w.film(tmp_path / "a.gif", progress=stopped)
+    assert (tmp_path / "a.gif").read_bytes() == b"before"
+    w.figure(["frame"])  # the worker goes on
+
+
+def ask(w: CanvasWidget, **body: Any) -> tuple[dict[str, Any], bytes]:
+    """What the page gets."""
+    found: queue.Queue[tuple[Any, list[bytes]]] = queue.Queue()
+    state = w.get_state(list(w.VIEW))
+    whole = {"kind": "export", "state": state, "panels": [], "table": "pixel", "first": 0, "last": 5, **body}
+    request: Any = {"type": "request", "id": 1, "view": "export", "body": whole}
+    w._live.handle(request, lambda message, buffers: found.put((message, buffers)))
+    while True:
+        message, buffers = leaving.made(*found.get(timeout=240))
+        if message["type"] != "progress":
+            return message, buffers[0] if buffers else b""  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("form", "start"),
+    [
+        ("png", b"\x89PNG"),
+        ("pdf", b"%PDF"),
+        ("svg", b"<?xml"),
+        ("npz", b"PK"),
+        ("csv", b"layer,"),
+        ("gif", b"GIF8"),
+    ],
+)
+def test_the_menu_gets_files(w: CanvasWidget, form: str, start: bytes) -> None:
+    message, file = ask(w, form=form)
+    assert message["type"] == "reply"
+    assert message["body"]["name"].endswith(f"frame_2.{form}")
+    assert file.startswith(start)
+
+
+def test_the_menu_gets_one_panel(w: CanvasWidget) -> None:
+    _, file = ask(w, form="png", panels=["time"])
+    words = Image.open(io.BytesIO(file)).text["Description"]  # type: ignore[attr-defined]
+    assert "Total through time" in words
+    assert "Strongest neurons" not in words
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        ({"form": "exe"}, "form='exe'"),
+        ({"form": "csv", "table": "all"}, "table='all'"),
+        ({"form": "mp4", "first": 4, "last": 2}, "first=4, last=2"),
+        ({"form": "gif", "first": 0, "last": 9 * 10**15}, "last=9000000000000000: out of range"),
+        ({"form": "png", "panels": ["else"]}, "panels="),
+        ({"form": "png", "panels": ["pixel"]}, "no pixel is pinned"),
+    ],
+)
+def test_the_menu_hears_what_is_wrong(w: CanvasWidget, body: dict[str, Any], what: str) -> None:
+    w.pixel = None
+    message, file = ask(w, **body)
+    assert message["type"] == "error"
+    assert what in message["message"]
+    assert file == b""
+
+
+def test_a_film_of_an_image_is_one_picture(tmp_path: Path) -> None:
+    widget = CanvasWidget(cw.trace(image(), device="cpu"))
+    widget.film(tmp_path / "a.gif", progress=False)
+    assert Image.open(tmp_path / "a.gif").size == (480, 288)
+    widget.close()
