@@ -53,6 +53,7 @@ lint-python: setup
 	@$(PY) -m ruff check $(wildcard $(TOOL_PATHS))
 	@$(PY) -m ruff format --check $(wildcard $(TOOL_PATHS))
 	@$(PY) -m basedpyright
+	@$(VENV)/bin/lint-imports --no-logo --no-cache
 
 format: setup  ## format the Python sources
 	@$(PY) -m ruff check --fix-only --quiet $(wildcard $(TOOL_PATHS))

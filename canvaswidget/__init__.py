@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from canvaswidget.version import __version__
 
 if TYPE_CHECKING:
     from canvaswidget import analysis, demo, media, models
@@ -74,6 +74,7 @@ __all__ = [
     "SavedCanvas",
     "SavedCanvasError",
     "UntraceableError",
+    "__version__",
     "analysis",
     "as_inr",
     "demo",

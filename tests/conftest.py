@@ -13,6 +13,11 @@ from typing import Any, NoReturn
 
 import pytest
 
+if (
+    "PYTEST_XDIST_WORKER" in os.environ
+):  # several processes: threads of torch in each would fight for the cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import canvaswidget as cw
 
 ROOT = Path(__file__).resolve().parent.parent

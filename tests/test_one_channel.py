@@ -12,8 +12,8 @@ from torch import nn
 
 import canvaswidget as cw
 from canvaswidget.tracing.saved.reader import SavedCanvas
+from tests.kernel.test_session import Page, selection
 from tests.small_models import Mlp
-from tests.test_session import Page, selection
 
 
 def grey_inr(truth: bool = True, n_frames: int = 2) -> cw.INR:

@@ -7,7 +7,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-import canvaswidget
+from canvaswidget.version import __version__
 
 # Named here, not imported: help comes at once, without torch and Matplotlib. A test compares them.
 RULES = ("xinc", "gated", "ablation")
@@ -34,7 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
         )
         + "\nexit codes: 0 done, 1 it failed, 2 a mistake in what was asked for, 130 interrupted",
     )
-    parser.add_argument("--version", action="version", version=f"canvaswidget {canvaswidget.__version__}")
+    parser.add_argument("--version", action="version", version=f"canvaswidget {__version__}")
     parser.set_defaults(debug=False)
     several = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
     _fit(several)

@@ -16,7 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import canvaswidget
 from canvaswidget.analysis.steps import steps
 from canvaswidget.bundle import bundled
 from canvaswidget.exports.baking import RANKED, Baker, Kept
@@ -27,6 +26,7 @@ from canvaswidget.files import write_whole
 from canvaswidget.kernel.arrays import Arrays, neuron_at
 from canvaswidget.kernel.session import Session
 from canvaswidget.plotting import figures
+from canvaswidget.version import __version__
 
 NEEDS = "needs the notebook: this page keeps"
 COLOURS = f"{NEEDS} the sum of the colours"
@@ -175,7 +175,7 @@ def _document(
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="canvaswidget {canvaswidget.__version__}">
+<meta name="generator" content="canvaswidget {__version__}">
 <title>{html.escape(title)}</title>
 </head>
 <body>
@@ -274,7 +274,8 @@ def _about(plan: Plan, state: Mapping[str, Any], info: Mapping[str, Any]) -> str
         which = f"frames {_numbers(frames)} of {info['n_frames']}, "
     n_layers = f"{len(kept.layers)} of {len(info['layers'])} layers"
     return (
-        f"A saved page of canvaswidget {canvaswidget.__version__}, rule {state['rule']}. It keeps {which}{n_layers}, {plan.chosen}"
+        f"A saved page of canvaswidget {__version__}, rule {state['rule']}. "
+        f"It keeps {which}{n_layers}, {plan.chosen}"
         f"{' and the selected ones' if state['neurons'] else ''}, {kept.n_clusters} clusters of each; {plan.quality}. "
         f"The {RANKED} strongest neurons of a pixel are known at {len(kept.pixels)} pixels: the nearest is shown. For "
         "anything else, open the notebook."

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.test_session import Page, grid, selection, values
 
 import canvaswidget as cw
 from tests.canvases import video
+from tests.kernel.test_session import Page, grid, selection, values
 
 CHANNELS = ("red", "green", "blue", "abs")
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.test_session import Page, pages, selection
 
 import canvaswidget as cw
 from canvaswidget.kernel import knockout
 from canvaswidget.kernel.levels import colours
 from tests.canvases import image, video
+from tests.kernel.test_session import Page, pages, selection
 
 __all__ = ["pages"]  # a fixture
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.test_session import Page, cluster_labels, selection
 
 import canvaswidget as cw
 from canvaswidget.kernel.region import Region, checked_region
 from canvaswidget.kernel.region_list import Moving, checked_regions, on_wire, part_of
 from tests.canvases import video
+from tests.kernel.test_session import Page, cluster_labels, selection
 
 SIZE, FRAMES = (16, 32), 6
 

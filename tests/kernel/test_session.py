@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.test_messages import problems
 
 import canvaswidget as cw
 from canvaswidget.kernel import messages
 from canvaswidget.kernel.arrays import place_of
 from canvaswidget.kernel.session import PADDED_BYTES, Session, one_line
 from tests.canvases import StepCanvas, image, video
+from tests.kernel.test_messages import problems
 
 RULELESS = ("palettes", "recipe", "export", "frame", "strip")
 

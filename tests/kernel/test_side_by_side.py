@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.test_session import Page, pages, selection
 
 import canvaswidget as cw
 from tests.canvases import image, video
+from tests.kernel.test_session import Page, pages, selection
 
 __all__ = ["pages"]  # a fixture
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.test_session import pages, selection
 
 import canvaswidget as cw
 from canvaswidget.kernel import faithfulness, session
 from tests.canvases import image, video
+from tests.kernel.test_session import pages, selection
 
 __all__ = ["pages"]  # a fixture
 

@@ -198,7 +198,7 @@ def test_a_wrong_value_is_refused(painter: MaskPainter, name: str, value, error)
 
 
 def test_the_widget_beside_it_is_told(painters, monkeypatch) -> None:
-    monkeypatch.setattr(widget, "_bundled", lambda name: "")
+    monkeypatch.setattr(widget, "bundled", lambda name: "")
     w = cw.CanvasWidget(video(), device="cpu", time=1)
     try:
         painter = painters(w)

@@ -12,6 +12,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from canvaswidget import media
+from canvaswidget.media import reading
 
 RNG = np.random.default_rng(0)
 
@@ -150,12 +151,12 @@ def test_frame_range(video, frames):
 
 def test_video_is_decoded_no_further_than_wanted(video, monkeypatch):
     seen = []
-    whole = media._decode
+    whole = reading._decode
 
     def counted(decoded, *rest):
         return whole((seen.append(frame) or frame for frame in decoded), *rest)
 
-    monkeypatch.setattr(media, "_decode", counted)
+    monkeypatch.setattr(reading, "_decode", counted)
     assert media.read(video, frames=(1, 4)).n_frames == 3
     assert len(seen) == 4
 

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.test_session import Page
 
 import canvaswidget as cw
 from canvaswidget.tracing.saved import store
 from tests.canvases import image, video
 from tests.conftest import ROOT
+from tests.kernel.test_session import Page
 
 pytestmark = [
     pytest.mark.skipif(sys.version_info < (3, 11), reason="zarr 3 needs Python 3.11"),

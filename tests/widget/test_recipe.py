@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from PIL import Image
-from tests.test_session import Page
 
 import canvaswidget as cw
 from canvaswidget.kernel import knockout, view
 from canvaswidget.plotting.figures import palettes
 from canvaswidget.widget.widget import CanvasWidget
 from tests.canvases import image, video
+from tests.kernel.test_session import Page
 
 H, W, FRAMES = 16, 32, 6
 

@@ -16,7 +16,6 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 from PIL import Image
-from tests.test_messages import problems
 
 import canvaswidget as cw
 from canvaswidget import bundle
@@ -27,6 +26,7 @@ from canvaswidget.plotting import figures
 from canvaswidget.widget import traits, widget
 from canvaswidget.widget.widget import CanvasWidget
 from tests.canvases import StepCanvas, image, video
+from tests.kernel.test_messages import problems
 
 PNG = b"\x89PNG\r\n"
 
