@@ -11,6 +11,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from canvaswidget.analysis.intervals import spearman
 from canvaswidget.analysis.partitions import GREY
 from canvaswidget.analysis.sweeps import find
 from canvaswidget.arguments import checked
@@ -166,10 +167,5 @@ def scaled(values: npt.NDArray[np.floating]) -> FloatArray:
 
 
 def rank_correlation(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> float:
-    """Spearman's; nan where one of the two is constant."""
-    from scipy.stats import rankdata
-
-    ranks = [rankdata(values) for values in (a.ravel(), b.ravel())]
-    if any(values[0] == values.min() == values.max() for values in ranks):
-        return float("nan")
-    return float(np.corrcoef(*ranks)[0, 1])
+    """Spearman's rank correlation over all pixels; nan where one of the two is constant."""
+    return float(spearman(a.reshape(-1, 1), b.reshape(-1, 1))[0])
