@@ -1,0 +1,49 @@
+"""Check the arguments of public functions: by name, in one place, before anything is computed.
+
+A parameter of one name means one thing throughout the package, so a check belongs to a name: see `by_name`. `checked`
+decorates a public function; its keywords give checks of parameters that mean something else there. A check raises
+TypeError or ValueError with the argument's name, what was given and what is accepted. What only the data can tell
+(whether a layer has that neuron) is checked where the data are.
+"""
+
+from canvaswidget.arguments.by_name import (
+    by_layer,
+    canvas_or_vectors,
+    check_size,
+    checked,
+    is_clusters,
+    some_frames,
+    some_groups,
+)
+from canvaswidget.arguments.checks import (
+    as_array,
+    as_integer,
+    checked_index,
+    integer,
+    is_listed,
+    is_number,
+    numbers,
+    optional,
+    show,
+    wrong_type,
+)
+
+__all__ = [
+    "as_array",
+    "as_integer",
+    "by_layer",
+    "canvas_or_vectors",
+    "check_size",
+    "checked",
+    "checked_index",
+    "integer",
+    "is_clusters",
+    "is_listed",
+    "is_number",
+    "numbers",
+    "optional",
+    "show",
+    "some_frames",
+    "some_groups",
+    "wrong_type",
+]
