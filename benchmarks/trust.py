@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 import canvaswidget as cw  # noqa: E402
 from benchmarks.rules import models, ratio, row, timed  # noqa: E402
 from benchmarks.run import describe_machine, show_time  # noqa: E402
-from canvaswidget.kernel.faithfulness import QUIET  # noqa: E402
+from canvaswidget.kernel.requests.faithfulness import QUIET  # noqa: E402
 from canvaswidget.kernel.session import Session  # noqa: E402
 
 FRAME = 1

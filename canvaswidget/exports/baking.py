@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from canvaswidget.exports.packing import ColourSeries, MapSeries, Packed, pack
-from canvaswidget.kernel.answers import Answers, share_of
+from canvaswidget.kernel import requests
 from canvaswidget.kernel.arrays import (
     Arrays,
     Indices,
@@ -22,9 +22,9 @@ from canvaswidget.kernel.arrays import (
     neuron_at,
     place_of,
 )
-from canvaswidget.kernel.faithfulness import is_measured, trust
 from canvaswidget.kernel.levels import Floats, check_finite
-from canvaswidget.kernel.messages import Body, TrustReply
+from canvaswidget.kernel.requests.clicked_pixel import share_of
+from canvaswidget.kernel.requests.faithfulness import TrustReply, is_measured, measure
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.results import Column
 
@@ -243,7 +243,7 @@ class Baker:
 
     def __init__(self, arrays: Arrays, kept: Kept, quality: Quality) -> None:
         self.kept, self.quality = kept, quality
-        self._arrays, self._answers = arrays, Answers(arrays)
+        self._arrays = arrays
         maps, groups = (quality.size(arrays.size, what) for what in ("maps", "groups"))
         self.frames = {source: ColourSeries(quality.size(arrays.size, "frames")) for source in kept.sources}
         self.psnr: list[float | None] = []
@@ -311,7 +311,7 @@ class Baker:
         """The score of a layer, if it was measured, at a frame that is kept."""
         if not is_measured(self._arrays, layer):
             return None
-        score = trust(self._arrays, layer, self.kept.now, report)
+        score = measure(self._arrays, layer, self.kept.now, report)
         if score["frame"] not in self.kept.frames:
             return None
         return score
@@ -322,8 +322,7 @@ class Baker:
         return answer, pack(np.frombuffer(data, np.uint8), "u1")
 
     def _ask(self, body: dict[str, Any], report: Progress) -> tuple[dict[str, Any], bytes]:
-        answer, data = self._answers.answer(cast(Body, body), report)
-        return cast("dict[str, Any]", answer), data
+        return requests.answer(self._arrays, body, report)
 
 
 def labels(arrays: Arrays, layer: Layer, n_clusters: int, frame: int, report: Progress) -> Indices:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from canvaswidget.inr.outputs import in_colour
-from canvaswidget.kernel import knockout, view
-from canvaswidget.kernel.answers import Answers, share_of
+from canvaswidget.kernel import knockout, requests, view
 from canvaswidget.kernel.arrays import Arrays, Chosen, place_of
+from canvaswidget.kernel.requests.clicked_pixel import share_of
 from canvaswidget.kernel.view import Neuron
 from canvaswidget.plotting.figures import Bar, Points, ShareCurve, View
 from canvaswidget.tracing.results import Ranked, show_neuron
@@ -260,8 +260,7 @@ def _neurons(
         "side": SIDE,
         "channel": state["channel"],
     }
-    order, _ = Answers(arrays.of_channel("sum")).answer(body, checkpoint)
-    found: Any = order
+    found, _ = requests.answer(arrays.of_channel("sum"), body, checkpoint)
     if not found["neurons"]:
         return "", [], 0.0
     neurons = [view.checked_neuron(known, neuron) for neuron in found["neurons"]]

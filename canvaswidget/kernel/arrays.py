@@ -96,8 +96,17 @@ class Arrays:
                 self._clusters[one.layer, len(one.counts)] = Clusters(**vars(one), size=self.size)
         self._embeddings = Embeddings(cache)
         self.channel = "sum"
+        self._others: dict[str, Arrays] = {}
         # The last one alone: the next frame of a curve is compared with it.
         self._magnitudes: dict[tuple[Any, ...], Floats] = {}
+
+    def under(self, rule: str) -> Arrays:
+        """The same model's arrays under another rule, made when they are first asked for."""
+        if rule == self.canvas.rule:
+            return self
+        if rule not in self._others:
+            self._others[rule] = Arrays(self.canvas.under(rule), self.cache)
+        return self._others[rule]
 
     def of_channel(self, channel: str) -> Arrays:
         """The same canvas's contributions to one colour; what does not depend on it is shared.

@@ -14,7 +14,7 @@ from canvaswidget.arguments import is_listed
 from canvaswidget.kernel import view
 from canvaswidget.kernel.arrays import Arrays
 from canvaswidget.kernel.levels import Floats, check_finite, psnr_of
-from canvaswidget.kernel.messages import Removed
+from canvaswidget.kernel.message_parts import Removed
 from canvaswidget.kernel.view import Neuron
 from canvaswidget.tracing import SavedCanvas
 from canvaswidget.tracing.errors import UntraceableError

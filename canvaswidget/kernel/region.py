@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from canvaswidget.arguments import as_array
-from canvaswidget.kernel import messages
+from canvaswidget.kernel import message_parts
 from canvaswidget.tracing.matrix import checked_mask
 
 Mask = npt.NDArray[np.bool_]
@@ -51,7 +51,7 @@ class Region:
             flat[start : start + length] = True
         return flat.reshape(self.size)
 
-    def on_wire(self) -> messages.Region:
+    def on_wire(self) -> message_parts.Region:
         """As messages have it."""
         return {"points": [list(point) for point in self.points], "runs": list(self.runs)}
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from canvaswidget.arguments import is_listed
-from canvaswidget.kernel import messages
+from canvaswidget.kernel import message_parts
 from canvaswidget.kernel.levels import Floats, absolute_sum
 from canvaswidget.kernel.region import Mask, Region, checked_region
 
@@ -92,7 +92,7 @@ def checked_regions(regions: Any, size: tuple[int, int], n_frames: int) -> Regio
     return found
 
 
-def on_wire(regions: Regions) -> list[messages.NamedRegion]:
+def on_wire(regions: Regions) -> list[message_parts.NamedRegion]:
     """As messages have them: a list, which keeps the order."""
     return [
         {"name": name, "frames": [part and part.on_wire() for part in _frames(region)]}

@@ -1,7 +1,20 @@
-"""Answers what the page asks: the requests of `messages` in, one reply, `cancelled` or `error` each out.
+"""The protocol between page and kernel.
 
-There is no widget and no comm in here: a message comes with a function that takes its answers. They are
-computed by one `Worker`, most urgent first, and the function is called on its thread.
+1. The page sends ``{"type": "request", "id", "view", "body"}``. The body says everything that the answer depends on,
+   the rule first: the kernel reads no trait of the widget, whose values may have changed by then.
+2. Every id gets exactly one `reply`, `cancelled` or `error` with that id, and any number of `progress` before it.
+3. Image data is the first binary buffer of a reply. A second one is padding (see `PADDED_BYTES`) and has no meaning.
+4. One thread, the `Worker`, computes all answers, since one thread should own torch. It takes the most urgent request
+   first, by the priority of its kind (see `requests`), and the oldest of equal ones.
+5. Long work stops at checkpoints, where more urgent requests run in between.
+6. A newer request of the same `view` replaces the older one; ``{"type": "cancel", "id"}`` drops one too. Both end as
+   `cancelled`: at once while they wait, at the next checkpoint while they run.
+7. A reply repeats the body it answers (`of`). The page shows it only where it wants exactly that, so that a stale
+   answer, which was under way when the view changed, is dropped there.
+8. Whatever a request raises goes to the page as an `error` with one line that says what is wrong, and to the log.
+9. A message that has no id is logged and ignored; one that has an id, but is no message, gets an `error`.
+10. Files and recipes need the widget, whose functions are given to the session. There is no widget and no comm in
+    here: a message comes with a function that takes what goes back, on any thread.
 """
 
 from __future__ import annotations
@@ -11,33 +24,32 @@ import threading
 import time
 import weakref
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Literal, TypeVar, cast
 
-from canvaswidget.kernel.answers import Answers, Export, Recipe
+from canvaswidget.kernel import requests
 from canvaswidget.kernel.arrays import Arrays, KnownClusters
 from canvaswidget.kernel.cache import ByteCache
 from canvaswidget.kernel.checking import checked, find_unsent, short
-from canvaswidget.kernel.faithfulness import QUIET
 from canvaswidget.kernel.latency import Feel
 from canvaswidget.kernel.messages import (
-    Answer,
-    Body,
     Cancel,
     FromKernel,
     FromPage,
     Painted,
     Request,
-    TrustReply,
 )
+from canvaswidget.kernel.requests.export import Drawing
+from canvaswidget.kernel.requests.registry import Answer, AnswerFunction
 from canvaswidget.kernel.worker import Cancelled, Checkpoint, Job, Worker
 from canvaswidget.tracing import NotKeptError
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Reply = Callable[[FromKernel, list[bytes]], None]
+Buffers = Sequence[bytes | Drawing]
+Reply = Callable[[FromKernel, Buffers], None]
 
 CACHE_BYTES = 256 * 2**20
 
@@ -45,27 +57,6 @@ CACHE_BYTES = 256 * 2**20
 # acknowledgements), so a reply is filled up with zeros that nobody reads.
 PADDED_BYTES = 66_000
 
-# How urgent: what the eye follows first. What needs a pass over a layer comes after all that does not.
-PRIORITIES = {
-    "palettes": 0,
-    "recipe": 0,
-    "export": 8,
-    "frame": 1,
-    "map": 2,
-    "pixel": 3,
-    "grid": 4,
-    "regions": 4,
-    "rules": 5,
-    "clusters": 7,
-    "curve": 8,
-    "scatter": 9,
-    "values": 9,
-    "strip": 10,
-    "trust": 11,
-}
-LONG_MAP, LONG_GRID = 5, 6
-LONG_SORTS = ("region", "total", "change")
-TRUST_FIELDS = ("rule", "layer", "frame", "measured", "n_neurons", "totals", "pixels")
 CALL_PRIORITY, LATER_PRIORITY = 0, 10
 
 
@@ -79,11 +70,9 @@ class Session:
         Bound of the answers that are kept.
     clock : callable, optional
         Seconds, for what is reported; replaced in tests.
-    recipe : callable, optional
-        ``recipe(arrays, state)`` tells what Python to type for a view.
-    export : callable, optional
-        ``export(arrays, body, checkpoint)`` answers a request for a file; in place of the bytes it may give a function
-        that makes them, which is left to whoever takes the reply.
+    answered_by : dict of str to callable, optional
+        Functions that answer some kinds of requests in place of those in `requests`, which take a widget: recipes and
+        files. A file may be a `Drawing` in place of the bytes: it is left to whoever takes the reply.
     """
 
     def __init__(
@@ -91,30 +80,29 @@ class Session:
         canvas: Any,
         cache_bytes: int = CACHE_BYTES,
         clock: Callable[[], float] = time.perf_counter,
-        recipe: Recipe | None = None,
-        export: Export | None = None,
+        answered_by: Mapping[str, AnswerFunction] | None = None,
     ) -> None:
         self._cache = ByteCache(cache_bytes)
-        self._hooks = (recipe, export)
+        self._answered_by = answered_by or {}
         self._first: Any = canvas
         # By rule. The page knows clusters by number, so they are never forgotten: they are small.
         self._clusters: dict[str, KnownClusters] = {}
         # Of the widget's rule, and of the last other rule that was asked for.
-        self._answers: Answers | None = self._answers_of(canvas)
-        self._other: Answers | None = None
+        self._arrays: Arrays | None = self._arrays_of(canvas)
+        self._other: Arrays | None = None
         self._worker = Worker(clock)
         self._counts: Counter[str] = Counter()
         self._counting = threading.Lock()
         self._feel = Feel()
         self._last_seconds: float | None = None
-        self._trust: TrustReply | None = None  # the last one
+        self._trust: dict[str, Any] | None = None  # the last reply about faithfulness
         # Also at the interpreter's end, which must not come while the worker is inside torch.
         self._finalizer = weakref.finalize(self, self._worker.close)
 
     @property
     def closed(self) -> bool:
         """Whether `close` was called."""
-        return self._answers is None
+        return self._arrays is None
 
     @property
     def canvas(self) -> Any:
@@ -124,9 +112,9 @@ class Session:
     @property
     def arrays(self) -> Arrays:
         """The canvas's arrays; to be used inside `call`."""
-        if self._answers is None:
+        if self._arrays is None:
             raise RuntimeError("the widget is closed; make a new one")
-        return self._answers.arrays
+        return self._arrays
 
     # --- messages -------------------------------------------------------------------------------------------
 
@@ -165,11 +153,13 @@ class Session:
     def _request(self, request: Request, reply: Reply) -> None:
         self._count("requests")
         key, body = request["id"], request["body"]
+        kind = requests.KINDS[body["kind"]]
 
-        def work(checkpoint: Checkpoint) -> tuple[Answer, bytes]:
-            answer, data = self._answering(_rule_of(body)).answer(body, checkpoint)
+        def work(checkpoint: Checkpoint) -> Answer:
+            arrays = self.under(requests.rule_of(body))
+            answer, data = self._answered_by.get(kind.name, requests.answer)(arrays, body, checkpoint)
             if unsent := find_unsent(answer):
-                raise ValueError(f"{body['kind']}: {unsent} of the answer is not a finite number")
+                raise ValueError(f"{kind.name}: {unsent} of the answer is not a finite number")
             return answer, data
 
         def done(result: Any, error: BaseException | None, seconds: float) -> None:
@@ -179,7 +169,7 @@ class Session:
                 if answer["kind"] == "trust":
                     self._trust = answer
                 self._last_seconds = seconds
-                buffers: Any = [data] if callable(data) else _padded(data)
+                buffers = [data] if isinstance(data, Drawing) else _padded(data)
                 reply({"type": "reply", "id": key, "seconds": seconds, "of": body, "body": answer}, buffers)
             elif isinstance(error, Cancelled):
                 self._count("cancelled")
@@ -193,44 +183,38 @@ class Session:
         def progress(completed: int, total: int) -> None:
             reply({"type": "progress", "id": key, "done": completed, "total": total}, [])
 
-        quiet = QUIET if body["kind"] == "trust" else 0.0
         job = Job(
             work,
             done,
-            priority=_priority(body),
+            priority=kind.priority(body),
             view=request["view"],
             key=key,
             progress=progress,
-            quiet=quiet,
+            quiet=kind.quiet,
         )
         self._worker.submit(job)
 
     # --- the rules ------------------------------------------------------------------------------------------
 
-    def under(self, rule: str) -> Arrays:
-        """The arrays of a rule, the widget's or another one; to be used inside `call`.
+    def under(self, rule: str | None) -> Arrays:
+        """The arrays of a rule, by default the widget's; to be used inside `call`.
 
         A rule always means the same canvas: that which the session began with, or what its `under` gives.
         """
-        return self._answering(rule).arrays
-
-    def _answering(self, rule: str | None) -> Answers:
-        """The answers under a rule; the widget's where it does not matter. On the worker's thread."""
-        current = self._answers
+        current = self._arrays
         if current is None:
             raise Cancelled
-        if rule is None or rule == current.arrays.canvas.rule:
+        if rule is None or rule == current.canvas.rule:
             return current
-        if self._other is None or self._other.arrays.canvas.rule != rule:
+        if self._other is None or self._other.canvas.rule != rule:
             first = self._first
-            self._other = self._answers_of(first if rule == first.rule else first.under(rule))
+            self._other = self._arrays_of(first if rule == first.rule else first.under(rule))
         return self._other
 
-    def _answers_of(self, canvas: Any) -> Answers:
-        clusters = self._clusters.setdefault(canvas.rule, {})
-        return Answers(Arrays(canvas, self._cache, clusters), *self._hooks)
+    def _arrays_of(self, canvas: Any) -> Arrays:
+        return Arrays(canvas, self._cache, self._clusters.setdefault(canvas.rule, {}))
 
-    # --- the kernel's own wishes ----------------------------------------------------------------------------
+    # --- the kernel's own work ------------------------------------------------------------------------------
 
     def call(self, function: Callable[[Checkpoint], T]) -> T:
         """What `function` returns or raises, run on the worker: torch belongs to that thread."""
@@ -273,14 +257,14 @@ class Session:
         self.call(lambda checkpoint: self._use(rule))
 
     def _use(self, rule: str) -> None:
-        chosen, current = self._answering(rule), self._answers
+        chosen, current = self.under(rule), self._arrays
         if chosen is not current:
-            self._answers, self._other = chosen, current
+            self._arrays, self._other = chosen, current
 
     def close(self) -> None:
         """Cancel everything, wait for the worker to end, and let go of the canvas. May be called again."""
         self._worker.close()
-        self._answers = self._other = self._first = None
+        self._arrays = self._other = self._first = None
         self._clusters.clear()
         self._cache.clear()
 
@@ -289,7 +273,7 @@ class Session:
         with self._counting:
             counts = {name: self._counts[name] for name in ("requests", "answered", "cancelled", "failed")}
             feel = self._feel.stats()
-        trust = None if self._trust is None else {name: self._trust[name] for name in TRUST_FIELDS}
+        trust = self._trust and {name: value for name, value in self._trust.items() if name != "kind"}
         return {
             **counts,
             **feel,
@@ -310,21 +294,6 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, TypeError | ValueError | LookupError) and " " in first:
         return first
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
-
-
-def _rule_of(body: Body) -> str | None:
-    """The rule that an answer depends on, if it does; a file and a recipe name it in their state."""
-    if body["kind"] == "recipe" or body["kind"] == "export":
-        return body["state"]["rule"]
-    return body.get("rule")
-
-
-def _priority(body: Body) -> int:
-    if (body["kind"] == "map" or body["kind"] == "regions") and body["selection"]["neuron"] is None:
-        return LONG_MAP
-    if body["kind"] == "grid" and (body["sort"] in LONG_SORTS or body["cluster"] != -1):
-        return LONG_GRID
-    return PRIORITIES[body["kind"]]
 
 
 def _padded(data: bytes) -> list[bytes]:

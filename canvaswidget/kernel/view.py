@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from canvaswidget.arguments import as_integer, checked_index, is_listed, is_number, show
-from canvaswidget.kernel.messages import (
+from canvaswidget.kernel.message_parts import (
     Channel,
     Maps,
     Overlay,

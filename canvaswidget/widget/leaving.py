@@ -24,8 +24,10 @@ from canvaswidget.exports.snapshot import PICTURE, snapshot
 from canvaswidget.files import write_whole
 from canvaswidget.kernel import view
 from canvaswidget.kernel.arrays import Arrays
-from canvaswidget.kernel.messages import ExportRequest, FromKernel, ViewState
-from canvaswidget.kernel.session import Session, one_line
+from canvaswidget.kernel.message_parts import ViewState
+from canvaswidget.kernel.messages import FromKernel
+from canvaswidget.kernel.requests.export import Drawing, ExportRequest
+from canvaswidget.kernel.session import Buffers, Session, one_line
 from canvaswidget.plotting import figures
 from canvaswidget.tracing.progress import shown_late
 from canvaswidget.widget.traits import Facts, on_wire
@@ -225,7 +227,7 @@ class Leaving:
         return span
 
     def _export(self, arrays: Arrays, body: ExportRequest, report: Any) -> Any:
-        """What the page's menu asks for; a figure as a function: matplotlib belongs to the thread of the cells."""
+        """What the page's menu asks for."""
         form, state = body["form"], self._stated(arrays, body["state"])
         span = self._span(body["first"], body["last"], state["fps"])
         answer = {"kind": "export", "name": f"{_file_name(self.facts.title, state)}.{form}"}
@@ -236,7 +238,7 @@ class Leaving:
             return answer, _data(arrays, state, form, table, report)
         panels = figures.checked_panels(body["panels"] or None) or None
         shown = snapshot(arrays, state, panels, report, one_scale=True)
-        return answer, lambda: figures.drawn(figures.view_figure(shown, panels=panels), form)
+        return answer, Drawing(shown, panels, form)
 
     @checked(neurons=None)
     def estimate_page(
@@ -323,13 +325,10 @@ def _followed(arrays: Arrays, frames: Any) -> list[int] | None:
     return list(checked_frames(arrays.n_frames, frames))
 
 
-def made(message: FromKernel, buffers: list[Any]) -> tuple[FromKernel, list[bytes]]:
-    """A reply whose file is still to be made; what goes wrong is the reply then."""
-    if not buffers or not callable(buffers[0]):
-        return message, buffers
-    make: Any = buffers[0]
+def made(message: FromKernel, buffers: Buffers) -> tuple[FromKernel, list[bytes]]:
+    """A reply whose figure is still to be drawn; what goes wrong is the reply then."""
     try:
-        return message, [make()]
+        return message, [part.file() if isinstance(part, Drawing) else part for part in buffers]
     except Exception as error:
         log.exception("a file of the view could not be made")
         return {"type": "error", "id": message["id"], "message": one_line(error)}, []

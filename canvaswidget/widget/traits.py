@@ -11,7 +11,7 @@ import traitlets
 from canvaswidget.analysis.embedding import methods
 from canvaswidget.kernel import knockout, view
 from canvaswidget.kernel.arrays import ranking
-from canvaswidget.kernel.messages import CanvasInfo, ViewState
+from canvaswidget.kernel.message_parts import CanvasInfo, ViewState
 from canvaswidget.kernel.region import checked_region
 from canvaswidget.kernel.region_list import checked_regions
 from canvaswidget.kernel.region_list import on_wire as regions_on_wire

@@ -24,9 +24,11 @@ from canvaswidget.exports.snapshot import PICTURE, snapshot
 from canvaswidget.inr import INR, as_inr
 from canvaswidget.kernel import view
 from canvaswidget.kernel.arrays import Arrays
-from canvaswidget.kernel.messages import FromKernel, ViewState
+from canvaswidget.kernel.message_parts import ViewState
+from canvaswidget.kernel.messages import FromKernel
 from canvaswidget.kernel.region_list import followed
-from canvaswidget.kernel.session import Session
+from canvaswidget.kernel.requests.recipe import RecipeReply, RecipeRequest
+from canvaswidget.kernel.session import Buffers, Session
 from canvaswidget.tracing import Canvas, Layers, SavedCanvas, trace
 from canvaswidget.tracing.results import Ranked
 from canvaswidget.widget import opening, traits
@@ -208,8 +210,12 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
         this = weakref.ref(self)
         self._session = Session(
             canvas,
-            recipe=lambda arrays, state: cast(CanvasWidget, this())._recipe_of(arrays, state),
-            export=lambda arrays, body, report: cast(CanvasWidget, this())._export(arrays, body, report),
+            answered_by={
+                "recipe": lambda arrays, body, report: cast(CanvasWidget, this())._recipe_of(arrays, body),
+                "export": lambda arrays, body, report: cast(CanvasWidget, this())._export(
+                    arrays, body, report
+                ),
+            },
         )
         try:
             first = self._opening(state)
@@ -296,8 +302,9 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
         usual = {name: trait.default_value for name, trait in self.traits().items()}
         return recipe(canvas, state, usual, self._truth_given)
 
-    def _recipe_of(self, arrays: Arrays, state: ViewState) -> str:
-        return self._recipe(arrays.canvas, self._stated(arrays, state))
+    def _recipe_of(self, arrays: Arrays, body: RecipeRequest) -> tuple[RecipeReply, bytes]:
+        text = self._recipe(arrays.canvas, self._stated(arrays, body["state"]))
+        return {"kind": "recipe", "text": text}, b""
 
     @checked
     def name_cluster(self, cluster: int, name: str) -> None:
@@ -528,7 +535,7 @@ class _Post:
         except RuntimeError:
             self._loop = None
 
-    def __call__(self, message: FromKernel, buffers: list[bytes]) -> None:
+    def __call__(self, message: FromKernel, buffers: Buffers) -> None:
         if self._loop is None:
             self._send(message, buffers)
             return
@@ -537,7 +544,7 @@ class _Post:
         except RuntimeError:
             log.debug("an answer came after the event loop had ended")
 
-    def _send(self, message: FromKernel, buffers: list[bytes]) -> None:
+    def _send(self, message: FromKernel, buffers: Buffers) -> None:
         widget = self._widget()
         if widget is not None and widget.comm is not None:
             widget.send(*made(message, buffers))

@@ -16,9 +16,9 @@ export type Form = "png" | "pdf" | "svg" | "npz" | "csv" | "mp4" | "gif";
 
 export type Act = "pixel" | "overlay" | "step";
 
-export type Body = PalettesRequest | RecipeRequest | ExportRequest | FrameRequest | MapRequest | GridRequest | PixelRequest | RegionsRequest | CurveRequest | StripRequest | ClustersRequest | ScatterRequest | ValuesRequest | RulesRequest | TrustRequest;
+export type Body = PalettesRequest | RecipeRequest | ExportRequest | FrameRequest | MapRequest | GridRequest | ValuesRequest | PixelRequest | RegionsRequest | CurveRequest | StripRequest | ClustersRequest | ScatterRequest | RulesRequest | TrustRequest;
 
-export type Answer = PalettesReply | RecipeReply | ExportReply | FrameReply | MapReply | GridReply | PixelReply | RegionsReply | CurveReply | StripReply | ClustersReply | ScatterReply | ValuesReply | RulesReply | TrustReply;
+export type Answer = PalettesReply | RecipeReply | ExportReply | FrameReply | MapReply | GridReply | ValuesReply | PixelReply | RegionsReply | CurveReply | StripReply | ClustersReply | ScatterReply | RulesReply | TrustReply;
 
 export type FromPage = Request | Cancel | Painted;
 
@@ -78,8 +78,9 @@ export interface Selection {
   channel?: Channel;
 }
 
-export interface PalettesRequest {
-  kind: "palettes";
+export interface Removed {
+  layer: string;
+  neurons: number[][];
 }
 
 export interface ViewState {
@@ -109,9 +110,24 @@ export interface ViewState {
   trust: boolean;
 }
 
+export interface PalettesRequest {
+  kind: "palettes";
+}
+
+export interface PalettesReply {
+  kind: "palettes";
+  names: string[];
+  diverging: string[];
+}
+
 export interface RecipeRequest {
   kind: "recipe";
   state: ViewState;
+}
+
+export interface RecipeReply {
+  kind: "recipe";
+  text: string;
 }
 
 export interface ExportRequest {
@@ -124,9 +140,9 @@ export interface ExportRequest {
   last: number;
 }
 
-export interface Removed {
-  layer: string;
-  neurons: number[][];
+export interface ExportReply {
+  kind: "export";
+  name: string;
 }
 
 export interface PlainFrameRequest {
@@ -142,11 +158,36 @@ export interface FrameRequest {
   knocked_out?: Removed[];
 }
 
+export interface FrameReply {
+  kind: "frame";
+  time: number;
+  source: Source;
+  height: number;
+  width: number;
+  channels: number;
+  low: number;
+  high: number;
+  psnr: number | null;
+  psnr_before: number | null;
+}
+
 export interface MapRequest {
   kind: "map";
   rule: string;
   time: number;
   selection: Selection;
+}
+
+export interface MapReply {
+  kind: "map";
+  time: number;
+  selection: Selection;
+  height: number;
+  width: number;
+  low: number;
+  high: number;
+  total: number;
+  signed_range: number[];
 }
 
 export interface PlainGridRequest {
@@ -182,142 +223,6 @@ export interface GridRequest {
   find?: number[];
 }
 
-export interface PixelRequest {
-  kind: "pixel";
-  rule: string;
-  time: number;
-  pixel: number[];
-  k: number;
-  selection: Selection;
-}
-
-export interface RegionsRequest {
-  kind: "regions";
-  rule: string;
-  time: number;
-  selection: Selection;
-  regions: Region[];
-}
-
-export interface CurveRequest {
-  kind: "curve";
-  rule: string;
-  frames: number[];
-  selection: Selection;
-}
-
-export interface StripRequest {
-  kind: "strip";
-  frames: number[];
-  side: number;
-}
-
-export interface ClustersRequest {
-  kind: "clusters";
-  rule: string;
-  time: number;
-  layer: string;
-  n_clusters: number;
-}
-
-export interface ScatterRequest {
-  kind: "scatter";
-  rule: string;
-  time: number;
-  layer: string;
-  method: Embedding;
-}
-
-export interface ValuesRequest {
-  kind: "values";
-  rule: string;
-  time: number;
-  layer: string;
-  sort: Sort;
-  channel: Channel;
-  pixel: number[] | null;
-  region: Region | null;
-}
-
-export interface RulesRequest {
-  kind: "rules";
-  rule: string;
-  time: number;
-  selection: Chosen;
-}
-
-export interface TrustRequest {
-  kind: "trust";
-  rule: string;
-  time: number;
-  layer: string;
-}
-
-export interface Request {
-  type: "request";
-  id: number;
-  view: string;
-  body: Body;
-}
-
-export interface Cancel {
-  type: "cancel";
-  id: number;
-}
-
-export interface Timing {
-  act: Act;
-  milliseconds: number;
-}
-
-export interface Painted {
-  type: "painted";
-  id: number;
-  times: Timing[];
-  rate: number | null;
-}
-
-export interface PalettesReply {
-  kind: "palettes";
-  names: string[];
-  diverging: string[];
-}
-
-export interface ExportReply {
-  kind: "export";
-  name: string;
-}
-
-export interface RecipeReply {
-  kind: "recipe";
-  text: string;
-}
-
-export interface FrameReply {
-  kind: "frame";
-  time: number;
-  source: Source;
-  height: number;
-  width: number;
-  channels: number;
-  low: number;
-  high: number;
-  psnr: number | null;
-  psnr_before: number | null;
-}
-
-export interface MapReply {
-  kind: "map";
-  time: number;
-  selection: Selection;
-  height: number;
-  width: number;
-  low: number;
-  high: number;
-  total: number;
-  signed_range: number[];
-}
-
 export interface GridReply {
   kind: "grid";
   time: number;
@@ -335,6 +240,34 @@ export interface GridReply {
   top_total: number;
   place: number | null;
   warning: string;
+}
+
+export interface ValuesRequest {
+  kind: "values";
+  rule: string;
+  time: number;
+  layer: string;
+  sort: Sort;
+  channel: Channel;
+  pixel: number[] | null;
+  region: Region | null;
+}
+
+export interface ValuesReply {
+  kind: "values";
+  time: number;
+  layer: string;
+  sort: Sort;
+  pixel: number[] | null;
+}
+
+export interface PixelRequest {
+  kind: "pixel";
+  rule: string;
+  time: number;
+  pixel: number[];
+  k: number;
+  selection: Selection;
 }
 
 export interface RankedNeuron {
@@ -369,6 +302,14 @@ export interface PixelReply {
   layers: LayerShare[];
 }
 
+export interface RegionsRequest {
+  kind: "regions";
+  rule: string;
+  time: number;
+  selection: Selection;
+  regions: Region[];
+}
+
 export interface RegionsReply {
   kind: "regions";
   time: number;
@@ -378,6 +319,13 @@ export interface RegionsReply {
   deltas: number[];
 }
 
+export interface CurveRequest {
+  kind: "curve";
+  rule: string;
+  frames: number[];
+  selection: Selection;
+}
+
 export interface CurveReply {
   kind: "curve";
   frames: number[];
@@ -385,11 +333,25 @@ export interface CurveReply {
   changes: (number | null)[];
 }
 
+export interface StripRequest {
+  kind: "strip";
+  frames: number[];
+  side: number;
+}
+
 export interface StripReply {
   kind: "strip";
   frames: number[];
   height: number;
   width: number;
+}
+
+export interface ClustersRequest {
+  kind: "clusters";
+  rule: string;
+  time: number;
+  layer: string;
+  n_clusters: number;
 }
 
 export interface ClustersReply {
@@ -405,6 +367,14 @@ export interface ClustersReply {
   high: number[];
 }
 
+export interface ScatterRequest {
+  kind: "scatter";
+  rule: string;
+  time: number;
+  layer: string;
+  method: Embedding;
+}
+
 export interface ScatterReply {
   kind: "scatter";
   time: number;
@@ -412,18 +382,11 @@ export interface ScatterReply {
   method: Embedding;
 }
 
-export interface ValuesReply {
-  kind: "values";
+export interface RulesRequest {
+  kind: "rules";
+  rule: string;
   time: number;
-  layer: string;
-  sort: Sort;
-  pixel: number[] | null;
-}
-
-export interface Range {
-  value: number;
-  low: number;
-  high: number;
+  selection: Chosen;
 }
 
 export interface Plane {
@@ -450,6 +413,19 @@ export interface RulesReply {
   maps: RuleMap[];
 }
 
+export interface TrustRequest {
+  kind: "trust";
+  rule: string;
+  time: number;
+  layer: string;
+}
+
+export interface Range {
+  value: number;
+  low: number;
+  high: number;
+}
+
 export interface TrustReply {
   kind: "trust";
   rule: string;
@@ -459,6 +435,30 @@ export interface TrustReply {
   n_neurons: number;
   totals: Range | null;
   pixels: Range | null;
+}
+
+export interface Request {
+  type: "request";
+  id: number;
+  view: string;
+  body: Body;
+}
+
+export interface Cancel {
+  type: "cancel";
+  id: number;
+}
+
+export interface Timing {
+  act: Act;
+  milliseconds: number;
+}
+
+export interface Painted {
+  type: "painted";
+  id: number;
+  times: Timing[];
+  rate: number | null;
 }
 
 export interface Reply {

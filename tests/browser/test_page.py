@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 import canvaswidget as cw
-from canvaswidget.kernel.answers import Answers
+from canvaswidget.kernel import requests
 from tests.browser.test_access import AXE, CHECK, PROBLEMS
 
 TIMEOUT = 180_000
@@ -241,10 +241,10 @@ def test_nothing_that_it_offers_is_an_error(opened: SavedPage) -> None:
 
 def test_its_answers_are_the_kernels(opened: SavedPage, written: tuple[Path, cw.CanvasWidget]) -> None:
     w = written[1]
-    answers = Answers(w._live.arrays)
+    arrays = w._live.arrays
 
     def kernel(**body: Any) -> tuple[Any, np.ndarray]:
-        answer, data = w._live.call(lambda report: answers.answer(body, report))  # type: ignore[arg-type]
+        answer, data = w._live.call(lambda report: requests.answer(arrays, body, report))
         return answer, np.frombuffer(data, np.uint8)
 
     for source in ("reconstruction", "truth"):

@@ -16,7 +16,7 @@ LAYER, NEURON, TIME = "decoder.3", (5, 38), 9
 SLOW = """
 import random, time
 import canvaswidget as cw
-from canvaswidget.widget.arrays import Arrays
+from canvaswidget.kernel.arrays import Arrays
 _random = random.Random(0)
 for _name in ("maps", "columns", "change", "totals"):
     def _slow(self, *arguments, _real=getattr(Arrays, _name), **keywords):

@@ -17,8 +17,8 @@ import random, time
 import torch
 import canvaswidget as cw
 from canvaswidget.models import NeRV
-from canvaswidget.widget import knockout
-from canvaswidget.widget.arrays import Arrays
+from canvaswidget.kernel import knockout
+from canvaswidget.kernel.arrays import Arrays
 _random = random.Random(1)
 def _slowed(place, name):
     real = getattr(place, name)

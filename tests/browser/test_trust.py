@@ -16,14 +16,14 @@ import threading
 import time
 import canvaswidget as cw
 from canvaswidget.analysis import faithfulness as real
-from canvaswidget.widget import trust
+from canvaswidget.kernel.requests import faithfulness as score
 go = threading.Event()
 def faithfulness(*args, progress, **more):
     while not go.is_set():
         progress(2, 64)
         time.sleep(0.001)
     return real(*args, progress=progress, **more)
-trust.faithfulness = faithfulness
+score.faithfulness = faithfulness
 """
 CELLS = [SLOW, "w = cw.CanvasWidget(cw.demo.video(), layer='decoder.3', rule='gated')\nw"]
 

@@ -20,7 +20,7 @@ from canvaswidget import files
 from canvaswidget.exports import baking, plan
 from canvaswidget.exports.baking import Quality, spread_pixels, strongest
 from canvaswidget.exports.packing import ColourSeries, MapSeries, pack
-from canvaswidget.kernel.answers import Answers
+from canvaswidget.kernel import requests
 from canvaswidget.widget import leaving
 from canvaswidget.widget.widget import CanvasWidget
 from tests.canvases import image, video
@@ -119,11 +119,9 @@ def test_series_come_back() -> None:
 
 
 def test_frames_and_maps_are_the_kernels_own_answers(w: CanvasWidget, saved: Saved) -> None:
-    arrays = w._live.arrays
-    answers = Answers(arrays)
 
     def ask(**body: Any) -> tuple[Any, np.ndarray]:
-        answer, data = w._live.call(lambda report: answers.answer(body, report))  # type: ignore[arg-type]
+        answer, data = w._live.call(lambda report: requests.answer(w._live.arrays, body, report))
         return answer, np.frombuffer(data, np.uint8)
 
     assert set(saved.page["pictures"]) == {"reconstruction", "truth"}
@@ -157,7 +155,7 @@ def test_frames_and_maps_are_the_kernels_own_answers(w: CanvasWidget, saved: Sav
 
 
 def test_neurons_of_pixels_are_the_kernels_own_answers(w: CanvasWidget, saved: Saved) -> None:
-    ranked, answers = saved.page["ranked"], Answers(w._live.arrays)
+    ranked = saved.page["ranked"]
     names = [layer["name"] for layer in saved.page["info"]["layers"]]
     arrays = {
         name: saved.array(ranked[name])
@@ -173,7 +171,7 @@ def test_neurons_of_pixels_are_the_kernels_own_answers(w: CanvasWidget, saved: S
             "k": baking.RANKED,
             "selection": selection,
         }
-        answer, _ = w._live.call(lambda report, body=body: answers.answer(body, report))  # type: ignore[arg-type]
+        answer, _ = w._live.call(lambda report, body=body: requests.answer(w._live.arrays, body, report))
         for rank, neuron in enumerate(answer["neurons"]):
             assert names[arrays["layers"][4, at, rank]] == neuron["layer"]
             assert arrays["values"][4, at, rank] == pytest.approx(neuron["value"], rel=1e-4, abs=1e-7)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import canvaswidget as cw
-from canvaswidget.kernel import faithfulness, session
+from canvaswidget.kernel.requests import KINDS, faithfulness
 from tests.canvases import image, video
 from tests.kernel.test_session import pages, selection
 
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("unbuilt")
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorter, so that the tests don't wait."""
-    monkeypatch.setattr(session, "QUIET", 0.001)
+    monkeypatch.setitem(KINDS, "trust", replace(KINDS["trust"], quiet=0.001))
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +105,7 @@ def test_everything_else_comes_first(pages, monkeypatch) -> None:
 def test_another_layer_and_a_cancel_end_it(pages, monkeypatch) -> None:
     canvas = cw.trace(image(), "gated", device="cpu")
     page = pages(canvas)
-    monkeypatch.setattr(session, "QUIET", 3600.0)
+    monkeypatch.setitem(KINDS, "trust", replace(KINDS["trust"], quiet=3600.0))
     page.ask(kind="frame", time=0, source="reconstruction")
     first = page.send(kind="trust", time=0, layer=canvas.traced_layers[0].name)
     second = page.send(kind="trust", time=0, layer=canvas.traced_layers[1].name)

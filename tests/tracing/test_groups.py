@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import canvaswidget as cw
-from canvaswidget.kernel.answers import Answers
+from canvaswidget.kernel import requests
 from canvaswidget.kernel.arrays import Arrays
 from canvaswidget.kernel.cache import ByteCache
 from canvaswidget.tracing.layers import Layer
@@ -196,10 +196,9 @@ def test_the_widget_shows_the_kernels_that_exist() -> None:
     canvas = traced((nn.Conv2d, 6, 4, 2))
     layer = canvas.layers[0]
     arrays = Arrays(canvas, ByteCache(2**24))
-    answers = Answers(arrays)
     body = {"layer": "middle", "n_clusters": 3, "cluster": -1, "pixel": (2, 3), "time": 0}
-    grid, _ = answers.answer(
-        {"kind": "grid", **body, "sort": "index", "first": 0, "count": 20, "side": 4}, told
+    grid, _ = requests.answer(
+        arrays, {"kind": "grid", **body, "sort": "index", "first": 0, "count": 20, "side": 4}, told
     )
     assert grid["n_neurons"] == 12
     assert grid["neurons"] == all_neurons(layer, None).tolist()

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from canvaswidget.analysis.faithfulness import Faithfulness, faithfulness
 from canvaswidget.analysis.intervals import Interval
-from canvaswidget.kernel.arrays import Arrays
-from canvaswidget.kernel.messages import Range, TrustReply
+from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.requests.checked_fields import checked_frame
+from canvaswidget.kernel.requests.registry import answers
 from canvaswidget.tracing import NotKeptError, SavedCanvas
 from canvaswidget.tracing.layers import Layer
-
-Progress = Callable[[int, int], None]
 
 HALF_WIDTH = 0.05
 SECONDS = 20.0  # of work that a score may take, where maps are slow
@@ -26,7 +24,46 @@ LEAST, MOST = 16, 256  # neurons
 QUIET = 0.5  # seconds without any request, before a score is measured, and between two steps of it
 
 
-def trust(arrays: Arrays, layer: Layer, frame: int, checkpoint: Progress) -> TrustReply:
+class TrustRequest(TypedDict):
+    """How far the layer's maps can be believed; asked for in the background."""
+
+    kind: Literal["trust"]
+    rule: str
+    time: int
+    layer: str
+
+
+class Range(TypedDict):
+    """An estimate with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class TrustReply(TypedDict):
+    """Rank correlations with ablation, of `measured` neurons at a `frame`: of their totals, and pixel by pixel.
+
+    Null where they are not defined; under `ablation` nothing is measured.
+    """
+
+    kind: Literal["trust"]
+    rule: str
+    layer: str
+    frame: int
+    measured: int
+    n_neurons: int
+    totals: Range | None
+    pixels: Range | None
+
+
+@answers(priority=11, quiet=QUIET)
+def trust(arrays: Arrays, body: TrustRequest, checkpoint: Progress) -> tuple[TrustReply, bytes]:
+    layer = arrays.layers.find(body["layer"])
+    return measure(arrays, layer, checked_frame(arrays, body["time"]), checkpoint), b""
+
+
+def measure(arrays: Arrays, layer: Layer, frame: int, checkpoint: Progress) -> TrustReply:
     """The score of the canvas's rule on a layer; under `ablation` there is nothing to measure."""
     rule = arrays.canvas.rule
     if isinstance(arrays.canvas, SavedCanvas):

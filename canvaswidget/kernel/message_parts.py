@@ -1,0 +1,125 @@
+"""What several messages share: the words of a view, the shape of a selection, what the page knows of a canvas."""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+Source = Literal["reconstruction", "truth", "error", "off", "without", "difference"]
+Sort = Literal["pixel", "region", "total", "change", "index"]
+Maps = Literal["magnitude", "signed"]
+Overlay = Literal["selection", "neurons", "intensity", "change"]
+Channel = Literal["sum", "red", "green", "blue", "abs"]  # of the output: what a contribution is to
+Embedding = Literal["pca", "tsne", "umap"]
+
+
+class LayerInfo(TypedDict):
+    """A layer the rule can trace; `neurons` is `[n]` for units and `[n_in, n_out / n_groups]` for kernels.
+
+    A kernel `(i, o)` exists where `i` and `o` are of one of the `n_groups` groups, each of which is a run of units and
+    a run of outputs.
+    `why_no_colours` says why only the sum of the colours is known of its maps; empty where each is. `each_colour` is
+    whether totals add the magnitudes of each colour: a page keeps such totals, but no map of a single colour.
+    """
+
+    name: str
+    op: str
+    neurons: list[int]
+    n_groups: int
+    grid: list[int]
+    why_no_colours: str
+    each_colour: bool
+
+
+class CanvasInfo(TypedDict):
+    """What the page must know of the canvas before it asks anything (trait `_canvas`).
+
+    `rule` is the one that the layers are those of, `rules` are those that are defined on the model, `why` says how the
+    first one was chosen, `ranked_by` is the rule that orders neurons where this one would take too long.
+    """
+
+    title: str
+    rule: str
+    height: int
+    width: int
+    n_frames: int
+    n_channels: int
+    layers: list[LayerInfo]
+    rules: list[str]
+    why: str
+    ranked_by: str
+    embeddings: list[Embedding]
+    has_truth: bool
+    device: str
+
+
+class Region(TypedDict):
+    """Pixels inside a polygon of points `(y, x)`, or, without one, of runs `start, length, ...` row by row."""
+
+    points: list[list[float]]
+    runs: list[int]
+
+
+class NamedRegion(TypedDict):
+    """One region for every frame, or one for each, null where it is not in the picture."""
+
+    name: str
+    frames: list[Region | None]
+
+
+class Chosen(TypedDict):
+    """Neurons of a layer: several, else one (`neuron`), else one cluster (`cluster >= 0`), else all.
+
+    Where `neurons` has any, they are at least two, and `neuron` is null.
+    """
+
+    layer: str
+    neuron: list[int] | None
+    neurons: list[list[int]]
+    cluster: int
+    n_clusters: int
+
+
+class Selection(Chosen, total=False):
+    """With `overlay`, a finding about the whole layer is asked for in place of their map.
+
+    `channel` is the colour that is contributed to, the sum of them by default; findings are about the sum.
+    """
+
+    overlay: Overlay
+    channel: Channel
+
+
+class Removed(TypedDict):
+    """Neurons of one layer that are taken out of the model."""
+
+    layer: str
+    neurons: list[list[int]]
+
+
+class ViewState(TypedDict):
+    """What a view is set to, as the page has it: the traits of the widget by name."""
+
+    rule: str
+    layer: str
+    time: int
+    neuron: list[int] | None
+    neurons: list[list[int]]
+    pixel: list[int] | None
+    region: Region | None
+    regions: list[NamedRegion]
+    n_clusters: int
+    cluster: int
+    cluster_names: dict[str, list[str]]
+    loop: list[int] | None
+    knocked_out: dict[str, list[list[int]]]
+    source: Source
+    maps: Maps
+    overlay: Overlay
+    channel: Channel
+    palette: str
+    opacity: float
+    contrast: float
+    sort: Sort
+    fps: float
+    playing: bool
+    trust: bool

@@ -1,0 +1,68 @@
+"""Every kind of request that the page can make, each in a module of its own.
+
+A new kind is a new module, with the types of its body and its reply and the function that answers it, and its name in
+`MODULES`. Messages, their check, their order on the worker and the page's TypeScript follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.requests import (
+    clicked_pixel,
+    clusters,
+    contribution_map,
+    export,
+    faithfulness,
+    film_strip,
+    frame,
+    neurons,
+    palettes,
+    recipe,
+    regions,
+    rules,
+    scatter,
+    time_curve,
+)
+from canvaswidget.kernel.requests.registry import Answer, RequestKind
+
+MODULES = (
+    palettes,
+    recipe,
+    export,
+    frame,
+    contribution_map,
+    neurons,
+    clicked_pixel,
+    regions,
+    time_curve,
+    film_strip,
+    clusters,
+    scatter,
+    rules,
+    faithfulness,
+)
+KINDS = {
+    found.name: found
+    for module in MODULES
+    for found in vars(module).values()
+    if isinstance(found, RequestKind)
+}
+
+
+def answer(arrays: Arrays, body: Mapping[str, Any], checkpoint: Progress) -> Answer:
+    """The reply to a request about one canvas, and its bytes, empty for some.
+
+    Both depend on the request's body and the model alone. The body has the types of its kind.
+    """
+    rule = rule_of(body)
+    if rule not in (None, arrays.canvas.rule):
+        raise ValueError(f"rule={rule!r}: these are the contributions under {arrays.canvas.rule!r}")
+    return KINDS[body["kind"]].answer(arrays, body, checkpoint)
+
+
+def rule_of(body: Mapping[str, Any]) -> str | None:
+    """The rule that the answer depends on, if it does; a file and a recipe name it in their state."""
+    return body.get("state", body).get("rule")

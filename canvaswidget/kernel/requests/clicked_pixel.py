@@ -1,0 +1,170 @@
+"""The reply to a click: the neurons that make a pixel."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict, cast
+
+import numpy as np
+
+from canvaswidget.kernel import view
+from canvaswidget.kernel.arrays import Arrays, Progress, place_of
+from canvaswidget.kernel.arrays import Chosen as Neurons
+from canvaswidget.kernel.levels import absolute_sum
+from canvaswidget.kernel.message_parts import (
+    Channel,
+    Selection,
+)
+from canvaswidget.kernel.requests.checked_fields import (
+    checked_frame,
+    checked_selection,
+    in_channel,
+)
+from canvaswidget.kernel.requests.registry import answers
+from canvaswidget.tracing.results import Column
+
+MAX_RANKED = 1000
+CURVE_POINTS = 40
+
+
+class PixelRequest(TypedDict):
+    kind: Literal["pixel"]
+    rule: str
+    time: int
+    pixel: list[int]
+    k: int
+    selection: Selection
+
+
+class RankedNeuron(TypedDict):
+    """`value` is signed, the colours added; `magnitude` adds them by magnitude where the rule knows colours.
+
+    `share` is the magnitude as a part of those of all neurons of its layer at this pixel.
+    """
+
+    layer: str
+    neuron: list[int]
+    value: float
+    magnitude: float
+    share: float
+
+
+class LayerShare(TypedDict):
+    """How many neurons of a layer make 50 % and 90 % of a pixel.
+
+    The strongest `counts[k]` of them make `shares[k]`: the share curve, at counts that grow evenly on a logarithmic
+    axis.
+    """
+
+    layer: str
+    n_neurons: int
+    total: float
+    n50: int
+    n90: int
+    counts: list[int]
+    shares: list[float]
+
+
+class PixelReply(TypedDict):
+    """`rgb` is the raw output; `selected` the selection's exact contribution to this pixel.
+
+    Of more than one neuron it sums magnitudes, and `selected_signed` values with their sign. `channel` is that of
+    `neurons` and `layers`: the selection's where every layer has colours, else the sum.
+    They are of the pixel `ranked_at`: a saved page knows them of some pixels only, and gives those of the nearest.
+    """
+
+    kind: Literal["pixel"]
+    time: int
+    pixel: list[int]
+    channel: Channel
+    ranked_at: list[int]
+    rgb: list[float]
+    truth: list[float] | None
+    selected: float | None
+    selected_signed: float | None
+    neurons: list[RankedNeuron]
+    layers: list[LayerShare]
+
+
+@answers(priority=3)
+def clicked_pixel(arrays: Arrays, body: PixelRequest, checkpoint: Progress) -> tuple[PixelReply, bytes]:
+    time, chosen = checked_frame(arrays, body["time"]), checked_selection(arrays, body["selection"])
+    y, x = pixel = view.checked_pixel(body["pixel"], arrays.size)
+    k = view.checked_count("k", body["k"], 0, MAX_RANKED)
+    arrays.look_at(time)
+    coloured = in_channel(arrays, body["selection"], chosen.layer)
+    if arrays.has_all_colours:
+        arrays = coloured
+    columns = arrays.columns(arrays.layers, pixel, time, checkpoint)
+    truth = arrays.canvas.inr.truth
+    column = coloured.columns([chosen.layer], pixel, time, checkpoint)[chosen.layer.name]
+    selected = _selected(coloured, chosen, column, pixel, time)
+    reply: PixelReply = {
+        "kind": "pixel",
+        "time": time,
+        "pixel": [y, x],
+        "channel": cast(Any, arrays.channel),
+        "ranked_at": [y, x],
+        "rgb": arrays.frame(time)[y, x].astype(float).tolist(),
+        "truth": None if truth is None else truth[time][y, x].astype(float).tolist(),
+        "selected": None
+        if selected is None
+        else absolute_sum(selected.magnitudes)
+        if np.ndim(selected.values)
+        else float(selected.values),
+        "selected_signed": None if selected is None else float(selected.values.sum(dtype=np.float64)),
+        "neurons": [
+            RankedNeuron(
+                layer=ranked.layer,
+                neuron=view.on_wire(ranked.neuron) or [],
+                value=float(ranked.value),
+                share=float(ranked.share),
+                magnitude=float(ranked.magnitude),
+            )
+            for ranked in arrays.at_pixel(arrays.top(columns, k), pixel, time)
+        ],
+        "layers": [share_of(name, column.magnitudes) for name, column in columns.items()],
+    }
+    return reply, b""
+
+
+def _selected(
+    arrays: Arrays, chosen: Neurons, column: Column, pixel: tuple[int, int], time: int
+) -> Column | None:
+    """The contributions of the selected neurons; None where they would take long to know."""
+    if arrays.ranks is not arrays.canvas:
+        if chosen.neuron is None:
+            return None
+        place = np.array([place_of(chosen.layer, chosen.neuron)])
+        maps, sizes = arrays.signed_and_sizes(chosen.layer, place, time)
+        return Column(maps[0][pixel], sizes[0][pixel])
+    if chosen.neuron is None and not chosen.neurons and chosen.cluster < 0:
+        return column
+    some: Any
+    if chosen.neuron is not None:
+        some = place_of(chosen.layer, chosen.neuron)
+    elif chosen.neurons:
+        some = [place_of(chosen.layer, neuron) for neuron in chosen.neurons]
+    else:
+        clusters = arrays.known_clusters(chosen.layer, chosen.n_clusters)
+        if clusters is None:
+            return None
+        some = clusters.labels.ravel() == chosen.cluster
+    return Column(column.values[some], column.magnitudes[some])
+
+
+def share_of(layer: str, magnitudes: Any) -> LayerShare:
+    """How many of a layer's neurons make half, and nine tenths, of a pixel's absolute contributions."""
+    descending = np.sort(magnitudes.astype(np.float64))[::-1]
+    running = np.cumsum(descending)
+    total = float(running[-1]) if running.size else 0.0
+    reach = [int(np.searchsorted(running, part * total) + 1) if total > 0 else 0 for part in (0.5, 0.9)]
+    counts = np.unique(np.geomspace(1, max(1, running.size), CURVE_POINTS).round().astype(int))
+    return LayerShare(
+        layer=layer,
+        n_neurons=int(running.size),
+        total=total,
+        n50=reach[0],
+        n90=min(reach[1], running.size),
+        counts=counts.tolist(),
+        shares=(running[counts - 1] / total).round(5).tolist() if total > 0 else [0.0] * len(counts),
+    )

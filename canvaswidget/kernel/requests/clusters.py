@@ -1,0 +1,72 @@
+"""The clusters of a layer's neurons, and the neuron that stands for each."""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+import numpy as np
+
+from canvaswidget.kernel import view
+from canvaswidget.kernel.arrays import Arrays, Progress, place_of
+from canvaswidget.kernel.levels import fitted
+from canvaswidget.kernel.requests.checked_fields import (
+    checked_cluster_count,
+    checked_frame,
+)
+from canvaswidget.kernel.requests.registry import answers
+
+DEAD = 255  # in place of a cluster
+EXEMPLAR_SIDE = 64
+
+
+class ClustersRequest(TypedDict):
+    kind: Literal["clusters"]
+    rule: str
+    time: int
+    layer: str
+    n_clusters: int
+
+
+class ClustersReply(TypedDict):
+    """Buffer: one byte a neuron of the layer in C order, its cluster; 255 marks a dead neuron.
+
+    `frame` is the one that was clustered: the one that these clusters were first asked for at. `exemplars` has the
+    neuron nearest to the middle of each cluster, of the first clusters if some are empty. After the clusters come their
+    thumbnails of that frame, each `height * width` levels of its own `low .. high`.
+    """
+
+    kind: Literal["clusters"]
+    frame: int
+    layer: str
+    n_clusters: int
+    counts: list[int]
+    exemplars: list[list[int]]
+    height: int
+    width: int
+    low: list[float]
+    high: list[float]
+
+
+@answers(priority=7)
+def clusters(arrays: Arrays, body: ClustersRequest, checkpoint: Progress) -> tuple[ClustersReply, bytes]:
+    time, layer = checked_frame(arrays, body["time"]), arrays.layers.find(body["layer"])
+    n_clusters = checked_cluster_count(body)
+    found = arrays.clusters(layer, n_clusters, time, checkpoint)
+    labels = np.where(found.labels < 0, DEAD, found.labels).astype(np.uint8)
+    places = np.array([place_of(layer, neuron) for neuron in found.exemplars], np.intp)
+    # Of the frame that was clustered: an exemplar stands for what its cluster looked like there.
+    thumbnails = arrays.thumbnails(layer, places, EXEMPLAR_SIDE, found.frame, checkpoint)
+    height, width = fitted(arrays.size, EXEMPLAR_SIDE)
+    reply: ClustersReply = {
+        "kind": "clusters",
+        "frame": found.frame,
+        "layer": layer.name,
+        "n_clusters": n_clusters,
+        "counts": found.counts.tolist(),
+        "exemplars": [view.on_wire(neuron) or [] for neuron in found.exemplars],
+        "height": height,
+        "width": width,
+        "low": [thumbnail.low for thumbnail in thumbnails],
+        "high": [thumbnail.high for thumbnail in thumbnails],
+    }
+    return reply, labels.tobytes() + b"".join(thumbnail.levels.tobytes() for thumbnail in thumbnails)

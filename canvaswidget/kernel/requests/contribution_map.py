@@ -1,0 +1,86 @@
+"""The selection's contribution map, or a finding about its whole layer."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+import numpy as np
+
+from canvaswidget.kernel import view
+from canvaswidget.kernel.arrays import Arrays, Progress, place_of
+from canvaswidget.kernel.levels import absolute_sum, quantise
+from canvaswidget.kernel.message_parts import (
+    Selection,
+)
+from canvaswidget.kernel.requests.checked_fields import (
+    checked_frame,
+    checked_selection,
+    in_channel,
+)
+from canvaswidget.kernel.requests.registry import answers
+
+
+class MapRequest(TypedDict):
+    kind: Literal["map"]
+    rule: str
+    time: int
+    selection: Selection
+
+
+class MapReply(TypedDict):
+    """Buffer: `height * width` levels; value = low + level / 255 * (high - low). `total` sums absolute values.
+
+    The map of more than one neuron sums magnitudes; after it in the buffer comes the sum with signs, whose range is
+    `signed_range`. For one neuron, whose map has its sign already, that is empty.
+    """
+
+    kind: Literal["map"]
+    time: int
+    selection: Selection
+    height: int
+    width: int
+    low: float
+    high: float
+    total: float
+    signed_range: list[float]
+
+
+def _priority(body: MapRequest) -> int:
+    return 2 if body["selection"]["neuron"] is not None else 5
+
+
+@answers(priority=_priority)
+def contribution_map(arrays: Arrays, body: MapRequest, checkpoint: Progress) -> tuple[MapReply, bytes]:
+    time, chosen = checked_frame(arrays, body["time"]), checked_selection(arrays, body["selection"])
+    given = body["selection"].get("overlay", "selection")
+    overlay = view.checked_choice("overlay", given, view.CHOICES["overlay"])
+    arrays = in_channel(arrays, body["selection"], chosen.layer)
+
+    def compute() -> tuple[Any, ...]:
+        if overlay != "selection":
+            values = arrays.finding(chosen.layer, overlay, time, checkpoint)
+            levels, low, high = quantise(values)
+            return levels.tobytes(), low, high, absolute_sum(values), ()
+        if chosen.neuron is not None:
+            place = np.array([place_of(chosen.layer, chosen.neuron)])
+            maps, sizes = arrays.signed_and_sizes(chosen.layer, place, time)
+            levels, low, high = quantise(maps[0])
+            return levels.tobytes(), low, high, absolute_sum(sizes[0]), ()
+        absolute, signed = arrays.sums(chosen, time, checkpoint)
+        (levels, low, high), (others, *span) = quantise(absolute), quantise(signed)
+        return levels.tobytes() + others.tobytes(), low, high, absolute_sum(absolute), tuple(span)
+
+    key = (arrays.canvas.rule, arrays.channel, "map", overlay, chosen.layer.name, *chosen[1:], time)
+    data, low, high, total, span = arrays.cache.remember(key, compute)
+    reply: MapReply = {
+        "kind": "map",
+        "time": time,
+        "selection": body["selection"],
+        "height": arrays.size[0],
+        "width": arrays.size[1],
+        "low": low,
+        "high": high,
+        "total": total,
+        "signed_range": list(span),
+    }
+    return reply, data

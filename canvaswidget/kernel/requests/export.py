@@ -1,0 +1,56 @@
+"""A file of the view."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, TypedDict
+
+from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.message_parts import (
+    ViewState,
+)
+from canvaswidget.kernel.requests.registry import answers
+from canvaswidget.plotting import figures
+from canvaswidget.plotting.figures import View
+
+Form = Literal["png", "pdf", "svg", "npz", "csv", "mp4", "gif"]
+
+
+class ExportRequest(TypedDict):
+    """A file of the view: `form` is how its name ends.
+
+    `panels` are those of a figure, all when empty; `table` is that of a CSV; `first` and `last` are frames of a film.
+    """
+
+    kind: Literal["export"]
+    state: ViewState
+    form: Form
+    panels: list[str]
+    table: str
+    first: int
+    last: int
+
+
+class ExportReply(TypedDict):
+    """Buffer: the file."""
+
+    kind: Literal["export"]
+    name: str
+
+
+class Drawing(NamedTuple):
+    """A figure that is still to be drawn: matplotlib's settings are of the process, and belong to the cells' thread."""
+
+    view: View
+    panels: Sequence[str] | None
+    form: str
+
+    def file(self) -> bytes:
+        """The bytes of the file."""
+        return figures.drawn(figures.view_figure(self.view, panels=self.panels), self.form)
+
+
+@answers(priority=8)
+def export(arrays: Arrays, body: ExportRequest, checkpoint: Progress) -> tuple[ExportReply, bytes]:
+    """The widget answers this one; see `Session`."""
+    raise ValueError("kind='export': there is no widget to export from")

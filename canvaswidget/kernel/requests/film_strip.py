@@ -1,0 +1,43 @@
+"""Small pictures of some frames."""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.levels import fitted
+from canvaswidget.kernel.requests.checked_fields import (
+    checked_frames,
+    checked_side,
+)
+from canvaswidget.kernel.requests.registry import answers
+
+
+class StripRequest(TypedDict):
+    """Small pictures of some frames, of the reconstruction."""
+
+    kind: Literal["strip"]
+    frames: list[int]
+    side: int
+
+
+class StripReply(TypedDict):
+    """Buffer: one picture of `height * width * 3` bytes after the other."""
+
+    kind: Literal["strip"]
+    frames: list[int]
+    height: int
+    width: int
+
+
+@answers(priority=10)
+def film_strip(arrays: Arrays, body: StripRequest, checkpoint: Progress) -> tuple[StripReply, bytes]:
+    frames = checked_frames(arrays, body["frames"])
+    side = checked_side(body)
+    pictures: list[bytes] = []
+    for done, frame in enumerate(frames):
+        checkpoint(done, len(frames))
+        pictures.append(arrays.small_frame(frame, side).tobytes())
+    height, width = fitted(arrays.size, side)
+    reply: StripReply = {"kind": "strip", "frames": frames, "height": height, "width": width}
+    return reply, b"".join(pictures)

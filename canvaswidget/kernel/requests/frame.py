@@ -1,0 +1,95 @@
+"""A picture: what the map lies on."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict, cast
+
+import numpy as np
+
+from canvaswidget.kernel import knockout, view
+from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.levels import colours, quantise
+from canvaswidget.kernel.message_parts import (
+    Removed,
+    Source,
+)
+from canvaswidget.kernel.requests.checked_fields import (
+    checked_frame,
+)
+from canvaswidget.kernel.requests.registry import answers
+
+
+class PlainFrameRequest(TypedDict):
+    kind: Literal["frame"]
+    time: int
+    source: Source
+
+
+class FrameRequest(PlainFrameRequest, total=False):
+    """The sources `without` and `difference` are of the picture without the neurons that are `knocked_out`."""
+
+    knocked_out: list[Removed]
+
+
+class FrameReply(TypedDict):
+    """Buffer: `height * width * channels` bytes. With one channel they are levels of `low .. high`.
+
+    `psnr` is against the truth. Of a picture without some neurons it is against the original reconstruction where there
+    is no truth; `psnr_before` is that of the picture with them, against the truth alone.
+    """
+
+    kind: Literal["frame"]
+    time: int
+    source: Source
+    height: int
+    width: int
+    channels: int
+    low: float
+    high: float
+    psnr: float | None
+    psnr_before: float | None
+
+
+@answers(priority=1)
+def frame(arrays: Arrays, body: FrameRequest, checkpoint: Progress) -> tuple[FrameReply, bytes]:
+    time = checked_frame(arrays, body["time"])
+    source = view.checked_choice("source", body["source"], view.CHOICES["source"])
+    knocked_out: knockout.KnockedOut = {}
+    if source in knockout.SOURCES:
+        removable = arrays.cache.remember(
+            (None, "removable layers"), lambda: knockout.removable(arrays.canvas)
+        )
+        knocked_out = knockout.from_wire(removable, body.get("knocked_out", []))
+
+    def compute() -> tuple[FrameReply, bytes]:
+        low, high = 0.0, 1.0
+        psnr = None if source == "off" else arrays.psnr(time)
+        if knocked_out:
+            psnr = knockout.psnr(arrays, knocked_out, time)
+        if source == "without":
+            levels = colours(knockout.without(arrays, knocked_out, time))
+        elif source == "difference":
+            levels, low, high = quantise(knockout.difference(arrays, knocked_out, time))
+        elif source == "reconstruction":
+            levels = colours(arrays.frame(time))
+        elif source == "truth":
+            levels = colours(arrays.truth(time))
+        elif source == "error":
+            levels, low, high = quantise(arrays.error(time), low=0.0)
+        else:
+            levels = np.zeros(arrays.size, np.uint8)
+        reply: FrameReply = {
+            "kind": "frame",
+            "time": time,
+            "source": cast(Any, source),
+            "height": arrays.size[0],
+            "width": arrays.size[1],
+            "channels": 3 if levels.ndim == 3 else 1,
+            "low": low,
+            "high": high,
+            "psnr": psnr,
+            "psnr_before": arrays.psnr(time) if knocked_out else None,
+        }
+        return reply, levels.tobytes()
+
+    return arrays.cache.remember((None, "picture", time, source, *knocked_out.items()), compute)

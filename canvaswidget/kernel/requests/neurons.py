@@ -1,0 +1,194 @@
+"""The neurons of a layer in an order: as a grid of thumbnails, and as the values they are sorted by."""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+import numpy as np
+
+from canvaswidget.kernel import view
+from canvaswidget.kernel.arrays import Arrays, Progress, neuron_at, place_of
+from canvaswidget.kernel.arrays import Chosen as Neurons
+from canvaswidget.kernel.levels import fitted
+from canvaswidget.kernel.message_parts import (
+    Channel,
+    Region,
+    Sort,
+)
+from canvaswidget.kernel.region import checked_region
+from canvaswidget.kernel.requests.checked_fields import (
+    checked_cluster_count,
+    checked_frame,
+    checked_side,
+    in_channel,
+)
+from canvaswidget.kernel.requests.registry import answers
+from canvaswidget.tracing.results import Column
+
+
+class PlainGridRequest(TypedDict):
+    """Thumbnails `first .. first + count` of the layer's neurons in the order `sort`, within the cluster if any."""
+
+    kind: Literal["grid"]
+    rule: str
+    time: int
+    layer: str
+    cluster: int
+    n_clusters: int
+    sort: Sort
+    channel: Channel
+    pixel: list[int] | None
+    region: Region | None
+    first: int
+    count: int
+    side: int
+
+
+class GridRequest(PlainGridRequest, total=False):
+    """`find` asks for the place of a neuron in that order, too."""
+
+    find: list[int]
+
+
+class GridReply(TypedDict):
+    """Buffer: one `height * width` thumbnail of levels after the other, each with its own `low` and `high`.
+
+    `values` is the sort key; `totals` the sum of each absolute map. `scale` and `top_total` are the largest magnitude
+    and the largest total of the thumbnails of the layer's strongest neurons, whichever are asked for and in whatever
+    order. `place` is that of the neuron to find, None where it is not among these. `warning` says what failed when a
+    few of the layer's neurons were checked; empty where all held.
+    """
+
+    kind: Literal["grid"]
+    time: int
+    layer: str
+    first: int
+    n_neurons: int
+    neurons: list[list[int]]
+    values: list[float]
+    height: int
+    width: int
+    low: list[float]
+    high: list[float]
+    totals: list[float]
+    scale: float
+    top_total: float
+    place: int | None
+    warning: str
+
+
+class ValuesRequest(TypedDict):
+    """The sort key of each neuron of the layer: its contribution to this pixel or this region, its total or change."""
+
+    kind: Literal["values"]
+    rule: str
+    time: int
+    layer: str
+    sort: Sort
+    channel: Channel
+    pixel: list[int] | None
+    region: Region | None
+
+
+class ValuesReply(TypedDict):
+    """Buffer: the value of each neuron in C order, little-endian float32."""
+
+    kind: Literal["values"]
+    time: int
+    layer: str
+    sort: Sort
+    pixel: list[int] | None
+
+
+MAX_THUMBNAILS = 4096
+COMPARED = 12  # neurons whose thumbnails decide about the scale of all of their layer's
+LONG_SORTS = ("region", "total", "change")
+
+
+def _priority(body: GridRequest) -> int:
+    needs_pass = body["sort"] in LONG_SORTS or body["cluster"] != -1
+    return 6 if needs_pass else 4
+
+
+@answers(priority=_priority)
+def grid(arrays: Arrays, body: GridRequest, checkpoint: Progress) -> tuple[GridReply, bytes]:
+    time, layer = checked_frame(arrays, body["time"]), arrays.layers.find(body["layer"])
+    n_clusters = checked_cluster_count(body)
+    cluster = view.checked_count("cluster", body["cluster"], -1, n_clusters - 1)
+    side = checked_side(body)
+    first = view.checked_count("first", body["first"], 0, 2**53)
+    count = view.checked_count("count", body["count"], 0, MAX_THUMBNAILS)
+
+    values, sizes = _sort_key(arrays, body, time, checkpoint)
+    order = values if body["sort"] == "index" else np.argsort(-sizes, kind="stable")
+    if cluster >= 0:
+        members = arrays.members(Neurons(layer, None, cluster, n_clusters), time, checkpoint)
+        order = order[np.isin(order, members)]
+    order = order[np.isin(order, arrays.kept(layer))]
+    places = order[first : first + count]
+    coloured = in_channel(arrays, body, layer)
+    thumbnails = coloured.thumbnails(layer, places, side, time, checkpoint)
+    # One scale for the layer, that does not depend on which of its neurons are in sight.
+    compared = arrays.strongest(layer, COMPARED, time, checkpoint)
+    strongest = coloured.thumbnails(layer, compared, side, time, checkpoint)
+    wanted = body.get("find")
+    at = (
+        [] if wanted is None else np.flatnonzero(order == place_of(layer, view.checked_neuron(layer, wanted)))
+    )
+    height, width = fitted(arrays.size, side)
+    reply: GridReply = {
+        "kind": "grid",
+        "time": time,
+        "layer": layer.name,
+        "first": first,
+        "n_neurons": len(order),
+        "neurons": [neuron_at(layer, place) for place in places],
+        "values": values[places].astype(float).tolist(),
+        "height": height,
+        "width": width,
+        "low": [thumbnail.low for thumbnail in thumbnails],
+        "high": [thumbnail.high for thumbnail in thumbnails],
+        "totals": [thumbnail.total for thumbnail in thumbnails],
+        "scale": max((thumbnail.reach for thumbnail in strongest), default=0.0),
+        "top_total": max((thumbnail.total for thumbnail in strongest), default=0.0),
+        "place": int(at[0]) if len(at) else None,
+        "warning": arrays.canvas.trouble.get(layer.name, ""),
+    }
+    return reply, b"".join(thumbnail.levels.tobytes() for thumbnail in thumbnails)
+
+
+@answers(priority=9)
+def values(arrays: Arrays, body: ValuesRequest, checkpoint: Progress) -> tuple[ValuesReply, bytes]:
+    time = checked_frame(arrays, body["time"])
+    values = _sort_key(arrays, body, time, checkpoint).magnitudes
+    reply: ValuesReply = {
+        "kind": "values",
+        "time": time,
+        "layer": arrays.layers.find(body["layer"]).name,
+        "sort": body["sort"],
+        "pixel": body["pixel"],
+    }
+    return reply, values.astype("<f4").tobytes()
+
+
+def _sort_key(arrays: Arrays, body: GridRequest | ValuesRequest, time: int, checkpoint: Progress) -> Column:
+    """What every neuron is sorted by: magnitudes, and values, which of a pixel or a region have a sign."""
+    layer = arrays.layers.find(body["layer"])
+    arrays = in_channel(arrays, body, layer)
+    sort = view.checked_choice("sort", body["sort"], view.CHOICES["sort"])
+    if sort == "index":
+        places = np.arange(np.prod(layer.neurons))
+        return Column(places, places)
+    if sort == "pixel":
+        if body["pixel"] is None:
+            raise ValueError("pixel=None: sort='pixel' needs a pixel (y, x)")
+        pixel = view.checked_pixel(body["pixel"], arrays.size)
+        return arrays.columns([layer], pixel, time, checkpoint)[layer.name]
+    if sort == "region":
+        region = checked_region(body["region"], arrays.size)
+        if region is None:
+            raise ValueError("region=None: sort='region' needs a region")
+        return arrays.region(layer, region, time, checkpoint)
+    found = arrays.changes if sort == "change" else arrays.totals
+    values = found(layer, time, checkpoint)
+    return Column(values, values)

@@ -1,0 +1,32 @@
+"""The colour tables of all palettes."""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.requests.registry import answers
+from canvaswidget.plotting.figures import palettes as known_palettes
+
+
+class PalettesRequest(TypedDict):
+    kind: Literal["palettes"]
+
+
+class PalettesReply(TypedDict):
+    """Buffer: `len(names) * 256 * 3` bytes of RGB. `diverging` names those centred on zero."""
+
+    kind: Literal["palettes"]
+    names: list[str]
+    diverging: list[str]
+
+
+@answers(priority=0)
+def palettes(arrays: Arrays, body: PalettesRequest, checkpoint: Progress) -> tuple[PalettesReply, bytes]:
+    found = known_palettes()
+    reply: PalettesReply = {
+        "kind": "palettes",
+        "names": list(found.names),
+        "diverging": list(found.diverging),
+    }
+    return reply, found.tables.tobytes()

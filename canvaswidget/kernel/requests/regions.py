@@ -1,0 +1,67 @@
+"""How much of the selection's contribution lies in each of some regions."""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+from canvaswidget.kernel import view
+from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.message_parts import (
+    Region,
+    Selection,
+)
+from canvaswidget.kernel.region import checked_region
+from canvaswidget.kernel.region_list import MOST_REGIONS, part_of
+from canvaswidget.kernel.requests.checked_fields import (
+    checked_frame,
+    checked_selection,
+    in_channel,
+)
+from canvaswidget.kernel.requests.registry import answers
+
+
+class RegionsRequest(TypedDict):
+    """What part of the selection's contribution lies in each of some regions."""
+
+    kind: Literal["regions"]
+    rule: str
+    time: int
+    selection: Selection
+    regions: list[Region]
+
+
+class RegionsReply(TypedDict):
+    """Of each region its share of the magnitudes and its part of the frame; `deltas` is how far one exceeds the other.
+
+    It is 0 where they are equal, 1 where the share is twice the area's, -1 where nothing is contributed.
+    """
+
+    kind: Literal["regions"]
+    time: int
+    selection: Selection
+    shares: list[float]
+    areas: list[float]
+    deltas: list[float]
+
+
+def _priority(body: RegionsRequest) -> int:
+    return 4 if body["selection"]["neuron"] is not None else 5
+
+
+@answers(priority=_priority)
+def regions(arrays: Arrays, body: RegionsRequest, checkpoint: Progress) -> tuple[RegionsReply, bytes]:
+    time, chosen = checked_frame(arrays, body["time"]), checked_selection(arrays, body["selection"])
+    view.checked_count("the number of regions", len(body["regions"]), 0, MOST_REGIONS)
+    regions = [checked_region(region, arrays.size) for region in body["regions"]]
+    arrays = in_channel(arrays, body["selection"], chosen.layer)
+    magnitude = arrays.magnitude(chosen, time, checkpoint)
+    parts = [part_of(magnitude, region.mask) for region in regions if region is not None]
+    reply: RegionsReply = {
+        "kind": "regions",
+        "time": time,
+        "selection": body["selection"],
+        "shares": [part.share for part in parts],
+        "areas": [part.area for part in parts],
+        "deltas": [part.delta for part in parts],
+    }
+    return reply, b""

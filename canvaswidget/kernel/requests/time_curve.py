@@ -1,0 +1,53 @@
+"""The selection's total, and its change, frame by frame."""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.message_parts import (
+    Selection,
+)
+from canvaswidget.kernel.requests.checked_fields import (
+    checked_frames,
+    checked_selection,
+    in_channel,
+)
+from canvaswidget.kernel.requests.registry import answers
+
+
+class CurveRequest(TypedDict):
+    """The selection's total and change on some frames; the page asks for a few at a time."""
+
+    kind: Literal["curve"]
+    rule: str
+    frames: list[int]
+    selection: Selection
+
+
+class CurveReply(TypedDict):
+    """`changes` sums the differences of magnitude to the frame before; null for the first one.
+
+    Of frames that a saved canvas has not, both are null.
+    """
+
+    kind: Literal["curve"]
+    frames: list[int]
+    totals: list[float | None]
+    changes: list[float | None]
+
+
+@answers(priority=8)
+def time_curve(arrays: Arrays, body: CurveRequest, checkpoint: Progress) -> tuple[CurveReply, bytes]:
+    chosen, frames = checked_selection(arrays, body["selection"]), checked_frames(arrays, body["frames"])
+    arrays = in_channel(arrays, body["selection"], chosen.layer)
+    totals: list[float | None] = []
+    changes: list[float | None] = []
+    kept = arrays.kept_frames()
+    for done, frame in enumerate(frames):
+        checkpoint(done, len(frames))
+        total, change = arrays.change(chosen, frame, checkpoint) if frame in kept else (None, None)
+        totals.append(total)
+        changes.append(change)
+    reply: CurveReply = {"kind": "curve", "frames": frames, "totals": totals, "changes": changes}
+    return reply, b""
