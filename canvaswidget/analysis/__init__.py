@@ -10,15 +10,7 @@ Examples
 """
 
 from canvaswidget.analysis import partitions
-from canvaswidget.analysis.clustering import (
-    Clusters,
-    Exemplars,
-    Stability,
-    cluster,
-    exemplars,
-    group,
-    stability,
-)
+from canvaswidget.analysis.clustering import Clusters, Exemplars, cluster, exemplars, group
 from canvaswidget.analysis.deletion import Deletion, deletion
 from canvaswidget.analysis.distribution import Distribution, distribution
 from canvaswidget.analysis.faithfulness import Faithfulness, completeness, faithfulness
@@ -29,6 +21,7 @@ from canvaswidget.analysis.motion import Motion, motion, optical_flow
 from canvaswidget.analysis.objects import Objects, ObjectsOverTime, objects, objects_over_time
 from canvaswidget.analysis.pruning import Pruning, prune, pruning
 from canvaswidget.analysis.regions import Regions, regions
+from canvaswidget.analysis.stability import Stability, stability
 from canvaswidget.analysis.vectors import Vectors, vectors
 
 __all__ = [

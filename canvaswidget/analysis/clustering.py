@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import itertools
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,19 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
 from canvaswidget.analysis.embedding import embed, methods
 from canvaswidget.analysis.kmeans import STEPS, kmeans
 from canvaswidget.analysis.vectors import Vectors, vectors
-from canvaswidget.arguments import canvas_or_vectors, checked, is_clusters, some_groups
+from canvaswidget.arguments import checked, is_clusters, some_groups
 from canvaswidget.plotting.style import (
-    CYCLE,
     INK,
-    QUIET,
     TALLEST,
     drawn_ratio,
-    heading,
     new_axes,
     style,
 )
@@ -35,7 +30,6 @@ from canvaswidget.tracing.results import Neuron, show_neuron
 FloatArray = npt.NDArray[np.float32]
 Progress = Callable[[int, int], None]
 
-SEEDS = (0, 1, 2, 3, 4)
 TALLEST_MAP, SPACE = 1.2, 0.42  # inches of an exemplar: its height, and its width with its name
 
 
@@ -174,60 +168,6 @@ class Exemplars:
         return ax
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Stability:
-    """How far clusters depend on their random start.
-
-    Attributes
-    ----------
-    layer, frame, k, kind
-        What was clustered.
-    seeds : tuple of int
-    scores : (s, s) array
-        Adjusted Rand index of the clusters of each two seeds: 1 for the same groups, about 0 for chance; nan where
-        fewer than two neurons have a map that varies.
-    """
-
-    layer: str
-    frame: int
-    k: int
-    kind: str
-    seeds: tuple[int, ...]
-    scores: FloatArray
-
-    @property
-    def pairs(self) -> FloatArray:
-        """The scores of different seeds."""
-        return self.scores[np.triu_indices(len(self.seeds), 1)]
-
-    def __repr__(self) -> str:
-        score = "not defined"
-        if np.isfinite(self.pairs).all():
-            low, high = self.pairs.min(), self.pairs.max()
-            score = (
-                f"mean {self.pairs.mean():.2f} (least {low:.2f}, most {high:.2f}) of {len(self.pairs)} pairs"
-            )
-        return (
-            f"Stability({self.layer}, frame {self.frame}, {self.k} clusters by {self.kind}: adjusted Rand index "
-            f"{score} over {len(self.seeds)} seeds)"
-        )
-
-    @checked
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """A histogram of the scores."""
-        ax = ax or new_axes(height=1.7)
-        known = self.pairs[np.isfinite(self.pairs)]
-        with style():
-            ax.hist(
-                known, bins=np.linspace(min(0.0, float(known.min(initial=0))), 1, 21).tolist(), color=CYCLE[0]
-            )
-            ax.axvline(0, color=QUIET, lw=0.8)
-            ax.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-            ax.set(xlabel="adjusted Rand index (0: chance)", ylabel=f"pairs of {len(self.seeds)} seeds")
-            heading(ax, self.layer, f"{self.k} clusters by {self.kind}")
-        return ax
-
-
 @checked(k=some_groups)
 def cluster(
     canvas: Canvas,
@@ -330,54 +270,6 @@ def exemplars(canvas: Canvas, clusters: Clusters, count: int = 5) -> Exemplars:
     rgb = rgb_of_magnitudes(canvas, clusters.layer)
     maps = tuple(np.abs(canvas.maps(clusters.layer, each, clusters.frame, rgb=rgb)) for each in neurons)
     return Exemplars(clusters, neurons, maps)
-
-
-@checked(canvas=canvas_or_vectors, k=some_groups)
-def stability(
-    canvas: Canvas | Vectors,
-    layer: LayerKey | None = None,
-    k: int = 6,
-    frame: int = 0,
-    seeds: Sequence[int] = SEEDS,
-    *,
-    kind: str = "pooled",
-    within: str = "vectors",
-    granularity: str | None = None,
-    progress: Progress | None = None,
-) -> Stability:
-    """Compare the clusters of different random starts.
-
-    Parameters
-    ----------
-    canvas : Canvas
-        Or the vectors of a layer, which say its frame and kind themselves: ``stability(vectors, k=6)``.
-    layer : str, int or Layer
-    k, frame, kind, within, granularity, progress
-        As in `cluster`.
-    seeds : sequence of int
-        Of the first centres; at least two.
-    """
-    from sklearn.metrics import adjusted_rand_score
-
-    if len(seeds) < 2:
-        raise ValueError(f"seeds={list(seeds)!r}: expected at least two")
-    if isinstance(canvas, Vectors) and isinstance(layer, int):
-        k = layer
-    if isinstance(canvas, Vectors):
-        source = canvas
-    elif layer is None:
-        raise ValueError("layer=None: expected the name, the index or the Layer whose neurons are clustered")
-    else:
-        source = vectors(canvas, layer, kind, frame, granularity=granularity, progress=progress or False)
-    every = [
-        group([source], k, seed, progress, within=within)[0].labels.ravel()[source.alive] for seed in seeds
-    ]
-    scores = np.eye(len(seeds), dtype=np.float32)
-    for one, other in itertools.combinations(range(len(seeds)), 2):
-        scores[one, other] = scores[other, one] = adjusted_rand_score(every[one], every[other])
-    if source.alive.sum() < 2:
-        scores[:] = np.nan  # there is one way only to group them
-    return Stability(source.layer.name, source.frame, k, source.kind, tuple(seeds), scores)
 
 
 def _clusters(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +11,15 @@ import torch
 from torch import nn
 
 from canvaswidget.arguments import as_array, check_size, checked, checked_index, wrong_type
-from canvaswidget.inr.module_state import CALLS, evaluating, unchanged
+from canvaswidget.inr.calling import (
+    call_of_points,
+    device_of,
+    dtype_of,
+    modulated_inputs,
+    n_required,
+    size_of_output,
+)
+from canvaswidget.inr.module_state import CALLS, evaluating
 from canvaswidget.inr.outputs import (
     CHANNELS,
     Candidate,
@@ -21,7 +28,6 @@ from canvaswidget.inr.outputs import (
     chosen,
     describe,
     no_image,
-    tensors,
 )
 from canvaswidget.models import FFN, SIREN, HNeRVDecoder, NeRV, coordinate_grid
 
@@ -99,9 +105,9 @@ class INR:
         n_frames = _checked_count(n_frames)
 
         def inputs(frame: int) -> torch.Tensor:
-            return torch.tensor([frame / n_frames], dtype=_dtype(module), device=_device(module))
+            return torch.tensor([frame / n_frames], dtype=dtype_of(module), device=device_of(module))
 
-        return cls(module, inputs, size or _size_of_output(module, inputs), n_frames, **keywords)
+        return cls(module, inputs, size or size_of_output(module, inputs), n_frames, **keywords)
 
     @classmethod
     @checked
@@ -129,12 +135,12 @@ class INR:
         convention_of_call: list[str] = []
 
         def inputs(frame: int) -> torch.Tensor:
-            grid = coordinate_grid(size, convention, device=_device(module), dtype=_dtype(module))
+            grid = coordinate_grid(size, convention, device=device_of(module), dtype=dtype_of(module))
             if n_frames > 1:
                 time = grid.new_full((len(grid), 1), frame / (n_frames - 1) * 2 - 1)
                 grid = torch.cat([grid, time], dim=1)
             if not convention_of_call:
-                convention_of_call.append(_call_of_points(module, grid))
+                convention_of_call.append(call_of_points(module, grid))
             return grid[None] if convention_of_call[0] == "batch" else grid
 
         return cls(module, inputs, size, n_frames, **keywords)
@@ -154,18 +160,22 @@ class INR:
         embeddings = embeddings.detach()
 
         def inputs(frame: int) -> torch.Tensor:
-            return embeddings[frame : frame + 1].to(_device(decoder), _dtype(decoder))
+            return embeddings[frame : frame + 1].to(device_of(decoder), dtype_of(decoder))
 
-        if _n_required(decoder) == 2:
+        if n_required(decoder) == 2:
             if size is None:
                 raise ValueError(
                     "size: this decoder takes coordinates beside an embedding; give size=(height, width)"
                 )
             return cls(
-                decoder, _modulated(decoder, inputs, _checked_size(size)), size, len(embeddings), **keywords
+                decoder,
+                modulated_inputs(decoder, inputs, _checked_size(size)),
+                size,
+                len(embeddings),
+                **keywords,
             )
 
-        return cls(decoder, inputs, size or _size_of_output(decoder, inputs), len(embeddings), **keywords)
+        return cls(decoder, inputs, size or size_of_output(decoder, inputs), len(embeddings), **keywords)
 
     # --- what it shows ----------------------------------------------------------------------------------------
 
@@ -316,100 +326,3 @@ def _checked_truth(truth: Any, n_frames: int, size: tuple[int, int]) -> FloatIma
     if not np.issubdtype(array.dtype, np.floating):
         raise TypeError(f"truth: has type {array.dtype}; expected float in [0, 1] or uint8")
     return array.astype(np.float32, copy=False)
-
-
-def _first_weight(module: nn.Module) -> torch.Tensor | None:
-    candidates = (*module.parameters(), *module.buffers())
-    return next((tensor for tensor in candidates if tensor.is_floating_point()), None)
-
-
-def _device(module: nn.Module) -> torch.device:
-    weight = _first_weight(module)
-    return torch.device("cpu") if weight is None else weight.device
-
-
-def _dtype(module: nn.Module) -> torch.dtype:
-    weight = _first_weight(module)
-    return torch.float32 if weight is None else weight.dtype
-
-
-def _works(module: nn.Module, *arguments: torch.Tensor, size: tuple[int, int] | None = None) -> bool:
-    """Whether a module can be called like this and, where a size is given, returns an image of it."""
-    with CALLS, unchanged(module), evaluating(module), torch.no_grad():
-        try:
-            result = module(*arguments)
-        except Exception:  # a module may fail on shapes it was not made for in any way
-            return False
-    return size is None or bool(candidates(result, size))
-
-
-def _call_of_points(module: nn.Module, points: torch.Tensor) -> str:
-    """``"batch"`` where a module takes coordinates as ``(1, n, d)`` only, else ``"points"``."""
-    if _works(module, points[:4]) or _works(module, points) or not _works(module, points[None]):
-        return "points"
-    return "batch"
-
-
-def _n_required(module: nn.Module) -> int:
-    """How many positional arguments a module's forward requires."""
-    try:
-        parameters = inspect.signature(module.forward).parameters.values()
-    except (TypeError, ValueError):  # of an extension, which does not say
-        return 1
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(one.kind in kinds and one.default is inspect.Parameter.empty for one in parameters)
-
-
-_OF_POINTS = ("coord", "xy", "point", "pos", "grid", "pixel")
-_OF_LATENTS = ("latent", "code", "emb", "mod", "style", "cond", "feat")
-
-
-def _modulated(decoder: nn.Module, latent: Inputs, size: tuple[int, int]) -> Inputs:
-    """Inputs of a network of coordinates and a latent, in the order and the shape that it works with."""
-    first, second = list(inspect.signature(decoder.forward).parameters)[:2]
-    latent_first = any(word in first.lower() for word in _OF_LATENTS) or any(
-        word in second.lower() for word in _OF_POINTS
-    )
-    orders = ((False, True), (True, False))[latent_first]
-    found: list[tuple[bool, bool]] = []
-
-    def arguments(frame: int, batched: bool, swapped: bool) -> tuple[torch.Tensor, torch.Tensor]:
-        convention = getattr(decoder, "coordinates", "each")
-        points = coordinate_grid(size, convention, device=_device(decoder), dtype=_dtype(decoder))
-        points = points[None] if batched else points
-        return (latent(frame), points) if swapped else (points, latent(frame))
-
-    def inputs(frame: int) -> tuple[torch.Tensor, torch.Tensor]:
-        if not found:
-            choices = [(batched, swapped) for swapped in orders for batched in (False, True)]
-            working = (each for each in choices if _works(decoder, *arguments(frame, *each), size=size))
-            found.append(next(working, choices[0]))
-        return arguments(frame, *found[0])
-
-    return inputs
-
-
-def _size_of_output(module: nn.Module, inputs: Inputs) -> tuple[int, int]:
-    """The size of the image that a module returns; of several, of the one that most parameters reach."""
-
-    def images(result: Any) -> list[Candidate]:
-        return [
-            Candidate(path, tensor.reshape(tensor.shape[-3:]))
-            for path, tensor in tensors(result)
-            if tensor.ndim >= 3
-            and tensor.shape[-3] in CHANNELS
-            and tensor.numel() == tensor.shape[-3:].numel()
-        ]
-
-    given = inputs(0)
-    with CALLS, unchanged(module), evaluating(module), torch.no_grad():
-        found = images(module(given))
-    if not found:
-        raise ValueError(
-            "size: the module returns no tensor (..., 3, height, width) to read the size from; "
-            "give size=(height, width)"
-        )
-    sizes = {image.shape[-2:] for _, image in found}
-    if len(sizes) > 1:
-        found = [chosen(module, ((given,), {}), images, type(module).__name__)]
-    return int(found[0].image.shape[-2]), int(found[0].image.shape[-1])

@@ -10,9 +10,10 @@ import pytest
 from matplotlib.figure import Figure
 
 import canvaswidget as cw
-from canvaswidget.analysis.clustering import cluster, exemplars, group, stability
+from canvaswidget.analysis.clustering import cluster, exemplars, group
 from canvaswidget.analysis.kmeans import kmeans
 from canvaswidget.analysis.matching import match
+from canvaswidget.analysis.stability import stability
 from canvaswidget.analysis.vectors import POOLED, block_means, vectors
 from tests.canvases import MapsCanvas, image, video
 
