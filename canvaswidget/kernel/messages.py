@@ -1,7 +1,7 @@
 """The messages between page and kernel: a request and how it ends, and what the page measures.
 
-The page's half, ``js/src/messages.ts``, is printed by ``python -m canvaswidget.kernel.messages``; a test keeps
-the two equal. `session` explains the protocol; the bodies of requests and of replies are in `requests`.
+The page's half, ``js/src/transport/messages.ts``, is printed by ``python -m canvaswidget.kernel.messages``; a test
+keeps the two equal. `session` explains the protocol; the bodies of requests and of replies are in `requests`.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ FromKernel = Union[Reply, Cancelled, Failed, Progress]
 
 
 def module() -> str:
-    """The module ``js/src/messages.ts``."""
+    """The module ``js/src/transport/messages.ts``."""
     spaces = [vars(message_parts), *map(vars, MODULES), globals()]
     words = {name: value for space in spaces for name, value in space.items() if get_origin(value) is Literal}
     unions = {"Body": Body, "Answer": Answer, "FromPage": FromPage, "FromKernel": FromKernel}

@@ -1,7 +1,16 @@
 // A stand-in for the anywidget model and the kernel behind it: synthetic pictures, real delays, every kind of answer.
-import type { Answer, Body, CanvasInfo, FromKernel, FromPage, LayerInfo, Selection } from "../src/messages";
+
 import { Events } from "../src/page/events";
-import type { Model } from "../src/store";
+import type {
+  Answer,
+  Body,
+  CanvasInfo,
+  FromKernel,
+  FromPage,
+  LayerInfo,
+  Selection,
+} from "../src/transport/messages";
+import type { Model } from "../src/transport/model";
 
 export interface FakeOptions {
   frames: number;

@@ -1,9 +1,10 @@
 // The anywidget front end: `initialize` once a model, `render` once a view.
 import type { AnyModel } from "@anywidget/types";
-import { h } from "./dom";
-import { createSession, type Session } from "./session";
-import type { Model, Traits } from "./store";
-import { createWidget } from "./widget";
+import { createSession, type Session } from "./sources/session";
+import type { Traits } from "./state/store";
+import type { Model } from "./transport/model";
+import { h } from "./ui/dom";
+import { createWidget } from "./views/widget";
 
 // Hosts hand each call its own wrapper of the model, so the wrapper can't lead from a view to what its model shares.
 // The value of the trait `_canvas` can: every wrapper returns the same object until Python sends another.

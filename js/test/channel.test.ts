@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { GridRequest, MapRequest, PixelRequest } from "../src/messages";
+import type { GridRequest, MapRequest, PixelRequest } from "../src/transport/messages";
 import { LAYER } from "./page";
 import { pass, useView } from "./view";
 

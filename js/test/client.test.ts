@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { RequestClient, SILENCE } from "../src/client";
+import { RequestClient, SILENCE } from "../src/transport/client";
 import { ManualModel, state } from "./page";
 
 const body = (time: number) => ({ kind: "frame", time, source: "truth" }) as const;

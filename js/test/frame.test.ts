@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { canvasInfo } from "../dev/fake_kernel";
-import { SAVE_AFTER } from "../src/store";
+import { SAVE_AFTER } from "../src/state/store";
 import { LAYER, OPTIONS, painted, palettes } from "./page";
 import { pass, useView } from "./view";
 

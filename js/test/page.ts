@@ -2,7 +2,7 @@
 import { vi } from "vitest";
 import { canvasInfo, FakeModel, type FakeOptions, makeAnswer, palettes } from "../dev/fake_kernel";
 import widget from "../src/index";
-import type { Answer, Body, FromKernel, FromPage, Request } from "../src/messages";
+import type { Answer, Body, FromKernel, FromPage, Request } from "../src/transport/messages";
 
 export const OPTIONS: FakeOptions = {
   frames: 8,

@@ -1,10 +1,10 @@
 // The saved page's own parts: unpacking, sizes, and a model that answers itself.
 import { describe, expect, it, vi } from "vitest";
-import type { FromKernel } from "../src/messages";
 import type { Answered } from "../src/page/answers";
 import { PageModel } from "../src/page/model";
 import { enlarge, fitted, quantise, shrink } from "../src/page/resize";
 import { Arrays, bytesOf, integrate } from "../src/page/unpacking";
+import type { FromKernel } from "../src/transport/messages";
 
 async function deflate(bytes: number[]): Promise<string> {
   const stream = new Blob([Uint8Array.from(bytes)]).stream();

@@ -1,15 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { composeBar, composePicture, composeThumbnail, groundOf } from "../src/compose";
-import {
-  CLUSTER_COLOURS,
-  levelTable,
-  levelValue,
-  type Palettes,
-  placeOf,
-  readPalettes,
-  type Style,
-} from "../src/palette";
-import type { ContributionMap, Frame } from "../src/pictures";
+import { type Palettes, readPalettes } from "../src/sources/palettes";
+import type { ContributionMap, Frame } from "../src/sources/pictures";
+import { composeBar, composePicture, composeThumbnail, groundOf } from "../src/ui/compose";
+import { CLUSTER_COLOURS, levelTable, levelValue, placeOf, type Style } from "../src/ui/palette";
 
 // "ramp" maps place p to (p, 0, 255 - p); "around" to (p, p, p).
 const ramp = Uint8Array.from(

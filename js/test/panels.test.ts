@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { SAVE_AFTER } from "../src/store";
+import { SAVE_AFTER } from "../src/state/store";
 import { LAYER, painted, state } from "./page";
 import { pass, useView } from "./view";
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { layerInfo } from "../dev/fake_kernel";
-import { inside, nearest } from "../src/scatter";
-import { neuronAt } from "../src/selection";
+import { inside, nearest } from "../src/sources/scatter";
+import { neuronAt } from "../src/state/selection";
 
 const SHAPE = layerInfo("a", [36, 96], [32, 64]);
 

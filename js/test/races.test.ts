@@ -1,8 +1,8 @@
 // Changes, delays and answers in any order: what is on screen as ready is always of what the traits say.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { canvasInfo } from "../dev/fake_kernel";
-import type { Request } from "../src/messages";
-import { createSession, type Session } from "../src/session";
+import { createSession, type Session } from "../src/sources/session";
+import type { Request } from "../src/transport/messages";
 import { LAYER, ManualModel, OPTIONS, state } from "./page";
 
 /** Equal numbers for equal seeds. */

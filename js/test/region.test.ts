@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Region, Selection } from "../src/messages";
+import type { Region, Selection } from "../src/transport/messages";
 import { OPTIONS, painted, palettes } from "./page";
 import { pass, useView } from "./view";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { NamedRegion, RegionsRequest } from "../src/messages";
+import type { NamedRegion, RegionsRequest } from "../src/transport/messages";
 import { pass, useView } from "./view";
 
 const view = useView();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { makeAnswer } from "../dev/fake_kernel";
-import type { RulesReply } from "../src/messages";
-import { sharedTop } from "../src/rules_view";
+import type { RulesReply } from "../src/transport/messages";
+import { sharedTop } from "../src/views/rules_view";
 import { LAYER, OPTIONS, painted } from "./page";
 import { useView } from "./view";
 

@@ -1,9 +1,9 @@
 // A saved page offers what it can show, and no more; its frames keep their numbers.
 import { describe, expect, it } from "vitest";
 import { canvasInfo } from "../dev/fake_kernel";
-import { following } from "../src/player";
-import { areConsecutive, frameToward } from "../src/saved";
-import { alone } from "../src/time_chart";
+import { following } from "../src/sources/player";
+import { areConsecutive, frameToward } from "../src/state/saved";
+import { alone } from "../src/views/time_chart";
 import { LAYER, OPTIONS } from "./page";
 import { pass, useView } from "./view";
 

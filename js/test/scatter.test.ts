@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { layerInfo } from "../dev/fake_kernel";
-import { turnTowards } from "../src/scatter";
-import { neuronAt, selectionKey } from "../src/selection";
+import { turnTowards } from "../src/sources/scatter";
+import { neuronAt, selectionKey } from "../src/state/selection";
 import { LAYER } from "./page";
 import { pass, useView } from "./view";
 

@@ -1,7 +1,8 @@
 import { effect } from "@preact/signals-core";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { chooseClusterCount, chooseLayer, nudgePixel, stepTime } from "../src/actions";
-import { createStore, SAVE_AFTER, type Store, same } from "../src/store";
+import { chooseClusterCount, chooseLayer, nudgePixel, stepTime } from "../src/state/actions";
+import { createStore, SAVE_AFTER, type Store } from "../src/state/store";
+import { same } from "../src/transport/same";
 import { LAYER, ManualModel, state } from "./page";
 
 describe("store", () => {

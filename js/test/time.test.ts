@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { CurveRequest, FrameRequest, GridRequest, StripRequest } from "../src/messages";
-import { following } from "../src/player";
+import { following } from "../src/sources/player";
+import type { CurveRequest, FrameRequest, GridRequest, StripRequest } from "../src/transport/messages";
 import { painted } from "./page";
 import { pass, useView } from "./view";
 

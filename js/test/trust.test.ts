@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { wordOf } from "../src/trust";
-import { correlation, tellTrust } from "../src/trust_view";
+import { wordOf } from "../src/sources/trust";
+import { correlation, tellTrust } from "../src/views/trust_view";
 import { LAYER } from "./page";
 import { pass, useView } from "./view";
 

@@ -1,6 +1,6 @@
 // One view on a page with timers that the test moves, for the tests of the panels and the hands.
 import { afterEach, beforeEach, vi } from "vitest";
-import { SAVE_AFTER } from "../src/store";
+import { SAVE_AFTER } from "../src/state/store";
 import { ManualModel, show, state, stubBox, stubCanvas } from "./page";
 
 /** Lets timers, animation frames and the signals behind them run. */

@@ -1,9 +1,8 @@
 // Small pure parts: numbers, names, selections, the viewport, the cache.
 import { describe, expect, it, vi } from "vitest";
 import { canvasInfo, layerInfo } from "../dev/fake_kernel";
-import { ByteCache } from "../src/cache";
-import { fileName } from "../src/export";
-import { number, percent, seconds } from "../src/format";
+import { ByteCache } from "../src/sources/cache";
+import { number, percent, seconds } from "../src/state/format";
 import {
   flatIndex,
   isNeuronOf,
@@ -13,9 +12,10 @@ import {
   selectionKey,
   selectionLabel,
   shortNames,
-} from "../src/selection";
-import { followTheme, luminance } from "../src/theme";
-import { FITTED, pan, pixelAt, place, settled, zoomAt } from "../src/viewport";
+} from "../src/state/selection";
+import { fileName } from "../src/ui/export_png";
+import { followTheme, luminance } from "../src/ui/theme";
+import { FITTED, pan, pixelAt, place, settled, zoomAt } from "../src/ui/viewport";
 import { OPTIONS } from "./page";
 
 const KERNELS = layerInfo("a", [4, 30], [1, 1]);

@@ -46,7 +46,7 @@ def problems(value: Any, annotation: Any, path: str = "message") -> list[str]:
 
 
 def test_the_page_has_the_same_messages() -> None:
-    assert (ROOT / "js" / "src" / "messages.ts").read_text(encoding="utf-8") == messages.module()
+    assert (ROOT / "js/src/transport/messages.ts").read_text(encoding="utf-8") == messages.module()
 
 
 def test_what_is_not_a_message_is_found_out() -> None:

@@ -1,5 +1,8 @@
 // What the kernel would answer, from what a saved page took along; `canvaswidget/exports/baking.py` made it. What the
 // page was not given it says: such words are thrown as errors.
+
+import { framesOf } from "../state/saved";
+import { flatIndex, layerOf, neuronAt } from "../state/selection";
 import type {
   Answer,
   Body,
@@ -18,10 +21,8 @@ import type {
   Selection,
   StripRequest,
   TrustReply,
-} from "../messages";
-import { framesOf } from "../saved";
-import { flatIndex, layerOf, neuronAt } from "../selection";
-import { same } from "../store";
+} from "../transport/messages";
+import { same } from "../transport/same";
 import { enlarge, fitted, quantise, type Size, shrink } from "./resize";
 import type { Arrays, Packed } from "./unpacking";
 

@@ -1,6 +1,6 @@
 // In place of the kernel's model: traits that stay in the page, requests that the page answers itself.
-import type { Body, FromKernel, FromPage } from "../messages";
-import type { Model } from "../store";
+import type { Body, FromKernel, FromPage } from "../transport/messages";
+import type { Model } from "../transport/model";
 import type { Answered } from "./answers";
 import { Events } from "./events";
 

@@ -1,0 +1,69 @@
+// Which cluster each neuron of the layer belongs to. Never computed before the user asks for it.
+import { type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
+import { flatIndex, layerOf, neuronCount } from "../state/selection";
+import { canvasOf, isSwitching, ready, type Store } from "../state/store";
+import type { RequestClient } from "../transport/client";
+import type { ClustersReply } from "../transport/messages";
+import { ByteCache } from "./cache";
+import { Source } from "./source";
+
+export type Clusters = ClustersReply & { rule: string; labels: Uint8Array; thumbs: Uint8Array[] };
+const DEAD = 255;
+
+export class ClusterSource extends Source<"clusters", Clusters> {
+  readonly asked: Signal<boolean>;
+
+  constructor(store: Store, client: RequestClient, watched: ReadonlySignal<boolean>) {
+    const asked = signal(false);
+    super({
+      client,
+      view: "clusters",
+      watched,
+      wanted: () => {
+        const info = canvasOf(store);
+        const layer = store.layer.value;
+        const n_clusters = store.n_clusters.value;
+        if (!info || !layerOf(info, layer) || !(asked.value || store.cluster.value >= 0)) return null;
+        // Clusters keep their names while time runs: the frame they were asked on is not part of the wish.
+        const time = untracked(() => store.time.value);
+        return { kind: "clusters", rule: info.rule, time, layer, n_clusters };
+      },
+      preparing: () => asked.value && isSwitching(store),
+      key: ({ rule, layer, n_clusters }) => `${rule}/${layer}/${n_clusters}`,
+      decode: (answer, data, { rule }) => {
+        const info = store._canvas.peek();
+        const layer = ready(info) ? layerOf(info, answer.layer) : undefined;
+        const count = layer ? neuronCount(layer) : 0;
+        const size = answer.height * answer.width;
+        const bytes = count + answer.exemplars.length * size;
+        if (data.length < bytes) throw new Error(`The kernel sent ${data.length} bytes of ${bytes}`);
+        const thumbs = answer.exemplars.map((_, i) =>
+          data.subarray(count + i * size, count + (i + 1) * size),
+        );
+        return { ...answer, rule, labels: data.subarray(0, count), thumbs };
+      },
+      cache: new ByteCache(4e6),
+      bytes: ({ labels, thumbs }) => labels.length + thumbs.reduce((sum, { length }) => sum + length, 0),
+    });
+    this.asked = asked;
+  }
+}
+
+/** The clusters that are known, if they are those of the rule, the layer and the number that are chosen. */
+export function currentClusters(clusters: Clusters | null, store: Store): Clusters | null {
+  const current =
+    clusters?.rule === store.rule.value &&
+    clusters.layer === store.layer.value &&
+    clusters.n_clusters === store.n_clusters.value;
+  return current ? clusters : null;
+}
+
+/** The neuron's cluster; -1 for a dead neuron and where clusters are not known. */
+export function clusterOf(shown: Clusters | null, store: Store, neuron: number[]): number {
+  const info = canvasOf(store);
+  const clusters = currentClusters(shown, store);
+  const layer = clusters && info ? layerOf(info, clusters.layer) : undefined;
+  if (!clusters || !layer) return -1;
+  const label = clusters.labels[flatIndex(layer, neuron)] ?? DEAD;
+  return label === DEAD ? -1 : label;
+}

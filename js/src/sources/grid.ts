@@ -1,0 +1,317 @@
+// Thumbnails of the layer's neurons. A layer may have 18,000: each view says which range it sees, and only the
+// missing thumbnails of those ranges are asked for, a piece at a time.
+import { computed, effect, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
+import { currentChannel, layerOf } from "../state/selection";
+import { canvasOf, isSwitching, type Store } from "../state/store";
+import type { Activity, RequestClient } from "../transport/client";
+import type { GridReply, GridRequest } from "../transport/messages";
+import { same } from "../transport/same";
+import { ByteCache } from "./cache";
+import type { State } from "./source";
+
+export interface Thumb {
+  neuron: number[];
+  value: number;
+  height: number;
+  width: number;
+  low: number;
+  high: number;
+  /** The sum of the absolute map. */
+  total: number;
+  levels: Uint8Array;
+}
+
+/** Everything a thumbnail depends on but its place. */
+export type GridContext = Pick<
+  GridRequest,
+  "rule" | "time" | "layer" | "cluster" | "n_clusters" | "sort" | "channel" | "pixel" | "region"
+>;
+
+export interface Grid {
+  context: GridContext;
+  n: number;
+  /** The largest magnitude and the largest total of the layer's strongest neurons: the scale that all can share. */
+  scale: number;
+  topTotal: number;
+  /** What failed when a few of the layer's neurons were checked; empty where all held. */
+  warning: string;
+}
+
+/** Where a neuron stands in a grid; null where it is not in it. */
+export interface Found {
+  context: GridContext;
+  neuron: number[];
+  place: number | null;
+}
+
+export const SIDE = 64;
+/** Requests start at multiples of this, so that two views and a jittery scroll share their pieces. */
+export const PIECE = 12;
+const MOST = 60;
+const THUMB_BYTES = 64e6;
+/** What the eye is on goes first, if it takes no longer than this. */
+const URGENT = 400;
+
+export class GridSource {
+  /** The grid on screen; it may be of an earlier context than the one asked for. */
+  readonly shown: ReadonlySignal<Grid | null>;
+  readonly state: ReadonlySignal<State>;
+  readonly error: ReadonlySignal<string>;
+  readonly arrivals: ReadonlySignal<number>;
+  /** The neuron that was looked for last. */
+  readonly found: ReadonlySignal<Found | null>;
+  #found: Signal<Found | null> = signal(null);
+  #shown: Signal<Grid | null> = signal(null);
+  #state: Signal<State> = signal("idle");
+  #error = signal("");
+  #arrivals = signal(0);
+  #store: Store;
+  #client: RequestClient;
+  #context: GridContext | null = null;
+  #thumbs = new ByteCache<Thumb>(THUMB_BYTES);
+  #ranges = new Map<object, { first: number; last: number }>();
+  #generation = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #stop: () => void;
+
+  constructor(store: Store, client: RequestClient, settled: ReadonlySignal<number>) {
+    this.#store = store;
+    this.#client = client;
+    this.shown = this.#shown;
+    this.state = this.#state;
+    this.error = this.#error;
+    this.arrivals = this.#arrivals;
+    this.found = this.#found;
+    const context = computed(() => wantedContext(store, settled));
+    const stopEntering = effect(() => {
+      const next = context.value;
+      untracked(() => this.#enter(next));
+    });
+    const stopWaiting = effect(() => {
+      if (!this.#mustWait()) untracked(() => this.#soon());
+    });
+    this.#stop = () => {
+      stopEntering();
+      stopWaiting();
+      clearTimeout(this.#timer);
+    };
+  }
+
+  thumb(index: number): Thumb | undefined {
+    const grid = this.#shown.peek();
+    return grid ? this.#thumbs.get(placeKey(grid.context, index)) : undefined;
+  }
+
+  /** Learns the place of a neuron in the grid on screen: of thousands only those in sight are known here. */
+  locate(neuron: number[]): void {
+    const context = this.#shown.peek()?.context;
+    if (!context) return;
+    const generation = this.#generation;
+    const keep = ({ place }: GridReply) => {
+      if (generation === this.#generation) this.#found.value = { context, neuron, place };
+    };
+    this.#client.ask(
+      "find",
+      { kind: "grid", ...context, first: 0, count: 0, side: SIDE, find: neuron },
+      // What is wrong with the grid its own panel tells.
+      { reply: keep, failed: () => {} },
+    );
+  }
+
+  /** A view sees the places `first .. last` (both included). */
+  see(view: object, first: number, last: number): void {
+    this.#ranges.set(view, { first, last });
+    this.#advance();
+  }
+
+  forget(view: object): void {
+    this.#ranges.delete(view);
+  }
+
+  retry(): void {
+    this.#state.value = "loading";
+    this.#advance();
+  }
+
+  /** Nothing is shown of what was asked for under another rule. */
+  blank(): void {
+    this.#shown.value = null;
+    this.#enter(this.#context);
+  }
+
+  reset(): void {
+    this.#generation += 1;
+    this.#thumbs.clear();
+    this.#found.value = null;
+    this.blank();
+  }
+
+  dispose(): void {
+    this.#stop();
+  }
+
+  #enter(context: GridContext | null): void {
+    if (context && same(context, this.#shown.peek()?.context)) {
+      this.#context = context;
+      this.#state.value = "ready";
+      this.#soon();
+      return;
+    }
+    this.#context = context;
+    const before = this.#shown.peek()?.context;
+    if (context?.layer !== before?.layer || context?.rule !== before?.rule) this.#shown.value = null;
+    this.#state.value = context || untracked(() => isSwitching(this.#store)) ? "loading" : "idle";
+    if (context) this.#soon();
+    else this.#client.drop("grid");
+  }
+
+  /** While it plays there is always a picture on its way; under a slow rule a pixel may take minutes. */
+  #mustWait(): boolean {
+    if (this.#store.playing.value) return false;
+    const long = Date.now() - URGENT;
+    return this.#client.activity.value.some((activity) => isUrgent(activity) && activity.since > long);
+  }
+
+  /** After what else the same change asks for. */
+  #soon(wait = 0): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#advance(), wait);
+  }
+
+  #advance(): void {
+    const context = this.#context;
+    if (!context || this.#state.peek() === "error") return;
+    // Sixty maps would hold up what the eye is on: an effect comes back here when that has arrived.
+    if (untracked(() => this.#mustWait())) {
+      this.#soon(URGENT);
+      return;
+    }
+    const missing = this.#missing(context);
+    if (!missing) return;
+    const body: GridRequest = { kind: "grid", ...context, ...missing, side: SIDE };
+    const generation = this.#generation;
+    const current = () => generation === this.#generation && same(context, this.#context);
+    this.#client.ask(
+      "grid",
+      body,
+      {
+        reply: (answer, data) => {
+          if (generation !== this.#generation) return;
+          const problem = this.#keep(body, answer, data);
+          if (!current()) return;
+          if (problem) return this.#fail(problem);
+          this.#show(context, answer);
+          this.#advance();
+        },
+        late: (answer, data) => {
+          if (generation === this.#generation) this.#keep(body, answer, data);
+        },
+        failed: (message) => {
+          if (current()) this.#fail(message);
+        },
+      },
+      150,
+    );
+  }
+
+  #show(context: GridContext, { n_neurons: n, scale, top_total: topTotal, warning }: GridReply): void {
+    const grid = { context, n, scale, topTotal, warning };
+    if (!same(this.#shown.peek(), grid)) this.#shown.value = grid;
+    this.#state.value = "ready";
+    this.#arrivals.value += 1;
+  }
+
+  #fail(message: string): void {
+    this.#error.value = message;
+    this.#state.value = "error";
+  }
+
+  #missing(context: GridContext): { first: number; count: number } | null {
+    const grid = this.#shown.peek();
+    const onScreen = grid && same(grid.context, context) ? grid : null;
+    // In a new order the old scroll place means nothing: its first screen comes first.
+    const keepsPlace = onScreen || (grid && same({ ...grid.context, time: context.time }, context));
+    for (const range of this.#ranges.values()) {
+      const start = keepsPlace ? range.first : 0;
+      const end = Math.min(start + range.last - range.first, (onScreen?.n ?? Number.POSITIVE_INFINITY) - 1);
+      const has = (index: number) => this.#thumbs.has(placeKey(context, index));
+      let first = start;
+      while (first <= end && has(first)) first++;
+      // A grid seen before has all its thumbnails but not its length, which only an answer tells.
+      if (first > end && onScreen) continue;
+      if (first > end) first = start;
+      let last = end;
+      while (onScreen && last > first && has(last)) last--;
+      first = Math.floor(first / PIECE) * PIECE;
+      const count = Math.min(MOST, Math.ceil((last - first + 1) / PIECE) * PIECE);
+      return { first, count: Math.min(count, (onScreen?.n ?? Number.POSITIVE_INFINITY) - first) };
+    }
+    return null;
+  }
+
+  #keep(body: GridRequest, answer: GridReply, data: Uint8Array): string | null {
+    const { neurons, first, height, width } = answer;
+    const size = height * width;
+    if (data.length < neurons.length * size)
+      return `The kernel sent ${data.length} bytes of ${neurons.length * size}`;
+    if (neurons.length === 0 && first < answer.n_neurons) return "The kernel sent no thumbnails";
+    neurons.forEach((neuron, i) => {
+      const thumb: Thumb = {
+        neuron,
+        value: answer.values[i] ?? Number.NaN,
+        height,
+        width,
+        low: answer.low[i] ?? 0,
+        high: answer.high[i] ?? 0,
+        total: answer.totals[i] ?? 0,
+        // A copy of its own, so that dropping one thumbnail frees its bytes.
+        levels: data.slice(i * size, (i + 1) * size),
+      };
+      this.#thumbs.set(placeKey(body, first + i), thumb, size + 200);
+    });
+    return null;
+  }
+}
+
+/** What is quick to make and looked at first. The hover preview is not: it would keep the grid waiting for ever. */
+function isUrgent({ view, body }: Activity): boolean {
+  if (body.kind === "map") return body.selection.neuron !== null;
+  return view === "frame" || view === "pixel";
+}
+
+function placeKey(
+  { rule, time, layer, cluster, n_clusters, sort, channel, pixel, region }: GridContext,
+  index: number,
+): string {
+  const group = cluster >= 0 ? `${cluster}of${n_clusters}` : "";
+  return `${rule}/${layer}@${time} ${group} ${sort} ${channel} ${pixel ?? ""}${region ? JSON.stringify(region) : ""}#${index}`;
+}
+
+/** What neurons are sorted by: where there is no pixel, or no region, by their totals. */
+export function wantedOrder(store: Store): Pick<GridRequest, "sort" | "channel" | "pixel" | "region"> {
+  const at = store.pixel.value;
+  const region = store.region.value;
+  const wish = store.sort.value;
+  const sort = (wish === "pixel" && !at) || (wish === "region" && !region) ? "total" : wish;
+  return {
+    sort,
+    channel: currentChannel(store),
+    // Only one order depends on the pixel: pinning another must not fetch the others again.
+    pixel: sort === "pixel" ? at : null,
+    region: sort === "region" ? region : null,
+  };
+}
+
+function wantedContext(store: Store, settled: ReadonlySignal<number>): GridContext | null {
+  const info = canvasOf(store);
+  const layer = store.layer.value;
+  if (!info || !layerOf(info, layer)) return null;
+  return {
+    rule: info.rule,
+    time: settled.value,
+    layer,
+    cluster: store.cluster.value,
+    n_clusters: store.n_clusters.value,
+    ...wantedOrder(store),
+  };
+}

@@ -1,0 +1,92 @@
+// Ablates the selected neurons, or puts them back; the source that the frame shows follows.
+import { computed } from "@preact/signals-core";
+import { count } from "../state/format";
+import { combine, isWithout, type KnockedOut, MOST, sizeOf } from "../state/knocked_out";
+import { currentSelection, layerOf, neuronAt, selectionLabel } from "../state/selection";
+import { ready, type Store } from "../state/store";
+import type { Source } from "../transport/messages";
+import { type ClusterSource, currentClusters } from "./clusters";
+
+/** Some neurons of a layer, and what they are called. */
+interface Target {
+  layer: string;
+  neurons: number[][];
+  label: string;
+  clustered: boolean;
+}
+
+/** What both hands do to the set, whichever view they are in. */
+export function createKnockOut(store: Store, clusters: ClusterSource) {
+  let before: Source = "reconstruction";
+  const set = (next: KnockedOut) => {
+    const source = store.source.peek();
+    const begins = sizeOf(store.knocked_out.peek()) === 0;
+    if (begins && !isWithout(source)) before = source;
+    const ends = sizeOf(next) === 0;
+    store.set({
+      knocked_out: next,
+      source: ends ? (isWithout(source) ? before : source) : isWithout(source) ? source : "without",
+    });
+    if (ends) before = "reconstruction";
+  };
+  /** The selected neurons; null for a whole layer, and for a cluster that is not known yet. Read inside an effect. */
+  const target = (): Target | null => {
+    const selection = currentSelection(store);
+    const info = store._canvas.value;
+    const layer = selection && ready(info) ? layerOf(info, selection.layer) : undefined;
+    if (!selection || !layer) return null;
+    const named = (neurons: number[][]) => ({
+      layer: layer.name,
+      neurons,
+      label: selectionLabel(selection, store.cluster_names.value),
+      clustered: selection.neuron === null && selection.neurons.length === 0,
+    });
+    if (selection.neuron) return named([selection.neuron]);
+    if (selection.neurons.length) return named(selection.neurons);
+    const known = currentClusters(clusters.shown.value, store);
+    if (selection.cluster < 0 || !known) return null;
+    const places = [...known.labels.keys()].filter((at) => known.labels[at] === selection.cluster);
+    return places.length ? named(places.map((place) => neuronAt(layer, place))) : null;
+  };
+  /** Whether all of them are out already. */
+  const isOut = ({ layer, neurons }: Target): boolean => {
+    const out = new Set((store.knocked_out.value[layer] ?? []).map(String));
+    return neurons.every((one) => out.has(String(one)));
+  };
+  const named = computed(() => {
+    const sets = Object.entries(store.knocked_out.value).map(
+      ([layer, neurons]) => [layer, new Set(neurons.map(String))] as const,
+    );
+    return new Map(sets);
+  });
+  return {
+    target,
+    isOut,
+    /** Whether a neuron is out. Read inside an effect. */
+    has: (layer: string, neuron: number[]): boolean => named.value.get(layer)?.has(String(neuron)) ?? false,
+    /** Takes the selection out, or puts it back where all of it is out; says what it has done, or why nothing. */
+    toggle(): { problem: string; done: string } {
+      const some = target();
+      if (!some) return { problem: "Select a neuron, several or a cluster to knock out", done: "" };
+      const out = isOut(some);
+      const next = combine(store.knocked_out.peek(), some.layer, some.neurons, !out);
+      if (sizeOf(next) > MOST)
+        return { problem: `At most ${count(MOST)} neurons can be knocked out`, done: "" };
+      set(next);
+      const { length: n } = some.neurons;
+      const many = some.clustered ? `, ${count(n)} neuron${n === 1 ? "" : "s"}` : "";
+      return {
+        problem: "",
+        done: `${out ? "put back" : "knocked out"} ${some.label}${many} of ${some.layer}`,
+      };
+    },
+    restore(layer: string, neuron: number[]): void {
+      set(combine(store.knocked_out.peek(), layer, [neuron], false));
+    },
+    restoreAll(): void {
+      if (sizeOf(store.knocked_out.peek())) set({});
+    },
+  };
+}
+
+export type KnockOut = ReturnType<typeof createKnockOut>;

@@ -1,0 +1,125 @@
+// How the widget feels: from an act to the first frame on screen that shows what it asked for. Only what had to be
+// asked for counts; Python hears of it now and then, and `w.stats()` tells.
+
+import { effect, type ReadonlySignal, untracked } from "@preact/signals-core";
+import { currentOverlay, selectionKey } from "../state/selection";
+import type { Store } from "../state/store";
+import type { Act, Timing } from "../transport/messages";
+import type { Model } from "../transport/model";
+import type { ContributionMap, Picture } from "./pictures";
+import type { PixelSources } from "./pixels";
+import type { Source } from "./source";
+
+const TELL_AFTER = 1000;
+/** Playing is counted over as long a time as this, in ms. */
+const SPAN = 1000;
+
+/** Runs once what has been drawn up to now is on screen. */
+export function onScreen(run: (now: number) => void): void {
+  requestAnimationFrame(() => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      run(performance.now());
+    };
+    port2.postMessage(null);
+  });
+}
+
+interface Watched {
+  store: Store;
+  picture: ReadonlySignal<Picture | null>;
+  maps: Source<"map", ContributionMap>;
+  pixels: PixelSources;
+  views: ReadonlySignal<number>;
+}
+
+export function watchFeel(model: Model, { store, picture, maps, pixels, views }: Watched): () => void {
+  const begun = new Map<Act, number>();
+  let times: Timing[] = [];
+  let rate: number | null = null;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const tell = () => {
+    timer = undefined;
+    const message = { type: "painted", id: 0, times, rate } as const;
+    times = [];
+    rate = null;
+    try {
+      model.send(message);
+    } catch {
+      // The requests that matter tell that the kernel is gone.
+    }
+  };
+  const soon = () => {
+    timer ??= setTimeout(tell, TELL_AFTER);
+  };
+  const begin = (act: Act) => {
+    if (views.peek() > 0 && !store.playing.peek() && !document.hidden) begun.set(act, performance.now());
+  };
+  const end = (act: Act) => {
+    const start = begun.get(act);
+    if (start === undefined) return;
+    begun.delete(act);
+    onScreen((now) => {
+      times.push({ act, milliseconds: now - start });
+      soon();
+    });
+  };
+  /** An act begins when its wish changes and nothing that is known fulfils it. */
+  const act = (name: Act, wish: () => string, shown: () => string) => {
+    let before = untracked(wish);
+    return effect(() => {
+      const [wanted, seen] = [wish(), shown()];
+      if (wanted !== before && wanted !== seen) begin(name);
+      before = wanted;
+      if (wanted === seen) end(name);
+    });
+  };
+  const selected = () => {
+    const selection = currentOverlay(store);
+    return selection ? selectionKey(selection) : "";
+  };
+  const stops = [
+    act(
+      "pixel",
+      () => String(store.pixel.value ?? ""),
+      () => String(pixels.pinned.shown.value?.pixel ?? ""),
+    ),
+    act("overlay", selected, () => {
+      const map = picture.value?.map;
+      return map ? selectionKey(map.selection) : "";
+    }),
+    act(
+      "step",
+      () => String(store.time.value),
+      () => {
+        const shown = picture.value;
+        return shown && (shown.map || maps.state.value === "idle") ? String(shown.time) : "";
+      },
+    ),
+    effect(() => {
+      if (!store.playing.value) return undefined;
+      let [count, start, last] = [0, performance.now(), -1];
+      let drawn = -1;
+      return effect(() => {
+        const time = picture.value?.time ?? -1;
+        if (time === last) return;
+        last = time;
+        onScreen((now) => {
+          // A picture that a newer one replaced before it was drawn doesn't count.
+          if (drawn === last) return;
+          drawn = last;
+          count += 1;
+          if (now - start < SPAN) return;
+          rate = (count / (now - start)) * 1000;
+          [count, start] = [0, now];
+          soon();
+        });
+      });
+    }),
+  ];
+  return () => {
+    for (const stop of stops) stop();
+    clearTimeout(timer);
+  };
+}

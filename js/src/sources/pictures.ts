@@ -1,0 +1,192 @@
+// The frame and the selection's contribution map, and the pair of them that belongs together on screen.
+import { effect, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
+import { isWithout, onWire, setKey } from "../state/knocked_out";
+import { currentOverlay, selectionKey } from "../state/selection";
+import { isSwitching, ready, type Store } from "../state/store";
+import type { RequestClient } from "../transport/client";
+import type { FrameReply, FrameRequest, MapReply, MapRequest, Maps, Selection } from "../transport/messages";
+import { same } from "../transport/same";
+import { ByteCache } from "./cache";
+import { Source } from "./source";
+
+export type Frame = FrameReply & {
+  data: Uint8Array;
+  /** How many neurons are knocked out of it, and which: empty where none are. */
+  out: number;
+  set: string;
+};
+/** Levels and their range. */
+export interface Plane {
+  data: Uint8Array;
+  low: number;
+  high: number;
+}
+
+export type ContributionMap = MapReply & {
+  rule: string;
+  data: Uint8Array;
+  /** The sum with signs, where the map sums the magnitudes of more than one neuron. */
+  signed: Plane | null;
+};
+
+/** Whether a map is drawn around zero: a difference always is, whatever maps of neurons are; counts and changes never. */
+export function drawnAs({ selection }: ContributionMap, maps: Maps): Maps {
+  const { overlay = "selection" } = selection;
+  if (overlay === "selection") return maps;
+  return overlay === "intensity" ? "signed" : "magnitude";
+}
+
+/** The plane that is drawn: magnitudes, or values around zero. */
+export function planeOf(map: ContributionMap, maps: Maps): Plane {
+  return maps === "signed" && map.signed ? map.signed : map;
+}
+
+function withPlanes(answer: MapReply, data: Uint8Array, { rule }: MapRequest): ContributionMap {
+  const [low, high] = answer.signed_range;
+  const size = answer.height * answer.width;
+  const two = low !== undefined && high !== undefined;
+  const { data: all } = sized(answer, data, two ? 2 : 1);
+  return {
+    ...answer,
+    rule,
+    data: all.subarray(0, size),
+    signed: two ? { data: all.subarray(size), low, high } : null,
+  };
+}
+
+/** What the frame panel paints: never a map of another frame than the one under it. */
+export interface Picture {
+  frame: Frame | null;
+  map: ContributionMap | null;
+  time: number;
+}
+
+const FRAME_BYTES = 192e6;
+const MAP_BYTES = 96e6;
+/** A picture waits this long for its map before it is painted without. */
+const GRACE = 150;
+/** Python may choose a neuron right after a layer change: don't sum up the whole layer before it has had the time. */
+const WHOLE_LAYER_DELAY = 250;
+
+function sized<A extends { height: number; width: number }>(answer: A, data: Uint8Array, channels: number) {
+  const bytes = answer.height * answer.width * channels;
+  if (data.length < bytes) throw new Error(`The kernel sent ${data.length} bytes of ${bytes}`);
+  return { ...answer, data: data.subarray(0, bytes) };
+}
+
+type Watched = ReadonlySignal<boolean>;
+
+export function frameSource(store: Store, client: RequestClient, watched: Watched): Source<"frame", Frame> {
+  return new Source<"frame", Frame>({
+    client,
+    view: "frame",
+    watched,
+    wanted: () => {
+      const body = frameBody(store, store.time.value);
+      const needed = isWithout(body.source) ? body.knocked_out?.length : body.source !== "off";
+      return ready(store._canvas.value) && needed ? body : null;
+    },
+    key: ({ time, source, knocked_out }) => `${source}${setKey(knocked_out)}/${time}`,
+    decode: (answer, data, { knocked_out = [] }) => ({
+      ...sized(answer, data, answer.channels),
+      out: knocked_out.reduce((sum, { neurons }) => sum + neurons.length, 0),
+      set: setKey(knocked_out),
+    }),
+    cache: new ByteCache(FRAME_BYTES),
+    bytes: ({ data }) => data.length,
+    // Quick to make, and worth painting while the slider moves: hardly ever cancelled.
+    patience: 1000,
+    showLate: (body) => same({ ...body, time: 0 }, frameBody(store, 0)),
+  });
+}
+
+export function mapSource(
+  store: Store,
+  client: RequestClient,
+  watched: Watched,
+): Source<"map", ContributionMap> {
+  return new Source<"map", ContributionMap>({
+    client,
+    view: "map",
+    watched,
+    wanted: () => {
+      const selection = currentOverlay(store);
+      return selection && mapBody(store, store.time.value, selection);
+    },
+    preparing: () => isSwitching(store),
+    key: ({ rule, time, selection }) => `${rule}/${selectionKey(selection)}@${time}`,
+    decode: withPlanes,
+    cache: new ByteCache(MAP_BYTES),
+    bytes: ({ data, signed }) => data.length + (signed?.data.length ?? 0),
+    patience: 250,
+    delay: ({ selection }) =>
+      selection.overlay || selection.neuron || selection.neurons.length || selection.cluster >= 0
+        ? 0
+        : WHOLE_LAYER_DELAY,
+    showLate: (body) => {
+      const now = currentOverlay(store);
+      return now !== null && same(body, mapBody(store, body.time, now));
+    },
+  });
+}
+
+/** What is shown of a frame under the contributions. */
+export function frameBody(store: Store, time: number): FrameRequest {
+  const source = store.source.value;
+  if (!isWithout(source)) return { kind: "frame", time, source };
+  return { kind: "frame", time, source, knocked_out: onWire(store.knocked_out.value) };
+}
+
+/** What is over it, under the chosen rule. */
+export function mapBody(store: Store, time: number, selection: Selection): MapRequest {
+  return { kind: "map", rule: store.rule.value, time, selection };
+}
+
+/** Joins frames and maps: both of one time and of the current selection, or the frame alone after a grace. */
+export function joinPictures(
+  store: Store,
+  frames: Source<"frame", Frame>,
+  maps: Source<"map", ContributionMap>,
+): { picture: ReadonlySignal<Picture | null>; dispose: () => void } {
+  const picture: Signal<Picture | null> = signal(null);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const show = (frame: Frame | null, map: ContributionMap | null) => {
+    clearTimeout(timer);
+    timer = undefined;
+    const time = frame?.time ?? map?.time ?? 0;
+    const before = picture.peek();
+    if (before?.frame !== frame || before.map !== map) picture.value = { frame, map, time };
+  };
+  const join = () => {
+    maps.arrivals.value;
+    const selection = currentOverlay(store);
+    const before = picture.peek();
+    // What is on screen stays until the next picture is there, but for the map of another rule: nothing says so of it.
+    if (before?.map && before.map.rule !== store.rule.value) show(before.frame, null);
+    if (store.source.value === "off") {
+      const map = maps.shown.value;
+      const current =
+        map &&
+        selection &&
+        map.rule === store.rule.value &&
+        selectionKey(map.selection) === selectionKey(selection);
+      if (current || maps.state.value === "error" || maps.state.value === "idle")
+        show(null, current ? map : null);
+      return;
+    }
+    const frame = frames.shown.value;
+    if (!frame) return;
+    const map = selection && maps.lookup(mapBody(store, frame.time, selection));
+    const failed = maps.state.value === "error" || maps.state.value === "idle";
+    if (map || failed) show(frame, map ?? null);
+    else timer ??= setTimeout(() => show(frames.shown.peek(), null), GRACE);
+  };
+  const stop = effect(join);
+  return {
+    picture,
+    dispose() {
+      stop();
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,60 @@
+// What part of the selection's contribution lies in each of the named regions.
+import type { ReadonlySignal } from "@preact/signals-core";
+import { regionAt } from "../state/regions";
+import { currentSelection, digest, selectionBytes, selectionKey } from "../state/selection";
+import { isSwitching, ready, type Store } from "../state/store";
+import type { RequestClient } from "../transport/client";
+import type { Region, RegionsReply } from "../transport/messages";
+import { same } from "../transport/same";
+import { ByteCache } from "./cache";
+import { Source } from "./source";
+
+const BYTES = 1e6;
+
+export interface Part {
+  share: number;
+  area: number;
+  delta: number;
+}
+
+/** The answer, and what was asked: names may change without it. */
+export type RegionParts = RegionsReply & { rule: string; regions: Region[] };
+
+/** What lies in a region, if it is one of those that were asked for. */
+export function partOf({ regions, shares, areas, deltas }: RegionParts, region: Region): Part | undefined {
+  const at = regions.findIndex((one) => same(one, region));
+  const [share, area, delta] = [shares[at], areas[at], deltas[at]];
+  return share === undefined || area === undefined || delta === undefined
+    ? undefined
+    : { share, area, delta };
+}
+
+export class RegionSource extends Source<"regions", RegionParts> {
+  constructor(
+    store: Store,
+    client: RequestClient,
+    watched: ReadonlySignal<boolean>,
+    settled: ReadonlySignal<number>,
+  ) {
+    super({
+      client,
+      view: "regions",
+      watched,
+      wanted: () => {
+        const selection = currentSelection(store);
+        const time = settled.value;
+        const regions = store.regions.value.flatMap((named) => regionAt(named, time) ?? []);
+        if (!ready(store._canvas.value) || !selection || regions.length === 0) return null;
+        return { kind: "regions", rule: store.rule.value, time, selection, regions };
+      },
+      preparing: () => store.regions.value.length > 0 && isSwitching(store),
+      key: ({ rule, time, selection, regions }) =>
+        `${rule}/${selectionKey(selection)}@${time}:${digest(JSON.stringify(regions))}`,
+      decode: (answer, _data, { rule, regions }) => ({ ...answer, rule, regions }),
+      cache: new ByteCache(BYTES),
+      bytes: ({ shares, selection }) => selectionBytes(selection) + 120 * shares.length,
+      // Of the map that is asked for at the same moment: that is looked at first.
+      delay: () => 60,
+    });
+  }
+}

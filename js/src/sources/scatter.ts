@@ -1,0 +1,100 @@
+// Where each neuron of the layer lies among the others; asked for only while a view shows it.
+import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
+import { layerOf } from "../state/selection";
+import { canvasOf, isSwitching, type Store } from "../state/store";
+import type { RequestClient } from "../transport/client";
+import type { Embedding, ScatterReply } from "../transport/messages";
+import { ByteCache } from "./cache";
+import { Source } from "./source";
+import { numbersOf } from "./values";
+
+/** `points` has `x, y` of each neuron in C order, NaN for a dead one. */
+export type Scatter = ScatterReply & { points: Float32Array };
+
+const SCATTER_BYTES = 8e6;
+
+export class ScatterSource extends Source<"scatter", Scatter> {
+  /** How many views show a scatter. */
+  readonly seen: Signal<number>;
+  readonly method: Signal<Embedding>;
+  /** Whether any of them is on the page. */
+  readonly watched: ReadonlySignal<boolean>;
+
+  constructor(
+    store: Store,
+    client: RequestClient,
+    watched: ReadonlySignal<boolean>,
+    settled: ReadonlySignal<number>,
+  ) {
+    const seen = signal(0);
+    const method: Signal<Embedding> = signal("pca");
+    const shown = computed(() => watched.value && seen.value > 0);
+    super({
+      client,
+      view: "scatter",
+      watched: shown,
+      wanted: () => {
+        const info = canvasOf(store);
+        const layer = store.layer.value;
+        if (!info || !layerOf(info, layer)) return null;
+        return { kind: "scatter", rule: info.rule, time: settled.value, layer, method: method.value };
+      },
+      preparing: () => isSwitching(store),
+      key: ({ rule, time, layer, method }) => `${rule}/${method}/${layer}@${time}`,
+      decode: (answer, data) => {
+        const points = numbersOf(store, answer.layer, 2, data);
+        const before = this.shown.peek();
+        if (before && before.layer === answer.layer && before.method === answer.method)
+          turnTowards(points, before.points);
+        return { ...answer, points };
+      },
+      cache: new ByteCache(SCATTER_BYTES),
+      bytes: ({ points }) => points.byteLength,
+    });
+    this.seen = seen;
+    this.method = method;
+    this.watched = shown;
+  }
+}
+
+/** Mirrors points so that they lie as near as they can to where they were: which way round they are is chance. */
+export function turnTowards(points: Float32Array, before: Float32Array): void {
+  for (const axis of [0, 1]) {
+    let alike = 0;
+    for (let i = axis; i < points.length; i += 2) {
+      const product = ((points[i] ?? 0.5) - 0.5) * ((before[i] ?? 0.5) - 0.5);
+      if (!Number.isNaN(product)) alike += product;
+    }
+    if (alike < 0) for (let i = axis; i < points.length; i += 2) points[i] = 1 - (points[i] ?? 0.5);
+  }
+}
+
+/** The neuron nearest to a point, within `reach` of it, by its place in C order. */
+export function nearest(points: Float32Array, x: number, y: number, reach: number): number | null {
+  let found: number | null = null;
+  let best = reach * reach;
+  for (let i = 0; i < points.length / 2; i++) {
+    const [dx, dy] = [(points[2 * i] ?? Number.NaN) - x, (points[2 * i + 1] ?? Number.NaN) - y];
+    const distance = dx * dx + dy * dy;
+    if (distance <= best) {
+      best = distance;
+      found = i;
+    }
+  }
+  return found;
+}
+
+/** The neurons inside a polygon of points `[x, y]`, by the even-odd rule. */
+export function inside(points: Float32Array, polygon: readonly (readonly [number, number])[]): number[] {
+  const found: number[] = [];
+  for (let i = 0; i < points.length / 2; i++) {
+    const [x, y] = [points[2 * i] ?? Number.NaN, points[2 * i + 1] ?? Number.NaN];
+    let odd = false;
+    polygon.forEach(([x1, y1], k) => {
+      const [x2, y2] = polygon[(k + 1) % polygon.length] ?? [x1, y1];
+      if (y1 > y !== y2 > y && x < x1 + ((y - y1) / (y2 - y1)) * (x2 - x1)) odd = !odd;
+    });
+    if (odd) found.push(i);
+  }
+  return found;
+}

@@ -1,0 +1,125 @@
+// Everything the views of one model share: its traits, its requests and what has been answered so far.
+import { computed, effect, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
+import { createStore, ready, type Traits } from "../state/store";
+import { RequestClient } from "../transport/client";
+import type { Model } from "../transport/model";
+import { ClusterSource } from "./clusters";
+import { CurveSource } from "./curve";
+import { GridSource } from "./grid";
+import { createKnockOut } from "./knockout";
+import { watchFeel } from "./latency";
+import { paletteSource } from "./palettes";
+import { frameSource, joinPictures, mapSource } from "./pictures";
+import { PixelSources } from "./pixels";
+import { settledTime, startPlayer, startPrefetch } from "./player";
+import { RegionSource } from "./region_shares";
+import { RulesSource } from "./rules";
+import { ScatterSource } from "./scatter";
+import { StripSource } from "./strip";
+import { TrustSource } from "./trust";
+import { ValueSource } from "./values";
+
+/** A view may be taken away and put back (redisplay, a moved cell): what is shared outlives it a little. */
+export type Session = ReturnType<typeof createSession>;
+
+/** What frames depend on: another rule describes other layers of the same signal. */
+function signalOf(canvas: Traits["_canvas"]): string {
+  return ready(canvas)
+    ? JSON.stringify([canvas.title, canvas.height, canvas.width, canvas.n_frames, canvas.has_truth])
+    : "";
+}
+
+export function createSession(model: Model) {
+  const store = createStore(model);
+  const client = new RequestClient(model);
+  const views: Signal<number> = signal(0);
+  const watched = computed(() => views.value > 0);
+  const { settled, dispose: stopSettling } = settledTime(store);
+  const palettes = paletteSource(client);
+  const frames = frameSource(store, client, watched);
+  const maps = mapSource(store, client, watched);
+  const { picture, dispose: stopJoining } = joinPictures(store, frames, maps);
+  const grid = new GridSource(store, client, settled);
+  const pixels = new PixelSources(store, client, watched, settled);
+  const curve = new CurveSource(store, client, watched);
+  const clusters = new ClusterSource(store, client, watched);
+  const knockout = createKnockOut(store, clusters);
+  const regions = new RegionSource(store, client, watched, settled);
+  const scatter = new ScatterSource(store, client, watched, settled);
+  const values = new ValueSource(store, client, scatter.watched, settled);
+  const strip = new StripSource(store, client, watched);
+  const rules = new RulesSource(store, client, watched);
+  const trust = new TrustSource(store, client, watched);
+  const stopFeeling = watchFeel(model, { store, picture, maps, pixels, views });
+  const playing = { store, client, frames, maps, views };
+  const stopPlaying = startPlayer(playing);
+  const stopPrefetching = startPrefetch(playing);
+  palettes.ask();
+
+  // Under another rule nothing that is shown is true any more; of another model nothing that is known.
+  const ruled = [maps, grid, pixels, regions, clusters, scatter, values, rules, trust];
+  let known = { model: signalOf(store._canvas.peek()), rule: store.rule.peek() };
+  const stopWatching = effect(() => {
+    const now = { model: signalOf(store._canvas.value), rule: store.rule.value };
+    untracked(() => {
+      if (now.model !== known.model) for (const source of [frames, strip, curve, ...ruled]) source.reset();
+      else if (now.rule !== known.rule) for (const source of ruled) source.blank();
+      known = now;
+    });
+  });
+  // Without the kernel nothing that is chosen could be shown: what is on screen stays as it is.
+  const stopLosing = effect(() => {
+    if (client.gone.value) untracked(store.lose);
+  });
+
+  return {
+    store,
+    client,
+    settled,
+    palettes: palettes.palettes as ReadonlySignal<typeof palettes.palettes.value>,
+    frames,
+    maps,
+    picture,
+    grid,
+    pixels,
+    regions,
+    curve,
+    clusters,
+    knockout,
+    scatter,
+    values,
+    strip,
+    rules,
+    trust,
+    views,
+    dispose() {
+      for (const stop of [
+        stopFeeling,
+        stopWatching,
+        stopLosing,
+        stopPlaying,
+        stopPrefetching,
+        stopJoining,
+        stopSettling,
+      ])
+        stop();
+      for (const source of [
+        frames,
+        maps,
+        grid,
+        pixels,
+        regions,
+        curve,
+        clusters,
+        scatter,
+        values,
+        strip,
+        rules,
+        trust,
+        client,
+        store,
+      ])
+        source.dispose();
+    },
+  };
+}

@@ -1,0 +1,175 @@
+// What a panel waits for: it wants one thing at a time, takes it from the cache or asks for it, and says how it
+// stands. `shown` is the last answer and carries its own label, so it is never taken for what is wanted now.
+import { computed, effect, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
+import type { AnswerOf, BodyOf, Kind, RequestClient, View } from "../transport/client";
+import { same } from "../transport/same";
+import type { ByteCache } from "./cache";
+
+export type State = "idle" | "loading" | "ready" | "error";
+
+export interface SourceOptions<K extends Kind, V> {
+  client: RequestClient;
+  view: View;
+  /** Whether any view is on the page: a widget that is not displayed costs the kernel nothing. */
+  watched: ReadonlySignal<boolean>;
+  /** What is wanted now, with everything that its answer depends on; null for nothing. Read inside an effect. */
+  wanted: () => BodyOf<K> | null;
+  /** Whether nothing is wanted only because something else must be known first. Read inside an effect. */
+  preparing?: () => boolean;
+  /** Equal for requests that have the same answer. */
+  key: (body: BodyOf<K>) => string;
+  /** The answer as the page keeps it. Throws when it can't be what was asked for. */
+  decode: (answer: AnswerOf<K>, data: Uint8Array, body: BodyOf<K>) => V;
+  cache: ByteCache<V>;
+  bytes: (value: V) => number;
+  /** How long a newer request waits for the one in flight before that is cancelled. */
+  patience?: number;
+  /** Also show an answer that came too late, under its own label: pictures while the time slider moves. */
+  showLate?: (body: BodyOf<K>) => boolean;
+  /** How long a wish must stand before it is asked for. */
+  delay?: (body: BodyOf<K>) => number;
+}
+
+export class Source<K extends Kind, V> {
+  readonly shown: ReadonlySignal<V | null>;
+  readonly state: ReadonlySignal<State>;
+  readonly error: ReadonlySignal<string>;
+  /** Moves whenever an answer arrives, also one that is not wanted now. */
+  readonly arrivals: ReadonlySignal<number>;
+  #options: SourceOptions<K, V>;
+  #shown: Signal<V | null> = signal(null);
+  #state: Signal<State> = signal("idle");
+  #error = signal("");
+  #arrivals = signal(0);
+  #attempt = signal(0);
+  #key = "";
+  #generation = 0;
+  #stop: () => void;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: SourceOptions<K, V>) {
+    this.#options = options;
+    this.shown = this.#shown;
+    this.state = this.#state;
+    this.error = this.#error;
+    this.arrivals = this.#arrivals;
+    let before: BodyOf<K> | null = null;
+    const wanted = computed(() => {
+      const body = options.watched.value ? options.wanted() : null;
+      if (!same(body, before)) before = body;
+      return before;
+    });
+    this.#stop = effect(() => {
+      const body = wanted.value;
+      const preparing = options.preparing?.() ?? false;
+      this.#attempt.value;
+      untracked(() => this.#want(body, preparing));
+    });
+  }
+
+  lookup(body: BodyOf<K>): V | undefined {
+    return this.#options.cache.get(this.#options.key(body));
+  }
+
+  has(body: BodyOf<K>): boolean {
+    return this.#options.cache.has(this.#options.key(body));
+  }
+
+  /** Ask ahead of need, when the view is free. */
+  prefetch(body: BodyOf<K>): void {
+    const { client, view, patience } = this.#options;
+    const generation = this.#generation;
+    const keep = (answer: AnswerOf<K>, data: Uint8Array) => void this.#keep(body, answer, data, generation);
+    client.ask(view, body, { reply: keep, late: keep, failed: () => {} }, patience);
+  }
+
+  retry(): void {
+    this.#attempt.value += 1;
+  }
+
+  /** Nothing is shown of what was asked for under another rule. */
+  blank(): void {
+    this.#shown.value = null;
+    this.#arrivals.value += 1;
+    this.retry();
+  }
+
+  /** All answers so far are void: they are of another model. */
+  reset(): void {
+    this.#generation += 1;
+    this.#options.cache.clear();
+    this.blank();
+  }
+
+  dispose(): void {
+    this.#stop();
+    clearTimeout(this.#timer);
+  }
+
+  #want(body: BodyOf<K> | null, preparing: boolean): void {
+    const { client, view, key, delay } = this.#options;
+    clearTimeout(this.#timer);
+    this.#key = body ? key(body) : "";
+    if (body === null) {
+      this.#state.value = preparing ? "loading" : "idle";
+      client.drop(view);
+      return;
+    }
+    const known = this.lookup(body);
+    if (known !== undefined) {
+      this.#shown.value = known;
+      this.#state.value = "ready";
+      return;
+    }
+    this.#state.value = "loading";
+    const wait = delay?.(body) ?? 0;
+    if (wait > 0) this.#timer = setTimeout(() => this.#ask(body), wait);
+    else this.#ask(body);
+  }
+
+  #ask(body: BodyOf<K>): void {
+    const { client, view, patience } = this.#options;
+    const wanted = this.#key;
+    const generation = this.#generation;
+    client.ask(
+      view,
+      body,
+      {
+        reply: (answer, data) => {
+          const value = this.#keep(body, answer, data, generation);
+          if (value === undefined || this.#key !== wanted) return;
+          this.#shown.value = value;
+          this.#state.value = "ready";
+        },
+        late: (answer, data) => {
+          const value = this.#keep(body, answer, data, generation);
+          if (value !== undefined && this.#state.peek() === "loading" && this.#options.showLate?.(body))
+            this.#shown.value = value;
+        },
+        failed: (message) => {
+          if (this.#key === wanted && generation === this.#generation) this.#fail(message);
+        },
+      },
+      patience,
+    );
+  }
+
+  #fail(message: string): void {
+    this.#error.value = message;
+    this.#state.value = "error";
+  }
+
+  #keep(body: BodyOf<K>, answer: AnswerOf<K>, data: Uint8Array, generation: number): V | undefined {
+    if (generation !== this.#generation) return undefined;
+    const { cache, key, decode, bytes } = this.#options;
+    try {
+      const value = decode(answer, data, body);
+      cache.set(key(body), value, bytes(value));
+      this.#arrivals.value += 1;
+      return value;
+    } catch (error) {
+      if (this.#key === key(body)) this.#fail(error instanceof Error ? error.message : String(error));
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,46 @@
+// How far the maps that are shown can be believed: measured by the kernel when nothing else is asked of it.
+import { type ReadonlySignal, untracked } from "@preact/signals-core";
+import { layerOf } from "../state/selection";
+import { canvasOf, type Store } from "../state/store";
+import type { RequestClient } from "../transport/client";
+import type { TrustReply } from "../transport/messages";
+import { ByteCache } from "./cache";
+import { Source } from "./source";
+
+/** Nobody cares for the score of a layer that is only passed by. */
+const REST = 600;
+
+export class TrustSource extends Source<"trust", TrustReply> {
+  constructor(store: Store, client: RequestClient, watched: ReadonlySignal<boolean>) {
+    super({
+      client,
+      view: "trust",
+      watched,
+      wanted: () => {
+        const info = canvasOf(store);
+        const layer = store.layer.value;
+        const rule = store.rule.value;
+        const idle = store.trust.value && !store.playing.value && rule !== "ablation";
+        if (!idle || !info || !layerOf(info, layer)) return null;
+        // It is of the frame that was shown when it was first asked for: time is not part of the wish.
+        return { kind: "trust", rule, time: untracked(() => store.time.value), layer };
+      },
+      key: ({ rule, layer }) => `${rule}/${layer}`,
+      decode: (answer) => answer,
+      cache: new ByteCache(1e6),
+      bytes: () => 500,
+      delay: () => REST,
+    });
+  }
+}
+
+const WORDS = [
+  { least: 0.9, word: "high" },
+  { least: 0.6, word: "fair" },
+  { least: 0.3, word: "low" },
+] as const;
+
+/** In a word: a colour alone would not tell everybody. */
+export function wordOf(correlation: number): "high" | "fair" | "low" | "none" {
+  return WORDS.find(({ least }) => correlation >= least)?.word ?? "none";
+}

@@ -1,0 +1,121 @@
+// What the user can do, whichever hand does it: the mouse, a slider or a key.
+import type { LayerInfo, Region } from "../transport/messages";
+import { same } from "../transport/same";
+import { followed } from "./regions";
+import { framesOf, nearestFrame } from "./saved";
+import { layerOf, namesKey } from "./selection";
+import { ready, type Store, type Traits } from "./store";
+
+export const LONGEST_NAME = 40;
+
+export function currentLayer(store: Store): LayerInfo | undefined {
+  const info = store._canvas.value;
+  return ready(info) ? layerOf(info, store.layer.value) : undefined;
+}
+
+export function goTo(store: Store, time: number): void {
+  const info = store._canvas.peek();
+  if (!ready(info)) return;
+  const frames = framesOf(info);
+  chooseTime(store, frames[nearestFrame(frames, Math.round(time))] ?? 0);
+}
+
+/** The region of an object in the list that moves goes with it. */
+export function chooseTime(store: Store, time: number, held = false): void {
+  store.set({ time, region: followed(store, time) }, held);
+}
+
+export function stepTime(store: Store, by: number): void {
+  const frames = framesOf(store._canvas.peek());
+  const at = nearestFrame(frames, store.time.peek()) + by;
+  goTo(store, frames[Math.max(0, Math.min(frames.length - 1, at))] ?? 0);
+}
+
+/** The frames that play, all of them when both ends are the clip's. */
+export function chooseLoop(store: Store, first: number, last: number): void {
+  const info = store._canvas.peek();
+  if (!ready(info) || !(first >= 0 && first < last && last < info.n_frames)) return;
+  const frames = framesOf(info);
+  const [from = 0, to = 0] = [first, last].map((time) => frames[nearestFrame(frames, time)]);
+  if (from < to) store.set({ loop: from === frames[0] && to === frames.at(-1) ? null : [from, to] });
+}
+
+export function togglePlaying(store: Store): void {
+  const info = store._canvas.peek();
+  if (framesOf(info).length > 1) store.set({ playing: !store.playing.peek() });
+}
+
+/** A neuron of the old layer is none of the new one, nor may a colour be: they change in one save. */
+export function chooseLayer(store: Store, layer: string): void {
+  if (layer !== store.layer.peek()) store.set({ ...toLayer(store, layer), neuron: null, neurons: [] });
+}
+
+function toLayer(store: Store, layer: string): Partial<Traits> {
+  const info = store._canvas.peek();
+  const colourless = ready(info) && layerOf(info, layer)?.why_no_colours;
+  return colourless ? { layer, channel: "sum" } : { layer };
+}
+
+export function stepLayer(store: Store, by: number): void {
+  const info = store._canvas.peek();
+  if (!ready(info)) return;
+  const at = info.layers.findIndex(({ name }) => name === store.layer.peek());
+  const layer = info.layers[Math.max(0, Math.min(info.layers.length - 1, at + by))];
+  if (layer) chooseLayer(store, layer.name);
+}
+
+export function chooseNeuron(store: Store, neuron: number[] | null, layer = store.layer.peek()): void {
+  store.set({ ...toLayer(store, layer), neuron, neurons: neuron ? [neuron] : [] });
+}
+
+/** The last of them stands for all where only one can be shown. */
+export function chooseNeurons(store: Store, neurons: number[][], layer = store.layer.peek()): void {
+  store.set({ ...toLayer(store, layer), neurons, neuron: neurons.at(-1) ?? null });
+}
+
+/** Adds a neuron to the selection, or takes it out again. */
+export function toggleNeuron(store: Store, neuron: number[], layer: string): void {
+  const before = layer === store.layer.peek() ? store.neurons.peek() : [];
+  const without = before.filter((one) => !same(one, neuron));
+  chooseNeurons(store, without.length < before.length ? without : [...before, neuron], layer);
+}
+
+/** Who draws a region wants to know which neurons make it; without one there is no such order. */
+export function chooseRegion(store: Store, region: Region | null): void {
+  const sort = region ? "region" : store.sort.peek() === "region" ? "pixel" : store.sort.peek();
+  store.set({ region, sort });
+}
+
+export function pin(store: Store, pixel: number[] | null): void {
+  store.set({ pixel });
+}
+
+/** Moves the pinned pixel, from the middle when there is none. */
+export function nudgePixel(store: Store, dy: number, dx: number): void {
+  const info = store._canvas.peek();
+  if (!ready(info)) return;
+  const [y, x] = store.pixel.peek() ?? [Math.floor(info.height / 2) - dy, Math.floor(info.width / 2) - dx];
+  const inside = (value: number, size: number) => Math.max(0, Math.min(size - 1, value));
+  store.set({ pixel: [inside((y ?? 0) + dy, info.height), inside((x ?? 0) + dx, info.width)] });
+}
+
+/** A cluster is selected in place of neurons: the frame, the curve and what is knocked out are of what was chosen last. */
+export function chooseCluster(store: Store, cluster: number): void {
+  store.set(cluster < 0 ? { cluster } : { cluster, neuron: null, neurons: [] });
+}
+
+/** An empty name gives the cluster its number back. */
+export function nameCluster(store: Store, cluster: number, name: string): void {
+  const key = namesKey(store.layer.peek(), store.n_clusters.peek());
+  const before = store.cluster_names.peek();
+  const names = Array.from({ length: store.n_clusters.peek() }, (_, i) => before[key]?.[i] ?? "");
+  names[cluster] = name.trim().slice(0, LONGEST_NAME);
+  store.set({ cluster_names: { ...before, [key]: names } });
+}
+
+export function chooseClusterCount(store: Store, n_clusters: number): void {
+  if (!(n_clusters >= 2 && n_clusters <= 12)) return;
+  const values: Partial<Traits> = { n_clusters };
+  if (store.cluster.peek() >= n_clusters) values.cluster = -1;
+  store.set(values);
+}

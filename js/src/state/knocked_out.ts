@@ -1,0 +1,49 @@
+// The neurons that are ablated: the set, and how it goes on the wire.
+import type { Removed, Source } from "../transport/messages";
+import { digest } from "./selection";
+
+/** By layer, its neurons that are out; a layer without any has no entry. */
+export type KnockedOut = Record<string, number[][]>;
+
+export const MOST = 20_000;
+export function isWithout(source: Source): boolean {
+  return source === "without" || source === "difference";
+}
+
+export function sizeOf(knockedOut: KnockedOut): number {
+  return Object.values(knockedOut).reduce((sum, { length }) => sum + length, 0);
+}
+
+// A set may have thousands of neurons, and is asked about at every step of a clip: what is made of it is made once.
+const wired = new WeakMap<KnockedOut, Removed[]>();
+const keys = new WeakMap<Removed[], string>();
+
+export function onWire(knockedOut: KnockedOut): Removed[] {
+  const known = wired.get(knockedOut);
+  if (known) return known;
+  const removed = Object.entries(knockedOut).map(([layer, neurons]) => ({ layer, neurons }));
+  wired.set(knockedOut, removed);
+  return removed;
+}
+
+/** Equal for equal sets. */
+export function setKey(removed: Removed[] = []): string {
+  if (!removed.length) return "";
+  const known = keys.get(removed) ?? digest(JSON.stringify(removed));
+  keys.set(removed, known);
+  return known;
+}
+
+/** The set with some neurons of a layer out, or with them put back. */
+export function combine(
+  knockedOut: KnockedOut,
+  layer: string,
+  neurons: number[][],
+  out: boolean,
+): KnockedOut {
+  const named = new Set(neurons.map(String));
+  const others = (knockedOut[layer] ?? []).filter((one) => !named.has(String(one)));
+  const left = out ? [...others, ...neurons] : others;
+  const rest = Object.entries(knockedOut).filter(([name]) => name !== layer);
+  return Object.fromEntries(left.length ? [...rest, [layer, left]] : rest);
+}

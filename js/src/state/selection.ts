@@ -1,0 +1,223 @@
+// What is selected: several neurons, else one, else one cluster, else the whole layer; its key, its name and its validity.
+import type { CanvasInfo, Channel, LayerInfo, Overlay, Selection, Sort } from "../transport/messages";
+import { canvasOf, ready, type Store } from "./store";
+
+export function layerOf(info: CanvasInfo, name: string): LayerInfo | undefined {
+  return info.layers.find((layer) => layer.name === name);
+}
+
+export function neuronCount(layer: LayerInfo): number {
+  return layer.neurons.reduce((product, n) => product * n, 1);
+}
+
+/** The first output that a unit has kernels to: that of its group. */
+function firstOutput({ neurons: [n_units = 1, perUnit = 1], n_groups }: LayerInfo, unit: number): number {
+  return Math.floor((unit * n_groups) / n_units) * perUnit;
+}
+
+/** The neuron at a flat index: all kernels of unit 0, then those of unit 1, and so on. */
+export function neuronAt(layer: LayerInfo, place: number): number[] {
+  const perUnit = layer.neurons[1];
+  if (perUnit === undefined) return [place];
+  const unit = Math.floor(place / perUnit);
+  return [unit, firstOutput(layer, unit) + (place % perUnit)];
+}
+
+/** The neuron's flat index. */
+export function flatIndex(layer: LayerInfo, neuron: number[]): number {
+  const [unit = 0, output = 0] = neuron;
+  const perUnit = layer.neurons[1];
+  return perUnit === undefined ? unit : unit * perUnit + (output % perUnit);
+}
+
+export function isNeuronOf(layer: LayerInfo, neuron: number[]): boolean {
+  const [unit = -1, output] = neuron;
+  const [n_units = 0, perUnit] = layer.neurons;
+  if (neuron.length !== layer.neurons.length || !neuron.every(Number.isInteger)) return false;
+  if (unit < 0 || unit >= n_units) return false;
+  if (output === undefined || perUnit === undefined) return true;
+  const first = firstOutput(layer, unit);
+  return output >= first && output < first + perUnit;
+}
+
+/** The selection to ask for, or null while the traits don't fit together (another rule's canvas is not there yet). */
+export function currentSelection(store: Store): Selection | null {
+  const info = canvasOf(store);
+  const name = store.layer.value;
+  const neuron = store.neuron.value;
+  const neurons = store.neurons.value;
+  const cluster = store.cluster.value;
+  const n_clusters = store.n_clusters.value;
+  const layer = info && layerOf(info, name);
+  if (!layer || (neuron && !isNeuronOf(layer, neuron))) return null;
+  const channel = currentChannel(store);
+  const colour = channel === "sum" ? {} : { channel };
+  if (neurons.length > 1 && neurons.every((one) => isNeuronOf(layer, one)))
+    return { layer: name, neuron: null, neurons, cluster: -1, n_clusters, ...colour };
+  return { layer: name, neuron, neurons: [], cluster: neuron ? -1 : cluster, n_clusters, ...colour };
+}
+
+/** The colour that contributions are to; the sum where the layer's maps have none of their own. */
+export function currentChannel(store: Store): Channel {
+  const info = store._canvas.value;
+  const layer = ready(info) ? layerOf(info, store.layer.value) : undefined;
+  const channel = store.channel.value;
+  return layer?.why_no_colours ? "sum" : channel;
+}
+
+/** What the frame has over it: the map of the selection, or a finding about its layer, whoever is selected there. */
+export function currentOverlay(store: Store): Selection | null {
+  const overlay = store.overlay.value;
+  const selection = currentSelection(store);
+  if (!selection || overlay === "selection") return selection;
+  const { layer, n_clusters } = selection;
+  return { layer, neuron: null, neurons: [], cluster: -1, n_clusters, overlay };
+}
+
+export const OVERLAYS: Record<Overlay, string> = {
+  selection: "selection",
+  neurons: "neurons per pixel",
+  intensity: "contribution − brightness",
+  change: "change between frames",
+};
+
+const MOST_LISTED = 24;
+
+/** What neurons are sorted by, and the points of the scatter sized by, in words. */
+export const SORTS: Record<Sort, string> = {
+  pixel: "this pixel",
+  region: "this region",
+  total: "total",
+  change: "change",
+  index: "index",
+};
+
+export interface Magnitudes {
+  /** In brackets after the word total; empty where there is one colour only. */
+  short: string;
+  whole: string;
+}
+
+/** Which magnitudes a total of a layer adds. */
+export function magnitudesOf(info: CanvasInfo, layer: string, channel: Channel = "sum"): Magnitudes {
+  const one = "the magnitudes of the contributions";
+  if (channel !== "sum" && channel !== "abs") return { short: "", whole: `${one} to ${channel}` };
+  if (info.n_channels === 1) return { short: "", whole: one };
+  if (channel === "sum" && layerOf(info, layer)?.each_colour === false)
+    return {
+      short: " (colours added)",
+      whole: `${one}, the colours added first: ${info.rule} does not tell them apart in this layer`,
+    };
+  return { short: " (each colour)", whole: `${one} to each colour` };
+}
+
+/** 64 bits of two FNV-like hashes: a lasso catches thousands of neurons, too many to spell out in every key. */
+export function digest(text: string): string {
+  let [a, b] = [0x811c9dc5, 0x9747b28c];
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    a = Math.imul(a ^ code, 0x01000193);
+    b = Math.imul(b ^ code, 0x85ebca6b) ^ (b >>> 13);
+  }
+  return [a, b].map((part) => (part >>> 0).toString(16)).join("");
+}
+
+/** Equal for equal selections; also what the frame's `data-selection` says. */
+export function selectionKey(selection: Selection): string {
+  const { layer, overlay, channel } = selection;
+  if (overlay && overlay !== "selection") return `${layer}/${overlay}`;
+  return channel && channel !== "sum" ? `${chosenKey(selection)}:${channel}` : chosenKey(selection);
+}
+
+function chosenKey({ layer, neuron, neurons, cluster, n_clusters }: Selection): string {
+  if (neuron) return `${layer}/${neuron.join(",")}`;
+  if (neurons.length) {
+    const list = neurons.map((one) => one.join(",")).join(";");
+    return `${layer}/${neurons.length > MOST_LISTED ? `${neurons.length}#${digest(list)}` : list}`;
+  }
+  return cluster >= 0 ? `${layer}/cluster=${cluster}of${n_clusters}` : `${layer}/*`;
+}
+
+/** About what it takes to keep: a lasso catches thousands of neurons. */
+export function selectionBytes({ neurons }: Selection): number {
+  return 400 + 40 * neurons.length;
+}
+
+export function neuronLabel(neuron: number[]): string {
+  return neuron.join("→");
+}
+
+/** By layer and number of clusters, the names that the user gave; empty for those without. */
+export type ClusterNames = Record<string, string[]>;
+
+export function namesKey(layer: string, n_clusters: number): string {
+  return `${layer}/${n_clusters}`;
+}
+
+export const CHANNELS: Record<Channel, string> = {
+  sum: "sum of colours",
+  red: "red",
+  green: "green",
+  blue: "blue",
+  abs: "|R|+|G|+|B|",
+};
+
+export function selectionLabel(selection: Selection, names: ClusterNames = {}): string {
+  const { overlay, channel } = selection;
+  if (overlay && overlay !== "selection") return OVERLAYS[overlay];
+  const label = chosenLabel(selection, names);
+  return channel && channel !== "sum" ? `${label} · ${CHANNELS[channel]}` : label;
+}
+
+function chosenLabel(
+  { layer, neuron, neurons, cluster, n_clusters }: Selection,
+  names: ClusterNames,
+): string {
+  if (neuron) return `neuron ${neuronLabel(neuron)}`;
+  if (neurons.length) return `${neurons.length} neurons`;
+  if (cluster < 0) return "whole layer";
+  return names[namesKey(layer, n_clusters)]?.[cluster] || `cluster ${cluster}`;
+}
+
+export type Found = { neuron: number[] } | { problem: string };
+
+/** "17" or "3,17", as typed into the search field. */
+export function parseNeuron(text: string, layer: LayerInfo): Found {
+  const numbers = text.trim().split(/[\s,→>-]+/);
+  const form = layer.neurons.length === 1 ? "one number, like 17" : "two numbers, like 3,17";
+  if (numbers.length !== layer.neurons.length || !numbers.every((n) => /^\d+$/.test(n)))
+    return { problem: `A neuron of this layer is ${form}` };
+  const neuron = numbers.map(Number);
+  if (isNeuronOf(layer, neuron)) return { neuron };
+  const [n_units = 0, perUnit = 0] = layer.neurons;
+  const [unit = 0] = neuron;
+  if (layer.n_groups > 1 && unit < n_units) {
+    const first = firstOutput(layer, unit);
+    return { problem: `Unit ${unit} has kernels to outputs ${first} to ${first + perUnit - 1} only` };
+  }
+  const last = [n_units - 1, perUnit * layer.n_groups - 1].slice(0, layer.neurons.length).join(",");
+  return { problem: `${neuron.join(",")} is outside 0 to ${last}` };
+}
+
+/**
+ * Short names that still tell the layers apart: the fewest neighbouring parts of the module path that no other layer
+ * has, not starting with a number (`decoder.3.conv.upconv.0` is `decoder.3`).
+ */
+export function shortNames(names: string[]): Map<string, string> {
+  const windows = (name: string) => {
+    const parts = name.split(".");
+    const found: string[] = [];
+    for (let length = 1; length <= parts.length; length++)
+      for (let at = 0; at + length <= parts.length; at++) found.push(parts.slice(at, at + length).join("."));
+    return found;
+  };
+  const uses = new Map<string, number>();
+  for (const name of names)
+    for (const window of new Set(windows(name))) uses.set(window, (uses.get(window) ?? 0) + 1);
+  return new Map(
+    names.map((name) => [
+      name,
+      windows(name).find((window) => uses.get(window) === 1 && !/^\d/.test(window)) ?? name,
+    ]),
+  );
+}

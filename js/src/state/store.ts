@@ -1,0 +1,203 @@
+// The state that Python and every view share: one signal a trait, kept equal to the anywidget model.
+import { batch, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
+import type { CanvasInfo, ViewState } from "../transport/messages";
+import type { Model } from "../transport/model";
+import { same } from "../transport/same";
+
+export interface Traits extends ViewState {
+  _canvas: CanvasInfo | Record<string, never>;
+  /** The class of the picture that a saved notebook shows in place of this view. */
+  _picture: string;
+}
+
+const DEFAULTS: Traits = {
+  _canvas: {},
+  _picture: "cw-picture",
+  layer: "",
+  time: 0,
+  neuron: null,
+  neurons: [],
+  pixel: null,
+  region: null,
+  regions: [],
+  cluster: -1,
+  n_clusters: 6,
+  rule: "",
+  knocked_out: {},
+  source: "reconstruction",
+  maps: "magnitude",
+  overlay: "selection",
+  channel: "sum",
+  palette: "viridis",
+  opacity: 0.8,
+  contrast: 1,
+  sort: "total",
+  loop: null,
+  cluster_names: {},
+  playing: false,
+  fps: 8,
+  trust: true,
+};
+
+const NAMES = Object.keys(DEFAULTS) as (keyof Traits)[];
+const STATE = NAMES.filter((name): name is keyof ViewState => !name.startsWith("_"));
+
+/** So many ms after a change Python hears of it, and of all others until then: a gesture is few messages. */
+export const SAVE_AFTER = 60;
+
+export type Store = { readonly [K in keyof Traits]: ReadonlySignal<Traits[K]> } & {
+  /** `held`: Python hears of it with the next change that is not, as the end of a gesture that only restyles. */
+  set(values: Partial<Traits>, held?: boolean): void;
+  /** Python hears of everything, now. */
+  save(): void;
+  /** Python hears of what is held, unless it sets that itself in the next moment. */
+  release(): void;
+  /** True once Python can't be reached any more: nothing changes from then on. */
+  readonly unsaved: ReadonlySignal<boolean>;
+  /** Python can't be reached any more. */
+  lose(): void;
+  dispose(): void;
+};
+
+export function createStore(model: Model): Store {
+  const signals = {} as { [K in keyof Traits]: Signal<Traits[K]> };
+  const read = <K extends keyof Traits>(name: K): Traits[K] =>
+    (model.get(name) as Traits[K] | undefined) ?? DEFAULTS[name];
+  const assign = <K extends keyof Traits>(name: K, value: Traits[K]) => {
+    if (!same(signals[name].peek(), value)) signals[name].value = value;
+  };
+  const create = <K extends keyof Traits>(name: K) => {
+    signals[name] = signal(read(name)) as (typeof signals)[K];
+  };
+  for (const name of NAMES) create(name);
+
+  // What Python has not heard of is not in the model, which would send it even after Python has set the trait to
+  // something else. With each trait goes the number of the last change from Python that was known here when it was set:
+  // if Python's next change had been made by then, Python's counts.
+  const unheard: Partial<Traits> = {};
+  let known = newest(model.get("_changes"));
+  const seen: Record<string, number> = {};
+  let reports = Math.floor(Math.random() * 2 ** 31);
+  const taken = { ...(model.get("_changes") as Numbers | undefined) };
+
+  const report = (names: string[]) => {
+    for (const name of names) seen[name] = known;
+    model.set("_seen", { ...seen, report: ++reports });
+  };
+
+  // Python may change several traits in one message: read them all at the first event, so that no effect ever
+  // sees a neuron of one layer under the name of another.
+  const pull = () => {
+    const numbers = (model.get("_changes") as Numbers | undefined) ?? {};
+    for (const name of NAMES) {
+      const number = numbers[name] ?? 0;
+      if (number > (taken[name] ?? 0)) delete unheard[name];
+      taken[name] = number;
+    }
+    known = Math.max(known, newest(numbers));
+    batch(() => NAMES.forEach((name) => void (name in unheard || assign(name, read(name)))));
+  };
+  const changed = [...NAMES, "_changes" as const].map((name) => {
+    const handle = () => {
+      if (saving) return;
+      if (name !== "_changes") {
+        const numbers = (model.get("_changes") as Numbers | undefined) ?? {};
+        const linked = (numbers[name] ?? 0) <= (taken[name] ?? 0) && !same(signals[name].peek(), read(name));
+        delete unheard[name];
+        // Not from Python: of another widget that is linked to the trait. It knows what is known here.
+        if (linked) report([name]);
+      }
+      pull();
+    };
+    model.on(`change:${name}`, handle);
+    return [name, handle] as const;
+  });
+
+  const unsaved = signal(false);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let pending = false;
+  let saving = false;
+  const save = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    pending = false;
+    if (unsaved.peek()) return;
+    const values = Object.entries(unheard);
+    // All of them are in the model before any is read from it.
+    saving = true;
+    for (const [name, value] of values) {
+      delete unheard[name as keyof Traits];
+      model.set(name, value);
+    }
+    saving = false;
+    if (values.length) report([]);
+    pull();
+    try {
+      model.save_changes();
+    } catch {
+      unsaved.value = true;
+    }
+  };
+
+  const release = () => {
+    if (pending) timer ??= setTimeout(save, SAVE_AFTER);
+  };
+  const set = (values: Partial<Traits>, keep = false) => {
+    if (unsaved.peek()) return;
+    const names = (Object.keys(values) as (keyof Traits)[]).filter(
+      (name) => !same(signals[name].peek(), values[name]),
+    );
+    for (const name of names) {
+      Object.assign(unheard, { [name]: values[name] });
+      seen[name] = known;
+    }
+    batch(() => {
+      for (const name of names) assign(name, values[name] as never);
+    });
+    pending ||= names.length > 0;
+    if (!keep) release();
+  };
+
+  return Object.assign(signals, {
+    set,
+    save,
+    release,
+    unsaved,
+    lose() {
+      unsaved.value = true;
+      signals.playing.value = false;
+    },
+    dispose() {
+      if (pending) save();
+      clearTimeout(timer);
+      for (const [name, handle] of changed) model.off(`change:${name}`, handle);
+    },
+  });
+}
+
+type Numbers = Record<string, number>;
+
+function newest(numbers: unknown): number {
+  return Math.max(0, ...Object.values((numbers as Numbers | undefined) ?? {}));
+}
+
+/** What the view is set to, as a request states it. */
+export function stateOf(store: Store): ViewState {
+  return Object.fromEntries(STATE.map((name) => [name, store[name].peek()])) as unknown as ViewState;
+}
+
+/** Whether a rule is chosen whose canvas Python has not described yet. Read inside an effect. */
+export function isSwitching(store: Store): boolean {
+  return ready(store._canvas.value) && canvasOf(store) === null;
+}
+
+/** The canvas of the chosen rule; null until Python has described it. Read inside an effect. */
+export function canvasOf(store: Store): CanvasInfo | null {
+  const info = store._canvas.value;
+  return ready(info) && info.rule === store.rule.value ? info : null;
+}
+
+/** The canvas once Python has described it. */
+export function ready(info: Traits["_canvas"]): info is CanvasInfo {
+  return Array.isArray((info as CanvasInfo).layers) && (info as CanvasInfo).layers.length > 0;
+}

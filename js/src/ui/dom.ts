@@ -1,0 +1,87 @@
+// Making elements and changing their attributes.
+
+type Child = Node | string | null;
+type Handlers = { [K in keyof HTMLElementEventMap]?: (event: HTMLElementEventMap[K]) => void };
+interface Props {
+  class?: string;
+  on?: Handlers;
+  [attribute: string]: string | number | boolean | null | undefined | Handlers;
+}
+
+const FOCUSABLE = new Set<string>(["button", "input", "select", "summary"]);
+
+/** `h("button", { class: "cw-x", on: { click } }, "text")`; attributes that are false, null or undefined are left out. */
+export function h<T extends keyof HTMLElementTagNameMap>(
+  tag: T,
+  { on, ...attributes }: Props = {},
+  ...children: Child[]
+): HTMLElementTagNameMap[T] {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) attribute(element, name, value as string);
+  // Shortcuts of the notebook whose selector ends in `:focus` match the focused element itself, before they reach
+  // the attribute on the widget's root: it has to be on everything that can have the focus.
+  if (FOCUSABLE.has(tag) || "tabindex" in attributes)
+    attribute(element, "data-lm-suppress-shortcuts", "true");
+  for (const [name, handler] of Object.entries(on ?? {}))
+    element.addEventListener(name, handler as EventListener);
+  element.append(...children.filter((child) => child !== null));
+  return element;
+}
+
+export function svg(
+  tag: string,
+  attributes: Record<string, string | number>,
+  ...children: Node[]
+): SVGElement {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+  element.append(...children);
+  return element;
+}
+
+export function attribute(
+  element: Element,
+  name: string,
+  value: string | number | boolean | null | undefined,
+): void {
+  const text = value === true ? "" : String(value);
+  if (value === false || value === null || value === undefined) element.removeAttribute(name);
+  else if (element.getAttribute(name) !== text) element.setAttribute(name, text);
+}
+
+/** Sets the text only when it changes: screen readers repeat a live region that is written again. */
+export function write(element: Element, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+const ICONS = {
+  play: "M4 2.5v11l9-5.5z",
+  box: "M2 3h12v10H2zm1.5 1.5v7h9v-7z",
+  lasso:
+    "M8 2a6 4.5 0 1 0 0 9a6 4.5 0 1 0 0-9zm0 1.5a4.5 3 0 1 1 0 6a4.5 3 0 1 1 0-6zM4.6 9.6l1.4.6-1.2 4-1.4-.5z",
+  pencil: "M11.5 1.5l3 3-9 9-4 1 1-4zM11.5 3.6l-7.6 7.6-.5 1.4 1.4-.5 7.6-7.6z",
+  out: "M8 1.5a6.5 6.5 0 1 0 0 13a6.5 6.5 0 1 0 0-13zm0 1.5a5 5 0 0 1 3.9 8.1L4.9 4.1A5 5 0 0 1 8 3zM4.1 4.9l7 7A5 5 0 0 1 4.1 4.9z",
+  columns:
+    "M1 3h4v10H1zm1.2 1.2v7.6h1.6V4.2zM6 3h4v10H6zm1.2 1.2v7.6h1.6V4.2zM11 3h4v10h-4zm1.2 1.2v7.6h1.6V4.2z",
+  pause: "M4 2.5h3v11H4zM9 2.5h3v11H9z",
+};
+
+export function icon(name: keyof typeof ICONS): SVGElement {
+  return svg(
+    "svg",
+    { class: "cw-icon", viewBox: "0 0 16 16", "aria-hidden": "true" },
+    svg("path", { d: ICONS[name] }),
+  );
+}
+
+/** How much the host has magnified the page with the CSS property `zoom`: boxes and pointers count that in. */
+export function zoomOf(element: Element): number {
+  return element.currentCSSZoom || 1;
+}
+
+/** An id no other element of the page has, for labels. */
+let ids = 0;
+export function uniqueId(): string {
+  ids += 1;
+  return `cw-${ids}-${Math.floor(Math.random() * 1e9).toString(36)}`;
+}

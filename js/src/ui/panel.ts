@@ -1,0 +1,110 @@
+// The frame every panel shares: heading, tools, body, foot; how it stands; its error, told inside it.
+
+import type { State } from "../sources/source";
+import { GONE, NEEDS } from "../transport/client";
+import { attribute, h, write } from "./dom";
+import type { View } from "./view";
+
+export interface Panel {
+  element: HTMLElement;
+  heading: HTMLElement;
+  /** What the panel shows right now, beside its title. */
+  label: HTMLElement;
+  tools: HTMLElement;
+  body: HTMLElement;
+  foot: HTMLElement;
+  stand(state: State, error?: string): void;
+}
+
+export function createPanel(
+  _view: View,
+  name: "frame" | "neurons" | "pixel" | "time",
+  title: string,
+  retry: () => void,
+): Panel {
+  const message = h("p", { class: "cw-error-text" });
+  const again = h("button", { class: "cw-button", type: "button", on: { click: retry } }, "Try again");
+  const error = h("div", { class: "cw-error", role: "alert", hidden: true }, message, again);
+  const label = h("span", { class: "cw-label" });
+  const tools = h("div", { class: "cw-tools" });
+  const heading = h("header", { class: "cw-heading" }, h("h3", { class: "cw-title" }, title), label, tools);
+  const body = h("div", { class: "cw-body" });
+  const foot = h("footer", { class: "cw-foot" });
+  const element = h(
+    "section",
+    {
+      class: `cw-panel cw-panel-${name}`,
+      "aria-label": title,
+      "data-panel": name,
+      "data-testid": `panel-${name}`,
+      "data-state": "loading",
+    },
+    h("div", { class: "cw-loading", "aria-hidden": "true" }),
+    heading,
+    body,
+    error,
+    foot,
+  );
+  return {
+    element,
+    heading,
+    label,
+    tools,
+    body,
+    foot,
+    stand(state, text = "") {
+      attribute(element, "data-state", state === "idle" ? "ready" : state);
+      attribute(element, "aria-busy", state === "loading" ? "true" : null);
+      // That the kernel has gone is said once, in the status line; there is nothing to try again.
+      error.hidden = state !== "error" || text === GONE;
+      again.hidden = text.startsWith(NEEDS);
+      write(message, text);
+    },
+  };
+}
+
+/** A row of buttons of which one is pressed. */
+export function segmented<V extends string>(
+  label: string,
+  options: readonly { value: V; text: string; title?: string }[],
+  choose: (value: V) => void,
+) {
+  const buttons = options.map(({ value, text, title }) =>
+    h(
+      "button",
+      {
+        class: "cw-segment",
+        type: "button",
+        "data-value": value,
+        "aria-pressed": "false",
+        title,
+        on: { click: () => choose(value) },
+      },
+      text,
+    ),
+  );
+  const element = h("div", { class: "cw-segments", role: "group", "aria-label": label }, ...buttons);
+  return {
+    element,
+    press(value: V, allowed: (option: V) => boolean = () => true) {
+      for (const button of buttons) {
+        const option = button.dataset.value as V;
+        attribute(button, "aria-pressed", String(option === value));
+        button.hidden = !allowed(option);
+      }
+    },
+  };
+}
+
+/** A select whose options follow the data without losing the choice. */
+export function options(
+  select: HTMLSelectElement,
+  values: readonly string[],
+  chosen: string,
+  text = (v: string) => v,
+) {
+  const now = [...select.options].map(({ value }) => value);
+  if (now.join("\n") !== values.join("\n"))
+    select.replaceChildren(...values.map((value) => h("option", { value }, text(value))));
+  if (select.value !== chosen) select.value = chosen;
+}

@@ -1,0 +1,380 @@
+// The frame with the selection's contributions over it; the pinned pixel; what lies under the pointer.
+import { signal } from "@preact/signals-core";
+import { drawnAs, type Picture, planeOf } from "../sources/pictures";
+import type { State } from "../sources/source";
+import { pin } from "../state/actions";
+import { number } from "../state/format";
+import { isWithout } from "../state/knocked_out";
+import { savedOf } from "../state/saved";
+import { selectionKey, selectionLabel } from "../state/selection";
+import { ready, type Store } from "../state/store";
+import type { Source as FrameSource } from "../transport/messages";
+import { same } from "../transport/same";
+import { composeBar, composePicture, groundOf } from "../ui/compose";
+import { attribute, h, svg, write, zoomOf } from "../ui/dom";
+import type { ExportPlan } from "../ui/export_png";
+import { levelValue, reach, type Style } from "../ui/palette";
+import { createPanel, segmented } from "../ui/panel";
+import type { View } from "../ui/view";
+import { FITTED, type Placed, pan, pixelAt, place, type Size, settled, zoomAt } from "../ui/viewport";
+import { createKnockOutView, withoutLabel } from "./knockout_view";
+import { createRegionList } from "./region_list";
+import { createRegionHand, drawRegion } from "./region_view";
+
+const SOURCES = [
+  { value: "reconstruction", text: "reconstruction", title: "What the network makes" },
+  { value: "truth", text: "truth", title: "The signal it was fitted to" },
+  { value: "error", text: "error", title: "How far the two are apart: black is none" },
+  { value: "off", text: "off", title: "The contributions alone" },
+] as const satisfies { value: FrameSource; text: string; title: string }[];
+
+/** Farther than this many CSS pixels a press is a drag; two clicks within so many ms may be a double click. */
+const CLICK = 4;
+const DOUBLE = 500;
+
+export function styleOf(store: Store): Style {
+  return {
+    maps: store.maps.value,
+    palette: store.palette.value,
+    opacity: store.opacity.value,
+    contrast: store.contrast.value,
+  };
+}
+
+export function createFrameView(view: View, more: HTMLElement) {
+  const { session } = view;
+  const { store, frames, maps, picture, pixels, palettes } = session;
+  const panel = createPanel(view, "frame", "Frame", () => {
+    frames.retry();
+    maps.retry();
+  });
+  const sources = segmented<FrameSource>("What lies under the contributions", SOURCES, (source) =>
+    store.set({ source }),
+  );
+  const label = h("span", {});
+  const psnr = h("span", { class: "cw-psnr", "data-testid": "psnr", hidden: true });
+  panel.label.append(label, psnr);
+  const knockout = createKnockOutView(view, picture);
+  panel.heading.after(knockout.bar);
+
+  const canvas = h("canvas", { class: "cw-frame-canvas", "data-testid": "frame", width: 1, height: 1 });
+  const cross = svg("g", { class: "cw-cross" });
+  const outline = svg("g", { class: "cw-region", "data-testid": "region" });
+  const marks = svg("svg", { class: "cw-marks", "aria-hidden": "true" }, outline, cross);
+  const stage = h("div", { class: "cw-stage", role: "img" }, canvas);
+  stage.append(marks);
+  panel.body.append(stage);
+  const readout = h("output", { class: "cw-readout", "data-testid": "readout" });
+  const bar = h("canvas", { class: "cw-bar-colours", width: 256, height: 1, "aria-hidden": "true" });
+  const [low, high] = [h("span", { class: "cw-bar-low" }), h("span", { class: "cw-bar-high" })];
+  const legend = h("div", { class: "cw-colourbar", "data-testid": "colourbar" }, low, bar, high);
+  panel.foot.append(readout, legend);
+  panel.foot.before(createRegionList(view));
+
+  const viewport = signal(FITTED);
+  const stageSize = signal<Size>({ width: 0, height: 0 });
+  const imageSize = (): Size => {
+    const info = store._canvas.value;
+    const shown = picture.value?.frame ?? picture.value?.map;
+    if (shown) return { width: shown.width, height: shown.height };
+    return ready(info) ? { width: info.width, height: info.height } : { width: 16, height: 9 };
+  };
+
+  // --- painting -------------------------------------------------------------------------------------------------
+
+  const paint = view.painter(() => {
+    const shown = picture.peek();
+    if (!shown || (!shown.frame && !shown.map)) return;
+    const map = knockout.covered(shown) ? shown.map : null;
+    const { width, height, rgba } = composePicture({ ...shown, map }, styleOf(store), palettes.peek());
+    if (canvas.width !== width) canvas.width = width;
+    if (canvas.height !== height) canvas.height = height;
+    const context = canvas.getContext("2d");
+    if (!context) return;
+    const image = context.createImageData(width, height);
+    image.data.set(rgba);
+    context.putImageData(image, 0, 0);
+    attribute(canvas, "data-time", shown.time);
+    attribute(canvas, "data-under", map?.rule);
+    attribute(canvas, "data-source", shown.frame?.source ?? "off");
+    attribute(canvas, "data-selection", map ? selectionKey(map.selection) : "");
+    attribute(canvas, "data-out", shown.frame?.out || null);
+    writeLabel({ ...shown, map });
+  });
+  const writeLabel = ({ frame, map, time }: Picture) => {
+    const info = store._canvas.peek();
+    const parts = [
+      ready(info) && info.n_frames > 1 ? `${time}` : null,
+      withoutLabel(frame),
+      map ? selectionLabel(map.selection, store.cluster_names.peek()) : null,
+      frame?.source === "error" ? `white is ${number(frame.high)}` : null,
+    ].filter((part) => part !== null);
+    write(label, parts.join(" · "));
+    // Beside what is knocked out stands what it was before, too.
+    const decibels = frame?.psnr == null || isWithout(frame.source) ? "" : `${frame.psnr.toFixed(1)} dB`;
+    attribute(psnr, "hidden", decibels === "");
+    attribute(psnr, "title", `PSNR ${decibels}`);
+    write(psnr, decibels);
+    attribute(panel.label, "title", parts.join(" · "));
+    attribute(stage, "aria-label", [`${frame?.source ?? "contributions"} of frame`, ...parts].join(", "));
+  };
+  view.effect(() => {
+    styleOf(store);
+    palettes.value;
+    store.cluster_names.value;
+    if (picture.value) knockout.covered(picture.value);
+    if (picture.value) attribute(panel.element, "data-painted", true);
+    paint();
+  });
+  const paintBar = view.painter(() => {
+    const shown = picture.peek();
+    const map = shown && knockout.covered(shown) ? shown.map : null;
+    const difference = !map && shown?.frame?.source === "difference" ? shown.frame : null;
+    const chosen = styleOf(store);
+    const style: Style = {
+      ...chosen,
+      maps: difference ? "signed" : map ? drawnAs(map, chosen.maps) : chosen.maps,
+    };
+    const context = bar.getContext("2d");
+    if (!context) return;
+    // The bar has the colours of the picture: a map is transparent where it is weak.
+    const ground = map && shown?.frame ? groundOf(shown.frame, chosen, palettes.peek()) : null;
+    const image = context.createImageData(256, 1);
+    image.data.set(composeBar(style, palettes.peek(), ground));
+    context.putImageData(image, 0, 0);
+    attribute(legend, "title", ground ? "As the colours lie over the mean colour of the frame" : null);
+    const range = map ? planeOf(map, style.maps) : difference;
+    legend.classList.toggle("cw-hidden", !range);
+    if (!range) return;
+    const top = reach(range) / style.contrast;
+    const beyond = style.contrast > 1 ? "≥ " : "";
+    write(low, style.maps === "signed" ? `${style.contrast > 1 ? "≤ " : ""}${number(-top)}` : "0");
+    write(high, `${beyond}${number(top)}`);
+  });
+  view.effect(() => {
+    styleOf(store);
+    if (picture.value) knockout.covered(picture.value);
+    palettes.value;
+    paintBar();
+  });
+  view.effect(() => {
+    const info = store._canvas.value;
+    sources.press(store.source.value, (source) => {
+      return !(source === "truth" || source === "error") || (ready(info) && info.has_truth);
+    });
+  });
+  view.effect(() => {
+    const states: State[] = [store.source.value === "off" ? "ready" : frames.state.value, maps.state.value];
+    const state = (["error", "loading"] as const).find((one) => states.includes(one)) ?? "ready";
+    const waits = state === "ready" && !picture.value;
+    panel.stand(
+      waits ? "loading" : state,
+      frames.state.value === "error" ? frames.error.value : maps.error.value,
+    );
+  });
+
+  const hand = createRegionHand(
+    view,
+    (event) => {
+      const { left, top, width, height } = canvas.getBoundingClientRect();
+      const image = imageSize();
+      return [
+        ((event.clientY - top) / height) * image.height,
+        ((event.clientX - left) / width) * image.width,
+      ];
+    },
+    imageSize,
+  );
+  const neurons = h(
+    "div",
+    { class: "cw-segments", role: "group", "aria-label": "Selection" },
+    more,
+    knockout.button,
+  );
+  view.effect(() => {
+    // A saved page can neither run the model without some neurons nor under another rule.
+    neurons.hidden = savedOf(store._canvas.value) !== null;
+  });
+  panel.tools.append(neurons, hand.element, sources.element);
+
+  // --- where it lies --------------------------------------------------------------------------------------------
+
+  view.effect(() => {
+    const size = stageSize.value;
+    if (!size.width || !size.height) return;
+    const image = imageSize();
+    const { left, top, width, height } = place(settled(viewport.value, size, image), size, image);
+    Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
+    canvas.style.transform = `translate(${left}px, ${top}px)`;
+    attribute(stage, "data-zoomed", viewport.value.zoom > 1);
+    drawRegion(
+      outline,
+      hand.drawn.value ?? (picture.value ? store.region.value : null),
+      { left, top },
+      image,
+      width,
+    );
+    drawCross(
+      cross,
+      picture.value ? store.pixel.value : null,
+      { left, top, width, height },
+      width / image.width,
+    );
+  });
+  view.effect(() => {
+    const { width, height } = imageSize();
+    stage.style.setProperty("--cw-aspect", `${width} / ${height}`);
+  });
+  const measure = () => {
+    const [box, scale] = [stage.getBoundingClientRect(), zoomOf(stage)];
+    const [width, height] = [box.width / scale, box.height / scale];
+    const now = stageSize.peek();
+    if (width !== now.width || height !== now.height) stageSize.value = { width, height };
+  };
+  const observer = new ResizeObserver(measure);
+  observer.observe(stage);
+  view.signal.addEventListener("abort", () => observer.disconnect());
+
+  // --- hands ----------------------------------------------------------------------------------------------------
+
+  const pointed = (event: MouseEvent) =>
+    pixelAt(event.clientX, event.clientY, canvas.getBoundingClientRect(), imageSize());
+  const zoom = (factor: number, at?: MouseEvent) => {
+    measure();
+    const [{ left, top }, scale] = [stage.getBoundingClientRect(), zoomOf(stage)];
+    const { width, height } = stageSize.peek();
+    const point = at
+      ? { x: (at.clientX - left) / scale, y: (at.clientY - top) / scale }
+      : { x: width / 2, y: height / 2 };
+    if (width) viewport.value = zoomAt(viewport.peek(), factor, point, { width, height }, imageSize());
+  };
+  const reset = () => {
+    viewport.value = FITTED;
+  };
+  let grabbed: { x: number; y: number; moved: boolean } | null = null;
+  let clicked: { at: number; before: number[] | null } = { at: Number.NEGATIVE_INFINITY, before: null };
+  const point = (at: [number, number] | null) => {
+    if (!same(at, pixels.hover.peek())) pixels.hover.value = at;
+  };
+  stage.addEventListener("pointerdown", (event) => {
+    if (event.button === 0 && hand.start(event, stage)) return;
+    if (event.button === 0) grabbed = { x: event.clientX, y: event.clientY, moved: false };
+  });
+  stage.addEventListener("pointermove", (event) => {
+    if (hand.move(event)) return point(null);
+    if (grabbed && event.buttons & 1) {
+      const [dx, dy] = [event.clientX - grabbed.x, event.clientY - grabbed.y];
+      if (!grabbed.moved && Math.hypot(dx, dy) < CLICK) return;
+      if (!grabbed.moved) stage.setPointerCapture?.(event.pointerId);
+      const scale = zoomOf(stage);
+      viewport.value = pan(viewport.peek(), dx / scale, dy / scale, stageSize.peek(), imageSize());
+      grabbed = { x: event.clientX, y: event.clientY, moved: true };
+      return point(null);
+    }
+    point(pointed(event));
+  });
+  stage.addEventListener("pointerup", (event) => {
+    if (hand.end()) return;
+    const at = grabbed && !grabbed.moved ? pointed(event) : null;
+    grabbed = null;
+    if (!at) return;
+    if (event.timeStamp - clicked.at > DOUBLE) clicked = { at: event.timeStamp, before: store.pixel.peek() };
+    pin(store, at);
+  });
+  stage.addEventListener("pointercancel", () => {
+    grabbed = null;
+    hand.cancel();
+  });
+  stage.addEventListener("pointerleave", () => point(null));
+  stage.addEventListener("dblclick", () => {
+    // Its two clicks were not meant to pin anything.
+    pin(store, clicked.before);
+    reset();
+  });
+  stage.addEventListener(
+    "wheel",
+    (event) => {
+      // At the fitted size there is nothing to zoom out of: let the notebook scroll.
+      if (event.deltaY > 0 && viewport.peek().zoom === 1) return;
+      event.preventDefault();
+      zoom(Math.exp(-event.deltaY * (event.deltaMode === 1 ? 0.05 : 0.002)), event);
+    },
+    { passive: false },
+  );
+  view.signal.addEventListener("abort", () => point(null));
+
+  view.effect(() => write(readout, describe(view)));
+  const plan = (title: string): ExportPlan => ({
+    canvas,
+    pixel: store.pixel.peek(),
+    title,
+    caption: [label.textContent, psnr.title].filter(Boolean).join("   "),
+    bar: !legend.classList.contains("cw-hidden")
+      ? { canvas: bar, low: low.textContent ?? "", high: high.textContent ?? "" }
+      : null,
+  });
+  const hands = { knockOut: knockout.toggle, restoreAll: view.session.knockout.restoreAll };
+  return { element: panel.element, hands, zoom: (factor: number) => zoom(factor), reset, plan };
+}
+
+/** What is known of the pixel under the pointer, else of the pinned one. */
+function describe({ session }: View): string {
+  const { store, pixels, picture } = session;
+  const at = pixels.hover.value ?? store.pixel.value;
+  if (!at) return "point at a pixel; click to pin it";
+  const shown = picture.value;
+  const pinned = pixels.pinned.shown.value;
+  const known = pixels.preview.value ?? (pinned && same(pinned.pixel, at) ? pinned : null);
+  const exact = known?.time === shown?.time ? known : null;
+  const [y = 0, x = 0] = at;
+  const parts = [`(${y}, ${x})`];
+  const map = shown?.map;
+  if (map) {
+    const told =
+      exact &&
+      exact.selected !== null &&
+      exact.rule === map.rule &&
+      selectionKey(exact.selection) === selectionKey(map.selection)
+        ? store.maps.value === "signed"
+          ? exact.selected_signed
+          : exact.selected
+        : null;
+    const plane = planeOf(map, drawnAs(map, store.maps.value));
+    const level = plane.data[y * map.width + x] ?? 0;
+    parts.push(told === null ? `≈ ${number(levelValue(level, plane))}` : number(told));
+  }
+  const info = store._canvas.value;
+  const grey = ready(info) && info.n_channels === 1;
+  if (shown?.frame && shown.frame.channels >= 3) {
+    const { data, width, channels } = shown.frame;
+    const from = (y * width + x) * channels;
+    parts.push(grey ? `value ${data[from]}` : `RGB ${data.subarray(from, from + 3).join(" ")}`);
+  } else if (shown?.frame?.source === "difference") {
+    const level = shown.frame.data[y * shown.frame.width + x] ?? 0;
+    parts.push(`lost ≈ ${number(levelValue(level, shown.frame))}`);
+  } else if (exact) parts.push(`${grey ? "value" : "RGB"} ${exact.rgb.map(number).join(" ")}`);
+  return parts.join("   ");
+}
+
+function drawCross(
+  cross: SVGElement,
+  pixel: number[] | null,
+  { left, top, width, height }: Placed,
+  scale: number,
+): void {
+  cross.replaceChildren();
+  if (!pixel) return;
+  const [y = 0, x = 0] = pixel;
+  const side = Math.max(2 * Math.round(scale / 2), 8);
+  // On the middle of a screen pixel a thin line stays thin.
+  const crisp = (at: number) => Math.floor(at) + 0.5;
+  const cx = crisp(left + (x + 0.5) * scale);
+  const cy = crisp(top + (y + 0.5) * scale);
+  const gap = side / 2 + 3;
+  const path = [
+    `M${cx - side / 2} ${cy - side / 2}h${side}v${side}h${-side}z`,
+    `M${left} ${cy}H${cx - gap}M${cx + gap} ${cy}H${left + width}`,
+    `M${cx} ${top}V${cy - gap}M${cx} ${cy + gap}V${top + height}`,
+  ].join("");
+  cross.append(svg("path", { d: path, class: "cw-halo" }), svg("path", { d: path, class: "cw-line" }));
+}

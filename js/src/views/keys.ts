@@ -1,0 +1,96 @@
+// The keyboard. The notebook never sees a key pressed in the widget, save for combinations with Ctrl or Meta.
+import { chooseNeuron, nudgePixel, stepLayer, stepTime, togglePlaying } from "../state/actions";
+import { savedOf } from "../state/saved";
+import type { Store } from "../state/store";
+
+export interface Hands {
+  store: Store;
+  zoom(factor: number): void;
+  fit(): void;
+  focusSearch(): void;
+  /** Takes the selection out of the model, or puts it back. */
+  knockOut(): void;
+  restoreAll(): void;
+  help: Dialog;
+  /** One selection under every rule. */
+  rules: Dialog;
+}
+
+interface Dialog {
+  toggle(open?: boolean): void;
+  isOpen(): boolean;
+}
+
+function ownsArrows(target: EventTarget | null): boolean {
+  return (
+    target instanceof Element &&
+    target.closest("input, select, textarea, .cw-grid, .cw-bars, .cw-regions") !== null
+  );
+}
+
+function isTyped(target: EventTarget | null): boolean {
+  return target instanceof HTMLInputElement && target.type === "text";
+}
+
+export function handleKey(event: KeyboardEvent, hands: Hands): void {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  event.stopPropagation();
+  if (isTyped(event.target)) return;
+  const action = actionOf(event, hands);
+  if (!action) return;
+  event.preventDefault();
+  action();
+}
+
+function actionOf(event: KeyboardEvent, hands: Hands): (() => void) | null {
+  const { store, help, rules, zoom, fit, focusSearch } = hands;
+  const { key, target, shiftKey } = event;
+  const saved = savedOf(store._canvas.peek()) !== null;
+  if (help.isOpen()) return key === "Escape" || key === "?" ? () => help.toggle(false) : null;
+  if (rules.isOpen()) {
+    if (key === "Escape" || key === "r") return () => rules.toggle(false);
+    // What is compared may be looked at through time.
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[key];
+    return by && !shiftKey ? () => stepTime(store, by) : null;
+  }
+  const arrow = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[key];
+  if (arrow) {
+    const [dy = 0, dx = 0] = arrow;
+    if (ownsArrows(target)) return null;
+    if (shiftKey) return () => nudgePixel(store, dy, dx);
+    return dx === 0 ? null : () => stepTime(store, dx);
+  }
+  switch (key) {
+    case " ":
+      // A button or a disclosure under the focus takes the space itself.
+      return target instanceof Element && target.closest("button, summary, select")
+        ? null
+        : () => togglePlaying(store);
+    case "[":
+      return () => stepLayer(store, -1);
+    case "]":
+      return () => stepLayer(store, 1);
+    case "Escape":
+      return () => chooseNeuron(store, null);
+    case "k":
+    case "K":
+      // A list under the focus finds its entries by their letters.
+      if (target instanceof HTMLSelectElement || saved) return null;
+      return shiftKey ? hands.restoreAll : hands.knockOut;
+    case "r":
+      return target instanceof HTMLSelectElement || saved ? null : () => rules.toggle(true);
+    case "/":
+      return focusSearch;
+    case "?":
+      return () => help.toggle(true);
+    case "+":
+    case "=":
+      return () => zoom(1.5);
+    case "-":
+      return () => zoom(1 / 1.5);
+    case "0":
+      return fit;
+    default:
+      return null;
+  }
+}

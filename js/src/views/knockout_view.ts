@@ -1,0 +1,184 @@
+// What is knocked out, above the frame: how many, what the frame shows of it, how much worse the picture is, the list.
+import { type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
+import type { Frame, Picture } from "../sources/pictures";
+import { chooseNeuron } from "../state/actions";
+import { count } from "../state/format";
+import { isWithout, sizeOf } from "../state/knocked_out";
+import { layerOf, neuronLabel, shortNames } from "../state/selection";
+import { ready } from "../state/store";
+import type { Source } from "../transport/messages";
+import { attribute, h, icon, write } from "../ui/dom";
+import { closeByItself } from "../ui/menu";
+import { segmented } from "../ui/panel";
+import type { View } from "../ui/view";
+
+const MOST_LISTED = 100;
+const VIEWS = [
+  { value: "reconstruction", text: "original", title: "With all neurons" },
+  { value: "without", text: "without", title: "What the network makes without them" },
+  {
+    value: "difference",
+    text: "difference",
+    title: "What is lost without them: the original less the picture without them, colours added",
+  },
+] as const satisfies { value: Source; text: string; title: string }[];
+
+/** What of the picture's quality is told: now and before, and against what. */
+export function qualityText({ psnr, psnr_before: before }: Frame): { text: string; title: string } {
+  const now = psnr === null ? "" : `${psnr.toFixed(1)} dB`;
+  if (before === null)
+    return { text: `${now} to the original`, title: `PSNR against the original reconstruction: ${now}` };
+  return {
+    text: `${now}, was ${before.toFixed(1)} dB`,
+    title: `PSNR against the truth: ${now} without them, ${before.toFixed(1)} dB with all neurons`,
+  };
+}
+
+export function createKnockOutView(view: View, picture: ReadonlySignal<Picture | null>) {
+  const { store, knockout } = view.session;
+  /** Whether the contributions lie over the picture without some neurons too. */
+  const over: Signal<boolean> = signal(false);
+
+  const toggle = () => {
+    const { problem, done } = knockout.toggle();
+    if (problem) view.say(problem, "error");
+    else view.say(done);
+  };
+  const button = h(
+    "button",
+    { class: "cw-segment cw-tool", type: "button", "data-testid": "knock-out", on: { click: toggle } },
+    icon("out"),
+  );
+  view.effect(() => {
+    const some = knockout.target();
+    const out = some !== null && knockout.isOut(some);
+    const what = some?.label ?? "the selection";
+    const words = `${out ? "Put back" : "Knock out"} ${what} (k)`;
+    attribute(button, "aria-pressed", String(out));
+    attribute(button, "aria-disabled", some ? null : "true");
+    attribute(button, "aria-label", words);
+    attribute(button, "title", some ? words : "Select a neuron, several or a cluster to knock out (k)");
+  });
+
+  const amount = h("span", {});
+  const rows = h("ul", { class: "cw-out-list" });
+  const list = h(
+    "details",
+    { class: "cw-out", "data-testid": "knocked-out" },
+    h("summary", { class: "cw-button" }, amount),
+    h("div", { class: "cw-out-popover" }, rows),
+  );
+  const views = segmented<Source>("What the frame shows", VIEWS, (source) => store.set({ source }));
+  const cover = h(
+    "button",
+    {
+      class: "cw-segment cw-alone",
+      type: "button",
+      title: "Lay the map of the contributions over the picture",
+      "data-testid": "knock-cover",
+      on: { click: () => (over.value = !over.peek()) },
+    },
+    "map",
+  );
+  const quality = h("output", { class: "cw-quality", "data-testid": "knock-psnr" });
+  const all = h(
+    "button",
+    {
+      class: "cw-button",
+      type: "button",
+      title: "Put all neurons back (shift + k)",
+      "data-testid": "restore-all",
+      on: { click: () => leave(knockout.restoreAll) },
+    },
+    "restore all",
+  );
+  const bar = h(
+    "div",
+    { class: "cw-knockout", role: "group", "aria-label": "Knocked out", "data-testid": "knockout-bar" },
+    list,
+    views.element,
+    cover,
+    quality,
+    all,
+  );
+  /** What has the focus may be gone afterwards. */
+  const leave = (act: () => void) => {
+    act();
+    if (!document.activeElement || document.activeElement === document.body) view.root.focus();
+    if (bar.hidden || !sizeOf(store.knocked_out.peek())) view.root.focus();
+  };
+  closeByItself(list, view.signal);
+
+  view.effect(() => {
+    const knockedOut = store.knocked_out.value;
+    const n = sizeOf(knockedOut);
+    const source = store.source.value;
+    bar.hidden = n === 0;
+    if (n === 0) list.open = false;
+    write(amount, `${count(n)} out`);
+    attribute(list.querySelector("summary") as Element, "title", `${count(n)} neurons are knocked out`);
+    views.press(source);
+    cover.hidden = !isWithout(source);
+    attribute(cover, "aria-pressed", String(over.value));
+  });
+  view.effect(() => {
+    const frame = picture.value?.frame;
+    const told = frame && isWithout(frame.source) ? qualityText(frame) : { text: "", title: "" };
+    write(quality, told.text);
+    attribute(quality, "title", told.title || null);
+  });
+  view.effect(() => {
+    const knockedOut = store.knocked_out.value;
+    const info = store._canvas.value;
+    const short = shortNames([
+      ...new Set([...(ready(info) ? info.layers.map(({ name }) => name) : []), ...Object.keys(knockedOut)]),
+    ]);
+    const every = Object.entries(knockedOut).flatMap(([layer, neurons]) =>
+      neurons.map((neuron) => ({ layer, neuron })),
+    );
+    const lines = every.slice(0, MOST_LISTED).map(({ layer, neuron }) => {
+      const name = `${short.get(layer) ?? layer}  ${neuronLabel(neuron)}`;
+      const known = ready(info) && layerOf(info, layer) !== undefined;
+      const choose = h(
+        "button",
+        {
+          class: "cw-out-name",
+          type: "button",
+          title: known ? `Select neuron ${neuronLabel(neuron)} of ${layer}` : layer,
+          on: { click: () => known && chooseNeuron(store, neuron, layer) },
+        },
+        name,
+      );
+      const back = h(
+        "button",
+        {
+          class: "cw-out-back",
+          type: "button",
+          "aria-label": `Put back ${name}`,
+          title: "Put back",
+          // The second click of a double click would fall on the row that moves up.
+          on: { click: ({ detail }) => detail < 2 && leave(() => knockout.restore(layer, neuron)) },
+        },
+        "×",
+      );
+      return h("li", {}, choose, back);
+    });
+    const more = every.length - lines.length;
+    rows.replaceChildren(...lines, ...(more > 0 ? [h("li", {}, `and ${count(more)} more`)] : []));
+  });
+
+  return {
+    button,
+    bar,
+    toggle,
+    /** Whether a picture is shown with the contributions over it. */
+    covered: (shown: Picture): boolean => over.value || !isWithout(shown.frame?.source ?? "off"),
+  };
+}
+
+/** What a picture shows, in its label. */
+export function withoutLabel(frame: Frame | null): string | null {
+  if (!frame || !isWithout(frame.source)) return null;
+  const neurons = `${count(frame.out)} neuron${frame.out > 1 ? "s" : ""}`;
+  return frame.source === "without" ? `without ${neurons}` : `lost without ${neurons}`;
+}

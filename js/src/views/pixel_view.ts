@@ -1,0 +1,196 @@
+// The neurons that make one pixel, as signed bars in the order of their rank, and how many make most of it.
+import { signal } from "@preact/signals-core";
+import { clusterOf } from "../sources/clusters";
+import type { PixelNeurons } from "../sources/pixels";
+import { chooseNeuron, toggleNeuron } from "../state/actions";
+import { count, number, percent } from "../state/format";
+import { hasMap } from "../state/saved";
+import { CHANNELS, neuronLabel, selectionLabel, shortNames } from "../state/selection";
+import { ready } from "../state/store";
+import type { LayerShare, RankedNeuron } from "../transport/messages";
+import { same } from "../transport/same";
+import { attribute, h, write } from "../ui/dom";
+import { clusterColour } from "../ui/palette";
+import { createPanel } from "../ui/panel";
+import { rove } from "../ui/roving";
+import type { View } from "../ui/view";
+import { createShareCurve } from "./share_curve";
+
+const NOT_KEPT = "This page does not keep the map of this neuron";
+
+interface Row {
+  button: HTMLButtonElement;
+  name: HTMLElement;
+  bar: HTMLElement;
+  value: HTMLElement;
+  share: HTMLElement;
+}
+
+export function createPixelView(view: View) {
+  const { store, pixels, clusters, knockout } = view.session;
+  const panel = createPanel(view, "pixel", "Pixel", () => pixels.pinned.retry());
+  const list = h("div", { class: "cw-bars", role: "group", "aria-label": "Strongest neurons of the pixel" });
+  const hint = h("p", { class: "cw-hint" }, "Click a pixel of the frame to see which neurons make it");
+  const layers = h("table", { class: "cw-shares", "data-testid": "shares" });
+  const skeleton = h("div", { class: "cw-skeleton", "aria-hidden": "true" });
+  panel.body.append(skeleton, list, hint);
+  const curve = createShareCurve();
+  panel.foot.append(curve.element, layers);
+  const rows: Row[] = [];
+  const active = signal(0);
+  rove(list, () => rows.filter(({ button }) => !button.hidden).map(({ button }) => button), active);
+
+  const makeRow = (): Row => {
+    const [name, value, share] = ["name", "value", "share"].map((part) =>
+      h("span", { class: `cw-bar-${part}` }),
+    );
+    const bar = h("i", { class: "cw-bar-fill" });
+    const button = h(
+      "button",
+      { class: "cw-bar", type: "button", on: { click: (event) => choose(button, event.shiftKey) } },
+      name as HTMLElement,
+      h("span", { class: "cw-bar-track", "aria-hidden": "true" }, bar),
+      value as HTMLElement,
+      share as HTMLElement,
+    );
+    return { button, bar, name, value, share } as Row;
+  };
+  const choose = ({ dataset }: HTMLButtonElement, add: boolean) => {
+    if (dataset.layer === undefined || !dataset.neuron) return;
+    const neuron = dataset.neuron.split(",").map(Number);
+    if (!hasMap(store._canvas.peek(), dataset.layer, neuron)) return view.say(NOT_KEPT);
+    if (add) toggleNeuron(store, neuron, dataset.layer);
+    else chooseNeuron(store, neuron, dataset.layer);
+  };
+  const names = () => {
+    const info = store._canvas.value;
+    return shortNames(ready(info) ? info.layers.map(({ name }) => name) : []);
+  };
+
+  const showBars = (neurons: RankedNeuron[]) => {
+    const short = names();
+    while (rows.length < neurons.length) {
+      const row = makeRow();
+      rows.push(row);
+      list.append(row.button);
+    }
+    const values = neurons.map(({ value }) => value);
+    const [low, high] = [Math.min(0, ...values), Math.max(0, ...values)];
+    const zero = high > low ? -low / (high - low) : 0;
+    list.style.setProperty("--cw-zero", `${zero * 100}%`);
+    rows.forEach(({ button, name, bar, value, share }, i) => {
+      const ranked = neurons[i];
+      button.hidden = !ranked;
+      if (!ranked) return;
+      attribute(button, "tabindex", i === Math.min(active.value, neurons.length - 1) ? 0 : -1);
+      const label = `${short.get(ranked.layer) ?? ranked.layer}  ${neuronLabel(ranked.neuron)}`;
+      const width = high > low ? Math.abs(ranked.value) / (high - low) : 0;
+      attribute(button, "data-layer", ranked.layer);
+      attribute(button, "data-neuron", ranked.neuron.join(","));
+      attribute(button, "data-value", ranked.value);
+      // The words on it are its name; this describes it.
+      const out = knockout.has(ranked.layer, ranked.neuron);
+      const kept = hasMap(store._canvas.value, ranked.layer, ranked.neuron);
+      // Colours that cancel in the sum still count: the order and the share are of magnitudes.
+      const colours =
+        ranked.magnitude > Math.abs(ranked.value) * 1.001 ? `, ${ranked.magnitude} in all colours` : "";
+      attribute(button, "data-out", out);
+      attribute(
+        button,
+        "title",
+        `${ranked.layer}, neuron ${neuronLabel(ranked.neuron)}: ${ranked.value}${colours}, ${percent(ranked.share)} of its layer${out ? ", knocked out" : ""}${kept ? "" : `\n${NOT_KEPT}`}`,
+      );
+      attribute(button, "aria-disabled", kept ? null : "true");
+      const chosen =
+        ranked.layer === store.layer.value && store.neurons.value.some((one) => same(ranked.neuron, one));
+      attribute(button, "aria-pressed", String(chosen));
+      const cluster =
+        ranked.layer === store.layer.value ? clusterOf(clusters.shown.value, store, ranked.neuron) : -1;
+      attribute(button, "data-cluster", cluster >= 0 ? cluster : null);
+      attribute(button, "data-member", cluster >= 0 && cluster === store.cluster.value);
+      if (cluster >= 0) button.style.setProperty("--cw-cluster", clusterColour(cluster));
+      write(name, label);
+      write(value, number(ranked.value));
+      write(share, percent(ranked.share));
+      bar.style.left = `${(ranked.value < 0 ? zero - width : zero) * 100}%`;
+      bar.style.width = `${width * 100}%`;
+      attribute(bar, "data-sign", ranked.value < 0 ? "-" : "+");
+    });
+  };
+  /** Rows are made when the layers change, and only written to when the pixel does; so is what is scrolled to. */
+  let listed = "";
+  const showLayers = (shares: LayerShare[]) => {
+    const current = store.layer.value;
+    const wanted = JSON.stringify([current, ...shares.map(({ layer }) => layer)]);
+    layers.hidden = shares.length === 0;
+    if (wanted !== listed) listLayers(shares, current);
+    shares.forEach(({ layer, n50, n90, n_neurons }, i) => {
+      const line = layers.querySelectorAll("tbody tr")[i];
+      if (!line) return;
+      const title = `${layer}: ${count(n50)} neurons make 50 %, ${count(n90)} make 90 % (of ${count(n_neurons)})`;
+      attribute(line, "data-n50", n50);
+      attribute(line, "data-n90", n90);
+      attribute(line, "title", title);
+      for (const [column, n] of [n50, n90, n_neurons].entries())
+        write(line.children[column + 1] as Element, count(n));
+    });
+    if (wanted === listed) return;
+    listed = wanted;
+    const chosen = layers.querySelector<HTMLElement>(".cw-current");
+    const { offsetHeight: height } = layers.tHead ?? layers;
+    if (chosen)
+      panel.foot.scrollTop = chosen.offsetTop + chosen.offsetHeight + height - panel.foot.clientHeight;
+  };
+  const listLayers = (shares: LayerShare[], current: string) => {
+    const short = names();
+    const head = ["layer", "50 % by", "90 % by", "of"].map((text) => h("th", { scope: "col" }, text));
+    const lines = shares.map(({ layer }) =>
+      h(
+        "tr",
+        { "data-layer": layer, class: layer === current ? "cw-current" : "" },
+        h("th", { scope: "row" }, short.get(layer) ?? layer),
+        ...[0, 1, 2].map(() => h("td", {})),
+      ),
+    );
+    layers.replaceChildren(h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...lines));
+  };
+  const describe = (
+    { pixel, ranked_at, time, channel, selected, selection }: PixelNeurons,
+    preview: boolean,
+  ) => {
+    const info = store._canvas.value;
+    const parts = [`(${pixel.join(", ")})`];
+    if (preview) parts[0] += " preview";
+    if (ready(info) && info.n_frames > 1) parts.push(`frame ${time}`);
+    if (!same(ranked_at, pixel)) parts.push(`as at (${ranked_at.join(", ")})`);
+    const name = selection.neuron
+      ? neuronLabel(selection.neuron)
+      : selectionLabel({ ...selection, channel: "sum" }, store.cluster_names.value);
+    if (selected !== null) parts.push(`${name}: ${number(selected)}`);
+    // Where some layers have no colours of their own, bars of all layers can only be of the sum: it is said.
+    const asked = selection.channel ?? "sum";
+    if (channel !== "sum" || asked !== "sum")
+      parts.push(channel === asked ? CHANNELS[channel] : `bars: ${CHANNELS[channel]}`);
+    if (ready(info) && info.ranked_by !== store.rule.value) parts.push(`ranked by ${info.ranked_by}`);
+    return parts.join(" · ");
+  };
+
+  view.effect(() => {
+    const preview = pixels.preview.value;
+    const shown = preview ?? (store.pixel.value ? pixels.pinned.shown.value : null);
+    const waits = !preview && store.pixel.value !== null;
+    panel.stand(waits ? pixels.pinned.state.value : "ready", pixels.pinned.error.value);
+    attribute(panel.element, "data-pixel", shown?.pixel.join(","));
+    attribute(panel.element, "data-time", shown?.time);
+    attribute(panel.element, "data-preview", preview !== null);
+    hint.hidden = shown !== null || waits;
+    skeleton.hidden = shown !== null || !waits;
+    attribute(list, "data-empty", !shown);
+    write(panel.label, shown ? describe(shown, preview !== null) : "");
+    attribute(panel.label, "title", panel.label.textContent);
+    showBars(shown?.neurons ?? []);
+    showLayers(shown?.layers ?? []);
+    curve.draw(shown?.layers ?? [], store.layer.value);
+  });
+  return { element: panel.element };
+}

@@ -1,0 +1,256 @@
+// One selection under every rule, side by side over the widget: the maps, and what each has more than ablation.
+
+import type { Palettes } from "../sources/palettes";
+import type { Levels, RulePictures, SideBySide } from "../sources/rules";
+import { number } from "../state/format";
+import { selectionLabel, shortNames } from "../state/selection";
+import { ready } from "../state/store";
+import { composeBar, composeThumbnail } from "../ui/compose";
+import { attribute, h, icon, write } from "../ui/dom";
+import { onScale, reach, type Style } from "../ui/palette";
+import type { View } from "../ui/view";
+import { correlation } from "./trust_view";
+
+const RULES = ["xinc", "gated", "ablation"] as const;
+const ABOUT: Record<string, string> = {
+  xinc: "where it writes",
+  gated: "its exact share, gates frozen",
+  ablation: "what is lost without it",
+};
+
+/** A canvas and what is written under it. */
+function createFigure(testid: string) {
+  const canvas = h("canvas", {
+    class: "cw-rule-map",
+    role: "img",
+    "data-testid": testid,
+    width: 1,
+    height: 1,
+  });
+  const title = h("b", {});
+  const text = h("span", {});
+  const caption = h("figcaption", {}, title, text);
+  return { canvas, title, text, element: h("figure", { class: "cw-rule" }, canvas, caption) };
+}
+
+type Figure = ReturnType<typeof createFigure>;
+
+/** All with the same limits, so that equal colours are equal values. */
+function paint(
+  { canvas }: Figure,
+  levels: Levels,
+  shown: SideBySide,
+  top: number,
+  style: Style,
+  palettes: Palettes,
+): void {
+  const { width, height } = shown;
+  if (canvas.width !== width) canvas.width = width;
+  if (canvas.height !== height) canvas.height = height;
+  const context = canvas.getContext("2d");
+  if (!context) return;
+  const shared = onScale(style, levels, top);
+  const image = context.createImageData(width, height);
+  image.data.set(composeThumbnail(levels.data, levels, shared, palettes));
+  context.putImageData(image, 0, 0);
+}
+
+export function sharedTop(maps: RulePictures[]): number {
+  return Math.max(
+    0,
+    ...maps.flatMap(({ map, difference }) => [map, difference].map((one) => (one ? reach(one) : 0))),
+  );
+}
+
+export function createRulesView(view: View) {
+  const { store, rules, palettes } = view.session;
+  const label = h("span", { class: "cw-label" });
+  const columns = RULES.map((rule) => ({
+    rule,
+    map: createFigure(`rule-${rule}`),
+    difference: rule === "ablation" ? null : createFigure(`difference-${rule}`),
+    why: h("p", { class: "cw-rule-why" }),
+  }));
+  const bar = h("canvas", { class: "cw-bar-colours", width: 256, height: 1, "aria-hidden": "true" });
+  const [low, high] = [h("span", { class: "cw-bar-low" }), h("span", { class: "cw-bar-high" })];
+  const legend = h(
+    "div",
+    { class: "cw-rule-legend" },
+    h("div", { class: "cw-colourbar", "data-testid": "rules-limits" }, low, bar, high),
+    h("p", { class: "cw-muted" }, "Maps with the colours added. All pictures have the same limits."),
+  );
+  const status = h("p", { class: "cw-muted", role: "status", "data-testid": "rules-status" });
+  const again = h(
+    "button",
+    { class: "cw-button", type: "button", "data-testid": "rules-again", on: { click: () => rules.retry() } },
+    "Try again",
+  );
+  const close = h(
+    "button",
+    { class: "cw-button", type: "button", on: { click: () => toggle(false) } },
+    "Close",
+  );
+  const grid = h(
+    "div",
+    { class: "cw-rule-grid" },
+    ...columns.map(({ rule, map, difference, why }) =>
+      h(
+        "div",
+        { class: "cw-rule-column", "data-rule": rule },
+        map.element,
+        why,
+        difference ? difference.element : legend,
+      ),
+    ),
+  );
+  const element = h(
+    "div",
+    {
+      class: "cw-rules",
+      role: "dialog",
+      "aria-modal": "true",
+      "aria-label": "Rules side by side",
+      hidden: true,
+      "data-testid": "rules",
+    },
+    h(
+      "div",
+      { class: "cw-rules-card" },
+      h(
+        "div",
+        { class: "cw-rules-head" },
+        h("h3", { class: "cw-title" }, "Rules side by side"),
+        label,
+        status,
+        again,
+        close,
+      ),
+      grid,
+    ),
+  );
+  const button = h(
+    "button",
+    {
+      class: "cw-segment cw-tool",
+      type: "button",
+      "aria-label": "Rules side by side (r)",
+      title: "The selection under xinc, gated and ablation, side by side (r)",
+      "data-testid": "rules-button",
+      on: { click: () => toggle(true) },
+    },
+    icon("columns"),
+  );
+
+  let before: Element | null = null;
+  const toggle = (open = element.hidden) => {
+    if (open !== element.hidden) return;
+    element.hidden = !open;
+    rules.open.value += open ? 1 : -1;
+    if (open) {
+      before = document.activeElement;
+      close.focus({ preventScroll: true });
+      element.firstElementChild?.scrollIntoView?.({ block: "nearest" });
+    } else if (before instanceof HTMLElement && view.root.contains(before)) before.focus();
+    else view.root.focus();
+  };
+  view.signal.addEventListener("abort", () => {
+    if (!element.hidden) rules.open.value -= 1;
+  });
+  element.addEventListener("pointerdown", (event) => {
+    if (event.target === element) toggle(false);
+  });
+  element.addEventListener("keydown", (event) => {
+    if (event.key !== "Tab") return;
+    // Only what is in the dialog can be reached while it is open.
+    event.preventDefault();
+    if (!again.hidden) (document.activeElement === close ? again : close).focus();
+  });
+
+  const name = ({ selection, time }: SideBySide): string => {
+    const info = store._canvas.value;
+    const layers = ready(info) ? info.layers.map((layer) => layer.name) : [];
+    const layer = shortNames(layers).get(selection.layer) ?? selection.layer;
+    const frame = ready(info) && info.n_frames > 1 ? [`frame ${time}`] : [];
+    return [layer, selectionLabel(selection, store.cluster_names.value), ...frame].join(" · ");
+  };
+  const told = ({ rule, total, each_colour, correlation: r }: RulePictures, alone: boolean): string => {
+    const parts = [`${totalWord(each_colour, alone)} ${number(total)}`];
+    if (rule !== "ablation")
+      parts.push(r === null ? "no correlation with ablation" : `correlation with ablation ${correlation(r)}`);
+    return parts.join(" · ");
+  };
+  const hasColours = () => {
+    const info = store._canvas.value;
+    return ready(info) && info.n_channels > 1;
+  };
+  const totalWord = (eachColour: boolean, alone: boolean): string => {
+    if (!alone) return "net total";
+    return `total${hasColours() ? (eachColour ? " (each colour)" : " (colours added)") : ""}`;
+  };
+  /** What the total adds, in full. */
+  const totalMeans = (eachColour: boolean, alone: boolean): string => {
+    if (!alone) return "Net total: the magnitudes of this map, in which neurons and colours are added";
+    const which = !hasColours() ? "" : eachColour ? " to each colour" : ", the colours added first";
+    return `Total: the sum over the frame of the magnitudes of the contributions${which}`;
+  };
+  const style = (): Style => ({
+    maps: "signed",
+    palette: store.palette.value,
+    opacity: 1,
+    contrast: store.contrast.value,
+  });
+  const draw = (shown: SideBySide) => {
+    const [top, how, colours] = [sharedTop(shown.maps), style(), palettes.value];
+    const alone = shown.selection.neuron !== null;
+    const together = alone ? "" : ", all at once";
+    for (const { rule, map, difference, why } of columns) {
+      const found = shown.maps.find((one) => one.rule === rule);
+      const missing = found?.map ? "" : `Not defined here: ${found?.why ?? "the kernel sent nothing"}`;
+      why.replaceChildren(...(missing ? [h("b", {}, rule), h("br", {}), missing] : []));
+      map.element.hidden = missing !== "";
+      write(map.title, rule);
+      write(map.text, found?.map ? told(found, alone) : "");
+      const about = `${rule}: ${ABOUT[rule]}${rule === "ablation" ? together : ""}`;
+      attribute(
+        map.element,
+        "title",
+        found?.map ? `${about}\n${totalMeans(found.each_colour, alone)}` : about,
+      );
+      attribute(map.canvas, "aria-label", `${rule}, ${missing || told(found as RulePictures, alone)}`);
+      attribute(map.canvas, "data-total", found?.map ? found.total : null);
+      if (found?.map) paint(map, found.map, shown, top, how, colours);
+      if (!difference) continue;
+      difference.element.hidden = !found?.difference;
+      write(difference.title, `${rule} − ablation`);
+      write(difference.text, found?.difference ? `at most ${number(reach(found.difference))}` : "");
+      attribute(difference.canvas, "aria-label", `${rule} less ablation`);
+      if (found?.difference) paint(difference, found.difference, shown, top, how, colours);
+    }
+    const context = bar.getContext("2d");
+    if (context) {
+      const image = context.createImageData(256, 1);
+      image.data.set(composeBar(how, colours, null));
+      context.putImageData(image, 0, 0);
+    }
+    const beyond = how.contrast > 1;
+    write(low, `${beyond ? "≤ " : ""}${number(-top / how.contrast)}`);
+    write(high, `${beyond ? "≥ " : ""}${number(top / how.contrast)}`);
+  };
+  view.effect(() => {
+    const info = store._canvas.value;
+    if (ready(info)) grid.style.setProperty("--cw-aspect", `${info.width} / ${info.height}`);
+  });
+  view.effect(() => {
+    if (rules.open.value === 0) return;
+    const [state, shown] = [rules.state.value, rules.shown.value];
+    attribute(element, "data-state", state);
+    attribute(element, "data-time", shown?.time);
+    attribute(grid, "data-empty", shown === null);
+    again.hidden = state !== "error";
+    const words = { error: rules.error.value, loading: "computing the maps" };
+    write(status, state === "error" || state === "loading" ? words[state] : "");
+    write(label, shown ? name(shown) : "");
+    if (shown) draw(shown);
+  });
+  return { element, button, toggle, isOpen: () => !element.hidden };
+}

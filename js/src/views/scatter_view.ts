@@ -1,0 +1,242 @@
+// The layer's neurons as points of a plane, in the colours of their clusters and as large as what they are sorted by
+// says: click one, or draw around some. Those that the pixel view lists have a ring.
+import { signal } from "@preact/signals-core";
+import { currentClusters } from "../sources/clusters";
+import { inside, nearest } from "../sources/scatter";
+import { chooseNeuron, chooseNeurons, currentLayer, toggleNeuron } from "../state/actions";
+import { number } from "../state/format";
+import { flatIndex, neuronAt, neuronLabel, SORTS } from "../state/selection";
+import { ready } from "../state/store";
+import type { Embedding } from "../transport/messages";
+import { same } from "../transport/same";
+import { attribute, h, zoomOf } from "../ui/dom";
+import { clusterColour } from "../ui/palette";
+import { options } from "../ui/panel";
+import type { View } from "../ui/view";
+
+const METHODS: Record<Embedding, string> = { pca: "PCA", tsne: "t-SNE", umap: "UMAP" };
+const PAD = 8;
+const REACH = 9;
+const SLIP = 4;
+const DEAD = 255;
+
+export function createScatterView(view: View) {
+  const { store, scatter, values, clusters, pixels } = view.session;
+  const canvas = h("canvas", { class: "cw-scatter", "data-testid": "scatter", width: 1, height: 1 });
+  const tip = h("output", { class: "cw-tip", hidden: true });
+  const element = h(
+    "div",
+    {
+      class: "cw-scatter-stage",
+      role: "img",
+      "aria-label": "Neurons whose maps look alike lie near each other; select them by number or in the grid",
+      hidden: true,
+    },
+    canvas,
+    tip,
+  );
+  const method = h("select", {
+    class: "cw-select",
+    "aria-label": "How the neurons are arranged",
+    "data-testid": "embedding",
+    hidden: true,
+    on: {
+      change: () => {
+        scatter.method.value = method.value as Embedding;
+      },
+    },
+  });
+  const lasso = signal<[number, number][]>([]);
+
+  /** The unit square on the canvas, in CSS pixels. */
+  const square = () => {
+    const { clientWidth: width, clientHeight: height } = element;
+    const [w, hgt] = [Math.max(1, width - 2 * PAD), Math.max(1, height - 2 * PAD)];
+    return { width, height, x: (x: number) => PAD + x * w, y: (y: number) => PAD + (1 - y) * hgt, w, h: hgt };
+  };
+  /** What the points are sized by; null while that is not known, where all are alike. */
+  const sizes = () => {
+    const [shown, known] = [scatter.shown.peek(), values.shown.peek()];
+    const fits = known && shown && known.layer === shown.layer && values.state.peek() !== "idle";
+    return fits && known.top > 0 ? known : null;
+  };
+  /** The neurons of this layer that the pixel view lists. */
+  const listed = () => {
+    const at = pixels.preview.peek() ?? (store.pixel.peek() ? pixels.pinned.shown.peek() : null);
+    return at?.neurons.filter((ranked) => ranked.layer === store.layer.peek()) ?? [];
+  };
+  const placed = () => {
+    const shown = scatter.shown.peek();
+    return shown?.layer === store.layer.peek() ? shown : null;
+  };
+
+  const paint = view.painter(() => {
+    const { width, height, x, y } = square();
+    const context = canvas.getContext("2d");
+    if (element.hidden || !context || width < 2) return;
+    const scale = window.devicePixelRatio || 1;
+    if (canvas.width !== Math.round(width * scale)) canvas.width = Math.round(width * scale);
+    if (canvas.height !== Math.round(height * scale)) canvas.height = Math.round(height * scale);
+    const colour = (name: string) => getComputedStyle(view.root).getPropertyValue(name).trim() || "#888";
+    const shown = placed();
+    const layer = currentLayer(store);
+    context.setTransform?.(scale, 0, 0, scale, 0, 0);
+    context.clearRect?.(0, 0, width, height);
+    attribute(canvas, "data-layer", shown?.layer);
+    attribute(canvas, "data-method", shown?.method);
+    const [sized, ranked] = [sizes(), listed()];
+    attribute(canvas, "data-sized", sized?.sort);
+    attribute(canvas, "data-ringed", ranked.map(({ neuron }) => neuron.join()).join(" ") || null);
+    if (!shown || !layer || !context.fillRect) return;
+    const labels = currentClusters(clusters.shown.peek(), store)?.labels ?? null;
+    const only = store.cluster.peek();
+    const count = shown.points.length / 2;
+    const side = count > 6000 ? 2 : count > 1500 ? 3 : 5;
+    const least = Math.min(side, 2);
+    const sideOf = (at: number) =>
+      sized ? least + (2.4 * side + 2) * Math.sqrt(Math.abs(sized.values[at] ?? 0) / sized.top) : side;
+    const base = colour("--cw-accent");
+    for (let i = 0; i < count; i++) {
+      const [px, py] = [shown.points[2 * i] ?? Number.NaN, shown.points[2 * i + 1] ?? Number.NaN];
+      if (Number.isNaN(px)) continue;
+      const label = labels?.[i] ?? DEAD;
+      context.fillStyle = label === DEAD ? base : clusterColour(label);
+      context.globalAlpha = only >= 0 && labels && label !== only ? 0.12 : 0.7;
+      const own = sideOf(i);
+      if (own < 4) {
+        context.fillRect(x(px) - own / 2, y(py) - own / 2, own, own);
+        continue;
+      }
+      context.beginPath();
+      context.arc(x(px), y(py), own / 2, 0, 2 * Math.PI);
+      context.fill();
+    }
+    context.globalAlpha = 1;
+    const ring = (neuron: number[], gap: number, line: number, stroke: string) => {
+      const at = flatIndex(layer, neuron);
+      const [px, py] = [shown.points[2 * at] ?? Number.NaN, shown.points[2 * at + 1] ?? Number.NaN];
+      if (Number.isNaN(px)) return;
+      context.beginPath();
+      context.arc(x(px), y(py), sideOf(at) / 2 + gap, 0, 2 * Math.PI);
+      context.lineWidth = line;
+      context.strokeStyle = stroke;
+      context.stroke();
+    };
+    const [quiet, strong] = [colour("--cw-muted"), colour("--cw-fg")];
+    for (const { neuron } of ranked) ring(neuron, 1.5, 1, quiet);
+    const selected = store.neurons.peek();
+    const [gap, line] = selected.length > 50 ? [1, 1] : [2.5, 2];
+    for (const neuron of selected) ring(neuron, gap, line, strong);
+    const drawn = lasso.peek();
+    if (drawn.length > 1) {
+      context.beginPath();
+      for (const [px, py] of drawn) context.lineTo(x(px), y(py));
+      context.closePath();
+      context.lineWidth = 1;
+      context.strokeStyle = colour("--cw-fg");
+      context.setLineDash([4, 3]);
+      context.stroke();
+      context.setLineDash([]);
+    }
+  });
+  view.effect(() => {
+    for (const part of [
+      scatter.shown,
+      clusters.shown,
+      store.neurons,
+      store.cluster,
+      store.n_clusters,
+      store.layer,
+    ])
+      part.value;
+    for (const part of [values.shown, values.state, pixels.preview, pixels.pinned.shown, store.pixel])
+      part.value;
+    lasso.value;
+    paint();
+  });
+  view.effect(() => {
+    const info = store._canvas.value;
+    const known = ready(info) ? info.embeddings : [];
+    options(method, known, scatter.method.value, (value) => METHODS[value as Embedding]);
+  });
+
+  // --- hands ----------------------------------------------------------------------------------------------------
+
+  let pressed: { x: number; y: number; moved: boolean } | null = null;
+  const located = (event: MouseEvent): [number, number] => {
+    const box = element.getBoundingClientRect();
+    const [{ w, h: hgt }, scale] = [square(), zoomOf(element)];
+    return [
+      ((event.clientX - box.left) / scale - PAD) / w,
+      1 - ((event.clientY - box.top) / scale - PAD) / hgt,
+    ];
+  };
+  const under = (event: MouseEvent) => {
+    const shown = placed();
+    const [x, y] = located(event);
+    return shown ? nearest(shown.points, x, y, REACH / Math.min(square().w, square().h)) : null;
+  };
+  element.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    event.preventDefault();
+    element.setPointerCapture?.(event.pointerId);
+    pressed = { x: event.clientX, y: event.clientY, moved: false };
+    lasso.value = [located(event)];
+  });
+  element.addEventListener("pointermove", (event) => {
+    if (pressed) {
+      pressed.moved ||= Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) >= SLIP;
+      if (pressed.moved) lasso.value = [...lasso.peek(), located(event)];
+      return;
+    }
+    const [at, layer] = [under(event), currentLayer(store)];
+    tip.hidden = at === null || !layer;
+    if (at === null || !layer) return;
+    const sized = sizes();
+    const told = sized ? `   ${SORTS[sized.sort]}: ${number(sized.values[at] ?? Number.NaN)}` : "";
+    tip.textContent = neuronLabel(neuronAt(layer, at)) + told;
+  });
+  element.addEventListener("pointerleave", () => {
+    tip.hidden = true;
+  });
+  element.addEventListener("pointercancel", () => {
+    pressed = null;
+    lasso.value = [];
+  });
+  element.addEventListener("pointerup", (event) => {
+    const was = pressed;
+    const drawn = lasso.peek();
+    const [shown, layer] = [placed(), currentLayer(store)];
+    pressed = null;
+    lasso.value = [];
+    if (!was || !shown || !layer) return;
+    if (was.moved) {
+      const caught = inside(shown.points, drawn).map((at) => neuronAt(layer, at));
+      const before = event.shiftKey ? store.neurons.peek() : [];
+      const added = caught.filter((neuron) => !before.some((one) => same(one, neuron)));
+      if (caught.length) chooseNeurons(store, [...before, ...added]);
+      return;
+    }
+    const at = under(event);
+    if (at === null) return;
+    if (event.shiftKey) toggleNeuron(store, neuronAt(layer, at), layer.name);
+    else chooseNeuron(store, neuronAt(layer, at));
+  });
+  const observer = new ResizeObserver(paint);
+  observer.observe(element);
+  view.signal.addEventListener("abort", () => {
+    observer.disconnect();
+    if (!element.hidden) scatter.seen.value -= 1;
+  });
+
+  return {
+    element,
+    method,
+    show(open: boolean) {
+      if (open === !element.hidden) return;
+      element.hidden = method.hidden = !open;
+      scatter.seen.value += open ? 1 : -1;
+      paint();
+    },
+  };
+}

@@ -1,0 +1,192 @@
+// The line at the foot: what is being computed, how long the last thing took, where; what went wrong.
+import { signal } from "@preact/signals-core";
+import { count, seconds } from "../state/format";
+import { neuronLabel, selectionLabel } from "../state/selection";
+import { isSwitching, ready } from "../state/store";
+import { type Activity, GONE } from "../transport/client";
+import { attribute, h, write } from "../ui/dom";
+import { type ExportPlan, exportPng } from "../ui/export_png";
+import { closeByItself } from "../ui/menu";
+import type { View } from "../ui/view";
+import { createExportCancel, createExportItems } from "./export_menu";
+import { createRecipeButton } from "./recipe";
+import { createTrust } from "./trust_view";
+
+const SLOW = 300;
+const NOTE = 6_000;
+/** After so long a silence, a restarted kernel is as likely as a long cell. */
+const DOUBTFUL = 90_000;
+
+export interface Note {
+  message: string;
+  kind: "note" | "error";
+}
+
+export function activityText({ body, done, total }: Activity): string {
+  const amount = total > 0 ? ` · ${count(done)} / ${count(total)}` : "";
+  return `computing ${what(body)}${amount}`;
+}
+
+function what(body: Activity["body"]): string {
+  switch (body.kind) {
+    case "frame":
+      return `frame ${body.time}`;
+    case "map":
+      return `the map of ${selectionLabel(body.selection)}`;
+    case "grid":
+      return `thumbnails of ${body.layer}`;
+    case "pixel":
+      return `the neurons of pixel (${body.pixel.join(", ")})`;
+    case "curve":
+      return `the curve of ${body.selection.neuron ? neuronLabel(body.selection.neuron) : selectionLabel(body.selection)}`;
+    case "regions":
+      return `what lies in ${count(body.regions.length)} regions`;
+    case "clusters":
+      return `${body.n_clusters} clusters of ${body.layer}`;
+    case "scatter":
+      return `where the neurons of ${body.layer} lie`;
+    case "values":
+      return `what sizes the neurons of ${body.layer}`;
+    case "rules":
+      return `${selectionLabel(body.selection)} under every rule`;
+    case "export":
+      return `the ${body.form.toUpperCase()}`;
+    default:
+      return body.kind;
+  }
+}
+
+export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | null, help: () => void) {
+  const { store, client, frames, maps, grid, pixels, curve, clusters, scatter } = view.session;
+  const sources = [frames, maps, grid, pixels.pinned, curve, clusters, scatter];
+  const note = signal<Note | null>(null);
+  const slow = signal<Activity | null>(null);
+  let noteTimer: ReturnType<typeof setTimeout> | undefined;
+  let slowTimer: ReturnType<typeof setTimeout> | undefined;
+  view.signal.addEventListener("abort", () => {
+    clearTimeout(noteTimer);
+    clearTimeout(slowTimer);
+  });
+  const say = (message: string, kind: Note["kind"] = "note") => {
+    note.value = { message, kind };
+    clearTimeout(noteTimer);
+    noteTimer = setTimeout(() => (note.value = null), NOTE);
+  };
+
+  const text = h("span", {
+    class: "cw-status-text",
+    role: "status",
+    "aria-live": "polite",
+    "data-testid": "status",
+  });
+  const meter = h("progress", { class: "cw-progress", max: 1, "aria-hidden": "true" });
+  const facts = h("span", { class: "cw-facts", "data-testid": "facts" });
+  const fallback = h("div", { class: "cw-popover cw-popover-up" });
+  const menu = h(
+    "details",
+    { class: "cw-export", "data-testid": "export" },
+    h("summary", { class: "cw-button" }, "export"),
+    fallback,
+  );
+  const png = h(
+    "button",
+    {
+      class: "cw-button cw-wide",
+      type: "button",
+      "data-testid": "export-png",
+      on: {
+        click: async () => {
+          menu.open = false;
+          const what = plan();
+          if (!what) return say("There is no picture to export yet", "error");
+          try {
+            say(`saved ${await exportPng(what)}`);
+          } catch (error) {
+            say(error instanceof Error ? error.message : String(error), "error");
+          }
+        },
+      },
+    },
+    "PNG of the frame view",
+  );
+  fallback.append(
+    png,
+    createRecipeButton({ ...view, say }, () => (menu.open = false)),
+    createExportItems({ ...view, say }, say, () => (menu.open = false)),
+  );
+  closeByItself(menu, view.signal);
+
+  // Quick answers are not worth a word: only what takes longer than `SLOW` is told.
+  view.effect(() => {
+    const running = client.activity.value.filter(({ view: name }) => name !== "hover");
+    const oldest = running.reduce<Activity | null>((a, b) => (a && a.since <= b.since ? a : b), null);
+    clearTimeout(slowTimer);
+    if (!oldest) slow.value = null;
+    else if (Date.now() - oldest.since >= SLOW || oldest.total > 0) slow.value = oldest;
+    else {
+      slow.value = null;
+      slowTimer = setTimeout(() => (slow.value = oldest), SLOW - (Date.now() - oldest.since));
+    }
+  });
+  const line = (): Note => {
+    if (client.gone.value || store.unsaved.value) return { message: GONE, kind: "error" };
+    if (client.silent.value > DOUBTFUL)
+      return {
+        message:
+          "The kernel is silent: if no cell is running, check the connection to it, then run the cell again",
+        kind: "error",
+      };
+    if (client.silent.value > 0)
+      return {
+        // In steps, or a screen reader would count the seconds aloud.
+        message: `The kernel is busy: no answer for ${10 * Math.floor(client.silent.value / 10_000)} s`,
+        kind: "note",
+      };
+    if (note.value) return note.value;
+    const broken = sources.find(({ state }) => state.value === "error");
+    if (broken) return { message: broken.error.value, kind: "error" };
+    if (!ready(store._canvas.value)) return { message: "preparing the canvas", kind: "note" };
+    if (isSwitching(store)) return { message: `tracing the model under ${store.rule.value}`, kind: "note" };
+    if (slow.value) return { message: activityText(slow.value), kind: "note" };
+    const warning = grid.shown.value?.warning;
+    return warning ? { message: `WARNING: ${warning}`, kind: "error" } : { message: "ready", kind: "note" };
+  };
+  view.effect(() => {
+    const { message, kind } = line();
+    text.title = message; // where the line is cut off, it can be read by pointing at it
+    write(text, message);
+    attribute(text, "data-kind", kind);
+    const { done = 0, total = 0 } = slow.value ?? {};
+    meter.classList.toggle("cw-invisible", !slow.value || kind === "error");
+    if (total > 0) meter.value = done / total;
+    else meter.removeAttribute("value");
+  });
+  view.effect(() => {
+    const info = store._canvas.value;
+    const last = client.last.value;
+    const parts = [last ? `${last.kind} ${seconds(last.seconds)}` : null, ready(info) ? info.device : null];
+    write(facts, parts.filter((part) => part !== null).join(" · "));
+  });
+  const element = h(
+    "div",
+    { class: "cw-status" },
+    text,
+    meter,
+    createTrust(view),
+    facts,
+    h("div", { class: "cw-export-end" }, createExportCancel({ ...view, say }), menu),
+    h(
+      "button",
+      {
+        class: "cw-button",
+        type: "button",
+        "aria-label": "Help",
+        title: "Help (?)",
+        "data-testid": "help-button",
+        on: { click: help },
+      },
+      "?",
+    ),
+  );
+  return { element, say };
+}

@@ -1,0 +1,269 @@
+// What is looked at and how: layer, time, cluster, rule; and the style, folded away.
+import { chooseCluster, chooseLayer, currentLayer, goTo, togglePlaying } from "../state/actions";
+import { framesOf, frameToward, savedOf } from "../state/saved";
+import { namesKey, OVERLAYS, shortNames } from "../state/selection";
+import { ready } from "../state/store";
+import type { LayerInfo, Overlay } from "../transport/messages";
+import { attribute, h, icon, write } from "../ui/dom";
+import { closeByItself } from "../ui/menu";
+import { clusterColour } from "../ui/palette";
+import { options, segmented } from "../ui/panel";
+import type { View } from "../ui/view";
+import { createChannelControl } from "./channel_control";
+
+const MAPS = [
+  { value: "magnitude", text: "magnitude", title: "How much, whatever the sign" },
+  { value: "signed", text: "signed", title: "Around zero: what it adds and what it takes away" },
+] as const;
+
+const RULES: Record<string, string> = {
+  xinc: "xinc: where a neuron writes; what later layers make of that is left out",
+  gated: "gated: exact shares of the image, with every gate frozen as this input sets it",
+  ablation: "ablation: what changes when the neuron is taken out",
+};
+
+interface RangeProps {
+  name: string;
+  label: string;
+  min?: number;
+  max?: number;
+  step?: number;
+  input: (value: number) => void;
+  /** At the end of a gesture. */
+  change?: (value: number) => void;
+}
+
+function range({ name, label, min = 0, max = 1, step = 1, input, change }: RangeProps): HTMLInputElement {
+  const element = h("input", {
+    class: "cw-range",
+    type: "range",
+    min,
+    max,
+    step,
+    "aria-label": label,
+    "data-testid": name,
+  });
+  element.addEventListener("input", () => input(element.valueAsNumber));
+  if (change) element.addEventListener("change", () => change(element.valueAsNumber));
+  return element;
+}
+
+function slide(element: HTMLInputElement, value: number, text: string, max?: number): void {
+  if (max !== undefined) attribute(element, "max", max);
+  if (element.valueAsNumber !== value) element.value = String(value);
+  attribute(element, "aria-valuetext", text);
+  const [low, high] = [Number(element.min), Number(element.max)];
+  element.style.setProperty("--cw-filled", `${high > low ? ((value - low) / (high - low)) * 100 : 0}%`);
+}
+
+export function createToolbar(view: View) {
+  return h(
+    "div",
+    { class: "cw-toolbar", role: "toolbar", "aria-label": "What is shown" },
+    layerControl(view),
+    timeControl(view),
+    clusterControl(view),
+    ruleControl(view),
+    styleControl(view),
+  );
+}
+
+function control(name: string, ...children: (Node | string)[]): HTMLElement {
+  return h("div", { class: `cw-control cw-control-${name}` }, ...children);
+}
+
+function layerTitle({ name, op, neurons, n_groups }: LayerInfo): string {
+  const groups = n_groups > 1 ? ` in ${n_groups} groups` : "";
+  return `${name}: ${op}${groups}, ${neurons.join(" × ")} neurons`;
+}
+
+function layerControl({ session: { store }, effect }: View): HTMLElement {
+  const slider = range({
+    name: "layer",
+    label: "Layer",
+    input: (at) => {
+      const info = store._canvas.peek();
+      const layer = ready(info) ? info.layers[at] : undefined;
+      if (layer) chooseLayer(store, layer.name);
+    },
+  });
+  const name = h("output", { class: "cw-value cw-layer-name", "data-testid": "layer-name" });
+  effect(() => {
+    const info = store._canvas.value;
+    const layer = currentLayer(store);
+    if (!ready(info)) return;
+    const short = shortNames(info.layers.map((one) => one.name));
+    const at = info.layers.findIndex((one) => one.name === store.layer.value);
+    slide(slider, Math.max(0, at), store.layer.value, info.layers.length - 1);
+    write(name, layer ? (short.get(layer.name) ?? layer.name) : store.layer.value);
+    name.title = layer ? layerTitle(layer) : "";
+  });
+  return control("layer", h("span", { class: "cw-name" }, "layer"), slider, name);
+}
+
+function timeControl({ session: { store }, effect }: View): HTMLElement {
+  const play = h("button", {
+    class: "cw-icon-button",
+    type: "button",
+    "data-testid": "play",
+    on: { click: () => togglePlaying(store) },
+  });
+  const slider = range({
+    name: "time",
+    label: "Time",
+    input: (to) => {
+      const from = store.time.peek();
+      goTo(store, frameToward(framesOf(store._canvas.peek()), from, to));
+      // Where there is no frame the thumb does not stay.
+      slider.value = String(store.time.peek());
+    },
+  });
+  const text = h("output", { class: "cw-value cw-time", "data-testid": "time-label" });
+  const element = control("time", play, h("span", { class: "cw-name" }, "time"), slider, text);
+  effect(() => {
+    const playing = store.playing.value;
+    play.replaceChildren(icon(playing ? "pause" : "play"));
+    attribute(play, "aria-label", playing ? "Pause" : "Play");
+    attribute(play, "title", playing ? "Pause (space)" : "Play (space)");
+  });
+  effect(() => {
+    const info = store._canvas.value;
+    element.hidden = ready(info) && framesOf(info).length < 2;
+    const n = ready(info) ? info.n_frames : 1;
+    slide(slider, store.time.value, `frame ${store.time.value} of ${n}`, n - 1);
+    write(text, `${store.time.value} / ${n}`);
+    text.style.minWidth = `${2 * String(n).length + 3}ch`;
+  });
+  return element;
+}
+
+function clusterControl({ session: { store, clusters }, effect }: View): HTMLElement {
+  const slider = range({
+    name: "cluster",
+    label: "Cluster",
+    min: -1,
+    input: (cluster) => chooseCluster(store, cluster),
+  });
+  slider.addEventListener("pointerdown", () => {
+    clusters.asked.value = true;
+  });
+  const swatch = h("i", { class: "cw-swatch" });
+  const text = h("span", {});
+  const value = h("output", { class: "cw-value cw-cluster", "data-testid": "cluster-label" }, swatch, text);
+  effect(() => {
+    const cluster = store.cluster.value;
+    const given = store.cluster_names.value[namesKey(store.layer.value, store.n_clusters.value)]?.[cluster];
+    const name = cluster < 0 ? "all" : given || String(cluster);
+    const full = cluster < 0 ? "all clusters" : given || `cluster ${cluster}`;
+    slide(slider, cluster, full, store.n_clusters.value - 1);
+    attribute(value, "title", full);
+    write(text, name);
+    swatch.style.background = cluster < 0 ? "transparent" : clusterColour(cluster);
+  });
+  return control("cluster", h("span", { class: "cw-name" }, "cluster"), slider, value);
+}
+
+function ruleControl({ session: { store }, effect }: View): HTMLElement {
+  const select = h("select", {
+    class: "cw-select",
+    "aria-label": "Rule",
+    "data-testid": "rule",
+    on: {
+      change: () => {
+        store.set({ rule: select.value });
+        store.save(); // nothing can be asked before Python has told what layers that rule has
+      },
+    },
+  });
+  const element = control("rule", h("span", { class: "cw-name" }, "rule"), select);
+  effect(() => {
+    const info = store._canvas.value;
+    const rules = ready(info) ? info.rules : [];
+    element.hidden = rules.length < 2;
+    options(select, rules, store.rule.value);
+    const chosen = RULES[store.rule.value] ?? "";
+    select.title = [chosen, ready(info) ? info.why : ""].filter(Boolean).join("\n");
+  });
+  return element;
+}
+
+function styleControl(view: View): HTMLElement {
+  const { session, effect, signal, root } = view;
+  const { store, palettes } = session;
+  const maps = segmented("Maps", MAPS, (value) => store.set({ maps: value }));
+  const palette = h("select", {
+    class: "cw-select",
+    "aria-label": "Palette",
+    "data-testid": "palette",
+    on: { change: () => store.set({ palette: palette.value }) },
+  });
+  const overlay = h("select", {
+    class: "cw-select",
+    "aria-label": "Over the frame",
+    "data-testid": "overlay",
+    title: "The selection's contribution, or a finding about the whole layer",
+    on: { change: () => store.set({ overlay: overlay.value as Overlay }) },
+  });
+  const opacity = range({
+    name: "opacity",
+    label: "Opacity",
+    step: 0.01,
+    input: (value) => store.set({ opacity: value }, true),
+    change: (value) => store.set({ opacity: value }),
+  });
+  // Equal steps of the slider multiply the gain equally: 1, 2, 4 ... 32.
+  const contrast = range({
+    name: "contrast",
+    label: "Contrast",
+    max: 5,
+    step: 0.05,
+    input: (value) => store.set({ contrast: 2 ** value }, true),
+    change: (value) => store.set({ contrast: 2 ** value }),
+  });
+  const [opacityText, contrastText] = [
+    h("output", { class: "cw-value" }),
+    h("output", { class: "cw-value" }),
+  ];
+  const channel = createChannelControl(view);
+  const row = (name: string, ...parts: Node[]) =>
+    h("div", { class: "cw-style-row" }, h("span", { class: "cw-name" }, name), ...parts);
+  const [findings, colours] = [row("overlay", overlay), row("colour", channel.element)];
+  const details = h(
+    "details",
+    { class: "cw-style", "data-testid": "style" },
+    h("summary", { class: "cw-button" }, "style"),
+    h(
+      "div",
+      { class: "cw-popover" },
+      findings,
+      colours,
+      channel.reason,
+      row("maps", maps.element),
+      row("palette", palette),
+      row("opacity", opacity, opacityText),
+      row("contrast", contrast, contrastText),
+    ),
+  );
+  effect(() => {
+    const info = store._canvas.value;
+    // A saved page keeps the sum of the colours, and no findings.
+    const saved = savedOf(info) !== null;
+    findings.hidden = colours.hidden = saved;
+    const moves = ready(info) && info.n_frames > 1;
+    const overlays = (Object.keys(OVERLAYS) as Overlay[]).filter((one) => moves || one !== "change");
+    options(overlay, overlays, store.overlay.value, (one) => OVERLAYS[one as Overlay]);
+    maps.press(store.maps.value);
+    const finding = store.overlay.value !== "selection";
+    maps.element.title = finding ? "Of thumbnails: a finding over the frame has its own way" : "";
+    const known = palettes.value.sequential;
+    options(palette, known.length ? known : [store.palette.value], store.palette.value);
+    palette.disabled = store.maps.value === "signed";
+    palette.title = palette.disabled ? "Signed maps use the diverging palette" : "";
+    slide(opacity, store.opacity.value, `${Math.round(store.opacity.value * 100)} %`);
+    write(opacityText, `${Math.round(store.opacity.value * 100)} %`);
+    slide(contrast, Math.log2(Math.max(1, store.contrast.value)), `${store.contrast.value.toFixed(1)} times`);
+    write(contrastText, `${store.contrast.value.toFixed(1)}×`);
+  });
+  closeByItself(details, signal, root);
+  return control("style", details);
+}

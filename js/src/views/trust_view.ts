@@ -1,0 +1,127 @@
+// The trust score in the status line, what it means, and the switch that does without.
+
+import { wordOf } from "../sources/trust";
+import { count } from "../state/format";
+import { savedOf } from "../state/saved";
+import { magnitudesOf, shortNames } from "../state/selection";
+import { ready } from "../state/store";
+import type { Range, TrustReply } from "../transport/messages";
+import { attribute, h, write } from "../ui/dom";
+import { closeByItself } from "../ui/menu";
+import type { View } from "../ui/view";
+
+interface Told {
+  /** What stands in the line; the rest where there is room. */
+  short: string;
+  rest: string;
+  grade: "high" | "fair" | "low" | "none" | "truth" | null;
+  explained: string[];
+}
+
+const MEANING =
+  "1: the rule orders neurons as taking them out of the model does. 0: its maps say nothing about that.";
+
+export function correlation(value: number): string {
+  return value.toFixed(2).replace("-", "−").replace("−0.00", "0.00");
+}
+
+function interval({ value, low, high }: Range): string {
+  return low === high
+    ? correlation(value)
+    : `${correlation(value)} [${correlation(low)}, ${correlation(high)}]`;
+}
+
+export function tellTrust(score: TrustReply, layer: string, kernels: boolean, magnitudes: string): Told {
+  const { rule, totals, pixels, measured, n_neurons, frame } = score;
+  const neurons = kernels ? "kernels" : "neurons";
+  const of = measured < n_neurons ? `${count(measured)} of ${count(n_neurons)}` : `all ${count(n_neurons)}`;
+  const rest = ` · ${rule} · ${layer} · ${of} ${neurons}`;
+  if (!totals)
+    return {
+      short: "trust: not defined",
+      rest,
+      grade: null,
+      explained: [`The ${neurons} of ${layer} don't differ, so there is no order to compare.`],
+    };
+  const word = wordOf(totals.value);
+  return {
+    short: `trust ${word} ${interval(totals)}`,
+    rest,
+    grade: word,
+    explained: [
+      `Rank correlation of what ${rule} says each of the ${neurons} contributes with what the image loses without it: ${interval(totals)}, with its 95 % interval. Both are totals: ${magnitudes}, added over the frame.`,
+      pixels ? `The same pixel by pixel, on average: ${interval(pixels)}.` : "",
+      `Measured on ${of} ${neurons} of ${layer}, at frame ${frame}.`,
+      MEANING,
+    ].filter(Boolean),
+  };
+}
+
+export function createTrust(view: Omit<View, "say">): HTMLElement {
+  const { store, trust, client } = view.session;
+  const [short, rest] = [h("span", {}), h("span", { class: "cw-trust-rest" })];
+  const dot = h("i", { class: "cw-trust-dot", "aria-hidden": "true" });
+  const words = h("div", { class: "cw-trust-words" });
+  const button = h("button", {
+    class: "cw-button",
+    type: "button",
+    "data-testid": "trust-switch",
+    on: { click: () => store.set({ trust: !store.trust.peek() }) },
+  });
+  const summary = h("summary", { class: "cw-trust-line" }, dot, short, rest);
+  const element = h(
+    "details",
+    { class: "cw-trust", "data-testid": "trust" },
+    summary,
+    h("div", { class: "cw-popover cw-popover-up" }, words, button),
+  );
+  const told = (): Told => {
+    const info = store._canvas.value;
+    const [layer, rule] = [store.layer.value, store.rule.value];
+    const plain = (what: string, ...explained: string[]): Told => ({
+      short: `trust: ${what}`,
+      rest: "",
+      grade: null,
+      explained,
+    });
+    if (!store.trust.value) return plain("off", "How far the maps can be believed is not measured.");
+    const known = ready(info) ? info.layers.find(({ name }) => name === layer) : undefined;
+    if (!ready(info) || !known) return plain("–");
+    const name = shortNames(info.layers.map((one) => one.name)).get(layer) ?? layer;
+    if (rule === "ablation")
+      return {
+        short: "trust: ground truth",
+        rest: ` · ablation · ${name}`,
+        grade: "truth",
+        explained: [
+          "Ablation takes each neuron out and renders again: it is what the other rules are measured by.",
+        ],
+      };
+    const score = trust.shown.value;
+    if (score?.layer === layer && score.rule === rule)
+      return tellTrust(score, name, known.neurons.length === 2, magnitudesOf(info, layer).whole);
+    if (trust.state.value === "error") return plain("not measured", trust.error.value);
+    if (store.playing.value) return plain("paused", "It is measured when nothing plays.");
+    const done = Math.floor((client.background.value?.done ?? 0) / 2);
+    const so = done ? `: ${count(done)} neurons so far` : "";
+    return plain(
+      "measuring",
+      `While nothing else is asked for, neurons of ${name} are taken out one by one, to see whether ${rule} says the same${so}.`,
+      MEANING,
+    );
+  };
+  view.effect(() => {
+    const { short: line, rest: more, grade, explained } = told();
+    write(short, line);
+    write(rest, more);
+    attribute(element, "data-grade", grade);
+    attribute(summary, "title", explained.join("\n"));
+    if (words.textContent !== explained.join(""))
+      words.replaceChildren(...explained.map((text) => h("p", {}, text)));
+    // A saved page has what was measured before it was saved.
+    button.hidden = savedOf(store._canvas.value) !== null;
+    write(button, store.trust.value ? "Don't measure it" : "Measure it");
+  });
+  closeByItself(element, view.signal);
+  return element;
+}
