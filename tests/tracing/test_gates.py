@@ -16,8 +16,8 @@ from torch import nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
 import canvaswidget as cw
-from canvaswidget.tracing.capture.gates import Pointwise, gate
 from canvaswidget.tracing.neurons import all_neurons
+from canvaswidget.tracing.rules.gated.gates import Pointwise, gate
 from tests.zoo import KINDS, build
 
 Function = Callable[[Any], Any]

@@ -31,6 +31,7 @@ from canvaswidget.inr.module_state import (
     unchanged,
 )
 from canvaswidget.tracing.capture.editing import WRITTEN
+from canvaswidget.tracing.capture.interpreter import Program, call
 from canvaswidget.tracing.capture.ops import (
     DECOMPOSED,
     LAYERS,
@@ -181,7 +182,7 @@ class Capture:
     def in_double(self) -> Capture:
         """The same recording, computed in double precision."""
         wide = copy.copy(self)
-        wide.__dict__.pop("_schedule", None)
+        wide.__dict__.pop("_ops", None)
         wide.graph = fx.Graph()
         wide.graph.output(wide.graph.graph_copy(self.graph, {}))
         wide._read(DOUBLE)
@@ -211,14 +212,7 @@ class Capture:
     @torch.inference_mode(False)
     @torch.no_grad()
     def _computed(self, node: fx.Node) -> torch.Tensor | None:
-        if node.op != "call_function":
-            return None
-
-        def resolve(source: fx.Node) -> Any:
-            return self.parameter(source)
-
-        arguments, keywords = fx.map_arg(node.args, resolve), fx.map_arg(node.kwargs, resolve)
-        return cast(Any, node.target)(*arguments, **keywords)
+        return call(node, self.parameter) if node.op == "call_function" else None
 
     @functools.cached_property
     def _parameters(self) -> dict[str, nn.Parameter]:
@@ -256,33 +250,18 @@ class Capture:
         if change is not None:
             leaves = [change(leaf) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
             constants = {name: change(tensor) for name, tensor in constants.items()}
-        user = iter(leaves)
-        wanted, values = set(keep), {}
-        # Not by `fx.Interpreter`: what it is at, it says where a recording on another thread would take it for its own.
-        for node, spent in self._schedule:
+        user, given = iter(leaves), {}
+        for node in self.graph.nodes:
             if node.op == "placeholder":
-                values[node] = constants[node.name] if node.name in constants else next(user)
+                given[node] = constants[node.name] if node.name in constants else next(user)
             elif node.op == "get_attr":
                 value = operator.attrgetter(str(node.target))(self._program.graph_module)
-                values[node] = placed(value, self.device, self._wider)
-            else:
-                arguments, keywords = fx.map_arg((node.args, node.kwargs), values.__getitem__)
-                values[node] = cast(Any, node.target)(*arguments, **keywords)
-            for one in spent:
-                if one not in wanted:
-                    del values[one]
-            pause()
-        return {node: values[node] for node in keep}
+                given[node] = placed(value, self.device, self._wider)
+        return self._ops.run(given.__getitem__, keep, after_each=pause)
 
     @functools.cached_property
-    def _schedule(self) -> list[tuple[fx.Node, list[fx.Node]]]:
-        """Every op but the output, and the values that none after it reads."""
-        nodes = [node for node in self.graph.nodes if node.op != "output"]
-        last = {source: node for node in nodes for source in (node, *node.all_input_nodes)}
-        spent: dict[fx.Node, list[fx.Node]] = {}
-        for source, node in last.items():
-            spent.setdefault(node, []).append(source)
-        return [(node, spent.get(node, [])) for node in nodes]
+    def _ops(self) -> Program:
+        return Program(node for node in self.graph.nodes if node.op == "call_function")
 
     def _find_layers(self) -> Iterator[Layer]:
         for node in self.graph.nodes:
@@ -339,10 +318,10 @@ class Capture:
 
     def _unused_name(self, wanted: str) -> str:
         name = wanted
-        for call in range(2, len(self.weighted) + 2):
+        for number in range(2, len(self.weighted) + 2):
             if name not in self.weighted:
                 break
-            name = f"{wanted}#{call}"
+            name = f"{wanted}#{number}"
         return name
 
 

@@ -21,6 +21,7 @@ from canvaswidget.tracing.capture.editing import (
     replace,
     shape_of,
 )
+from canvaswidget.tracing.capture.interpreter import Program
 from canvaswidget.tracing.capture.ops import EINSUM, aten, overloads
 
 
@@ -311,9 +312,7 @@ def _as_pixel_shuffle(node: fx.Node) -> None:
     if math.prod(before) > _LARGEST:
         return
     numbers = torch.arange(math.prod(before)).reshape(before)
-    arranged = numbers
-    for one in run:
-        arranged = cast(Any, one.target)(arranged, *one.args[1:], **one.kwargs)
+    arranged = Program(run).run(lambda _: numbers, [node])[node]
     if torch.equal(arranged, torch.nn.functional.pixel_shuffle(numbers, factor)):
         replace(node, insert_before(node, aten.pixel_shuffle.default, source, factor))
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 import torch
 from torch import fx
 
-from canvaswidget.tracing.capture.linearise import last_uses
+from canvaswidget.tracing.capture.interpreter import Lookup, Program, call
 from canvaswidget.tracing.capture.ops import aten
 from canvaswidget.tracing.capture.recording import Capture, op_name
 from canvaswidget.tracing.capture.weighted import Weighted
@@ -26,7 +26,7 @@ from canvaswidget.tracing.rules.base import (
 )
 from canvaswidget.tracing.window import Window
 
-Taken = Callable[[Callable[[fx.Node], Any]], torch.Tensor]
+Taken = Callable[[Lookup], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,9 @@ class Ablation:
         self._capture = capture
         self._suffixes = {
             name: _suffix(capture.graph, found.node) for name, found in capture.weighted.items()
+        }
+        self._programs = {
+            name: Program([capture.weighted[name].node, *suffix]) for name, suffix in self._suffixes.items()
         }
         self.layers: tuple[Layer, ...] = tuple(
             layer for layer in capture.layers if capture.output in self._suffixes[layer.name]
@@ -148,8 +151,8 @@ class Ablation:
         return torch.stack([self._without(found, state, term) for term in terms])
 
     def _without(self, found: Weighted, state: Values, term: torch.Tensor) -> torch.Tensor:
-        path = [found.node, *self._suffixes[found.layer.name]]
-        return self._again(path, state, {found.node: lambda resolve: term})
+        program = self._programs[found.layer.name]
+        return self._again(program, state, {found.node: lambda value: term}, {found.node})
 
     @torch.no_grad()
     def without_all(self, removed: dict[str, torch.Tensor], state: Values) -> torch.Tensor:
@@ -164,45 +167,40 @@ class Ablation:
             Units ``(k,)`` or kernels ``(k, 2)`` by layer.
         """
         layers = {self._capture.weighted[name].node: self._capture.weighted[name] for name in removed}
-        followed = set(layers).union(*(self._suffixes[name] for name in removed))
-        path = [node for node in self._capture.graph.nodes if node in followed]
+        after = set().union(*(self._suffixes[name] for name in removed))
+        program = Program(node for node in self._capture.graph.nodes if node in after or node in layers)
 
-        def taken(found: Weighted, resolve: Callable[[fx.Node], Any]) -> torch.Tensor:
-            term = found.apply(resolve(found.data), found.kept(removed[found.layer.name]))
+        def taken(found: Weighted, value: Lookup) -> torch.Tensor:
+            term = found.apply(value(found.data), found.kept(removed[found.layer.name]))
             return term - self._mean(found, term[None])[0] if self.fill == "mean" else term
 
-        return self._again(path, state, {node: partial(taken, found) for node, found in layers.items()})
+        by_node = {node: partial(taken, found) for node, found in layers.items()}
+        return self._again(program, state, by_node, set(layers) - after)
 
-    def _again(self, path: Sequence[fx.Node], state: Values, taken: dict[fx.Node, Taken]) -> torch.Tensor:
-        """Run some ops once more, and the image that comes of it.
+    def _again(
+        self, program: Program, state: Values, taken: dict[fx.Node, Taken], first: set[fx.Node]
+    ) -> torch.Tensor:
+        """The image when some ops run once more.
 
         Parameters
         ----------
-        path : sequence of fx.Node
-            In order of execution; what reads nothing that has changed keeps its value.
         taken : dict of fx.Node to callable
-            What is taken from an op's value, by the values there are when its turn comes.
+            What is subtracted from the value of a layer, computed from the values of other ops.
+        first : set of fx.Node
+            The layers whose inputs are as they were.
         """
-        known: dict[fx.Node, Any] = {}
 
-        def resolve(node: fx.Node) -> Any:
-            return known[node] if node in known else self._value(state, node)
+        def compute(node: fx.Node, value: Lookup) -> Any:
+            try:
+                made = self._value(state, node) if node in first else call(node, value)
+            except torch.OutOfMemoryError:
+                raise
+            except FOREIGN as error:
+                raise failed_at("ablation", op_name(node), Capture.path(node), error) from error
+            return made - taken[node](value) if node in taken else made
 
-        used = last_uses([node.all_input_nodes for node in path], self._capture.output)
-        for node, done in zip(path, used, strict=True):
-            if not known.keys().isdisjoint(node.all_input_nodes):
-                arguments, keywords = fx.map_arg(node.args, resolve), fx.map_arg(node.kwargs, resolve)
-                try:
-                    known[node] = cast(Any, node.target)(*arguments, **keywords)
-                except torch.OutOfMemoryError:
-                    raise
-                except FOREIGN as error:
-                    raise failed_at("ablation", op_name(node), Capture.path(node), error) from error
-            if node in taken:
-                known[node] = resolve(node) - taken[node](resolve)
-            for spent in done:
-                known.pop(spent, None)
-        return resolve(self._capture.output)
+        output = self._capture.output
+        return program.run(partial(self._value, state), [output], compute)[output]
 
     def _value(self, state: Values, node: fx.Node) -> Any:
         fixed = self._capture.parameter(node)

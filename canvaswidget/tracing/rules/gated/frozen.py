@@ -7,28 +7,27 @@ and so are a norm's ``1 / sigma``, attention weights, denominators and one facto
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, cast
 
 import torch
 from torch import fx
 
 from canvaswidget.tracing.capture import ops
-from canvaswidget.tracing.capture.gates import gate
-from canvaswidget.tracing.capture.linearise import (
-    Plan,
-    Step,
-    added_to,
-    factors_of,
-    last_uses,
-    linear_arguments,
-)
+from canvaswidget.tracing.capture.interpreter import Lookup
 from canvaswidget.tracing.capture.recording import Capture, op_name
 from canvaswidget.tracing.capture.weighted import Weighted
 from canvaswidget.tracing.errors import FOREIGN, UntraceableError, failed_at
 from canvaswidget.tracing.parallel import batched
+from canvaswidget.tracing.rules.gated.gates import gate
+from canvaswidget.tracing.rules.gated.linearise import (
+    Plan,
+    Step,
+    added_to,
+    factors_of,
+    linear_arguments,
+)
 
-Terms = dict[fx.Node, Any]
 Leaves = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -90,18 +89,17 @@ class Frozen:
         return self._along(layer, term, True)
 
     def _along(self, layer: Weighted, term: torch.Tensor, constants: bool) -> torch.Tensor:
-        terms: Terms = {layer.node: term}
+        start = {layer.node: term}
         for lost in self._plan.lost(layer.node, layer.layer.name) if constants else ():
             if isinstance(self._values.get(lost), torch.Tensor):
-                terms[lost] = torch.zeros_like(self._values[lost])
+                start[lost] = torch.zeros_like(self._values[lost])
+
+        def compute(node: fx.Node, arrived: Lookup) -> Any:
+            return self._carry(self._plan.steps[node], arrived, constants)
+
+        output, program = self._capture.output, self._plan.program(layer.node, layer.layer.name)
         with torch.no_grad():
-            steps = list(self._plan.downstream(layer.node, layer.layer.name))
-            used = last_uses([step.carries for step in steps], self._capture.output)
-            for step, done in zip(steps, used, strict=True):
-                terms[step.node] = self._carry(step, terms.get, constants)
-                for spent in done:
-                    terms.pop(spent, None)
-        return terms[self._capture.output]
+            return program.run(start.get, [output], compute)[output]
 
     # --- columns: from pixels to every layer ---------------------------------------------------------------------
 
@@ -141,28 +139,29 @@ class Frozen:
     def _differentiable(self, aside: frozenset[fx.Node]) -> tuple[torch.Tensor, dict[str, Leaves]]:
         """The image as a function of every layer's weights and biases."""
         leaves: dict[str, Leaves] = {}
-        terms: Terms = {}
+
+        def compute(node: fx.Node, arrived: Lookup) -> Any:
+            step = self._plan.steps[node]
+            if step.kind != "layer":
+                return self._carry(step, arrived, True, node in aside)
+            layer = self._layers[node]
+            data, term = self.value(layer.data), arrived(layer.data)
+            if term is not None:  # the slopes of what arrives, without the rounding of its gates
+                data = data + (term - term.detach())
+            bias = layer.weight.new_zeros(layer.layer.n_outputs)
+            if layer.bias is not None and layer.node is layer.output:
+                bias = layer.bias
+            leaf = (layer.weight.detach().clone(), bias.detach().clone())
+            leaves[layer.layer.name] = (leaf[0].requires_grad_(), leaf[1].requires_grad_())
+            return layer.apply(data, *leaf)
+
+        output = self._capture.output
         with torch.enable_grad():
-            for step in self._plan.passed:
-                node = step.node
-                if step.kind == "layer":
-                    layer = self._layers[node]
-                    data, arrived = self.value(layer.data), terms.get(layer.data)
-                    if arrived is not None:  # the slopes of what arrives, without the rounding of its gates
-                        data = data + (arrived - arrived.detach())
-                    bias = layer.weight.new_zeros(layer.layer.n_outputs)
-                    if layer.bias is not None and layer.node is layer.output:
-                        bias = layer.bias
-                    leaf = (layer.weight.detach().clone(), bias.detach().clone())
-                    leaves[layer.layer.name] = (leaf[0].requires_grad_(), leaf[1].requires_grad_())
-                    terms[node] = layer.apply(data, *leaf)
-                else:
-                    terms[node] = self._carry(step, terms.get, True, node in aside)
-        return terms[self._capture.output], leaves
+            return self._plan.whole.run(lambda node: None, [output], compute)[output], leaves
 
     # --- one op -------------------------------------------------------------------------------------------------
 
-    def _carry(self, step: Step, term: Callable[[fx.Node], Any], constants: bool, both: bool = False) -> Any:
+    def _carry(self, step: Step, term: Lookup, constants: bool, both: bool = False) -> Any:
         """What an op makes of the terms that arrive; with `constants` also what it adds of its own."""
         try:
             return self._carried(step, term, constants, both)
@@ -171,7 +170,7 @@ class Frozen:
         except FOREIGN as error:
             raise failed_at("gated", op_name(step.node), Capture.path(step.node), error) from error
 
-    def _carried(self, step: Step, term: Callable[[fx.Node], Any], constants: bool, both: bool) -> Any:
+    def _carried(self, step: Step, term: Lookup, constants: bool, both: bool) -> Any:
         if step.kind == "layer":
             layer = self._layers[step.node]
             bias = layer.bias if constants and layer.node is layer.output else None
@@ -203,7 +202,7 @@ class Frozen:
             arguments[int(position[1:])] = value
         return cast(Any, node.target)(*arguments, **fx.map_arg(node.kwargs, resolve))
 
-    def _linear(self, node: fx.Node, term: Callable[[fx.Node], Any], constants: bool) -> Any:
+    def _linear(self, node: fx.Node, term: Lookup, constants: bool) -> Any:
         target: Any = node.target
         data = linear_arguments(node) if target in ops.LINEAR else node.all_input_nodes
         given: dict[fx.Node, Any] = {}
@@ -220,7 +219,7 @@ class Frozen:
             return self._call(node, given, **{f"_{number}": 0})
         return self._call(node, given)
 
-    def _add(self, node: fx.Node, term: Callable[[fx.Node], Any], constants: bool) -> Any:
+    def _add(self, node: fx.Node, term: Lookup, constants: bool) -> Any:
         alpha: Any = node.kwargs.get("alpha", 1)
         first, second = 1, alpha
         if node.target in ops.SUBTRACT:
@@ -240,7 +239,7 @@ class Frozen:
             total = part if total is None else total + part
         return torch.broadcast_tensors(total, *absent)[0]
 
-    def _choice(self, node: fx.Node, term: Callable[[fx.Node], Any], constants: bool) -> Any:
+    def _choice(self, node: fx.Node, term: Lookup, constants: bool) -> Any:
         first, second = (cast(fx.Node, argument) for argument in node.args[:2])
         both = [self.value(first), self.value(second)]
         chosen = cast(Any, node.target)(*both) == both[0]
@@ -250,7 +249,7 @@ class Frozen:
                 arrived[place] = value if constants else torch.zeros_like(value)
         return torch.where(chosen, *arrived)
 
-    def _product(self, step: Step, term: Callable[[fx.Node], Any], constants: bool, both: bool) -> Any:
+    def _product(self, step: Step, term: Lookup, constants: bool, both: bool) -> Any:
         node: Any = step.node
         factors = factors_of(node)
         arrived = [term(factor) if isinstance(factor, fx.Node) else None for factor in factors]
@@ -322,7 +321,7 @@ class Frozen:
 
     # --- norms ---------------------------------------------------------------------------------------------------
 
-    def _norm(self, node: fx.Node, term: Callable[[fx.Node], Any], constants: bool) -> Any:
+    def _norm(self, node: fx.Node, term: Lookup, constants: bool) -> Any:
         source = cast(fx.Node, node.args[0])
         name = str(node.target).split(".")[1]
         t, x = term(source), self.value(source)

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import fx
 
-from canvaswidget.tracing.capture.linearise import linearise
 from canvaswidget.tracing.capture.recording import Capture, op_name
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer
@@ -24,6 +23,7 @@ from canvaswidget.tracing.rules.base import (
     share_of_bias,
 )
 from canvaswidget.tracing.rules.gated.frozen import Frozen, needed
+from canvaswidget.tracing.rules.gated.linearise import linearise
 from canvaswidget.tracing.window import Window
 
 

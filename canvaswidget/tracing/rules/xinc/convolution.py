@@ -10,7 +10,7 @@ from typing import cast
 import torch
 import torch.nn.functional as F
 
-from canvaswidget.tracing.capture.chain import Block
+from canvaswidget.tracing.rules.xinc.chain import Block
 from canvaswidget.tracing.rules.xinc.resample import enlarged_and_blurred
 from canvaswidget.tracing.window import Window, padded
 

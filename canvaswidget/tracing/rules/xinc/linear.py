@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from canvaswidget.tracing.capture.chain import Block
+from canvaswidget.tracing.rules.xinc.chain import Block
 from canvaswidget.tracing.window import Window
 
 

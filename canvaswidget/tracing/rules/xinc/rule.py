@@ -14,11 +14,11 @@ from typing import cast
 import torch
 from torch import fx
 
-from canvaswidget.tracing.capture.chain import Chain, read_chain
 from canvaswidget.tracing.capture.recording import Capture
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.rules.base import BIASES, COLOURS, checked
+from canvaswidget.tracing.rules.xinc.chain import Chain, read_chain
 from canvaswidget.tracing.rules.xinc.convolution import ConvMaps
 from canvaswidget.tracing.rules.xinc.linear import LinearMaps
 from canvaswidget.tracing.window import Window

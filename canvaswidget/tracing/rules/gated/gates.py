@@ -14,6 +14,7 @@ import torch
 from torch import fx
 
 from canvaswidget.tracing.capture import ops
+from canvaswidget.tracing.capture.interpreter import Lookup, Program, call
 
 # Where the derivative is taken between 0 and 1, and with which weight: exact for polynomials of degree 7.
 _PLACES = tuple(
@@ -43,15 +44,8 @@ class Pointwise:
 
     def __call__(self, z: torch.Tensor, constants: dict[fx.Node, Any]) -> list[torch.Tensor]:
         """The values of all parts at `z`; the last one is the function's."""
-        known: dict[fx.Node, Any] = {self.source: z, **constants}
-        for node in self.parts:
-            arguments, keywords = fx.map_arg((node.args, node.kwargs), known.__getitem__)
-            if node.target in ops.PRELU:
-                x, weight = cast(Any, arguments)
-                known[node] = torch.where(x > 0, x, weight * x)
-            else:
-                known[node] = cast(Any, node.target)(*arguments, **keywords)
-        return [known[node] for node in self.parts]
+        given = {self.source: z, **constants}
+        return list(Program(self.parts).run(given.__getitem__, self.parts, _call).values())
 
     def constants(self, value: Callable[[fx.Node], Any], ndim: int) -> dict[fx.Node, Any]:
         """What the function is made with, in shapes that broadcast to a value of `ndim` axes."""
@@ -92,6 +86,14 @@ class Pointwise:
     def _zero(z: torch.Tensor) -> torch.Tensor:
         """Zeros that broadcast to `z`: one for each channel, by which a function may differ."""
         return z.new_zeros([n if axis == 1 else 1 for axis, n in enumerate(z.shape)])
+
+
+def _call(node: fx.Node, value: Lookup) -> Any:
+    """What an op makes of its arguments; a PReLU's weights are in a shape that broadcasts, which torch's refuses."""
+    if node.target not in ops.PRELU:
+        return call(node, value)
+    x, weight = (value(one) for one in cast("tuple[fx.Node, fx.Node]", node.args))
+    return torch.where(x > 0, x, weight * x)
 
 
 @torch.inference_mode(False)

@@ -13,6 +13,7 @@ from typing import Any, cast
 import torch
 from torch import fx
 
+from canvaswidget.tracing.capture.interpreter import Lookup, Program, call
 from canvaswidget.tracing.capture.ops import POINTWISE, overloads
 from canvaswidget.tracing.capture.recording import Capture, op_name
 from canvaswidget.tracing.capture.weighted import Weighted
@@ -207,20 +208,14 @@ def _conv_arguments(node: fx.Node) -> tuple[tuple[int, ...], tuple[int, ...], in
 
 def _function(capture: Capture, run: list[fx.Node]) -> Callable[[torch.Tensor], torch.Tensor]:
     """A run of pointwise ops as one function."""
+    program = Program(run)
 
     def activation(value: torch.Tensor) -> torch.Tensor:
-        environment: dict[fx.Node, torch.Tensor] = {}
-
-        def resolve(node: fx.Node) -> torch.Tensor:
+        def given(node: fx.Node) -> torch.Tensor:
             constant = capture.parameter(node)
-            return constant if constant is not None else environment.get(node, value)
+            return value if constant is None else constant
 
-        result = value
-        for node in run:
-            arguments = fx.map_arg(node.args, resolve)
-            keywords = fx.map_arg(node.kwargs, resolve)
-            result = environment[node] = cast(Any, node.target)(*arguments, **keywords)
-        return result
+        return program.run(given, run[-1:])[run[-1]] if run else value
 
     return activation
 
@@ -228,9 +223,11 @@ def _function(capture: Capture, run: list[fx.Node]) -> Callable[[torch.Tensor], 
 def _pixels(capture: Capture, tail: list[fx.Node], last: fx.Node) -> torch.Tensor:
     """Send the positions of the last layer's output through the tail's reshapes to see where each one lands."""
     shape = last.meta["val"].shape
-    value = torch.arange(shape.numel(), dtype=torch.float64).reshape(shape)
-    for node in tail:
-        if node.target in LAYOUT:
-            arguments = fx.map_arg(node.args, lambda _, value=value: value)
-            value = cast(Any, node.target)(*arguments, **node.kwargs)
-    return value.long().to(capture.device)
+    positions = torch.arange(shape.numel(), dtype=torch.float64).reshape(shape)
+    sources = dict(zip(tail, [last, *tail], strict=False))
+
+    def compute(node: fx.Node, value: Lookup) -> torch.Tensor:
+        return call(node, value) if node.target in LAYOUT else value(sources[node])
+
+    output = capture.output
+    return Program(tail).run(lambda node: positions, [output], compute)[output].long().to(capture.device)

@@ -6,7 +6,7 @@ This is worked out once for a model; the numbers of a frame are in `frozen.py`.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -14,8 +14,9 @@ import torch
 from torch import fx
 
 from canvaswidget.tracing.capture import ops
-from canvaswidget.tracing.capture.gates import Pointwise
+from canvaswidget.tracing.capture.interpreter import Program
 from canvaswidget.tracing.capture.recording import Capture
+from canvaswidget.tracing.rules.gated.gates import Pointwise
 
 Layers = frozenset[str]
 NONE: Layers = frozenset()
@@ -78,6 +79,7 @@ class Plan:
     opaque: set[fx.Node] = field(default_factory=set)
     # What is made of opaque ops' values, and of nothing that can be followed.
     tainted: set[fx.Node] = field(default_factory=set)
+    _programs: dict[str, Program] = field(default_factory=dict)
 
     @functools.cached_property
     def within_gates(self) -> set[fx.Node]:
@@ -94,6 +96,22 @@ class Plan:
         for step in self.passed:
             if step.node is not start and layer in step.reached_by:
                 yield step
+
+    def program(self, start: fx.Node, layer: str) -> Program:
+        """The ops that a term of a layer, put in at `start`, passes after it."""
+        if layer not in self._programs:
+            self._programs[layer] = self._program(self.downstream(start, layer))
+        return self._programs[layer]
+
+    @functools.cached_property
+    def whole(self) -> Program:
+        """The ops that the terms of all layers pass, the layers among them."""
+        return self._program(self.passed)
+
+    def _program(self, steps: Iterable[Step]) -> Program:
+        # A gate reads the value that its whole function is of, which need not be an argument of its last op.
+        nodes = [step.node for step in steps]
+        return Program(nodes, lambda node: {*node.all_input_nodes, *self.steps[node].carries})
 
     def lost(self, start: fx.Node, layer: str) -> list[fx.Node]:
         """What a layer makes by way of an opaque op: in neither its neurons' maps nor the rest of the image."""
@@ -284,18 +302,6 @@ def _wanted(plan: Plan, output: fx.Node) -> set[fx.Node]:
             frozen = node.all_input_nodes if step.kind in ("add", "linear", "choice") else []
             waiting.extend([*step.carries, *plan.tainted.intersection(frozen)])
     return wanted
-
-
-def last_uses(read: Sequence[Iterable[fx.Node]], output: fx.Node) -> list[list[fx.Node]]:
-    """For each of some ops in order, by what it reads: the values that none after it reads, and so need not be kept."""
-    last: dict[fx.Node, int] = {}
-    for place, sources in enumerate(read):
-        last.update(dict.fromkeys(sources, place))
-    done: list[list[fx.Node]] = [[] for _ in read]
-    for node, place in last.items():
-        if node is not output:
-            done[place].append(node)
-    return done
 
 
 def factors_of(node: fx.Node) -> list[Any]:
