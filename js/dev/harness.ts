@@ -1,7 +1,7 @@
 // `index.html?theme=dark&width=900&fail=grid,map&silent=curve&frames=32&delay=1&views=2&preparing`
 import type { AnyModel } from "@anywidget/types";
 import widget from "../src/index";
-import type { Traits } from "../src/state/store";
+import type { Traits } from "../src/state/traits";
 import { canvasInfo, FakeModel, fakeKernel } from "./fake_kernel";
 
 const query = new URLSearchParams(location.search);

@@ -1,7 +1,7 @@
 // The anywidget front end: `initialize` once a model, `render` once a view.
 import type { AnyModel } from "@anywidget/types";
 import { createSession, type Session } from "./sources/session";
-import type { Traits } from "./state/store";
+import type { Traits } from "./state/traits";
 import type { Model } from "./transport/model";
 import { h } from "./ui/dom";
 import { createWidget } from "./views/widget";

@@ -1,7 +1,7 @@
 // The program of a saved page: the same view as in a notebook, on answers that lie in the page.
 import type { AnyModel } from "@anywidget/types";
 import widget from "../index";
-import type { Traits } from "../state/store";
+import type { Traits } from "../state/traits";
 import { Answers, type SavedPage } from "./answers";
 import { PageModel } from "./model";
 import { Arrays } from "./unpacking";

@@ -1,6 +1,7 @@
 // Everything the views of one model share: its traits, its requests and what has been answered so far.
 import { computed, effect, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
-import { createStore, ready, type Traits } from "../state/store";
+import { createStore, ready } from "../state/store";
+import type { Traits } from "../state/traits";
 import { RequestClient } from "../transport/client";
 import type { Model } from "../transport/model";
 import { ClusterSource } from "./clusters";

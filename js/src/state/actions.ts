@@ -4,7 +4,8 @@ import { same } from "../transport/same";
 import { followed } from "./regions";
 import { framesOf, nearestFrame } from "./saved";
 import { layerOf, namesKey } from "./selection";
-import { ready, type Store, type Traits } from "./store";
+import { ready, type Store } from "./store";
+import type { Traits } from "./traits";
 
 export const LONGEST_NAME = 40;
 

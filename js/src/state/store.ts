@@ -3,51 +3,21 @@ import { batch, type ReadonlySignal, type Signal, signal } from "@preact/signals
 import type { CanvasInfo, ViewState } from "../transport/messages";
 import type { Model } from "../transport/model";
 import { same } from "../transport/same";
+import { DEFAULTS, type Traits } from "./traits";
 
-export interface Traits extends ViewState {
-  _canvas: CanvasInfo | Record<string, never>;
-  /** The class of the picture that a saved notebook shows in place of this view. */
-  _picture: string;
-}
+/** What is kept equal; the other two say who changed what when. */
+export type Shared = Omit<Traits, "_changes" | "_seen">;
 
-const DEFAULTS: Traits = {
-  _canvas: {},
-  _picture: "cw-picture",
-  layer: "",
-  time: 0,
-  neuron: null,
-  neurons: [],
-  pixel: null,
-  region: null,
-  regions: [],
-  cluster: -1,
-  n_clusters: 6,
-  rule: "",
-  knocked_out: {},
-  source: "reconstruction",
-  maps: "magnitude",
-  overlay: "selection",
-  channel: "sum",
-  palette: "viridis",
-  opacity: 0.8,
-  contrast: 1,
-  sort: "total",
-  loop: null,
-  cluster_names: {},
-  playing: false,
-  fps: 8,
-  trust: true,
-};
-
-const NAMES = Object.keys(DEFAULTS) as (keyof Traits)[];
+const { _changes, _seen, ...SHARED }: Traits = DEFAULTS;
+const NAMES = Object.keys(SHARED) as (keyof Shared)[];
 const STATE = NAMES.filter((name): name is keyof ViewState => !name.startsWith("_"));
 
 /** So many ms after a change Python hears of it, and of all others until then: a gesture is few messages. */
 export const SAVE_AFTER = 60;
 
-export type Store = { readonly [K in keyof Traits]: ReadonlySignal<Traits[K]> } & {
+export type Store = { readonly [K in keyof Shared]: ReadonlySignal<Shared[K]> } & {
   /** `held`: Python hears of it with the next change that is not, as the end of a gesture that only restyles. */
-  set(values: Partial<Traits>, held?: boolean): void;
+  set(values: Partial<Shared>, held?: boolean): void;
   /** Python hears of everything, now. */
   save(): void;
   /** Python hears of what is held, unless it sets that itself in the next moment. */
@@ -60,13 +30,13 @@ export type Store = { readonly [K in keyof Traits]: ReadonlySignal<Traits[K]> } 
 };
 
 export function createStore(model: Model): Store {
-  const signals = {} as { [K in keyof Traits]: Signal<Traits[K]> };
-  const read = <K extends keyof Traits>(name: K): Traits[K] =>
-    (model.get(name) as Traits[K] | undefined) ?? DEFAULTS[name];
-  const assign = <K extends keyof Traits>(name: K, value: Traits[K]) => {
+  const signals = {} as { [K in keyof Shared]: Signal<Shared[K]> };
+  const read = <K extends keyof Shared>(name: K): Shared[K] =>
+    (model.get(name) as Shared[K] | undefined) ?? DEFAULTS[name];
+  const assign = <K extends keyof Shared>(name: K, value: Shared[K]) => {
     if (!same(signals[name].peek(), value)) signals[name].value = value;
   };
-  const create = <K extends keyof Traits>(name: K) => {
+  const create = <K extends keyof Shared>(name: K) => {
     signals[name] = signal(read(name)) as (typeof signals)[K];
   };
   for (const name of NAMES) create(name);
@@ -74,7 +44,7 @@ export function createStore(model: Model): Store {
   // What Python has not heard of is not in the model, which would send it even after Python has set the trait to
   // something else. With each trait goes the number of the last change from Python that was known here when it was set:
   // if Python's next change had been made by then, Python's counts.
-  const unheard: Partial<Traits> = {};
+  const unheard: Partial<Shared> = {};
   let known = newest(model.get("_changes"));
   const seen: Record<string, number> = {};
   let reports = Math.floor(Math.random() * 2 ** 31);
@@ -126,7 +96,7 @@ export function createStore(model: Model): Store {
     // All of them are in the model before any is read from it.
     saving = true;
     for (const [name, value] of values) {
-      delete unheard[name as keyof Traits];
+      delete unheard[name as keyof Shared];
       model.set(name, value);
     }
     saving = false;
@@ -142,9 +112,9 @@ export function createStore(model: Model): Store {
   const release = () => {
     if (pending) timer ??= setTimeout(save, SAVE_AFTER);
   };
-  const set = (values: Partial<Traits>, keep = false) => {
+  const set = (values: Partial<Shared>, keep = false) => {
     if (unsaved.peek()) return;
-    const names = (Object.keys(values) as (keyof Traits)[]).filter(
+    const names = (Object.keys(values) as (keyof Shared)[]).filter(
       (name) => !same(signals[name].peek(), values[name]),
     );
     for (const name of names) {

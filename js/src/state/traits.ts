@@ -1,0 +1,40 @@
+// Printed by `python -m canvaswidget.widget.typescript`: change the traits of `CanvasWidget`, not this file.
+import type { CanvasInfo, ViewState } from "../transport/messages";
+
+export interface Traits extends ViewState {
+  _canvas: CanvasInfo | Record<string, never>;
+  _changes: Record<string, number>;
+  _picture: string;
+  _seen: Record<string, number>;
+}
+
+export const DEFAULTS: Traits = {
+  _canvas: {},
+  _changes: {},
+  _picture: "",
+  _seen: {},
+  rule: "",
+  layer: "",
+  time: 0,
+  neuron: null,
+  neurons: [],
+  pixel: null,
+  region: null,
+  regions: [],
+  n_clusters: 6,
+  cluster: -1,
+  cluster_names: {},
+  loop: null,
+  knocked_out: {},
+  source: "reconstruction",
+  maps: "magnitude",
+  overlay: "selection",
+  channel: "sum",
+  palette: "viridis",
+  opacity: 0.8,
+  contrast: 1.0,
+  sort: "pixel",
+  fps: 8.0,
+  playing: false,
+  trust: true,
+};
