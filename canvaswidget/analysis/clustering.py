@@ -22,10 +22,9 @@ from canvaswidget.plotting.style import (
     new_axes,
     style,
 )
-from canvaswidget.tracing.canvas import Canvas, LayerKey
-from canvaswidget.tracing.layers import neurons_at
-from canvaswidget.tracing.reduce import rgb_of_magnitudes
-from canvaswidget.tracing.results import Neuron, show_neuron
+from canvaswidget.tracing.colours import rgb_of_magnitudes
+from canvaswidget.tracing.layers import LayerKey, Neuron, neurons_at, show_neuron
+from canvaswidget.tracing.protocol import CanvasLike
 
 FloatArray = npt.NDArray[np.float32]
 Progress = Callable[[int, int], None]
@@ -170,7 +169,7 @@ class Exemplars:
 
 @checked(k=some_groups)
 def cluster(
-    canvas: Canvas,
+    canvas: CanvasLike,
     layer: LayerKey,
     k: int,
     frame: int = 0,
@@ -263,11 +262,11 @@ def group(
 
 
 @checked(clusters=is_clusters)
-def exemplars(canvas: Canvas, clusters: Clusters, count: int = 5) -> Exemplars:
+def exemplars(canvas: CanvasLike, clusters: Clusters, count: int = 5) -> Exemplars:
     """Compute the maps of the neurons nearest to each cluster's centre."""
     filled = [number for number in range(len(clusters.counts)) if clusters.counts[number]]
     neurons = tuple(clusters.nearest(number, count) for number in filled)
-    rgb = rgb_of_magnitudes(canvas, clusters.layer)
+    rgb = rgb_of_magnitudes(canvas, canvas.layers.find(clusters.layer))
     maps = tuple(np.abs(canvas.maps(clusters.layer, each, clusters.frame, rgb=rgb)) for each in neurons)
     return Exemplars(clusters, neurons, maps)
 

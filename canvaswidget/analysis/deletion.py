@@ -28,10 +28,11 @@ from canvaswidget.plotting.style import (
     style,
 )
 from canvaswidget.tables import Printed
-from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
-from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.colours import COLOURS_SAID
+from canvaswidget.tracing.layers import Layer, LayerKey
 from canvaswidget.tracing.neurons import all_neurons
-from canvaswidget.tracing.reduce import COLOURS_SAID
+from canvaswidget.tracing.progress import Progress
+from canvaswidget.tracing.protocol import CanvasLike
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -139,7 +140,7 @@ class Deletion(Printed):
 
 @checked
 def deletion(
-    canvas: Canvas,
+    canvas: CanvasLike,
     layer: LayerKey,
     frame: int = 0,
     *,
@@ -215,7 +216,7 @@ def deletion(
     )
 
 
-def target_picture(canvas: Canvas, frame: int, against: str) -> FloatArray:
+def target_picture(canvas: CanvasLike, frame: int, against: str) -> FloatArray:
     """What a picture is compared with.
 
     Raises

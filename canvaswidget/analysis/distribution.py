@@ -30,9 +30,10 @@ from canvaswidget.plotting.style import (
     style,
 )
 from canvaswidget.tables import Printed
-from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
-from canvaswidget.tracing.layers import Layer
-from canvaswidget.tracing.reduce import COLOURS_SAID, rgb_of_magnitudes
+from canvaswidget.tracing.colours import COLOURS_SAID, rgb_of_magnitudes
+from canvaswidget.tracing.layers import Layer, LayerKey
+from canvaswidget.tracing.progress import Progress
+from canvaswidget.tracing.protocol import CanvasLike
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -165,7 +166,7 @@ class Distribution(Printed):
 
 @checked
 def distribution(
-    canvas: Canvas,
+    canvas: CanvasLike,
     layer: LayerKey,
     frame: int = 0,
     levels: Sequence[float] = LEVELS,
@@ -263,7 +264,7 @@ def distribution(
     )
 
 
-def _counted(canvas: Canvas, layer: Layer) -> Layer:
+def _counted(canvas: CanvasLike, layer: Layer) -> Layer:
     """The layer whose contributions the published code counts: the second one for the third of an MLP."""
     place = [one.name for one in canvas.traced_layers].index(layer.name)
     return canvas.traced_layers[1] if place == 2 and layer.grid is None else layer

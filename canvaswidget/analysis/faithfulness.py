@@ -27,11 +27,12 @@ from canvaswidget.plotting.style import (
     style,
 )
 from canvaswidget.tables import Printed
-from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
+from canvaswidget.tracing.colours import COLOURS_SAID
 from canvaswidget.tracing.errors import UntraceableError
-from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.layers import Layer, LayerKey
 from canvaswidget.tracing.neurons import all_neurons
-from canvaswidget.tracing.reduce import COLOURS_SAID
+from canvaswidget.tracing.progress import Progress
+from canvaswidget.tracing.protocol import CanvasLike
 
 FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
@@ -177,7 +178,7 @@ class Faithfulness(Printed):
 
 @checked
 def faithfulness(
-    canvas: Canvas,
+    canvas: CanvasLike,
     layer: LayerKey,
     frame: int = 0,
     *,
@@ -278,7 +279,7 @@ def faithfulness(
 
 
 @checked
-def completeness(canvas: Canvas, layer: LayerKey, frame: int = 0) -> float:
+def completeness(canvas: CanvasLike, layer: LayerKey, frame: int = 0) -> float:
     """What under `gated` a layer's neurons and the rest lack of the image, relative to its largest value.
 
     nan where `gated` is not defined on the layer. Rounding in a model `gated` follows whole; what ends in opaque parts
@@ -300,7 +301,7 @@ class _Sample:
     """What was measured so far: totals, and the values at some pixels, of both rules."""
 
     def __init__(
-        self, canvas: Canvas, layer: Layer, frame: int, fill: str, places: IntArray, batch: int | None
+        self, canvas: CanvasLike, layer: Layer, frame: int, fill: str, places: IntArray, batch: int | None
     ) -> None:
         self.canvas, self.layer, self.frame, self.fill, self.places = canvas, layer, frame, fill, places
         self.truth = canvas.ablation(fill)

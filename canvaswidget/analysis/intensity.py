@@ -25,9 +25,10 @@ from canvaswidget.plotting.style import (
     style,
 )
 from canvaswidget.tables import Printed
-from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
-from canvaswidget.tracing.layers import Layer
-from canvaswidget.tracing.reduce import COLOURS_SAID
+from canvaswidget.tracing.colours import COLOURS_SAID
+from canvaswidget.tracing.layers import Layer, LayerKey
+from canvaswidget.tracing.progress import Progress
+from canvaswidget.tracing.protocol import CanvasLike
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -109,7 +110,7 @@ class Intensity(Printed):
 
 @checked
 def intensity(
-    canvas: Canvas,
+    canvas: CanvasLike,
     layer: LayerKey,
     frame: int = 0,
     *,

@@ -24,7 +24,7 @@ from canvaswidget.plotting.style import (
     style,
 )
 from canvaswidget.tables import Printed
-from canvaswidget.tracing.results import Neuron
+from canvaswidget.tracing.layers import Neuron
 
 FloatArray = npt.NDArray[np.float32]
 

@@ -37,9 +37,10 @@ from canvaswidget.plotting.style import (
     style,
 )
 from canvaswidget.tables import Printed
-from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
-from canvaswidget.tracing.layers import Layer
-from canvaswidget.tracing.reduce import COLOURS_SAID, rgb_of_magnitudes
+from canvaswidget.tracing.colours import COLOURS_SAID, rgb_of_magnitudes
+from canvaswidget.tracing.layers import Layer, LayerKey
+from canvaswidget.tracing.progress import Progress
+from canvaswidget.tracing.protocol import CanvasLike
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -179,7 +180,7 @@ class Motion(Printed):
 
 @checked(frames=some_frames)
 def motion(
-    canvas: Canvas,
+    canvas: CanvasLike,
     layer: LayerKey,
     frames: Sequence[int] | None = None,
     flow: npt.ArrayLike | None = None,
@@ -237,7 +238,7 @@ def motion(
     )
 
 
-def _padded(canvas: Canvas, layer: Layer) -> tuple[float, float]:
+def _padded(canvas: CanvasLike, layer: Layer) -> tuple[float, float]:
     """How far from the borders the padding of a layer and of those after it reaches, in rows and columns of pixels."""
     reach, after = [0.0, 0.0], canvas.layers[list(canvas.layers).index(layer) :]
     for each in after:
@@ -249,7 +250,7 @@ def _padded(canvas: Canvas, layer: Layer) -> tuple[float, float]:
     return reach[0], reach[1]
 
 
-def picture(canvas: Canvas, frame: int) -> FloatArray:
+def picture(canvas: CanvasLike, frame: int) -> FloatArray:
     """The original frame where the INR has it, else what the model renders, in [0, 1]."""
     truth = canvas.inr.truth
     return np.clip(canvas.frame(frame) if truth is None else np.asarray(truth[frame], np.float32), 0, 1)
@@ -281,7 +282,7 @@ def agreement(change: FloatArray, speed: FloatArray) -> tuple[float, float, floa
     )
 
 
-def _given(flow: FloatArray, chosen: Sequence[int], canvas: Canvas) -> FloatArray:
+def _given(flow: FloatArray, chosen: Sequence[int], canvas: CanvasLike) -> FloatArray:
     size, n_frames = canvas.inr.size, canvas.inr.n_frames
     if flow.ndim == 4 and flow.shape[1:] == (*size, 2):
         if len(flow) == len(chosen) - 1:
@@ -295,7 +296,7 @@ def _given(flow: FloatArray, chosen: Sequence[int], canvas: Canvas) -> FloatArra
 
 
 def changes(
-    canvas: Canvas, layer: Layer, chosen: Sequence[int], granularity: str | None, progress: Progress
+    canvas: CanvasLike, layer: Layer, chosen: Sequence[int], granularity: str | None, progress: Progress
 ) -> tuple[FloatArray, FloatArray]:
     """Changes per pixel and per neuron: a few frames are swept side by side, chunk by chunk."""
     pairs = len(chosen) - 1
@@ -311,7 +312,7 @@ def changes(
 
 
 def _side_by_side(
-    canvas: Canvas, layer: Layer, frames: Sequence[int], granularity: str | None, progress: Progress
+    canvas: CanvasLike, layer: Layer, frames: Sequence[int], granularity: str | None, progress: Progress
 ) -> Iterator[tuple[int, FloatArray]]:
     """Differences of absolute maps between each frame and the next, of every chunk."""
     sweeps = [

@@ -24,9 +24,10 @@ from canvaswidget.plotting.style import (
     style,
 )
 from canvaswidget.tables import Printed
-from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
-from canvaswidget.tracing.layers import Layer
-from canvaswidget.tracing.reduce import COLOURS_SAID, rgb_of_magnitudes
+from canvaswidget.tracing.colours import COLOURS_SAID, rgb_of_magnitudes
+from canvaswidget.tracing.layers import Layer, LayerKey
+from canvaswidget.tracing.progress import Progress
+from canvaswidget.tracing.protocol import CanvasLike
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -208,7 +209,7 @@ class ObjectsOverTime(Printed):
 
 @checked
 def objects(
-    canvas: Canvas,
+    canvas: CanvasLike,
     layer: LayerKey,
     masks: npt.ArrayLike,
     frame: int = 0,
@@ -264,7 +265,7 @@ def objects_from_sums(
 
 @checked(frames=some_frames)
 def objects_over_time(
-    canvas: Canvas,
+    canvas: CanvasLike,
     layer: LayerKey,
     masks: npt.ArrayLike,
     frames: Sequence[int] | None = None,

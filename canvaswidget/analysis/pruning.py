@@ -28,10 +28,11 @@ from canvaswidget.plotting.style import (
     new_axes,
     style,
 )
-from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
+from canvaswidget.tracing.canvas import Canvas
 from canvaswidget.tracing.errors import UntraceableError
-from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.layers import Layer, LayerKey
 from canvaswidget.tracing.neurons import all_neurons, count_neurons
+from canvaswidget.tracing.progress import Progress
 
 FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]

@@ -30,9 +30,10 @@ from canvaswidget.plotting.style import (
     style,
 )
 from canvaswidget.tables import Printed
-from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
-from canvaswidget.tracing.layers import Layer
-from canvaswidget.tracing.reduce import COLOURS_SAID, rgb_of_magnitudes
+from canvaswidget.tracing.colours import COLOURS_SAID, rgb_of_magnitudes
+from canvaswidget.tracing.layers import Layer, LayerKey
+from canvaswidget.tracing.progress import Progress
+from canvaswidget.tracing.protocol import CanvasLike
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -143,7 +144,7 @@ class Regions(Printed):
 
 @checked(k=some_groups)
 def regions(
-    canvas: Canvas,
+    canvas: CanvasLike,
     layer: LayerKey,
     frame: int = 0,
     by: Sequence[str] | str | Mapping[str, npt.ArrayLike] | None = None,
@@ -212,7 +213,7 @@ def regions_from_sums(
 
 
 def divide(
-    canvas: Canvas,
+    canvas: CanvasLike,
     frame: int,
     by: Sequence[str] | str | Mapping[str, npt.ArrayLike] | None,
     masks: npt.ArrayLike | None,
@@ -250,7 +251,7 @@ def divide(
     return divided
 
 
-def _picture(canvas: Canvas, frame: int, as_released: bool) -> FloatArray:
+def _picture(canvas: CanvasLike, frame: int, as_released: bool) -> FloatArray:
     """The model's frame; the original, where there is one, for what was released."""
     return original_frame(canvas, frame) if as_released else canvas.frame(frame)
 

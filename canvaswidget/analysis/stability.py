@@ -21,7 +21,8 @@ from canvaswidget.plotting.style import (
     new_axes,
     style,
 )
-from canvaswidget.tracing.canvas import Canvas, LayerKey
+from canvaswidget.tracing.layers import LayerKey
+from canvaswidget.tracing.protocol import CanvasLike
 
 FloatArray = npt.NDArray[np.float32]
 Progress = Callable[[int, int], None]
@@ -85,7 +86,7 @@ class Stability:
 
 @checked(canvas=canvas_or_vectors, k=some_groups)
 def stability(
-    canvas: Canvas | Vectors,
+    canvas: CanvasLike | Vectors,
     layer: LayerKey | None = None,
     k: int = 6,
     frame: int = 0,

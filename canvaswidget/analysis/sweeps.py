@@ -11,14 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
-from canvaswidget.tracing.layers import Layer
-from canvaswidget.tracing.reduce import rgb_of_magnitudes
+from canvaswidget.tracing.colours import rgb_of_magnitudes
+from canvaswidget.tracing.layers import Layer, LayerKey
+from canvaswidget.tracing.progress import Progress
+from canvaswidget.tracing.protocol import CanvasLike
 
 FloatArray = npt.NDArray[np.float32]
 
 
-def find(canvas: Canvas, layer: LayerKey, frame: int) -> tuple[Layer, int]:
+def find(canvas: CanvasLike, layer: LayerKey, frame: int) -> tuple[Layer, int]:
     """The layer and the frame, checked.
 
     Raises
@@ -66,7 +67,7 @@ class Collector(Protocol):
 
 
 def sweep(
-    canvas: Canvas,
+    canvas: CanvasLike,
     layer: Layer,
     collectors: Sequence[Collector],
     frame: int,
@@ -133,7 +134,7 @@ def extremes(flat: torch.Tensor) -> tuple[FloatArray, FloatArray]:
 
 
 def region_sums(
-    canvas: Canvas,
+    canvas: CanvasLike,
     layer: Layer,
     masks: npt.NDArray[np.bool_],
     frame: int,

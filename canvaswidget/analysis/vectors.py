@@ -19,10 +19,10 @@ from canvaswidget.analysis.partitions import Masks
 from canvaswidget.analysis.sweeps import extremes, find, region_sums, sweep
 from canvaswidget.arguments import checked
 from canvaswidget.tables import Printed
-from canvaswidget.tracing.canvas import Canvas, LayerKey, Progress
-from canvaswidget.tracing.layers import Layer
-from canvaswidget.tracing.reduce import COLOURS_SAID, rgb_of_magnitudes
-from canvaswidget.tracing.results import Neuron
+from canvaswidget.tracing.colours import COLOURS_SAID, rgb_of_magnitudes
+from canvaswidget.tracing.layers import Layer, LayerKey, Neuron
+from canvaswidget.tracing.progress import Progress
+from canvaswidget.tracing.protocol import CanvasLike
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -90,7 +90,7 @@ class Vectors(Printed):
 
 @checked
 def vectors(
-    canvas: Canvas,
+    canvas: CanvasLike,
     layer: LayerKey,
     kind: str = "pooled",
     frame: int = 0,
@@ -229,7 +229,7 @@ def _scale(
 
 
 def pooled_maps(
-    canvas: Any, layer: Any, shape: tuple[int, ...], frame: int, progress: Progress
+    canvas: CanvasLike, layer: Layer, shape: tuple[int, ...], frame: int, progress: Progress
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """``(n, rows, columns)``: each neuron's scaled and pooled map; and which are alive. In C order."""
     pooled = PooledMaps(canvas.inr.size, shape)

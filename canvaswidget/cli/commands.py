@@ -25,7 +25,7 @@ from canvaswidget.cli.notebook import show, write_notebook
 from canvaswidget.fitting.fit import fit
 from canvaswidget.models import FFN, SIREN, NeRV, save_model
 from canvaswidget.reporting.report import report
-from canvaswidget.tracing import Canvas, SavedCanvas, trace
+from canvaswidget.tracing import CanvasLike, trace
 from canvaswidget.tracing.results import Coverage
 from canvaswidget.widget import CanvasWidget
 
@@ -67,7 +67,7 @@ def run_trace(options: Any) -> None:
     canvas = read_canvas(options)
     frame = options.frame
     if frame is None:
-        frame = canvas.frames[0] if isinstance(canvas, SavedCanvas) else 0
+        frame = canvas.frames[0]
     if options.estimate and options.save is None:
         raise UsageError("--estimate: of what --save would write; give a path to it")
     if options.pixel is not None:
@@ -88,10 +88,8 @@ def run_trace(options: Any) -> None:
         if not options.estimate:
             print(saving.path)
     if options.pixel is None and not options.check and options.save is None:
-        if isinstance(canvas, SavedCanvas):
-            print(canvas)
-        else:
-            print(canvas)
+        print(canvas)
+        if canvas.has_model:
             print(canvas.traced_layers)
             print(Coverage(list(canvas.coverage()), canvas.why).note)
 
@@ -262,8 +260,8 @@ def _tell(options: Any, message: str) -> None:
         print(message, file=sys.stderr)
 
 
-def _live(canvas: Canvas | SavedCanvas, option: str) -> Canvas:
-    if isinstance(canvas, SavedCanvas):
+def _live(canvas: CanvasLike, option: str) -> CanvasLike:
+    if not canvas.has_model:
         raise UsageError(f"{option}: takes a model, and {canvas.path} is a saved canvas")
     return canvas
 

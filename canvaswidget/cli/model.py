@@ -14,7 +14,7 @@ from torch import nn
 from canvaswidget import media
 from canvaswidget.inr import INR, as_inr
 from canvaswidget.inr.loading import load
-from canvaswidget.tracing import Canvas, SavedCanvas, open_canvas, trace
+from canvaswidget.tracing import Canvas, CanvasLike, open_canvas, trace
 from canvaswidget.widget.widget import with_truth
 
 FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
@@ -75,7 +75,7 @@ def read_inr(text: str, truth: str | None, n_frames: int | None, size: tuple[int
     return load(text, truth, n_frames=n_frames, size=size)
 
 
-def read_canvas(options: Any) -> Canvas | SavedCanvas:
+def read_canvas(options: Any) -> CanvasLike:
     """The canvas that a command line names: traced, or opened."""
     text, rule = options.model, options.rule
     if Path(text).is_dir():

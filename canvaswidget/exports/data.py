@@ -13,7 +13,7 @@ import numpy.typing as npt
 from canvaswidget.exports.snapshot import chosen_of
 from canvaswidget.kernel import view
 from canvaswidget.kernel.arrays import Arrays, Chosen, neuron_at
-from canvaswidget.tracing.results import show_neuron
+from canvaswidget.tracing.layers import show_neuron
 
 Progress = Callable[[int, int], None]
 

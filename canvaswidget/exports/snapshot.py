@@ -14,7 +14,8 @@ from canvaswidget.kernel.arrays import Arrays, Chosen, place_of
 from canvaswidget.kernel.requests.clicked_pixel import share_of
 from canvaswidget.kernel.view import Neuron
 from canvaswidget.plotting.figures import Bar, Points, ShareCurve, View
-from canvaswidget.tracing.results import Ranked, show_neuron
+from canvaswidget.tracing.layers import show_neuron
+from canvaswidget.tracing.results import Ranked
 
 Progress = Callable[[int, int], None]
 

@@ -30,7 +30,7 @@ from canvaswidget.kernel.levels import (
 )
 from canvaswidget.kernel.region import Region
 from canvaswidget.kernel.view import Neuron
-from canvaswidget.tracing import SavedCanvas, UntraceableError
+from canvaswidget.tracing import CanvasLike, UntraceableError
 from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.results import Column, Ranked
 
@@ -82,7 +82,7 @@ class Arrays:
         Clusters of this rule that are known already; those that are found are added.
     """
 
-    def __init__(self, canvas: Any, cache: ByteCache, clusters: KnownClusters | None = None) -> None:
+    def __init__(self, canvas: CanvasLike, cache: ByteCache, clusters: KnownClusters | None = None) -> None:
         self.canvas = canvas
         self.cache = cache
         self.ranks = ranking(canvas)
@@ -91,9 +91,8 @@ class Arrays:
         self.size: tuple[int, int] = canvas.inr.size
         self.n_frames: int = canvas.inr.n_frames
         self._clusters: KnownClusters = {} if clusters is None else clusters
-        if isinstance(canvas, SavedCanvas):
-            for one in canvas.clusters:
-                self._clusters[one.layer, len(one.counts)] = Clusters(**vars(one), size=self.size)
+        for one in canvas.clusters:
+            self._clusters[one.layer, len(one.counts)] = Clusters(**vars(one), size=self.size)
         self._embeddings = Embeddings(cache)
         self.channel = "sum"
         self._others: dict[str, Arrays] = {}
@@ -163,7 +162,7 @@ class Arrays:
         size = fitted(self.size, side)
 
         def compute() -> Bytes:
-            if isinstance(self.canvas, SavedCanvas) and time not in self.canvas.frames:
+            if time not in self.canvas.frames:
                 return np.full((*size, 3), NO_PICTURE, np.uint8)
             image = self.cache.get((None, "frame", time))
             if image is None:  # not kept: a strip of large frames would push out all else
@@ -177,13 +176,11 @@ class Arrays:
 
     def kept(self, layer: Layer) -> Indices:
         """The neurons that have a map, by their place in C order: all but in a saved canvas."""
-        if isinstance(self.canvas, SavedCanvas):
-            return self.canvas.kept(layer)
-        return np.arange(int(np.prod(layer.neurons)))
+        return self.canvas.kept(layer)
 
     def kept_frames(self) -> Sequence[int]:
         """The frames that can be looked at."""
-        return self.canvas.frames if isinstance(self.canvas, SavedCanvas) else range(self.n_frames)
+        return self.canvas.frames
 
     # --- maps -----------------------------------------------------------------------------------------------
 
@@ -199,7 +196,7 @@ class Arrays:
         """Whether magnitudes are those of each colour, added: where the rule knows colours and all are shown."""
         return self._rgb(self.canvas, layer) == "each"
 
-    def _rgb(self, canvas: Any, layer: Layer) -> str:
+    def _rgb(self, canvas: CanvasLike, layer: Layer) -> str:
         """What is asked of a canvas to know magnitudes: each colour, where all are shown and the rule knows them."""
         apart = self.channel == "sum" and not canvas.why_no_colours(layer.name)
         return "each" if apart else self.channel
@@ -236,7 +233,7 @@ class Arrays:
         if known is not None:
             return known
         absolute, signed = np.zeros(self.size, np.float64), np.zeros(self.size, np.float64)
-        if isinstance(self.canvas, SavedCanvas) and not chosen.neurons and chosen.cluster < 0:
+        if not self.canvas.has_model and not chosen.neurons and chosen.cluster < 0:
             summary = self.summary(layer, time, checkpoint)
             absolute, signed = summary.pixel_abs, summary.pixel_sum
         elif chosen.neurons or chosen.cluster >= 0:
@@ -342,7 +339,7 @@ class Arrays:
         """
 
         def compute() -> Floats:
-            if isinstance(self.canvas, SavedCanvas) or self.canvas.rule == "xinc":
+            if not self.canvas.has_model or self.canvas.rule == "xinc":
                 return self.totals(layer, time, checkpoint)
             everywhere = np.ones(self.size, bool)
             ranks = self._ranks_of(layer)
@@ -405,13 +402,13 @@ class Arrays:
 
     def _at_once(
         self, layers: Sequence[Layer], is_missing: Callable[[Layer], bool]
-    ) -> Iterator[tuple[Any, str, list[Layer]]]:
+    ) -> Iterator[tuple[CanvasLike, str, list[Layer]]]:
         """The missing layers by the canvas and the colours to ask for: one call answers each group.
 
         Under `gated` one backward pass a colour gives the columns of every layer that it follows: those that were not
         asked for come with the others, since the pixel's panel shows them next.
         """
-        together = self.ranks.rule == "gated" and not isinstance(self.ranks, SavedCanvas)
+        together = self.ranks.rule == "gated" and self.ranks.has_model
         groups: dict[str, list[Layer]] = {}
         for layer in filter(is_missing, self.layers if together else ()):
             if layer.name in self._followed:
@@ -422,7 +419,7 @@ class Arrays:
                 ranks = self._ranks_of(layer)
                 yield ranks, self._rgb(ranks, layer), [layer]
 
-    def _ranks_of(self, layer: Layer) -> Any:
+    def _ranks_of(self, layer: Layer) -> CanvasLike:
         """The canvas that orders a layer's neurons: the layer's own rule where the one that ranks can't follow it."""
         return self.ranks if layer.name in self._followed else self.canvas
 
@@ -497,7 +494,7 @@ class Arrays:
         def features() -> tuple[Floats, Any]:
             return self.cache.remember(
                 (self.canvas.rule, "features", layer.name, time),
-                lambda: pooled_maps(self.canvas, layer.name, layer.neurons, time, checkpoint),
+                lambda: pooled_maps(self.canvas, layer, layer.neurons, time, checkpoint),
             )
 
         key = (self.canvas.rule, "scatter", layer.name, method, time)
@@ -512,12 +509,12 @@ class Arrays:
             yield first, indices[first : first + step]
 
 
-def ranking(canvas: Any) -> Any:
+def ranking(canvas: CanvasLike) -> CanvasLike:
     """The canvas that orders neurons: under `ablation` every value costs a pass of the model, so `gated` does.
 
     Unless it follows no layer of the model.
     """
-    if canvas.rule != "ablation" or isinstance(canvas, SavedCanvas):
+    if canvas.rule != "ablation":
         return canvas
     try:
         return canvas.under("gated")

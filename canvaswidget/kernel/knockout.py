@@ -16,7 +16,7 @@ from canvaswidget.kernel.arrays import Arrays
 from canvaswidget.kernel.levels import Floats, check_finite, psnr_of
 from canvaswidget.kernel.message_parts import Removed
 from canvaswidget.kernel.view import Neuron
-from canvaswidget.tracing import SavedCanvas
+from canvaswidget.tracing import CanvasLike
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layers
 
@@ -26,9 +26,9 @@ SOURCES = ("without", "difference")
 _FORMS = "{layer: [neuron, ...]} or a sequence of pairs (layer, neuron)"
 
 
-def removable(canvas: Any) -> Layers:
+def removable(canvas: CanvasLike) -> Layers:
     """The layers whose neurons can be taken out: all that the image depends on, whatever the rule."""
-    if isinstance(canvas, SavedCanvas):
+    if not canvas.has_model:
         return Layers(())
     try:
         return Layers((canvas if canvas.rule == "ablation" else canvas.under("ablation")).traced_layers)

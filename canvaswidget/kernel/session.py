@@ -43,7 +43,7 @@ from canvaswidget.kernel.messages import (
 from canvaswidget.kernel.requests.export import Drawing
 from canvaswidget.kernel.requests.registry import Answer, AnswerFunction
 from canvaswidget.kernel.worker import Cancelled, Checkpoint, Job, Worker
-from canvaswidget.tracing import NotKeptError
+from canvaswidget.tracing import CanvasLike, NotKeptError
 
 log = logging.getLogger(__name__)
 
@@ -77,14 +77,14 @@ class Session:
 
     def __init__(
         self,
-        canvas: Any,
+        canvas: CanvasLike,
         cache_bytes: int = CACHE_BYTES,
         clock: Callable[[], float] = time.perf_counter,
         answered_by: Mapping[str, AnswerFunction] | None = None,
     ) -> None:
         self._cache = ByteCache(cache_bytes)
         self._answered_by = answered_by or {}
-        self._first: Any = canvas
+        self._first: CanvasLike | None = canvas
         # By rule. The page knows clusters by number, so they are never forgotten: they are small.
         self._clusters: dict[str, KnownClusters] = {}
         # Of the widget's rule, and of the last other rule that was asked for.
@@ -105,7 +105,7 @@ class Session:
         return self._arrays is None
 
     @property
-    def canvas(self) -> Any:
+    def canvas(self) -> CanvasLike:
         """What the session answers about."""
         return self.arrays.canvas
 
@@ -208,10 +208,12 @@ class Session:
             return current
         if self._other is None or self._other.canvas.rule != rule:
             first = self._first
+            if first is None:
+                raise Cancelled
             self._other = self._arrays_of(first if rule == first.rule else first.under(rule))
         return self._other
 
-    def _arrays_of(self, canvas: Any) -> Arrays:
+    def _arrays_of(self, canvas: CanvasLike) -> Arrays:
         return Arrays(canvas, self._cache, self._clusters.setdefault(canvas.rule, {}))
 
     # --- the kernel's own work ------------------------------------------------------------------------------

@@ -371,17 +371,16 @@ class _Frames:
     """What is painted on, as bytes ``(height, width, 3)``."""
 
     def __init__(self, source: npt.ArrayLike | INR | nn.Module | Canvas | CanvasWidget) -> None:
-        if isinstance(source, CanvasWidget | Canvas):
-            source = source.inr
-        elif isinstance(source, nn.Module):
-            source = as_inr(source)
-        self._inr = source if isinstance(source, INR) else None
+        painted: Any = source.inr if isinstance(source, CanvasWidget | Canvas) else source
+        if isinstance(painted, nn.Module):
+            painted = as_inr(painted)
+        self._inr = painted if isinstance(painted, INR) else None
         self._kept: tuple[int, Bytes] | None = None
-        if isinstance(source, INR):
-            self._frames = source.truth
-            self.size, self.n_frames = source.size, source.n_frames
+        if isinstance(painted, INR):
+            self._frames = painted.truth
+            self.size, self.n_frames = painted.size, painted.n_frames
             return
-        frames = np.asarray(source, np.float32)
+        frames = np.asarray(painted, np.float32)
         given = frames.shape
         if frames.ndim == 2:
             frames = np.repeat(frames[..., None], 3, -1)

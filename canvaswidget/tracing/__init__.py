@@ -4,13 +4,15 @@ from canvaswidget.tracing.canvas import Canvas
 from canvaswidget.tracing.capture.recording import CaptureError
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer, Layers
+from canvaswidget.tracing.protocol import CanvasLike
+from canvaswidget.tracing.results import Saving
 from canvaswidget.tracing.saved.reader import NotKeptError, SavedCanvas, open_canvas
 from canvaswidget.tracing.saved.store import SavedCanvasError
-from canvaswidget.tracing.saved.writer import Saving
 from canvaswidget.tracing.trace import trace
 
 __all__ = [
     "Canvas",
+    "CanvasLike",
     "CaptureError",
     "Layer",
     "Layers",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import collections
+import math
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, TypeVar, cast, overload
 
@@ -18,9 +19,10 @@ from canvaswidget.arguments import by_layer, checked, checked_index
 from canvaswidget.tracing.capture.parameters import unfollowed_note
 from canvaswidget.tracing.capture.recording import Capture, op_name
 from canvaswidget.tracing.checks import check, check_layer
+from canvaswidget.tracing.colours import ONE_CHANNEL, rgb_of_magnitudes
 from canvaswidget.tracing.errors import UntraceableError
-from canvaswidget.tracing.layers import Layer, Layers
-from canvaswidget.tracing.matrix import ONE_CHANNEL, Matrix, as_numpy, checked_mask
+from canvaswidget.tracing.layers import Layer, LayerKey, Layers, Neuron
+from canvaswidget.tracing.matrix import Matrix, as_numpy, checked_mask
 from canvaswidget.tracing.neurons import (
     Neurons,
     at_granularity,
@@ -29,24 +31,23 @@ from canvaswidget.tracing.neurons import (
     parse_neurons,
 )
 from canvaswidget.tracing.progress import Progress, reported
-from canvaswidget.tracing.reduce import Summary, Totals, rgb_of_magnitudes, summarise
+from canvaswidget.tracing.ranking import rank
+from canvaswidget.tracing.reduce import Summary, Totals, summarise
 from canvaswidget.tracing.results import (
     Checks,
     Coverage,
     Estimate,
-    Neuron,
     Op,
     Ranking,
-    coloured_columns,
+    Saving,
 )
 from canvaswidget.tracing.rules import DividingRule, Rule, make_rule, options_of
 from canvaswidget.tracing.rules.ablation import Ablation
-from canvaswidget.tracing.saved.writer import Saving, save
+from canvaswidget.tracing.saved.writer import save
 from canvaswidget.tracing.surgery import weight_without
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
-LayerKey = str | int | Layer
 Reduced = TypeVar("Reduced")
 KEPT_SUMMARIES = 1 / 8  # of the memory
 
@@ -79,10 +80,19 @@ class Canvas:
         The lowest precision that the module itself computes in.
     trouble : dict of str to str
         By layer, what failed when its first sweep was checked on a few sampled neurons.
+    frames : range
+        All of the INR.
     """
+
+    # What only a saved canvas has, see `CanvasLike`.
+    has_model = True
+    path = None
+    pixels: tuple[tuple[int, int], ...] = ()
+    clusters: tuple[Any, ...] = ()
 
     def __init__(self, capture: Capture, rule: Rule, memory: int, why: str = "") -> None:
         self.inr = capture.inr
+        self.frames = range(self.inr.n_frames)
         self.rule = rule.name
         self.options = options_of(rule)
         self.why = why
@@ -116,6 +126,10 @@ class Canvas:
     def n_channels(self) -> int:
         """Of the image: 1 or 3."""
         return self._matrix.n_channels
+
+    def kept(self, layer: LayerKey) -> IntArray:
+        """The neurons whose maps can be asked for, by flat index: all, but in a saved canvas."""
+        return np.arange(math.prod(self.layers.find(layer).neurons))
 
     # --- what the model shows ---------------------------------------------------------------------------------
 
@@ -298,13 +312,7 @@ class Canvas:
 
         They are ordered by magnitude: the sum over colours of the absolute contributions, where the rule knows colours.
         """
-        if k < 1:
-            raise ValueError(f"k={k!r}: at least 1")
-        columns = coloured_columns(
-            self, y, x, frame, self._chosen(layers), granularity=granularity, progress=progress
-        )
-        title = f"pixel (y={y}, x={x}), frame {frame}, rule {self.rule}"
-        return Ranking.of(columns, self.layers, k, "\n".join([title, *self._warnings(columns)]))
+        return rank(self, (y, x), k, frame, self._chosen(layers), granularity, progress)
 
     # --- reductions -------------------------------------------------------------------------------------------
 
@@ -352,7 +360,7 @@ class Canvas:
         *,
         layers: LayerKey | Sequence[LayerKey] | None = None,
         frames: int | Sequence[int] | None = None,
-        maps: int | Literal["all"] | Mapping[LayerKey, Neurons] = 8,
+        maps: int | Literal["all"] | Mapping[Any, Neurons] = 8,
         pixels: Sequence[tuple[int, int]] | None = None,
         regions: Mapping[str, npt.ArrayLike] | None = None,
         clusters: Sequence[Any] = (),
@@ -397,6 +405,7 @@ class Canvas:
         """
         return save(
             self,
+            self.inr.module,
             path,
             layers=layers,
             frames=frames,
@@ -463,9 +472,7 @@ class Canvas:
         return self._ablations[fill]
 
     @checked(neurons=by_layer)
-    def without(
-        self, neurons: Mapping[LayerKey, Neurons], frame: int = 0, *, fill: str = "zero"
-    ) -> FloatArray:
+    def without(self, neurons: Mapping[Any, Neurons], frame: int = 0, *, fill: str = "zero") -> FloatArray:
         """What the model shows without some neurons, raw, whatever the rule of this canvas.
 
         Parameters
@@ -543,7 +550,7 @@ class Canvas:
             f"Canvas({self.inr.name}, rule {self.rule}: {kernels:,} neurons in {len(self.traced_layers)} of "
             f"{len(self.layers)} layers x {height}x{width} pixels x {self.inr.n_frames} frames, on {self.device})"
         )
-        return "\n".join([text, *self._warnings(self.trouble)])
+        return "\n".join([text, *(f"WARNING: {problem}" for problem in self.trouble.values())])
 
     # --- within -----------------------------------------------------------------------------------------------
 
@@ -551,9 +558,6 @@ class Canvas:
         layer = self.layers.find(key)
         self._rule.require(layer)
         return layer
-
-    def _warnings(self, layers: Iterable[str]) -> list[str]:
-        return [f"WARNING: {self.trouble[name]}" for name in layers if name in self.trouble]
 
     def _check_once(self, layer: Layer, frame: int) -> None:
         """Check a layer on a few sampled neurons before its first sweep, and say what fails."""

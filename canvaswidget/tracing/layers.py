@@ -13,6 +13,7 @@ import numpy.typing as npt
 from canvaswidget import tables
 
 IntArray = npt.NDArray[np.int64]
+Neuron = int | tuple[int, int]  # a unit i, or a kernel (i, o)
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,14 @@ class Layer:
         if granularity == "kernel":
             return (self.n_units, self.outputs_per_unit)
         raise ValueError(f"granularity={granularity!r}: expected 'unit', 'kernel' or None")
+
+
+LayerKey = str | int | Layer  # a name, a unique part of it, an index, or the layer
+
+
+def show_neuron(neuron: Neuron) -> str:
+    """``"7"`` for a unit, ``"3 -> 7"`` for a kernel."""
+    return f"{neuron[0]} -> {neuron[1]}" if isinstance(neuron, tuple) else str(neuron)
 
 
 def neurons_at(flat: npt.ArrayLike, shape: tuple[int, ...], n_groups: int = 1) -> IntArray:

@@ -14,6 +14,7 @@ import torch
 from canvaswidget.inr import INR
 from canvaswidget.tracing import budget
 from canvaswidget.tracing.capture.recording import Capture
+from canvaswidget.tracing.colours import checked_rgb
 from canvaswidget.tracing.frames import Frame, Frames
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.neurons import at_granularity, chunks, count_neurons
@@ -22,13 +23,10 @@ from canvaswidget.tracing.progress import Progress, reported
 from canvaswidget.tracing.reduce import Totals
 from canvaswidget.tracing.results import Estimate
 from canvaswidget.tracing.rules import DividingRule, Rule
-from canvaswidget.tracing.rules.base import COLOURS
 from canvaswidget.tracing.window import Window
 
 FloatArray = npt.NDArray[np.float32]
 Reduced = TypeVar("Reduced")
-ONE_CHANNEL = "the image has one channel, so there are no colours to tell apart"
-_RGB = ("sum", "abs", "each", *COLOURS)
 
 
 class Matrix:
@@ -225,15 +223,6 @@ def checked_mask(
             f"{argument}: holds NaN or infinity at {broken:,} pixels; expected booleans, or a finite weight for each"
         )
     return weights
-
-
-def checked_rgb(rgb: str, n_channels: int = 3) -> str:
-    """What was asked to become of the colours, if it is one of the choices."""
-    if rgb not in _RGB:
-        raise ValueError(f"rgb={rgb!r}: expected one of {', '.join(map(repr, _RGB))}")
-    if n_channels == 1 and rgb in COLOURS:
-        raise ValueError(f"rgb={rgb!r}: {ONE_CHANNEL}; use rgb='sum'")
-    return rgb
 
 
 def as_numpy(values: torch.Tensor) -> FloatArray:

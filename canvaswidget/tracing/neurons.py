@@ -11,8 +11,7 @@ import numpy.typing as npt
 import torch
 
 from canvaswidget.arguments import checked_index
-from canvaswidget.tracing.layers import Layer
-from canvaswidget.tracing.results import Neuron
+from canvaswidget.tracing.layers import Layer, Neuron
 
 Neurons = Sequence[Neuron] | npt.NDArray[np.integer[Any]] | torch.Tensor
 

@@ -5,26 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from canvaswidget import tables
+from canvaswidget.tracing.colours import COLOURS_SAID
 from canvaswidget.tracing.layers import Layer
 
 FloatArray = npt.NDArray[np.floating]
-COLOURS_SAID = {"abs": "added by magnitude", "sum": "added with their signs"}
-
-
-def rgb_of_magnitudes(canvas: Any, layer: Any) -> str:
-    """The `rgb` of a canvas's maps whose absolute value is how much a neuron of a layer contributes to a pixel.
-
-    ``"abs"``, the sum over colours of magnitudes, where the rule knows colours: a neuron that shifts only the hue
-    contributes too. ``"sum"`` where it does not, see `Canvas.why_no_colours`.
-    """
-    return "sum" if canvas.why_no_colours(layer) else "abs"
 
 
 @dataclass(frozen=True)

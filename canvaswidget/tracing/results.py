@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, overload
 
 import numpy as np
@@ -11,10 +12,7 @@ import numpy.typing as npt
 
 from canvaswidget import tables
 from canvaswidget.tracing.budget import show_bytes
-from canvaswidget.tracing.layers import Layer, Layers
-
-Neuron = int | tuple[int, int]
-RGB = ("sum", "each")
+from canvaswidget.tracing.layers import Layers, Neuron, show_neuron
 
 
 class Ranked(NamedTuple):
@@ -41,22 +39,6 @@ class Column(NamedTuple):
     def of(cls, values: npt.NDArray[np.floating], each: bool) -> Column:
         """From values, which have a last axis of colours where `each`."""
         return cls(values.sum(-1), np.abs(values).sum(-1)) if each else cls(values, np.abs(values))
-
-
-def coloured_columns(
-    canvas: Any, y: int, x: int, frame: int, layers: Sequence[Layer], **keywords: Any
-) -> dict[str, Column]:
-    """Every neuron's contribution to a pixel, by layer; the colours are told apart where the rule knows them."""
-    groups = {
-        rgb: [one for one in layers if (rgb == "sum") == bool(canvas.why_no_colours(one))] for rgb in RGB
-    }
-    found = {
-        name: Column.of(values, rgb == "each")
-        for rgb, some in groups.items()
-        if some
-        for name, values in canvas.pixel(y, x, frame, some, rgb=rgb, **keywords).items()
-    }
-    return {layer.name: found[layer.name] for layer in layers}
 
 
 class Ranking(Sequence[Ranked]):
@@ -115,11 +97,6 @@ class Ranking(Sequence[Ranked]):
 
     def _repr_html_(self) -> str:
         return tables.markup(*self._table(), note=self.title)
-
-
-def show_neuron(neuron: Neuron) -> str:
-    """``"7"`` for a unit, ``"3 -> 7"`` for a kernel."""
-    return f"{neuron[0]} -> {neuron[1]}" if isinstance(neuron, tuple) else str(neuron)
 
 
 @dataclass(frozen=True)
@@ -253,3 +230,44 @@ class Checks(Sequence[Check]):
 
     def _repr_html_(self) -> str:
         return tables.markup(*self._table())
+
+
+@dataclass(frozen=True, repr=False)
+class Saving:
+    """What a saved canvas holds.
+
+    Attributes
+    ----------
+    path : Path
+    parts : dict
+        Bytes of each part before compression.
+    written : int or None
+        Bytes on the disk; None where nothing was written.
+    seconds : float or None
+        What computing it is estimated to take; None where that was not asked for.
+    """
+
+    path: Path
+    parts: dict[str, int]
+    written: int | None = None
+    seconds: float | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Of all parts before compression: what the file takes at most."""
+        return sum(self.parts.values())
+
+    def _rows(self) -> list[list[str]]:
+        rows = [[name, show_bytes(size)] for name, size in self.parts.items()]
+        rows.append(["together, before compression", show_bytes(self.nbytes)])
+        if self.written is not None:
+            rows.append(["on disk", show_bytes(self.written)])
+        if self.seconds is not None:
+            rows.append(["time, about", f"{self.seconds:.1f} s"])
+        return rows
+
+    def __repr__(self) -> str:
+        return tables.text(["saved canvas", str(self.path)], self._rows())
+
+    def _repr_html_(self) -> str:
+        return tables.markup(["saved canvas", str(self.path)], self._rows())

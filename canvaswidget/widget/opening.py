@@ -7,11 +7,11 @@ from typing import Any
 from canvaswidget.kernel import view
 from canvaswidget.kernel.arrays import Arrays, neuron_at
 from canvaswidget.kernel.view import Neuron, Pixel
-from canvaswidget.tracing import NotKeptError, SavedCanvas
+from canvaswidget.tracing import CanvasLike, NotKeptError
 from canvaswidget.tracing.layers import Layer
 
 
-def of_saved(canvas: SavedCanvas) -> dict[str, Any]:
+def of_saved(canvas: CanvasLike) -> dict[str, Any]:
     """The frame and the pixel."""
     pixel = canvas.pixels[0] if canvas.pixels else None
     return {"time": canvas.frames[len(canvas.frames) // 2], "pixel": pixel}

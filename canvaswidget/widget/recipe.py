@@ -8,16 +8,14 @@ from typing import Any
 
 from canvaswidget.kernel.region import Region, checked_region
 from canvaswidget.kernel.region_list import Moving
-from canvaswidget.tracing import Canvas, SavedCanvas
+from canvaswidget.tracing import CanvasLike
 
 WIDTH = 88
 MEMORY = 2**30  # what `CanvasWidget` takes where nobody says
 ALWAYS = ("layer", "time", "pixel")  # what they are otherwise is computed from the model
 
 
-def recipe(
-    canvas: Canvas | SavedCanvas, view: Mapping[str, Any], usual: Mapping[str, Any], truth_given: bool
-) -> str:
+def recipe(canvas: CanvasLike, view: Mapping[str, Any], usual: Mapping[str, Any], truth_given: bool) -> str:
     """What to type for a view.
 
     Parameters
@@ -34,14 +32,13 @@ def recipe(
         kind = "an image" if inr.n_frames == 1 else f"{inr.n_frames} frames"
         name = inr.name if inr.name.isprintable() else repr(inr.name)  # a line break would end the comment
         lines.append(f"# model: {name}, {kind} of {inr.size[0]}x{inr.size[1]}. Make or load it here.")
-    saved = isinstance(canvas, SavedCanvas)
-    options = {} if saved else {"rule": repr(canvas.rule)}
-    if not saved and canvas.memory != MEMORY:
+    options = {"rule": repr(canvas.rule)} if canvas.has_model else {}
+    if canvas.has_model and canvas.memory != MEMORY:
         options["memory"] = repr(canvas.memory)
     if truth_given:
         lines.append("# truth: what it should look like, frames in [0, 1]. Read them here.")
         options["truth"] = "truth"
-    if not saved and canvas.options:  # those of a rule are the canvas's, not the widget's
+    if canvas.has_model and canvas.options:  # those of a rule are the canvas's, not the widget's
         options |= {name: repr(value) for name, value in canvas.options.items()}
         lines.append(_call("canvas = cw.trace", model, options))
         model, options = "canvas", {}

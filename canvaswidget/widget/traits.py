@@ -16,7 +16,7 @@ from canvaswidget.kernel.region import checked_region
 from canvaswidget.kernel.region_list import checked_regions
 from canvaswidget.kernel.region_list import on_wire as regions_on_wire
 from canvaswidget.plotting.figures import palettes
-from canvaswidget.tracing import SavedCanvas, UntraceableError
+from canvaswidget.tracing import CanvasLike, UntraceableError
 from canvaswidget.tracing.layers import Layers
 from canvaswidget.tracing.rules import RULES
 
@@ -39,13 +39,12 @@ class Facts(NamedTuple):
     why_no_colours: dict[str, str]  # by layer; empty where it has
 
     @classmethod
-    def of(cls, canvas: Any, first: Facts | None = None) -> Facts:
+    def of(cls, canvas: CanvasLike, first: Facts | None = None) -> Facts:
         """Those of a canvas; `first` are those of the rule that the model was first traced under."""
         inr = canvas.inr
         layers = Layers(canvas.traced_layers)
-        truth, device = inr.truth is not None, str(canvas.device)
-        if isinstance(canvas, SavedCanvas):
-            device = "saved canvas"
+        truth = inr.truth is not None
+        device = str(canvas.device) if canvas.has_model else "saved canvas"
         rules = _rules(canvas) if first is None else first.rules
         why = canvas.why if first is None else first.why
         ranked_by = ranking(canvas).rule
@@ -98,7 +97,7 @@ class Facts(NamedTuple):
         }
 
 
-def _rules(canvas: Any) -> tuple[str, ...]:
+def _rules(canvas: CanvasLike) -> tuple[str, ...]:
     """The rules that are defined on the model."""
     found = []
     for rule in RULES:

@@ -29,7 +29,8 @@ from canvaswidget.kernel.messages import FromKernel
 from canvaswidget.kernel.region_list import followed
 from canvaswidget.kernel.requests.recipe import RecipeReply, RecipeRequest
 from canvaswidget.kernel.session import Buffers, Session
-from canvaswidget.tracing import Canvas, Layers, SavedCanvas, trace
+from canvaswidget.tracing import CanvasLike, Layers, trace
+from canvaswidget.tracing.protocol import Signal
 from canvaswidget.tracing.results import Ranked
 from canvaswidget.widget import opening, traits
 from canvaswidget.widget.leaving import Leaving, made
@@ -234,8 +235,8 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
         layer = facts.layers.find(given.get("layer", _usual_layer(facts.layers)))
         centre = (facts.size[0] // 2, facts.size[1] // 2)
         state = {"layer": layer.name, "time": facts.n_frames // 2, "pixel": centre}
-        saved = self._live.canvas if isinstance(self._live.canvas, SavedCanvas) else None
-        state |= {**({} if saved is None else opening.of_saved(saved)), **given}
+        canvas = self._live.canvas
+        state |= {**({} if canvas.has_model else opening.of_saved(canvas)), **given}
         if not {"neuron", "neurons"} & given.keys() and given.get("cluster", -1) == -1:
             time = view.checked_time(state["time"], facts.n_frames)
             pixel = centre if state["pixel"] is None else view.checked_pixel(state["pixel"], facts.size)
@@ -251,7 +252,7 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
                     return best
                 return arrays.top(arrays.columns(facts.layers, pixel, time, checkpoint), 1)[0]
 
-            if saved is not None:
+            if not canvas.has_model:
                 state["neuron"] = self._live.call(kept)
             else:
                 best = self._live.call(strongest)
@@ -266,12 +267,12 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
     # --- for the user ---------------------------------------------------------------------------------------
 
     @property
-    def canvas(self) -> Canvas:
+    def canvas(self) -> CanvasLike:
         """The canvas of the current rule."""
         return self._live.canvas
 
     @property
-    def inr(self) -> INR:
+    def inr(self) -> Signal:
         """The model and the signal it encodes."""
         return self.canvas.inr
 
@@ -298,7 +299,7 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
         """
         return self._recipe(self.canvas, self._state())
 
-    def _recipe(self, canvas: Any, state: dict[str, Any]) -> str:
+    def _recipe(self, canvas: CanvasLike, state: dict[str, Any]) -> str:
         usual = {name: trait.default_value for name, trait in self.traits().items()}
         return recipe(canvas, state, usual, self._truth_given)
 
@@ -564,13 +565,13 @@ def _check_names(state: dict[str, Any]) -> None:
             raise TypeError(f"CanvasWidget has no option {name!r}{hint} It takes {', '.join(sorted(known))}")
 
 
-def _canvas_of(model: Any, rule: str | None, device: str, memory: str | float, truth: Any) -> Canvas:
-    if isinstance(model, Canvas | SavedCanvas):
+def _canvas_of(model: Any, rule: str | None, device: str, memory: str | float, truth: Any) -> CanvasLike:
+    if isinstance(model, CanvasLike):
         if (device, memory, truth) != ("auto", "1 GiB", None):
             raise ValueError("device, memory and truth are of the canvas that was given; leave them out here")
         if rule is None or rule == model.rule:
-            return cast(Canvas, model)  # a saved one answers the same questions
-        return cast(Canvas, model.under(rule))
+            return model
+        return model.under(rule)
     return trace(with_truth(model, truth), rule, device, memory)
 
 

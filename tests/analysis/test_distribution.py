@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import canvaswidget as cw
 from canvaswidget.analysis.distribution import distribution
-from canvaswidget.tracing.reduce import rgb_of_magnitudes
+from canvaswidget.tracing.colours import rgb_of_magnitudes
 from tests.canvases import MapsCanvas, image, video
 
 

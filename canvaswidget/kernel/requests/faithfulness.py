@@ -15,7 +15,7 @@ from canvaswidget.analysis.intervals import Interval
 from canvaswidget.kernel.arrays import Arrays, Progress
 from canvaswidget.kernel.requests.checked_fields import checked_frame
 from canvaswidget.kernel.requests.registry import answers
-from canvaswidget.tracing import NotKeptError, SavedCanvas
+from canvaswidget.tracing import CanvasLike, NotKeptError
 from canvaswidget.tracing.layers import Layer
 
 HALF_WIDTH = 0.05
@@ -66,7 +66,7 @@ def trust(arrays: Arrays, body: TrustRequest, checkpoint: Progress) -> tuple[Tru
 def measure(arrays: Arrays, layer: Layer, frame: int, checkpoint: Progress) -> TrustReply:
     """The score of the canvas's rule on a layer; under `ablation` there is nothing to measure."""
     rule = arrays.canvas.rule
-    if isinstance(arrays.canvas, SavedCanvas):
+    if not arrays.canvas.has_model:
         raise NotKeptError("a trust score is measured on the model, which a saved canvas has not")
     key = _key(arrays, layer)
     known = arrays.cache.get(key)
@@ -123,7 +123,7 @@ def _interval(interval: Interval) -> Range | None:
     return {"value": interval.value, "low": interval.low, "high": interval.high}
 
 
-def _affordable(canvas: Any, layer: Layer, frame: int, checkpoint: Progress) -> int:
+def _affordable(canvas: CanvasLike, layer: Layer, frame: int, checkpoint: Progress) -> int:
     """How many neurons can be measured in `SECONDS`, by the time that one takes once the frame is known."""
     neuron = [0 if len(layer.neurons) == 1 else (0, 0)]
     taken = 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -16,18 +17,21 @@ from torch import nn
 
 from canvaswidget import tables
 from canvaswidget.arguments import checked, checked_index
+from canvaswidget.tracing.colours import checked_rgb, rgb_of_magnitudes
 from canvaswidget.tracing.errors import UntraceableError
-from canvaswidget.tracing.layers import Layer, Layers
-from canvaswidget.tracing.matrix import as_numpy, checked_mask, checked_rgb
+from canvaswidget.tracing.layers import Layer, LayerKey, Layers, Neuron, show_neuron
+from canvaswidget.tracing.matrix import as_numpy, checked_mask
+from canvaswidget.tracing.neurons import Neurons
 from canvaswidget.tracing.progress import Progress, reported
-from canvaswidget.tracing.reduce import Summary, rgb_of_magnitudes
-from canvaswidget.tracing.results import Ranking, coloured_columns, show_neuron
+from canvaswidget.tracing.protocol import Reduced
+from canvaswidget.tracing.ranking import rank
+from canvaswidget.tracing.reduce import Summary
+from canvaswidget.tracing.results import Ranking
 from canvaswidget.tracing.rules.base import coloured
 from canvaswidget.tracing.saved.store import Reader, SavedCanvasError
 from canvaswidget.tracing.saved.writer import BY_NEURON, BY_PIXEL, fingerprint, places_of
 
 FloatArray = npt.NDArray[np.float32]
-LayerKey = str | int | Layer
 MOST = 2**20  # frames, and pixels along a side
 SHOWN = 12  # frames or pixels that a message lists
 
@@ -82,13 +86,30 @@ class KeptFrames:
         return self._values[places] if numbers.ndim else self._values[places[0]]
 
 
+@dataclass
+class SavedSignal:
+    """What was kept of an INR: there is no module."""
+
+    name: str
+    size: tuple[int, int]
+    n_frames: int
+    truth: Any
+    origin: str
+
+    def frame_index(self, frame: int) -> int:
+        """A frame number counted from 0."""
+        return checked_index("frame", frame, self.n_frames)
+
+
 class SavedCanvas:
     """What was kept of a canvas; it answers as `Canvas` does, or says what is missing.
+
+    It has every method of `Canvas`, hence so many.
 
     Attributes
     ----------
     path : Path
-    inr : object
+    inr : SavedSignal
         With the `name`, `size`, `n_frames` and `truth` of the INR; there is no module.
     rule, why, options
         As of the canvas.
@@ -110,6 +131,8 @@ class SavedCanvas:
         By layer, what failed when its maps were checked before they were saved.
     """
 
+    has_model = False
+    memory = 0  # nothing is computed
     device = torch.device("cpu")  # where `reduce` hands out maps
 
     def __init__(self, path: Path) -> None:
@@ -147,14 +170,9 @@ class SavedCanvas:
             "canvaswidget": facts["version"],
             "torch": facts["torch"],
         }
-        self.inr = SimpleNamespace(
-            name=str(facts["model"]["name"]),
-            size=size,
-            n_frames=n_frames,
-            truth=self._truth(facts["truth"], (*size, int(facts["truth_channels"] or 0)), n_frames),
-            origin=f"cw.open({str(self.path)!r})",
-            frame_index=lambda frame: checked_index("frame", frame, n_frames),
-        )
+        truth = self._truth(facts["truth"], (*size, int(facts["truth_channels"] or 0)), n_frames)
+        name, origin = str(facts["model"]["name"]), f"cw.open({str(self.path)!r})"
+        self.inr = SavedSignal(name, size, n_frames, truth, origin)
         names = [str(name) for name in facts["regions"]]
         masks = self._reader.read("regions", (len(names), *size), "bool") if names else []
         self.regions = dict(zip(names, masks, strict=True))
@@ -225,13 +243,19 @@ class SavedCanvas:
         return self._reader.read("frames", shape, "float32", self._frame(frame))
 
     @checked
-    def map(self, layer: LayerKey, neuron: Any, frame: int = 0, *, rgb: str = "sum") -> FloatArray:
+    def map(self, layer: LayerKey, neuron: Neuron, frame: int = 0, *, rgb: str = "sum") -> FloatArray:
         """One neuron's contributions to all pixels of a frame, ``(height, width)``."""
         return self.maps(layer, [neuron], frame, rgb=rgb)[0]
 
     @checked
     def maps(
-        self, layer: LayerKey, neurons: Any, frame: int = 0, *, rgb: str = "sum", progress: Progress = False
+        self,
+        layer: LayerKey,
+        neurons: Neurons,
+        frame: int = 0,
+        *,
+        rgb: str = "sum",
+        progress: Progress = False,
     ) -> FloatArray:
         """The maps of some neurons, ``(k, height, width)``."""
         found = self._layer(layer)
@@ -265,13 +289,13 @@ class SavedCanvas:
     def reduce(
         self,
         layer: LayerKey,
-        function: Callable[[torch.Tensor], Any],
+        function: Callable[[torch.Tensor], Reduced],
         frame: int = 0,
         *,
         granularity: str | None = None,
         rgb: str = "sum",
         progress: Progress = False,
-    ) -> Iterator[tuple[npt.NDArray[np.int64], Any]]:
+    ) -> Iterator[tuple[npt.NDArray[np.int64], Reduced]]:
         """Like `iter`, with each chunk of maps made into something smaller; only where all are kept."""
         found, at = self._layer(layer), self._frame(frame)
         self._require_colours(found, rgb)
@@ -279,7 +303,7 @@ class SavedCanvas:
         self._require_whole(found, "has not every map, which this takes: keep")
         count, step = math.prod(found.neurons), self._step
 
-        def parts() -> Iterator[tuple[torch.Tensor, Any]]:
+        def parts() -> Iterator[tuple[torch.Tensor, Reduced]]:
             for first in range(0, count, step):
                 places = np.arange(first, min(first + step, count))
                 maps = torch.from_numpy(self._maps(found, at, places, rgb))
@@ -296,6 +320,7 @@ class SavedCanvas:
         frame: int = 0,
         layers: LayerKey | Sequence[LayerKey] | None = None,
         *,
+        granularity: str | None = None,
         rgb: str = "sum",
         progress: Progress = False,
     ) -> dict[str, FloatArray]:
@@ -308,16 +333,17 @@ class SavedCanvas:
             else self._from_maps(
                 layer, at, rgb, lambda maps: maps[:, pixel[0], pixel[1]], self._no_pixel(pixel)
             )
-            for layer in self._chosen(layers)
+            for layer in self._chosen(layers, granularity)
         }
 
     @checked
     def region(
         self,
-        mask: npt.ArrayLike,
+        mask: npt.ArrayLike | torch.Tensor,
         frame: int = 0,
         layers: LayerKey | Sequence[LayerKey] | None = None,
         *,
+        granularity: str | None = None,
         rgb: str = "sum",
         progress: Progress = False,
     ) -> dict[str, FloatArray]:
@@ -338,7 +364,7 @@ class SavedCanvas:
                 lambda maps: np.einsum("kyx...,yx->k...", maps, values.astype(np.float32)),
                 missing,
             )
-            for layer in self._chosen(layers)
+            for layer in self._chosen(layers, granularity)
         }
 
     @checked
@@ -350,15 +376,11 @@ class SavedCanvas:
         frame: int = 0,
         layers: LayerKey | Sequence[LayerKey] | None = None,
         *,
+        granularity: str | None = None,
         progress: Progress = False,
     ) -> Ranking:
         """The `k` neurons that contribute most to one of the pixels that are kept."""
-        if k < 1:
-            raise ValueError(f"k={k!r}: at least 1")
-        title = f"pixel (y={y}, x={x}), frame {frame}, rule {self.rule}"
-        columns = coloured_columns(self, y, x, frame, self._chosen(layers))
-        warnings = [f"WARNING: {self.trouble[name]}" for name in columns if name in self.trouble]
-        return Ranking.of(columns, self.layers, k, "\n".join([title, *warnings]))
+        return rank(self, (y, x), k, frame, self._chosen(layers), granularity, progress)
 
     @checked
     def summary(
@@ -393,9 +415,39 @@ class SavedCanvas:
         """Why the layer's maps can't be told apart by colour; empty where they can."""
         return self._why_no_colours[self._layer(layer).name]
 
+    # --- what takes the model -----------------------------------------------------------------------------------
+
+    def ablation(self, fill: str = "zero") -> NoReturn:
+        """Raise `NotKeptError`."""
+        raise self._missing("can't render the model without some neurons")
+
     def without(self, neurons: Any, frame: int = 0, *, fill: str = "zero") -> NoReturn:
-        """Raise: this takes the model."""
-        raise NotKeptError(f"{self._said} can't render the model without some neurons; trace the model")
+        """Raise `NotKeptError`."""
+        raise self._missing("can't render the model without some neurons")
+
+    def rest(self, layer: LayerKey, frame: int = 0) -> NoReturn:
+        """Raise `NotKeptError`."""
+        raise self._missing("has not what does not come from a layer's neurons")
+
+    def sums(self, frame: int = 0, layer: LayerKey | None = None) -> NoReturn:
+        """Raise `NotKeptError`."""
+        raise self._missing("can't be checked against the model")
+
+    def coverage(self) -> NoReturn:
+        """Raise `NotKeptError`."""
+        raise self._missing("has not the model's ops")
+
+    def estimate(self, layers: LayerKey | Sequence[LayerKey] | None = None, frame: int = 0) -> NoReturn:
+        """Raise `NotKeptError`."""
+        raise self._missing("can't compute what a sweep will take")
+
+    def check(self, frame: int = 0, *, progress: Progress = True) -> NoReturn:
+        """Raise `NotKeptError`."""
+        raise self._missing("can't be checked against the model")
+
+    def save(self, path: str | os.PathLike[str], **keywords: Any) -> NoReturn:
+        """Raise `NotKeptError`."""
+        raise self._missing("can't compute anything more to save")
 
     # --- within -------------------------------------------------------------------------------------------------
 
@@ -429,11 +481,17 @@ class SavedCanvas:
                 f"rgb={rgb!r}: {self._said} has only the sum of the colours ({problem}); trace the model"
             )
 
-    def _chosen(self, keys: LayerKey | Sequence[LayerKey] | None) -> list[Layer]:
-        if keys is None:
-            return list(self.traced_layers)
+    def _missing(self, why: str) -> NotKeptError:
+        return NotKeptError(f"{self._said} {why}; trace the model")
+
+    def _chosen(
+        self, keys: LayerKey | Sequence[LayerKey] | None, granularity: str | None = None
+    ) -> list[Layer]:
         several = [keys] if isinstance(keys, str | int | Layer) else keys
-        return list(dict.fromkeys(self._layer(key) for key in several))
+        found = list(self.traced_layers if several is None else dict.fromkeys(map(self._layer, several)))
+        for layer in found:
+            self._require_own_neurons(layer, granularity)
+        return found
 
     def _name(self, layer: Layer) -> str:
         return f"layers/{list(self._places).index(layer.name)}"

@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,63 +19,20 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from canvaswidget import tables
 from canvaswidget.arguments import checked_index
 from canvaswidget.tracing.budget import show_bytes
 from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.matrix import checked_mask
 from canvaswidget.tracing.neurons import parse_neurons
 from canvaswidget.tracing.progress import AFTER, Progress
-from canvaswidget.tracing.results import coloured_columns
+from canvaswidget.tracing.protocol import CanvasLike
+from canvaswidget.tracing.ranking import coloured_columns
+from canvaswidget.tracing.results import Saving
 from canvaswidget.tracing.saved.store import Writer, check_target, writing, zarr
-
-if TYPE_CHECKING:
-    from canvaswidget.tracing.canvas import Canvas
 
 Places = npt.NDArray[np.int64]
 ROOM = 2**24  # bytes of the disk that are left alone
 BY_NEURON, BY_PIXEL = ("neuron_abs", "neuron_sum"), ("pixel_abs", "pixel_sum")
-
-
-@dataclass(frozen=True, repr=False)
-class Saving:
-    """What a saved canvas holds.
-
-    Attributes
-    ----------
-    path : Path
-    parts : dict
-        Bytes of each part before compression.
-    written : int or None
-        Bytes on the disk; None where nothing was written.
-    seconds : float or None
-        What computing it is estimated to take; None where that was not asked for.
-    """
-
-    path: Path
-    parts: dict[str, int]
-    written: int | None = None
-    seconds: float | None = None
-
-    @property
-    def nbytes(self) -> int:
-        """Of all parts before compression: what the file takes at most."""
-        return sum(self.parts.values())
-
-    def _rows(self) -> list[list[str]]:
-        rows = [[name, show_bytes(size)] for name, size in self.parts.items()]
-        rows.append(["together, before compression", show_bytes(self.nbytes)])
-        if self.written is not None:
-            rows.append(["on disk", show_bytes(self.written)])
-        if self.seconds is not None:
-            rows.append(["time, about", f"{self.seconds:.1f} s"])
-        return rows
-
-    def __repr__(self) -> str:
-        return tables.text(["saved canvas", str(self.path)], self._rows())
-
-    def _repr_html_(self) -> str:
-        return tables.markup(["saved canvas", str(self.path)], self._rows())
 
 
 @dataclass(frozen=True)
@@ -83,6 +40,7 @@ class _Plan:
     """What is kept, with every name looked up and every index counted from 0."""
 
     path: Path
+    module: nn.Module
     layers: list[Layer]
     frames: list[int]
     pixels: list[tuple[int, int]]
@@ -94,7 +52,8 @@ class _Plan:
 
 
 def save(
-    canvas: Canvas,
+    canvas: CanvasLike,
+    module: nn.Module,
     path: str | os.PathLike[str],
     *,
     layers: Any = None,
@@ -110,7 +69,7 @@ def save(
 ) -> Saving:
     """See `Canvas.save`."""
     zarr()
-    plan = _planned(canvas, Path(path), layers, frames, maps, pixels, regions, clusters, truth)
+    plan = _planned(canvas, module, Path(path), layers, frames, maps, pixels, regions, clusters, truth)
     check_target(plan.path, overwrite)
     parts = _sizes(canvas, plan)
     if estimate:
@@ -151,7 +110,8 @@ def places_of(layer: Layer, neurons: Any) -> Places:
 
 
 def _planned(
-    canvas: Canvas,
+    canvas: CanvasLike,
+    module: nn.Module,
     path: Path,
     layers: Any,
     frames: Any,
@@ -178,6 +138,7 @@ def _planned(
     clusters = [one for one in clusters if _checked_cluster(one, names, kept)]
     plan = _Plan(
         path,
+        module,
         chosen,
         kept,
         list(dict.fromkeys(found)),
@@ -246,7 +207,7 @@ def _truth(inr: Any, frames: list[int], wanted: bool) -> npt.NDArray[Any] | None
     return levels if exact else truth
 
 
-def _sizes(canvas: Canvas, plan: _Plan) -> dict[str, int]:
+def _sizes(canvas: CanvasLike, plan: _Plan) -> dict[str, int]:
     height, width = canvas.inr.size
     area, n_frames = height * width, len(plan.frames)
     neurons = {layer.name: math.prod(layer.neurons) for layer in plan.layers}
@@ -298,7 +259,7 @@ class _Told:
         self._bar.close()
 
 
-def _write(canvas: Canvas, plan: _Plan, writer: Writer, told: _Told) -> None:
+def _write(canvas: CanvasLike, plan: _Plan, writer: Writer, told: _Told) -> None:
     writer.facts.update(_facts(canvas, plan))
     pictures = writer.array("frames", (len(plan.frames), *canvas.inr.size, canvas.n_channels), "float32")
     for at, frame in enumerate(plan.frames):
@@ -320,7 +281,9 @@ def _write(canvas: Canvas, plan: _Plan, writer: Writer, told: _Told) -> None:
     }
 
 
-def _write_layer(canvas: Canvas, plan: _Plan, writer: Writer, told: _Told, layer: Layer, name: str) -> int:
+def _write_layer(
+    canvas: CanvasLike, plan: _Plan, writer: Writer, told: _Told, layer: Layer, name: str
+) -> int:
     """Everything of one layer; how many maps that is."""
     n_frames, size, count = len(plan.frames), canvas.inr.size, math.prod(layer.neurons)
     places = _places(canvas, plan, layer, told)
@@ -352,7 +315,7 @@ def _write_layer(canvas: Canvas, plan: _Plan, writer: Writer, told: _Told, layer
     return len(places)
 
 
-def _places(canvas: Canvas, plan: _Plan, layer: Layer, told: _Told) -> Places:
+def _places(canvas: CanvasLike, plan: _Plan, layer: Layer, told: _Told) -> Places:
     """The neurons whose maps are kept: those named, or the strongest of the middle frame; and the exemplars."""
     exemplars = [places_of(layer, one.exemplars) for one in plan.clusters if one.layer == layer.name]
     if isinstance(plan.maps, dict):
@@ -361,17 +324,17 @@ def _places(canvas: Canvas, plan: _Plan, layer: Layer, told: _Told) -> Places:
         frame = plan.frames[len(plan.frames) // 2]
         ranked = [canvas.summary(layer, frame, progress=told.within).neuron_abs]
         for pixel in plan.pixels:
-            ranked.append(coloured_columns(canvas, *pixel, frame, [layer])[layer.name].magnitudes)
+            ranked.append(coloured_columns(canvas, pixel, frame, [layer])[layer.name].magnitudes)
         wanted = [np.argsort(-values.ravel(), kind="stable")[: plan.maps] for values in ranked]
     return np.unique(np.concatenate([*wanted, *exemplars])).astype(np.int64)
 
 
-def _facts(canvas: Canvas, plan: _Plan) -> dict[str, Any]:
+def _facts(canvas: CanvasLike, plan: _Plan) -> dict[str, Any]:
     inr = canvas.inr
     return {
         "version": version("canvaswidget"),
         "torch": torch.__version__,
-        "model": {"name": inr.name, "hash": fingerprint(inr.module), "origin": inr.origin},
+        "model": {"name": inr.name, "hash": fingerprint(plan.module), "origin": inr.origin},
         "rule": canvas.rule,
         "options": canvas.options,
         "why": canvas.why,
