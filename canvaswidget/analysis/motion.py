@@ -136,7 +136,7 @@ class Motion(Printed):
             f"frame {first} to {self.frames[pair % len(self.change) + 1]}",
         )
         parts = (
-            (change, self.change[pair], "sum of |change| (RGB level)"),
+            (change, self.change[pair], "sum of |change| (raw level)"),
             (("optical flow", self.source), self.speed[pair], "speed (pixels a frame)"),
         )
         with style():

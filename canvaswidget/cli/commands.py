@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from canvaswidget import media
@@ -29,6 +30,7 @@ from canvaswidget.tracing import CanvasLike, trace
 from canvaswidget.tracing.results import Coverage
 from canvaswidget.widget import CanvasWidget
 
+PRUNED_FRAMES = 4  # at most, spread evenly, on which a pruned model is compared
 FAMILIES = ("ffn", "siren", "nerv")
 STRIDES = ((4, 2, 2), (2, 2, 2), (2, 2), (2,))
 FIGURE = ("layer", "time", "pixel", "neuron", "source", "maps", "palette")
@@ -193,7 +195,20 @@ def run_prune(options: Any) -> None:
         progress=progress_of(options),
     )
     save_model(pruned.module, options.output)
-    print(pruned)
+    frames = sorted(set(np.linspace(0, inr.n_frames - 1, PRUNED_FRAMES, dtype=int).tolist()))
+    before, after = ([np.clip(one.frame(frame), 0, 1) for frame in frames] for one in (inr, pruned))
+    changed = media.mean_psnr(list(map(media.psnr, after, before)))
+    layers = " and ".join(map(str, options.layers or ["each layer"]))
+    print(f"{pruned}: {options.share:.0%} of the neurons of {layers} removed")
+    print(f"PSNR against the model before: {changed:.2f} dB, mean over frames {', '.join(map(str, frames))}")
+    if inr.truth is not None:
+        losses = [
+            media.mean_psnr(
+                [media.psnr(image, inr.truth[frame]) for image, frame in zip(images, frames, strict=True)]
+            )
+            for images in (before, after)
+        ]
+        print(f"PSNR against the truth: {losses[0]:.2f} dB before, {losses[1]:.2f} dB after")
     print(options.output)
 
 

@@ -27,7 +27,7 @@ FINDINGS = {
 UNITS = {
     "neurons": "neurons",
     "intensity": "difference (each scaled to 0..1)",
-    "change": "change (RGB level)",
+    "change": "change (raw level)",
 }
 PAPER = 0.97  # the middle of the diverging palette
 CHANNELS = {"sum": "", "red": ", red", "green": ", green", "blue": ", blue", "abs": ", |R| + |G| + |B|"}
@@ -92,7 +92,7 @@ def snapshot(
         overlay_name=_name(short[layer.name], chosen, state),
         signed=state["maps"] == "signed",
         overlay_signed=state["source"] == "difference" or _is_signed(chosen, state["overlay"], state["maps"]),
-        overlay_unit="loss (RGB level)"
+        overlay_unit="loss (raw level)"
         if state["source"] == "difference"
         else UNITS.get(state["overlay"], View.overlay_unit),
         palette=state["palette"],

@@ -31,7 +31,7 @@ from canvaswidget.plotting.style import (
 
 Floats = npt.NDArray[np.floating]
 
-UNIT = "contribution (RGB level)"
+UNIT = "contribution (raw level)"
 SHARED = (
     0.999  # of all magnitudes are within the limits that maps share: one pixel must not darken all others
 )
@@ -168,7 +168,7 @@ def draw_frame(ax: Axes, view: View) -> None:
     else:
         shown = ax.imshow(view.image, cmap="gray", vmin=0, aspect=aspect)
         if view.overlay is None:
-            colour_bar(ax, shown, "absolute error (RGB level)")
+            colour_bar(ax, shown, "absolute error (raw level)")
     if view.overlay is not None:
         top = float(np.abs(view.overlay).max()) / view.contrast
         values, norm, cmap = _scaled(view.overlay, view.overlay_signed, top, view.palette)
@@ -231,7 +231,7 @@ def draw_bars(ax: Axes, bars: Sequence[Bar], pixel: tuple[int, int] | None = Non
         )
     ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.xaxis.set_major_formatter(plain_numbers())
-    ax.set_xlabel("contribution (RGB level)\nand its share of all of its layer")
+    ax.set_xlabel("contribution (raw level)\nand its share of all of its layer")
     ax.set_title("neurons" if pixel is None else f"neurons of pixel y={pixel[0]}, x={pixel[1]}", color=INK)
 
 
@@ -270,7 +270,7 @@ def draw_maps(
     ax.set(xlim=(0, columns * (width + gap) - gap), ylim=(lines * (height + below), 0))
     ax.set_axis_off()
     what = "signed" if view.signed else "magnitudes"
-    scale = f"on {scale_name} (RGB level)" if view.one_scale else "each on its own scale"
+    scale = f"on {scale_name} (raw level)" if view.one_scale else "each on its own scale"
     ax.set_title(wrapped(inches, title, f"{what} {scale}"), color=INK)
     if view.one_scale:
         _, norm, cmap = _scaled(maps[0][1], view.signed, shared, view.palette)
@@ -354,7 +354,7 @@ def draw_curve(
     ax.yaxis.set_major_formatter(plain_numbers())
     ax.spines[["top", "right"]].set_visible(False)
     ax.set_xlabel("frame")
-    ax.set_ylabel("total |contribution|\n(RGB level)")
+    ax.set_ylabel("total |contribution|\n(raw level)")
     sampled = [f"{len(frames)} of {n_frames} frames"] if (n_frames or 0) > len(frames) else []
     ax.set_title(wrapped(inches, "the selection through time", *sampled), color=INK)
 

@@ -446,5 +446,8 @@ def test_prune_writes_the_model_of_python(run: Run) -> None:
     expected = cw.prune(image(), canvas, share=0.5, layers="net.1").render(0)
     np.testing.assert_array_equal(cw.load("small.safetensors").render(0), expected)
     assert not np.array_equal(expected, canvas.inr.render(0))
+    pictures = [np.clip(one.frame(0), 0, 1) for one in (cw.load("small.safetensors"), canvas.inr)]
+    assert "50% of the neurons of net.1 removed" in out
+    assert f"PSNR against the model before: {cw.media.psnr(*pictures):.2f} dB, mean over frames 0\n" in out
     assert run(*pruning)[0] == 1
     assert run(*pruning, "--overwrite")[0] == 0

@@ -80,7 +80,7 @@ def test_everything_is_there_and_within_the_page(width: float) -> None:
     for words in (
         "NeRV, frame 1 of 4",
         "kernel 3 → 17",
-        "contribution (RGB level)",
+        "contribution (raw level)",
         "x (pixels)",
         "frame",
         "10.0%",
@@ -175,7 +175,7 @@ def test_neurons_have_the_scale_of_their_layer() -> None:
     maps = [("0", np.full((16, 32), 0.5)), ("1", np.full((16, 32), 0.25))]
     figure = view_figure(view(neurons=maps, one_scale=True, neurons_scale=2.0), panels=["neurons"])
     assert {image.get_clim()[1] for image in figure.subfigs[0].axes[0].images} == {2.0}
-    assert "on the layer's scale (RGB level)" in texts(figure)
+    assert "on the layer's scale (raw level)" in texts(figure)
     assert "on the layer's scale up to 2" in figure.words  # type: ignore[attr-defined]
 
 
@@ -322,7 +322,7 @@ def test_a_notebook_shows_it_without_pyplot() -> None:
 def test_text_stays_text(tmp_path) -> None:
     figure = view_figure(view(), 3.3)
     save(figure, tmp_path / "a.svg")
-    assert "contribution (RGB level)" in (tmp_path / "a.svg").read_text(encoding="utf-8")
+    assert "contribution (raw level)" in (tmp_path / "a.svg").read_text(encoding="utf-8")
     save(figure, tmp_path / "a.pdf")
     pdf = (tmp_path / "a.pdf").read_bytes()
     assert b"/Type3" not in pdf.replace(b" ", b"")
