@@ -7,6 +7,7 @@ PY := $(VENV)/bin/python
 NPM := $(PY) hatch_build.py npm
 # Warnings of pip are about the machine's own configuration; errors still show.
 PIP := $(PY) -m pip install -qq --disable-pip-version-check -c constraints.txt
+PYTEST := $(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 PYTEST_ARGS ?=
 
 STAMP := $(VENV)/.setup
@@ -16,7 +17,7 @@ TOOL_PATHS := canvaswidget tests tools benchmarks notebooks hatch_build.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test test-js test-python lint lint-js lint-python format docs dist benchmarks screenshots clean
+.PHONY: help setup demo test test-all test-quick test-js test-python lint lint-js lint-python format docs dist benchmarks screenshots clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -35,13 +36,19 @@ $(BUNDLE): $(JS_SOURCES) | $(STAMP)
 demo: setup  ## open the quick start in JupyterLab with every cell run (PORT=8888, BROWSER=none)
 	@BROWSER='$(BROWSER)' $(PY) -m tools.demo $(if $(PORT),--port $(PORT))
 
-test: lint docs test-js test-python  ## everything that CI checks
+test: lint docs test-js test-python  ## linters, documents and tests, with each kind of assertion once
+
+test-all: lint docs test-js  ## the same and every test that repeats assertions in another setting, as in CI
+	@$(PYTEST) $(PYTEST_ARGS)
+
+test-quick: setup  ## the Python tests of the loop of development: no browser, nothing slow
+	@$(PYTEST) -m 'not (browser or packaging or slow or repeats)' $(PYTEST_ARGS)
 
 test-js: setup
 	@$(NPM) run --silent test
 
 test-python: setup
-	@$(PY) -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
+	@$(PYTEST) -m 'not repeats' $(PYTEST_ARGS)
 
 lint: lint-js lint-python  ## type checks and linters of both languages
 

@@ -268,16 +268,16 @@ def measure_all(
             metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
         )
         nbformat.write(notebook, server.root / name)
-        page = pages()
-        opened = NotebookPage(page, server.url(name)).open()
-        opened.run_all()
-        if approach == "ours":
-            page.locator('.cw-root[data-ready="true"]').wait_for()
-        else:
-            page.locator(".plain canvas[data-of]").wait_for()
-        rows[approach] = measure(opened, model, approach)
-        page.close()
-        server.shut_down_kernels()
+        with server.ending_kernels():
+            page = pages()
+            opened = NotebookPage(page, server.url(name)).open()
+            opened.run_all()
+            if approach == "ours":
+                page.locator('.cw-root[data-ready="true"]').wait_for()
+            else:
+                page.locator(".plain canvas[data-of]").wait_for()
+            rows[approach] = measure(opened, model, approach)
+            page.close()
     return rows
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 
 from tests.conftest import ROOT
@@ -18,16 +21,34 @@ FINDINGS = [
     for path in NOTEBOOKS
     if path.stem in ("distributed", "what_neurons_care_about", "motion", "alike", "space")
 ]
+# One measures the faithfulness of every layer of two models, which takes longer than all others together.
+RUN = [
+    pytest.param(path, id=path.stem, marks=[pytest.mark.repeats] if path.stem == "trust" else [])
+    for path in NOTEBOOKS
+]
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
-def run(path: Path, folder: Path) -> list[dict[str, Any]]:
-    """The data of every displayed output."""
+def run(path: Path, folder: Path, kernel: KernelManager | None = None) -> list[dict[str, Any]]:
+    """The data of every displayed output; in a kernel of its own where none is given."""
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(folder)}}).execute()
+    client = NotebookClient(notebook, km=kernel, timeout=240, resources={"metadata": {"path": str(folder)}})
+    client.execute()
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     assert [output for output in outputs if output.get("name") == "stderr"] == []
     return [output.data for output in outputs if "data" in output]
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KernelManager]:
+    """One kernel for all notebooks on the demo: importing torch takes longer than most of them."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CANVASWIDGET_")}
+    manager = KernelManager(kernel_name="python3")
+    manager.start_kernel(
+        cwd=tmp_path_factory.mktemp("notebooks"), env={**environment, "PYTHONPATH": str(ROOT)}
+    )
+    yield manager
+    manager.shutdown_kernel(now=True)
 
 
 def use_reference(monkeypatch: pytest.MonkeyPatch, reference: Path) -> None:
@@ -59,17 +80,19 @@ def test_notebook_is_kept_without_outputs(path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("CANVASWIDGET_MODEL", "CANVASWIDGET_CLIP"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    shown = run(path, tmp_path)
+@pytest.mark.parametrize("path", RUN)
+def test_notebook_runs(path: Path, tmp_path: Path, kernel: KernelManager) -> None:
+    client = kernel.blocking_client()
+    client.start_channels()
+    client.execute_interactive("%reset -f", timeout=240)  # nothing of the notebook before
+    client.stop_channels()
+    shown = run(path, tmp_path, kernel)
     if path.stem == "quickstart":
         check_quickstart(shown)
 
 
 @pytest.mark.slow
+@pytest.mark.repeats
 @pytest.mark.parametrize("path", FINDINGS, ids=lambda path: path.stem)
 def test_findings_run_on_a_real_model(
     path: Path, tmp_path: Path, reference: Path, monkeypatch: pytest.MonkeyPatch
@@ -80,6 +103,18 @@ def test_findings_run_on_a_real_model(
 
 
 @pytest.mark.slow
+@pytest.mark.repeats
+def test_trust_runs_on_the_published_models(
+    tmp_path: Path, reference: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CANVASWIDGET_REFERENCE", str(reference))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    shown = run(ROOT / "notebooks" / "trust.ipynb", tmp_path)
+    assert any("image/png" in data for data in shown)
+
+
+@pytest.mark.slow
+@pytest.mark.repeats
 def test_quickstart_runs_on_a_real_model(
     tmp_path: Path, reference: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -176,6 +176,7 @@ class TestDistribution:
         assert str(target) in said
 
     @pytest.mark.slow
+    @pytest.mark.repeats
     @pytest.mark.timeout(900)
     def test_alone_in_a_fresh_environment_it_runs_the_quick_start(self, wheel: Path, tmp_path: Path) -> None:
         """What it needs and does not ask for would be missing there."""

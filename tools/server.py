@@ -13,6 +13,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -166,6 +168,11 @@ class JupyterServer:
     def connection_file(self, session: dict[str, Any]) -> Path:
         return self.runtime_dir / f"kernel-{session['kernel']['id']}.json"
 
-    def shut_down_kernels(self) -> None:
+    @contextmanager
+    def ending_kernels(self) -> Iterator[None]:
+        """In the end, shut down the kernels that were started meanwhile."""
+        before = {session["id"] for session in self.sessions()}
+        yield
         for session in self.sessions():
-            self.request("DELETE", f"/api/sessions/{session['id']}")
+            if session["id"] not in before:
+                self.request("DELETE", f"/api/sessions/{session['id']}")

@@ -22,6 +22,7 @@ Opener = Callable[..., NotebookPage]
 FAILED = pytest.StashKey[bool]()
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
@@ -65,7 +66,7 @@ def notebook_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyte
     yield from _server("notebook", tmp_path_factory)
 
 
-@pytest.fixture(params=["lab", "notebook"])
+@pytest.fixture(params=["lab", pytest.param("notebook", marks=pytest.mark.repeats)])
 def server(request: pytest.FixtureRequest, browser: Browser) -> JupyterServer:
     """JupyterLab, then Notebook 7."""
     return request.getfixturevalue(f"{request.param}_server")
@@ -81,7 +82,10 @@ class Pages:
     def __call__(self, scale: float = 1) -> Page:
         """An empty page; `scale` is how many pixels of the screen a CSS pixel has."""
         context = self._browser.new_context(
-            viewport={"width": 1400, "height": 1000}, accept_downloads=True, device_scale_factor=scale
+            viewport={"width": 1400, "height": 1000},
+            accept_downloads=True,
+            device_scale_factor=scale,
+            reduced_motion="reduce",  # a bar that moves while something loads is most of what a page costs
         )
         traffic = Traffic(context)
         self._made.append((context.new_page(), traffic))
@@ -133,8 +137,8 @@ def pytest_runtest_makereport(
 
 @pytest.fixture
 def _kernels(server: JupyterServer) -> Iterator[None]:
-    yield
-    server.shut_down_kernels()
+    with server.ending_kernels():
+        yield
 
 
 def put_notebook(server: JupyterServer, source: Path | None = None, cells: list[str] | None = None) -> str:
@@ -151,50 +155,96 @@ def put_notebook(server: JupyterServer, source: Path | None = None, cells: list[
     return name
 
 
+class SharedLab:
+    """JupyterLab in one page, which shows one notebook after another: loading it takes longer than most tests."""
+
+    def __init__(self, browser: Browser, server: JupyterServer) -> None:
+        self._server, self._pages = server, Pages(browser)
+        self._opened: NotebookPage | None = None
+        self._key: object = None
+
+    def show(self, name: str, key: object = None) -> NotebookPage:
+        """A notebook that the server has, with a kernel of its own; `shown(key)` finds it until the next is shown."""
+        page = self._opened.page if self._opened else self._pages()
+        notebook = NotebookPage(page, self._server.url(name))
+        self._opened, self._key = (notebook.show(name) if self._opened else notebook.open()), key
+        return self._opened
+
+    def shown(self, key: object) -> NotebookPage | None:
+        return self._opened if self._key == key else None
+
+    def finish_test(self, node: pytest.Item) -> None:
+        """See `Pages.finish_test`; after a test that failed the page is not used again."""
+        try:
+            self._pages.finish_test(node)
+        finally:
+            if node.stash.get(FAILED, True):
+                self.close()
+
+    def close(self) -> None:
+        self._pages.close()
+        self._opened = self._key = None
+
+
+@pytest.fixture(scope="package")
+def _shared_lab(_browser: Browser | None, request: pytest.FixtureRequest) -> Iterator[SharedLab | None]:
+    if _browser is None:  # the tests skip, each
+        yield None
+        return
+    server: JupyterServer = request.getfixturevalue("lab_server")
+    with server.ending_kernels():
+        shared = SharedLab(_browser, server)
+        yield shared
+        shared.close()
+
+
 @pytest.fixture
-def open_notebook(server: JupyterServer, _kernels: None, new_page: Pages) -> Opener:
+def open_notebook(
+    request: pytest.FixtureRequest, server: JupyterServer, browser: Browser
+) -> Iterator[Opener]:
     """`open_notebook(path)` or `open_notebook(cells=[...])`: a copy of a notebook, open, its kernel idle."""
+    if server.app == "lab":
+        shared: SharedLab = request.getfixturevalue("_shared_lab")
+        yield lambda source=None, cells=None: shared.show(put_notebook(server, source, cells))
+        shared.finish_test(request.node)
+        return
+    new_page: Pages = request.getfixturevalue("new_page")  # Notebook 7 shows one notebook a page
+    with server.ending_kernels():
+        yield lambda source=None, cells=None: NotebookPage(
+            new_page(), server.url(put_notebook(server, source, cells))
+        ).open()
 
-    def make(source: Path | None = None, cells: list[str] | None = None) -> NotebookPage:
-        return NotebookPage(new_page(), server.url(put_notebook(server, source, cells))).open()
 
-    return make
+@pytest.fixture
+def notebook(
+    request: pytest.FixtureRequest, browser: Browser, lab_server: JupyterServer, _shared_lab: SharedLab
+) -> Iterator[NotebookPage]:
+    """A module's `CELLS` in JupyterLab, run anew for each test, their widget known to the kernel as `_w`.
+
+    The page and its kernel are those of the test before, which saves most of the time that a notebook takes.
+    """
+    opened = _shared_lab.shown(request.path)
+    if opened is None:
+        opened = _shared_lab.show(put_notebook(lab_server, cells=request.module.CELLS), request.path)
+    opened.execute(CLOSE_WIDGETS)
+    opened.page.mouse.move(0, 0)
+    opened.run_all()
+    opened.execute(FIND_WIDGET)
+    yield opened
+    _shared_lab.finish_test(request.node)
 
 
 @contextmanager
-def shared_notebook(
+def own_notebook(
     request: pytest.FixtureRequest, app: App, source: Path | None = None, cells: list[str] | None = None
 ) -> Iterator[tuple[NotebookPage, Pages] | None]:
-    """A notebook that stays open for the tests of a module, and what is to look at its page after each."""
+    """A notebook in a page of its own, for the tests of a module, and what is to look at its page after each."""
     browser: Browser | None = request.getfixturevalue("_browser")
     if browser is None:  # the tests skip, each
         yield None
         return
     server: JupyterServer = request.getfixturevalue(f"{app}_server")
     pages = Pages(browser)
-    yield NotebookPage(pages(), server.url(put_notebook(server, source, cells))).open(), pages
-    pages.close()
-    server.shut_down_kernels()
-
-
-@pytest.fixture(scope="module")
-def _module_notebook(request: pytest.FixtureRequest) -> Iterator[tuple[NotebookPage, Pages] | None]:
-    with shared_notebook(request, "lab", cells=request.module.CELLS) as shared:
-        yield shared
-
-
-@pytest.fixture
-def notebook(
-    request: pytest.FixtureRequest, browser: Browser, _module_notebook: tuple[NotebookPage, Pages]
-) -> Iterator[NotebookPage]:
-    """A module's `CELLS` in JupyterLab, run anew for each test, their widget known to the kernel as `_w`.
-
-    The page and its kernel are those of the test before, which saves most of the time that a notebook takes.
-    """
-    opened, pages = _module_notebook
-    opened.execute(CLOSE_WIDGETS)
-    opened.page.mouse.move(0, 0)
-    opened.run_all()
-    opened.execute(FIND_WIDGET)
-    yield opened
-    pages.finish_test(request.node)
+    with server.ending_kernels():
+        yield NotebookPage(pages(), server.url(put_notebook(server, source, cells))).open(), pages
+        pages.close()

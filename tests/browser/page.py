@@ -53,6 +53,21 @@ _RUN_ALL = """timeout => Promise.race([
   new Promise((_, reject) => setTimeout(() => reject(new Error('run-all-cells took too long')), timeout)),
 ])"""
 
+# The notebooks of the page are closed with their kernels; what is unsaved in them is lost.
+_CLOSE_ALL = """async () => {
+  for (const panel of [...window.jupyterapp.shell.widgets('main')]) {
+    await panel.sessionContext?.shutdown().catch(() => {});
+    if (panel.context?.model) panel.context.model.dirty = false;
+    panel.dispose();
+  }
+}"""
+
+_SHOW = """async path => {
+  const panel = await window.jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'});
+  await panel.revealed;
+  await panel.sessionContext.ready;
+}"""
+
 _FIRST_ERROR = """() => {
   for (const cell of window.jupyterapp.shell.currentWidget.content.model.cells)
     for (const output of cell.toJSON().outputs ?? [])
@@ -141,6 +156,13 @@ class NotebookPage:
     def open(self) -> NotebookPage:
         """Open the page, or open it anew, and wait until its kernel is idle."""
         self.page.goto(self.url, wait_until="domcontentloaded")
+        self.wait_idle()
+        return self
+
+    def show(self, path: str) -> NotebookPage:
+        """Close what JupyterLab shows and show this notebook, without loading the page again."""
+        self.page.evaluate(_CLOSE_ALL)
+        self.page.evaluate(_SHOW, path)
         self.wait_idle()
         return self
 

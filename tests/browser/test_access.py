@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Position, expect
 
-from tests.browser.conftest import Pages
+from tests.browser.conftest import Pages, own_notebook
 from tests.browser.page import TIMEOUT, NotebookPage, WidgetView
 from tests.conftest import ROOT
 
@@ -98,16 +98,18 @@ PROBLEMS = """root => {
 
 
 @pytest.fixture(scope="module")
-def _opened(_module_notebook: tuple[NotebookPage, Pages] | None) -> tuple[NotebookPage, Pages] | None:
-    if _module_notebook is None:
-        return None
-    notebook, _ = _module_notebook
-    notebook.page.set_viewport_size({"width": 1720, "height": 1500})
-    notebook.run_all()
-    notebook.page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
-    notebook.page.evaluate(AXE.read_text(encoding="utf-8"))
-    notebook.widget.panel("neurons").get_by_role("button", name="Cluster neurons").click()
-    return _module_notebook
+def _opened(request: pytest.FixtureRequest) -> Iterator[tuple[NotebookPage, Pages] | None]:
+    with own_notebook(request, "lab", cells=CELLS) as own:
+        if own is None:
+            yield None
+            return
+        notebook, _ = own
+        notebook.page.set_viewport_size({"width": 1720, "height": 1500})
+        notebook.run_all()
+        notebook.page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
+        notebook.page.evaluate(AXE.read_text(encoding="utf-8"))
+        notebook.widget.panel("neurons").get_by_role("button", name="Cluster neurons").click()
+        yield own
 
 
 @pytest.fixture
@@ -241,14 +243,14 @@ def test_what_happens_is_said(view: WidgetView) -> None:
 def test_nothing_moves_by_itself_where_that_is_not_wanted(view: WidgetView) -> None:
     line = view.panel("frame").locator(".cw-loading")
     moves = "line => { line.parentElement.dataset.state = 'loading'; return getComputedStyle(line).animationName; }"
+    view.page.emulate_media(reduced_motion="no-preference")
     assert line.evaluate(moves) == "cw-slide"
     view.page.emulate_media(reduced_motion="reduce")
     assert line.evaluate(moves) == "none"
-    view.page.emulate_media(reduced_motion="no-preference")
     line.evaluate("line => { line.parentElement.dataset.state = 'ready'; }")
 
 
-@pytest.mark.parametrize("theme", ["Light", "Dark"])
+@pytest.mark.parametrize("theme", ["Light", pytest.param("Dark", marks=pytest.mark.repeats)])
 @pytest.mark.parametrize(("width", "zoom"), [(600, 1), (1600, 1), (920, 1), (300, 2), (800, 2)])
 def test_nothing_is_cut_off_or_lies_on_something_else(
     view: WidgetView, width: int, zoom: int, theme: str

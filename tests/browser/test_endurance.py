@@ -59,6 +59,7 @@ INTERACT = """async ([root, count]) => {
 }"""
 
 
+@pytest.mark.repeats  # of what the tests of single interactions do
 def test_a_thousand_interactions_leave_memory_flat(open_notebook: Opener) -> None:
     notebook = open_notebook(cells=CELLS)
     notebook.run_all()

@@ -10,6 +10,7 @@ from tests.browser.page import FIND_WIDGET, TIMEOUT, WidgetView, pixels
 
 # What differs between the two is the page that is saved and the kernel that is restarted; the rest is seen in one.
 in_lab = pytest.mark.parametrize("server", ["lab"], indirect=True)
+in_notebook = pytest.mark.parametrize("server", ["notebook"], indirect=True)
 
 CELLS = ["import canvaswidget as cw", "w = cw.CanvasWidget(cw.demo.video())\nw"]
 
@@ -24,7 +25,7 @@ gc.collect()
 """
 
 
-@in_lab
+@in_notebook
 def test_two_views_show_the_same(open_notebook: Opener) -> None:
     notebook = open_notebook(cells=[*CELLS, "w"])
     notebook.run_all()

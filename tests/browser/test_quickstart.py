@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import Pages, shared_notebook
+from tests.browser.conftest import Pages, own_notebook
 from tests.browser.page import FIND_WIDGET, TIMEOUT, NotebookPage, WidgetView, pixels
 from tests.conftest import ROOT
 
@@ -71,13 +71,13 @@ class Quickstart:
         return f"{self.ask('_w.layer')}/{','.join(map(str, neuron))}"
 
 
-@pytest.fixture(scope="module", params=["lab", "notebook"])
+@pytest.fixture(scope="module", params=["lab", pytest.param("notebook", marks=pytest.mark.repeats)])
 def _opened(request: pytest.FixtureRequest) -> Iterator[tuple[Quickstart, Pages] | None]:
-    with shared_notebook(request, request.param, NOTEBOOK) as shared:
-        if shared is None:
+    with own_notebook(request, request.param, NOTEBOOK) as own:
+        if own is None:
             yield None
             return
-        notebook, pages = shared
+        notebook, pages = own
         notebook.run_all()
         yield Quickstart(notebook), pages
 

@@ -27,7 +27,8 @@ def test_a_copied_recipe_makes_the_same_view(notebook: NotebookPage) -> None:
 
 
 def test_without_a_clipboard_it_is_shown_and_selected(notebook: NotebookPage) -> None:
-    notebook.page.evaluate("() => Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    without = "() => Object.defineProperty(navigator, 'clipboard', {value: undefined, configurable: true})"
+    notebook.page.evaluate(without)
     view = notebook.widget
     view.part("export").locator("summary").click()
     view.part("copy-recipe").click()
@@ -38,3 +39,4 @@ def test_without_a_clipboard_it_is_shown_and_selected(notebook: NotebookPage) ->
     notebook.page.keyboard.press("Escape")
     expect(text).to_have_count(0)
     assert notebook.ask("_w.neuron is not None")  # the key was the dialog's
+    notebook.page.evaluate("() => delete navigator.clipboard")

@@ -69,7 +69,7 @@ _top = sorted(_top, key=lambda one: -abs(one[2]))
     )
 
 
-@pytest.mark.parametrize("by", ["page", "python"])
+@pytest.mark.parametrize("by", ["page", pytest.param("python", marks=pytest.mark.repeats)])
 def test_every_number_is_that_of_the_rule(notebook: NotebookPage, by: str) -> None:
     view = notebook.widget
     tops = {}

@@ -204,7 +204,7 @@ def differs(notebook: NotebookPage, view: WidgetView) -> list[str]:
     return wrong
 
 
-@pytest.mark.parametrize("by", ["page", "python"])
+@pytest.mark.parametrize("by", ["page", pytest.param("python", marks=pytest.mark.repeats)])
 def test_the_last_state_is_shown(notebook: NotebookPage, by: str) -> None:
     view = notebook.widget
     notebook.execute(EXPECTED)

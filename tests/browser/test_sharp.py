@@ -51,8 +51,8 @@ def density(canvas: Locator) -> Any:
 
 @pytest.fixture
 def lab(lab_server: JupyterServer) -> Any:
-    yield lab_server
-    lab_server.shut_down_kernels()
+    with lab_server.ending_kernels():
+        yield lab_server
 
 
 def test_pictures_are_crisp_and_the_layout_is_the_same(lab: JupyterServer, new_page: Pages) -> None:

@@ -124,7 +124,7 @@ def drag_time(view: WidgetView, mouse_at: float) -> None:
     view.page.mouse.move(box["x"] + 4 + mouse_at * (box["width"] - 8), box["y"] + box["height"] / 2)
 
 
-@pytest.mark.parametrize("subshells", ["perCommTarget", "disabled"])
+@pytest.mark.parametrize("subshells", ["perCommTarget", pytest.param("disabled", marks=pytest.mark.repeats)])
 def test_dragging_while_a_cell_runs(open_notebook: Opener, subshells: str) -> None:
     notebook = open_notebook(cells=CELLS)
     page = notebook.page
@@ -147,3 +147,4 @@ def test_dragging_while_a_cell_runs(open_notebook: Opener, subshells: str) -> No
     expect(view.part("opacity")).to_have_value("0.75")
     assert notebook.ask("w.stats()")["failed"] == 0
     view.click_pixel(30, 40)
+    page.evaluate(SUBSHELLS, "perCommTarget")
