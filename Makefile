@@ -39,7 +39,7 @@ demo: setup  ## open the quick start in JupyterLab with every cell run (PORT=888
 test: lint docs test-js test-python  ## linters, documents and tests, with each kind of assertion once
 
 test-all: lint docs test-js  ## the same and every test that repeats assertions in another setting, as in CI
-	@$(PYTEST) $(PYTEST_ARGS)
+	@$(PYTEST) --hypothesis-profile=many $(PYTEST_ARGS)
 
 test-quick: setup  ## the Python tests of the loop of development: no browser, nothing slow
 	@$(PYTEST) -m 'not (browser or packaging or slow or repeats)' $(PYTEST_ARGS)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from hypothesis import settings
 
 if (
     "PYTEST_XDIST_WORKER" in os.environ
@@ -20,11 +21,28 @@ if (
 
 import canvaswidget as cw
 
+# How many random models the tests of the tracer draw.
+settings.register_profile("few", max_examples=5, deadline=None)
+settings.register_profile("many", max_examples=15, deadline=None)
+settings.load_profile("few")
+
 ROOT = Path(__file__).resolve().parent.parent
 HELP = {
     "browser": "install Chromium or Chrome, or set CANVASWIDGET_BROWSER to the program",
     "reference": "set CANVASWIDGET_REFERENCE to the folder",
 }
+
+
+# Whole files go to the processes, in this order: what takes longest first, so that all end at about the same time.
+LONGEST = ("browser", "test_notebooks", "test_every_kind", "test_packaging", "reporting", "tracing", "cli")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        parts = item.path.with_suffix("").relative_to(ROOT).parts
+        return min((place for place, name in enumerate(LONGEST) if name in parts), default=len(LONGEST))
+
+    items.sort(key=place)
 
 
 def required(what: str) -> bool:

@@ -139,11 +139,12 @@ def test_layers_of_alike_names_have_files_of_their_own(tmp_path: Path) -> None:
     assert len({path.name for path in report.figures}) == len(report.figures)
 
 
-def test_a_report_that_fails_leaves_the_earlier_one_whole(
+def test_a_report_that_fails_leaves_the_earlier_one_whole_and_nothing_beside_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     canvas = cw.trace(named("net"), rule="gated")
-    cw.report(canvas, tmp_path, progress=False, clusters=2)
+    cw.report(canvas, tmp_path, layers=-1, progress=False, clusters=2)
+    assert sorted(os.listdir(tmp_path)) == ["arrays", "figures", "index.html"]
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     replaced = []
 
@@ -155,12 +156,7 @@ def test_a_report_that_fails_leaves_the_earlier_one_whole(
     for owner, name in ((module, "write_page"), (os, "replace")):
         monkeypatch.setattr(owner, name, stop)
         with pytest.raises(KeyboardInterrupt):
-            cw.report(canvas, tmp_path, progress=False, clusters=2)
+            cw.report(canvas, tmp_path, layers=-1, progress=False, clusters=2)
         monkeypatch.undo()
         assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
     assert len(replaced) == 2
-
-
-def test_nothing_is_left_beside_a_report(tmp_path: Path) -> None:
-    cw.report(cw.trace(named("net"), rule="gated"), tmp_path, progress=False, clusters=2)
-    assert sorted(os.listdir(tmp_path)) == ["arrays", "figures", "index.html"]

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.browser.page import CLOSE_WIDGETS, FIND_WIDGET, NotebookPage, Traffic
+from tests.browser.page import CLOSE_WIDGETS, FIND_WIDGET, TIMEOUT, NotebookPage, Traffic
 from tests.conftest import ROOT, absent
 from tools.browser import ARGUMENTS, find_browser
 from tools.server import App, JupyterServer
+
+expect.set_options(timeout=TIMEOUT)  # nothing here is wrong because it is slow
 
 RESULTS = ROOT / "test-results"
 Opener = Callable[..., NotebookPage]
@@ -87,6 +89,7 @@ class Pages:
             device_scale_factor=scale,
             reduced_motion="reduce",  # a bar that moves while something loads is most of what a page costs
         )
+        context.set_default_timeout(TIMEOUT)
         traffic = Traffic(context)
         self._made.append((context.new_page(), traffic))
         return self._made[-1][0]

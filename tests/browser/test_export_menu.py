@@ -12,7 +12,10 @@ from playwright.sync_api import expect
 
 from tests.browser.page import TIMEOUT, NotebookPage, WidgetView
 
-CELLS = ["import canvaswidget as cw", "w = cw.CanvasWidget(cw.demo.video(), layer='decoder.2', time=9)\nw"]
+CELLS = [
+    "import canvaswidget as cw",
+    "w = cw.CanvasWidget(cw.demo.video(), trust=False, layer='decoder.2', time=9)\nw",
+]
 
 
 @pytest.fixture

@@ -11,7 +11,10 @@ from playwright.sync_api import expect
 from tests.browser.page import TIMEOUT, NotebookPage, WidgetView, pixels
 
 # Nothing lies over the pictures.
-CELLS = ["import canvaswidget as cw", "w = cw.CanvasWidget(cw.demo.video(), layer='decoder.2', opacity=0)\nw"]
+CELLS = [
+    "import canvaswidget as cw",
+    "w = cw.CanvasWidget(cw.demo.video(), trust=False, layer='decoder.2', opacity=0)\nw",
+]
 LEFT = "_w.canvas.without(_w.knocked_out, _w.time)"
 # A picture of the kernel's, as bytes of (h, w, 3); and how far it is from the truth.
 SHOWN = """import base64 as _b, numpy as _n

@@ -6,19 +6,19 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Opener
-from tests.browser.page import FIND_WIDGET, TIMEOUT, WidgetView, pixels
+from tests.browser.page import FIND_WIDGET, TIMEOUT, NotebookPage, WidgetView, pixels
 
 # What differs between the two is the page that is saved and the kernel that is restarted; the rest is seen in one.
 in_lab = pytest.mark.parametrize("server", ["lab"], indirect=True)
 in_notebook = pytest.mark.parametrize("server", ["notebook"], indirect=True)
 
-CELLS = ["import canvaswidget as cw", "w = cw.CanvasWidget(cw.demo.video())\nw"]
+CELLS = ["import canvaswidget as cw", "w = cw.CanvasWidget(cw.demo.video(), trust=False)\nw"]
 
 CLOSE = """
 import gc, weakref
 module = weakref.ref(w.canvas.inr.module)
 w.close()
-del w
+del w, _w
 Out.clear()
 _ = __ = ___ = None
 gc.collect()
@@ -41,10 +41,7 @@ def test_two_views_show_the_same(open_notebook: Opener) -> None:
     second.wait_frame(time=4)
 
 
-@in_lab
-def test_page_opened_anew_finds_the_widget_as_it_was(open_notebook: Opener) -> None:
-    notebook = open_notebook(cells=CELLS)
-    notebook.run_all()
+def test_page_opened_anew_finds_the_widget_as_it_was(notebook: NotebookPage) -> None:
     notebook.widget.click_pixel(30, 40)
     notebook.execute("w.time = 4")
     notebook.save()
@@ -111,10 +108,7 @@ def test_a_kernel_that_is_shut_down_is_said_and_nothing_can_be_chosen(open_noteb
     assert (pixels(view.frame) == picture).all()
 
 
-@in_lab
-def test_closed_widget_frees_its_model(open_notebook: Opener) -> None:
-    notebook = open_notebook(cells=CELLS)
-    notebook.run_all()
+def test_closed_widget_frees_its_model(notebook: NotebookPage) -> None:
     notebook.widget.click_pixel(30, 40)
     notebook.execute(CLOSE)
     assert notebook.ask("module() is None")

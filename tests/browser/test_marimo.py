@@ -46,9 +46,9 @@ if __name__ == "__main__":
 """
 
 
-@pytest.fixture
-def app(browser: Browser, tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """The address of a running marimo app, and its log."""
+@pytest.fixture(scope="module")
+def _app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    tmp_path = tmp_path_factory.mktemp("marimo")
     (tmp_path / "app.py").write_text(APP, encoding="utf-8")
     log, url = tmp_path / "log.txt", f"http://{HOST}:{(port := free_port())}"
     options = ["--headless", "--no-token", "--host", HOST, "--port", str(port)]
@@ -72,6 +72,12 @@ def app(browser: Browser, tmp_path: Path) -> Iterator[tuple[str, Path]]:
     finally:
         process.terminate()
         process.wait(20)
+
+
+@pytest.fixture
+def app(browser: Browser, request: pytest.FixtureRequest) -> tuple[str, Path]:
+    """The address of a running marimo app, and its log."""
+    return request.getfixturevalue("_app")
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -10,7 +10,8 @@ from tests.browser.conftest import Opener
 from tests.browser.page import TIMEOUT, pixels
 
 CELLS = [
-    "import canvaswidget as cw\nw = cw.CanvasWidget(cw.demo.video())\npainter = cw.MaskPainter(w)\npainter",
+    "import canvaswidget as cw",
+    "w = cw.CanvasWidget(cw.demo.video(), trust=False)\npainter = cw.MaskPainter(w)\npainter",
 ]
 
 

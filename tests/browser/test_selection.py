@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.page import TIMEOUT, NotebookPage, WidgetView
 
-CELLS = ["import canvaswidget as cw", "w = cw.CanvasWidget(cw.demo.video())\nw"]
+CELLS = ["import canvaswidget as cw", "w = cw.CanvasWidget(cw.demo.video(), trust=False)\nw"]
 
 
 def drag(view: WidgetView, *pixels: tuple[int, int]) -> None:
@@ -66,6 +66,7 @@ def test_several_neurons_are_one_map(notebook: NotebookPage) -> None:
 
 
 def test_a_lasso_in_the_scatter_selects_neurons(notebook: NotebookPage) -> None:
+    notebook.execute("_w.layer = -1")  # of few neurons: t-SNE takes long
     view = notebook.widget
     view.panel("neurons").locator("[data-value=scatter]").click()
     points = view.part("scatter")

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.conftest import Pages, put_notebook
+from tests.browser.conftest import Opener, Pages
 from tests.browser.page import TIMEOUT, NotebookPage
 from tests.browser.test_access import AXE, CHECK
 from tools.server import JupyterServer
 
 CELLS = [
     "import canvaswidget as cw",
-    "w = cw.CanvasWidget(cw.demo.video(), layer='decoder.2', regions={'left': ((60, 0), (128, 40))})\nw",
+    "w = cw.CanvasWidget(cw.demo.video(), trust=False, layer='decoder.2', regions={'left': ((60, 0), (128, 40))})\nw",
 ]
 
 # Where things stand in the widget; what scrolls is as it was scrolled.
@@ -37,12 +37,9 @@ DENSITY = """canvas => [canvas.width / canvas.clientWidth, canvas.height / canva
 RENDERING = """canvas => [getComputedStyle(canvas).imageRendering, canvas.width, canvas.height]"""
 
 
-def opened(server: JupyterServer, pages: Pages, scale: float) -> NotebookPage:
-    notebook = NotebookPage(pages(scale), server.url(put_notebook(server, cells=CELLS))).open()
-    notebook.run_all()
+def wait_film(notebook: NotebookPage) -> None:
     film = notebook.widget.part("film")
     expect(film).to_have_attribute("data-drawn", re.compile(r"^([1-9]\d*)/\1$"), timeout=TIMEOUT)
-    return notebook
 
 
 def density(canvas: Locator) -> Any:
@@ -50,13 +47,17 @@ def density(canvas: Locator) -> Any:
 
 
 @pytest.fixture
-def lab(lab_server: JupyterServer) -> Any:
-    with lab_server.ending_kernels():
-        yield lab_server
+def server(lab_server: JupyterServer) -> JupyterServer:
+    return lab_server
 
 
-def test_pictures_are_crisp_and_the_layout_is_the_same(lab: JupyterServer, new_page: Pages) -> None:
-    plain, sharp = (opened(lab, new_page, scale) for scale in (1, 2))
+def test_pictures_are_crisp_and_the_layout_is_the_same(open_notebook: Opener, new_page: Pages) -> None:
+    plain = open_notebook(cells=CELLS)
+    plain.run_all()
+    wait_film(plain)
+    plain.save()
+    sharp = NotebookPage(new_page(2), plain.url).open()  # the same kernel and widget, on another screen
+    wait_film(sharp)
     view = sharp.widget
     assert sharp.page.evaluate("devicePixelRatio") == 2
 

@@ -9,11 +9,11 @@ import signal
 import pytest
 from playwright.sync_api import WebSocketRoute, expect
 
-from tests.browser.conftest import Opener, Pages, put_notebook
-from tests.browser.page import TIMEOUT, NotebookPage, WidgetView
+from tests.browser.conftest import Pages, put_notebook
+from tests.browser.page import CLOSE_WIDGETS, TIMEOUT, NotebookPage, WidgetView
 from tools.server import JupyterServer
 
-CELLS = ["import canvaswidget as cw", "w = cw.CanvasWidget(cw.demo.video())\nw"]
+CELLS = ["import canvaswidget as cw", "w = cw.CanvasWidget(cw.demo.video(), trust=False)\nw"]
 
 BREAK = """
 def _broken(*arguments, **keywords):
@@ -46,9 +46,7 @@ def server(lab_server):
     return lab_server
 
 
-def test_an_error_is_told_in_its_panel_and_can_be_tried_again(open_notebook: Opener) -> None:
-    notebook = open_notebook(cells=CELLS)
-    notebook.run_all()
+def test_an_error_is_told_in_its_panel_and_can_be_tried_again(notebook: NotebookPage) -> None:
     view = notebook.widget
     notebook.execute(BREAK)
     notebook.page.mouse.click(*view.point_at(30, 40))
@@ -105,9 +103,7 @@ def test_a_lost_connection_is_told_and_what_was_asked_meanwhile_is_shown_in_the_
     expect(said).to_have_text("ready", timeout=TIMEOUT)
 
 
-def test_a_kernel_that_died_is_told(open_notebook: Opener) -> None:
-    notebook = open_notebook(cells=CELLS)
-    notebook.run_all()
+def test_a_kernel_that_died_is_told(notebook: NotebookPage) -> None:
     view = notebook.widget
     os.kill(notebook.ask("os.getpid()", "import os"), signal.SIGKILL)
     notebook.page.locator(".jp-Dialog").get_by_role("button", name="Ok").click(timeout=TIMEOUT)
@@ -125,10 +121,10 @@ def drag_time(view: WidgetView, mouse_at: float) -> None:
 
 
 @pytest.mark.parametrize("subshells", ["perCommTarget", pytest.param("disabled", marks=pytest.mark.repeats)])
-def test_dragging_while_a_cell_runs(open_notebook: Opener, subshells: str) -> None:
-    notebook = open_notebook(cells=CELLS)
+def test_dragging_while_a_cell_runs(notebook: NotebookPage, subshells: str) -> None:
     page = notebook.page
     page.evaluate(SUBSHELLS, subshells)
+    notebook.execute(CLOSE_WIDGETS)
     notebook.run_all()
     view = notebook.widget
     page.evaluate(BEGIN, HEAVY)

@@ -342,6 +342,8 @@ def test_an_interrupted_save_harms_nothing(w: CanvasWidget, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+@pytest.mark.repeats  # of the budget that is kept
 def test_the_reference_video_fits_into_ten_megabytes(reference: Path) -> None:
     """From a sample of its frames; `benchmarks/page.py` writes the whole page, which takes minutes."""
     model = cw.models.load_model(reference / "nerv_bunny.safetensors")

@@ -111,7 +111,7 @@ def test_the_page_needs_nothing_else(written, canvas: cw.Canvas) -> None:
     assert "<table" in found._repr_html_()
 
 
-@pytest.mark.parametrize("rule", ["xinc", "gated"])
+@pytest.mark.parametrize("rule", ["xinc", pytest.param("gated", marks=pytest.mark.repeats)])
 def test_an_image_has_neither_motion_nor_objects(rule: str, tmp_path: Path) -> None:
     found = cw.report(
         cw.trace(image(), rule=rule, device="cpu"), tmp_path, layers=-1, clusters=2, progress=False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from typing import Any
 
@@ -78,17 +79,24 @@ def test_double_precision_gives_the_same_answers() -> None:
             np.testing.assert_allclose(wide.maps(layer.name, neurons), expected, rtol=1e-6, atol=1e-7)
 
 
+@functools.cache
+def halved(how: str, dtype: torch.dtype) -> tuple[cw.Canvas, cw.Canvas]:
+    """A net in half precision, and the same weights in single: each recorded once for all rules."""
+    module = Net(how).to(dtype)
+    single = Net(how)
+    single.load_state_dict(module.state_dict())
+    ours, theirs = (cw.INR.from_coords(one, (6, 7)) for one in (module, single.float()))
+    return cw.trace(ours, "gated"), cw.trace(theirs, "gated")
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("how", ["plain", "cast", "inner"])
 @pytest.mark.parametrize("rule", ["xinc", "gated", "ablation"])
 def test_a_module_in_half_precision_is_computed_in_single(how: str, dtype: torch.dtype, rule: str) -> None:
     if rule == "xinc" and how != "plain":
         rule = "gated"  # XINC is defined on no chain with a cast in it
-    canvas = cw.trace(cw.INR.from_coords(Net(how).to(dtype), (6, 7)), rule)
+    canvas, expected = (one.under(rule) for one in halved(how, dtype))
     says_so(canvas, dtype)
-    single = Net(how)
-    single.load_state_dict(canvas.inr.module.state_dict())
-    expected = cw.trace(cw.INR.from_coords(single.float(), (6, 7)), rule)
     # The coordinates are rounded to half precision, and nothing else.
     for layer in canvas.traced_layers:
         ours = canvas.map(layer, 0)
@@ -111,15 +119,21 @@ def says_so(canvas: cw.Canvas, dtype: torch.dtype) -> None:
     assert all(one.deviation < 1e-5 for one in checks[1:])
 
 
+@functools.cache
+def invariants(rule: str) -> list[tuple[str, str]]:
+    """What is checked of an image of several rows and columns."""
+    checks = cw.trace(cw.INR.from_coords(Net(), (4, 5)), rule).check()
+    assert checks.all_hold, (rule, checks)
+    return [(one.invariant, one.layer) for one in checks]
+
+
 @pytest.mark.parametrize("size", [(1, 5), (5, 1), (1, 1), (1, 3), (3, 1), (1, 2)])
 def test_an_image_of_one_row_or_column_is_checked_like_others(size: tuple[int, int]) -> None:
-    invariants: dict[str, list[tuple[str, str]]] = {}
-    for shape in ((4, 5), size):
-        for rule in ("xinc", "gated", "ablation"):
-            checks = cw.trace(cw.INR.from_coords(Net(), shape), rule).check()
-            assert checks.all_hold, (shape, rule, checks)
-            known = [(one.invariant, one.layer) for one in checks]
-            assert invariants.setdefault(rule, known) == known
+    canvas = cw.trace(cw.INR.from_coords(Net(), size))
+    for rule in ("xinc", "gated", "ablation"):
+        checks = canvas.under(rule).check()
+        assert checks.all_hold, (rule, checks)
+        assert [(one.invariant, one.layer) for one in checks] == invariants(rule)
 
 
 @pytest.mark.parametrize("upscale", [1, 2])
@@ -133,8 +147,9 @@ def test_a_decoder_of_one_row_or_column_is_checked_like_others(grid: tuple[int, 
         nn.Conv2d(3, 3, 3, 1, 1),
     )
     embeddings = torch.randn(2, 2, *grid)
+    canvas = cw.trace(cw.INR.from_embeddings(layers, embeddings))
     for rule in ("xinc", "gated", "ablation"):
-        assert cw.trace(cw.INR.from_embeddings(layers, embeddings), rule).check().all_hold
+        assert canvas.under(rule).check().all_hold
 
 
 # --- by itself ----------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from canvaswidget.tracing.neurons import all_neurons
 from tests.small_models import Cnn, Mlp, SmallModel, cnns, mlps
 from tests.zoo import coordinates
 
-calm = settings(max_examples=10, deadline=None)
+calm = settings()
 CLOSE: dict[str, Any] = {"rtol": 1e-5, "atol": 1e-6}
 
 

@@ -7,7 +7,7 @@ import copy
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -55,7 +55,6 @@ def equations(draw: st.DrawFn) -> tuple[Equation, bool]:
     return Equation(equation, shape, feature_shape, weight_first), bool(made) and not shared
 
 
-@settings(max_examples=25, deadline=None)
 @given(equations())
 def test_a_contraction_is_a_layer_where_it_can_be_and_the_picture_is_the_same(
     case: tuple[Equation, bool],

@@ -13,7 +13,7 @@ import canvaswidget as cw
 from tests.small_models import Cnn, Mlp, SmallModel, cnns, mlps
 
 EXACT = {"rtol": 1e-5, "atol": 1e-6}  # answers leave the package in single precision
-calm = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+calm = settings(suppress_health_check=list(HealthCheck))
 
 
 def last_frame(small: SmallModel) -> int:
