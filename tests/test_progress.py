@@ -12,8 +12,7 @@ import tqdm.std
 
 import canvaswidget as cw
 from canvaswidget import analysis
-from canvaswidget.analysis.steps import steps
-from canvaswidget.tracing.progress import reported, shown_late
+from canvaswidget.progress import reported, steps
 from tests.canvases import image, video
 
 pytestmark = pytest.mark.usefixtures("unbuilt")
@@ -43,10 +42,10 @@ def by_reported(work: Iterator[None]) -> None:
         pass
 
 
-def by_shown_late(work: Iterator[None]) -> None:
-    with shown_late(True, "title") as report:
+def by_report(work: Iterator[None]) -> None:
+    with steps("title", "it", True) as told:
         for done, _ in enumerate(work, 1):
-            report(done, 3)
+            told.report(done, 3)
 
 
 def by_steps(work: Iterator[None]) -> None:
@@ -65,7 +64,7 @@ def by_one_long_step(work: Iterator[None]) -> None:
         told.take()
 
 
-WAYS = [by_reported, by_shown_late, by_steps, by_one_long_step]
+WAYS = [by_reported, by_report, by_steps, by_one_long_step]
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,12 +22,12 @@ from canvaswidget.plotting.style import (
     new_axes,
     style,
 )
+from canvaswidget.progress import Report
 from canvaswidget.tracing.colours import rgb_of_magnitudes
 from canvaswidget.tracing.layers import LayerKey, Neuron, neurons_at, show_neuron
 from canvaswidget.tracing.protocol import CanvasLike
 
 FloatArray = npt.NDArray[np.float32]
-Progress = Callable[[int, int], None]
 
 TALLEST_MAP, SPACE = 1.2, 0.42  # inches of an exemplar: its height, and its width with its name
 
@@ -174,7 +174,7 @@ def cluster(
     k: int,
     frame: int = 0,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Report | None = None,
     *,
     kind: str = "pooled",
     within: str = "vectors",
@@ -220,7 +220,7 @@ def group(
     sources: Sequence[Vectors],
     k: int,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Report | None = None,
     *,
     within: str = "vectors",
 ) -> list[Clusters]:

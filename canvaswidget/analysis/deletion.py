@@ -16,7 +16,6 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from canvaswidget import media
-from canvaswidget.analysis.steps import steps
 from canvaswidget.analysis.sweeps import find
 from canvaswidget.arguments import checked
 from canvaswidget.plotting.style import (
@@ -27,11 +26,11 @@ from canvaswidget.plotting.style import (
     new_axes,
     style,
 )
+from canvaswidget.progress import Progress, steps
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.colours import COLOURS_SAID
 from canvaswidget.tracing.layers import Layer, LayerKey
 from canvaswidget.tracing.neurons import all_neurons
-from canvaswidget.tracing.progress import Progress
 from canvaswidget.tracing.protocol import CanvasLike
 
 FloatArray = npt.NDArray[np.float32]
@@ -182,16 +181,10 @@ def deletion(
     counts = _counts(len(neurons), points)
     with steps(f"deletion in {found.name}", "pass", progress) as told:
         told.plan(len(neurons) + len(counts) * (2 + len(seeds)))
-        done = 0
-
-        def measured(count: int, total: int) -> None:
-            nonlocal done
-            told.take(count - done)
-            done = count
-
-        summary = canvas.summary(found, frame, granularity=granularity, progress=measured)
+        report = told.part(len(neurons))
+        summary = canvas.summary(found, frame, granularity=granularity, progress=report)
         totals = summary.neuron_abs.ravel()
-        told.take(len(neurons) - done)
+        report(len(neurons), len(neurons))  # it may have been known
         # Stable, so that equal totals keep the order of the neurons.
         falling = np.argsort(-totals, kind="stable")
         orders = [falling, falling[::-1]]

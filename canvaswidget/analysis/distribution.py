@@ -29,10 +29,10 @@ from canvaswidget.plotting.style import (
     pixels,
     style,
 )
+from canvaswidget.progress import Progress
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.colours import COLOURS_SAID, rgb_of_magnitudes
 from canvaswidget.tracing.layers import Layer, LayerKey
-from canvaswidget.tracing.progress import Progress
 from canvaswidget.tracing.protocol import CanvasLike
 
 FloatArray = npt.NDArray[np.float32]

@@ -15,7 +15,6 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from canvaswidget.analysis.intervals import Interval, rank_correlation
-from canvaswidget.analysis.steps import Steps, steps
 from canvaswidget.analysis.sweeps import find
 from canvaswidget.arguments import checked
 from canvaswidget.plotting.style import (
@@ -26,12 +25,12 @@ from canvaswidget.plotting.style import (
     new_axes,
     style,
 )
+from canvaswidget.progress import Progress, Steps, steps
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.colours import COLOURS_SAID
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer, LayerKey
 from canvaswidget.tracing.neurons import all_neurons
-from canvaswidget.tracing.progress import Progress
 from canvaswidget.tracing.protocol import CanvasLike
 
 FloatArray = npt.NDArray[np.float32]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from canvaswidget.progress import Report
 
 STEPS = 60  # planned, for progress: most layers need fewer
 MOST_STEPS = 1000
@@ -14,7 +15,7 @@ AT_ONCE = 3  # between two calls of `progress`
 
 
 def kmeans(
-    points: npt.NDArray[np.float32], k: int, seed: int, progress: Callable[[int, int], None] | None = None
+    points: npt.NDArray[np.float32], k: int, seed: int, progress: Report | None = None
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float32]]:
     """Labels and centres ``(k, features)``; fewer where there are fewer different points.
 

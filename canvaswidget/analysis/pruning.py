@@ -16,7 +16,6 @@ from matplotlib.ticker import PercentFormatter
 
 from canvaswidget import tables
 from canvaswidget.analysis.deletion import ALIKE, psnr, target_picture
-from canvaswidget.analysis.steps import Steps, steps
 from canvaswidget.arguments import checked, some_frames
 from canvaswidget.inr import INR, as_inr
 from canvaswidget.media.quality import mean_psnr
@@ -28,11 +27,11 @@ from canvaswidget.plotting.style import (
     new_axes,
     style,
 )
+from canvaswidget.progress import Progress, Steps, steps
 from canvaswidget.tracing.canvas import Canvas
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer, LayerKey
 from canvaswidget.tracing.neurons import all_neurons, count_neurons
-from canvaswidget.tracing.progress import Progress
 
 FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
@@ -338,15 +337,9 @@ def _totals(
     for layer in layers:
         total = np.zeros(count_neurons(layer, granularity))
         for frame in frames:
-            done = 0
-
-            def measured(count: int, total: int) -> None:
-                nonlocal done
-                told.take(count - done)
-                done = count
-
-            summary = canvas.summary(layer, frame, granularity=granularity, progress=measured)
-            told.take(len(total) - done)  # it may have been known
+            report = told.part(len(total))
+            summary = canvas.summary(layer, frame, granularity=granularity, progress=report)
+            report(len(total), len(total))  # it may have been known
             total += summary.neuron_abs.ravel()
         found.append((layer, total))
     return found

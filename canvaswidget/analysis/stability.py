@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,11 +21,11 @@ from canvaswidget.plotting.style import (
     new_axes,
     style,
 )
+from canvaswidget.progress import Report
 from canvaswidget.tracing.layers import LayerKey
 from canvaswidget.tracing.protocol import CanvasLike
 
 FloatArray = npt.NDArray[np.float32]
-Progress = Callable[[int, int], None]
 
 SEEDS = (0, 1, 2, 3, 4)
 
@@ -95,7 +95,7 @@ def stability(
     kind: str = "pooled",
     within: str = "vectors",
     granularity: str | None = None,
-    progress: Progress | None = None,
+    progress: Report | None = None,
 ) -> Stability:
     """Compare the clusters of different random starts.
 

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from canvaswidget.progress import Progress
 from canvaswidget.tracing.colours import rgb_of_magnitudes
 from canvaswidget.tracing.layers import Layer, LayerKey
-from canvaswidget.tracing.progress import Progress
 from canvaswidget.tracing.protocol import CanvasLike
 
 FloatArray = npt.NDArray[np.float32]

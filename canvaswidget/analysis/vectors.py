@@ -18,10 +18,10 @@ from canvaswidget.analysis.motion import picture as original_frame
 from canvaswidget.analysis.partitions import Masks
 from canvaswidget.analysis.sweeps import extremes, find, region_sums, sweep
 from canvaswidget.arguments import checked
+from canvaswidget.progress import Progress
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.colours import COLOURS_SAID, rgb_of_magnitudes
 from canvaswidget.tracing.layers import Layer, LayerKey, Neuron
-from canvaswidget.tracing.progress import Progress
 from canvaswidget.tracing.protocol import CanvasLike
 
 FloatArray = npt.NDArray[np.float32]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import imageio.v3 as iio
@@ -15,8 +15,8 @@ from canvaswidget.exports.snapshot import snapshot
 from canvaswidget.kernel.arrays import Arrays
 from canvaswidget.plotting.figures import palettes
 from canvaswidget.plotting.panels import View, view_size
+from canvaswidget.progress import Report as Progress
 
-Progress = Callable[[int, int], None]
 Picture = npt.NDArray[np.uint8]
 
 FORMS = ("mp4", "gif")

@@ -6,7 +6,7 @@ What the page can't compute from them it answers with a word; see ``js/src/page/
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -25,10 +25,9 @@ from canvaswidget.kernel.arrays import (
 from canvaswidget.kernel.levels import Floats, check_finite
 from canvaswidget.kernel.requests.clicked_pixel import share_of
 from canvaswidget.kernel.requests.faithfulness import TrustReply, is_measured, measure
+from canvaswidget.progress import Report as Progress
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.results import Column
-
-Progress = Callable[[int, int], None]
 
 RANKED = 12  # neurons of a pixel
 RANKED_PIXELS = 100

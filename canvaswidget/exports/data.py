@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,8 @@ import numpy.typing as npt
 from canvaswidget.exports.snapshot import chosen_of
 from canvaswidget.kernel import view
 from canvaswidget.kernel.arrays import Arrays, Chosen, neuron_at
+from canvaswidget.progress import Report as Progress
 from canvaswidget.tracing.layers import show_neuron
-
-Progress = Callable[[int, int], None]
 
 TABLES = ("pixel", "neurons", "time")
 

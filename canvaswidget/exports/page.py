@@ -16,7 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from canvaswidget.analysis.steps import steps
 from canvaswidget.bundle import bundled
 from canvaswidget.exports.baking import RANKED, Baker, Kept
 from canvaswidget.exports.packing import Packed
@@ -26,6 +25,7 @@ from canvaswidget.files import write_whole
 from canvaswidget.kernel.arrays import Arrays, neuron_at
 from canvaswidget.kernel.session import Session
 from canvaswidget.plotting import figures
+from canvaswidget.progress import steps
 from canvaswidget.version import __version__
 
 NEEDS = "needs the notebook: this page keeps"

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from canvaswidget.analysis.steps import steps
 from canvaswidget.arguments import checked_index
 from canvaswidget.bundle import bundled
 from canvaswidget.exports.baking import (
@@ -28,6 +27,7 @@ from canvaswidget.exports.packing import Packed
 from canvaswidget.kernel import view
 from canvaswidget.kernel.arrays import Arrays, Indices, place_of
 from canvaswidget.kernel.session import Session
+from canvaswidget.progress import steps
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.budget import parse_memory
 from canvaswidget.tracing.layers import Layer, Layers

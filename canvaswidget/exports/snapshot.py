@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,9 @@ from canvaswidget.kernel.arrays import Arrays, Chosen, place_of
 from canvaswidget.kernel.requests.clicked_pixel import share_of
 from canvaswidget.kernel.view import Neuron
 from canvaswidget.plotting.figures import Bar, Points, ShareCurve, View
+from canvaswidget.progress import Report as Progress
 from canvaswidget.tracing.layers import show_neuron
 from canvaswidget.tracing.results import Ranked
-
-Progress = Callable[[int, int], None]
 
 FINDINGS = {
     "neurons": "neurons that make nine tenths",

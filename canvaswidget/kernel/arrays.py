@@ -30,11 +30,11 @@ from canvaswidget.kernel.levels import (
 )
 from canvaswidget.kernel.region import Region
 from canvaswidget.kernel.view import Neuron
+from canvaswidget.progress import Report as Progress
 from canvaswidget.tracing import CanvasLike, UntraceableError
 from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.results import Column, Ranked
 
-Progress = Callable[[int, int], None]
 Indices = npt.NDArray[np.intp]
 KnownClusters = dict[tuple[str, int], Clusters]  # by layer and how many
 

@@ -6,14 +6,12 @@ import itertools
 import math
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from tqdm.auto import tqdm
 
 from canvaswidget import tables
 from canvaswidget.analysis.clustering import exemplars, group
@@ -35,11 +33,11 @@ from canvaswidget.analysis.sweeps import RegionSums, sweep
 from canvaswidget.analysis.vectors import PooledMaps
 from canvaswidget.arguments import checked, some_frames
 from canvaswidget.plotting.style import style
+from canvaswidget.progress import Progress, Steps, steps
 from canvaswidget.reporting.figures import LayerFindings, drawings, file_name, pruned_arrays
 from canvaswidget.reporting.page import Section, write_page
 from canvaswidget.tracing.canvas import Canvas, LayerKey
 from canvaswidget.tracing.layers import Layer
-from canvaswidget.tracing.progress import AFTER
 
 GROUPS = 6
 SHOWN = 5  # exemplars of each group
@@ -101,7 +99,7 @@ def report(
     flow: npt.ArrayLike | None = None,
     clusters: int = GROUPS,
     seed: int = 0,
-    progress: bool | Callable[[int, int], None] = True,
+    progress: Progress = True,
 ) -> Report:
     """Compute every finding that the inputs allow, and write figures, arrays and a page.
 
@@ -136,16 +134,16 @@ def report(
     frame = canvas.inr.frame_index(frame)
     chosen = _layers(canvas, layers)
     several = _frames(canvas, frame, frames)
-    steps = _Steps(chosen, canvas, len(several), masks is not None, progress)
-    divided = divide(canvas, frame, None, masks, CELLS, CLUSTERS, seed, False)
-    every = np.concatenate(list(divided.values()))
+    planned = _planned(chosen, len(several), masks is not None)
     found, looks, moving = [], [], flow
-    with steps.shown():
+    with steps("report", "map", progress, planned) as counted:
+        divided = divide(canvas, frame, None, masks, CELLS, CLUSTERS, seed, False)
+        every = np.concatenate(list(divided.values()))
         for layer in chosen:
-            spread = distribution(canvas, layer, frame, progress=steps.sweeps([layer], 2))
+            spread = distribution(canvas, layer, frame, progress=counted.part(_neurons([layer]), 2))
             sums = RegionSums(every, layer, None, canvas.device)
             pooled = PooledMaps(canvas.inr.size, layer.neurons)
-            sweep(canvas, layer, [sums, pooled], frame, progress=steps.sweeps([layer], 1))
+            sweep(canvas, layer, [sums, pooled], frame, progress=counted.part(_neurons([layer])))
             looks.append(pooled.vectors(layer, frame, spread.rgb))
             alike = group([looks[-1]], clusters, seed)[0]
             found.append(
@@ -166,26 +164,40 @@ def report(
                 )
             if masks is not None and len(several) > 1:
                 found[-1].objects_over_time = objects_over_time(
-                    canvas, layer, masks, several, names, progress=steps.sweeps([layer], len(several))
+                    canvas,
+                    layer,
+                    masks,
+                    several,
+                    names,
+                    progress=counted.part(_neurons([layer]), len(several)),
                 )
             if len(several) > 1:
-                told = steps.sweeps([layer], len(several) - 1)
+                told = counted.part(_neurons([layer]), len(several) - 1)
                 moved = motion(canvas, layer, several, moving, progress=told)
                 moving = moved.flow  # computed once
                 found[-1].motion = replace(moved, source="TV-L1" if flow is None else "given")
             if canvas.rule != "ablation":  # the truth that other rules are compared with
                 found[-1].faithfulness = faithfulness(
-                    canvas, layer, frame, at_most=MEASURED, seed=seed, progress=steps.sweeps([layer], 1)
+                    canvas,
+                    layer,
+                    frame,
+                    at_most=MEASURED,
+                    seed=seed,
+                    progress=counted.part(_neurons([layer])),
                 )
             found[-1].deletion = deletion(
-                canvas, layer, frame, points=POINTS, progress=steps.sweeps([layer], 1)
+                canvas, layer, frame, points=POINTS, progress=counted.part(_neurons([layer]))
             )
 
         pruned = pruning(
-            canvas, layers=layers, rules=[canvas.rule], frames=[frame], progress=steps.sweeps(chosen, 1)
+            canvas,
+            layers=layers,
+            rules=[canvas.rule],
+            frames=[frame],
+            progress=counted.part(_neurons(chosen)),
         )
         matchings = [match(one, other, seed=seed) for one, other in itertools.pairwise(looks)]
-        return _write(canvas, Path(folder), frame, found, matchings, pruned, steps)
+        return _write(canvas, Path(folder), frame, found, matchings, pruned, counted)
 
 
 def _layers(canvas: Canvas, layers: LayerKey | Sequence[LayerKey] | None) -> list[Layer]:
@@ -204,52 +216,16 @@ def _frames(canvas: Canvas, frame: int, frames: Sequence[int] | None) -> list[in
     return list(range(first, min(first + FRAMES, canvas.inr.n_frames)))
 
 
-class _Steps:
-    """One progress bar over many sweeps, in maps computed; drawing counts as a tenth of them."""
+def _planned(layers: Sequence[Layer], n_frames: int, with_masks: bool) -> int:
+    """Maps that all findings compute; drawing counts as a tenth of them."""
+    over_time = n_frames > 1
+    sweeps = 6 + over_time * (n_frames - 1) + (over_time and with_masks) * n_frames
+    work = sweeps * _neurons(layers)
+    return work + work // 10
 
-    def __init__(
-        self,
-        layers: Sequence[Layer],
-        canvas: Canvas,
-        n_frames: int,
-        with_masks: bool,
-        progress: bool | Callable[[int, int], None],
-    ) -> None:
-        over_time = n_frames > 1
-        sweeps = 6 + over_time * (n_frames - 1) + (over_time and with_masks) * n_frames
-        work = sweeps * sum(math.prod(layer.neurons) for layer in layers)
-        self.total, self.planned, self.done = work + work // 10, 0, 0
-        self.told = progress if callable(progress) else None
-        self.bar = tqdm(
-            total=self.total, desc="report", unit="map", delay=AFTER, disable=progress is not True
-        )
 
-    @contextmanager
-    def shown(self) -> Iterator[None]:
-        with self.bar:
-            yield
-
-    def reach(self, done: int) -> None:
-        self.bar.update(done - self.done)
-        self.done = done
-        if self.told is not None:
-            self.told(done, self.total)
-
-    def sweeps(self, layers: Sequence[Layer], count: int) -> Callable[[int, int], None]:
-        """Progress of a finding that is meant to take `count` sweeps; a sweep more goes uncounted."""
-        start, size = self.planned, sum(math.prod(layer.neurons) for layer in layers)
-        self.planned += count * size
-        behind, last = 0, 0
-
-        def told(done: int, total: int) -> None:
-            nonlocal behind, last
-            if done < last:
-                behind += 1
-            last = done
-            within = min(behind + done / max(total, 1), count)
-            self.reach(max(self.done, start + int(within * size)))
-
-        return told
+def _neurons(layers: Sequence[Layer]) -> int:
+    return sum(math.prod(layer.neurons) for layer in layers)
 
 
 def _write(
@@ -259,11 +235,11 @@ def _write(
     found: list[LayerFindings],
     matchings: list[Matching],
     pruned: Pruning,
-    steps: _Steps,
+    counted: Steps,
 ) -> Report:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".report-") as aside:
-        written = _write_aside(canvas, Path(aside), frame, found, matchings, pruned, steps)
+        written = _write_aside(canvas, Path(aside), frame, found, matchings, pruned, counted)
         # Whole files take the places of those of an earlier report; the page, which names them, comes last.
         placed: list[list[Path]] = []
         for paths in (written.arrays, written.figures, [written.page]):
@@ -281,7 +257,7 @@ def _write_aside(
     found: list[LayerFindings],
     matchings: list[Matching],
     pruned: Pruning,
-    steps: _Steps,
+    counted: Steps,
 ) -> Report:
     for part in ("figures", "arrays"):
         (folder / part).mkdir()
@@ -304,7 +280,7 @@ def _write_aside(
             figure.savefig(path)
         written.figures.append(path)
         sections.append(Section(title, text, figure, f"figures/{path.name}", results))
-        done = steps.total - (steps.total - steps.done) * (len(drawn) - place - 1) // (len(drawn) - place)
-        steps.reach(done)
+        left = (counted.planned - counted.done) * (len(drawn) - place - 1) // (len(drawn) - place)
+        counted.report(counted.planned - left, counted.planned)
     write_page(written.page, canvas, frame, sections, DPI)
     return written

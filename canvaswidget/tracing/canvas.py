@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 
 from canvaswidget.arguments import by_layer, checked, checked_index
+from canvaswidget.progress import Progress, reported
 from canvaswidget.tracing.capture.parameters import unfollowed_note
 from canvaswidget.tracing.capture.recording import Capture, op_name
 from canvaswidget.tracing.checks import check, check_layer
@@ -30,7 +31,6 @@ from canvaswidget.tracing.neurons import (
     parse_neuron,
     parse_neurons,
 )
-from canvaswidget.tracing.progress import Progress, reported
 from canvaswidget.tracing.ranking import rank
 from canvaswidget.tracing.reduce import Summary, Totals, summarise
 from canvaswidget.tracing.results import (

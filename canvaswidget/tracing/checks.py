@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from canvaswidget.progress import Progress, steps
 from canvaswidget.tracing.capture.pauses import pause
 from canvaswidget.tracing.capture.precision import rounding
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.neurons import all_neurons
-from canvaswidget.tracing.progress import Progress, shown_late
 from canvaswidget.tracing.results import Check, Checks
 
 if TYPE_CHECKING:
@@ -43,11 +43,11 @@ def check(canvas: Canvas, frame: int, progress: Progress = False) -> Checks:
     )
     first = replace(first, note=note) if first.holds else first
     layers, tried = canvas.traced_layers, []
-    with shown_late(progress, "check") as report:
-        for done, layer in enumerate(layers):
-            report(done, len(layers))
+    with steps("check", "it", progress) as told:
+        told.plan(len(layers))
+        for layer in layers:
             tried += _tried(canvas, frame, [layer], _SAMPLE, _PLACES)
-        report(len(layers), len(layers))
+            told.take()
     return Checks([first, *_settled(canvas, frame, tried)])
 
 

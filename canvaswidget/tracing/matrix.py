@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from canvaswidget.inr import INR
+from canvaswidget.progress import Progress, reported
 from canvaswidget.tracing import budget
 from canvaswidget.tracing.capture.recording import Capture
 from canvaswidget.tracing.colours import checked_rgb
@@ -19,7 +20,6 @@ from canvaswidget.tracing.frames import Frame, Frames
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.neurons import at_granularity, chunks, count_neurons
 from canvaswidget.tracing.parallel import alone, in_order
-from canvaswidget.tracing.progress import Progress, reported
 from canvaswidget.tracing.reduce import Totals
 from canvaswidget.tracing.results import Estimate
 from canvaswidget.tracing.rules import DividingRule, Rule

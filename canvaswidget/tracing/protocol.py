@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from canvaswidget.progress import Progress
 from canvaswidget.tracing.layers import LayerKey, Layers, Neuron
 from canvaswidget.tracing.neurons import Neurons
-from canvaswidget.tracing.progress import Progress
 from canvaswidget.tracing.reduce import Summary
 from canvaswidget.tracing.results import Checks, Coverage, Estimate, Ranking, Saving
 

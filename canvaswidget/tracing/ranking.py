@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from canvaswidget.progress import Progress
 from canvaswidget.tracing.layers import Layer
-from canvaswidget.tracing.progress import Progress
 from canvaswidget.tracing.protocol import CanvasLike
 from canvaswidget.tracing.results import Column, Ranking
 

@@ -8,11 +8,11 @@ import torch
 
 from canvaswidget.arguments import checked
 from canvaswidget.inr import as_inr
+from canvaswidget.progress import Progress, steps
 from canvaswidget.tracing import budget
 from canvaswidget.tracing.canvas import Canvas
 from canvaswidget.tracing.capture.recording import Capture
 from canvaswidget.tracing.errors import UntraceableError
-from canvaswidget.tracing.progress import Progress, shown_late
 from canvaswidget.tracing.rules import make_rule
 
 
@@ -74,8 +74,8 @@ def trace(
     found = _checked_device(device)
     if rule is not None:
         make_rule(None, rule, options)  # a mistake shows before the model is captured
-    with shown_late(progress, "trace") as report:
-        capture = Capture(as_inr(model), found, report)
+    with steps("trace", "it", progress) as told:
+        capture = Capture(as_inr(model), found, told.report)
     if rule is not None:
         return Canvas(capture, make_rule(capture, rule, options), size)
     why = ""

@@ -29,8 +29,8 @@ from canvaswidget.kernel.messages import FromKernel
 from canvaswidget.kernel.requests.export import Drawing, ExportRequest
 from canvaswidget.kernel.session import Buffers, Session, one_line
 from canvaswidget.plotting import figures
+from canvaswidget.progress import steps
 from canvaswidget.tracing import CanvasLike
-from canvaswidget.tracing.progress import shown_late
 from canvaswidget.widget.traits import Facts, on_wire
 
 log = logging.getLogger(__name__)
@@ -97,8 +97,8 @@ class Leaving:
         chosen = figures.checked_panels(panels) or None
         figures.checked_columns(columns, width)
         followed = _followed(self._live.arrays, frames)
-        with shown_late(progress, "figure") as report:
-            drawn = self._drawn(chosen, limits == "shared", followed, report)
+        with steps("figure", "it", progress) as counted:
+            drawn = self._drawn(chosen, limits == "shared", followed, counted.report)
         return figures.view_figure(drawn, width, chosen, columns)
 
     @checked(neurons=None)
@@ -208,13 +208,13 @@ class Leaving:
         )
 
     def _write(self, path: Path, make: Callable[[Any], bytes], progress: Any) -> None:
-        with shown_late(progress, path.name) as report:
+        with steps(path.name, "it", progress) as counted:
 
             def work(checkpoint: Any) -> bytes:
                 def told(done: int = 0, total: int = 0) -> None:
                     checkpoint(done, total)
                     if total:
-                        report(done, total)
+                        counted.report(done, total)
 
                 return make(told)
 

@@ -17,12 +17,12 @@ from torch import nn
 
 from canvaswidget import tables
 from canvaswidget.arguments import checked, checked_index
+from canvaswidget.progress import Progress, reported
 from canvaswidget.tracing.colours import checked_rgb, rgb_of_magnitudes
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer, LayerKey, Layers, Neuron, show_neuron
 from canvaswidget.tracing.matrix import as_numpy, checked_mask
 from canvaswidget.tracing.neurons import Neurons
-from canvaswidget.tracing.progress import Progress, reported
 from canvaswidget.tracing.protocol import Reduced
 from canvaswidget.tracing.ranking import rank
 from canvaswidget.tracing.reduce import Summary

@@ -7,7 +7,6 @@ import math
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -17,14 +16,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
-from tqdm.auto import tqdm
 
 from canvaswidget.arguments import checked_index
+from canvaswidget.progress import Progress, Report, Steps, steps
 from canvaswidget.tracing.budget import show_bytes
 from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.matrix import checked_mask
 from canvaswidget.tracing.neurons import parse_neurons
-from canvaswidget.tracing.progress import AFTER, Progress
 from canvaswidget.tracing.protocol import CanvasLike
 from canvaswidget.tracing.ranking import coloured_columns
 from canvaswidget.tracing.results import Saving
@@ -81,7 +79,7 @@ def save(
             "frames, layers or maps; canvas.save(..., estimate=True) tells how much each takes"
         )
     total = len(plan.frames) * sum(math.prod(layer.neurons) for layer in plan.layers)
-    with writing(plan.path, overwrite) as writer, closing(_Told(total, progress)) as told:
+    with writing(plan.path, overwrite) as writer, steps("saving", "neuron", progress, total) as told:
         _write(canvas, plan, writer, told)
     return Saving(plan.path, parts, writer.n_bytes)
 
@@ -231,35 +229,7 @@ def _sizes(canvas: CanvasLike, plan: _Plan) -> dict[str, int]:
 # --- writing ------------------------------------------------------------------------------------------------
 
 
-class _Told:
-    """One progress bar over the layers and frames, in neurons."""
-
-    def __init__(self, total: int, progress: Progress) -> None:
-        self._bar = tqdm(total=total, desc="saving", unit="neuron", delay=AFTER, disable=progress is not True)
-        self._tell = progress if callable(progress) else None
-        self._total, self._passed, self._reached = total, 0, 0
-
-    def within(self, done: int, total: int) -> None:
-        """Of the sweep that is under way."""
-        self._reach(self._passed + done)
-
-    def passed(self, count: int) -> None:
-        """A sweep is done, whether or not it was computed now."""
-        self._passed += count
-        self._reach(self._passed)
-
-    def _reach(self, done: int) -> None:
-        if done > self._reached:
-            self._bar.update(done - self._reached)
-            self._reached = done
-        if self._tell is not None:
-            self._tell(self._reached, self._total)
-
-    def close(self) -> None:
-        self._bar.close()
-
-
-def _write(canvas: CanvasLike, plan: _Plan, writer: Writer, told: _Told) -> None:
+def _write(canvas: CanvasLike, plan: _Plan, writer: Writer, told: Steps) -> None:
     writer.facts.update(_facts(canvas, plan))
     pictures = writer.array("frames", (len(plan.frames), *canvas.inr.size, canvas.n_channels), "float32")
     for at, frame in enumerate(plan.frames):
@@ -282,11 +252,12 @@ def _write(canvas: CanvasLike, plan: _Plan, writer: Writer, told: _Told) -> None
 
 
 def _write_layer(
-    canvas: CanvasLike, plan: _Plan, writer: Writer, told: _Told, layer: Layer, name: str
+    canvas: CanvasLike, plan: _Plan, writer: Writer, told: Steps, layer: Layer, name: str
 ) -> int:
     """Everything of one layer; how many maps that is."""
     n_frames, size, count = len(plan.frames), canvas.inr.size, math.prod(layer.neurons)
-    places = _places(canvas, plan, layer, told)
+    reports = [told.part(count) for _ in plan.frames]
+    places = _places(canvas, plan, layer, reports[0])
     writer.put(f"{name}/places", places)
     # Maps and columns have an axis of colours where the rule knows them.
     rgb, colours = ("sum", ()) if canvas.why_no_colours(layer) else ("each", (3,))
@@ -299,7 +270,7 @@ def _write_layer(
         f"{name}/columns", (n_frames, len(plan.pixels) + len(plan.regions), *colours, count), "float32"
     )
     for at, frame in enumerate(plan.frames):
-        summary = canvas.summary(layer, frame, progress=told.within)
+        summary = canvas.summary(layer, frame, progress=reports[at])
         for key, array in totals.items():
             values = getattr(summary, key)
             array[at] = values.ravel() if key in BY_NEURON else values
@@ -311,18 +282,18 @@ def _write_layer(
         found += [canvas.region(mask, frame, [layer], rgb=rgb) for mask in plan.regions.values()]
         for index, column in enumerate(found):
             columns[at, index] = column[layer.name].reshape(count, *colours).T
-        told.passed(count)
+        reports[at](count, count)  # its totals may have been known
     return len(places)
 
 
-def _places(canvas: CanvasLike, plan: _Plan, layer: Layer, told: _Told) -> Places:
+def _places(canvas: CanvasLike, plan: _Plan, layer: Layer, report: Report) -> Places:
     """The neurons whose maps are kept: those named, or the strongest of the middle frame; and the exemplars."""
     exemplars = [places_of(layer, one.exemplars) for one in plan.clusters if one.layer == layer.name]
     if isinstance(plan.maps, dict):
         wanted = [plan.maps.get(layer.name, np.empty(0, np.int64))]
     else:
         frame = plan.frames[len(plan.frames) // 2]
-        ranked = [canvas.summary(layer, frame, progress=told.within).neuron_abs]
+        ranked = [canvas.summary(layer, frame, progress=report).neuron_abs]
         for pixel in plan.pixels:
             ranked.append(coloured_columns(canvas, pixel, frame, [layer])[layer.name].magnitudes)
         wanted = [np.argsort(-values.ravel(), kind="stable")[: plan.maps] for values in ranked]
