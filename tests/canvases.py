@@ -125,6 +125,7 @@ class StepCanvas:
         self.inr = SimpleNamespace(size=size, n_frames=4, truth=truth, name="steps", frame_index=int)
         self.rule, self.why, self.n_channels = rule, "", 3
         self.device = "cpu"
+        self.clusters, self.frames, self.has_model = (), range(4), True
         self.trouble: dict[str, str] = {}
         convolution = Layer("net.conv", "conv2d", 3, 4, (2, 3), (3, 3))
         self.layers = self.traced_layers = Layers([convolution, Layer("net.linear", "linear", 7, 3)])
@@ -135,6 +136,9 @@ class StepCanvas:
 
     def hold(self, frame: int | None) -> None:
         self.held = frame
+
+    def kept(self, layer: str) -> np.ndarray:
+        return np.arange(np.prod(self.layers.find(layer).neurons))
 
     def under(self, rule: str) -> StepCanvas:
         return StepCanvas(rule)

@@ -12,7 +12,7 @@ from torch import nn
 
 import canvaswidget as cw
 from canvaswidget.tracing.saved.reader import SavedCanvas
-from tests.kernel.test_session import Page, selection
+from tests.kernel.page import Page, selection
 from tests.small_models import Mlp
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import canvaswidget as cw
 from tests.canvases import video
-from tests.kernel.test_session import Page, grid, selection, values
+from tests.kernel.page import Page, grid, selection, values
 
 CHANNELS = ("red", "green", "blue", "abs")
 

@@ -12,9 +12,7 @@ import canvaswidget as cw
 from canvaswidget.kernel import knockout
 from canvaswidget.kernel.levels import colours
 from tests.canvases import image, video
-from tests.kernel.test_session import Page, pages, selection
-
-__all__ = ["pages"]  # a fixture
+from tests.kernel.page import Page, selection
 
 pytestmark = pytest.mark.usefixtures("unbuilt")
 

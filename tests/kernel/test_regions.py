@@ -12,7 +12,7 @@ import canvaswidget as cw
 from canvaswidget.kernel.region import Region, checked_region
 from canvaswidget.kernel.region_list import Moving, checked_regions, on_wire, part_of
 from tests.canvases import video
-from tests.kernel.test_session import Page, cluster_labels, selection
+from tests.kernel.page import Page, cluster_labels, selection
 
 SIZE, FRAMES = (16, 32), 6
 

@@ -9,9 +9,7 @@ import pytest
 
 import canvaswidget as cw
 from tests.canvases import image, video
-from tests.kernel.test_session import Page, pages, selection
-
-__all__ = ["pages"]  # a fixture
+from tests.kernel.page import Page, selection
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,7 @@ import pytest
 import canvaswidget as cw
 from canvaswidget.kernel.requests import KINDS, faithfulness
 from tests.canvases import image, video
-from tests.kernel.test_session import pages, selection
-
-__all__ = ["pages"]  # a fixture
+from tests.kernel.page import selection
 
 pytestmark = pytest.mark.usefixtures("unbuilt")
 

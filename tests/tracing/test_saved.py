@@ -20,7 +20,7 @@ import canvaswidget as cw
 from canvaswidget.tracing.saved import store
 from tests.canvases import image, video
 from tests.conftest import ROOT
-from tests.kernel.test_session import Page
+from tests.kernel.page import Page
 
 pytestmark = [
     pytest.mark.skipif(sys.version_info < (3, 11), reason="zarr 3 needs Python 3.11"),

@@ -17,7 +17,7 @@ from canvaswidget.kernel import knockout, view
 from canvaswidget.plotting.figures import palettes
 from canvaswidget.widget.widget import CanvasWidget
 from tests.canvases import image, video
-from tests.kernel.test_session import Page
+from tests.kernel.page import Page
 
 H, W, FRAMES = 16, 32, 6
 
