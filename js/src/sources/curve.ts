@@ -1,12 +1,12 @@
 // The selection's total on every frame, a few frames at a time, the nearest to the playhead first.
-import { effect, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
+import { type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
 import { framesOf } from "../state/saved";
 import { currentSelection, selectionBytes, selectionKey } from "../state/selection";
 import { isSwitching, ready, type Store } from "../state/store";
 import type { RequestClient } from "../transport/client";
-import type { CurveReply, Selection } from "../transport/messages";
+import type { Selection } from "../transport/messages";
 import { ByteCache } from "./cache";
-import type { State } from "./source";
+import { type Chunk, ChunkedSource } from "./chunked_source";
 
 export interface Curve {
   rule: string;
@@ -32,34 +32,21 @@ const MOST = 64;
 const BATCH_SECONDS = 0.15;
 const CURVE_BYTES = 4e6;
 
-export class CurveSource {
+/** Where it is `idle`, it waits for the user to ask for the curve. */
+export class CurveSource extends ChunkedSource<"curve"> {
   /** The curve of the current selection; null when there is none to show. */
   readonly shown: ReadonlySignal<Curve | null>;
-  /** `idle`: it waits for the user to ask for it. */
-  readonly state: ReadonlySignal<State>;
-  readonly error: ReadonlySignal<string>;
-  /** Moves with each batch. */
-  readonly arrivals: ReadonlySignal<number>;
   #shown: Signal<Curve | null> = signal(null);
-  #state: Signal<State> = signal("idle");
-  #error = signal("");
-  #arrivals = signal(0);
   #started: Signal<ReadonlySet<string>> = signal(new Set());
   #curves = new ByteCache<Curve>(CURVE_BYTES);
   #perFrame = BATCH_SECONDS / FIRST_BATCH;
-  #asking = "";
   #store: Store;
-  #client: RequestClient;
-  #stop: () => void;
 
   constructor(store: Store, client: RequestClient, watched: ReadonlySignal<boolean>) {
+    super(client, "curve");
     this.#store = store;
-    this.#client = client;
     this.shown = this.#shown;
-    this.state = this.#state;
-    this.error = this.#error;
-    this.arrivals = this.#arrivals;
-    const stopSelecting = effect(() => {
+    this.watch(() => {
       const selection = currentSelection(store);
       const info = store._canvas.value;
       const started = this.#started.value;
@@ -67,17 +54,13 @@ export class CurveSource {
       const [rule, switching] = [store.rule.value, isSwitching(store)];
       untracked(() => this.#select(selection && { rule, selection }, frames, started, switching));
     });
-    const stopAsking = effect(() => {
+    this.watch(() => {
       this.#shown.value;
-      this.#arrivals.value;
+      this.arrivals.value;
       // Pictures go first: a batch is asked for when none is on its way.
       if (!watched.value || client.waiting("frame") || client.waiting("map")) return;
-      untracked(() => this.#advance());
+      untracked(() => this.advance());
     });
-    this.#stop = () => {
-      stopSelecting();
-      stopAsking();
-    };
   }
 
   /** Compute the whole layer's curve, which is too dear to be done unasked. */
@@ -87,20 +70,11 @@ export class CurveSource {
     if (selection) this.#started.value = new Set([...this.#started.peek(), keyOf({ rule, selection })]);
   }
 
-  retry(): void {
-    this.#state.value = "loading";
-    this.#advance();
-  }
-
-  /** All answers so far are void: they are of another model. */
-  reset(): void {
+  override reset(): void {
     this.#curves.clear();
     this.#shown.value = null;
+    super.reset();
     this.#started.value = new Set();
-  }
-
-  dispose(): void {
-    this.#stop();
   }
 
   #select(of: Of | null, frames: number, started: ReadonlySet<string>, switching: boolean): void {
@@ -111,9 +85,8 @@ export class CurveSource {
       (selection.neuron || selection.neurons.length || selection.cluster >= 0 || started.has(key));
     if (!wanted || frames < 2) {
       this.#shown.value = null;
-      this.#state.value = switching ? "loading" : "idle";
-      if (this.#asking) this.#client.drop("curve");
-      this.#asking = "";
+      this.stand(switching ? "loading" : "idle");
+      if (this.pending) this.drop();
       return;
     }
     let curve = this.#curves.get(key);
@@ -125,48 +98,35 @@ export class CurveSource {
       curve = { ...of, totals: unknown(), changes: unknown(), absent, done: absent.size };
       this.#curves.set(key, curve, 16 * frames + selectionBytes(selection));
     }
-    this.#state.value = curve.done === frames ? "ready" : "loading";
+    this.stand(curve.done === frames ? "ready" : "loading");
     this.#shown.value = curve;
   }
 
-  #advance(): void {
+  protected next(): Chunk<"curve"> | null {
     const curve = this.#shown.peek();
-    if (!curve || this.#state.peek() === "error") return;
-    const key = keyOf(curve);
-    if (curve.done === curve.totals.length || this.#asking === key) return;
+    if (!curve || curve.done === curve.totals.length || this.pending?.isWanted()) return null;
+    const { rule, selection, totals, changes, absent } = curve;
     const frames = this.#batch(curve);
-    this.#asking = key;
-    const keep = ({ frames: answered, totals, changes }: CurveReply) => {
-      answered.forEach((frame, i) => {
-        const total = totals[i];
-        if (total === undefined || !(frame in curve.totals)) return;
-        if (Number.isNaN(curve.totals[frame]) && !curve.absent.has(frame)) curve.done += 1;
-        if (total === null) curve.absent.add(frame);
-        curve.totals[frame] = total ?? Number.NaN;
-        curve.changes[frame] = changes[i] ?? Number.NaN;
-      });
-    };
-    this.#client.ask(
-      "curve",
-      { kind: "curve", rule: curve.rule, frames, selection: curve.selection },
-      {
-        reply: (answer, _data, seconds) => {
-          const before = curve.done;
-          keep(answer);
-          this.#perFrame = seconds / frames.length;
-          this.#asking = "";
-          if (this.#shown.peek() !== curve) return;
-          if (curve.done === before) return this.#fail("The kernel answered for other frames");
-          this.#state.value = curve.done === curve.totals.length ? "ready" : "loading";
-          this.#arrivals.value += 1;
-        },
-        late: keep,
-        failed: (message) => {
-          this.#asking = "";
-          if (this.#shown.peek() === curve) this.#fail(message);
-        },
+    const isKnown = (frame: number) => absent.has(frame) || !Number.isNaN(totals[frame]);
+    return {
+      body: { kind: "curve", rule, frames, selection },
+      isWanted: () => this.#shown.peek() === curve,
+      keep: (answer) => {
+        answer.frames.forEach((frame, i) => {
+          const total = answer.totals[i];
+          if (total === undefined || !(frame in totals)) return;
+          if (!isKnown(frame)) curve.done += 1;
+          if (total === null) absent.add(frame);
+          totals[frame] = total ?? Number.NaN;
+          changes[frame] = answer.changes[i] ?? Number.NaN;
+        });
+        return frames.some(isKnown) ? "" : "The kernel answered for other frames";
       },
-    );
+      show: (_answer, seconds) => {
+        this.#perFrame = seconds / frames.length;
+        this.stand(curve.done === totals.length ? "ready" : "loading");
+      },
+    };
   }
 
   #batch({ totals, absent }: Curve): number[] {
@@ -175,10 +135,5 @@ export class CurveSource {
     const missing = [...totals.keys()].filter((frame) => Number.isNaN(totals[frame]) && !absent.has(frame));
     missing.sort((a, b) => Math.abs(a - time) - Math.abs(b - time));
     return missing.slice(0, size).sort((a, b) => a - b);
-  }
-
-  #fail(message: string): void {
-    this.#error.value = message;
-    this.#state.value = "error";
   }
 }

@@ -1,13 +1,13 @@
 // Thumbnails of the layer's neurons. A layer may have 18,000: each view says which range it sees, and only the
 // missing thumbnails of those ranges are asked for, a piece at a time.
-import { computed, effect, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
+import { computed, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
 import { currentChannel, layerOf } from "../state/selection";
 import { canvasOf, isSwitching, type Store } from "../state/store";
 import type { Activity, RequestClient } from "../transport/client";
 import type { GridReply, GridRequest } from "../transport/messages";
 import { same } from "../transport/same";
 import { ByteCache } from "./cache";
-import type { State } from "./source";
+import { type Chunk, ChunkedSource } from "./chunked_source";
 
 export interface Thumb {
   neuron: number[];
@@ -51,50 +51,33 @@ const MOST = 60;
 const THUMB_BYTES = 64e6;
 /** What the eye is on goes first, if it takes no longer than this. */
 const URGENT = 400;
+const PATIENCE = 150;
 
-export class GridSource {
+export class GridSource extends ChunkedSource<"grid"> {
   /** The grid on screen; it may be of an earlier context than the one asked for. */
   readonly shown: ReadonlySignal<Grid | null>;
-  readonly state: ReadonlySignal<State>;
-  readonly error: ReadonlySignal<string>;
-  readonly arrivals: ReadonlySignal<number>;
   /** The neuron that was looked for last. */
   readonly found: ReadonlySignal<Found | null>;
   #found: Signal<Found | null> = signal(null);
   #shown: Signal<Grid | null> = signal(null);
-  #state: Signal<State> = signal("idle");
-  #error = signal("");
-  #arrivals = signal(0);
   #store: Store;
-  #client: RequestClient;
   #context: GridContext | null = null;
   #thumbs = new ByteCache<Thumb>(THUMB_BYTES);
   #ranges = new Map<object, { first: number; last: number }>();
-  #generation = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #stop: () => void;
 
   constructor(store: Store, client: RequestClient, settled: ReadonlySignal<number>) {
+    super(client, "grid", PATIENCE);
     this.#store = store;
-    this.#client = client;
     this.shown = this.#shown;
-    this.state = this.#state;
-    this.error = this.#error;
-    this.arrivals = this.#arrivals;
     this.found = this.#found;
     const context = computed(() => wantedContext(store, settled));
-    const stopEntering = effect(() => {
+    this.watch(() => {
       const next = context.value;
       untracked(() => this.#enter(next));
     });
-    const stopWaiting = effect(() => {
-      if (!this.#mustWait()) untracked(() => this.#soon());
+    this.watch(() => {
+      if (!this.#mustWait()) untracked(() => this.soon());
     });
-    this.#stop = () => {
-      stopEntering();
-      stopWaiting();
-      clearTimeout(this.#timer);
-    };
   }
 
   thumb(index: number): Thumb | undefined {
@@ -106,11 +89,11 @@ export class GridSource {
   locate(neuron: number[]): void {
     const context = this.#shown.peek()?.context;
     if (!context) return;
-    const generation = this.#generation;
+    const { generation } = this;
     const keep = ({ place }: GridReply) => {
-      if (generation === this.#generation) this.#found.value = { context, neuron, place };
+      if (generation === this.generation) this.#found.value = { context, neuron, place };
     };
-    this.#client.ask(
+    this.client.ask(
       "find",
       { kind: "grid", ...context, first: 0, count: 0, side: SIDE, find: neuron },
       // What is wrong with the grid its own panel tells.
@@ -121,16 +104,11 @@ export class GridSource {
   /** A view sees the places `first .. last` (both included). */
   see(view: object, first: number, last: number): void {
     this.#ranges.set(view, { first, last });
-    this.#advance();
+    this.advance();
   }
 
   forget(view: object): void {
     this.#ranges.delete(view);
-  }
-
-  retry(): void {
-    this.#state.value = "loading";
-    this.#advance();
   }
 
   /** Nothing is shown of what was asked for under another rule. */
@@ -139,91 +117,61 @@ export class GridSource {
     this.#enter(this.#context);
   }
 
-  reset(): void {
-    this.#generation += 1;
+  override reset(): void {
+    super.reset();
     this.#thumbs.clear();
     this.#found.value = null;
     this.blank();
   }
 
-  dispose(): void {
-    this.#stop();
-  }
-
   #enter(context: GridContext | null): void {
     if (context && same(context, this.#shown.peek()?.context)) {
       this.#context = context;
-      this.#state.value = "ready";
-      this.#soon();
+      this.stand("ready");
+      this.soon();
       return;
     }
     this.#context = context;
     const before = this.#shown.peek()?.context;
     if (context?.layer !== before?.layer || context?.rule !== before?.rule) this.#shown.value = null;
-    this.#state.value = context || untracked(() => isSwitching(this.#store)) ? "loading" : "idle";
-    if (context) this.#soon();
-    else this.#client.drop("grid");
+    this.stand(context || untracked(() => isSwitching(this.#store)) ? "loading" : "idle");
+    if (context) this.soon();
+    else this.drop();
   }
 
   /** While it plays there is always a picture on its way; under a slow rule a pixel may take minutes. */
   #mustWait(): boolean {
     if (this.#store.playing.value) return false;
     const long = Date.now() - URGENT;
-    return this.#client.activity.value.some((activity) => isUrgent(activity) && activity.since > long);
+    return this.client.activity.value.some((activity) => isUrgent(activity) && activity.since > long);
   }
 
-  /** After what else the same change asks for. */
-  #soon(wait = 0): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#advance(), wait);
-  }
-
-  #advance(): void {
+  protected next(): Chunk<"grid"> | null {
     const context = this.#context;
-    if (!context || this.#state.peek() === "error") return;
+    if (!context) return null;
     // Sixty maps would hold up what the eye is on: an effect comes back here when that has arrived.
     if (untracked(() => this.#mustWait())) {
-      this.#soon(URGENT);
-      return;
+      this.soon(URGENT);
+      return null;
     }
     const missing = this.#missing(context);
-    if (!missing) return;
+    if (!missing) return null;
     const body: GridRequest = { kind: "grid", ...context, ...missing, side: SIDE };
-    const generation = this.#generation;
-    const current = () => generation === this.#generation && same(context, this.#context);
-    this.#client.ask(
-      "grid",
+    return {
       body,
-      {
-        reply: (answer, data) => {
-          if (generation !== this.#generation) return;
-          const problem = this.#keep(body, answer, data);
-          if (!current()) return;
-          if (problem) return this.#fail(problem);
-          this.#show(context, answer);
-          this.#advance();
-        },
-        late: (answer, data) => {
-          if (generation === this.#generation) this.#keep(body, answer, data);
-        },
-        failed: (message) => {
-          if (current()) this.#fail(message);
-        },
+      isWanted: () => same(context, this.#context),
+      keep: (answer, data) => this.#keep(body, answer, data),
+      show: (answer) => {
+        this.#show(context, answer);
+        this.advance();
       },
-      150,
-    );
+    };
   }
 
   #show(context: GridContext, { n_neurons: n, scale, top_total: topTotal, warning }: GridReply): void {
     const grid = { context, n, scale, topTotal, warning };
     if (!same(this.#shown.peek(), grid)) this.#shown.value = grid;
-    this.#state.value = "ready";
-    this.#arrivals.value += 1;
-  }
-
-  #fail(message: string): void {
-    this.#error.value = message;
-    this.#state.value = "error";
+    this.stand("ready");
   }
 
   #missing(context: GridContext): { first: number; count: number } | null {
@@ -249,7 +197,7 @@ export class GridSource {
     return null;
   }
 
-  #keep(body: GridRequest, answer: GridReply, data: Uint8Array): string | null {
+  #keep(body: GridRequest, answer: GridReply, data: Uint8Array): string {
     const { neurons, first, height, width } = answer;
     const size = height * width;
     if (data.length < neurons.length * size)
@@ -269,7 +217,7 @@ export class GridSource {
       };
       this.#thumbs.set(placeKey(body, first + i), thumb, size + 200);
     });
-    return null;
+    return "";
   }
 }
 

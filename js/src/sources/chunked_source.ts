@@ -1,0 +1,130 @@
+// A source of many small things, such as thumbnails: asked for a chunk at a time, and the next chunk follows from what
+// is still missing. One chunk at most is waited for; of a chunk that is no longer wanted only the data is kept.
+import { effect, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
+import type { AnswerOf, BodyOf, Kind, RequestClient, View } from "../transport/client";
+import type { State } from "./source";
+
+export interface Chunk<K extends Kind> {
+  body: BodyOf<K>;
+  /** Whether what it belongs to is still wanted. */
+  isWanted(): boolean;
+  /** Stores the answer, and returns what is wrong with it; empty where nothing is. */
+  keep(answer: AnswerOf<K>, data: Uint8Array): string;
+  /** Called after `keep` for a chunk that is wanted. */
+  show(answer: AnswerOf<K>, seconds: number): void;
+}
+
+export abstract class ChunkedSource<K extends Kind> {
+  readonly state: ReadonlySignal<State>;
+  readonly error: ReadonlySignal<string>;
+  /** Moves with each chunk that is shown. */
+  readonly arrivals: ReadonlySignal<number>;
+  protected readonly client: RequestClient;
+  /** The chunk that was asked for and has neither been answered nor failed. */
+  protected pending: Chunk<K> | null = null;
+  /** Moves when all answers so far become void. */
+  protected generation = 0;
+  #view: View;
+  #patience: number;
+  #state: Signal<State> = signal("idle");
+  #error = signal("");
+  #arrivals = signal(0);
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #stops: (() => void)[] = [];
+
+  /** `patience`: how long a newer chunk waits for the one in flight before that is cancelled. */
+  constructor(client: RequestClient, view: View, patience = 0) {
+    this.client = client;
+    this.#view = view;
+    this.#patience = patience;
+    this.state = this.#state;
+    this.error = this.#error;
+    this.arrivals = this.#arrivals;
+  }
+
+  /** The chunk to ask for now; null where nothing is missing, or something else goes first. */
+  protected abstract next(): Chunk<K> | null;
+
+  /** Asks for the next chunk. After an error it asks for nothing until `retry`. */
+  protected advance(): void {
+    if (this.#state.peek() === "error") return;
+    const chunk = this.next();
+    if (!chunk) return;
+    this.pending = chunk;
+    const { generation } = this;
+    const end = () => {
+      if (this.pending === chunk) this.pending = null;
+      return generation === this.generation;
+    };
+    this.client.ask(
+      this.#view,
+      chunk.body,
+      {
+        reply: (answer, data, seconds) => {
+          if (!end()) return;
+          const problem = chunk.keep(answer, data);
+          if (!chunk.isWanted()) return;
+          if (problem) return this.#fail(problem);
+          chunk.show(answer, seconds);
+          this.#arrivals.value += 1;
+        },
+        late: (answer, data) => {
+          if (end()) chunk.keep(answer, data);
+        },
+        failed: (message) => {
+          if (end() && chunk.isWanted()) this.#fail(message);
+        },
+      },
+      this.#patience,
+    );
+  }
+
+  /** Advances once the effects of the current change have run, or later. */
+  protected soon(wait = 0): void {
+    this.wait();
+    this.#timer = setTimeout(() => this.advance(), wait);
+  }
+
+  /** Does not advance until it is told to again. */
+  protected wait(): void {
+    clearTimeout(this.#timer);
+  }
+
+  protected stand(state: State): void {
+    this.#state.value = state;
+  }
+
+  /** Runs an effect until this source is disposed of. */
+  protected watch(run: () => void): void {
+    this.#stops.push(effect(run));
+  }
+
+  /** Nothing is wanted any more. */
+  protected drop(): void {
+    this.pending = null;
+    this.client.drop(this.#view);
+  }
+
+  retry(): void {
+    this.stand("loading");
+    this.advance();
+  }
+
+  /** All answers so far are void: they are of another model. */
+  reset(): void {
+    this.generation += 1;
+    this.pending = null;
+    this.stand("idle");
+    this.#arrivals.value += 1;
+  }
+
+  dispose(): void {
+    for (const stop of this.#stops) stop();
+    this.wait();
+  }
+
+  #fail(message: string): void {
+    this.#error.value = message;
+    this.#state.value = "error";
+  }
+}
