@@ -2,7 +2,9 @@
 import type { AnyModel } from "@anywidget/types";
 import widget from "../src/index";
 import type { Traits } from "../src/state/traits";
-import { canvasInfo, FakeModel, fakeKernel } from "./fake_kernel";
+import { canvasInfo } from "./fake_canvas";
+import { fakeKernel } from "./fake_kernel";
+import { FakeModel } from "./fake_model";
 
 const query = new URLSearchParams(location.search);
 const list = (name: string) => new Set((query.get(name) ?? "").split(",").filter(Boolean));

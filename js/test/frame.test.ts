@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { canvasInfo } from "../dev/fake_kernel";
+import { canvasInfo } from "../dev/fake_canvas";
 import { SAVE_AFTER } from "../src/state/store";
 import { LAYER, OPTIONS, painted, palettes } from "./page";
 import { pass, useView } from "./view";

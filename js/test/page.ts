@@ -1,6 +1,9 @@
 // What the tests share: a model that records, canvases that can be read, and a page to put a view on.
 import { vi } from "vitest";
-import { canvasInfo, FakeModel, type FakeOptions, makeAnswer, palettes } from "../dev/fake_kernel";
+import { makeAnswer } from "../dev/fake_answers";
+import { canvasInfo, type FakeOptions } from "../dev/fake_canvas";
+import { FakeModel } from "../dev/fake_model";
+import { palettes } from "../dev/formulas";
 import widget from "../src/index";
 import type { Answer, Body, FromKernel, FromPage, Request } from "../src/transport/messages";
 

@@ -1,8 +1,8 @@
 // The saved page's own parts: unpacking, sizes, and a model that answers itself.
 import { describe, expect, it, vi } from "vitest";
-import type { Answered } from "../src/page/answers";
 import { PageModel } from "../src/page/model";
 import { enlarge, fitted, quantise, shrink } from "../src/page/resize";
+import type { Answered } from "../src/page/saved_page";
 import { Arrays, bytesOf, integrate } from "../src/page/unpacking";
 import type { FromKernel } from "../src/transport/messages";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { layerInfo } from "../dev/fake_kernel";
+import { layerInfo } from "../dev/fake_canvas";
 import { inside, nearest } from "../src/sources/scatter";
 import { neuronAt } from "../src/state/selection";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { makeAnswer } from "../dev/fake_kernel";
+import { makeAnswer } from "../dev/fake_answers";
 import type { RulesReply } from "../src/transport/messages";
 import { sharedTop } from "../src/views/rules_view";
 import { LAYER, OPTIONS, painted } from "./page";

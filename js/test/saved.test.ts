@@ -1,6 +1,6 @@
 // A saved page offers what it can show, and no more; its frames keep their numbers.
 import { describe, expect, it } from "vitest";
-import { canvasInfo } from "../dev/fake_kernel";
+import { canvasInfo } from "../dev/fake_canvas";
 import { following } from "../src/sources/player";
 import { areConsecutive, frameToward } from "../src/state/saved";
 import { alone } from "../src/views/time_chart";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { layerInfo } from "../dev/fake_kernel";
+import { layerInfo } from "../dev/fake_canvas";
 import { turnTowards } from "../src/sources/scatter";
 import { neuronAt, selectionKey } from "../src/state/selection";
 import { LAYER } from "./page";

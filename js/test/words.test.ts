@@ -1,6 +1,6 @@
 // Small pure parts: numbers, names, selections, the viewport, the cache.
 import { describe, expect, it, vi } from "vitest";
-import { canvasInfo, layerInfo } from "../dev/fake_kernel";
+import { canvasInfo, layerInfo } from "../dev/fake_canvas";
 import { ByteCache } from "../src/sources/cache";
 import { number, percent, seconds } from "../src/state/format";
 import {

@@ -4,87 +4,23 @@
 import { framesOf } from "../state/saved";
 import { flatIndex, layerOf, neuronAt } from "../state/selection";
 import type {
-  Answer,
   Body,
-  CanvasInfo,
-  ClustersReply,
   CurveRequest,
   FrameRequest,
   GridRequest,
   MapReply,
   MapRequest,
-  PalettesReply,
   PixelReply,
   PixelRequest,
   RankedNeuron,
-  Region,
   Selection,
   StripRequest,
-  TrustReply,
 } from "../transport/messages";
 import { same } from "../transport/same";
+import { insideOf } from "./region";
 import { enlarge, fitted, quantise, type Size, shrink } from "./resize";
-import type { Arrays, Packed } from "./unpacking";
-
-/** The maps of one selection: one plane for a neuron, magnitudes and signed sums for more. By plane, then by frame. */
-interface Kept {
-  layer: string;
-  neuron: number[] | null;
-  cluster: number;
-  low: number[][];
-  high: number[][];
-  totals: number[];
-  changes: (number | null)[];
-  planes: number[];
-}
-
-/** Of some pixels: numbers of arrays, by frame, pixel and rank or layer. */
-interface Ranked {
-  pixels: number[][];
-  /** By layer, where its share curve is known. */
-  points: number[][];
-  layers: number;
-  places: number;
-  values: number;
-  /** Magnitudes. */
-  sizes: number;
-  totals: number;
-  counts: number;
-  shares: number;
-}
-
-export interface SavedPage {
-  info: CanvasInfo;
-  state: Record<string, unknown>;
-  needs: Record<
-    | "selection"
-    | "frames"
-    | "overlay"
-    | "clusters"
-    | "scatter"
-    | "rules"
-    | "source"
-    | "colours"
-    | "trust"
-    | "regions"
-    | "export",
-    string
-  >;
-  recipe: string;
-  trust: TrustReply[];
-  palettes: { answer: PalettesReply; data: number };
-  pictures: { reconstruction: number; truth?: number };
-  psnr: (number | null)[];
-  selections: Kept[];
-  clusters: { answer: ClustersReply; data: number }[];
-  ranked: Ranked;
-  arrays: Packed[];
-}
-
-export interface Answered {
-  answer: Answer;
-  data: Uint8Array;
-}
+import type { Answered, Kept, SavedPage } from "./saved_page";
+import type { Arrays } from "./unpacking";
 
 const NOTHING = new Uint8Array(0);
 
@@ -457,22 +393,4 @@ function joined(parts: Uint8Array[]): Uint8Array {
     at += part.length;
   }
   return all;
-}
-
-/** Whether a place, in pixels from the top left corner, is in a region. */
-function insideOf({ points, runs }: Region, width: number): (y: number, x: number) => boolean {
-  if (points.length === 0) {
-    const pixels = new Set<number>();
-    for (let i = 0; i + 1 < runs.length; i += 2)
-      for (let at = runs[i] ?? 0; at < (runs[i] ?? 0) + (runs[i + 1] ?? 0); at++) pixels.add(at);
-    return (y, x) => pixels.has(Math.floor(y) * width + Math.floor(x));
-  }
-  return (y, x) => {
-    let inside = false;
-    points.forEach(([y1 = 0, x1 = 0], i) => {
-      const [y0 = 0, x0 = 0] = points.at(i - 1) ?? [];
-      if (y1 > y !== y0 > y && x < ((x0 - x1) * (y - y1)) / (y0 - y1) + x1) inside = !inside;
-    });
-    return inside;
-  };
 }

@@ -2,8 +2,9 @@
 import type { AnyModel } from "@anywidget/types";
 import widget from "../index";
 import type { Traits } from "../state/traits";
-import { Answers, type SavedPage } from "./answers";
+import { Answers } from "./answers";
 import { PageModel } from "./model";
+import type { SavedPage } from "./saved_page";
 import { Arrays } from "./unpacking";
 
 const place = document.querySelector<HTMLElement>("#canvas");

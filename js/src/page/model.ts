@@ -1,8 +1,8 @@
 // In place of the kernel's model: traits that stay in the page, requests that the page answers itself.
 import type { Body, FromKernel, FromPage } from "../transport/messages";
 import type { Model } from "../transport/model";
-import type { Answered } from "./answers";
 import { Events } from "./events";
+import type { Answered } from "./saved_page";
 
 export class PageModel extends Events implements Model {
   #state: Map<string, unknown>;

@@ -1,0 +1,63 @@
+// What a saved page contains, as `canvaswidget/exports/baking.py` writes it.
+import type { Answer, CanvasInfo, ClustersReply, PalettesReply, TrustReply } from "../transport/messages";
+import type { Packed } from "./unpacking";
+
+/** The maps of one selection: one plane for a neuron, magnitudes and signed sums for more. By plane, then by frame. */
+export interface Kept {
+  layer: string;
+  neuron: number[] | null;
+  cluster: number;
+  low: number[][];
+  high: number[][];
+  totals: number[];
+  changes: (number | null)[];
+  planes: number[];
+}
+
+/** Of some pixels: numbers of arrays, by frame, pixel and rank or layer. */
+export interface Ranked {
+  pixels: number[][];
+  /** By layer, where its share curve is known. */
+  points: number[][];
+  layers: number;
+  places: number;
+  values: number;
+  /** Magnitudes. */
+  sizes: number;
+  totals: number;
+  counts: number;
+  shares: number;
+}
+
+export interface SavedPage {
+  info: CanvasInfo;
+  state: Record<string, unknown>;
+  needs: Record<
+    | "selection"
+    | "frames"
+    | "overlay"
+    | "clusters"
+    | "scatter"
+    | "rules"
+    | "source"
+    | "colours"
+    | "trust"
+    | "regions"
+    | "export",
+    string
+  >;
+  recipe: string;
+  trust: TrustReply[];
+  palettes: { answer: PalettesReply; data: number };
+  pictures: { reconstruction: number; truth?: number };
+  psnr: (number | null)[];
+  selections: Kept[];
+  clusters: { answer: ClustersReply; data: number }[];
+  ranked: Ranked;
+  arrays: Packed[];
+}
+
+export interface Answered {
+  answer: Answer;
+  data: Uint8Array;
+}

@@ -1,0 +1,106 @@
+// One thumbnail of the grid: its button, its map and its words.
+import type { ReadonlySignal } from "@preact/signals-core";
+import { clusterOf } from "../sources/clusters";
+import { SIDE, type Thumb } from "../sources/grid";
+import { number } from "../state/format";
+import { neuronLabel, SORTS } from "../state/selection";
+import { same } from "../transport/same";
+import { composeThumbnail } from "../ui/compose";
+import { attribute, h, write } from "../ui/dom";
+import { clusterColour, onScale, reach } from "../ui/palette";
+import type { View } from "../ui/view";
+import { magnitudesIn, type Scale, styleOfGrid } from "./grid_scale";
+
+export interface Cell {
+  button: HTMLButtonElement;
+  canvas: HTMLCanvasElement;
+  name: HTMLElement;
+  top: HTMLElement;
+  total: HTMLElement;
+  painted: string;
+}
+
+export function makeCell(): Cell {
+  const canvas = h("canvas", { class: "cw-thumb-map", width: SIDE, height: SIDE });
+  const [name, top, total] = [h("span", {}), h("span", { class: "cw-muted" }), h("i", {})];
+  const words = h("span", { class: "cw-thumb-name" }, name, top);
+  const track = h("span", { class: "cw-thumb-total", "aria-hidden": "true" }, total);
+  const button = h("button", { class: "cw-thumb", type: "button", tabindex: "-1" }, canvas, words, track);
+  return { button, canvas, name, top, total, painted: "" };
+}
+
+/** `fill` shows a thumbnail in a cell, or that it is not there yet; `active` has the tab stop. */
+export function createFill({ session }: View, scale: ReadonlySignal<Scale>) {
+  const { store, grid, clusters, palettes } = session;
+  const drawThumb = (cell: Cell, canvas: HTMLCanvasElement, thumb: Thumb) => {
+    const shown = grid.shown.peek();
+    const style =
+      scale.peek() === "own" ? styleOfGrid(store) : onScale(styleOfGrid(store), thumb, shown?.scale ?? 0);
+    const painted = JSON.stringify([style, thumb.neuron, shown?.context, palettes.peek().sequential.length]);
+    if (painted === cell.painted) return;
+    const { width, height } = thumb;
+    if (canvas.width !== width) canvas.width = width;
+    if (canvas.height !== height) canvas.height = height;
+    const context = canvas.getContext("2d");
+    if (!context) return;
+    const image = context.createImageData(width, height);
+    image.data.set(composeThumbnail(thumb.levels, thumb, style, palettes.peek()));
+    context.putImageData(image, 0, 0);
+    cell.painted = painted;
+  };
+  const fill = (cell: Cell, index: number, active: boolean) => {
+    const thumb = grid.thumb(index);
+    const { button, canvas, name, top, total } = cell;
+    button.dataset.index = String(index);
+    attribute(button, "tabindex", active ? "0" : "-1");
+    attribute(button, "data-empty", !thumb);
+    attribute(button, "aria-disabled", thumb ? null : "true");
+    if (!thumb) {
+      cell.painted = "";
+      for (const gone of ["data-neuron", "data-cluster", "data-out", "aria-pressed"])
+        button.removeAttribute(gone);
+      attribute(button, "aria-label", "loading");
+      button.style.removeProperty("--cw-cluster");
+      total.style.width = "0";
+      write(top, "");
+      return write(name, "");
+    }
+    const selected =
+      store.neurons.peek().some((one) => same(thumb.neuron, one)) &&
+      grid.shown.peek()?.context.layer === store.layer.peek();
+    const cluster = clusterOf(clusters.shown.peek(), store, thumb.neuron);
+    const { context, topTotal = 0 } = grid.shown.peek() ?? {};
+    const sorted = context?.sort ?? "total";
+    const sum = `total${(context && magnitudesIn(store, context))?.short ?? ""}`;
+    attribute(button, "data-neuron", thumb.neuron.join(","));
+    attribute(button, "aria-pressed", String(selected));
+    attribute(button, "data-cluster", cluster >= 0 ? cluster : null);
+    const out = session.knockout.has(store.layer.peek(), thumb.neuron);
+    attribute(button, "data-out", out);
+    attribute(
+      button,
+      "aria-label",
+      `neuron ${thumb.neuron.join(" → ")}, ${number(thumb.value)}${cluster >= 0 ? `, cluster ${cluster}` : ""}${out ? ", knocked out" : ""}`,
+    );
+    attribute(
+      button,
+      "title",
+      [
+        `${neuronLabel(thumb.neuron)}   ${sorted === "total" ? sum : SORTS[sorted]}: ${number(thumb.value)}`,
+        sorted === "total" ? "" : `${sum}: ${number(thumb.total)}`,
+        `largest value of the thumbnail: ${number(reach(thumb))}`,
+      ]
+        .filter(Boolean)
+        .join("\n"),
+    );
+    const part = topTotal > 0 ? Math.min(1, thumb.total / topTotal) : 0;
+    total.style.width = `${part * 100}%`;
+    attribute(button, "data-total", thumb.total);
+    write(top, scale.peek() === "own" ? number(reach(thumb)) : "");
+    if (cluster >= 0) button.style.setProperty("--cw-cluster", clusterColour(cluster));
+    else button.style.removeProperty("--cw-cluster");
+    write(name, neuronLabel(thumb.neuron));
+    drawThumb(cell, canvas, thumb);
+  };
+  return fill;
+}
