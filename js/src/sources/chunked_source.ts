@@ -8,8 +8,8 @@ export interface Chunk<K extends Kind> {
   body: BodyOf<K>;
   /** Whether what it belongs to is still wanted. */
   isWanted(): boolean;
-  /** Stores the answer, and returns what is wrong with it; empty where nothing is. */
-  keep(answer: AnswerOf<K>, data: Uint8Array): string;
+  /** Stores the answer. Throws when it can't be what was asked for. */
+  keep(answer: AnswerOf<K>, data: Uint8Array): void;
   /** Called after `keep` for a chunk that is wanted. */
   show(answer: AnswerOf<K>, seconds: number): void;
 }
@@ -52,6 +52,14 @@ export abstract class ChunkedSource<K extends Kind> {
     if (!chunk) return;
     this.pending = chunk;
     const { generation } = this;
+    const keep = (answer: AnswerOf<K>, data: Uint8Array) => {
+      try {
+        chunk.keep(answer, data);
+        return "";
+      } catch (error) {
+        return error instanceof Error ? error.message : String(error);
+      }
+    };
     const end = () => {
       if (this.pending === chunk) this.pending = null;
       return generation === this.generation;
@@ -62,14 +70,14 @@ export abstract class ChunkedSource<K extends Kind> {
       {
         reply: (answer, data, seconds) => {
           if (!end()) return;
-          const problem = chunk.keep(answer, data);
+          const problem = keep(answer, data);
           if (!chunk.isWanted()) return;
           if (problem) return this.#fail(problem);
           chunk.show(answer, seconds);
           this.#arrivals.value += 1;
         },
         late: (answer, data) => {
-          if (end()) chunk.keep(answer, data);
+          if (end()) keep(answer, data);
         },
         failed: (message) => {
           if (end() && chunk.isWanted()) this.#fail(message);

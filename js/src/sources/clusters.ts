@@ -3,6 +3,7 @@ import { type ReadonlySignal, type Signal, signal, untracked } from "@preact/sig
 import { flatIndex, layerOf, neuronCount } from "../state/selection";
 import { canvasOf, isSwitching, ready, type Store } from "../state/store";
 import type { RequestClient } from "../transport/client";
+import { requireBytes } from "../transport/data";
 import type { ClustersReply } from "../transport/messages";
 import { ByteCache } from "./cache";
 import { Source } from "./source";
@@ -35,8 +36,7 @@ export class ClusterSource extends Source<"clusters", Clusters> {
         const layer = ready(info) ? layerOf(info, answer.layer) : undefined;
         const count = layer ? neuronCount(layer) : 0;
         const size = answer.height * answer.width;
-        const bytes = count + answer.exemplars.length * size;
-        if (data.length < bytes) throw new Error(`The kernel sent ${data.length} bytes of ${bytes}`);
+        requireBytes(data, count + answer.exemplars.length * size);
         const thumbs = answer.exemplars.map((_, i) =>
           data.subarray(count + i * size, count + (i + 1) * size),
         );

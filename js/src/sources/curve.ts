@@ -120,7 +120,7 @@ export class CurveSource extends ChunkedSource<"curve"> {
           totals[frame] = total ?? Number.NaN;
           changes[frame] = answer.changes[i] ?? Number.NaN;
         });
-        return frames.some(isKnown) ? "" : "The kernel answered for other frames";
+        if (!frames.some(isKnown)) throw new Error("The kernel answered for other frames");
       },
       show: (_answer, seconds) => {
         this.#perFrame = seconds / frames.length;

@@ -4,6 +4,7 @@ import { computed, type ReadonlySignal, type Signal, signal, untracked } from "@
 import { currentChannel, layerOf } from "../state/selection";
 import { canvasOf, isSwitching, type Store } from "../state/store";
 import type { Activity, RequestClient } from "../transport/client";
+import { requireBytes } from "../transport/data";
 import type { GridReply, GridRequest } from "../transport/messages";
 import { same } from "../transport/same";
 import { ByteCache } from "./cache";
@@ -197,12 +198,11 @@ export class GridSource extends ChunkedSource<"grid"> {
     return null;
   }
 
-  #keep(body: GridRequest, answer: GridReply, data: Uint8Array): string {
+  #keep(body: GridRequest, answer: GridReply, data: Uint8Array): void {
     const { neurons, first, height, width } = answer;
     const size = height * width;
-    if (data.length < neurons.length * size)
-      return `The kernel sent ${data.length} bytes of ${neurons.length * size}`;
-    if (neurons.length === 0 && first < answer.n_neurons) return "The kernel sent no thumbnails";
+    requireBytes(data, neurons.length * size);
+    if (neurons.length === 0 && first < answer.n_neurons) throw new Error("The kernel sent no thumbnails");
     neurons.forEach((neuron, i) => {
       const thumb: Thumb = {
         neuron,
@@ -217,7 +217,6 @@ export class GridSource extends ChunkedSource<"grid"> {
       };
       this.#thumbs.set(placeKey(body, first + i), thumb, size + 200);
     });
-    return "";
   }
 }
 

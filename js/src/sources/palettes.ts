@@ -1,6 +1,7 @@
 // The colour tables, asked of the kernel once.
 import { signal } from "@preact/signals-core";
 import type { RequestClient } from "../transport/client";
+import { requireBytes } from "../transport/data";
 
 export interface Palettes {
   sequential: string[];
@@ -11,7 +12,7 @@ export interface Palettes {
 export const NO_PALETTES: Palettes = { sequential: [], diverging: [], tables: new Map() };
 
 export function readPalettes(names: string[], diverging: string[], data: Uint8Array): Palettes {
-  if (data.length < names.length * 768) throw new Error(`The kernel sent ${data.length} bytes of palettes`);
+  requireBytes(data, names.length * 768);
   const tables = new Map(names.map((name, i) => [name, data.subarray(i * 768, (i + 1) * 768)]));
   return { sequential: names.filter((name) => !diverging.includes(name)), diverging, tables };
 }

@@ -4,6 +4,7 @@ import { isWithout, onWire, setKey } from "../state/knocked_out";
 import { currentOverlay, selectionKey } from "../state/selection";
 import { isSwitching, ready, type Store } from "../state/store";
 import type { RequestClient } from "../transport/client";
+import { requireBytes } from "../transport/data";
 import type { FrameReply, FrameRequest, MapReply, MapRequest, Maps, Selection } from "../transport/messages";
 import { same } from "../transport/same";
 import { ByteCache } from "./cache";
@@ -70,7 +71,7 @@ const WHOLE_LAYER_DELAY = 250;
 
 function sized<A extends { height: number; width: number }>(answer: A, data: Uint8Array, channels: number) {
   const bytes = answer.height * answer.width * channels;
-  if (data.length < bytes) throw new Error(`The kernel sent ${data.length} bytes of ${bytes}`);
+  requireBytes(data, bytes);
   return { ...answer, data: data.subarray(0, bytes) };
 }
 

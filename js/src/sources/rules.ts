@@ -3,6 +3,7 @@ import { type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
 import { currentSelection, selectionKey } from "../state/selection";
 import { isSwitching, type Store } from "../state/store";
 import type { RequestClient } from "../transport/client";
+import { requireBytes } from "../transport/data";
 import type { RuleMap, RulesReply } from "../transport/messages";
 import { ByteCache } from "./cache";
 import { Source } from "./source";
@@ -55,7 +56,7 @@ export class RulesSource extends Source<"rules", SideBySide> {
 function split({ maps, height, width }: RulesReply, data: Uint8Array): RulePictures[] {
   const size = height * width;
   const count = maps.reduce((sum, { map, difference }) => sum + (map ? 1 : 0) + (difference ? 1 : 0), 0);
-  if (data.length < count * size) throw new Error(`The kernel sent ${data.length} bytes of ${count * size}`);
+  requireBytes(data, count * size);
   let at = 0;
   const next = <P extends object>(plane: P | null) => {
     if (!plane) return null;

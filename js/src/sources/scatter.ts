@@ -1,5 +1,6 @@
 // Where each neuron of the layer lies among the others; asked for only while a view shows it.
 import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
+import { isInside } from "../state/polygon";
 import { layerOf } from "../state/selection";
 import { canvasOf, isSwitching, type Store } from "../state/store";
 import type { RequestClient } from "../transport/client";
@@ -84,17 +85,10 @@ export function nearest(points: Float32Array, x: number, y: number, reach: numbe
   return found;
 }
 
-/** The neurons inside a polygon of points `[x, y]`, by the even-odd rule. */
+/** The neurons inside a polygon of points `[x, y]`. */
 export function inside(points: Float32Array, polygon: readonly (readonly [number, number])[]): number[] {
-  const found: number[] = [];
-  for (let i = 0; i < points.length / 2; i++) {
-    const [x, y] = [points[2 * i] ?? Number.NaN, points[2 * i + 1] ?? Number.NaN];
-    let odd = false;
-    polygon.forEach(([x1, y1], k) => {
-      const [x2, y2] = polygon[(k + 1) % polygon.length] ?? [x1, y1];
-      if (y1 > y !== y2 > y && x < x1 + ((y - y1) / (y2 - y1)) * (x2 - x1)) odd = !odd;
-    });
-    if (odd) found.push(i);
-  }
-  return found;
+  const places = Array.from({ length: points.length / 2 }, (_, i) => i);
+  return places.filter((i) =>
+    isInside(polygon, points[2 * i] ?? Number.NaN, points[2 * i + 1] ?? Number.NaN),
+  );
 }

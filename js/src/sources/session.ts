@@ -73,54 +73,38 @@ export function createSession(model: Model) {
     if (client.gone.value) untracked(store.lose);
   });
 
-  return {
-    store,
-    client,
-    settled,
-    palettes: palettes.palettes as ReadonlySignal<typeof palettes.palettes.value>,
+  const sources = {
     frames,
     maps,
-    picture,
     grid,
     pixels,
     regions,
     curve,
     clusters,
-    knockout,
     scatter,
     values,
     strip,
     rules,
     trust,
+  };
+  return {
+    store,
+    client,
+    settled,
+    palettes: palettes.palettes as ReadonlySignal<typeof palettes.palettes.value>,
+    picture,
+    knockout,
     views,
+    ...sources,
     dispose() {
-      for (const stop of [
-        stopFeeling,
-        stopWatching,
-        stopLosing,
-        stopPlaying,
-        stopPrefetching,
-        stopJoining,
-        stopSettling,
-      ])
-        stop();
-      for (const source of [
-        frames,
-        maps,
-        grid,
-        pixels,
-        regions,
-        curve,
-        clusters,
-        scatter,
-        values,
-        strip,
-        rules,
-        trust,
-        client,
-        store,
-      ])
-        source.dispose();
+      stopFeeling();
+      stopWatching();
+      stopLosing();
+      stopPlaying();
+      stopPrefetching();
+      stopJoining();
+      stopSettling();
+      for (const source of [...Object.values(sources), client, store]) source.dispose();
     },
   };
 }

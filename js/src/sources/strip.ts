@@ -2,6 +2,7 @@
 import { type ReadonlySignal, signal } from "@preact/signals-core";
 import { ready, type Store } from "../state/store";
 import type { RequestClient } from "../transport/client";
+import { requireBytes } from "../transport/data";
 import { ByteCache } from "./cache";
 import { type Chunk, ChunkedSource } from "./chunked_source";
 
@@ -62,13 +63,12 @@ export class StripSource extends ChunkedSource<"strip"> {
       isWanted: () => true,
       keep: ({ frames: answered, height, width }, data) => {
         const size = height * width * 3;
-        if (data.length < answered.length * size || answered.join() !== frames.join())
-          return "The kernel answered for other frames";
+        requireBytes(data, answered.length * size);
+        if (answered.join() !== frames.join()) throw new Error("The kernel answered for other frames");
         answered.forEach((time, i) => {
           const rgb = data.slice(i * size, (i + 1) * size);
           this.#frames.set(String(time), { height, width, rgb }, size + 100);
         });
-        return "";
       },
       show: () => this.stand("ready"),
     };

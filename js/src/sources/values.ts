@@ -3,6 +3,7 @@ import type { ReadonlySignal } from "@preact/signals-core";
 import { digest, layerOf, neuronCount } from "../state/selection";
 import { canvasOf, isSwitching, ready, type Store } from "../state/store";
 import type { RequestClient } from "../transport/client";
+import { requireBytes } from "../transport/data";
 import type { ValuesReply } from "../transport/messages";
 import { ByteCache } from "./cache";
 import { wantedOrder } from "./grid";
@@ -18,7 +19,7 @@ export function numbersOf(store: Store, name: string, each: number, data: Uint8A
   const info = store._canvas.peek();
   const layer = ready(info) ? layerOf(info, name) : undefined;
   const count = (layer ? neuronCount(layer) : 0) * each;
-  if (data.length < count * 4) throw new Error(`The kernel sent ${data.length} bytes of ${count * 4}`);
+  requireBytes(data, count * 4);
   return new Float32Array(data.buffer, 0, count);
 }
 
