@@ -1,4 +1,4 @@
-// Answers kept in the page, least recently used first out, bounded by bytes.
+// A cache of answers, limited in bytes: the least recently used go first.
 
 export class ByteCache<V> {
   #limit: number;

@@ -1,14 +1,14 @@
-// A source of many small things, such as thumbnails: asked for a chunk at a time, and the next chunk follows from what
-// is still missing. One chunk at most is waited for; of a chunk that is no longer wanted only the data is kept.
+// A source of many small things, such as thumbnails, requested one chunk at a time: the next chunk depends on what is
+// still missing. The data of a chunk that is no longer wanted is stored, but not shown.
 import { effect, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
 import type { AnswerOf, BodyOf, Kind, RequestClient, View } from "../transport/client";
 import type { State } from "./source";
 
 export interface Chunk<K extends Kind> {
   body: BodyOf<K>;
-  /** Whether what it belongs to is still wanted. */
+  /** Whether the grid, curve or strip that the chunk is of is still wanted. */
   isWanted(): boolean;
-  /** Stores the answer. Throws when it can't be what was asked for. */
+  /** Stores the answer. Throws where the answer does not fit the request. */
   keep(answer: AnswerOf<K>, data: Uint8Array): void;
   /** Called after `keep` for a chunk that is wanted. */
   show(answer: AnswerOf<K>, seconds: number): void;
@@ -17,12 +17,12 @@ export interface Chunk<K extends Kind> {
 export abstract class ChunkedSource<K extends Kind> {
   readonly state: ReadonlySignal<State>;
   readonly error: ReadonlySignal<string>;
-  /** Moves with each chunk that is shown. */
+  /** Incremented with each chunk that is shown. */
   readonly arrivals: ReadonlySignal<number>;
   protected readonly client: RequestClient;
-  /** The chunk that was asked for and has neither been answered nor failed. */
+  /** The chunk in flight. */
   protected pending: Chunk<K> | null = null;
-  /** Moves when all answers so far become void. */
+  /** Incremented when all answers so far become wrong. */
   protected generation = 0;
   #view: View;
   #patience: number;
@@ -93,7 +93,7 @@ export abstract class ChunkedSource<K extends Kind> {
     this.#timer = setTimeout(() => this.advance(), wait);
   }
 
-  /** Does not advance until it is told to again. */
+  /** Cancels what `soon` has scheduled. */
   protected wait(): void {
     clearTimeout(this.#timer);
   }
@@ -107,7 +107,7 @@ export abstract class ChunkedSource<K extends Kind> {
     this.#stops.push(effect(run));
   }
 
-  /** Nothing is wanted any more. */
+  /** Cancels the chunk in flight: nothing is wanted. */
   protected drop(): void {
     this.pending = null;
     this.client.drop(this.#view);
@@ -118,7 +118,7 @@ export abstract class ChunkedSource<K extends Kind> {
     this.advance();
   }
 
-  /** All answers so far are void: they are of another model. */
+  /** Forgets all answers: they are of another model. */
   reset(): void {
     this.generation += 1;
     this.pending = null;

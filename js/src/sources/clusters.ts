@@ -25,7 +25,7 @@ export class ClusterSource extends Source<"clusters", Clusters> {
         const layer = store.layer.value;
         const n_clusters = store.n_clusters.value;
         if (!info || !layerOf(info, layer) || !(asked.value || store.cluster.value >= 0)) return null;
-        // Clusters keep their names while time runs: the frame they were asked on is not part of the wish.
+        // Clusters keep their numbers and names from frame to frame: a change of frame does not repeat the request.
         const time = untracked(() => store.time.value);
         return { kind: "clusters", rule: info.rule, time, layer, n_clusters };
       },

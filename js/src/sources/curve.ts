@@ -15,7 +15,7 @@ export interface Curve {
   totals: Float64Array;
   /** Sums of the differences of magnitude to the frame before; NaN where not known, and at the first frame. */
   changes: Float64Array;
-  /** Frames that the kernel has not, and never will. */
+  /** Frames for which the kernel has no value: a saved canvas contains only some frames. */
   absent: Set<number>;
   done: number;
 }
@@ -28,11 +28,11 @@ function keyOf({ rule, selection }: Of): string {
 
 const FIRST_BATCH = 2;
 const MOST = 64;
-/** A batch should take about this long, so that a newer wish never waits longer. */
+/** A batch should take about this long: a newer request waits no longer than that. */
 const BATCH_SECONDS = 0.15;
 const CURVE_BYTES = 4e6;
 
-/** Where it is `idle`, it waits for the user to ask for the curve. */
+/** In state `idle` it waits until the user asks for the curve (`start`). */
 export class CurveSource extends ChunkedSource<"curve"> {
   /** The curve of the current selection; null when there is none to show. */
   readonly shown: ReadonlySignal<Curve | null>;
@@ -57,13 +57,13 @@ export class CurveSource extends ChunkedSource<"curve"> {
     this.watch(() => {
       this.#shown.value;
       this.arrivals.value;
-      // Pictures go first: a batch is asked for when none is on its way.
+      // Pictures go first: a batch is requested when no frame or map is in flight.
       if (!watched.value || client.waiting("frame") || client.waiting("map")) return;
       untracked(() => this.advance());
     });
   }
 
-  /** Compute the whole layer's curve, which is too dear to be done unasked. */
+  /** Computes the whole layer's curve, which is too slow to compute without being asked to. */
   start(): void {
     const selection = currentSelection(this.#store);
     const rule = this.#store.rule.peek();
@@ -92,7 +92,7 @@ export class CurveSource extends ChunkedSource<"curve"> {
     let curve = this.#curves.get(key);
     if (curve?.totals.length !== frames) {
       const unknown = () => new Float64Array(frames).fill(Number.NaN);
-      // What a saved page does not keep is not asked for.
+      // Frames that a saved page does not contain are never requested.
       const kept = new Set(framesOf(this.#store._canvas.peek()));
       const absent = new Set(Array.from({ length: frames }, (_, at) => at).filter((at) => !kept.has(at)));
       curve = { ...of, totals: unknown(), changes: unknown(), absent, done: absent.size };

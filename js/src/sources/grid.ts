@@ -50,7 +50,7 @@ export const SIDE = 64;
 export const PIECE = 12;
 const MOST = 60;
 const THUMB_BYTES = 64e6;
-/** What the eye is on goes first, if it takes no longer than this. */
+/** Frame, map and pixel requests go first, unless they take longer than this. */
 const URGENT = 400;
 const PATIENCE = 150;
 
@@ -97,7 +97,7 @@ export class GridSource extends ChunkedSource<"grid"> {
     this.client.ask(
       "find",
       { kind: "grid", ...context, first: 0, count: 0, side: SIDE, find: neuron },
-      // What is wrong with the grid its own panel tells.
+      // The panel of the grid shows the error of the grid's own request.
       { reply: keep, failed: () => {} },
     );
   }
@@ -140,7 +140,7 @@ export class GridSource extends ChunkedSource<"grid"> {
     else this.drop();
   }
 
-  /** While it plays there is always a picture on its way; under a slow rule a pixel may take minutes. */
+  /** Not while playing, when a picture is always in flight, nor for a slow rule, whose pixel may take minutes. */
   #mustWait(): boolean {
     if (this.#store.playing.value) return false;
     const long = Date.now() - URGENT;
@@ -150,7 +150,7 @@ export class GridSource extends ChunkedSource<"grid"> {
   protected next(): Chunk<"grid"> | null {
     const context = this.#context;
     if (!context) return null;
-    // Sixty maps would hold up what the eye is on: an effect comes back here when that has arrived.
+    // Sixty maps would delay what the user looks at: an effect advances when that has arrived.
     if (untracked(() => this.#mustWait())) {
       this.soon(URGENT);
       return null;
@@ -186,7 +186,7 @@ export class GridSource extends ChunkedSource<"grid"> {
       const has = (index: number) => this.#thumbs.has(placeKey(context, index));
       let first = start;
       while (first <= end && has(first)) first++;
-      // A grid seen before has all its thumbnails but not its length, which only an answer tells.
+      // The cache may have all thumbnails of this context, but only an answer contains the number of neurons.
       if (first > end && onScreen) continue;
       if (first > end) first = start;
       let last = end;

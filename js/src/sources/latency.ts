@@ -1,5 +1,5 @@
-// How the widget feels: from an act to the first frame on screen that shows what it asked for. Only what had to be
-// asked for counts; Python hears of it now and then, and `w.stats()` tells.
+// Latency: the time from an input to the first frame on screen that shows what was asked for. Only inputs that need a
+// request count. The page reports the times to Python about once a second; `w.stats()` returns them.
 
 import { effect, type ReadonlySignal, untracked } from "@preact/signals-core";
 import { currentOverlay, selectionKey } from "../state/selection";
@@ -10,8 +10,8 @@ import type { ContributionMap, Picture } from "./pictures";
 import type { PixelSources } from "./pixels";
 import type { Source } from "./source";
 
-const TELL_AFTER = 1000;
-/** Playing is counted over as long a time as this, in ms. */
+const REPORT_AFTER = 1000;
+/** The rate of playing is an average over this time, in ms. */
 const SPAN = 1000;
 
 /** Runs once what has been drawn up to now is on screen. */
@@ -34,12 +34,12 @@ interface Watched {
   views: ReadonlySignal<number>;
 }
 
-export function watchFeel(model: Model, { store, picture, maps, pixels, views }: Watched): () => void {
+export function watchLatency(model: Model, { store, picture, maps, pixels, views }: Watched): () => void {
   const begun = new Map<Act, number>();
   let times: Timing[] = [];
   let rate: number | null = null;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const tell = () => {
+  const report = () => {
     timer = undefined;
     const message = { type: "painted", id: 0, times, rate } as const;
     times = [];
@@ -47,11 +47,11 @@ export function watchFeel(model: Model, { store, picture, maps, pixels, views }:
     try {
       model.send(message);
     } catch {
-      // The requests that matter tell that the kernel is gone.
+      // A request that fails for the same reason reports that the kernel is gone.
     }
   };
   const soon = () => {
-    timer ??= setTimeout(tell, TELL_AFTER);
+    timer ??= setTimeout(report, REPORT_AFTER);
   };
   const begin = (act: Act) => {
     if (views.peek() > 0 && !store.playing.peek() && !document.hidden) begun.set(act, performance.now());
@@ -65,14 +65,14 @@ export function watchFeel(model: Model, { store, picture, maps, pixels, views }:
       soon();
     });
   };
-  /** An act begins when its wish changes and nothing that is known fulfils it. */
-  const act = (name: Act, wish: () => string, shown: () => string) => {
-    let before = untracked(wish);
+  /** The clock starts when what is wanted changes and is not shown yet, and stops when it is shown. */
+  const act = (name: Act, wanted: () => string, shown: () => string) => {
+    let before = untracked(wanted);
     return effect(() => {
-      const [wanted, seen] = [wish(), shown()];
-      if (wanted !== before && wanted !== seen) begin(name);
-      before = wanted;
-      if (wanted === seen) end(name);
+      const [now, seen] = [wanted(), shown()];
+      if (now !== before && now !== seen) begin(name);
+      before = now;
+      if (now === seen) end(name);
     });
   };
   const selected = () => {

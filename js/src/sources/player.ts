@@ -15,11 +15,11 @@ const TELL_EVERY = 250;
 const PATIENCE = 1500;
 const QUIET = 180;
 const REST = 350;
-/** Frames asked for ahead of need; a map that sums over a layer is dear, and only the next ones are. */
+/** How many frames are requested before they are needed: few for a slow map, which sums over a layer. */
 const AHEAD = {
   playing: { forward: 8, back: 0 },
   resting: { forward: 4, back: 2 },
-  dear: { forward: 1, back: 1 },
+  slow: { forward: 1, back: 1 },
 };
 const AHEAD_BYTES = 40e6;
 
@@ -32,7 +32,7 @@ interface Playing {
   views: ReadonlySignal<number>;
 }
 
-/** The playhead once it rests: panels that cost the kernel time follow this, not every step of a drag. */
+/** The frame once the time slider rests: slow panels follow it, and not every step of a drag. */
 export function settledTime(store: Store): { settled: ReadonlySignal<number>; dispose: () => void } {
   const settled: Signal<number> = signal(store.time.peek());
   let moved = 0;
@@ -137,7 +137,7 @@ export function startPrefetch({ store, client, frames, maps, views }: Playing): 
     const source = store.source.peek();
     const selection = currentOverlay(store);
     const playing = store.playing.peek();
-    const ahead = AHEAD[playing ? "playing" : selection?.neuron ? "resting" : "dear"];
+    const ahead = AHEAD[playing ? "playing" : selection?.neuron ? "resting" : "slow"];
     const most = Math.min(
       frameNumbers.length - 1,
       Math.max(1, Math.floor(AHEAD_BYTES / (info.height * info.width * 4))),

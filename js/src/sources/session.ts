@@ -8,7 +8,7 @@ import { ClusterSource } from "./clusters";
 import { CurveSource } from "./curve";
 import { GridSource } from "./grid";
 import { createKnockOut } from "./knockout";
-import { watchFeel } from "./latency";
+import { watchLatency } from "./latency";
 import { paletteSource } from "./palettes";
 import { frameSource, joinPictures, mapSource } from "./pictures";
 import { PixelSources } from "./pixels";
@@ -51,13 +51,13 @@ export function createSession(model: Model) {
   const strip = new StripSource(store, client, watched);
   const rules = new RulesSource(store, client, watched);
   const trust = new TrustSource(store, client, watched);
-  const stopFeeling = watchFeel(model, { store, picture, maps, pixels, views });
+  const stopLatency = watchLatency(model, { store, picture, maps, pixels, views });
   const playing = { store, client, frames, maps, views };
   const stopPlaying = startPlayer(playing);
   const stopPrefetching = startPrefetch(playing);
   palettes.ask();
 
-  // Under another rule nothing that is shown is true any more; of another model nothing that is known.
+  // Another rule makes everything on screen wrong; another model makes every cached answer wrong, too.
   const ruled = [maps, grid, pixels, regions, clusters, scatter, values, rules, trust];
   let known = { model: signalOf(store._canvas.peek()), rule: store.rule.peek() };
   const stopWatching = effect(() => {
@@ -68,8 +68,8 @@ export function createSession(model: Model) {
       known = now;
     });
   });
-  // Without the kernel nothing that is chosen could be shown: what is on screen stays as it is.
-  const stopLosing = effect(() => {
+  // Without a kernel no new selection could be shown, so the state is frozen and the screen stays as it is.
+  const stopWatchingKernel = effect(() => {
     if (client.gone.value) untracked(store.lose);
   });
 
@@ -97,9 +97,9 @@ export function createSession(model: Model) {
     views,
     ...sources,
     dispose() {
-      stopFeeling();
+      stopLatency();
       stopWatching();
-      stopLosing();
+      stopWatchingKernel();
       stopPlaying();
       stopPrefetching();
       stopJoining();

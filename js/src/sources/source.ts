@@ -1,5 +1,6 @@
-// What a panel waits for: it wants one thing at a time, takes it from the cache or asks for it, and says how it
-// stands. `shown` is the last answer and carries its own label, so it is never taken for what is wanted now.
+// What one panel shows: one answer at a time, from the cache or from the kernel, with a state (idle, loading, ready or
+// error). `shown` is the last answer. It carries its own label (frame, selection, rule), so that a view can tell
+// whether it is the answer to the current request.
 import { computed, effect, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
 import type { AnswerOf, BodyOf, Kind, RequestClient, View } from "../transport/client";
 import { same } from "../transport/same";
@@ -12,13 +13,13 @@ export interface SourceOptions<K extends Kind, V> {
   view: View;
   /** Whether any view is on the page: a widget that is not displayed costs the kernel nothing. */
   watched: ReadonlySignal<boolean>;
-  /** What is wanted now, with everything that its answer depends on; null for nothing. Read inside an effect. */
+  /** The request to make now, with everything that its answer depends on; null for none. Read inside an effect. */
   wanted: () => BodyOf<K> | null;
-  /** Whether nothing is wanted only because something else must be known first. Read inside an effect. */
+  /** Whether there is no request only because something else must arrive first. Read inside an effect. */
   preparing?: () => boolean;
   /** Equal for requests that have the same answer. */
   key: (body: BodyOf<K>) => string;
-  /** The answer as the page keeps it. Throws when it can't be what was asked for. */
+  /** The answer as the cache stores it. Throws where the answer does not fit the request. */
   decode: (answer: AnswerOf<K>, data: Uint8Array, body: BodyOf<K>) => V;
   cache: ByteCache<V>;
   bytes: (value: V) => number;
@@ -26,7 +27,7 @@ export interface SourceOptions<K extends Kind, V> {
   patience?: number;
   /** Also show an answer that came too late, under its own label: pictures while the time slider moves. */
   showLate?: (body: BodyOf<K>) => boolean;
-  /** How long a wish must stand before it is asked for. */
+  /** How many ms a request must stay wanted before it is sent. */
   delay?: (body: BodyOf<K>) => number;
 }
 
@@ -34,7 +35,7 @@ export class Source<K extends Kind, V> {
   readonly shown: ReadonlySignal<V | null>;
   readonly state: ReadonlySignal<State>;
   readonly error: ReadonlySignal<string>;
-  /** Moves whenever an answer arrives, also one that is not wanted now. */
+  /** Incremented whenever an answer arrives, even one that is no longer wanted. */
   readonly arrivals: ReadonlySignal<number>;
   #options: SourceOptions<K, V>;
   #shown: Signal<V | null> = signal(null);
@@ -75,7 +76,7 @@ export class Source<K extends Kind, V> {
     return this.#options.cache.has(this.#options.key(body));
   }
 
-  /** Ask ahead of need, when the view is free. */
+  /** Asks for something that will be needed soon; call it while the view has no request in flight. */
   prefetch(body: BodyOf<K>): void {
     const { client, view, patience } = this.#options;
     const generation = this.#generation;
@@ -87,14 +88,14 @@ export class Source<K extends Kind, V> {
     this.#attempt.value += 1;
   }
 
-  /** Nothing is shown of what was asked for under another rule. */
+  /** Shows nothing: what is shown was computed under another rule. */
   blank(): void {
     this.#shown.value = null;
     this.#arrivals.value += 1;
     this.retry();
   }
 
-  /** All answers so far are void: they are of another model. */
+  /** Forgets all answers: they are of another model. */
   reset(): void {
     this.#generation += 1;
     this.#options.cache.clear();

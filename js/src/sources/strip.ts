@@ -1,4 +1,4 @@
-// Small pictures of frames for the film strip: asked for a few at a time, when nothing else is.
+// Small pictures of frames for the film strip, requested a few at a time while no other request is in flight.
 import { type ReadonlySignal, signal } from "@preact/signals-core";
 import { ready, type Store } from "../state/store";
 import type { RequestClient } from "../transport/client";
@@ -17,16 +17,16 @@ const AT_A_TIME = 4;
 const BYTES = 8e6;
 const REST = 60;
 
-/** A view tells which frames it shows; what is wrong with a frame the frame panel tells. */
+/** Errors are not shown: the frame panel shows what is wrong with a frame. */
 export class StripSource extends ChunkedSource<"strip"> {
   #wanted = new Map<object, number[]>();
-  #wishes = signal(0);
+  #changes = signal(0);
   #frames = new ByteCache<SmallFrame>(BYTES);
 
   constructor(store: Store, client: RequestClient, watched: ReadonlySignal<boolean>) {
     super(client, "strip");
     this.watch(() => {
-      this.#wishes.value;
+      this.#changes.value;
       this.arrivals.value;
       const idle = client.activity.value.length === 0 && !store.playing.value;
       if (watched.value && ready(store._canvas.value) && idle) this.soon(REST);
@@ -41,7 +41,7 @@ export class StripSource extends ChunkedSource<"strip"> {
   /** A view shows these frames. */
   want(view: object, frames: number[]): void {
     this.#wanted.set(view, frames);
-    this.#wishes.value += 1;
+    this.#changes.value += 1;
   }
 
   forget(view: object): void {

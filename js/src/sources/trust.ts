@@ -7,7 +7,7 @@ import type { TrustReply } from "../transport/messages";
 import { ByteCache } from "./cache";
 import { Source } from "./source";
 
-/** Nobody cares for the score of a layer that is only passed by. */
+/** In ms: layers that the user only steps over are not measured. */
 const REST = 600;
 
 export class TrustSource extends Source<"trust", TrustReply> {
@@ -22,7 +22,7 @@ export class TrustSource extends Source<"trust", TrustReply> {
         const rule = store.rule.value;
         const idle = store.trust.value && !store.playing.value && rule !== "ablation";
         if (!idle || !info || !layerOf(info, layer)) return null;
-        // It is of the frame that was shown when it was first asked for: time is not part of the wish.
+        // Measured on the frame that was shown at the first request: a change of frame does not repeat it.
         return { kind: "trust", rule, time: untracked(() => store.time.value), layer };
       },
       key: ({ rule, layer }) => `${rule}/${layer}`,
@@ -40,7 +40,7 @@ const WORDS = [
   { least: 0.3, word: "low" },
 ] as const;
 
-/** In a word: a colour alone would not tell everybody. */
+/** As a word: not everybody can tell colours apart. */
 export function wordOf(correlation: number): "high" | "fair" | "low" | "none" {
   return WORDS.find(({ least }) => correlation >= least)?.word ?? "none";
 }

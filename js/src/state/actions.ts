@@ -1,4 +1,4 @@
-// What the user can do, whichever hand does it: the mouse, a slider or a key.
+// The changes that the user can make, whether with the mouse, a slider or a key.
 import type { LayerInfo, Region } from "../transport/messages";
 import { same } from "../transport/same";
 import { followed } from "./regions";

@@ -1,30 +1,30 @@
-// The state that Python and every view share: one signal a trait, kept equal to the anywidget model.
+// The state that Python and all views share: one signal for each trait, synchronised with the anywidget model.
 import { batch, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
 import type { CanvasInfo, ViewState } from "../transport/messages";
 import type { Model } from "../transport/model";
 import { same } from "../transport/same";
 import { DEFAULTS, type Traits } from "./traits";
 
-/** What is kept equal; the other two say who changed what when. */
+/** The traits that have a signal; the other two number the changes, to decide which of two is newer. */
 export type Shared = Omit<Traits, "_changes" | "_seen">;
 
 const { _changes, _seen, ...SHARED }: Traits = DEFAULTS;
 const NAMES = Object.keys(SHARED) as (keyof Shared)[];
 const STATE = NAMES.filter((name): name is keyof ViewState => !name.startsWith("_"));
 
-/** So many ms after a change Python hears of it, and of all others until then: a gesture is few messages. */
+/** Debounce, in ms, before traits are saved: a gesture makes few messages. */
 export const SAVE_AFTER = 60;
 
 export type Store = { readonly [K in keyof Shared]: ReadonlySignal<Shared[K]> } & {
-  /** `held`: Python hears of it with the next change that is not, as the end of a gesture that only restyles. */
+  /** `held`: saved together with the next change that is not held, such as the end of a drag of the opacity. */
   set(values: Partial<Shared>, held?: boolean): void;
-  /** Python hears of everything, now. */
+  /** Saves all changes now. */
   save(): void;
-  /** Python hears of what is held, unless it sets that itself in the next moment. */
+  /** Saves held changes after the debounce. */
   release(): void;
-  /** True once Python can't be reached any more: nothing changes from then on. */
+  /** True once Python can't be reached: nothing changes from then on. */
   readonly unsaved: ReadonlySignal<boolean>;
-  /** Python can't be reached any more. */
+  /** Call when Python can't be reached any more. */
   lose(): void;
   dispose(): void;
 };

@@ -1,6 +1,6 @@
-// Requests to the kernel. A view has at most one in flight and one waiting; the newest wins. Whatever happens at the
-// other end (an error, a cancelled job, a running cell, a lost message, a dead kernel) a request comes to an end or
-// is asked again: no view waits for ever.
+// Requests to the kernel. A view has at most one request in flight and one queued; a newer request replaces the queued
+// one. Every request ends with an answer or an error, or is sent again, also after a cancelled job, a running cell, a
+// lost message or a dead kernel: no view waits for ever.
 import { type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
 import type { Answer, Body, FromKernel, FromPage } from "./messages";
 import type { Model } from "./model";
@@ -28,7 +28,7 @@ export type View =
   | "rules"
   | "trust";
 
-/** Asked for while nobody waits: it is not what the widget is said to be busy with. */
+/** Requested while the widget is idle: the status line does not show it as activity. */
 const BACKGROUND: View = "trust";
 
 export interface Handlers<K extends Kind> {
@@ -38,7 +38,7 @@ export interface Handlers<K extends Kind> {
   failed(message: string): void;
 }
 
-/** A request in flight, as the status line tells it. */
+/** A request in flight, for the status line. */
 export interface Activity {
   view: View;
   body: Body;
@@ -60,10 +60,10 @@ interface Pending {
   total: number;
   superseded: boolean;
   cancelled: boolean;
-  /** The kernel gave it up; it is about to be sent again. */
+  /** The kernel cancelled it; it will be sent again after a pause. */
   resting: boolean;
   retries: number;
-  /** Silence after which it is asked again, once the kernel has shown that it is alive. */
+  /** How long to wait, after the kernel has answered a ping, before it is sent again. */
   wait: number;
   askAgainAt: number;
 }
@@ -74,11 +74,11 @@ interface Slot {
 }
 
 export const SILENCE = 20_000;
-/** How a saved page begins to say what it was not given. */
+/** How a saved page's error begins where the page does not contain the answer. */
 export const NEEDS = "needs the notebook";
 export const GONE = "The kernel is gone: run the cell again";
 const TICK = 1_000;
-/** So often it is looked up whether the host still has a kernel; nothing is sent for it. */
+/** How often, in ms, to check whether the host still has a kernel; this sends no message. */
 const LOOK_UP = 2_000;
 const RETRY_AFTER = 250;
 const RETRIES = 4;
@@ -117,7 +117,7 @@ export class RequestClient {
     model.on("comm:close", this.#lose);
     // Jupyter's widget manager has let go of all models, at a restart or when it has given up to reconnect.
     model.on("comm_live_update", this.#lose);
-    // Of a shutdown it tells nobody.
+    // A shutdown has no event: look for it.
     this.#lookUp = setInterval(() => isShutDown(model) && this.#lose(), LOOK_UP);
   }
 
@@ -147,7 +147,7 @@ export class RequestClient {
       return;
     }
     if (!slot.inFlight.cancelled && same(slot.inFlight.body, body)) {
-      // Already on its way (a prefetch, or a wish that came back): only the one who listens changes.
+      // Already in flight (a prefetch, or a request made again): only its handlers change.
       slot.inFlight.handlers = pending.handlers;
       slot.inFlight.superseded = false;
       slot.queued = null;
@@ -157,7 +157,7 @@ export class RequestClient {
     this.#supersede(slot.inFlight);
   }
 
-  /** The view wants nothing any more. */
+  /** Cancels the view's requests. */
   drop(view: View): void {
     const slot = this.#slot(view);
     slot.queued = null;
@@ -311,7 +311,7 @@ export class RequestClient {
     }
   }
 
-  /** A running cell holds all messages back: after a silence, ask for something cheap to learn when it has ended. */
+  /** A running cell delays all messages: after a silence, send a cheap request, whose answer says that it has ended. */
   #tick = () => {
     const now = Date.now();
     const pending = [...this.#slots.values()].flatMap((slot) => slot.inFlight ?? []);
@@ -366,7 +366,7 @@ export class RequestClient {
   }
 }
 
-/** What Jupyter's widget manager knows of its kernel; other hosts tell nothing. */
+/** What Jupyter's widget manager knows of its kernel; other hosts have no such object. */
 interface Host {
   widget_manager?: { kernel?: { isDisposed?: boolean; status?: string } | null };
 }

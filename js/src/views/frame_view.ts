@@ -235,7 +235,7 @@ export function createFrameView(view: View, more: HTMLElement) {
   observer.observe(stage);
   view.signal.addEventListener("abort", () => observer.disconnect());
 
-  // --- hands ----------------------------------------------------------------------------------------------------
+  // --- input ----------------------------------------------------------------------------------------------------
 
   const pointed = (event: MouseEvent) =>
     pixelAt(event.clientX, event.clientY, canvas.getBoundingClientRect(), imageSize());

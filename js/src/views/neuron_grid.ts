@@ -152,7 +152,7 @@ export function createNeuronGrid(view: View, scale: ReadonlySignal<Scale>, finds
     else scroller.style.removeProperty("--cw-region");
   });
 
-  // --- hands ----------------------------------------------------------------------------------------------------
+  // --- input ----------------------------------------------------------------------------------------------------
 
   const show = (index: number) => {
     const shape = geometry();

@@ -160,7 +160,7 @@ export function createScatterView(view: View) {
     options(method, known, scatter.method.value, (value) => METHODS[value as Embedding]);
   });
 
-  // --- hands ----------------------------------------------------------------------------------------------------
+  // --- input ----------------------------------------------------------------------------------------------------
 
   let pressed: { x: number; y: number; moved: boolean } | null = null;
   const located = (event: MouseEvent): [number, number] => {

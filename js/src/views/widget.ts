@@ -1,4 +1,4 @@
-// One view: toolbar, four panels, status line, and the hands on them.
+// One view: toolbar, four panels, status line and keyboard.
 
 import type { Session } from "../sources/session";
 import { ready } from "../state/store";
