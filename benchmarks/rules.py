@@ -120,10 +120,10 @@ def measure_rule(
     def change() -> None:
         canvas.frame(next(turn) % inr.n_frames)
 
-    canvas._matrix.frames.memory = 1  # keep one frame only, so that each is computed
+    canvas.matrix.frames.memory = 1  # keep one frame only, so that each is computed
     taken, times = ratio(change, forward)
     row(f"{rule}: frame change", taken, f"{times:.2f} forwards")
-    canvas._matrix.frames.memory = 2**28
+    canvas.matrix.frames.memory = 2**28
 
 
 def stream(inr: cw.INR, rule: str, device: str, count: int) -> None:

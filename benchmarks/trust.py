@@ -28,6 +28,7 @@ from benchmarks.rules import models, ratio, row, timed  # noqa: E402
 from benchmarks.run import describe_machine, show_time  # noqa: E402
 from canvaswidget.kernel.requests.faithfulness import QUIET  # noqa: E402
 from canvaswidget.kernel.session import Session  # noqa: E402
+from canvaswidget.tracing.surgery import weight_without  # noqa: E402
 
 FRAME = 1
 CLICKS = 24
@@ -39,7 +40,7 @@ def ablation_of_units(canvas: cw.Canvas, layer: cw.Layer) -> None:
     inr, units = canvas.inr, list(range(layer.n_units))
     module = copy.deepcopy(inr.module)
     cut = cw.INR(module, inr.inputs, inr.size, inr.n_frames, inr.output)
-    name, _ = canvas.weight_without(layer, [0])
+    name, _ = weight_without(canvas.matrix.capture, layer, [0])
     weight = module.get_parameter(name)
 
     @torch.no_grad()

@@ -32,6 +32,7 @@ from canvaswidget.tracing.canvas import Canvas
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer, LayerKey
 from canvaswidget.tracing.neurons import all_neurons, count_neurons
+from canvaswidget.tracing.surgery import magnitudes, weight_without
 
 FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
@@ -188,13 +189,13 @@ def prune(
     chosen, several = _layers([canvas], layers), _frames(canvas, frames)
     nobody = np.empty(0, np.int64)
     for layer in chosen:
-        canvas.weight_without(layer, nobody)  # what can't be done is said before the work
+        weight_without(canvas.matrix.capture, layer, nobody)  # what can't be done is said before the work
     with steps("prune", "map", progress) as told:
         totals = _totals(canvas, chosen, several, granularity, told)
     module = copy.deepcopy(given.module)
     known = dict(module.named_parameters()) | dict(module.named_buffers())
     for layer, neurons in _least(totals, share, granularity).items():
-        name, weight = canvas.weight_without(layer, neurons)
+        name, weight = weight_without(canvas.matrix.capture, layer, neurons)
         if name not in known or known[name].shape != weight.shape:
             raise ValueError(
                 f"inr={type(module).__name__}: has no parameter {name!r} {tuple(weight.shape)}, which the canvas's "
@@ -250,7 +251,7 @@ def pruning(
         told.plan(len(shares) * (len(under) + 1 + len(seeds) * (1 + len(fewer))) * len(several))
         scores = {rule: _totals(one, where[rule], several, granularity, told) for rule, one in under.items()}
         scores["magnitude"] = [
-            (layer, canvas.magnitudes(layer, granularity=granularity).ravel().astype(np.float64))
+            (layer, magnitudes(canvas.matrix.capture, layer, granularity).ravel().astype(np.float64))
             for layer in chosen
         ]
         drawn = {"random": chosen, **fewer}

@@ -1,4 +1,21 @@
-"""Canvas: the lazy neuron x pixel matrix of one INR."""
+"""Canvas: the lazy neuron x pixel matrix of one INR.
+
+How a canvas answers:
+
+1. Tracing records the module once. Nothing else is computed until it is asked for.
+2. A question about a frame first runs the recording on that frame. `Frames` holds the image and what the rule needs of
+   the frames that were used last, in a quarter of the `memory` budget; the frame given to `hold` always stays.
+3. Rows (`map`, `maps`) are computed by the rule, a chunk of neurons at a time. A sweep (`iter`, `reduce`, `summary`)
+   goes over all neurons of a layer in chunks that fit the budget, and hands out each chunk when it is done.
+4. Columns (`pixel`, `region`) take one backward pass for all layers under `gated`. The other rules compute rows, of
+   the pixel alone where they can.
+5. The budget decides how much is computed together and held. It never changes a number.
+6. Maps are not held. Summaries are, those asked for last, in an eighth of the budget.
+7. Before the first sweep of a layer, a few of its neurons are checked; what fails is in `trouble`, with a warning.
+8. Any thread may ask. Locks guard the frames and the summaries. On a CPU a sweep computes several chunks at once, on
+   threads of its own, and yields them in order on the caller's thread.
+9. Work stops when a generator is closed, or when the function given as `progress` raises.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +33,16 @@ import numpy.typing as npt
 import torch
 
 from canvaswidget.arguments import by_layer, checked, checked_index
-from canvaswidget.progress import Progress, reported
-from canvaswidget.tracing.capture.parameters import unfollowed_note
-from canvaswidget.tracing.capture.recording import Capture, op_name
+from canvaswidget.progress import Progress
+from canvaswidget.tracing.capture.recording import Capture
 from canvaswidget.tracing.checks import check, check_layer
 from canvaswidget.tracing.colours import ONE_CHANNEL, rgb_of_magnitudes
+from canvaswidget.tracing.coverage import coverage
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer, LayerKey, Layers, Neuron
 from canvaswidget.tracing.matrix import Matrix, as_numpy, checked_mask
 from canvaswidget.tracing.neurons import (
     Neurons,
-    at_granularity,
     count_neurons,
     parse_neuron,
     parse_neurons,
@@ -37,14 +53,12 @@ from canvaswidget.tracing.results import (
     Checks,
     Coverage,
     Estimate,
-    Op,
     Ranking,
     Saving,
 )
 from canvaswidget.tracing.rules import DividingRule, Rule, make_rule, options_of
 from canvaswidget.tracing.rules.ablation import Ablation
 from canvaswidget.tracing.saved.writer import save
-from canvaswidget.tracing.surgery import weight_without
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -54,6 +68,8 @@ KEPT_SUMMARIES = 1 / 8  # of the memory
 
 class Canvas:
     """All contribution maps of all layers: a neurons x pixels matrix that is never held in memory whole.
+
+    It has many methods, one for each question that can be asked; `Matrix` and the rule compute the answers.
 
     Made by `trace`. Layers are given by name, by a unique part of it, or by index; a neuron is a unit ``i`` or
     a kernel ``(i, o)``. `granularity` says which neurons an answer is about: ``"unit"``, ``"kernel"``, or ``None``
@@ -98,9 +114,7 @@ class Canvas:
         self.why = why
         self.device = capture.device
         self.memory = memory
-        self._capture = capture
-        self._rule = rule
-        self._matrix = Matrix(capture, rule, memory)
+        self.matrix = Matrix(capture, rule, memory)
         self.layers: Layers = capture.layers
         self.traced_layers = Layers(rule.layers)
         # A notebook's cell and a widget's worker may ask at the same time.
@@ -120,12 +134,12 @@ class Canvas:
         UntraceableError
             The rule is defined on no layer of this model.
         """
-        return Canvas(self._capture, make_rule(self._capture, rule, options), self.memory)
+        return Canvas(self.matrix.capture, make_rule(self.matrix.capture, rule, options), self.memory)
 
     @property
     def n_channels(self) -> int:
         """Of the image: 1 or 3."""
-        return self._matrix.n_channels
+        return self.matrix.n_channels
 
     def kept(self, layer: LayerKey) -> IntArray:
         """The neurons whose maps can be asked for, by flat index: all, but in a saved canvas."""
@@ -136,7 +150,7 @@ class Canvas:
     @checked
     def frame(self, frame: int = 0) -> FloatArray:
         """The model's raw output ``(height, width, channels)``, before clipping."""
-        return as_numpy(self._matrix.frame(frame).image.permute(1, 2, 0))
+        return as_numpy(self.matrix.frame(frame).image.permute(1, 2, 0))
 
     # --- rows: neuron -> pixels -------------------------------------------------------------------------------
 
@@ -171,7 +185,7 @@ class Canvas:
         """
         found = self._layer(layer)
         neurons = parse_neuron(found, neuron).to(self.device)
-        maps = self._matrix.rows(found, neurons, frame, rgb)[0]
+        maps = self.matrix.rows(found, neurons, frame, rgb)[0]
         return maps if as_torch else as_numpy(maps)
 
     @checked
@@ -187,11 +201,7 @@ class Canvas:
         """The maps of some neurons, ``(k, height, width)``: a sequence of units, of kernels, or ``(k, 2)``."""
         found = self._layer(layer)
         chosen = parse_neurons(found, neurons).to(self.device)
-        parts = list(torch.split(chosen, self._matrix.maps_at_a_time())) if len(chosen) else []
-        rows = ((part, as_numpy(self._matrix.rows(found, part, frame, rgb))) for part in parts)
-        maps = [maps for _, maps in reported(rows, len(chosen), progress, found.name)]
-        tail = (self.n_channels,) if rgb == "each" else ()
-        return np.concatenate(maps) if maps else np.empty((0, *self.inr.size, *tail), np.float32)
+        return self.matrix.maps(found, chosen, frame, rgb, progress)
 
     @checked
     def iter(
@@ -241,7 +251,7 @@ class Canvas:
         """
         found = self._layer(layer)
         self._check_once(found, frame)
-        for neurons, reduced in self._matrix.sweep(found, frame, granularity, rgb, progress, function):
+        for neurons, reduced in self.matrix.sweep(found, frame, granularity, rgb, progress, function):
             yield neurons.numpy(), reduced
 
     # --- columns: pixel -> neurons ----------------------------------------------------------------------------
@@ -273,7 +283,7 @@ class Canvas:
             convolution ``(n_in, n_out / n_groups)``, see `Layer`). Without `layers` all that the rule is defined on.
         """
         y, x = checked_index("y", y, self.inr.size[0]), checked_index("x", x, self.inr.size[1])
-        return self._matrix.pixel(y, x, frame, self._chosen(layers), granularity, rgb, progress)
+        return self.matrix.pixel(y, x, frame, self._chosen(layers), granularity, rgb, progress)
 
     @checked
     def region(
@@ -294,7 +304,7 @@ class Canvas:
             Boolean, or a weight for each pixel.
         """
         weights = checked_mask(mask, self.inr.size)
-        return self._matrix.region(weights, frame, self._chosen(layers), granularity, rgb, progress)
+        return self.matrix.region(weights, frame, self._chosen(layers), granularity, rgb, progress)
 
     @checked
     def top(
@@ -344,7 +354,7 @@ class Canvas:
         if summary is None:
             self._check_once(found, frame)
             maps = "each" if rgb == "abs" else rgb
-            sweep = self._matrix.sweep(found, frame, granularity, maps, progress, Totals.of)
+            sweep = self.matrix.sweep(found, frame, granularity, maps, progress, Totals.of)
             summary = summarise(found, frame, granularity, self.inr.size, sweep, rgb)
             summary = replace(summary, warning=self.trouble.get(found.name, ""))
             with self._lock:
@@ -423,24 +433,18 @@ class Canvas:
 
     def coverage(self) -> Coverage:
         """What the rule follows of the model, op by op."""
-        ops = []
-        for node in self._capture.graph.nodes:
-            if node.op == "call_function":
-                status, note = self._rule.status(node)
-                ops.append(Op(op_name(node), self._capture.path(node), status, note))
-        unfollowed = unfollowed_note(self._capture, self.rule, self._rule.undefined)
-        return Coverage(ops, self.why, "; ".join(filter(None, [self.layers.note, unfollowed])))
+        return coverage(self.matrix.capture, self.matrix.rule, self.why)
 
     @checked
     def why_no_colours(self, layer: LayerKey) -> str:
         """Why the layer's maps can't be told apart by colour under this rule; empty where they can."""
         found = self._layer(layer)
-        return ONE_CHANNEL if self.n_channels == 1 else self._rule.why_no_colours(found)
+        return ONE_CHANNEL if self.n_channels == 1 else self.matrix.rule.why_no_colours(found)
 
     @checked
     def estimate(self, layers: LayerKey | Sequence[LayerKey] | None = None, frame: int = 0) -> Estimate:
         """What a sweep over all neurons of some layers (all that are traced, by default) will take."""
-        return self._matrix.estimate(self._chosen(layers), frame)
+        return self.matrix.estimate(self._chosen(layers), frame)
 
     @checked
     def rest(self, layer: LayerKey, frame: int = 0) -> FloatArray:
@@ -456,12 +460,12 @@ class Canvas:
             The rule does not divide the image (only `gated` does), or is not defined on this layer.
         """
         found = self._layer(layer)
-        if not self._rule.pulls:
+        if not self.matrix.rule.pulls:
             raise UntraceableError(
                 f"rule={self.rule!r}: its maps are not parts of the image, so nothing is the rest of them; "
                 "rule 'gated' divides it"
             )
-        rest = cast(DividingRule, self._rule).rest(found, self._matrix.frame(frame).state)
+        rest = cast(DividingRule, self.matrix.rule).rest(found, self.matrix.frame(frame).state)
         return as_numpy(rest.permute(1, 2, 0))
 
     @checked
@@ -489,32 +493,14 @@ class Canvas:
             chosen = parse_neurons(layer, some).to(self.device)
             if len(chosen):
                 removed[layer.name] = chosen
-        rule = cast(Ablation, canvas._rule)
+        rule = cast(Ablation, canvas.matrix.rule)
         return as_numpy(
-            rule.without_all(removed, cast(Any, canvas._matrix.frame(frame).state)).permute(1, 2, 0)
+            rule.without_all(removed, cast(Any, canvas.matrix.frame(frame).state)).permute(1, 2, 0)
         )
-
-    @checked
-    def weight_without(self, layer: LayerKey, neurons: Neurons) -> tuple[str, torch.Tensor]:
-        """The name of the parameter that is a layer's weight, and its value with some neurons' weights set to 0.
-
-        Raises
-        ------
-        UntraceableError
-            The weight is made in the forward, or serves in other places too.
-        """
-        found = self.layers.find(layer)
-        return weight_without(self._capture, found, parse_neurons(found, neurons).to(self.device))
-
-    def magnitudes(self, layer: LayerKey, *, granularity: str | None = None) -> FloatArray:
-        """How large the outgoing weights of a layer's neurons are: the sum of their absolute values."""
-        found = self.layers.find(layer)
-        weighted = self._capture.weighted[found.name]
-        return as_numpy(at_granularity(weighted.by_kernel(weighted.weight.abs()), found, granularity))
 
     def hold(self, frame: int | None) -> None:
         """Keep what is known of a frame, whatever is asked of others meanwhile; None for no frame."""
-        self._matrix.frames.held = None if frame is None else self.inr.frame_index(frame)
+        self.matrix.frames.held = None if frame is None else self.inr.frame_index(frame)
         for canvas in self._ablations.values():
             canvas.hold(frame)
 
@@ -527,21 +513,13 @@ class Canvas:
         progress : bool or callable
             A bar where it takes longer than 2 s, or ``progress(done, total)``, in layers, which may raise to stop.
         """
-        return check(self, self.inr.frame_index(frame), progress)
+        return check(self.matrix, self.inr.frame_index(frame), progress)
 
     def sums(
         self, frame: int = 0, layer: LayerKey | None = None
     ) -> Iterator[tuple[str, str, FloatArray, FloatArray]]:
         """What the rule says adds up, of one layer or all: ``(invariant, layer, sum, what it should be)``."""
-        state, layers = self._matrix.frame(frame).state, self._chosen(layer)
-        with torch.no_grad():
-            for invariant, name, total, expected in self._rule.sums(state, layers):
-                yield invariant, name, as_numpy(total), as_numpy(expected)
-
-    def in_double(self) -> Canvas:
-        """The same, computed in double precision."""
-        capture = self._capture.in_double()
-        return Canvas(capture, make_rule(capture, self.rule, self.options), self.memory)
+        return self.matrix.sums(frame, self._chosen(layer))
 
     def __repr__(self) -> str:
         height, width = self.inr.size
@@ -556,7 +534,7 @@ class Canvas:
 
     def _layer(self, key: LayerKey) -> Layer:
         layer = self.layers.find(key)
-        self._rule.require(layer)
+        self.matrix.rule.require(layer)
         return layer
 
     def _check_once(self, layer: Layer, frame: int) -> None:
@@ -565,7 +543,7 @@ class Canvas:
             if layer.name in self._checked:
                 return
             self._checked.add(layer.name)
-        problem = check_layer(self, layer, self.inr.frame_index(frame))
+        problem = check_layer(self.matrix, layer, self.inr.frame_index(frame))
         if problem:
             self.trouble[layer.name] = problem
             warnings.warn(

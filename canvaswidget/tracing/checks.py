@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,12 +11,11 @@ import torch
 from canvaswidget.progress import Progress, steps
 from canvaswidget.tracing.capture.pauses import pause
 from canvaswidget.tracing.capture.precision import rounding
+from canvaswidget.tracing.coverage import coverage
 from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.matrix import Matrix, as_numpy
 from canvaswidget.tracing.neurons import all_neurons
 from canvaswidget.tracing.results import Check, Checks
-
-if TYPE_CHECKING:
-    from canvaswidget.tracing.canvas import Canvas
 
 _SAMPLE, _PLACES = 32, 4
 _FEW, _ONE = 4, 1  # of a check that runs by itself
@@ -25,37 +23,41 @@ _FEW, _ONE = 4, 1  # of a check that runs by itself
 _TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-6}
 
 
-def check(canvas: Canvas, frame: int, progress: Progress = False) -> Checks:
+def check(matrix: Matrix, frame: int, progress: Progress = False) -> Checks:
     """A table of deviations, relative to the largest value compared."""
-    image = canvas.inr.render(frame)
+    image = matrix.inr.render(frame)
     rendered = image.permute(1, 2, 0).float().cpu().numpy()
-    lowest = canvas.precision
+    lowest = matrix.capture.coarsest
     half = torch.finfo(lowest).bits < 32
     # A module in half precision rounds at every op, what was captured does not.
-    note = f"the module computes in {_name(lowest)}, contributions in {_name(canvas.dtype)}" if half else ""
+    note = (
+        f"the module computes in {_name(lowest)}, contributions in {_name(matrix.capture.dtype)}"
+        if half
+        else ""
+    )
     first = _judged(
         "what was captured renders the frame",
         "",
-        canvas.frame(frame),
+        _image(matrix, frame),
         rendered,
         note or "the model was changed after it was traced, or what it renders is random",
-        tolerance=max(_TOLERANCE[torch.float32], 8 * rounding(lowest, canvas.device)),
+        tolerance=max(_TOLERANCE[torch.float32], 8 * rounding(lowest, matrix.device)),
     )
     first = replace(first, note=note) if first.holds else first
-    layers, tried = canvas.traced_layers, []
+    layers, tried = matrix.rule.layers, []
     with steps("check", "it", progress) as told:
         told.plan(len(layers))
         for layer in layers:
-            tried += _tried(canvas, frame, [layer], _SAMPLE, _PLACES)
+            tried += _tried(matrix, frame, [layer], _SAMPLE, _PLACES)
             told.take()
-    return Checks([first, *_settled(canvas, frame, tried)])
+    return Checks([first, *_settled(matrix, frame, tried)])
 
 
-def check_layer(canvas: Canvas, layer: Layer, frame: int) -> str:
+def check_layer(matrix: Matrix, layer: Layer, frame: int) -> str:
     """What fails of a layer on a few sampled neurons, in words; empty where all holds."""
     failed = [
         one
-        for one in _settled(canvas, frame, list(_tried(canvas, frame, [layer], _FEW, _ONE)))
+        for one in _settled(matrix, frame, list(_tried(matrix, frame, [layer], _FEW, _ONE)))
         if not one.holds
     ]
     return "; ".join(
@@ -65,13 +67,13 @@ def check_layer(canvas: Canvas, layer: Layer, frame: int) -> str:
     )
 
 
-def _settled(canvas: Canvas, frame: int, checks: list[Check]) -> list[Check]:
+def _settled(matrix: Matrix, frame: int, checks: list[Check]) -> list[Check]:
     """The checks, those that fail tried once more in double precision: rounding alone is no failure."""
     failed = {one.layer for one in checks if not one.holds}
-    if not failed or canvas.dtype == torch.float64:
+    if not failed or matrix.capture.dtype == torch.float64:
         return checks
-    wide = canvas.in_double()
-    layers = [layer for layer in wide.traced_layers if layer.name in failed]
+    wide = matrix.in_double()
+    layers = [layer for layer in wide.rule.layers if layer.name in failed]
     again = {
         (one.invariant, one.layer): one for one in _tried(wide, frame, layers, _SAMPLE, _PLACES) if one.holds
     }
@@ -85,36 +87,36 @@ def _settled(canvas: Canvas, frame: int, checks: list[Check]) -> list[Check]:
     return settled
 
 
-def _tried(canvas: Canvas, frame: int, layers: Sequence[Layer], sample: int, places: int) -> Iterator[Check]:
+def _tried(matrix: Matrix, frame: int, layers: Sequence[Layer], sample: int, places: int) -> Iterator[Check]:
     # Where a column is no shorter way than the maps themselves, there is nothing to compare.
     largest = {layer.name: 0.0 for layer in layers}
-    floor = np.finfo(np.float32).eps * float(np.abs(canvas.frame(frame)).max(initial=0))
-    tolerance = _TOLERANCE[canvas.dtype]
-    for layer in layers if canvas.rule != "ablation" else ():
-        rows, columns, size = _rows_and_columns(canvas, layer, frame, sample, places)
+    floor = np.finfo(np.float32).eps * float(np.abs(_image(matrix, frame)).max(initial=0))
+    tolerance = _TOLERANCE[matrix.capture.dtype]
+    for layer in layers if matrix.rule.name != "ablation" else ():
+        rows, columns, size = _rows_and_columns(matrix, layer, frame, sample, places)
         largest[layer.name] = size
         yield _judged("row and column agree", layer.name, columns, rows, "", tolerance, max(size, floor))
-    opaque = ", ".join(sorted({op.name for op in canvas.coverage().of("opaque")}))
+    opaque = ", ".join(sorted({op.name for op in coverage(matrix.capture, matrix.rule).of("opaque")}))
     note = f"the residual is what ends in {opaque}" if opaque else ""
     for layer in layers:
-        for invariant, name, ours, expected in canvas.sums(frame, layer):
+        for invariant, name, ours, expected in matrix.sums(frame, [layer]):
             yield _judged(invariant, name, ours, expected, note, tolerance, largest[layer.name])
 
 
 def _rows_and_columns(
-    canvas: Canvas, layer: Layer, frame: int, sample: int, places: int
+    matrix: Matrix, layer: Layer, frame: int, sample: int, places: int
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """The same entries of the matrix by rows and by columns, and the largest magnitude in these rows."""
     generator = torch.Generator().manual_seed(0)
-    height, width = canvas.inr.size
+    height, width = matrix.inr.size
     neurons = all_neurons(layer, None)
     some = torch.randperm(len(neurons), generator=generator)[:sample].sort().values
-    maps = canvas.maps(layer, neurons[some], frame)
+    maps = matrix.maps(layer, neurons[some].to(matrix.device), frame, "sum")
     rows, columns = [], []
     for place in torch.randint(height * width, (places,), generator=generator).tolist():
         y, x = divmod(place, width)
         rows.append(maps[:, y, x])
-        columns.append(canvas.pixel(y, x, frame, layer)[layer.name].ravel()[some.numpy()])
+        columns.append(matrix.pixel(y, x, frame, [layer], None, "sum")[layer.name].ravel()[some.numpy()])
         pause()
     return np.stack(rows), np.stack(columns), float(np.abs(maps).max())
 
@@ -132,6 +134,10 @@ def _judged(
     scale = max(float(np.abs(expected).max()), size, float(np.finfo(np.float32).tiny))
     deviation = float(np.abs(ours - expected).max()) / scale
     return Check(invariant, layer, deviation, deviation < tolerance, note)
+
+
+def _image(matrix: Matrix, frame: int) -> np.ndarray:
+    return as_numpy(matrix.frame(frame).image.permute(1, 2, 0))
 
 
 def _name(dtype: torch.dtype) -> str:

@@ -22,7 +22,7 @@ from canvaswidget.tracing.neurons import at_granularity, chunks, count_neurons
 from canvaswidget.tracing.parallel import alone, in_order
 from canvaswidget.tracing.reduce import Totals
 from canvaswidget.tracing.results import Estimate
-from canvaswidget.tracing.rules import DividingRule, Rule
+from canvaswidget.tracing.rules import DividingRule, Rule, make_rule, options_of
 from canvaswidget.tracing.window import Window
 
 FloatArray = npt.NDArray[np.float32]
@@ -33,6 +33,7 @@ class Matrix:
     """What a `Canvas` computes with. Layers are those of the rule, frames are in range; `rgb` is checked here."""
 
     def __init__(self, capture: Capture, rule: Rule, memory: int) -> None:
+        self.capture = capture
         self.inr: INR = capture.inr
         self.rule = rule
         self.device = capture.device
@@ -56,6 +57,16 @@ class Matrix:
 
         # A pass of the model keeps all cores busy by itself; smaller things are better left to one.
         return compute() if self.rule.takes_a_pass else alone(compute, self.device)
+
+    def maps(
+        self, layer: Layer, neurons: torch.Tensor, frame: int, rgb: str, progress: Progress = False
+    ) -> FloatArray:
+        """The maps of some neurons, chunk by chunk."""
+        parts = list(torch.split(neurons, self.maps_at_a_time())) if len(neurons) else []
+        rows = ((part, as_numpy(self.rows(layer, part, frame, rgb))) for part in parts)
+        maps = [maps for _, maps in reported(rows, len(neurons), progress, layer.name)]
+        tail = (self.n_channels,) if rgb == "each" else ()
+        return np.concatenate(maps) if maps else np.empty((0, *self.inr.size, *tail), np.float32)
 
     def sweep(
         self,
@@ -145,6 +156,18 @@ class Matrix:
         values = self.rule.values_per_map(self._whole)
         working = self.maps_at_a_time() * values * self._itemsize * budget.TEMPORARIES
         return Estimate(seconds, working, n_maps, height * width)
+
+    def sums(self, frame: int, layers: Sequence[Layer]) -> Iterator[tuple[str, str, FloatArray, FloatArray]]:
+        """What the rule says adds up, by layer: ``(invariant, layer, sum, what it should be)``."""
+        state = self.frame(frame).state
+        with torch.no_grad():
+            for invariant, name, total, expected in self.rule.sums(state, layers):
+                yield invariant, name, as_numpy(total), as_numpy(expected)
+
+    def in_double(self) -> Matrix:
+        """The same, computed in double precision."""
+        capture = self.capture.in_double()
+        return Matrix(capture, make_rule(capture, self.rule.name, options_of(self.rule)), self.memory)
 
     def maps_at_a_time(
         self, window: Window | None = None, granularity: str | None = None, layer: Layer | None = None

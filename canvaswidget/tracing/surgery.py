@@ -1,4 +1,4 @@
-"""Which parameter of a module is a layer's weight, and what it is without some neurons."""
+"""A layer's weight: which parameter of the module it is, what it is without some neurons, and how large it is."""
 
 from __future__ import annotations
 
@@ -9,28 +9,38 @@ from torch import fx
 
 from canvaswidget.tracing.capture.recording import Capture, op_name
 from canvaswidget.tracing.errors import UntraceableError
-from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.layers import Layer, LayerKey
+from canvaswidget.tracing.matrix import FloatArray, as_numpy
+from canvaswidget.tracing.neurons import Neurons, at_granularity, parse_neurons
 
 _TRANSPOSES = ("t", "transpose", "permute", "numpy_T")
 
 
-def weight_without(capture: Capture, layer: Layer, neurons: torch.Tensor) -> tuple[str, torch.Tensor]:
+def weight_without(capture: Capture, layer: LayerKey, neurons: Neurons) -> tuple[str, torch.Tensor]:
     """The name of the parameter that is a layer's weight, and its value with some neurons' weights set to 0.
 
     Parameters
     ----------
-    neurons : torch.Tensor
-        Units ``(k,)`` or kernels ``(k, 2)``.
+    neurons : sequence
+        Units or kernels.
 
     Raises
     ------
     UntraceableError
         The weight is no parameter, or serves in other places too.
     """
-    found = capture.weighted[layer.name]
-    name, turned = _parameter(capture, layer)
-    left = torch.where(found.kept(neurons) != 0, 0, found.weight)
+    found = capture.layers.find(layer)
+    weighted, chosen = capture.weighted[found.name], parse_neurons(found, neurons).to(capture.device)
+    name, turned = _parameter(capture, found)
+    left = torch.where(weighted.kept(chosen) != 0, 0, weighted.weight)
     return name, left.T if turned else left
+
+
+def magnitudes(capture: Capture, layer: LayerKey, granularity: str | None = None) -> FloatArray:
+    """How large the outgoing weights of a layer's neurons are: the sum of their absolute values."""
+    found = capture.layers.find(layer)
+    weighted = capture.weighted[found.name]
+    return as_numpy(at_granularity(weighted.by_kernel(weighted.weight.abs()), found, granularity))
 
 
 def _parameter(capture: Capture, layer: Layer) -> tuple[str, bool]:

@@ -185,7 +185,7 @@ def test_a_model_is_recorded_while_another_thread_computes(decoder: Cnn) -> None
     def compute() -> None:
         try:
             while not done.is_set():
-                busy._capture.run(0, [busy._capture.output])
+                busy.matrix.capture.run(0, [busy.matrix.capture.output])
         except Exception as error:
             failed.append(error)
 
@@ -381,9 +381,9 @@ def test_a_cell_and_a_widget_may_ask_at_the_same_time(decoder: Cnn) -> None:
 
 def test_a_frame_that_is_held_is_rendered_once() -> None:
     canvas = cw.trace(video(), "xinc", memory="1 MiB")
-    canvas._matrix.frames.memory = 1
+    canvas.matrix.frames.memory = 1
     runs: list[int] = []
-    run = canvas._capture.run
+    run = canvas.matrix.capture.run
 
     def counted(frame, keep, *others):
         runs.extend(
@@ -391,7 +391,7 @@ def test_a_frame_that_is_held_is_rendered_once() -> None:
         )  # not those that only compare the recording with the module
         return run(frame, keep, *others)
 
-    canvas._capture.run = counted
+    canvas.matrix.capture.run = counted
     canvas.hold(2)
     for frame in (2, 0, 2, 1, 2):
         canvas.frame(frame)

@@ -71,12 +71,12 @@ def test_double_precision_gives_the_same_answers() -> None:
     for kind in ("wire", "hnerv", "skip_by_concatenation", "feature_grid"):
         inr = build(kind, 0)
         canvas = cw.trace(inr, "gated")
-        wide = canvas.in_double()
-        assert wide.dtype == torch.float64
+        wide = canvas.matrix.in_double()
+        assert wide.capture.dtype == torch.float64
         for layer in canvas.traced_layers:
             neurons = all_neurons(layer, "kernel")
             expected = canvas.maps(layer, neurons)
-            np.testing.assert_allclose(wide.maps(layer.name, neurons), expected, rtol=1e-6, atol=1e-7)
+            np.testing.assert_allclose(wide.maps(layer, neurons, 0, "sum"), expected, rtol=1e-6, atol=1e-7)
 
 
 @functools.cache

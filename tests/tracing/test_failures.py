@@ -84,7 +84,7 @@ def test_an_error_of_an_op_under_ablation_names_the_op_and_its_module() -> None:
     canvas = cw.trace(inr(), "ablation")
     canvas.without({"1.inner": [0]})
     canvas.frame()
-    node = next(node for node in canvas._capture.graph.nodes if node.target is aten.cumsum.default)
+    node = next(node for node in canvas.matrix.capture.graph.nodes if node.target is aten.cumsum.default)
     node.target = failing(RuntimeError("vmap: in-place"))
     node.meta["written"] = "cumsum"
     for ask in (

@@ -16,6 +16,7 @@ from canvaswidget.kernel.arrays import Arrays
 from canvaswidget.kernel.cache import ByteCache
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.neurons import all_neurons, chunks
+from canvaswidget.tracing.surgery import magnitudes, weight_without
 
 SIZE = (6, 7)
 
@@ -112,7 +113,7 @@ def test_ablation_by_hand_and_counts(shape: tuple[type[nn.Module], int, int, int
     canvas = traced(shape, "ablation")
     layer, module, inr = canvas.layers[0], canvas.inr.module, canvas.inr
     per_unit, per_group = layer.outputs_per_unit, layer.n_units // layer.n_groups
-    sizes = canvas.magnitudes(layer)
+    sizes = magnitudes(canvas.matrix.capture, layer)
     for place, (unit, output) in enumerate(kernels_by_hand(shape)):
         at = (unit, output % per_unit) if "Transpose" in shape[0].__name__ else (output, unit % per_group)
         cut = copy.deepcopy(module)
@@ -124,7 +125,7 @@ def test_ablation_by_hand_and_counts(shape: tuple[type[nn.Module], int, int, int
         np.testing.assert_allclose(
             canvas.map(layer, (unit, output), rgb="each"), canvas.frame() - without, rtol=1e-5, atol=1e-6
         )
-        name, left = canvas.weight_without(layer, [(unit, output)])
+        name, left = weight_without(canvas.matrix.capture, layer, [(unit, output)])
         assert name == "middle.weight"
         assert torch.equal(left, weight)
 
@@ -154,7 +155,7 @@ def test_a_kernel_across_groups_is_refused() -> None:
         lambda: canvas.map("middle", (0, 3)),
         lambda: canvas.maps("middle", [(0, 0), (5, 1)]),
         lambda: canvas.without({"middle": [(2, 2)]}),
-        lambda: canvas.weight_without("middle", [(2, 2)]),
+        lambda: weight_without(canvas.matrix.capture, "middle", [(2, 2)]),
     ):
         with pytest.raises(IndexError, match=r"2 groups, and unit \d has kernels to outputs \d to \d only"):
             ask()

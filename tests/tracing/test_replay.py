@@ -238,8 +238,8 @@ def test_a_deep_steep_network_is_not_refused_for_its_rounding() -> None:
     off = float(np.abs(other - inr.frame(1)).max())
     assert 5e-6 < off < 1e-2  # steep: rounding of 1e-7 has grown
     # What another way to sum would give is taken for rounding, what a changed weight gives is not.
-    image = canvas._capture.run(1, [canvas._capture.output])[canvas._capture.output]
-    replay = canvas._capture.replay
+    image = canvas.matrix.capture.run(1, [canvas.matrix.capture.output])[canvas.matrix.capture.output]
+    replay = canvas.matrix.capture.replay
     assert replay._agree(1, image, image + off / 2)
     assert not replay._agree(1, image, image * 1.1)
 
