@@ -21,7 +21,7 @@ import canvaswidget as cw
 from canvaswidget import bundle
 from canvaswidget.exports import picture
 from canvaswidget.exports.snapshot import snapshot
-from canvaswidget.kernel import messages
+from canvaswidget.kernel import message_parts, messages
 from canvaswidget.plotting import figures
 from canvaswidget.widget import traits, widget
 from canvaswidget.widget.widget import CanvasWidget
@@ -98,7 +98,7 @@ def test_a_layer_that_adds_nothing_to_the_pixel_is_not_shown_first(stepped, widg
 
 def test_the_state_is_small_and_as_the_page_expects_it(w: CanvasWidget) -> None:
     state = w.get_state()
-    assert problems(state["_canvas"], messages.CanvasInfo) == []
+    assert problems(state["_canvas"], message_parts.CanvasInfo) == []
     assert (state["pixel"], state["neuron"]) == ([8, 16], list(w.neuron))
     assert state["_esm"] == "/* widget.js */"
     assert state["_css"] == "/* widget.css */"
@@ -257,7 +257,7 @@ def test_a_region_is_a_mask_a_box_or_a_polygon(w: CanvasWidget) -> None:
         w.region = form
         assert (w.region.mask == mask).all()
         page = w.get_state(["region"])["region"]
-        assert problems(page, messages.Region) == []
+        assert problems(page, message_parts.Region) == []
         w.region = None
         w.set_state({"region": json.loads(json.dumps(page))})
         assert (w.region.mask == mask).all()
