@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from canvaswidget.tracing.capture.editing import PART
 from canvaswidget.tracing.capture.parameters import unfollowed_note
 from canvaswidget.tracing.capture.recording import Capture, op_name
 from canvaswidget.tracing.results import Coverage, Op
@@ -12,7 +13,7 @@ def coverage(capture: Capture, rule: Rule, why: str = "") -> Coverage:
     """Every op in order of execution; `why` says why this rule was chosen."""
     ops = []
     for node in capture.graph.nodes:
-        if node.op == "call_function":
+        if node.op == "call_function" and PART not in node.meta:
             status, note = rule.status(node)
             ops.append(Op(op_name(node), capture.path(node), status, note))
     unfollowed = unfollowed_note(capture, rule.name, rule.undefined)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from torch import fx
 
-WRITTEN = "written"  # of a node's meta: the op that the model has in its place
+# Of a node's meta: the op that the model has in its place; set where that is several ops, and this is not the last.
+WRITTEN, PART = "written", "part"
 
 
 def insert_before(node: fx.Node, target: Callable[..., Any], *arguments: Any, **keywords: Any) -> fx.Node:
@@ -34,3 +36,12 @@ def is_open(node: fx.Node) -> bool:
 def shape_of(node: fx.Node) -> list[int]:
     """The shape of a value."""
     return [int(n) for n in node.meta["val"].shape]
+
+
+def result(node: fx.Node, number: int) -> fx.Node | None:
+    """The op that takes one of several results; None where it is not used."""
+    return next((user for user in node.users if _is_item(user, number)), None)
+
+
+def _is_item(node: fx.Node, number: int) -> bool:
+    return node.target is operator.getitem and cast(int, node.args[1]) == number

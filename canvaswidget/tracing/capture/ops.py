@@ -1,4 +1,4 @@
-"""What each ATen op is to the tracer: linear in which of its arguments, pointwise, a product, a norm."""
+"""What each ATen op is to the tracer: linear in which of its arguments, pointwise, a product."""
 
 from __future__ import annotations
 
@@ -101,8 +101,6 @@ BINARY = (
 PRELU = overloads("prelu")
 DETACH = overloads("detach")  # autograd stops there, a contribution does not
 POINTWISE = UNARY | BINARY
-NORMS = overloads("layer_norm batch_norm _native_batch_norm_legit_no_training instance_norm group_norm")
-NORMS.add(aten._native_batch_norm_legit.no_stats)
 # Constant gates at an input: their own dependence on it is frozen, as the rule `gated` defines.
 FROZEN = overloads(
     "softmax _softmax log_softmax argmax argmin max min amax amin eq ne lt le gt ge logical_and logical_or",

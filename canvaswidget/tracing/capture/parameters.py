@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch import fx
 
+from canvaswidget.tracing.capture.dependence import leading_to, reached
 from canvaswidget.tracing.capture.ops import (
     EINSUM,
     LINEAR,
@@ -15,6 +16,7 @@ from canvaswidget.tracing.capture.ops import (
     PRODUCTS,
     overloads,
 )
+from canvaswidget.tracing.capture.rewrite.norms import is_norm
 
 if TYPE_CHECKING:
     from canvaswidget.tracing.capture.recording import Capture
@@ -35,7 +37,7 @@ def parameter_note(capture: Capture) -> str:
         if node.op == "placeholder" and name is not None:
             inputs.setdefault(name, []).append(node)
     in_layers = {aliases[name] for name in _of_layers(capture, capture.weighted) if name in aliases}
-    used = _leading_to(capture.output)
+    used = leading_to(capture.output)
     parts: dict[str, dict[str, int]] = {"products": {}, _OTHER: {}, "norms": {}, "nothing": {}}
     readers: dict[str, dict[str, None]] = {"products": {}, _OTHER: {}}
     for name, size in sizes.items():
@@ -74,7 +76,7 @@ def unfollowed_note(capture: Capture, rule: str, undefined: Collection[str]) -> 
     followed = {
         aliases.get(name, "") for name in _of_layers(capture, set(capture.weighted).difference(undefined))
     }
-    used, missed = _leading_to(capture.output), {}
+    used, missed = leading_to(capture.output), {}
     for layer in undefined:
         names = {aliases[name] for name in _of_layers(capture, [layer]) if name in aliases} - followed
         if names and capture.weighted[layer].node in used:
@@ -103,7 +105,7 @@ def _part(capture: Capture, name: str, nodes: Sequence[fx.Node]) -> str:
     if not nodes:
         return "nothing"
     owner = type(capture.module.get_submodule(name.rpartition(".")[0])).__name__
-    if _NORM.search(owner) or any("norm" in str(user.target) for node in nodes for user in node.users):
+    if _NORM.search(owner) or any(is_norm(user) for node in nodes for user in node.users):
         return "norms"
     return "products" if any(_is_multiplied(capture, node) for node in nodes) else _OTHER
 
@@ -152,24 +154,10 @@ def _of_layers(capture: Capture, layers: Iterable[str]) -> set[str]:
     return found
 
 
-def _leading_to(node: fx.Node) -> set[fx.Node]:
-    found: set[fx.Node] = set()
-    waiting = [node]
-    while waiting:
-        one = waiting.pop()
-        if one not in found:
-            found.add(one)
-            waiting.extend(one.all_input_nodes)
-    return found
-
-
 def _reader(capture: Capture, nodes: list[fx.Node]) -> str:
     """The first layer whose input depends on some nodes; empty where none does."""
-    reached: set[Any] = set(nodes)
-    for node in capture.graph.nodes:
-        if not reached.isdisjoint(node.all_input_nodes):
-            reached.add(node)
-    return next((name for name, one in capture.weighted.items() if one.data in reached), "")
+    after = reached(capture.graph, nodes)
+    return next((name for name, one in capture.weighted.items() if one.data in after), "")
 
 
 def _listed(part: Mapping[str, int], total: int) -> str:

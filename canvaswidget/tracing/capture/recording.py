@@ -30,6 +30,7 @@ from canvaswidget.inr.module_state import (
     replica,
     unchanged,
 )
+from canvaswidget.tracing.capture.dependence import inputs, reached
 from canvaswidget.tracing.capture.editing import WRITTEN
 from canvaswidget.tracing.capture.interpreter import Program, call
 from canvaswidget.tracing.capture.ops import (
@@ -52,7 +53,8 @@ from canvaswidget.tracing.capture.precision import (
 )
 from canvaswidget.tracing.capture.questions import answering, asking
 from canvaswidget.tracing.capture.replay import Replay
-from canvaswidget.tracing.capture.rewrite import DECOMPOSITIONS, inputs, reached, rewrite
+from canvaswidget.tracing.capture.rewrite import rewrite
+from canvaswidget.tracing.capture.rewrite.decompositions import DECOMPOSITIONS
 from canvaswidget.tracing.capture.weighted import Weighted, bias_added_to
 from canvaswidget.tracing.errors import FOREIGN, CaptureError, check_finite
 from canvaswidget.tracing.layers import Layer, Layers

@@ -10,6 +10,7 @@ from typing import Any, cast
 import torch
 from torch import fx
 
+from canvaswidget.tracing.capture.dependence import leading_to, reached
 from canvaswidget.tracing.capture.interpreter import Lookup, Program, call
 from canvaswidget.tracing.capture.ops import aten
 from canvaswidget.tracing.capture.recording import Capture, op_name
@@ -228,13 +229,6 @@ def _has_open_shape(node: fx.Node) -> bool:
 
 def _suffix(graph: fx.Graph, start: fx.Node) -> dict[fx.Node, None]:
     """The ops that depend on `start` and that the output depends on, in order of execution."""
-    reached: dict[fx.Node, None] = {start: None}
-    for node in graph.nodes:
-        if node.op == "call_function" and any(source in reached for source in node.all_input_nodes):
-            reached[node] = None
-    output = next(node for node in graph.nodes if node.op == "output")
-    used = {output}
-    for node in reversed(graph.nodes):
-        if node in used:
-            used.update(node.all_input_nodes)
-    return {node: None for node in reached if node in used and node is not start}
+    after, output = reached(graph, {start}), next(node for node in graph.nodes if node.op == "output")
+    used = leading_to(output) - {start, output}
+    return {node: None for node in graph.nodes if node in after and node in used}

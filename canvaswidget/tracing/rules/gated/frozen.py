@@ -187,8 +187,6 @@ class Frozen:
             return self._choice(step.node, term, constants)
         if step.kind == "product":
             return self._product(step, term, constants, both)
-        if step.kind == "norm":
-            return self._norm(step.node, term, constants)
         return self._linear(step.node, term, constants)
 
     def _call(self, node: fx.Node, given: dict[fx.Node, Any], **changed: Any) -> Any:
@@ -318,52 +316,6 @@ class Frozen:
                 "so it is no multiple of its input; rule='ablation' is defined on it"
             )
         return found, start
-
-    # --- norms ---------------------------------------------------------------------------------------------------
-
-    def _norm(self, node: fx.Node, term: Lookup, constants: bool) -> Any:
-        source = cast(fx.Node, node.args[0])
-        name = str(node.target).split(".")[1]
-        t, x = term(source), self.value(source)
-        optional: list[Any] = [
-            self.value(one) if isinstance(one, fx.Node) else one for one in [*node.args[1:], *[None] * 8]
-        ]
-        along = (-1, *(1,) * (x.ndim - 2))  # a value a channel
-        # Statistics are frozen; the mean is linear in what it is taken of.
-        mean = variance = None
-        dims: tuple[int, ...] = (-1,)
-        folded: Any = x.shape
-        if node.target is ops.aten._native_batch_norm_legit.no_stats:
-            weight, bias, _, _, eps = optional[:5]
-            dims, affine = (0, *range(2, x.ndim)), along
-        elif name in ("batch_norm", "_native_batch_norm_legit_no_training", "instance_norm"):
-            weight, bias, mean, variance = optional[:4]
-            measures = name != "_native_batch_norm_legit_no_training" and bool(optional[4])
-            eps = optional[5] if name.startswith("_") else optional[6]
-            if measures and name == "batch_norm":
-                dims = (0, *range(2, x.ndim))
-            elif measures:
-                folded = (*x.shape[:2], -1)
-            mean, variance = (None, None) if measures else (mean.reshape(along), variance.reshape(along))
-            affine = along
-        elif name == "layer_norm":
-            shape, weight, bias, eps = optional[:4]
-            dims, affine = tuple(range(-len(shape), 0)), tuple(shape)
-        else:
-            groups, weight, bias, eps = optional[:4]
-            folded, affine = (x.shape[0], groups, -1), along
-        values, terms = x.reshape(folded), t.reshape(folded)
-        if variance is None:
-            variance = values.var(dims, unbiased=False, keepdim=True)
-            terms = terms - terms.mean(dims, keepdim=True)
-        elif constants:
-            terms = terms - mean
-        result = (terms * torch.rsqrt(variance + (1e-5 if eps is None else eps))).reshape(x.shape)
-        if weight is not None:
-            result = result * weight.reshape(affine)
-        if constants and bias is not None:
-            result = result + bias.reshape(affine)
-        return (result,) if name.startswith("_") else result
 
 
 def needed(capture: Capture, plan: Plan) -> list[fx.Node]:

@@ -29,7 +29,7 @@ class Step:
     Attributes
     ----------
     kind : str
-        ``layer``, ``linear``, ``add``, ``product``, ``choice``, ``gate`` or ``norm``.
+        ``layer``, ``linear``, ``add``, ``product``, ``choice`` or ``gate``.
     reached_by : frozenset of str
         The layers whose terms arrive here.
     carries : tuple of fx.Node
@@ -61,7 +61,8 @@ class Step:
     def constants(self) -> list[fx.Node]:
         """The arguments, of a gate those of its whole function, whose values in the frame it uses."""
         if self.kind != "gate":
-            everything = self.kind in ("product", "choice", "norm")
+            # Of two factors that one layer reaches, the frozen one is read.
+            everything = self.kind == "choice" or self.kept is not None
             return [one for one in self.node.all_input_nodes if everything or one not in self.carries]
         parts = self.function.parts
         read = [one for node in parts for one in node.all_input_nodes]
@@ -215,8 +216,6 @@ def _step(
         return _product(plan, node, depth)
     if ops.is_linear(node) and _is_real(node):
         return _carrying(plan, node, "linear", linear_arguments(node))
-    if target in ops.NORMS:
-        return _carrying(plan, node, "norm", [node.args[0]])
     return None
 
 

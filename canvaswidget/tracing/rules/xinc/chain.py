@@ -16,6 +16,7 @@ from torch import fx
 from canvaswidget.tracing.capture.interpreter import Lookup, Program, call
 from canvaswidget.tracing.capture.ops import POINTWISE, overloads
 from canvaswidget.tracing.capture.recording import Capture, op_name
+from canvaswidget.tracing.capture.rewrite.norms import is_norm
 from canvaswidget.tracing.capture.weighted import Weighted
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer
@@ -120,7 +121,7 @@ def _walk(capture: Capture, node: fx.Node, through: set[Any]) -> tuple[list[fx.N
     """Back from `node` through ops of one tensor: those passed, in order of execution, and where it ends."""
     passed: list[fx.Node] = []
     layers = set(capture.nodes.values())
-    while node not in layers and node.target in through:
+    while node not in layers and node.target in through and not is_norm(node):
         varying = [source for source in node.all_input_nodes if capture.parameter(source) is None]
         if len(varying) != 1:
             break

@@ -1,11 +1,11 @@
-"""Contractions with a weight, however they are written, as linear layers."""
+"""Products with a weight, however they are written, as layers: linear ones, and without a bias that is computed."""
 
 from __future__ import annotations
 
 import math
 import string
 from collections.abc import Set as AbstractSet
-from typing import cast
+from typing import Any, cast
 
 from torch import fx
 
@@ -18,13 +18,17 @@ from canvaswidget.tracing.capture.ops import (
     overloads,
 )
 
-PRODUCTS_OF_MATRICES = overloads("matmul mm bmm mv linear")
+_PRODUCTS_OF_MATRICES = overloads("matmul mm bmm mv linear")
+_WITH_BIAS = overloads(
+    "linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution"
+)
+PRODUCTS_WITH_WEIGHTS = EINSUM | _PRODUCTS_OF_MATRICES | _WITH_BIAS
 _SPREAD = overloads("expand repeat")
 _MADE_BY_LAYERS = set(LAYERS) | set(PRODUCTS) - overloads("mul div") | EINSUM
 
 
 def as_layers(node: fx.Node, varying: AbstractSet[fx.Node], parameters: AbstractSet[fx.Node]) -> None:
-    """Write an einsum or a product of matrices with a fixed weight as the linear layer that it is.
+    """Write an op of `PRODUCTS_WITH_WEIGHTS` as the layer that it is, where its weight is fixed.
 
     Parameters
     ----------
@@ -33,11 +37,25 @@ def as_layers(node: fx.Node, varying: AbstractSet[fx.Node], parameters: Abstract
     parameters : set of fx.Node
         The model's parameters, and what is made of them.
     """
-    if node.target in EINSUM:
+    if node.target in _WITH_BIAS and len(node.args) > 2:
+        _with_bias_apart(node, varying)
+    elif node.target in EINSUM:
         for pair in _in_pairs(node):
             _einsum_as_linear(pair, varying)
-    else:
+    elif node.target in _PRODUCTS_OF_MATRICES:
         _product_as_linear(node, varying, parameters)
+
+
+def _with_bias_apart(node: fx.Node, varying: AbstractSet[fx.Node]) -> None:
+    """A layer whose bias depends on the input: the layer without one, and an addition."""
+    bias = node.args[2] if len(node.args) > 2 else None
+    if not isinstance(bias, fx.Node) or bias not in varying:
+        return
+    data, weight, _, *others = cast(Any, node.args)
+    made = insert_before(node, cast(Any, node.target), data, weight, None, *others)
+    if node.target not in overloads("linear"):
+        bias = insert_before(node, aten.reshape.default, bias, [-1, *[1] * (weight.meta["val"].ndim - 2)])
+    replace(node, insert_before(node, aten.add.Tensor, made, bias))
 
 
 def _product_as_linear(
