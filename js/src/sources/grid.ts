@@ -86,7 +86,7 @@ export class GridSource extends ChunkedSource<"grid"> {
     return grid ? this.#thumbs.get(placeKey(grid.context, index)) : undefined;
   }
 
-  /** Learns the place of a neuron in the grid on screen: of thousands only those in sight are known here. */
+  /** Asks for the place of a neuron in the grid: the page knows only the places of neurons in sight. */
   locate(neuron: number[]): void {
     const context = this.#shown.peek()?.context;
     if (!context) return;
@@ -112,7 +112,7 @@ export class GridSource extends ChunkedSource<"grid"> {
     this.#ranges.delete(view);
   }
 
-  /** Nothing is shown of what was asked for under another rule. */
+  /** Shows nothing: the thumbnails are of another rule. */
   blank(): void {
     this.#shown.value = null;
     this.#enter(this.#context);
@@ -178,7 +178,7 @@ export class GridSource extends ChunkedSource<"grid"> {
   #missing(context: GridContext): { first: number; count: number } | null {
     const grid = this.#shown.peek();
     const onScreen = grid && same(grid.context, context) ? grid : null;
-    // In a new order the old scroll place means nothing: its first screen comes first.
+    // In a new order start from the top: the old scroll position means nothing.
     const keepsPlace = onScreen || (grid && same({ ...grid.context, time: context.time }, context));
     for (const range of this.#ranges.values()) {
       const start = keepsPlace ? range.first : 0;
@@ -220,7 +220,7 @@ export class GridSource extends ChunkedSource<"grid"> {
   }
 }
 
-/** What is quick to make and looked at first. The hover preview is not: it would keep the grid waiting for ever. */
+/** Fast requests that go first. The hover preview is not one: the grid would wait for ever. */
 function isUrgent({ view, body }: Activity): boolean {
   if (body.kind === "map") return body.selection.neuron !== null;
   return view === "frame" || view === "pixel";

@@ -15,7 +15,7 @@ interface Target {
   clustered: boolean;
 }
 
-/** What both hands do to the set, whichever view they are in. */
+/** The changes to the set of ablated neurons that the user can make in any view. */
 export function createKnockOut(store: Store, clusters: ClusterSource) {
   let before: Source = "reconstruction";
   const set = (next: KnockedOut) => {

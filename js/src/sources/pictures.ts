@@ -64,9 +64,9 @@ export interface Picture {
 
 const FRAME_BYTES = 192e6;
 const MAP_BYTES = 96e6;
-/** A picture waits this long for its map before it is painted without. */
+/** In ms: a frame waits this long for its map before it is painted without. */
 const GRACE = 150;
-/** Python may choose a neuron right after a layer change: don't sum up the whole layer before it has had the time. */
+/** In ms. Python may select a neuron right after a layer change: wait before asking for the slow sum of a layer. */
 const WHOLE_LAYER_DELAY = 250;
 
 function sized<A extends { height: number; width: number }>(answer: A, data: Uint8Array, channels: number) {
@@ -95,7 +95,7 @@ export function frameSource(store: Store, client: RequestClient, watched: Watche
     }),
     cache: new ByteCache(FRAME_BYTES),
     bytes: ({ data }) => data.length,
-    // Quick to make, and worth painting while the slider moves: hardly ever cancelled.
+    // Frames are fast, and are painted while the slider moves: cancel them late.
     patience: 1000,
     showLate: (body) => same({ ...body, time: 0 }, frameBody(store, 0)),
   });
@@ -162,7 +162,7 @@ export function joinPictures(
     maps.arrivals.value;
     const selection = currentOverlay(store);
     const before = picture.peek();
-    // What is on screen stays until the next picture is there, but for the map of another rule: nothing says so of it.
+    // The last picture stays on screen until the next one is there, except a map of another rule, which has no label.
     if (before?.map && before.map.rule !== store.rule.value) show(before.frame, null);
     if (store.source.value === "off") {
       const map = maps.shown.value;

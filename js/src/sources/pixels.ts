@@ -62,7 +62,7 @@ export class PixelSources {
   readonly hovered: Source<"pixel", PixelNeurons>;
   /** The pixel under the pointer, in any view of the page. */
   readonly hover: Signal<number[] | null> = signal(null);
-  /** The exact contribution of the selected neuron at a pixel, if an answer has told it. */
+  /** The exact contribution of the selected neuron at a pixel; null while no answer contains it. */
   readonly preview: ReadonlySignal<PixelNeurons | null>;
 
   constructor(
@@ -72,7 +72,7 @@ export class PixelSources {
     settled: ReadonlySignal<number>,
   ) {
     this.pinned = pixelSource(store, client, "pixel", watched, store.pixel, settled, 0);
-    // Over the pin there is nothing to preview.
+    // The pinned pixel needs no preview.
     const resting = computed(() => {
       const at = this.hover.value;
       return store.playing.value || same(at, store.pixel.value) ? null : at;

@@ -8,10 +8,10 @@ import type { RequestClient } from "../transport/client";
 import { type ContributionMap, type Frame, frameBody, mapBody } from "./pictures";
 import type { Source } from "./source";
 
-/** Animation frames come a little early or late: so much, in ms, is no reason to wait for the next one. */
+/** Tolerance, in ms, for animation frames that come a little early. */
 const SLACK = 4;
 const TELL_EVERY = 250;
-/** A frame that still isn't there after this long is shown when it comes. */
+/** After this long, in ms, play on to a frame that is not loaded yet: it is shown when it comes. */
 const PATIENCE = 1500;
 const QUIET = 180;
 const REST = 350;
@@ -91,8 +91,8 @@ export function startPlayer({ store, frames, maps, views }: Playing): () => void
     if (waited < PATIENCE && !untracked(() => loaded(next))) return;
     // On time: keep the beat. Late: begin a new one.
     due = waited < 2 * period ? due + period : now;
-    // Python follows at its leisure, and knows the frame once the clip pauses. What is told is told at once: it must
-    // not be on its way for long, for Python may stop the clip and choose a frame.
+    // Save the frame a few times a second, and when the clip pauses. Save at once, without the debounce: meanwhile
+    // Python may stop the clip and choose a frame.
     chooseTime(store, next, true);
     if (now - told < TELL_EVERY) return;
     told = now;
@@ -127,7 +127,7 @@ export function startPlayer({ store, frames, maps, views }: Playing): () => void
 export function startPrefetch({ store, client, frames, maps, views }: Playing): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let before = store.time.peek();
-  /** Where the playhead last went: what lies there is asked for before what lies behind. */
+  /** The direction the playhead last moved: frames ahead are requested before frames behind. */
   let direction = 1;
   const fetch = () => {
     const info = store._canvas.peek();
@@ -160,7 +160,7 @@ export function startPrefetch({ store, client, frames, maps, views }: Playing): 
     }
   };
   const stop = effect(() => {
-    // Anything that moves may leave something to fetch.
+    // Whatever changes, something may be missing now.
     const time = store.time.value;
     if (time !== before) direction = store.playing.peek() || time > before ? 1 : -1;
     before = time;

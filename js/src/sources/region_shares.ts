@@ -17,7 +17,7 @@ export interface Part {
   delta: number;
 }
 
-/** The answer, and what was asked: names may change without it. */
+/** The answer, and the regions asked for: a region may be renamed without a new request. */
 export type RegionParts = RegionsReply & { rule: string; regions: Region[] };
 
 /** What lies in a region, if it is one of those that were asked for. */
@@ -53,7 +53,7 @@ export class RegionSource extends Source<"regions", RegionParts> {
       decode: (answer, _data, { rule, regions }) => ({ ...answer, rule, regions }),
       cache: new ByteCache(BYTES),
       bytes: ({ shares, selection }) => selectionBytes(selection) + 120 * shares.length,
-      // Of the map that is asked for at the same moment: that is looked at first.
+      // Let the map's request, made at the same moment, go first.
       delay: () => 60,
     });
   }

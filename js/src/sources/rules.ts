@@ -34,7 +34,7 @@ export class RulesSource extends Source<"rules", SideBySide> {
       wanted: () => {
         const selection = open.value > 0 ? currentSelection(store) : null;
         if (!selection) return null;
-        // Not every rule can tell the colours apart: they are compared added.
+        // Not every rule knows the colours: compare their sum.
         const { channel: _, overlay: __, ...chosen } = selection;
         return { kind: "rules", rule: store.rule.value, time: store.time.value, selection: chosen };
       },

@@ -58,7 +58,7 @@ export class ScatterSource extends Source<"scatter", Scatter> {
   }
 }
 
-/** Mirrors points so that they lie as near as they can to where they were: which way round they are is chance. */
+/** Mirrors points to lie as near to the earlier ones as possible: the sign of each axis is arbitrary. */
 export function turnTowards(points: Float32Array, before: Float32Array): void {
   for (const axis of [0, 1]) {
     let alike = 0;

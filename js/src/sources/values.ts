@@ -38,7 +38,7 @@ export class ValueSource extends Source<"values", Values> {
         const info = canvasOf(store);
         const layer = store.layer.value;
         const order = wantedOrder(store);
-        // By index they are all alike.
+        // Sorted by index, all points have the same size.
         if (!info || !layerOf(info, layer) || order.sort === "index") return null;
         return { kind: "values", rule: info.rule, time: settled.value, layer, ...order };
       },

@@ -46,7 +46,7 @@ export function togglePlaying(store: Store): void {
   if (framesOf(info).length > 1) store.set({ playing: !store.playing.peek() });
 }
 
-/** A neuron of the old layer is none of the new one, nor may a colour be: they change in one save. */
+/** Changes layer, neuron and colour in one save: the new layer may have neither that neuron nor that colour. */
 export function chooseLayer(store: Store, layer: string): void {
   if (layer !== store.layer.peek()) store.set({ ...toLayer(store, layer), neuron: null, neurons: [] });
 }
@@ -69,7 +69,7 @@ export function chooseNeuron(store: Store, neuron: number[] | null, layer = stor
   store.set({ ...toLayer(store, layer), neuron, neurons: neuron ? [neuron] : [] });
 }
 
-/** The last of them stands for all where only one can be shown. */
+/** `neuron` is the last of them: views that show one neuron show that one. */
 export function chooseNeurons(store: Store, neurons: number[][], layer = store.layer.peek()): void {
   store.set({ ...toLayer(store, layer), neurons, neuron: neurons.at(-1) ?? null });
 }
@@ -81,7 +81,7 @@ export function toggleNeuron(store: Store, neuron: number[], layer: string): voi
   chooseNeurons(store, without.length < before.length ? without : [...before, neuron], layer);
 }
 
-/** Who draws a region wants to know which neurons make it; without one there is no such order. */
+/** Drawing a region sorts neurons by it; without a region that order does not exist. */
 export function chooseRegion(store: Store, region: Region | null): void {
   const sort = region ? "region" : store.sort.peek() === "region" ? "pixel" : store.sort.peek();
   store.set({ region, sort });

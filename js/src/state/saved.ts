@@ -1,4 +1,4 @@
-// A saved page has no kernel: what it can show, and by that what its view offers.
+// What a saved page, which has no kernel, contains: its view offers no more than that.
 import type { CanvasInfo } from "../transport/messages";
 import { same } from "../transport/same";
 
@@ -11,10 +11,12 @@ export interface Saved {
 
 type Canvas = CanvasInfo | Record<string, never>;
 
-/** What the page keeps; null where there is a kernel to ask. */
+/** What the page contains; null where there is a kernel. */
 export function savedOf(canvas: Canvas): Saved | null {
   return (canvas as { saved?: Saved }).saved ?? null;
 }
+
+export const NOT_KEPT = "This page does not keep the map of this neuron";
 
 /** Whether a neuron can be selected: the page keeps its map, or there is a kernel. */
 export function hasMap(canvas: Canvas, layer: string, neuron: number[]): boolean {
@@ -34,7 +36,7 @@ export function framesOf(canvas: Canvas): readonly number[] {
   return known;
 }
 
-/** Whether each frame but the first has the one before it beside it: else there are no changes between frames. */
+/** Whether there are no gaps between the frames: with gaps there are no changes between frames to show. */
 export function areConsecutive(frames: readonly number[]): boolean {
   return frames.length > 1 && (frames.at(-1) ?? 0) - (frames[0] ?? 0) === frames.length - 1;
 }

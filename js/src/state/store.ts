@@ -41,9 +41,9 @@ export function createStore(model: Model): Store {
   };
   for (const name of NAMES) create(name);
 
-  // What Python has not heard of is not in the model, which would send it even after Python has set the trait to
-  // something else. With each trait goes the number of the last change from Python that was known here when it was set:
-  // if Python's next change had been made by then, Python's counts.
+  // Unsaved changes are kept out of the model, which would send them even after Python has set the trait to something
+  // else. With each trait the page sends the number of the last change from Python that it had seen: where Python has
+  // changed the trait since, Python's value wins.
   const unheard: Partial<Shared> = {};
   let known = newest(model.get("_changes"));
   const seen: Record<string, number> = {};
@@ -74,7 +74,7 @@ export function createStore(model: Model): Store {
         const numbers = (model.get("_changes") as Numbers | undefined) ?? {};
         const linked = (numbers[name] ?? 0) <= (taken[name] ?? 0) && !same(signals[name].peek(), read(name));
         delete unheard[name];
-        // Not from Python: of another widget that is linked to the trait. It knows what is known here.
+        // Not from Python but from another widget that is linked to this trait on the page.
         if (linked) report([name]);
       }
       pull();
@@ -93,7 +93,7 @@ export function createStore(model: Model): Store {
     pending = false;
     if (unsaved.peek()) return;
     const values = Object.entries(unheard);
-    // All of them are in the model before any is read from it.
+    // Write all of them to the model before reading any from it.
     saving = true;
     for (const [name, value] of values) {
       delete unheard[name as keyof Shared];

@@ -1,4 +1,4 @@
-// The frame every panel shares: heading, tools, body, foot; how it stands; its error, told inside it.
+// The frame that all panels share: heading, tools, body, foot, the state of the data, and the error.
 
 import type { State } from "../sources/source";
 import { GONE, NEEDS } from "../transport/client";

@@ -1,4 +1,4 @@
-// What contributions are to: all colours, one of them, or their magnitudes. Some rules know of some layers the sum only.
+// Which colour contributions are measured for: the sum, one colour, or all magnitudes. A rule may know only the sum.
 import { currentLayer } from "../state/actions";
 import { savedOf } from "../state/saved";
 import type { Channel } from "../transport/messages";

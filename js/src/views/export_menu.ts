@@ -1,4 +1,4 @@
-// What the kernel makes into files: figures, the data behind the view, films. The page saves what comes.
+// Exports that the kernel makes: figures, the data behind the view, animations. The page saves the file it gets.
 
 import { ready, stateOf } from "../state/store";
 import type { ExportRequest, Form } from "../transport/messages";

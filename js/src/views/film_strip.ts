@@ -53,7 +53,7 @@ export function createFilmStrip(view: View) {
   };
   const paint = view.painter(() => {
     const { clientWidth: width, clientHeight: height } = canvas;
-    // As in the grid: a strip without a size is one that is not laid out just now.
+    // Without a size the strip is not laid out at the moment: paint nothing, as in the grid.
     if (width === 0 || height === 0) return;
     const frames = shownFrames(width, height);
     strip.want(view, frames);
@@ -115,7 +115,7 @@ export function createFilmStrip(view: View) {
     const [first = 0, last = 0] = ends.map((input, i) =>
       frameToward(frames, before[i] ?? 0, input.valueAsNumber),
     );
-    // The ends stay at least a frame apart: the one that is moved gives way.
+    // The ends stay at least one frame apart: the end that is moved stops.
     if (first >= last)
       chooseLoop(
         store,

@@ -110,7 +110,7 @@ export function createFrameView(view: View, more: HTMLElement) {
       frame?.source === "error" ? `white is ${number(frame.high)}` : null,
     ].filter((part) => part !== null);
     write(label, parts.join(" · "));
-    // Beside what is knocked out stands what it was before, too.
+    // With ablated neurons, their list shows the PSNR before and after.
     const decibels = frame?.psnr == null || isWithout(frame.source) ? "" : `${frame.psnr.toFixed(1)} dB`;
     attribute(psnr, "hidden", decibels === "");
     attribute(psnr, "title", `PSNR ${decibels}`);
@@ -287,7 +287,7 @@ export function createFrameView(view: View, more: HTMLElement) {
   });
   stage.addEventListener("pointerleave", () => point(null));
   stage.addEventListener("dblclick", () => {
-    // Its two clicks were not meant to pin anything.
+    // A double click fits the frame: undo the pins of its two clicks.
     pin(store, clicked.before);
     reset();
   });
@@ -317,7 +317,7 @@ export function createFrameView(view: View, more: HTMLElement) {
   return { element: panel.element, hands, zoom: (factor: number) => zoom(factor), reset, plan };
 }
 
-/** What is known of the pixel under the pointer, else of the pinned one. */
+/** The read-out: what is known of the pixel under the pointer, else of the pinned pixel. */
 function describe({ session }: View): string {
   const { store, pixels, picture } = session;
   const at = pixels.hover.value ?? store.pixel.value;

@@ -73,7 +73,7 @@ export function createGridScale(view: View) {
     const image = context.createImageData(256, 1);
     image.data.set(composeBar(style, palettes.value, null));
     context.putImageData(image, 0, 0);
-    // It is that of the strongest neurons: a weaker one may exceed it somewhere.
+    // The limit is that of the strongest neurons; a weaker one may exceed it somewhere, hence ≤ and ≥.
     const top = shown.scale / style.contrast;
     write(low, style.maps === "signed" ? `≤ ${number(-top)}` : "0");
     write(high, `≥ ${number(top)}`);

@@ -29,7 +29,7 @@ const MOUSE = [
   ["click a cluster", "select it: its map on the frame, its neurons in the list"],
 ] as const;
 
-/** What a saved page has no kernel for. */
+/** Keys that need a kernel: a saved page does not list them. */
 const LIVE = new Set(["k, shift + k", "r", "arrows, Delete in the list of regions"]);
 
 export function createHelp({ root, session, effect }: Pick<View, "root" | "session" | "effect">) {

@@ -49,7 +49,7 @@ function actionOf(event: KeyboardEvent, hands: Hands): (() => void) | null {
   if (help.isOpen()) return key === "Escape" || key === "?" ? () => help.toggle(false) : null;
   if (rules.isOpen()) {
     if (key === "Escape" || key === "r") return () => rules.toggle(false);
-    // What is compared may be looked at through time.
+    // The keys of time work while the rules are compared.
     const by = { ArrowLeft: -1, ArrowRight: 1 }[key];
     return by && !shiftKey ? () => stepTime(store, by) : null;
   }
@@ -62,7 +62,7 @@ function actionOf(event: KeyboardEvent, hands: Hands): (() => void) | null {
   }
   switch (key) {
     case " ":
-      // A button or a disclosure under the focus takes the space itself.
+      // A focused button or disclosure handles the space key itself.
       return target instanceof Element && target.closest("button, summary, select")
         ? null
         : () => togglePlaying(store);
@@ -74,7 +74,7 @@ function actionOf(event: KeyboardEvent, hands: Hands): (() => void) | null {
       return () => chooseNeuron(store, null);
     case "k":
     case "K":
-      // A list under the focus finds its entries by their letters.
+      // A focused list handles letters itself, to find its entries.
       if (target instanceof HTMLSelectElement || saved) return null;
       return shiftKey ? hands.restoreAll : hands.knockOut;
     case "r":

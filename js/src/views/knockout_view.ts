@@ -1,4 +1,4 @@
-// What is knocked out, above the frame: how many, what the frame shows of it, how much worse the picture is, the list.
+// The ablated neurons, above the frame: their number, what the frame shows, the loss of PSNR, and the list.
 import { type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
 import type { Frame, Picture } from "../sources/pictures";
 import { chooseNeuron } from "../state/actions";
@@ -23,7 +23,7 @@ const VIEWS = [
   },
 ] as const satisfies { value: Source; text: string; title: string }[];
 
-/** What of the picture's quality is told: now and before, and against what. */
+/** The PSNR with and without the ablated neurons, and what it is measured against. */
 export function qualityText({ psnr, psnr_before: before }: Frame): { text: string; title: string } {
   const now = psnr === null ? "" : `${psnr.toFixed(1)} dB`;
   if (before === null)
@@ -101,7 +101,7 @@ export function createKnockOutView(view: View, picture: ReadonlySignal<Picture |
     quality,
     all,
   );
-  /** What has the focus may be gone afterwards. */
+  /** Moves the focus: the focused element may be removed. */
   const leave = (act: () => void) => {
     act();
     if (!document.activeElement || document.activeElement === document.body) view.root.focus();

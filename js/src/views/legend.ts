@@ -67,7 +67,7 @@ export function createLegend(view: View): HTMLElement {
     store.cluster_names.value[namesKey(store.layer.value, store.n_clusters.value)]?.[cluster] ?? "";
   const choose = (cluster: number) => {
     const alone = store.neuron.peek() === null;
-    // Where a neuron of it has been selected since, a click goes back to the whole cluster.
+    // If a neuron of the cluster has been selected since, a click selects the whole cluster again.
     chooseCluster(store, store.cluster.peek() === cluster && alone ? -1 : cluster);
   };
   const chip = (known: Clusters, cluster: number, n: number) => {
@@ -95,7 +95,7 @@ export function createLegend(view: View): HTMLElement {
     );
   };
   const edit = (cluster: number) => {
-    // The first of the two clicks may have let it go.
+    // The first click of the double click may have deselected it.
     chooseCluster(store, cluster);
     editing.value = cluster;
     const field = chips.querySelector<HTMLInputElement>(".cw-rename");

@@ -26,7 +26,7 @@ export function clusterName(store: Store, { layer, cluster, n_clusters }: GridCo
   return selectionLabel({ layer, neuron: null, neurons: [], cluster, n_clusters }, store.cluster_names.value);
 }
 
-/** `finds` moves with each search for a neuron. */
+/** `finds` is incremented with each search for a neuron. */
 export function createNeuronGrid(view: View, scale: ReadonlySignal<Scale>, finds: ReadonlySignal<number>) {
   const { store, grid, clusters, palettes } = view.session;
   const fill = createFill(view, scale);
@@ -48,7 +48,7 @@ export function createNeuronGrid(view: View, scale: ReadonlySignal<Scale>, finds
   let active = 0;
   /** The selection that was last scrolled to: the user may scroll away from it. */
   let followed = "";
-  /** What the kernel is not asked for the place of: what was selected at first, and what has been found. */
+  /** The selection whose place the kernel is not asked for: the initial one, and the last one found. */
   let sought = `${store.layer.peek()}/${store.neuron.peek()}/0`;
   let order = "";
 
@@ -77,7 +77,7 @@ export function createNeuronGrid(view: View, scale: ReadonlySignal<Scale>, finds
     spacer.style.height = `${Math.ceil(length() / columns) * (height + GAP) + GAP}px`;
   };
   const paint = view.painter(() => {
-    // While the host swaps its style sheets nothing has a size; what is there stays right for the old one.
+    // While the host swaps its style sheets nothing has a size: leave everything as it is.
     if (scroller.clientWidth === 0) return;
     const shape = geometry();
     const { first, last } = visible(shape);
@@ -85,7 +85,7 @@ export function createNeuronGrid(view: View, scale: ReadonlySignal<Scale>, finds
     const there = Array.from({ length: last - first + 1 }, (_, i) => first + i);
     for (const [index, cell] of cells) {
       if (index >= first && index <= last) continue;
-      // The focus is not lost by scrolling: its thumbnail stays, and is kept as right as those in sight.
+      // Scrolling must not lose the focus: the focused thumbnail stays, and is updated like those in sight.
       if (cell.button === document.activeElement && index < length()) {
         there.push(index);
         continue;
@@ -157,7 +157,7 @@ export function createNeuronGrid(view: View, scale: ReadonlySignal<Scale>, finds
   const show = (index: number) => {
     const shape = geometry();
     const { columns, height } = shape;
-    // What is not laid out yet can't be scrolled to.
+    // A row can be scrolled to only once it is laid out.
     layOut(shape);
     const top = Math.floor(index / columns) * (height + GAP);
     const bottom = top + height + 2 * GAP;

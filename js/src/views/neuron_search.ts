@@ -1,12 +1,10 @@
 // The field that finds a neuron of the layer by its number.
 import { signal } from "@preact/signals-core";
 import { chooseNeuron, currentLayer } from "../state/actions";
-import { hasMap } from "../state/saved";
+import { hasMap, NOT_KEPT } from "../state/saved";
 import { parseNeuron } from "../state/selection";
 import { attribute, h, uniqueId, write } from "../ui/dom";
 import type { View } from "../ui/view";
-
-const NOT_KEPT = "This page does not keep the map of this neuron";
 
 export function createNeuronSearch(view: View) {
   const { store } = view.session;
@@ -22,7 +20,7 @@ export function createNeuronSearch(view: View) {
     spellcheck: "false",
     autocomplete: "off",
   });
-  /** Moves with each search: one for what is selected already scrolls to it again. */
+  /** Incremented with each search: searching for the selected neuron again scrolls to it again. */
   const finds = signal(0);
   const find = () => {
     const layer = currentLayer(store);

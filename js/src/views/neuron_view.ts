@@ -75,7 +75,7 @@ export function createNeuronView(view: View) {
     }
     panel.stand(grid.state.value, grid.error.value);
     const frame = shown && ready(info) && info.n_frames > 1 ? ` · frame ${shown.context.time}` : "";
-    // A saved canvas, or page, keeps some of the layer's neurons.
+    // A saved canvas or page contains some of the layer's neurons only.
     const whole = currentLayer(store);
     const some = shown && whole && shown.context.cluster < 0 && shown.n < neuronCount(whole);
     const of = some ? ` of ${count(neuronCount(whole))}` : "";

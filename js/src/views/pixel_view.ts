@@ -4,7 +4,7 @@ import { clusterOf } from "../sources/clusters";
 import type { PixelNeurons } from "../sources/pixels";
 import { chooseNeuron, toggleNeuron } from "../state/actions";
 import { count, number, percent } from "../state/format";
-import { hasMap } from "../state/saved";
+import { hasMap, NOT_KEPT } from "../state/saved";
 import { CHANNELS, neuronLabel, selectionLabel, shortNames } from "../state/selection";
 import { ready } from "../state/store";
 import type { LayerShare, RankedNeuron } from "../transport/messages";
@@ -15,8 +15,6 @@ import { createPanel } from "../ui/panel";
 import { rove } from "../ui/roving";
 import type { View } from "../ui/view";
 import { createShareCurve } from "./share_curve";
-
-const NOT_KEPT = "This page does not keep the map of this neuron";
 
 interface Row {
   button: HTMLButtonElement;
@@ -88,7 +86,7 @@ export function createPixelView(view: View) {
       attribute(button, "data-layer", ranked.layer);
       attribute(button, "data-neuron", ranked.neuron.join(","));
       attribute(button, "data-value", ranked.value);
-      // The words on it are its name; this describes it.
+      // The row's text is its name; this is its description.
       const out = knockout.has(ranked.layer, ranked.neuron);
       const kept = hasMap(store._canvas.value, ranked.layer, ranked.neuron);
       // Colours that cancel in the sum still count: the order and the share are of magnitudes.
@@ -167,7 +165,7 @@ export function createPixelView(view: View) {
       ? neuronLabel(selection.neuron)
       : selectionLabel({ ...selection, channel: "sum" }, store.cluster_names.value);
     if (selected !== null) parts.push(`${name}: ${number(selected)}`);
-    // Where some layers have no colours of their own, bars of all layers can only be of the sum: it is said.
+    // If some layer has no contributions by colour, bars of all layers are of the sum: say so.
     const asked = selection.channel ?? "sum";
     if (channel !== "sum" || asked !== "sum")
       parts.push(channel === asked ? CHANNELS[channel] : `bars: ${CHANNELS[channel]}`);

@@ -20,7 +20,7 @@ interface Row {
   mark: HTMLElement;
 }
 
-/** How often its fair share a region has: that of its area. */
+/** A region's share of the contribution divided by its share of the area. */
 export function timesFair({ delta }: Part): string {
   const times = delta + 1;
   return `${times >= 9.95 ? times.toFixed(0) : times.toFixed(1)}×`;
@@ -97,7 +97,7 @@ export function createRegionList(view: View): HTMLElement {
     const selection = currentSelection(store);
     const info = store._canvas.value;
     element.hidden = named.length === 0 || !ready(info);
-    // What is known is of another frame or another selection until the answer comes: it is dimmed, and says so.
+    // Until the answer comes, the shares are of another frame or selection: dim them and say so.
     const fits =
       shown !== null &&
       selection !== null &&

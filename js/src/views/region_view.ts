@@ -16,7 +16,7 @@ const TOOLS = {
   box: "Draw a box (or drag with Shift)",
   lasso: "Draw around a region (or drag with Shift and Alt)",
 } as const;
-/** Points of a lasso closer than this part of the frame's width say nothing new. */
+/** Points of a lasso that are closer than this part of the frame's width are dropped. */
 const FINE = 1 / 300;
 const MOST_POINTS = 1000;
 /** A smaller drag than this, in CSS pixels, draws nothing. */
@@ -93,10 +93,10 @@ export function createRegionHand(
     const region = store.region.value;
     const kept =
       region !== null && store.regions.value.some(({ frames }) => frames.some((one) => same(one, region)));
-    // They stay where they are: a second click would fall on what takes the place of a button that goes.
+    // Disabled, not hidden: a second click would hit the button that moves into a hidden one's place.
     usable(clear, region !== null);
     usable(keep, region !== null && !kept);
-    // What lies in the regions of the list only a kernel can tell.
+    // The list of regions needs a kernel.
     keep.hidden = savedOf(store._canvas.value) !== null;
   });
 
@@ -113,7 +113,7 @@ export function createRegionHand(
       const points = gesture.points.map((point) => point.map((value) => Math.round(value * 100) / 100));
       return points.length < 3 ? null : { points, runs: [] };
     }
-    // A box takes every pixel that it touches.
+    // A box contains every pixel that it touches.
     const [top, bottom] = [Math.floor(Math.min(first[0], last[0])), Math.ceil(Math.max(first[0], last[0]))];
     const [left, right] = [Math.floor(Math.min(first[1], last[1])), Math.ceil(Math.max(first[1], last[1]))];
     if (top === bottom || left === right) return null;

@@ -1,5 +1,5 @@
-// The layer's neurons as points of a plane, in the colours of their clusters and as large as what they are sorted by
-// says: click one, or draw around some. Those that the pixel view lists have a ring.
+// The layer's neurons as points of a plane. Colour: the cluster. Size: the value that neurons are sorted by. Ring: the
+// pixel view lists the neuron. Click a point to select it, or draw around several.
 import { signal } from "@preact/signals-core";
 import { currentClusters } from "../sources/clusters";
 import { inside, nearest } from "../sources/scatter";
@@ -54,7 +54,7 @@ export function createScatterView(view: View) {
     const [w, hgt] = [Math.max(1, width - 2 * PAD), Math.max(1, height - 2 * PAD)];
     return { width, height, x: (x: number) => PAD + x * w, y: (y: number) => PAD + (1 - y) * hgt, w, h: hgt };
   };
-  /** What the points are sized by; null while that is not known, where all are alike. */
+  /** The values that give the sizes of points; null while they are not known: all points are equal then. */
   const sizes = () => {
     const [shown, known] = [scatter.shown.peek(), values.shown.peek()];
     const fits = known && shown && known.layer === shown.layer && values.state.peek() !== "idle";

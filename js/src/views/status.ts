@@ -14,7 +14,7 @@ import { createTrust } from "./trust_view";
 
 const SLOW = 300;
 const NOTE = 6_000;
-/** After so long a silence, a restarted kernel is as likely as a long cell. */
+/** After a silence this long, in ms, the kernel may as well have been restarted as run a long cell. */
 const DOUBTFUL = 90_000;
 
 export interface Note {
@@ -116,7 +116,7 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
   );
   closeByItself(menu, view.signal);
 
-  // Quick answers are not worth a word: only what takes longer than `SLOW` is told.
+  // Requests that take less than `SLOW` are not shown.
   view.effect(() => {
     const running = client.activity.value.filter(({ view: name }) => name !== "hover");
     const oldest = running.reduce<Activity | null>((a, b) => (a && a.since <= b.since ? a : b), null);
@@ -138,7 +138,7 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
       };
     if (client.silent.value > 0)
       return {
-        // In steps, or a screen reader would count the seconds aloud.
+        // In steps: a screen reader would read every second aloud.
         message: `The kernel is busy: no answer for ${10 * Math.floor(client.silent.value / 10_000)} s`,
         kind: "note",
       };

@@ -36,7 +36,7 @@ export function createTimeChart(view: View) {
     stroke: () => colour(name),
     ...(fill ? { fill: () => colour(fill) } : {}),
     width: 1.75,
-    // A frame whose neighbours are not known is no part of a line: it is a point, however many frames there are.
+    // A frame whose neighbours are not known is drawn as a point: a line needs two.
     points: {
       size: 5,
       fill: () => colour(name),

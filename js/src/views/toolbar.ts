@@ -1,4 +1,4 @@
-// What is looked at and how: layer, time, cluster, rule; and the style, folded away.
+// The controls of the view: layer, time, cluster, rule, and a menu of the style.
 import { chooseCluster, chooseLayer, currentLayer, goTo, togglePlaying } from "../state/actions";
 import { framesOf, frameToward, savedOf } from "../state/saved";
 import { namesKey, OVERLAYS, shortNames } from "../state/selection";
@@ -114,7 +114,7 @@ function timeControl({ session: { store }, effect }: View): HTMLElement {
     input: (to) => {
       const from = store.time.peek();
       goTo(store, frameToward(framesOf(store._canvas.peek()), from, to));
-      // Where there is no frame the thumb does not stay.
+      // A saved page lacks some frames: move the thumb to the frame that was chosen.
       slider.value = String(store.time.peek());
     },
   });
@@ -171,7 +171,7 @@ function ruleControl({ session: { store }, effect }: View): HTMLElement {
     on: {
       change: () => {
         store.set({ rule: select.value });
-        store.save(); // nothing can be asked before Python has told what layers that rule has
+        store.save(); // no request is possible before Python has sent the layers of that rule
       },
     },
   });
@@ -246,7 +246,7 @@ function styleControl(view: View): HTMLElement {
   );
   effect(() => {
     const info = store._canvas.value;
-    // A saved page keeps the sum of the colours, and no findings.
+    // A saved page contains the sum of the colours only, and no findings.
     const saved = savedOf(info) !== null;
     findings.hidden = colours.hidden = saved;
     const moves = ready(info) && info.n_frames > 1;

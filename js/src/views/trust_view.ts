@@ -1,4 +1,4 @@
-// The trust score in the status line, what it means, and the switch that does without.
+// The faithfulness score in the status line, what it means, and the switch that turns it off.
 
 import { wordOf } from "../sources/trust";
 import { count } from "../state/format";
@@ -118,7 +118,7 @@ export function createTrust(view: Omit<View, "say">): HTMLElement {
     attribute(summary, "title", explained.join("\n"));
     if (words.textContent !== explained.join(""))
       words.replaceChildren(...explained.map((text) => h("p", {}, text)));
-    // A saved page has what was measured before it was saved.
+    // A saved page contains the scores that were measured before it was saved.
     button.hidden = savedOf(store._canvas.value) !== null;
     write(button, store.trust.value ? "Don't measure it" : "Measure it");
   });

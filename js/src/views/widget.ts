@@ -58,7 +58,7 @@ export function createWidget(session: Session, signal: AbortSignal): HTMLElement
     root.dataset.ready = String(ready(info));
     if (ready(info)) root.setAttribute("aria-label", `Implicit neural canvas of ${info.title}`);
   });
-  // Without the kernel nothing can be chosen: what is on screen stays, and the status says why.
+  // Without a kernel nothing can be selected: the screen stays as it is, and the status line says why.
   view.effect(() => {
     const gone = session.client.gone.value || store.unsaved.value;
     attribute(root, "data-gone", gone);
