@@ -15,7 +15,7 @@ from canvaswidget import media
 from canvaswidget.inr import INR, as_inr
 from canvaswidget.inr.loading import load
 from canvaswidget.tracing import Canvas, CanvasLike, open_canvas, trace
-from canvaswidget.widget.widget import with_truth
+from canvaswidget.widget.model import with_truth
 
 FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 

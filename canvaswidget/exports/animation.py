@@ -1,9 +1,10 @@
-"""A film of the widget's frame view: pictures as the page paints them, encoded as MP4 or GIF."""
+"""The view's frames as an animation, MP4 or GIF: pictures as the page paints them."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import imageio.v3 as iio
@@ -11,11 +12,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from canvaswidget.exports.snapshot import snapshot
-from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.arguments import checked_index
+from canvaswidget.exports.figure_data import figure_data
+from canvaswidget.exports.view import ExportedView, checked_file
+from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.view import checked_number
 from canvaswidget.plotting.figures import palettes
 from canvaswidget.plotting.panels import View, view_size
-from canvaswidget.progress import Report as Progress
+from canvaswidget.progress import Progress as Shown
 
 Picture = npt.NDArray[np.uint8]
 
@@ -24,14 +28,32 @@ SMALLEST = 480  # pixels of the longer side: smaller frames are enlarged by a wh
 
 
 class Range(NamedTuple):
-    """The frames of a film, both ends included, and how many a second."""
+    """The frames of an animation, both ends included, and how many a second."""
 
     first: int
     last: int
     fps: float
 
 
-def film(arrays: Arrays, state: dict[str, Any], span: Range, form: str, report: Progress) -> bytes:
+def checked_range(first: Any, last: Any, fps: float, n_frames: int) -> Range:
+    """Frames of the signal; negative ones count from the end."""
+    span = Range(checked_index("first", first, n_frames), checked_index("last", last, n_frames), fps)
+    if span.first > span.last:
+        raise ValueError(f"first={first}, last={last}: expected the first frame not to be after the last")
+    return span
+
+
+def save_animation(
+    view: ExportedView, path: str | Path, first: int, last: int, fps: float | None, progress: Shown
+) -> None:
+    """See `CanvasWidget.film`."""
+    path, form = checked_file(path, FORMS)
+    rate = view.state["fps"] if fps is None else checked_number("fps", fps)
+    span = checked_range(first, last, rate, view.facts.n_frames)
+    view.write(path, lambda arrays, report: animation(arrays, view.state, span, form, report), progress)
+
+
+def animation(arrays: Arrays, state: dict[str, Any], span: Range, form: str, report: Progress) -> bytes:
     """The frames of a range with the selection's contribution over them, on one scale throughout.
 
     Parameters
@@ -56,7 +78,7 @@ def film(arrays: Arrays, state: dict[str, Any], span: Range, form: str, report: 
 
 def _views(arrays: Arrays, state: dict[str, Any], span: Range, report: Progress) -> Iterator[View]:
     for frame in range(span.first, span.last + 1):
-        yield snapshot(arrays, {**state, "time": frame}, ("frame",), report)
+        yield figure_data(arrays, {**state, "time": frame}, ("frame",), report)
 
 
 def painted(view: View, top: float) -> Picture:

@@ -1,7 +1,7 @@
 """One HTML file with the live view in it, which works from disk, without a kernel and without a network.
 
-What the page may be asked is computed beforehand, see `canvaswidget.exports.baking`, and what it was not given it says
-in words. A Content-Security-Policy keeps the file from loading anything, whatever is in it.
+What the page may be asked is computed beforehand, see `canvaswidget.exports.precomputed`, and what it was not given it
+says in words. A Content-Security-Policy keeps the file from loading anything, whatever is in it.
 """
 
 from __future__ import annotations
@@ -17,15 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from canvaswidget.bundle import bundled
-from canvaswidget.exports.baking import RANKED, Baker, Kept
+from canvaswidget.exports.fallback_image import WIDTH, png
+from canvaswidget.exports.figure_data import PICTURE, figure_data
 from canvaswidget.exports.packing import Packed
-from canvaswidget.exports.picture import WIDTH, png
-from canvaswidget.exports.plan import PageEstimate, Plan, megabytes
+from canvaswidget.exports.page_budget import BUDGET, PageEstimate, Plan, checked_wishes, megabytes, plan_page
+from canvaswidget.exports.precomputed import RANKED, Kept, PrecomputedAnswers
+from canvaswidget.exports.view import ExportedView, checked_file
 from canvaswidget.files import write_whole
 from canvaswidget.kernel.arrays import Arrays, neuron_at
+from canvaswidget.kernel.facts import Facts
 from canvaswidget.kernel.session import Session
 from canvaswidget.plotting import figures
-from canvaswidget.progress import steps
+from canvaswidget.progress import Progress, steps
 from canvaswidget.version import __version__
 
 NEEDS = "needs the notebook: this page keeps"
@@ -53,6 +56,30 @@ UNFINISHED = (
 
 
 # --- the file -------------------------------------------------------------------------------------------------
+
+
+def save_page(
+    view: ExportedView, path: str | Path, wishes: Mapping[str, Any], progress: Progress
+) -> PageEstimate:
+    """See `CanvasWidget.save`; `wishes` are layers, frames, neurons and budget."""
+    path, _ = checked_file(path, ("html",))
+    arrays = view.arrays()
+    shown = view.compute(lambda arrays, report: figure_data(arrays, view.state, PICTURE, report))
+    info = Facts.of(arrays.canvas, view.facts).on_wire()
+    plan = _plan(view, arrays, wishes, progress)
+    return write_page(
+        path, view.session, arrays, plan, view.wire, info, view.recipe(arrays.canvas), shown, progress
+    )
+
+
+def estimate_page(view: ExportedView, wishes: Mapping[str, Any], progress: Progress) -> PageEstimate:
+    """See `CanvasWidget.estimate_page`."""
+    return _plan(view, view.arrays(), wishes, progress).estimate
+
+
+def _plan(view: ExportedView, arrays: Arrays, wishes: Mapping[str, Any], progress: Progress) -> Plan:
+    checked = checked_wishes(arrays, **{**wishes, "budget": wishes["budget"] or BUDGET})
+    return plan_page(view.session, arrays, view.state, checked, progress)
 
 
 def write_page(
@@ -85,20 +112,20 @@ def write_page(
         With the bytes that were written.
     """
     kept = plan.kept
-    baker = Baker(arrays, kept, plan.quality)
+    answers = PrecomputedAnswers(arrays, kept, plan.quality)
     with steps(path.name, "layer", progress) as tell:
         tell.plan(len(kept.frames) * len(kept.layers))
         for frame in kept.frames:
-            session.call(lambda report, frame=frame: baker.add_frame(frame, tell.within(report)))
+            session.call(lambda report, frame=frame: answers.add_frame(frame, tell.within(report)))
             for layer in kept.layers:
                 session.call(
-                    lambda report, layer=layer, frame=frame: baker.add_layer(
+                    lambda report, layer=layer, frame=frame: answers.add_layer(
                         layer, frame, tell.within(report)
                     )
                 )
                 tell.take()
     picture = png(figures.view_figure(shown, WIDTH))
-    text = session.call(lambda report: _document(baker, plan, state, info, recipe, picture, report))
+    text = session.call(lambda report: _document(answers, plan, state, info, recipe, picture, report))
     size = len(text.encode())
     if size > plan.estimate.budget:
         raise ValueError(
@@ -110,7 +137,7 @@ def write_page(
 
 
 def _document(
-    baker: Baker,
+    answers: PrecomputedAnswers,
     plan: Plan,
     state: Mapping[str, Any],
     info: Mapping[str, Any],
@@ -124,11 +151,11 @@ def _document(
         arrays.append(packed)
         return len(arrays) - 1
 
-    palettes, tables = baker.palettes(report)
-    clusters = [baker.clusters(layer, report) for layer in kept.layers]
+    palettes, tables = answers.palettes(report)
+    clusters = [answers.clusters(layer, report) for layer in kept.layers]
     selections = []
     for layer in kept.layers:
-        for selected in [*baker.groups[layer.name], *baker.neurons[layer.name]]:
+        for selected in [*answers.groups[layer.name], *answers.neurons[layer.name]]:
             header, planes = selected.pack()
             selections.append({**header, "planes": [keep(plane) for plane in planes]})
     page = {
@@ -148,16 +175,16 @@ def _document(
             "source": f"{NEEDS} {' and '.join(kept.sources)}",
         },
         "recipe": recipe,
-        "trust": [score for score in (baker.trust(layer, report) for layer in kept.layers) if score],
+        "trust": [score for score in (answers.trust(layer, report) for layer in kept.layers) if score],
         "palettes": {"answer": palettes, "data": keep(tables)},
-        "pictures": {source: keep(series.pack()) for source, series in baker.frames.items()},
-        "psnr": baker.psnr,
+        "pictures": {source: keep(series.pack()) for source, series in answers.frames.items()},
+        "psnr": answers.psnr,
         "selections": selections,
         "clusters": [{"answer": answer, "data": keep(data)} for answer, data in clusters],
         "ranked": {
             "pixels": [list(pixel) for pixel in kept.pixels],
-            "points": baker.ranked.points,
-            **{name: keep(packed) for name, packed in baker.ranked.pack().items()},
+            "points": answers.ranked.points,
+            **{name: keep(packed) for name, packed in answers.ranked.pack().items()},
         },
     }
     page["arrays"] = [packed.describe() for packed in arrays]

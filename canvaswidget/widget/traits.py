@@ -4,111 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import traitlets
 
-from canvaswidget.analysis.embedding import methods
 from canvaswidget.kernel import knockout, view
-from canvaswidget.kernel.arrays import ranking
-from canvaswidget.kernel.message_parts import CanvasInfo, ViewState
+from canvaswidget.kernel.facts import Facts
+from canvaswidget.kernel.message_parts import ViewState
 from canvaswidget.kernel.region import checked_region
 from canvaswidget.kernel.region_list import checked_regions
 from canvaswidget.kernel.region_list import on_wire as regions_on_wire
 from canvaswidget.plotting.figures import palettes
-from canvaswidget.tracing import CanvasLike, UntraceableError
-from canvaswidget.tracing.layers import Layers
-from canvaswidget.tracing.rules import RULES
-
-
-class Facts(NamedTuple):
-    """What checking a view takes; it outlives the canvas."""
-
-    title: str
-    rule: str
-    layers: Layers
-    size: tuple[int, int]
-    n_frames: int
-    n_channels: int
-    has_truth: bool
-    device: str
-    rules: tuple[str, ...]
-    why: str
-    ranked_by: str
-    removable: Layers
-    why_no_colours: dict[str, str]  # by layer; empty where it has
-
-    @classmethod
-    def of(cls, canvas: CanvasLike, first: Facts | None = None) -> Facts:
-        """Those of a canvas; `first` are those of the rule that the model was first traced under."""
-        inr = canvas.inr
-        layers = Layers(canvas.traced_layers)
-        truth = inr.truth is not None
-        device = str(canvas.device) if canvas.has_model else "saved canvas"
-        rules = _rules(canvas) if first is None else first.rules
-        why = canvas.why if first is None else first.why
-        ranked_by = ranking(canvas).rule
-        removable = knockout.removable(canvas) if first is None else first.removable
-        colours = {layer.name: canvas.why_no_colours(layer) for layer in layers}
-        size, n_frames = inr.size, inr.n_frames
-        return cls(
-            inr.name,
-            canvas.rule,
-            layers,
-            size,
-            n_frames,
-            canvas.n_channels,
-            truth,
-            device,
-            rules,
-            why,
-            ranked_by,
-            removable,
-            colours,
-        )
-
-    def on_wire(self) -> CanvasInfo:
-        """As the page gets them; a layer without a grid of its own works on every pixel."""
-        return {
-            "title": self.title,
-            "rule": self.rule,
-            "height": self.size[0],
-            "width": self.size[1],
-            "n_frames": self.n_frames,
-            "n_channels": self.n_channels,
-            "layers": [
-                {
-                    "name": layer.name,
-                    "op": layer.op,
-                    "neurons": list(layer.neurons),
-                    "n_groups": layer.n_groups,
-                    "grid": list(layer.grid or self.size),
-                    "why_no_colours": self.why_no_colours[layer.name],
-                    "each_colour": not self.why_no_colours[layer.name],
-                }
-                for layer in self.layers
-            ],
-            "rules": list(self.rules),
-            "why": self.why,
-            "ranked_by": self.ranked_by,
-            "embeddings": cast(Any, methods()),
-            "has_truth": self.has_truth,
-            "device": self.device,
-        }
-
-
-def _rules(canvas: CanvasLike) -> tuple[str, ...]:
-    """The rules that are defined on the model."""
-    found = []
-    for rule in RULES:
-        try:
-            if rule != canvas.rule:
-                canvas.under(rule)
-        except UntraceableError:
-            continue
-        found.append(rule)
-    return tuple(found)
-
 
 Check = Callable[[Any, Any], Any]
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from typing import get_type_hints
 
+from anywidget import AnyWidget
+
 from canvaswidget.kernel.message_parts import ViewState
 from canvaswidget.widget.widget import CanvasWidget
 
@@ -35,7 +37,8 @@ def module() -> str:
 
 def defaults() -> dict[str, object]:
     """By name, what each synced trait is until it is set, as the page has it."""
-    traits = CanvasWidget.class_own_traits(sync=True)
+    inherited = AnyWidget.class_traits()
+    traits = {name: t for name, t in CanvasWidget.class_traits(sync=True).items() if name not in inherited}
     return {
         name: trait.metadata.get("to_json", lambda value, _: value)(trait.default(), None)
         for name, trait in traits.items()

@@ -2,44 +2,49 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import difflib
 import logging
-import threading
 import weakref
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from copy import copy
-from typing import Any, ClassVar, cast
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
 
-import anywidget
 import traitlets
 from IPython.display import display
+from matplotlib.figure import Figure
 
 from canvaswidget.arguments import checked, show
 from canvaswidget.bundle import bundled
-from canvaswidget.exports.picture import SavedPicture, Then
-from canvaswidget.exports.snapshot import PICTURE, snapshot
-from canvaswidget.inr import INR, as_inr
+from canvaswidget.exports.animation import save_animation
+from canvaswidget.exports.data_files import save_data
+from canvaswidget.exports.fallback_image import FallbackImage
+from canvaswidget.exports.figure import draw_figure, save_figure
+from canvaswidget.exports.figure_data import PICTURE, figure_data
+from canvaswidget.exports.menu import export_file
+from canvaswidget.exports.page import estimate_page, save_page
+from canvaswidget.exports.page_budget import BUDGET, PageEstimate
+from canvaswidget.exports.view import ExportedView
 from canvaswidget.kernel import view
-from canvaswidget.kernel.arrays import Arrays
-from canvaswidget.kernel.message_parts import ViewState
-from canvaswidget.kernel.messages import FromKernel
-from canvaswidget.kernel.region_list import followed
+from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.facts import Facts
+from canvaswidget.kernel.requests.export import ExportRequest
 from canvaswidget.kernel.requests.recipe import RecipeReply, RecipeRequest
-from canvaswidget.kernel.session import Buffers, Session
-from canvaswidget.tracing import CanvasLike, Layers, trace
+from canvaswidget.kernel.session import Session
+from canvaswidget.tracing import CanvasLike
 from canvaswidget.tracing.protocol import Signal
-from canvaswidget.tracing.results import Ranked
-from canvaswidget.widget import opening, traits
-from canvaswidget.widget.leaving import Leaving, made
-from canvaswidget.widget.recipe import recipe
+from canvaswidget.widget import traits
+from canvaswidget.widget.initial_state import initial_state, usual_layer
+from canvaswidget.widget.model import canvas_of
+from canvaswidget.widget.page_comm import AnswersPage
+from canvaswidget.widget.view_traits import ViewTraits
 
 log = logging.getLogger(__name__)
 
+PAGE = ".html"
 
-class CanvasWidget(Leaving, anywidget.AnyWidget):
+
+class CanvasWidget(ViewTraits):
     """Which neurons make which pixels of an INR: look, hover, scrub, click.
 
     Parameters
@@ -120,72 +125,8 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
     >>> w.observe(lambda change: print(change.new), "neuron")
     """
 
-    VIEW: ClassVar[tuple[str, ...]] = (
-        *(
-            "rule",
-            "layer",
-            "time",
-            "neuron",
-            "neurons",
-            "pixel",
-            "region",
-            "regions",
-            "n_clusters",
-            "cluster",
-            "cluster_names",
-            "loop",
-            "knocked_out",
-            "source",
-            "maps",
-            "overlay",
-            "channel",
-        ),
-        *("palette", "opacity", "contrast", "sort", "fps", "playing", "trust"),
-    )  # in the order they are checked: a neuron is one of a layer, a layer one of a rule
-
-    # A report of the page loses against what Python has set meanwhile of these, too: it was meant for that.
-    MEANT_FOR: ClassVar[dict[str, tuple[str, ...]]] = {
-        "layer": ("rule",),
-        "neuron": ("rule", "layer", "neurons"),
-        "neurons": ("rule", "layer", "neuron"),
-        "cluster": ("rule", "layer", "n_clusters"),
-        "channel": ("rule", "layer"),
-        "cluster_names": ("rule",),
-        "source": ("knocked_out",),
-    }
-
     _canvas = traitlets.Dict().tag(sync=True)
-    _changes = traitlets.Dict().tag(
-        sync=True
-    )  # by trait, the number of the last change that the page did not make
-    _seen = traitlets.Dict().tag(
-        sync=True
-    )  # by trait, the last number that the page knew when it set the trait
     _picture = traitlets.Unicode().tag(sync=True)  # the class of what the live view hides
-    rule = traits.RuleTrait()
-    layer = traits.LayerTrait()
-    time = traits.time_trait()
-    neuron = traits.NeuronTrait()
-    neurons = traits.NeuronsTrait()
-    pixel = traits.pixel_trait()
-    region = traits.region_trait()
-    regions = traits.regions_trait()
-    n_clusters = traits.CountTrait()
-    cluster = traits.cluster_trait()
-    cluster_names = traits.names_trait()
-    loop = traits.loop_trait()
-    knocked_out = traits.KnockedOutTrait()
-    source = traits.source_trait()
-    maps = traits.choice_trait("maps", "magnitude")
-    overlay = traits.overlay_trait()
-    channel = traits.channel_trait()
-    palette = traits.palette_trait()
-    opacity = traits.number_trait("opacity", 0.8)
-    contrast = traits.number_trait("contrast", 1.0)
-    sort = traits.choice_trait("sort", "pixel")
-    playing = traits.flag_trait("playing", False)
-    fps = traits.number_trait("fps", 8.0)
-    trust = traits.flag_trait("trust", True)
 
     def __init__(
         self,
@@ -198,71 +139,35 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
         **state: Any,
     ) -> None:
         self._session: Session | None = None
-        self._sending = threading.RLock()
-        self._reporting: int | None = None  # the thread on which a report of the page is taken
-        self._set_by_page, self._followed = "", set[str]()
         _check_names(state)
         # Text, not paths: a path makes anywidget keep every widget alive for ever.
         self._esm, self._css = (bundled(name) for name in ("widget.js", "widget.css"))
-        canvas = _canvas_of(model, rule, device, memory, truth)
+        canvas = canvas_of(model, rule, device, memory, truth)
         self._truth_given = truth is not None
-        self.facts = traits.Facts.of(canvas)
-        self._saved = SavedPicture(self._redraw)
+        self.facts = Facts.of(canvas)
+        self._fallback = FallbackImage(self._redraw)
         this = weakref.ref(self)
         self._session = Session(
             canvas,
             answered_by={
-                "recipe": lambda arrays, body, report: cast(CanvasWidget, this())._recipe_of(arrays, body),
-                "export": lambda arrays, body, report: cast(CanvasWidget, this())._export(
+                "recipe": lambda arrays, body, report: cast(CanvasWidget, this())._answer_recipe(
+                    arrays, body
+                ),
+                "export": lambda arrays, body, report: cast(CanvasWidget, this())._answer_export(
                     arrays, body, report
                 ),
             },
         )
         try:
-            first = self._opening(state)
+            first = self._ordered(initial_state(self._session, self.facts, state))
             super().__init__(
-                rule=canvas.rule, _canvas=self.facts.on_wire(), _picture=self._saved.name, **first
+                rule=canvas.rule, _canvas=self.facts.on_wire(), _picture=self._fallback.name, **first
             )
-            self.observe(self._saved.changed, list(self.VIEW))
+            self.observe(self._fallback.changed, list(self.VIEW))
             self.observe(self._follow, "time")
         except BaseException:
             self._session.close()
             raise
-
-    def _opening(self, given: dict[str, Any]) -> dict[str, Any]:
-        """What is shown first where it isn't given: something in every panel. In the order of `VIEW`."""
-        facts = self.facts
-        layer = facts.layers.find(given.get("layer", _usual_layer(facts.layers)))
-        centre = (facts.size[0] // 2, facts.size[1] // 2)
-        state = {"layer": layer.name, "time": facts.n_frames // 2, "pixel": centre}
-        canvas = self._live.canvas
-        state |= {**({} if canvas.has_model else opening.of_saved(canvas)), **given}
-        if not {"neuron", "neurons"} & given.keys() and given.get("cluster", -1) == -1:
-            time = view.checked_time(state["time"], facts.n_frames)
-            pixel = centre if state["pixel"] is None else view.checked_pixel(state["pixel"], facts.size)
-
-            def kept(checkpoint: Any) -> Any:
-                at = None if state["pixel"] is None else pixel
-                return opening.strongest_kept(self._live.arrays, layer, at, time, checkpoint)
-
-            def strongest(checkpoint: Any) -> Ranked:
-                arrays = self._live.arrays
-                best = arrays.top(arrays.columns([layer], pixel, time, checkpoint), 1)[0]
-                if best.magnitude or "layer" in given:
-                    return best
-                return arrays.top(arrays.columns(facts.layers, pixel, time, checkpoint), 1)[0]
-
-            if not canvas.has_model:
-                state["neuron"] = self._live.call(kept)
-            else:
-                best = self._live.call(strongest)
-                state["layer"], state["neuron"] = best.layer, best.neuron
-        return {name: state[name] for name in self.VIEW if name in state}
-
-    def _follow(self, change: Any) -> None:
-        region = followed(self.region, self.regions, change.new)
-        if region is not self.region:  # setting it checks it anew, which costs a mask
-            self.region = region
 
     # --- for the user ---------------------------------------------------------------------------------------
 
@@ -297,15 +202,7 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
         )
         w
         """
-        return self._recipe(self.canvas, self._state())
-
-    def _recipe(self, canvas: CanvasLike, state: dict[str, Any]) -> str:
-        usual = {name: trait.default_value for name, trait in self.traits().items()}
-        return recipe(canvas, state, usual, self._truth_given)
-
-    def _recipe_of(self, arrays: Arrays, body: RecipeRequest) -> tuple[RecipeReply, bytes]:
-        text = self._recipe(arrays.canvas, self._stated(arrays, body["state"]))
-        return {"kind": "recipe", "text": text}, b""
+        return self._exported().recipe(self.canvas)
 
     @checked
     def name_cluster(self, cluster: int, name: str) -> None:
@@ -335,7 +232,7 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
     def close(self) -> None:
         """Free the model, the caches and the views. The traits can still be read."""
         if self._session is not None:
-            self._saved.stop()
+            self._fallback.stop()
             self._session.close()
             self._session = None
         super().close()
@@ -361,36 +258,202 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
         session, state = self._session, self._state()
         try:
             drawn = session.call(
-                lambda checkpoint: snapshot(session.under(state["rule"]), state, PICTURE, checkpoint)
+                lambda checkpoint: figure_data(session.under(state["rule"]), state, PICTURE, checkpoint)
             )
-            self._saved.show(drawn, repr(self))
+            self._fallback.show(drawn, repr(self))
         except Exception:
             log.exception("the picture for reading without a kernel could not be drawn")
 
-    def _redraw(self, then: Then) -> None:
+    def _redraw(self) -> None:
         """Compute what the picture shows, when nothing else is to be done."""
-        session, state, text = self._session, self._state(), repr(self)
+        session, fallback, state, text = self._session, self._fallback, self._state(), repr(self)
         if session is not None:
             session.later(
                 "picture",
-                lambda checkpoint: snapshot(session.under(state["rule"]), state, PICTURE, checkpoint),
-                lambda drawn: then(drawn, text),
+                lambda checkpoint: figure_data(session.under(state["rule"]), state, PICTURE, checkpoint),
+                lambda drawn: fallback.replace(drawn, text),
             )
-
-    def _state(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.VIEW}
-
-    def _stated(self, arrays: Arrays, state: ViewState) -> dict[str, Any]:
-        """The view that a request states, checked; `arrays` are those of its rule."""
-        facts = traits.Facts.of(arrays.canvas, self.facts)
-        known = self.traits()
-        return traits.checked_state(state, facts, {name: known[name] for name in self.VIEW})
 
     @property
     def _live(self) -> Session:
         if self._session is None:
             raise RuntimeError("this CanvasWidget is closed; make a new one")
         return self._session
+
+    # --- what leaves the notebook -----------------------------------------------------------------------------
+
+    @checked
+    def figure(
+        self,
+        panels: str | Sequence[str] | None = None,
+        width: float = 6.6,
+        columns: int | None = None,
+        limits: str = "shared",
+        frames: Any = None,
+        *,
+        progress: bool | Callable[[int, int], None] = True,
+    ) -> Figure:
+        """The current view for a paper, drawn from the arrays, not from the screen.
+
+        Parameters
+        ----------
+        panels : sequence of str, optional
+            Some of ``"frame"``; ``"pixel"``, ``"maps"`` and ``"shares"``, the pinned pixel's neurons, their maps, and
+            how many make it; ``"neurons"``, the first of the layer as they are sorted; ``"time"``; ``"scatter"``. All
+            but the last by default, where they have anything to show; time is then followed for one neuron only.
+        width : float
+            In inches; text keeps its size.
+        columns : {1, 2}, optional
+            Two from 5 inches on by default.
+        limits : {"shared", "own"}
+            Whether maps of neurons have one scale and a colour bar, those of the layer the scale that the widget has
+            for it, or each its own.
+        frames : range, sequence of int or "all", optional
+            Where ``"time"`` is computed, and on the current frame; at most 32, evenly, by default. The panel says how
+            many.
+        progress : bool or callable
+            A bar where it takes longer than 2 s, or ``progress(done, total)``, which may raise to stop.
+
+        Examples
+        --------
+        >>> w.figure(["frame", "pixel"], width=3.3).savefig("view.pdf")  # doctest: +SKIP
+        """
+        return draw_figure(self._exported(), panels, width, columns, limits, frames, progress)
+
+    @checked(neurons=None)
+    def save(
+        self,
+        path: str | Path,
+        width: float | None = None,
+        dpi: float | None = None,
+        *,
+        panels: str | Sequence[str] | None = None,
+        columns: int | None = None,
+        limits: str | None = None,
+        layers: Any = None,
+        frames: Any = None,
+        neurons: Any = None,
+        budget: str | float | None = None,
+        progress: bool | Callable[[int, int], None] = True,
+    ) -> PageEstimate | None:
+        """Write the current view: a figure as PNG, PDF or SVG, or the live view as one HTML page, as the name ends.
+
+        The page works without a kernel and without a network. It keeps what it is told to, and says so where a kernel
+        would be needed.
+
+        Parameters
+        ----------
+        path : str or Path
+        width, dpi, panels, columns, limits
+            Of a figure; see `figure`. The file says in words what is on it.
+        layers, neurons, budget
+            Of a page; see `estimate_page`.
+        frames
+            Of a page, those it keeps; of a figure, those of its curve of time.
+        progress : bool or callable
+            A progress bar, or ``progress(done, total)``, which may raise to stop.
+
+        Returns
+        -------
+        PageEstimate or None
+            Of a page, what it takes.
+        """
+        page = {"layers": layers, "frames": frames, "neurons": neurons, "budget": budget}
+        drawing = {"panels": panels, "width": width, "columns": columns, "limits": limits}
+        if Path(path).suffix.lower() == PAGE:
+            _check_unused(path, "a figure", {**drawing, "dpi": dpi})
+            return save_page(self._exported(), path, page, progress)
+        _check_unused(path, "a page", {name: value for name, value in page.items() if name != "frames"})
+        return save_figure(self._exported(), path, dpi, {**drawing, "frames": frames}, progress)
+
+    @checked
+    def save_data(
+        self,
+        path: str | Path,
+        table: str = "pixel",
+        *,
+        progress: bool | Callable[[int, int], None] = True,
+    ) -> None:
+        """Write the numbers behind the current view.
+
+        Parameters
+        ----------
+        path : str or Path
+            A name that ends in ``.npz``: frame, map, the contributions to the pinned pixel by layer, totals, the curve
+            of one neuron and known clusters, for `numpy.load`. Or in ``.csv``: one table.
+        table : {"pixel", "neurons", "time"}
+            Of a CSV: every neuron's contribution to the pinned pixel, every neuron of the layer with its total, or the
+            selection's total and change on every frame.
+        """
+        save_data(self._exported(), path, table, progress)
+
+    @checked
+    def film(
+        self,
+        path: str | Path,
+        first: int = 0,
+        last: int = -1,
+        fps: float | None = None,
+        *,
+        progress: bool | Callable[[int, int], None] = True,
+    ) -> None:
+        """Write the frame view as a film, MP4 or GIF as the name ends: the selection's contribution on one scale.
+
+        Parameters
+        ----------
+        path : str or Path
+        first, last : int
+            Frames, both included.
+        fps : float, optional
+            Frames a second; what the widget plays at by default.
+        """
+        save_animation(self._exported(), path, first, last, fps, progress)
+
+    @checked(neurons=None)
+    def estimate_page(
+        self,
+        layers: Any = None,
+        frames: Any = None,
+        neurons: Any = None,
+        budget: str | float = BUDGET,
+        progress: bool | Callable[[int, int], None] = True,
+    ) -> PageEstimate:
+        """What ``save("view.html", ...)`` would write, measured on a sample; nothing is written.
+
+        Parameters
+        ----------
+        layers : str, int or sequence, optional
+            All that the rule is defined on by default.
+        frames : range or sequence of int, optional
+            All by default. The page counts those it keeps from 0.
+        neurons : int or dict, optional
+            How many of each layer, the strongest of each cluster in turn, by their totals at the current frame; or
+            ``{layer: [neuron, ...]}``. The selected ones are always kept. Without it as many as fit into the budget, at
+            most 8.
+        budget : str or number of bytes
+            Of the file. Frames and maps are kept as finely as it allows.
+
+        Raises
+        ------
+        ValueError
+            Even the coarsest page would be larger than the budget; it says what to leave out.
+        """
+        page = {"layers": layers, "frames": frames, "neurons": neurons, "budget": budget}
+        return estimate_page(self._exported(), page, progress)
+
+    def _exported(self) -> ExportedView:
+        """The view as it is now."""
+        state, defaults = self._state(), {name: trait.default_value for name, trait in self.traits().items()}
+        return ExportedView(
+            self._live, self.facts, state, traits.on_wire(self, state), defaults, self._truth_given
+        )
+
+    def _answer_recipe(self, arrays: Arrays, body: RecipeRequest) -> tuple[RecipeReply, bytes]:
+        stated = replace(self._exported(), state=self._stated(arrays.canvas, body["state"]))
+        return {"kind": "recipe", "text": stated.recipe(arrays.canvas)}, b""
+
+    def _answer_export(self, arrays: Arrays, body: ExportRequest, report: Progress) -> Any:
+        return export_file(arrays, self._stated(arrays.canvas, body["state"]), body, report)
 
     # --- the rule -------------------------------------------------------------------------------------------
 
@@ -406,12 +469,12 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
         if rule == session.canvas.rule:
             return
         session.use(rule)
-        self.facts = traits.Facts.of(session.canvas, self.facts)
+        self.facts = Facts.of(session.canvas, self.facts)
         names = [layer.name for layer in self.facts.layers]
         self._canvas = self.facts.on_wire()
         self.cluster_names = {}  # other maps, other clusters
         if self.layer not in names:
-            self.layer = _usual_layer(self.facts.layers)
+            self.layer = usual_layer(self.facts.layers)
             return
         if self.facts.why_no_colours[self.layer]:
             self.channel = "sum"
@@ -420,140 +483,10 @@ class CanvasWidget(Leaving, anywidget.AnyWidget):
 
     # --- the page -------------------------------------------------------------------------------------------
 
-    # Python and the page may set a trait at the same time, and each hears of the other later. Every change that the
-    # page did not make has a number, which the page gets with it (`_changes`). The page tells with each trait that it
-    # sets the last number that it knew (`_seen`). A report that Python's change has crossed is older than the change,
-    # and is dropped.
-
-    def set_state(self, sync_data: dict[str, Any]) -> None:
-        """Take what the page sets; what can't be is logged, and the page told what is the case instead."""
-        refused = []
-        order = {name: place for place, name in enumerate(self.VIEW)}
-        known, orphaned = self._overtaken(sync_data)
-        with self.hold_sync():
-            self._reporting = threading.get_ident()
-            try:
-                for name in sorted(sync_data.keys() - known - orphaned, key=lambda name: order.get(name, -1)):
-                    value = sync_data[name]
-                    try:
-                        if name in order:
-                            self.traits()[name]._validate(self, value)
-                        elif name.startswith(("_canvas", "_changes")):
-                            raise traitlets.TraitError(f"{name} is the kernel's")
-                    except Exception as error:  # whatever it is, it must not end the comm
-                        log.warning("the page set %s=%.200r, which was refused: %s", name, value, error)
-                        refused.append(name)
-                    else:
-                        self._set_by_page = name
-                        super().set_state({name: value})
-            finally:
-                followed, self._followed = self._followed, set()
-                self._reporting, self._set_by_page = None, ""
-            # One trait may have set another that the page sets too: what the page knows is not sent back to it.
-            # One by one: a cell that runs on another thread may set traits meanwhile.
-            shown = {name for name, value in sync_data.items() if self._shown(name) == value}
-            for name in shown - orphaned:
-                self._states_to_send.discard(name)
-            self._number((followed - shown | orphaned | set(refused)) & set(self.VIEW))
-        if not set(refused) <= set(self.VIEW):
-            self.send_state(refused)
-
-    def _overtaken(self, report: dict[str, Any]) -> tuple[set[str], set[str]]:
-        """What of a report is older than a change from Python: of the trait itself, or of one that it was meant for.
-
-        The page hears of the first without being told again.
-        """
-        seen, changes = report.get("_seen"), self._changes
-        if not isinstance(seen, dict):
-            return set(), set()  # not from the page's own program: another widget that is linked to a trait
-
-        def crossed(name: str, by: str) -> bool:
-            return isinstance(number := seen.get(name), int) and number < changes.get(by, 0)
-
-        names = report.keys() & set(self.VIEW)
-        known = {name for name in names if crossed(name, name)}
-        if "time" in known:  # a region moves with it
-            known |= {"region"} & names
-        meant = {name for name in names if any(crossed(name, by) for by in self.MEANT_FOR.get(name, ()))}
-        return known - meant, meant
-
-    def _assigned(self, name: str) -> None:
-        """A trait was set, by the page or by Python."""
-        if self.comm is None:  # the page knows nothing yet
-            return
-        if threading.get_ident() != self._reporting:
-            self._number({name})
-        elif name != self._set_by_page:
-            self._followed.add(name)
-
-    def _number(self, names: set[str]) -> None:
-        """Number changes that the page did not make, and send them; within `hold_sync`."""
-        if names:
-            with self._sending:
-                number = 1 + max(self._changes.values(), default=0)
-                self._changes = {**self._changes, **dict.fromkeys(names, number)}
-                self._states_to_send.update(names)
-
-    # A cell and the page may set traits on two threads. What is read to be sent is sent before anyone reads again, so
-    # that the page's last value is the kernel's. Nobody's callback runs under this lock.
-
-    def send_state(self, key: Any = None) -> None:
-        """Send some traits, as they are now, to the page."""
-        with self._sending:
-            super().send_state(key)
-
-    def _should_send_property(self, key: str, value: Any) -> bool:
-        with self._sending:
-            return super()._should_send_property(key, value)
-
-    @contextmanager
-    def hold_sync(self) -> Iterator[None]:
-        """Send what is set inside at the end, in one message."""
-        with ExitStack() as end, super().hold_sync():
-            try:
-                yield
-            finally:
-                end.enter_context(self._sending)
-
-    def _shown(self, name: str) -> Any:
-        """A trait's value as the page has it."""
-        return self.get_state([name]).get(name) if name in self.VIEW else None
-
     def _handle_custom_msg(self, content: Any, buffers: Any) -> None:
         if self._session is not None:
-            self._session.handle(content, _Post(self))
+            self._session.handle(content, AnswersPage(self))
         super()._handle_custom_msg(content, buffers)
-
-
-class _Post:
-    """Takes answers from the worker's thread to the page, on the loop that the request came on."""
-
-    def __init__(self, widget: CanvasWidget) -> None:
-        self._widget = weakref.ref(widget)
-        self._context = contextvars.copy_context()  # says which message is answered
-        try:
-            self._loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self._loop = None
-
-    def __call__(self, message: FromKernel, buffers: Buffers) -> None:
-        if self._loop is None:
-            self._send(message, buffers)
-            return
-        try:
-            self._loop.call_soon_threadsafe(self._send, message, buffers, context=self._context)
-        except RuntimeError:
-            log.debug("an answer came after the event loop had ended")
-
-    def _send(self, message: FromKernel, buffers: Buffers) -> None:
-        widget = self._widget()
-        if widget is not None and widget.comm is not None:
-            widget.send(*made(message, buffers))
-
-
-def _usual_layer(layers: Layers) -> str:
-    """Name the layer before the last: its maps are cheap, and of more than colours."""
-    return layers[max(0, len(layers) - 2)].name
 
 
 def _check_names(state: dict[str, Any]) -> None:
@@ -565,23 +498,8 @@ def _check_names(state: dict[str, Any]) -> None:
             raise TypeError(f"CanvasWidget has no option {name!r}{hint} It takes {', '.join(sorted(known))}")
 
 
-def _canvas_of(model: Any, rule: str | None, device: str, memory: str | float, truth: Any) -> CanvasLike:
-    if isinstance(model, CanvasLike):
-        if (device, memory, truth) != ("auto", "1 GiB", None):
-            raise ValueError("device, memory and truth are of the canvas that was given; leave them out here")
-        if rule is None or rule == model.rule:
-            return model
-        return model.under(rule)
-    return trace(with_truth(model, truth), rule, device, memory)
-
-
-def with_truth(model: Any, truth: Any) -> INR:
-    """The INR of a model, with the signal itself where it is given."""
-    if truth is None:
-        return as_inr(model)
-    if not isinstance(model, INR):
-        return as_inr(model, truth=truth)
-    checked = INR(model.module, model.inputs, model.size, model.n_frames, truth=truth)
-    inr = copy(model)
-    inr.truth = checked.truth
-    return inr
+def _check_unused(path: str | Path, what: str, options: dict[str, Any]) -> None:
+    """Raise TypeError for options that would be passed over."""
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise TypeError(f"path={str(path)!r}: {', '.join(given)} would be of {what}, which this is not")

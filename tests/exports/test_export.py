@@ -17,11 +17,10 @@ import pytest
 
 import canvaswidget as cw
 from canvaswidget import files
-from canvaswidget.exports import baking, plan
-from canvaswidget.exports.baking import Quality, spread_pixels, strongest
+from canvaswidget.exports import page, page_budget, precomputed
 from canvaswidget.exports.packing import ColourSeries, MapSeries, pack
+from canvaswidget.exports.precomputed import Quality, spread_pixels, strongest
 from canvaswidget.kernel import requests
-from canvaswidget.widget import leaving
 from canvaswidget.widget.widget import CanvasWidget
 from tests.canvases import image, video
 
@@ -89,7 +88,7 @@ def w():
 def saved(w: CanvasWidget, tmp_path_factory: pytest.TempPathFactory) -> Saved:
     path = tmp_path_factory.mktemp("page") / "view.html"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "QUALITIES", (FINE, *baking.QUALITIES[1:]))
+        patch.setattr(page_budget, "QUALITIES", (FINE, *precomputed.QUALITIES[1:]))
         w.save(path, neurons=3, progress=False)
     return Saved(path)
 
@@ -168,7 +167,7 @@ def test_neurons_of_pixels_are_the_kernels_own_answers(w: CanvasWidget, saved: S
             "kind": "pixel",
             "time": 4,
             "pixel": ranked["pixels"][at],
-            "k": baking.RANKED,
+            "k": precomputed.RANKED,
             "selection": selection,
         }
         answer, _ = w._live.call(lambda report, body=body: requests.answer(w._live.arrays, body, report))
@@ -253,14 +252,14 @@ def test_the_strongest_of_each_cluster_in_turn() -> None:
 def test_pixels_are_spread(size: tuple[int, int]) -> None:
     pixels = spread_pixels(size, 1000, (0, 0))
     assert (0, 0) in pixels
-    assert len(set(pixels)) == len(pixels) <= 3 * baking.RANKED_PIXELS
+    assert len(set(pixels)) == len(pixels) <= 3 * precomputed.RANKED_PIXELS
     assert all(0 <= y < size[0] and 0 <= x < size[1] for y, x in pixels)
 
 
 def test_the_estimate_is_near_and_the_budget_is_kept(w: CanvasWidget, tmp_path: Path) -> None:
     estimate = w.estimate_page(progress=False)
     assert estimate.fits
-    assert estimate.neurons == plan.USUAL
+    assert estimate.neurons == page_budget.USUAL
     told: list[tuple[int, int]] = []
     written = w.save(tmp_path / "a.html", progress=lambda *done: told.append(done))
     assert written is not None
@@ -273,7 +272,7 @@ def test_the_estimate_is_near_and_the_budget_is_kept(w: CanvasWidget, tmp_path: 
 
 def test_a_budget_that_is_too_small_says_what_to_leave_out(w: CanvasWidget, tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "overhead", lambda: 2**21)
+        patch.setattr(page_budget, "overhead", lambda: 2**21)
         with pytest.raises(
             ValueError, match=r"budget=1.05 MB: the page would have .* Give a larger budget, or keep"
         ):
@@ -302,7 +301,7 @@ def test_a_budget_that_is_too_small_says_what_to_leave_out(w: CanvasWidget, tmp_
 
 def test_a_page_is_of_the_rule_that_it_began_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     widget = CanvasWidget(cw.trace(video(), "gated", device="cpu"), layer=-2, neuron=(1, 2), time=2)
-    layer, real = widget.layer, leaving.write_page
+    layer, real = widget.layer, page.write_page
 
     def switched(*arguments: Any) -> Any:  # in the menu, while the page is being made
         other = threading.Thread(target=setattr, args=(widget, "rule", "xinc"))
@@ -310,7 +309,7 @@ def test_a_page_is_of_the_rule_that_it_began_with(tmp_path: Path, monkeypatch: p
         other.join()
         return real(*arguments)
 
-    monkeypatch.setattr(leaving, "write_page", switched)
+    monkeypatch.setattr(page, "write_page", switched)
     widget.save(tmp_path / "a.html", layers=layer, neurons=1, progress=False)
     assert widget.rule == "xinc"
     saved = Saved(tmp_path / "a.html").page

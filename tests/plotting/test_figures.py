@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from canvaswidget.exports.snapshot import CURVE_FRAMES, sampled, short_names
+from canvaswidget.exports.figure_data import CURVE_FRAMES, sampled, short_names
 from canvaswidget.plotting.figures import (
     DIVERGING,
     PANELS,

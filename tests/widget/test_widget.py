@@ -19,11 +19,11 @@ from PIL import Image
 
 import canvaswidget as cw
 from canvaswidget import bundle
-from canvaswidget.exports import picture
-from canvaswidget.exports.snapshot import snapshot
-from canvaswidget.kernel import message_parts, messages
+from canvaswidget.exports import fallback_image
+from canvaswidget.exports.figure_data import figure_data
+from canvaswidget.kernel import facts, message_parts, messages
 from canvaswidget.plotting import figures
-from canvaswidget.widget import traits, widget
+from canvaswidget.widget import widget
 from canvaswidget.widget.widget import CanvasWidget
 from tests.canvases import StepCanvas, image, video
 from tests.kernel.test_messages import problems
@@ -55,10 +55,10 @@ def stepped(widgets, monkeypatch: pytest.MonkeyPatch) -> CanvasWidget:
         traced.traced_layers = cw.tracing.Layers([traced.layers[1]])
         return traced
 
-    monkeypatch.setattr(widget, "_canvas_of", lambda *_: StepCanvas())
+    monkeypatch.setattr(widget, "canvas_of", lambda *_: StepCanvas())
     monkeypatch.setattr(StepCanvas, "memory", 2**20, raising=False)
     monkeypatch.setattr(StepCanvas, "under", under, raising=False)
-    monkeypatch.setattr(traits, "RULES", {"xinc": None, "other": None, "undefined": None})
+    monkeypatch.setattr(facts, "RULES", {"xinc": None, "other": None, "undefined": None})
     return widgets(None)
 
 
@@ -89,7 +89,7 @@ def test_a_layer_that_adds_nothing_to_the_pixel_is_not_shown_first(stepped, widg
     assert (stepped.layer, stepped.neuron) == ("net.conv", (2, 3))
     silent = StepCanvas()
     silent.silent = "net.conv"
-    monkeypatch.setattr(widget, "_canvas_of", lambda *_: silent)
+    monkeypatch.setattr(widget, "canvas_of", lambda *_: silent)
     w = widgets(None)
     assert (w.layer, w.neuron) == ("net.linear", 6)
     w = widgets(None, layer="conv")
@@ -522,9 +522,9 @@ def displayed(w: CanvasWidget, monkeypatch) -> list[dict[str, Any]]:
         assert keywords["raw"]
         found.append({**data, "id": keywords.get("display_id")})
 
-    for module in (widget, picture):
+    for module in (widget, fallback_image):
         monkeypatch.setattr(module, "display", show)
-    monkeypatch.setattr(picture, "update_display", show)
+    monkeypatch.setattr(fallback_image, "update_display", show)
     w._ipython_display_()
     return found
 
@@ -539,7 +539,7 @@ def test_below_the_live_view_is_a_picture_for_where_no_kernel_runs(
     assert f'<div class="{w._picture}"><img src="data:image/png;base64,' in saved["text/html"]
     assert 'alt="CanvasWidget(NeRV, 6 frames' in saved["text/html"]
     assert base64.b64decode(saved["image/png"]).startswith(PNG)
-    monkeypatch.setattr(widget, "snapshot", lambda *_: 1 / 0)
+    monkeypatch.setattr(widget, "figure_data", lambda *_: 1 / 0)
     assert len(displayed(w, monkeypatch)) == 1
     assert "could not be drawn" in caplog.text
 
@@ -549,8 +549,8 @@ def test_the_picture_keeps_every_colour_of_a_colour_bar() -> None:
     rng = np.random.default_rng(0)
     photograph = np.clip(rng.normal(0.5, 0.2, (40, 60, 3)), 0, 1)
     view = figures.View("a photograph", photograph, overlay=rng.random((40, 60)), opacity=1.0)
-    shown = figures.view_figure(view, picture.WIDTH)
-    drawn = np.array(Image.open(io.BytesIO(picture.png(shown))))
+    shown = figures.view_figure(view, fallback_image.WIDTH)
+    drawn = np.array(Image.open(io.BytesIO(fallback_image.png(shown))))
     shown.canvas.draw()
     bar = next(ax for ax in shown.axes[0].child_axes if ax.get_ylabel() == figures.View.overlay_unit)
     box = bar.get_window_extent().extents * drawn.shape[0] / shown.bbox.height
@@ -562,7 +562,7 @@ def test_the_picture_keeps_every_colour_of_a_colour_bar() -> None:
 def test_the_picture_draws_a_difference_around_zero(w: CanvasWidget, maps: str) -> None:
     state = {name: getattr(w, name) for name in w.trait_names() if not name.startswith("_")}
     drawn = {
-        overlay: snapshot(
+        overlay: figure_data(
             w._live.arrays, {**state, "maps": maps, "overlay": overlay}, ["frame"], lambda *_: None
         )
         for overlay in ("intensity", "neurons", "change")
@@ -575,7 +575,7 @@ def test_the_picture_draws_a_difference_around_zero(w: CanvasWidget, maps: str) 
 
 
 def test_the_picture_follows_the_view_once_it_rests(w: CanvasWidget, monkeypatch) -> None:
-    monkeypatch.setattr(picture, "QUIET", 0.05)
+    monkeypatch.setattr(fallback_image, "QUIET", 0.05)
 
     async def look() -> None:
         found = displayed(w, monkeypatch)

@@ -230,7 +230,7 @@ class Ranked:
         }
 
 
-class Baker:
+class PrecomputedAnswers:
     """Bakes the answers of one page, a layer of a frame at a time: whatever calls it can do other things between.
 
     Parameters

@@ -1,22 +1,39 @@
-"""The numbers behind the widget's current view, as arrays and as tables."""
+"""The numbers behind the view, as NPZ and as CSV."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from canvaswidget.exports.snapshot import chosen_of
-from canvaswidget.kernel import view
-from canvaswidget.kernel.arrays import Arrays, Chosen, neuron_at
-from canvaswidget.progress import Report as Progress
+from canvaswidget.exports.figure_data import chosen_of
+from canvaswidget.exports.view import ExportedView, checked_file
+from canvaswidget.kernel.arrays import Arrays, Chosen, Progress, neuron_at
+from canvaswidget.kernel.view import checked_choice, checked_neuron
+from canvaswidget.progress import Progress as Shown
 from canvaswidget.tracing.layers import show_neuron
 
+FORMS = ("npz", "csv")
 TABLES = ("pixel", "neurons", "time")
+
+
+def save_data(view: ExportedView, path: str | Path, table: str, progress: Shown) -> None:
+    """See `CanvasWidget.save_data`."""
+    path, form = checked_file(path, FORMS)
+    checked_choice("table", table, TABLES)
+    view.write(path, lambda arrays, report: data_file(arrays, view.state, form, table, report), progress)
+
+
+def data_file(arrays: Arrays, state: dict[str, Any], form: str, table_name: str, report: Progress) -> bytes:
+    """The bytes of a file that ends in one of `FORMS`; of a CSV one of `TABLES`."""
+    if form == "npz":
+        return npz(arrays_of(arrays, state, report))
+    return table(arrays, state, table_name, report)
 
 
 def arrays_of(arrays: Arrays, state: dict[str, Any], report: Progress) -> dict[str, npt.NDArray[Any]]:
@@ -112,7 +129,7 @@ def _neuron_rows(arrays: Arrays, state: dict[str, Any], report: Progress) -> Ite
     labels = None if clusters is None else clusters.labels.ravel()
     yield ["layer", "neuron", "total", *([] if labels is None else ["cluster"])]
     for place, total in enumerate(totals):
-        neuron = view.checked_neuron(layer, neuron_at(layer, place))
+        neuron = checked_neuron(layer, neuron_at(layer, place))
         more = [] if labels is None else [int(labels[place])]
         yield [layer.name, show_neuron(neuron), repr(float(total)), *more]
 

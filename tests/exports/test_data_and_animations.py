@@ -15,7 +15,7 @@ from PIL import Image
 
 import canvaswidget as cw
 from canvaswidget.exports import animation
-from canvaswidget.widget import leaving
+from canvaswidget.widget import page_comm
 from canvaswidget.widget.widget import CanvasWidget
 from tests.canvases import image, video
 
@@ -155,7 +155,7 @@ def ask(w: CanvasWidget, **body: Any) -> tuple[dict[str, Any], bytes]:
     request: Any = {"type": "request", "id": 1, "view": "export", "body": whole}
     w._live.handle(request, lambda message, buffers: found.put((message, buffers)))
     while True:
-        message, buffers = leaving.made(*found.get(timeout=240))
+        message, buffers = page_comm.made(*found.get(timeout=240))
         if message["type"] != "progress":
             return message, buffers[0] if buffers else b""  # type: ignore[return-value]
 

@@ -1,4 +1,4 @@
-"""The widget's current view as plain arrays, for a figure."""
+"""What a figure of the view shows, as plain arrays."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ import numpy as np
 
 from canvaswidget.inr.outputs import in_colour
 from canvaswidget.kernel import knockout, requests, view
-from canvaswidget.kernel.arrays import Arrays, Chosen, place_of
+from canvaswidget.kernel.arrays import Arrays, Chosen, Progress, place_of
 from canvaswidget.kernel.requests.clicked_pixel import share_of
 from canvaswidget.kernel.view import Neuron
 from canvaswidget.plotting.figures import Bar, Points, ShareCurve, View
-from canvaswidget.progress import Report as Progress
 from canvaswidget.tracing.layers import show_neuron
 from canvaswidget.tracing.results import Ranked
 
@@ -43,7 +42,7 @@ PICTURE = ("frame", "pixel", "maps")  # what is quick to compute
 USUAL = ("frame", "pixel", "maps", "neurons", "shares", "time")
 
 
-def snapshot(
+def figure_data(
     arrays: Arrays,
     state: dict[str, Any],
     panels: Sequence[str] | None,

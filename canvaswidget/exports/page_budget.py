@@ -12,10 +12,11 @@ import numpy as np
 
 from canvaswidget.arguments import checked_index
 from canvaswidget.bundle import bundled
-from canvaswidget.exports.baking import (
+from canvaswidget.exports.packing import Packed
+from canvaswidget.exports.precomputed import (
     QUALITIES,
-    Baker,
     Kept,
+    PrecomputedAnswers,
     Quality,
     Selected,
     labels,
@@ -23,7 +24,6 @@ from canvaswidget.exports.baking import (
     strongest,
     sweep,
 )
-from canvaswidget.exports.packing import Packed
 from canvaswidget.kernel import view
 from canvaswidget.kernel.arrays import Arrays, Indices, place_of
 from canvaswidget.kernel.session import Session
@@ -32,6 +32,7 @@ from canvaswidget.tables import Printed
 from canvaswidget.tracing.budget import parse_memory
 from canvaswidget.tracing.layers import Layer, Layers
 
+BUDGET = "10 MB"
 USUAL = 8  # neurons of each layer
 FEWER = (8, 6, 5, 4, 3, 2, 1)
 
@@ -108,7 +109,7 @@ def checked_wishes(
     layers: Any = None,
     frames: Any = None,
     neurons: Any = None,
-    budget: str | float = "10 MB",
+    budget: str | float = BUDGET,
 ) -> Wishes:
     """The layers, frames and neurons that are meant; errors name what is accepted."""
     chosen = _layers(arrays.layers, layers)
@@ -214,27 +215,27 @@ def plan_page(
     )
     at = wishes.frames.index(now)
     sample = kept.of_frames(wishes.frames[at : at + 2] if at + 1 < len(wishes.frames) else wishes.frames[-2:])
-    bakers = [Baker(arrays, sample, quality) for quality in QUALITIES]
+    tries = [PrecomputedAnswers(arrays, sample, quality) for quality in QUALITIES]
     started = time.perf_counter()
     with steps("estimating the page", "layer", progress) as tell:
         tell.plan(len(sample.frames) * len(wishes.layers))
         for frame in sample.frames:
-            for baker in bakers:
+            for answers in tries:
                 session.call(
-                    lambda report, baker=baker, frame=frame: baker.add_frame(frame, tell.within(report))
+                    lambda report, answers=answers, frame=frame: answers.add_frame(frame, tell.within(report))
                 )
             for layer in wishes.layers:
                 session.call(
                     lambda report, layer=layer, frame=frame: _sample(
-                        arrays, layer, frame, bakers, tell.within(report)
+                        arrays, layer, frame, tries, tell.within(report)
                     )
                 )
                 tell.take()
     seconds = (time.perf_counter() - started) * len(wishes.frames) / len(sample.frames)
     scale = len(wishes.frames) / len(sample.frames)
-    ranked = _sizes(bakers[0].ranked.pack().values())
+    ranked = _sizes(tries[0].ranked.pack().values())
     estimates: list[tuple[Quality, int, PageEstimate]] = []
-    measured = {quality: _measure(baker) for quality, baker in zip(QUALITIES, bakers, strict=True)}
+    measured = {quality: _measure(answers) for quality, answers in zip(QUALITIES, tries, strict=True)}
     for quality, count in _tries(given):
         frames, groups, maps = measured[quality]
         n_kept = {
@@ -271,20 +272,20 @@ def plan_page(
     )
 
 
-def _sample(arrays: Any, layer: Layer, frame: int, bakers: Sequence[Baker], report: Any) -> None:
-    swept = sweep(arrays, layer, frame, bakers[0].kept, bakers[0].labels(layer, report), report)
-    for baker in bakers:
-        baker.take(layer, swept, ranks=baker is bakers[0])
+def _sample(arrays: Any, layer: Layer, frame: int, tries: Sequence[PrecomputedAnswers], report: Any) -> None:
+    swept = sweep(arrays, layer, frame, tries[0].kept, tries[0].labels(layer, report), report)
+    for answers in tries:
+        answers.take(layer, swept, ranks=answers is tries[0])
 
 
-def _measure(baker: Baker) -> tuple[int, int, dict[str, list[int]]]:
+def _measure(answers: PrecomputedAnswers) -> tuple[int, int, dict[str, list[int]]]:
     """Bytes in the file: of frames, of groups, and of each neuron by layer."""
-    frames = _sizes(series.pack() for series in baker.frames.values())
-    groups = sum(_size(selected) for some in baker.groups.values() for selected in some)
+    frames = _sizes(series.pack() for series in answers.frames.values())
+    groups = sum(_size(selected) for some in answers.groups.values() for selected in some)
     return (
         frames,
         groups,
-        {name: [_size(selected) for selected in some] for name, some in baker.neurons.items()},
+        {name: [_size(selected) for selected in some] for name, some in answers.neurons.items()},
     )
 
 

@@ -1,4 +1,4 @@
-"""The picture beside the live view: what a saved notebook shows where no kernel runs.
+"""The image below the live view: what a saved notebook shows where no kernel runs.
 
 It is an output of its own, below the live one, which hides it as long as there is one. A notebook prefers the
 live view of an output to everything else in it, even where it can't show it; and an output of its own can be
@@ -30,20 +30,18 @@ QUIET = 2.0  # seconds without a change, after which the picture is drawn again
 
 WIDTH = 6.6  # inches
 
-Then = Callable[[figures.View, str], None]
 
-
-class SavedPicture:
-    """One widget's picture in a notebook.
+class FallbackImage:
+    """One widget's image in a notebook.
 
     Parameters
     ----------
     redraw : bound method
-        ``redraw(then)`` computes the view in its own time, and calls ``then(view, text)`` on any thread. It is
-        referred to weakly.
+        Called when the view has not changed for a while. It computes the view in its own time, and calls `replace`. It
+        is referred to weakly.
     """
 
-    def __init__(self, redraw: Callable[[Then], None]) -> None:
+    def __init__(self, redraw: Callable[[], None]) -> None:
         self.name = f"cw-picture-{uuid.uuid4().hex[:12]}"  # of the output, and a CSS class in it
         self._redraw = weakref.WeakMethod(redraw)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -60,6 +58,10 @@ class SavedPicture:
     def changed(self, change: Any = None) -> None:
         """The view has changed; may be called on any thread."""
         self._on_loop(self._postpone)
+
+    def replace(self, view: figures.View, text: str) -> None:
+        """Show another view; may be called on any thread."""
+        self._on_loop(lambda: self._replace(view, text))
 
     def stop(self) -> None:
         """What is in the notebook stays as it is."""
@@ -83,7 +85,7 @@ class SavedPicture:
         self._due = None
         redraw = self._redraw()
         if redraw is not None:
-            redraw(lambda view, text: self._on_loop(lambda: self._replace(view, text)))
+            redraw()
 
     def _replace(self, view: figures.View, text: str) -> None:
         try:

@@ -1,0 +1,63 @@
+"""The view as a figure for a paper, and as a PNG, PDF or SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from canvaswidget.exports.figure_data import figure_data
+from canvaswidget.exports.page_budget import checked_frames
+from canvaswidget.exports.view import ExportedView
+from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel.view import checked_choice
+from canvaswidget.plotting import figures
+from canvaswidget.progress import Progress, steps
+
+LIMITS = ("shared", "own")
+
+
+def draw_figure(
+    view: ExportedView,
+    panels: str | Sequence[str] | None = None,
+    width: float = 6.6,
+    columns: int | None = None,
+    limits: str = "shared",
+    frames: Any = None,
+    progress: Progress = True,
+) -> Figure:
+    """See `CanvasWidget.figure`."""
+    checked_choice("limits", limits, LIMITS)
+    chosen = figures.checked_panels(panels) or None
+    figures.checked_columns(columns, width)
+    followed = _followed(view.session.arrays, frames)
+    with steps("figure", "it", progress) as counted:
+        drawn = view.compute(
+            lambda arrays, report: figure_data(
+                arrays, view.state, chosen, report, limits == "shared", followed
+            ),
+            counted.report,
+        )
+    return figures.view_figure(drawn, width, chosen, columns)
+
+
+def save_figure(
+    view: ExportedView, path: str | Path, dpi: float | None, drawing: Mapping[str, Any], progress: Progress
+) -> None:
+    """Write a figure; `drawing` are arguments of `draw_figure`, None where the default is meant."""
+    figures.check_path(path)
+    given = {name: value for name, value in drawing.items() if value is not None}
+    figures.save(draw_figure(view, **given, progress=progress), path, 300 if dpi is None else dpi)
+
+
+def _followed(arrays: Arrays, frames: Any) -> list[int] | None:
+    """The frames of a curve of time; None for a sample."""
+    if frames is None:
+        return None
+    if isinstance(frames, str):
+        if frames != "all":
+            raise ValueError(f"frames={frames!r}: expected a range or a list of frames, 'all', or None")
+        return list(arrays.kept_frames())
+    return list(checked_frames(arrays.n_frames, frames))

@@ -1,0 +1,34 @@
+"""The files of the page's export menu."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from canvaswidget.exports import animation, data_files
+from canvaswidget.exports.figure_data import figure_data
+from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.requests.export import Drawing, ExportReply, ExportRequest
+from canvaswidget.kernel.view import checked_choice
+from canvaswidget.plotting import figures
+
+
+def export_file(
+    arrays: Arrays, state: dict[str, Any], body: ExportRequest, report: Progress
+) -> tuple[ExportReply, bytes | Drawing]:
+    """The answer to a request for a file; `state` is the view that it states, checked."""
+    form = body["form"]
+    span = animation.checked_range(body["first"], body["last"], state["fps"], arrays.n_frames)
+    reply: ExportReply = {"kind": "export", "name": f"{_file_name(arrays.canvas.inr.name, state)}.{form}"}
+    if form in animation.FORMS:
+        return reply, animation.animation(arrays, state, span, form, report)
+    if form in data_files.FORMS:
+        table = checked_choice("table", body["table"], data_files.TABLES)
+        return reply, data_files.data_file(arrays, state, form, table, report)
+    panels = figures.checked_panels(body["panels"] or None) or None
+    return reply, Drawing(figure_data(arrays, state, panels, report, one_scale=True), panels, form)
+
+
+def _file_name(title: str, state: dict[str, Any]) -> str:
+    name = re.sub(r"[^\w.-]+", "_", f"{title} {state['layer']} frame {state['time']}").strip("_")
+    return name[:80] or "canvas"

@@ -1,0 +1,84 @@
+"""The view that is exported: what the widget shows at one moment, whatever is chosen while the file is being made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from canvaswidget.exports.recipe import recipe
+from canvaswidget.files import write_whole
+from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.facts import Facts
+from canvaswidget.kernel.session import Session
+from canvaswidget.progress import Progress as Shown
+from canvaswidget.progress import steps
+from canvaswidget.tracing import CanvasLike
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ExportedView:
+    """What every export is made of.
+
+    Attributes
+    ----------
+    session : Session
+        Computes it.
+    facts : Facts
+        Of the canvas under the widget's rule.
+    state, wire : dict
+        The widget's traits by name; and the same as messages have them.
+    defaults : dict
+        Of the traits.
+    truth_given : bool
+        Whether the truth came to the widget and not with the model.
+    """
+
+    session: Session
+    facts: Facts
+    state: dict[str, Any]
+    wire: dict[str, Any]
+    defaults: dict[str, Any]
+    truth_given: bool
+
+    def compute(self, work: Callable[[Arrays, Progress], T], report: Progress | None = None) -> T:
+        """What ``work(arrays, report)`` returns, on the worker's thread; `arrays` are those of the view's rule."""
+
+        def job(checkpoint: Any) -> T:
+            def reported(done: int = 0, total: int = 0) -> None:
+                checkpoint(done, total)
+                if report is not None and total:
+                    report(done, total)
+
+            return work(self.session.under(self.state["rule"]), reported)
+
+        return self.session.call(job)
+
+    def write(self, path: Path, work: Callable[[Arrays, Progress], bytes], progress: Shown) -> None:
+        """Write what `work` returns, at once or not at all."""
+        with steps(path.name, "it", progress) as counted:
+            write_whole(path, self.compute(work, counted.report))
+
+    def arrays(self) -> Arrays:
+        """Those of the view's rule."""
+        return self.compute(lambda arrays, report: arrays)
+
+    def recipe(self, canvas: CanvasLike) -> str:
+        """Python that makes the view again."""
+        return recipe(canvas, self.state, self.defaults, self.truth_given)
+
+
+def checked_file(path: str | Path, forms: tuple[str, ...]) -> tuple[Path, str]:
+    """The path, and how its name ends."""
+    path = Path(path)
+    form = path.suffix.lower().lstrip(".")
+    if form not in forms:
+        raise ValueError(
+            f"path={str(path)!r}: expected a name that ends in {', '.join(f'.{f}' for f in forms)}"
+        )
+    if not path.parent.is_dir():
+        raise ValueError(f"path={str(path)!r}: there is no folder {str(path.parent)!r}")
+    return path, form

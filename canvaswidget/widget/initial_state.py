@@ -1,0 +1,71 @@
+"""What a widget shows first: of a saved canvas, something that it contains."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from canvaswidget.kernel import view
+from canvaswidget.kernel.arrays import Arrays, neuron_at
+from canvaswidget.kernel.facts import Facts
+from canvaswidget.kernel.session import Session
+from canvaswidget.kernel.view import Neuron, Pixel
+from canvaswidget.tracing import CanvasLike, NotKeptError
+from canvaswidget.tracing.layers import Layer, Layers
+from canvaswidget.tracing.results import Ranked
+
+
+def initial_state(session: Session, facts: Facts, given: dict[str, Any]) -> dict[str, Any]:
+    """The traits that are given, and those that are chosen where they aren't: something in every panel."""
+    layer = facts.layers.find(given.get("layer", usual_layer(facts.layers)))
+    centre = (facts.size[0] // 2, facts.size[1] // 2)
+    state = {"layer": layer.name, "time": facts.n_frames // 2, "pixel": centre}
+    canvas = session.canvas
+    state |= {**({} if canvas.has_model else _of_saved(canvas)), **given}
+    if not {"neuron", "neurons"} & given.keys() and given.get("cluster", -1) == -1:
+        time = view.checked_time(state["time"], facts.n_frames)
+        pixel = centre if state["pixel"] is None else view.checked_pixel(state["pixel"], facts.size)
+
+        def kept(checkpoint: Any) -> Any:
+            at = None if state["pixel"] is None else pixel
+            return _strongest_kept(session.arrays, layer, at, time, checkpoint)
+
+        def strongest(checkpoint: Any) -> Ranked:
+            arrays = session.arrays
+            best = arrays.top(arrays.columns([layer], pixel, time, checkpoint), 1)[0]
+            if best.magnitude or "layer" in given:
+                return best
+            return arrays.top(arrays.columns(facts.layers, pixel, time, checkpoint), 1)[0]
+
+        if not canvas.has_model:
+            state["neuron"] = session.call(kept)
+        else:
+            best = session.call(strongest)
+            state["layer"], state["neuron"] = best.layer, best.neuron
+    return state
+
+
+def usual_layer(layers: Layers) -> str:
+    """Name the layer before the last: its maps are cheap, and of more than colours."""
+    return layers[max(0, len(layers) - 2)].name
+
+
+def _of_saved(canvas: CanvasLike) -> dict[str, Any]:
+    """The frame and the pixel."""
+    pixel = canvas.pixels[0] if canvas.pixels else None
+    return {"time": canvas.frames[len(canvas.frames) // 2], "pixel": pixel}
+
+
+def _strongest_kept(
+    arrays: Arrays, layer: Layer, pixel: Pixel | None, time: int, checkpoint: Any
+) -> Neuron | None:
+    """The neuron with a map that contributes most to the pixel, or else in all; None where no map is kept."""
+    kept = arrays.kept(layer)
+    if not len(kept):
+        return None
+    try:
+        if pixel is None:
+            raise NotKeptError
+        sizes = arrays.columns([layer], pixel, time, checkpoint)[layer.name].magnitudes
+    except NotKeptError:
+        sizes = arrays.totals(layer, time, checkpoint)
+    return view.checked_neuron(layer, neuron_at(layer, int(kept[sizes[kept].argmax()])))

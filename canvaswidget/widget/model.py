@@ -1,0 +1,32 @@
+"""The canvas that a widget shows, of whatever it is given."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import Any
+
+from canvaswidget.inr import INR, as_inr
+from canvaswidget.tracing import CanvasLike, trace
+
+
+def canvas_of(model: Any, rule: str | None, device: str, memory: str | float, truth: Any) -> CanvasLike:
+    """The canvas itself, or that of a model; under the rule, if one is named."""
+    if isinstance(model, CanvasLike):
+        if (device, memory, truth) != ("auto", "1 GiB", None):
+            raise ValueError("device, memory and truth are of the canvas that was given; leave them out here")
+        if rule is None or rule == model.rule:
+            return model
+        return model.under(rule)
+    return trace(with_truth(model, truth), rule, device, memory)
+
+
+def with_truth(model: Any, truth: Any) -> INR:
+    """The INR of a model, with the signal itself where it is given."""
+    if truth is None:
+        return as_inr(model)
+    if not isinstance(model, INR):
+        return as_inr(model, truth=truth)
+    checked = INR(model.module, model.inputs, model.size, model.n_frames, truth=truth)
+    inr = copy(model)
+    inr.truth = checked.truth
+    return inr

@@ -1,0 +1,100 @@
+"""The traits of a view, in the order they are set."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from canvaswidget.kernel.facts import Facts
+from canvaswidget.kernel.message_parts import ViewState
+from canvaswidget.kernel.region_list import followed
+from canvaswidget.widget import traits
+from canvaswidget.widget.shared_traits import SharedTraits
+
+
+class ViewTraits(SharedTraits):
+    """What a view is set to; `CanvasWidget` says what each means."""
+
+    facts: Facts
+
+    VIEW: ClassVar[tuple[str, ...]] = (
+        "rule",
+        "layer",
+        "time",
+        "neuron",
+        "neurons",
+        "pixel",
+        "region",
+        "regions",
+        "n_clusters",
+        "cluster",
+        "cluster_names",
+        "loop",
+        "knocked_out",
+        "source",
+        "maps",
+        "overlay",
+        "channel",
+        "palette",
+        "opacity",
+        "contrast",
+        "sort",
+        "fps",
+        "playing",
+        "trust",
+    )  # in the order they are checked: a neuron is one of a layer, a layer one of a rule
+
+    # A report of the page loses against what Python has set meanwhile of these, too: it was meant for that.
+    MEANT_FOR: ClassVar[dict[str, tuple[str, ...]]] = {
+        "layer": ("rule",),
+        "neuron": ("rule", "layer", "neurons"),
+        "neurons": ("rule", "layer", "neuron"),
+        "cluster": ("rule", "layer", "n_clusters"),
+        "channel": ("rule", "layer"),
+        "cluster_names": ("rule",),
+        "source": ("knocked_out",),
+    }
+
+    rule = traits.RuleTrait()
+    layer = traits.LayerTrait()
+    time = traits.time_trait()
+    neuron = traits.NeuronTrait()
+    neurons = traits.NeuronsTrait()
+    pixel = traits.pixel_trait()
+    region = traits.region_trait()
+    regions = traits.regions_trait()
+    n_clusters = traits.CountTrait()
+    cluster = traits.cluster_trait()
+    cluster_names = traits.names_trait()
+    loop = traits.loop_trait()
+    knocked_out = traits.KnockedOutTrait()
+    source = traits.source_trait()
+    maps = traits.choice_trait("maps", "magnitude")
+    overlay = traits.overlay_trait()
+    channel = traits.channel_trait()
+    palette = traits.palette_trait()
+    opacity = traits.number_trait("opacity", 0.8)
+    contrast = traits.number_trait("contrast", 1.0)
+    sort = traits.choice_trait("sort", "pixel")
+    playing = traits.flag_trait("playing", False)
+    fps = traits.number_trait("fps", 8.0)
+    trust = traits.flag_trait("trust", True)
+
+    def _state(self) -> dict[str, Any]:
+        """The traits by name."""
+        return {name: getattr(self, name) for name in self.VIEW}
+
+    def _stated(self, canvas: Any, state: ViewState) -> dict[str, Any]:
+        """The view that a request states, checked; `canvas` is that of its rule."""
+        known = self.traits()
+        return traits.checked_state(
+            state, Facts.of(canvas, self.facts), {name: known[name] for name in self.VIEW}
+        )
+
+    def _ordered(self, state: dict[str, Any]) -> dict[str, Any]:
+        """The same traits in the order they are checked."""
+        return {name: state[name] for name in self.VIEW if name in state}
+
+    def _follow(self, change: Any) -> None:
+        region = followed(self.region, self.regions, change.new)
+        if region is not self.region:  # setting it checks it anew, which costs a mask
+            self.region = region
