@@ -1,8 +1,7 @@
 """The tracer: contributions of neurons to pixels."""
 
 from canvaswidget.tracing.canvas import Canvas
-from canvaswidget.tracing.capture.recording import CaptureError
-from canvaswidget.tracing.errors import UntraceableError
+from canvaswidget.tracing.errors import CaptureError, UntraceableError
 from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.protocol import CanvasLike
 from canvaswidget.tracing.results import Saving

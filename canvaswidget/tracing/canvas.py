@@ -34,7 +34,7 @@ import torch
 
 from canvaswidget.arguments import by_layer, checked, checked_index
 from canvaswidget.progress import Progress
-from canvaswidget.tracing.capture.recording import Capture
+from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.checks import check, check_layer
 from canvaswidget.tracing.colours import ONE_CHANNEL, rgb_of_magnitudes
 from canvaswidget.tracing.coverage import coverage

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.capture.editing import PART
+from canvaswidget.tracing.capture.naming import module_path, op_name
 from canvaswidget.tracing.capture.parameters import unfollowed_note
-from canvaswidget.tracing.capture.recording import Capture, op_name
 from canvaswidget.tracing.results import Coverage, Op
 from canvaswidget.tracing.rules import Rule
 
@@ -15,6 +16,6 @@ def coverage(capture: Capture, rule: Rule, why: str = "") -> Coverage:
     for node in capture.graph.nodes:
         if node.op == "call_function" and PART not in node.meta:
             status, note = rule.status(node)
-            ops.append(Op(op_name(node), capture.path(node), status, note))
+            ops.append(Op(op_name(node), module_path(node), status, note))
     unfollowed = unfollowed_note(capture, rule.name, rule.undefined)
     return Coverage(ops, why, "; ".join(filter(None, [capture.layers.note, unfollowed])))

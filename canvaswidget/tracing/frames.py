@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import torch
 
-from canvaswidget.tracing.capture.recording import Capture
+from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.rules import Rule, State
 
 
@@ -43,7 +43,7 @@ class Frames:
             if number not in self._kept:
                 values = self._capture.run(number, [*self._rule.needed, self._capture.output])
                 image = values[self._capture.output]
-                self._capture.replay.check(number, image)
+                self._capture.compare(number, image)
                 self._kept[number] = Frame(image, self._rule.state(values))
             self._kept.move_to_end(number)
             for other in [known for known in self._kept if known not in (number, self.held)]:

@@ -14,7 +14,8 @@ import torch
 from canvaswidget.inr import INR
 from canvaswidget.progress import Progress, reported
 from canvaswidget.tracing import budget
-from canvaswidget.tracing.capture.recording import Capture
+from canvaswidget.tracing.capture.capture import Capture
+from canvaswidget.tracing.capture.recording import in_double
 from canvaswidget.tracing.colours import checked_rgb
 from canvaswidget.tracing.frames import Frame, Frames
 from canvaswidget.tracing.layers import Layer
@@ -166,7 +167,7 @@ class Matrix:
 
     def in_double(self) -> Matrix:
         """The same, computed in double precision."""
-        capture = self.capture.in_double()
+        capture = in_double(self.capture)
         return Matrix(capture, make_rule(capture, self.rule.name, options_of(self.rule)), self.memory)
 
     def maps_at_a_time(

@@ -7,7 +7,8 @@ from typing import cast
 import torch
 from torch import fx
 
-from canvaswidget.tracing.capture.recording import Capture, op_name
+from canvaswidget.tracing.capture.capture import Capture
+from canvaswidget.tracing.capture.naming import op_name
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer, LayerKey
 from canvaswidget.tracing.matrix import FloatArray, as_numpy

@@ -11,7 +11,7 @@ from canvaswidget.inr import as_inr
 from canvaswidget.progress import Progress, steps
 from canvaswidget.tracing import budget
 from canvaswidget.tracing.canvas import Canvas
-from canvaswidget.tracing.capture.recording import Capture
+from canvaswidget.tracing.capture.recording import record
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.rules import make_rule
 
@@ -75,7 +75,7 @@ def trace(
     if rule is not None:
         make_rule(None, rule, options)  # a mistake shows before the model is captured
     with steps("trace", "it", progress) as told:
-        capture = Capture(as_inr(model), found, told.report)
+        capture = record(as_inr(model), found, told.report)
     if rule is not None:
         return Canvas(capture, make_rule(capture, rule, options), size)
     why = ""

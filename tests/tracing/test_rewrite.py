@@ -13,7 +13,7 @@ from torch import nn
 
 import canvaswidget as cw
 from canvaswidget.tracing.capture.precision import place
-from canvaswidget.tracing.capture.recording import Capture
+from canvaswidget.tracing.capture.recording import record
 from canvaswidget.tracing.neurons import all_neurons
 from tests.zoo import build
 
@@ -183,7 +183,7 @@ def test_a_product_with_a_parameter_is_a_layer(how: str) -> None:
     "kind", ["between_computed_bias", "between_differences", "between_cosine_similarity"]
 )
 def test_tensors_made_in_a_forward_are_on_the_device_that_computes(kind: str) -> None:
-    graph = Capture(build(kind, 0), torch.device("cpu")).graph
+    graph = record(build(kind, 0), torch.device("cpu")).graph
     place(graph, torch.device("meta"), {})
     made = [node for node in graph.nodes if node.op == "call_function" and "device" in node.kwargs]
     assert made

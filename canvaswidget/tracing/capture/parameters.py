@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from torch import fx
 
+from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.capture.dependence import leading_to, reached
 from canvaswidget.tracing.capture.ops import (
     EINSUM,
@@ -17,9 +17,6 @@ from canvaswidget.tracing.capture.ops import (
     overloads,
 )
 from canvaswidget.tracing.capture.rewrite.norms import is_norm
-
-if TYPE_CHECKING:
-    from canvaswidget.tracing.capture.recording import Capture
 
 MOST_NAMES = 6
 _OTHER = "grids and latents"

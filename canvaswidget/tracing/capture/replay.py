@@ -9,17 +9,15 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from canvaswidget.inr.module_state import ModuleState, RandomState
+from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.capture.precision import rounding
 from canvaswidget.tracing.capture.questions import asking
 from canvaswidget.tracing.errors import CaptureError, check_finite
-
-if TYPE_CHECKING:
-    from canvaswidget.tracing.capture.recording import Capture
 
 ROUNDING = 8  # units in the last place that two ways to compute one image may differ in without more ado
 AMPLIFIED = 30  # times what an image changes when every weight changes by its last place

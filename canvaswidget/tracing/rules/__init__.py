@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any, cast, overload
 
-from canvaswidget.tracing.capture.recording import Capture
+from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.rules.ablation import Ablation
 from canvaswidget.tracing.rules.base import (

@@ -10,10 +10,11 @@ from typing import Any, cast
 import torch
 from torch import fx
 
+from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.capture.dependence import leading_to, reached
 from canvaswidget.tracing.capture.interpreter import Lookup, Program, call
+from canvaswidget.tracing.capture.naming import module_path, op_name
 from canvaswidget.tracing.capture.ops import aten
-from canvaswidget.tracing.capture.recording import Capture, op_name
 from canvaswidget.tracing.capture.weighted import Weighted
 from canvaswidget.tracing.errors import FOREIGN, UntraceableError, failed_at
 from canvaswidget.tracing.layers import Layer
@@ -197,7 +198,7 @@ class Ablation:
             except torch.OutOfMemoryError:
                 raise
             except FOREIGN as error:
-                raise failed_at("ablation", op_name(node), Capture.path(node), error) from error
+                raise failed_at("ablation", op_name(node), module_path(node), error) from error
             return made - taken[node](value) if node in taken else made
 
         output = self._capture.output

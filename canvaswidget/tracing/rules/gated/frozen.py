@@ -14,8 +14,9 @@ import torch
 from torch import fx
 
 from canvaswidget.tracing.capture import ops
+from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.capture.interpreter import Lookup
-from canvaswidget.tracing.capture.recording import Capture, op_name
+from canvaswidget.tracing.capture.naming import module_path, op_name
 from canvaswidget.tracing.capture.weighted import Weighted
 from canvaswidget.tracing.errors import FOREIGN, UntraceableError, failed_at
 from canvaswidget.tracing.parallel import batched
@@ -168,7 +169,7 @@ class Frozen:
         except (UntraceableError, torch.OutOfMemoryError):
             raise
         except FOREIGN as error:
-            raise failed_at("gated", op_name(step.node), Capture.path(step.node), error) from error
+            raise failed_at("gated", op_name(step.node), module_path(step.node), error) from error
 
     def _carried(self, step: Step, term: Lookup, constants: bool, both: bool) -> Any:
         if step.kind == "layer":
@@ -301,7 +302,7 @@ class Frozen:
         except (UntraceableError, torch.OutOfMemoryError):
             raise
         except FOREIGN as error:
-            raise failed_at("gated", op_name(step.node), Capture.path(step.node), error) from error
+            raise failed_at("gated", op_name(step.node), module_path(step.node), error) from error
 
     def _made(self, step: Step) -> tuple[torch.Tensor, torch.Tensor]:
         function = step.function
@@ -310,7 +311,7 @@ class Frozen:
             z = z.expand(step.node.meta["val"].shape)
         found, start = gate(function, z, function.constants(self.value, z.ndim))
         if not bool(torch.isfinite(start).all()):
-            path = Capture.path(step.node)
+            path = module_path(step.node)
             raise UntraceableError(
                 f"rule='gated': {op_name(step.node)!r}{f' in {path!r}' if path else ''} is infinite or undefined at 0, "
                 "so it is no multiple of its input; rule='ablation' is defined on it"

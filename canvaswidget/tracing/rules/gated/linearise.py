@@ -14,8 +14,8 @@ import torch
 from torch import fx
 
 from canvaswidget.tracing.capture import ops
+from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.capture.interpreter import Program
-from canvaswidget.tracing.capture.recording import Capture
 from canvaswidget.tracing.rules.gated.gates import Pointwise
 
 Layers = frozenset[str]

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import fx
 
-from canvaswidget.tracing.capture.recording import Capture, op_name
+from canvaswidget.tracing.capture.capture import Capture
+from canvaswidget.tracing.capture.naming import module_path, op_name
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.rules.base import (
@@ -181,5 +182,5 @@ class Gated:
 
 
 def _in(node: fx.Node) -> str:
-    path = Capture.path(node)
+    path = module_path(node)
     return f" in {path!r}" if path else ""

@@ -13,9 +13,10 @@ from typing import Any, cast
 import torch
 from torch import fx
 
+from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.capture.interpreter import Lookup, Program, call
+from canvaswidget.tracing.capture.naming import module_path, op_name
 from canvaswidget.tracing.capture.ops import POINTWISE, overloads
-from canvaswidget.tracing.capture.recording import Capture, op_name
 from canvaswidget.tracing.capture.rewrite.norms import is_norm
 from canvaswidget.tracing.capture.weighted import Weighted
 from canvaswidget.tracing.errors import UntraceableError
@@ -132,7 +133,7 @@ def _walk(capture: Capture, node: fx.Node, through: set[Any]) -> tuple[list[fx.N
 
 def _where(node: fx.Node) -> str:
     op = node.name if node.op != "call_function" else op_name(node)
-    path = Capture.path(node)
+    path = module_path(node)
     return f"the op {op!r} in {path!r}" if path else f"the op {op!r}"
 
 

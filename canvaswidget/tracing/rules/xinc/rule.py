@@ -14,7 +14,7 @@ from typing import cast
 import torch
 from torch import fx
 
-from canvaswidget.tracing.capture.recording import Capture
+from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.rules.base import BIASES, COLOURS, checked
