@@ -31,8 +31,8 @@ from typing import Any, Literal, TypeVar, cast
 from canvaswidget.kernel import requests
 from canvaswidget.kernel.arrays import Arrays, KnownClusters
 from canvaswidget.kernel.cache import ByteCache
-from canvaswidget.kernel.checking import checked, find_unsent, short
 from canvaswidget.kernel.latency import Feel
+from canvaswidget.kernel.message_checks import checked, find_unsent, short
 from canvaswidget.kernel.messages import (
     Cancel,
     FromKernel,

@@ -14,8 +14,8 @@ from ipycanvas import MultiCanvas, hold_canvas
 from torch import nn
 
 from canvaswidget.arguments import checked_index
-from canvaswidget.inr import INR, as_inr
-from canvaswidget.inr.outputs import in_colour
+from canvaswidget.inr import INR
+from canvaswidget.masks.frames import Bytes, Frames
 from canvaswidget.masks.painter_controls import TOOLS, Controls
 from canvaswidget.masks.painting import (
     Box,
@@ -28,8 +28,6 @@ from canvaswidget.masks.painting import (
 )
 from canvaswidget.tracing import Canvas
 from canvaswidget.widget.widget import CanvasWidget
-
-Bytes = npt.NDArray[np.uint8]
 
 COVER = 130  # of 255: how much of the frame an object hides
 WIDEST = 640  # a frame is enlarged by whole numbers, up to about so many pixels
@@ -86,7 +84,7 @@ class MaskPainter(ipywidgets.VBox):
         masks: npt.ArrayLike | str | os.PathLike[str] | None = None,
         names: Sequence[str] = (),
     ) -> None:
-        self._source = _Frames(frame)
+        self._source = Frames(frame)
         self._painting = Painting(self._source.size, self._source.n_frames)
         self.names = {1: "object 1"} | {number: str(name) for number, name in enumerate(names, 1)}
         self._corners: list[Point] = []
@@ -365,45 +363,6 @@ class MaskPainter(ipywidgets.VBox):
         if not 0.5 <= proposal.value <= 100:
             raise traitlets.TraitError(f"radius={proposal.value!r}: expected 0.5 to 100 pixels")
         return proposal.value
-
-
-class _Frames:
-    """What is painted on, as bytes ``(height, width, 3)``."""
-
-    def __init__(self, source: npt.ArrayLike | INR | nn.Module | Canvas | CanvasWidget) -> None:
-        painted: Any = source.inr if isinstance(source, CanvasWidget | Canvas) else source
-        if isinstance(painted, nn.Module):
-            painted = as_inr(painted)
-        self._inr = painted if isinstance(painted, INR) else None
-        self._kept: tuple[int, Bytes] | None = None
-        if isinstance(painted, INR):
-            self._frames = painted.truth
-            self.size, self.n_frames = painted.size, painted.n_frames
-            return
-        frames = np.asarray(painted, np.float32)
-        given = frames.shape
-        if frames.ndim == 2:
-            frames = np.repeat(frames[..., None], 3, -1)
-        if frames.ndim == 3:
-            frames = frames[None]
-        if frames.ndim != 4 or frames.shape[-1] != 3 or 0 in frames.shape:
-            raise ValueError(
-                f"frame: has shape {given}; expected (height, width[, 3]) or (n_frames, height, width, 3)"
-            )
-        self._frames = frames
-        self.size, self.n_frames = (frames.shape[1], frames.shape[2]), len(frames)
-
-    def frame(self, time: int) -> Bytes:
-        """One of them."""
-        if self._kept is None or self._kept[0] != time:
-            assert self._frames is not None or self._inr is not None
-            values = (
-                self._inr.frame(time)
-                if self._frames is None and self._inr
-                else np.asarray(self._frames)[time]
-            )
-            self._kept = time, np.rint(255 * np.clip(in_colour(values), 0, 1)).astype(np.uint8)
-        return self._kept[1]
 
 
 def _coloured(labels: Labels) -> Bytes:

@@ -2,23 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import ipywidgets
 
 from canvaswidget.masks.painting import colour
 
-if TYPE_CHECKING:
-    from canvaswidget.masks.painter import MaskPainter
-
 TOOLS = ("brush", "polygon", "erase")
 SWATCH = '<span style="display: inline-block; width: 16px; height: 16px; background: rgb({}, {}, {})"></span>'
+
+
+class Painter(Protocol):
+    """What the controls show and set."""
+
+    label: Any
+    tool: Any
+    radius: Any
+    time: Any
+
+    @property
+    def n_frames(self) -> int: ...
+    @property
+    def objects(self) -> dict[int, str]: ...
+    @property
+    def can_undo(self) -> bool: ...
+    @property
+    def can_redo(self) -> bool: ...
+    def undo(self) -> None: ...
+    def redo(self) -> None: ...
+    def clear(self) -> None: ...
+    def copy_to_next(self) -> None: ...
+    def close_polygon(self) -> None: ...
+    def add(self, name: str = "") -> int: ...
+    def observe(self, handler: Any, names: Any) -> None: ...
 
 
 class Controls:
     """The buttons and sliders above the frame; they say what the painter is set to, and set it."""
 
-    def __init__(self, painter: MaskPainter) -> None:
+    def __init__(self, painter: Painter) -> None:
         self._painter = painter
         self._updating = False
         self.tool = ipywidgets.ToggleButtons(
