@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from canvaswidget.exports.figure_data import chosen_of
 from canvaswidget.exports.view import ExportedView, checked_file
-from canvaswidget.kernel.arrays import Arrays, Chosen, Progress, neuron_at
-from canvaswidget.kernel.view import checked_choice, checked_neuron
+from canvaswidget.kernel.arrays import Arrays, Chosen, Progress
+from canvaswidget.kernel.view import checked_choice
 from canvaswidget.progress import Progress as Shown
 from canvaswidget.tracing.layers import show_neuron
 
@@ -129,7 +129,7 @@ def _neuron_rows(arrays: Arrays, state: dict[str, Any], report: Progress) -> Ite
     labels = None if clusters is None else clusters.labels.ravel()
     yield ["layer", "neuron", "total", *([] if labels is None else ["cluster"])]
     for place, total in enumerate(totals):
-        neuron = checked_neuron(layer, neuron_at(layer, place))
+        neuron = layer.neuron_at(place)
         more = [] if labels is None else [int(labels[place])]
         yield [layer.name, show_neuron(neuron), repr(float(total)), *more]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from canvaswidget.inr.outputs import in_colour
 from canvaswidget.kernel import knockout, requests, view
-from canvaswidget.kernel.arrays import Arrays, Chosen, Progress, place_of
+from canvaswidget.kernel.arrays import Arrays, Chosen, Progress
 from canvaswidget.kernel.requests.clicked_pixel import share_of
 from canvaswidget.kernel.view import Neuron
 from canvaswidget.plotting.figures import Bar, Points, ShareCurve, View
@@ -221,7 +221,7 @@ def _pixel(
     thumbnails = []
     for each in ranked if "maps" in wanted else ():
         layer = arrays.layers.find(each.layer)
-        place = place_of(layer, each.neuron)
+        place = int(layer.flat_index([each.neuron])[0])
         if len(thumbnails) == THUMBNAILS or place not in arrays.kept(layer):
             continue
         values = arrays.maps(layer, np.array([place]), time)[0]
@@ -263,7 +263,7 @@ def _neurons(
     if not found["neurons"]:
         return "", [], 0.0
     neurons = [view.checked_neuron(known, neuron) for neuron in found["neurons"]]
-    maps = arrays.maps(known, np.array([place_of(known, neuron) for neuron in neurons]), state["time"])
+    maps = arrays.maps(known, known.flat_index(neurons), state["time"])
     within = f" in cluster {cluster}" if cluster >= 0 else ""
     title = f"{layer}: {len(neurons)} of {found['n_neurons']:,} neurons{within}, {SORTED[sort]}"
     named = [(label(neuron), values) for neuron, values in zip(neurons, maps, strict=True)]
@@ -281,7 +281,7 @@ def _points(
     given = state["cluster_names"].get(f"{chosen.layer.name}/{n_clusters}", [""] * n_clusters)
     names = [] if clusters is None else [name or f"cluster {number}" for number, name in enumerate(given)]
     neurons = chosen.neurons or (() if chosen.neuron is None else (chosen.neuron,))
-    selected = [place_of(chosen.layer, neuron) for neuron in neurons]
+    selected = chosen.layer.flat_index(neurons).tolist()
     title = f"{layer}: {len(places):,} neurons, alike ones near each other (PCA)"
     return Points(places, labels, names, selected, title)
 

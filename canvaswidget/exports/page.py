@@ -24,9 +24,10 @@ from canvaswidget.exports.page_budget import BUDGET, PageEstimate, Plan, checked
 from canvaswidget.exports.precomputed import RANKED, Kept, PrecomputedAnswers
 from canvaswidget.exports.view import ExportedView, checked_file
 from canvaswidget.files import write_whole
-from canvaswidget.kernel.arrays import Arrays, neuron_at
+from canvaswidget.kernel.arrays import Arrays
 from canvaswidget.kernel.facts import Facts
 from canvaswidget.kernel.session import Session
+from canvaswidget.kernel.view import on_wire
 from canvaswidget.plotting import figures
 from canvaswidget.progress import Progress, steps
 from canvaswidget.version import __version__
@@ -246,7 +247,7 @@ def _info(info: Mapping[str, Any], rule: str, kept: Kept) -> dict[str, Any]:
         "saved": {
             "frames": list(kept.frames),
             "neurons": {
-                layer.name: [neuron_at(layer, place) for place in kept.neurons[layer.name]]
+                layer.name: [on_wire(layer.neuron_at(place)) for place in kept.neurons[layer.name]]
                 for layer in kept.layers
             },
         },

@@ -25,7 +25,7 @@ from canvaswidget.exports.precomputed import (
     sweep,
 )
 from canvaswidget.kernel import view
-from canvaswidget.kernel.arrays import Arrays, Indices, place_of
+from canvaswidget.kernel.arrays import Arrays, Indices
 from canvaswidget.kernel.session import Session
 from canvaswidget.progress import steps
 from canvaswidget.tables import Printed
@@ -150,9 +150,7 @@ def _neurons(layers: Sequence[Layer], neurons: Any) -> Mapping[str, Indices] | i
         found = {layer.name: np.empty(0, np.intp) for layer in layers}
         for key, some in neurons.items():
             layer = known.find(key)
-            found[layer.name] = np.array(
-                [place_of(layer, one) for one in view.checked_neurons(layer, some)], np.intp
-            )
+            found[layer.name] = layer.flat_index(view.checked_neurons(layer, some))
         return found
     if isinstance(neurons, bool) or not hasattr(neurons, "__index__"):
         raise TypeError(
@@ -321,7 +319,7 @@ def _selected(layers: Sequence[Layer], state: Mapping[str, Any]) -> dict[str, li
     """The places of the selected neurons."""
     for layer in layers:
         if layer.name == state["layer"]:
-            return {layer.name: [place_of(layer, neuron) for neuron in state["neurons"]]}
+            return {layer.name: layer.flat_index(state["neurons"]).tolist()}
     return {}
 
 

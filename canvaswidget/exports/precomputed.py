@@ -14,13 +14,11 @@ import numpy as np
 import torch
 
 from canvaswidget.exports.packing import ColourSeries, MapSeries, Packed, pack
-from canvaswidget.kernel import requests
+from canvaswidget.kernel import requests, view
 from canvaswidget.kernel.arrays import (
     Arrays,
     Indices,
     absolute_sum,
-    neuron_at,
-    place_of,
 )
 from canvaswidget.kernel.levels import Floats, check_finite
 from canvaswidget.kernel.requests.clicked_pixel import share_of
@@ -199,7 +197,7 @@ class Ranked:
             here = {name: Column(*(part[:, at] for part in column)) for name, column in columns.items()}
             for rank, each in enumerate(arrays.top(here, length)):
                 layers[at, rank] = names.index(each.layer)
-                places[at, rank] = place_of(arrays.layers.find(each.layer), each.neuron)
+                places[at, rank] = arrays.layers.find(each.layer).flat_index([each.neuron])[0]
                 values[at, rank], sizes[at, rank] = each.value, each.magnitude
             each_layer = [share_of(name, column.magnitudes) for name, column in here.items()]
             totals[at] = [share["total"] for share in each_layer]
@@ -250,7 +248,7 @@ class PrecomputedAnswers:
         self._columns: dict[str, Column] = {}
         self.neurons = {
             layer.name: [
-                Selected(layer.name, neuron_at(layer, place), -1, maps, quality.levels)
+                Selected(layer.name, view.on_wire(layer.neuron_at(place)), -1, maps, quality.levels)
                 for place in kept.neurons[layer.name]
             ]
             for layer in kept.layers

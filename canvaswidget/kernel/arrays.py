@@ -14,7 +14,6 @@ from canvaswidget.analysis.distribution import distribution
 from canvaswidget.analysis.intensity import compare
 from canvaswidget.analysis.motion import changes
 from canvaswidget.analysis.vectors import pooled_maps
-from canvaswidget.kernel import view
 from canvaswidget.kernel.cache import ByteCache
 from canvaswidget.kernel.embeddings import Embeddings
 from canvaswidget.kernel.levels import (
@@ -222,7 +221,7 @@ class Arrays:
         """Signed for one neuron; the sum of absolute maps for several, a cluster or a whole layer."""
         layer = chosen.layer
         if chosen.neuron is not None:
-            return self.maps(layer, np.array([place_of(layer, chosen.neuron)]), time)[0]
+            return self.maps(layer, layer.flat_index([chosen.neuron]), time)[0]
         return self.sums(chosen, time, checkpoint)[0]
 
     def sums(self, chosen: Chosen, time: int, checkpoint: Progress) -> tuple[Floats, Floats]:
@@ -288,7 +287,7 @@ class Arrays:
                 magnitude = np.asarray(self.summary(chosen.layer, time, checkpoint).pixel_abs)
                 check_finite(f"the totals of layer {chosen.layer.name!r}, frame {time}", magnitude)
             elif chosen.neuron is not None:
-                place = np.array([place_of(chosen.layer, chosen.neuron)])
+                place = chosen.layer.flat_index([chosen.neuron])
                 magnitude = self.signed_and_sizes(chosen.layer, place, time)[1][0]
             else:
                 magnitude = self.sums(chosen, time, checkpoint)[0]
@@ -442,7 +441,7 @@ class Arrays:
         for name, (values, sizes) in columns.items():
             layer, total = self.layers.find(name), absolute_sum(sizes)
             for place in _strongest(sizes, k):
-                neuron = view.checked_neuron(layer, neuron_at(layer, place))
+                neuron = layer.neuron_at(place)
                 value, size = float(values[place]), float(sizes[place])
                 ranked.append(Ranked(name, neuron, value, size / total if total else 0.0, size))
         return sorted(ranked, key=lambda neuron: -neuron.magnitude)[:k]
@@ -455,7 +454,7 @@ class Arrays:
         for name in {each.layer for each in ranked}:
             layer = self.layers.find(name)
             neurons = [each.neuron for each in ranked if each.layer == name]
-            places = np.array([place_of(layer, neuron) for neuron in neurons])
+            places = layer.flat_index(neurons)
             for neuron, *both in zip(neurons, *self.signed_and_sizes(layer, places, time), strict=True):
                 found[name, neuron] = (float(both[0][pixel]), float(both[1][pixel]))
         known = [(one, found[one.layer, one.neuron]) for one in ranked]
@@ -482,7 +481,7 @@ class Arrays:
     def members(self, chosen: Chosen, time: int, checkpoint: Progress) -> Indices:
         """Several neurons, or those of a cluster, by their place in C order."""
         if chosen.neurons:
-            return np.array([place_of(chosen.layer, neuron) for neuron in chosen.neurons])
+            return chosen.layer.flat_index(chosen.neurons)
         labels = self.clusters(chosen.layer, chosen.n_clusters, time, checkpoint).labels.ravel()
         return np.flatnonzero(labels == chosen.cluster)
 
@@ -538,13 +537,3 @@ def _strongest(sizes: Floats, k: int) -> Indices:
         chosen = np.flatnonzero(sizes >= least)
         return chosen[np.argsort(-sizes[chosen], kind="stable")][:k]
     return np.argsort(-sizes, kind="stable")[:k]
-
-
-def place_of(layer: Layer, neuron: Neuron) -> int:
-    """A neuron's place in C order."""
-    return int(layer.flat_index([neuron])[0])
-
-
-def neuron_at(layer: Layer, place: int) -> list[int]:
-    """The neuron at a place in C order, as messages have it."""
-    return layer.neurons_at([place])[0].reshape(-1).tolist()

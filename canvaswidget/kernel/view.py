@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, get_args, overload
 
 import numpy as np
 import torch
@@ -75,6 +75,12 @@ def fits(layer: Layer, neuron: Neuron) -> bool:
     return True
 
 
+@overload
+def on_wire(neuron: Neuron) -> list[int]: ...
+@overload
+def on_wire(neuron: None) -> None: ...
+@overload
+def on_wire(neuron: Neuron | None) -> list[int] | None: ...
 def on_wire(neuron: Neuron | None) -> list[int] | None:
     """A neuron as messages have it: ``[unit]`` or ``[i, o]``."""
     if neuron is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from canvaswidget.kernel import view
-from canvaswidget.kernel.arrays import Arrays, neuron_at
+from canvaswidget.kernel.arrays import Arrays
 from canvaswidget.kernel.facts import Facts
 from canvaswidget.kernel.session import Session
 from canvaswidget.kernel.view import Neuron, Pixel
@@ -68,4 +68,4 @@ def _strongest_kept(
         sizes = arrays.columns([layer], pixel, time, checkpoint)[layer.name].magnitudes
     except NotKeptError:
         sizes = arrays.totals(layer, time, checkpoint)
-    return view.checked_neuron(layer, neuron_at(layer, int(kept[sizes[kept].argmax()])))
+    return layer.neuron_at(kept[sizes[kept].argmax()])

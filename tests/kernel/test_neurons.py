@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import canvaswidget as cw
-from canvaswidget.kernel.arrays import place_of
 from tests.canvases import StepCanvas
 from tests.kernel.page import Page, grid, selection, values
 
@@ -43,7 +42,7 @@ def test_values_are_the_sort_key_of_every_neuron(page: Page, canvas: cw.Canvas) 
         values = data.view("<f4")
         assert len(values) == n
         thumbs, _ = page.ask(**grid(layer, sort=sort, region=box, count=n))
-        places = [place_of(canvas.layers.find(layer), tuple(neuron)) for neuron in thumbs["neurons"]]
+        places = canvas.layers.find(layer).flat_index(thumbs["neurons"])
         assert np.abs(thumbs["values"]) == pytest.approx(values[places].tolist(), rel=1e-6)
     assert values.any()
     column = np.asarray(canvas.pixel(2, 3, frame=1)[layer]).ravel()

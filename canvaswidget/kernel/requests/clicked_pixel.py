@@ -7,7 +7,7 @@ from typing import Any, Literal, TypedDict, cast
 import numpy as np
 
 from canvaswidget.kernel import view
-from canvaswidget.kernel.arrays import Arrays, Progress, place_of
+from canvaswidget.kernel.arrays import Arrays, Progress
 from canvaswidget.kernel.arrays import Chosen as Neurons
 from canvaswidget.kernel.levels import absolute_sum
 from canvaswidget.kernel.message_parts import (
@@ -134,16 +134,16 @@ def _selected(
     if arrays.ranks is not arrays.canvas:
         if chosen.neuron is None:
             return None
-        place = np.array([place_of(chosen.layer, chosen.neuron)])
+        place = chosen.layer.flat_index([chosen.neuron])
         maps, sizes = arrays.signed_and_sizes(chosen.layer, place, time)
         return Column(maps[0][pixel], sizes[0][pixel])
     if chosen.neuron is None and not chosen.neurons and chosen.cluster < 0:
         return column
     some: Any
     if chosen.neuron is not None:
-        some = place_of(chosen.layer, chosen.neuron)
+        some = int(chosen.layer.flat_index([chosen.neuron])[0])
     elif chosen.neurons:
-        some = [place_of(chosen.layer, neuron) for neuron in chosen.neurons]
+        some = chosen.layer.flat_index(chosen.neurons).tolist()
     else:
         clusters = arrays.known_clusters(chosen.layer, chosen.n_clusters)
         if clusters is None:

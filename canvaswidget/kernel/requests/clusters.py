@@ -7,7 +7,7 @@ from typing import Literal, TypedDict
 import numpy as np
 
 from canvaswidget.kernel import view
-from canvaswidget.kernel.arrays import Arrays, Progress, place_of
+from canvaswidget.kernel.arrays import Arrays, Progress
 from canvaswidget.kernel.levels import fitted
 from canvaswidget.kernel.requests.checked_fields import (
     checked_cluster_count,
@@ -53,7 +53,7 @@ def clusters(arrays: Arrays, body: ClustersRequest, checkpoint: Progress) -> tup
     n_clusters = checked_cluster_count(body)
     found = arrays.clusters(layer, n_clusters, time, checkpoint)
     labels = np.where(found.labels < 0, DEAD, found.labels).astype(np.uint8)
-    places = np.array([place_of(layer, neuron) for neuron in found.exemplars], np.intp)
+    places = layer.flat_index(found.exemplars)
     # Of the frame that was clustered: an exemplar stands for what its cluster looked like there.
     thumbnails = arrays.thumbnails(layer, places, EXEMPLAR_SIDE, found.frame, checkpoint)
     height, width = fitted(arrays.size, EXEMPLAR_SIDE)

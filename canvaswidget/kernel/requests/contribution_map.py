@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
-import numpy as np
-
 from canvaswidget.kernel import view
-from canvaswidget.kernel.arrays import Arrays, Progress, place_of
+from canvaswidget.kernel.arrays import Arrays, Progress
 from canvaswidget.kernel.levels import absolute_sum, quantise
 from canvaswidget.kernel.message_parts import (
     Selection,
@@ -62,7 +60,7 @@ def contribution_map(arrays: Arrays, body: MapRequest, checkpoint: Progress) -> 
             levels, low, high = quantise(values)
             return levels.tobytes(), low, high, absolute_sum(values), ()
         if chosen.neuron is not None:
-            place = np.array([place_of(chosen.layer, chosen.neuron)])
+            place = chosen.layer.flat_index([chosen.neuron])
             maps, sizes = arrays.signed_and_sizes(chosen.layer, place, time)
             levels, low, high = quantise(maps[0])
             return levels.tobytes(), low, high, absolute_sum(sizes[0]), ()

@@ -7,7 +7,7 @@ from typing import Literal, TypedDict
 import numpy as np
 
 from canvaswidget.kernel import view
-from canvaswidget.kernel.arrays import Arrays, Progress, neuron_at, place_of
+from canvaswidget.kernel.arrays import Arrays, Progress
 from canvaswidget.kernel.arrays import Chosen as Neurons
 from canvaswidget.kernel.levels import fitted
 from canvaswidget.kernel.message_parts import (
@@ -133,7 +133,9 @@ def grid(arrays: Arrays, body: GridRequest, checkpoint: Progress) -> tuple[GridR
     strongest = coloured.thumbnails(layer, compared, side, time, checkpoint)
     wanted = body.get("find")
     at = (
-        [] if wanted is None else np.flatnonzero(order == place_of(layer, view.checked_neuron(layer, wanted)))
+        []
+        if wanted is None
+        else np.flatnonzero(order == layer.flat_index([view.checked_neuron(layer, wanted)]))
     )
     height, width = fitted(arrays.size, side)
     reply: GridReply = {
@@ -142,7 +144,7 @@ def grid(arrays: Arrays, body: GridRequest, checkpoint: Progress) -> tuple[GridR
         "layer": layer.name,
         "first": first,
         "n_neurons": len(order),
-        "neurons": [neuron_at(layer, place) for place in places],
+        "neurons": [view.on_wire(layer.neuron_at(place)) for place in places],
         "values": values[places].astype(float).tolist(),
         "height": height,
         "width": width,

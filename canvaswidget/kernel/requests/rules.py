@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypedDict, cast
+from typing import Literal, NamedTuple, TypedDict
 
 import numpy as np
 
 from canvaswidget.kernel import knockout, message_parts
-from canvaswidget.kernel.arrays import Arrays, Chosen, Progress, neuron_at, place_of
+from canvaswidget.kernel.arrays import Arrays, Chosen, Progress
 from canvaswidget.kernel.levels import Floats, absolute_sum, quantise
 from canvaswidget.kernel.requests.checked_fields import checked_frame, checked_selection
 from canvaswidget.kernel.requests.registry import answers
@@ -136,7 +136,7 @@ def _map(
     try:
         other = arrays.under(rule)
         if chosen.neuron is not None:
-            place = np.array([place_of(layer, chosen.neuron)])
+            place = layer.flat_index([chosen.neuron])
             maps, sizes = other.signed_and_sizes(layer, place, time)
             return Signed(maps[0], absolute_sum(sizes[0]), other.adds_each_colour(layer))
         if rule == TRUTH:
@@ -150,8 +150,7 @@ def _map(
 
 
 def _neurons(chosen: Chosen, places: np.ndarray) -> list[Neuron]:
-    found = [neuron_at(chosen.layer, place) for place in places]
-    return [cast(Neuron, tuple(neuron) if len(neuron) > 1 else neuron[0]) for neuron in found]
+    return [chosen.layer.neuron_at(place) for place in places]
 
 
 def _plane(values: Floats) -> tuple[bytes, Plane]:
