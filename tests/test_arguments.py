@@ -308,6 +308,7 @@ def test_a_method_of_the_widget_answers_junk(method: str, widget: cw.CanvasWidge
     assert not found, "\n".join([f"{len(found)} of {method}:", *found])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "parameter", ["model", "rule", "truth", "device", "memory", "layer", "time", "pixel"]
 )

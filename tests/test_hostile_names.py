@@ -17,7 +17,7 @@ from torch import nn
 import canvaswidget as cw
 from canvaswidget.reporting.figures import file_name
 
-pytestmark = pytest.mark.usefixtures("unbuilt")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unbuilt")]
 
 NAMES = [
     "evil\nimport os; os._exit(3)",

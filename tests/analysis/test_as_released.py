@@ -18,6 +18,8 @@ from tests import oracle
 from tests.canvases import MapsCanvas, image, video
 from tests.goldens import make
 
+pytestmark = pytest.mark.slow
+
 LAYERS = (0, 1, 2)
 
 

@@ -114,7 +114,7 @@ def test_k_is_a_number_of_clusters(k) -> None:
 
 
 @pytest.mark.parametrize("kind", ["pooled", "colours", "gabor"])
-@pytest.mark.parametrize("make", [video, image])
+@pytest.mark.parametrize("make", [video, pytest.param(image, marks=pytest.mark.repeats)])
 @pytest.mark.parametrize("rule", ["xinc", "gated"])
 def test_vectors_against_each_map_on_its_own(kind: str, make, rule: str) -> None:
     canvas = cw.trace(make(), rule=rule, device="cpu")

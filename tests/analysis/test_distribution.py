@@ -126,7 +126,7 @@ def test_equal_neurons_share_fairly_and_a_dead_layer_has_no_threshold() -> None:
     dead.plot_pixels()
 
 
-@pytest.mark.parametrize("make", [video, image])
+@pytest.mark.parametrize("make", [video, pytest.param(image, marks=pytest.mark.repeats)])
 @pytest.mark.parametrize("granularity", [None, "unit", "kernel"])
 def test_real_canvases_in_any_chunks(make, granularity: str | None) -> None:
     answers = []

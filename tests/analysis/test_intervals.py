@@ -11,6 +11,8 @@ import pytest
 import canvaswidget as cw
 from canvaswidget.analysis.intervals import Interval, mean, rank_correlation, spearman, unseen_share
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = 400
 PIXELS = 16  # drawn from POOL of them
 POOL = 96
@@ -50,7 +52,7 @@ def coverage(a: np.ndarray, b: np.ndarray, n: int) -> float:
     return inside / SAMPLES
 
 
-@pytest.mark.parametrize("n", [32, 64])
+@pytest.mark.parametrize("n", [32, pytest.param(64, marks=pytest.mark.repeats)])
 @pytest.mark.parametrize("rule", ["xinc", "gated"])
 def test_95_percent_of_a_trained_decoder(demo: dict[str, tuple[np.ndarray, ...]], rule: str, n: int) -> None:
     ours, truth, our_pixels, true_pixels = demo[rule]
@@ -58,7 +60,7 @@ def test_95_percent_of_a_trained_decoder(demo: dict[str, tuple[np.ndarray, ...]]
     assert coverage(our_pixels, true_pixels, n) >= 0.93
 
 
-@pytest.mark.parametrize("rule", ["xinc", "gated"])
+@pytest.mark.parametrize("rule", [pytest.param("xinc", marks=pytest.mark.repeats), "gated"])
 def test_95_percent_of_the_published_model(reference: Path, rule: str) -> None:
     inr = cw.as_inr(cw.models.load_model(reference / "ffn_cityscapes.safetensors"))
     ours, truth, our_pixels, true_pixels = population(cw.trace(inr, rule, device="cpu"), "net.1")

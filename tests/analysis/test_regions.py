@@ -88,7 +88,7 @@ def test_departures_by_hand() -> None:
         found.plot_regions("grid")
 
 
-@pytest.mark.parametrize("make", [video, image])
+@pytest.mark.parametrize("make", [video, pytest.param(image, marks=pytest.mark.repeats)])
 @pytest.mark.parametrize("rule", ["xinc", "gated"])
 @pytest.mark.parametrize("as_released", [False, True])
 def test_against_each_map_on_its_own(make, rule: str, as_released: bool) -> None:

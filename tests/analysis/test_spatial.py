@@ -10,6 +10,8 @@ from scipy.ndimage import gaussian_filter, uniform_filter
 
 from canvaswidget.analysis.spatial import agree, margin
 
+pytestmark = pytest.mark.slow
+
 TRIALS = 400
 SIZE = (48, 80)
 # 99.9% of tests with a level of 5% reject at most this share of 400 unrelated pairs.
@@ -59,7 +61,7 @@ def check_level(one: np.ndarray, other: np.ndarray) -> None:
     assert ((found.p < 0.05) == (found.values > found.by_chance[:, 1])).mean() > 0.99
 
 
-@pytest.mark.parametrize("width", [2.0, 5.0])
+@pytest.mark.parametrize("width", [2.0, pytest.param(5.0, marks=pytest.mark.repeats)])
 @pytest.mark.parametrize("kind", FIELDS)
 def test_5_percent_of_unrelated_maps(kind: str, width: float) -> None:
     one, other = (FIELDS[kind](fields) for fields in unrelated(width))
@@ -83,7 +85,7 @@ def test_maps_as_smooth_as_the_frame() -> None:
     assert (agree(one, other).p < 0.05).mean() <= MOST
 
 
-@pytest.mark.parametrize("kind", ["smooth", "dark borders"])
+@pytest.mark.parametrize("kind", ["smooth", pytest.param("dark borders", marks=pytest.mark.repeats)])
 def test_pairs_that_depend_on_each_other_are_not_counted_as_independent(kind: str) -> None:
     """Twelve frames whose maps hardly change from one to the next: one piece of evidence, not twelve."""
     rng = np.random.default_rng(0)

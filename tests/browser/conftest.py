@@ -224,12 +224,16 @@ def notebook(
 ) -> Iterator[NotebookPage]:
     """A module's `CELLS` in JupyterLab, run anew for each test, their widget known to the kernel as `_w`.
 
-    The page and its kernel are those of the test before, which saves most of the time that a notebook takes.
+    The page and its kernel are those of the test before, which saves most of the time that a notebook takes. A module
+    whose cells change the package in the kernel says so with `OWN_KERNEL = True`.
     """
-    opened = _shared_lab.shown(request.path)
+    cells: list[str] = request.module.CELLS
+    key = request.path if getattr(request.module, "OWN_KERNEL", False) else "any module"
+    opened = _shared_lab.shown(key)
     if opened is None:
-        opened = _shared_lab.show(put_notebook(lab_server, cells=request.module.CELLS), request.path)
+        opened = _shared_lab.show(put_notebook(lab_server, cells=cells), key)
     opened.execute(CLOSE_WIDGETS)
+    opened.set_cells(cells)
     opened.page.mouse.move(0, 0)
     opened.run_all()
     opened.execute(FIND_WIDGET)

@@ -68,6 +68,12 @@ _SHOW = """async path => {
   await panel.sessionContext.ready;
 }"""
 
+_SET_CELLS = """sources => {
+  const {model} = window.jupyterapp.shell.currentWidget.context;
+  const cell = {cell_type: 'code', metadata: {}, outputs: [], execution_count: null};
+  model.fromJSON({...model.toJSON(), cells: sources.map(source => ({...cell, source}))});
+}"""
+
 _FIRST_ERROR = """() => {
   for (const cell of window.jupyterapp.shell.currentWidget.content.model.cells)
     for (const output of cell.toJSON().outputs ?? [])
@@ -165,6 +171,10 @@ class NotebookPage:
         self.page.evaluate(_SHOW, path)
         self.wait_idle()
         return self
+
+    def set_cells(self, sources: list[str]) -> None:
+        """Put these cells in the place of all of the notebook's."""
+        self.page.evaluate(_SET_CELLS, sources)
 
     def wait_idle(self) -> None:
         self.page.wait_for_function(_KERNEL_IDLE, timeout=TIMEOUT)

@@ -24,6 +24,7 @@ for _name in ("maps", "columns", "change", "totals"):
         return _real(self, *arguments, **keywords)
     setattr(Arrays, _name, _slow)
 """
+OWN_KERNEL = True
 CELLS = [
     SLOW,
     f"w = cw.CanvasWidget(cw.demo.video(), layer={LAYER!r}, time={TIME}, neuron={NEURON}, trust=False)\nw",

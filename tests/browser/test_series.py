@@ -32,6 +32,7 @@ _slowed(knockout, "without")
 torch.manual_seed(0)
 _inr = cw.as_inr(NeRV(embed="pe_1.25_4", fc_dim=6, fc_hw="4_8", dec_strds=(2, 2), lower_width=4, n_frames=6))
 """
+OWN_KERNEL = True
 CELLS = [SLOW, "w = cw.CanvasWidget(_inr, rule='gated', pixel=(5, 6), sort='total', trust=False)\nw"]
 
 # What a canvas of its own says about the state that the kernel has, and about the neurons that the page shows.

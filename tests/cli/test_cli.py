@@ -47,7 +47,7 @@ def tensor():
 Run = Callable[..., tuple[int, str, str]]
 
 
-pytestmark = pytest.mark.usefixtures("unbuilt")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unbuilt")]
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ from canvaswidget.widget import page_comm
 from canvaswidget.widget.widget import CanvasWidget
 from tests.canvases import image, video
 
+pytestmark = pytest.mark.slow
+
 LAYER = "decoder.2.conv.upconv.0"
 
 

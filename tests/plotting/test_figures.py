@@ -35,6 +35,8 @@ from canvaswidget.plotting.figures import (
 )
 from canvaswidget.plotting.panels import draw_frame
 
+pytestmark = pytest.mark.slow
+
 STORED = Path(__file__).parent / "figures"
 DPI = 50
 # Levels of 256 of a blurred picture that other versions of the libraries may differ by, on average and anywhere.
@@ -191,7 +193,7 @@ def test_legends_lie_below_the_curves(panel: str, width: float) -> None:
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("width", [3.3, 6.6])
+@pytest.mark.parametrize("width", [3.3, pytest.param(6.6, marks=pytest.mark.repeats)])
 @pytest.mark.parametrize(
     "size", [(16, 32), (32, 32), (64, 32), (200, 8), (8, 200), (1, 40), (40, 1), (1, 1)], ids=str
 )

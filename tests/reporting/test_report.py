@@ -12,6 +12,8 @@ import canvaswidget as cw
 from canvaswidget import analysis
 from tests.canvases import image, video
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def canvas() -> cw.Canvas:

@@ -176,6 +176,7 @@ def test_a_canvas_is_of_the_weights_as_they_were(decoder: Cnn) -> None:
     assert "changed after it was traced" in first.note
 
 
+@pytest.mark.slow
 def test_a_model_is_recorded_while_another_thread_computes(decoder: Cnn) -> None:
     """Recording keeps what it knows of the current op where every thread sees it: nothing else may write there."""
     inr = cw.INR.from_frames(decoder, 3)
@@ -351,6 +352,7 @@ def test_memory_sizes() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_the_whole_canvas_of_a_large_model_stays_small(reference: Path) -> None:
     model = cw.models.load_model(reference / "nerv_bunny.safetensors")

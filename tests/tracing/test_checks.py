@@ -16,6 +16,8 @@ from canvaswidget.tracing.neurons import all_neurons
 from canvaswidget.tracing.rules.gated.rule import Gated
 from tests.zoo import build
 
+pytestmark = pytest.mark.slow
+
 
 class Net(nn.Module):
     """Three layers that compute in half precision in one of the ways that people write it."""

@@ -16,6 +16,8 @@ from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.neurons import all_neurons
 from tests.zoo import KINDS, build
 
+pytestmark = pytest.mark.slow
+
 EVERY = pytest.mark.parametrize("kind", KINDS)
 # One random model of each kind, recorded once for all tests of this file, says what two or three say.
 SEEDS = pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.repeats)])

@@ -261,7 +261,14 @@ def answers(canvas: cw.Canvas, order: random.Random | None = None) -> dict[str, 
 STRESSED = ("mlp_gabor", "mlp_sigmoid", "wire", "skip_by_addition", "layer_norm", "nerv", "hnerv")
 
 
-@pytest.mark.parametrize("rule", ["xinc", "gated", "ablation"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        pytest.param("xinc", marks=pytest.mark.repeats),
+        "gated",
+        pytest.param("ablation", marks=pytest.mark.repeats),
+    ],
+)
 def test_eight_threads_on_one_canvas_give_the_serial_answers(rule: str) -> None:
     for kind in STRESSED:
         stress(kind, rule, rounds=2)

@@ -13,6 +13,8 @@ from torch import nn
 import canvaswidget as cw
 from canvaswidget.models import FFN
 
+pytestmark = pytest.mark.slow
+
 Golden = dict[str, np.ndarray]
 
 

@@ -10,7 +10,14 @@ from canvaswidget.tracing.capture.pauses import letting_in, pause
 from tests.canvases import video
 
 
-@pytest.mark.parametrize("rule", ["xinc", "gated", "ablation"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        pytest.param("xinc", marks=pytest.mark.repeats),
+        "gated",
+        pytest.param("ablation", marks=pytest.mark.repeats),
+    ],
+)
 def test_what_is_asked_between_two_operations_is_exact_and_harms_nothing(rule: str) -> None:
     inr = video()
     alone, shared = (cw.trace(inr, rule, device="cpu") for _ in range(2))

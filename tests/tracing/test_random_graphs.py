@@ -151,7 +151,9 @@ class Graph(nn.Module):
         return self.last(values[-1] + rng.choice(values))
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize(
+    "seed", [*range(8), *(pytest.param(seed, marks=pytest.mark.repeats) for seed in range(8, 24))]
+)
 def test_what_is_followed_adds_up_and_what_is_not_is_named(seed: int) -> None:
     canvas = cw.trace(cw.INR.from_coords(Graph(seed).double(), SIZE), "gated")
     image, opaque = canvas.frame(), canvas.coverage().of("opaque")

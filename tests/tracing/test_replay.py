@@ -206,8 +206,16 @@ def test_the_module_is_left_as_it_was(function: Any, n_frames: int) -> None:
         np.testing.assert_allclose(image, inr.frame(frame), atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("function", "cause", "frame"), WRONG, ids=name_of)
-@pytest.mark.parametrize("rule", ["xinc", "gated", "ablation"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        pytest.param("xinc", marks=pytest.mark.repeats),
+        "gated",
+        pytest.param("ablation", marks=pytest.mark.repeats),
+    ],
+)
 def test_a_recording_that_is_not_the_module_is_refused(
     function: Any, cause: str, frame: int, rule: str
 ) -> None:

@@ -329,8 +329,9 @@ def test_no_folder(canvas: cw.Canvas, tmp_path: Path) -> None:
         canvas.save(tmp_path / "no" / "x.zarr")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
-@pytest.mark.parametrize("calls", [1, 5, 20])
+@pytest.mark.parametrize("calls", [1, pytest.param(5, marks=pytest.mark.repeats), 20])
 def test_an_interrupted_save_harms_nothing(
     canvas: cw.Canvas, file: Path, part_file: Path, tmp_path: Path, error: Any, calls: int
 ) -> None:
@@ -388,6 +389,7 @@ KILLED = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there are no signals there")
 def test_a_killed_save_harms_nothing(canvas: cw.Canvas, file: Path, part_file: Path, tmp_path: Path) -> None:
     program = [sys.executable, "-c", textwrap.dedent(KILLED)]
@@ -449,8 +451,9 @@ REPLACED = """
 """
 
 
+@pytest.mark.slow
 def test_a_reader_beside_two_writers_sees_a_whole_file(canvas: cw.Canvas, file: Path) -> None:
-    program = [sys.executable, "-c", textwrap.dedent(REPLACED), str(file), "12"]
+    program = [sys.executable, "-c", textwrap.dedent(REPLACED), str(file), "5"]
     writers = [subprocess.Popen(program, cwd=ROOT) for _ in range(2)]
     opened = 0
     while any(writer.poll() is None for writer in writers):
