@@ -45,7 +45,12 @@ class SavedPage:
     """A page in a browser that is offline."""
 
     def __init__(self, browser: Browser, path: Path, theme: str = "light") -> None:
-        self.context = browser.new_context(viewport={"width": 1400, "height": 1000}, color_scheme=theme)  # type: ignore[arg-type]
+        self.context = browser.new_context(
+            viewport={"width": 1400, "height": 1000},
+            color_scheme=theme,  # type: ignore[arg-type]
+            reduced_motion="reduce",
+        )
+        self.context.set_default_timeout(TIMEOUT)
         self.context.set_offline(True)
         self.context.add_init_script(f"({REFUSED})()")
         self.page: Page = self.context.new_page()

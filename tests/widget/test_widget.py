@@ -336,9 +336,9 @@ def test_the_last_value_sent_is_the_value_though_two_threads_send(w: CanvasWidge
     w._send = send  # type: ignore[method-assign]
     other = threading.Thread(target=set_held)
     other.start()
-    assert at_the_door.wait(10)
+    assert at_the_door.wait(60)
     w.opacity = 0.75
-    other.join(10)
+    other.join(60)
     assert not other.is_alive()
     assert opacities == [0.5, 0.75]
 
