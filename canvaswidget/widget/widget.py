@@ -1,4 +1,7 @@
-"""`CanvasWidget`: the canvas of an INR, live in a notebook."""
+"""`CanvasWidget`: the canvas of an INR, live in a notebook.
+
+More than half of this file is what `help(CanvasWidget)` shows; the work is done in `exports` and `kernel`.
+"""
 
 from __future__ import annotations
 
