@@ -21,6 +21,7 @@ from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.parallel import batched
 from canvaswidget.tracing.rules.base import (
     BIASES,
+    Rule,
     checked,
     coloured,
     numel,
@@ -42,7 +43,7 @@ class Values:
         return sum(value.nbytes for value in self.by_node.values() if isinstance(value, torch.Tensor))
 
 
-class Ablation:
+class Ablation(Rule):
     """The rule on one captured model: the ground truth that other rules are measured against.
 
     Parameters
@@ -92,11 +93,6 @@ class Ablation:
                 found.update(dict.fromkeys(source for source in node.all_input_nodes if source not in inside))
         return [node for node in found if self._capture.parameter(node) is None]
 
-    def require(self, layer: Layer) -> None:
-        """Raise UntraceableError where the image does not depend on the layer."""
-        if layer.name in self.undefined:
-            raise UntraceableError(f"layer={layer.name!r}: {self.undefined[layer.name]}")
-
     def status(self, node: fx.Node) -> tuple[str, str]:
         """Every op after a layer is run again; nothing is opaque to it."""
         if node in self._followed or any(found.node is node for found in self._capture.weighted.values()):
@@ -107,16 +103,9 @@ class Ablation:
         """What is known of a frame."""
         return Values(values)
 
-    def prepare(self, layer: Layer, state: Values) -> None:
-        """Nothing: maps share only the values of the frame."""
-
     def values_per_map(self, window: Window) -> int:
         """The largest value on the way to the image."""
         return self._largest
-
-    def why_no_colours(self, layer: Layer) -> str:
-        """Nothing is in the way: images are compared."""
-        return ""
 
     def maps(
         self, layer: Layer, state: Values, neurons: torch.Tensor, window: Window, rgb: str = "sum"

@@ -9,6 +9,7 @@ import torch
 from torch import fx
 
 from canvaswidget.tracing.capture.weighted import Weighted
+from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.window import Window
 
@@ -46,7 +47,12 @@ class Rule(Protocol):
 
     def require(self, layer: Layer) -> None:
         """Raise UntraceableError where the rule is not defined on `layer`."""
-        ...
+        if layer.name in self.undefined:
+            raise UntraceableError(f"layer={layer.name!r}: {self.refusal(self.undefined[layer.name])}")
+
+    def refusal(self, reason: str) -> str:
+        """What to say of a layer that the rule is not defined on for this reason."""
+        return reason
 
     def status(self, node: fx.Node) -> tuple[str, str]:
         """Whether an op is traced, frozen or opaque, and a word on it."""
@@ -57,8 +63,7 @@ class Rule(Protocol):
         ...
 
     def prepare(self, layer: Layer, state: Any) -> None:
-        """Compute what the maps of a layer share, before several threads ask for them."""
-        ...
+        """Compute what the maps of a layer share, before several threads ask for them: by default nothing."""
 
     def values_per_map(self, window: Window) -> int:
         """The size of the largest thing that has to be computed for one map over a window."""
@@ -71,8 +76,8 @@ class Rule(Protocol):
         ...
 
     def why_no_colours(self, layer: Layer) -> str:
-        """Why the layer's maps can't be told apart by colour; empty where they can."""
-        ...
+        """Why the layer's maps can't be told apart by colour; empty where they can, as by default."""
+        return ""
 
     def sums(
         self, state: Any, layers: Sequence[Layer]

@@ -18,6 +18,7 @@ from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.rules.base import (
     BIASES,
     COLOURS,
+    DividingRule,
     checked,
     coloured,
     numel,
@@ -28,7 +29,7 @@ from canvaswidget.tracing.rules.gated.linearise import linearise
 from canvaswidget.tracing.window import Window
 
 
-class Gated:
+class Gated(DividingRule):
     """The rule on one captured model.
 
     Parameters
@@ -73,12 +74,9 @@ class Gated:
                 f"rule='gated': no weighted layer reaches the image{f' ({reasons})' if reasons else ''}"
             )
 
-    def require(self, layer: Layer) -> None:
-        """Raise UntraceableError where the layer does not reach the image."""
-        if layer.name in self.undefined:
-            raise UntraceableError(
-                f"layer={layer.name!r}: rule 'gated' can't follow it to the image: {self.undefined[layer.name]}"
-            )
+    def refusal(self, reason: str) -> str:
+        """The layer does not reach the image."""
+        return f"rule 'gated' can't follow it to the image: {reason}"
 
     def state(self, values: dict[fx.Node, torch.Tensor]) -> Frozen:
         """What is known of a frame."""
@@ -112,10 +110,6 @@ class Gated:
     def values_per_map(self, window: Window) -> int:
         """The largest value on the way of a term to the image."""
         return self._largest
-
-    def why_no_colours(self, layer: Layer) -> str:
-        """Nothing is in the way: what a neuron adds is followed to the image."""
-        return ""
 
     def maps(
         self, layer: Layer, state: Frozen, neurons: torch.Tensor, window: Window, rgb: str = "sum"

@@ -17,7 +17,7 @@ from torch import fx
 from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer
-from canvaswidget.tracing.rules.base import BIASES, COLOURS, checked
+from canvaswidget.tracing.rules.base import BIASES, COLOURS, Rule, checked
 from canvaswidget.tracing.rules.xinc.chain import Chain, read_chain
 from canvaswidget.tracing.rules.xinc.convolution import ConvMaps
 from canvaswidget.tracing.rules.xinc.linear import LinearMaps
@@ -35,7 +35,7 @@ class Inputs:
         return sum(value.nbytes for value in self.values.values())
 
 
-class Xinc:
+class Xinc(Rule):
     """The rule on one captured model.
 
     Parameters
@@ -82,6 +82,7 @@ class Xinc:
         self.inputs: dict[str, fx.Node] = {block.layer.name: block.input for block in chain.blocks}
         self.traced = chain.ops
         self.output_of_last = chain.blocks[-1].node
+        self.needed: list[fx.Node] = [*self.inputs.values(), self.output_of_last]
         self._last = self.layers[-1].name
         self._size = capture.inr.size
         self._rows, self._channels = _arrangement(chain)
@@ -99,18 +100,12 @@ class Xinc:
                     chain.blocks[index:], bias == "split", border == "valid"
                 )
 
-    def require(self, layer: Layer) -> None:
-        """Raise UntraceableError where the rule is not defined on `layer`."""
-        if layer.name in self.undefined:
-            raise UntraceableError(
-                f"layer={layer.name!r}: rule 'xinc' is not defined on it: {self.undefined[layer.name]}. "
-                f"It is defined on {', '.join(traced.name for traced in self.layers)}; rule 'gated' on every layer"
-            )
-
-    @property
-    def needed(self) -> list[fx.Node]:
-        """The values of a frame that its state is made from."""
-        return [*self.inputs.values(), self.output_of_last]
+    def refusal(self, reason: str) -> str:
+        """The layer is not of the chain of blocks."""
+        return (
+            f"rule 'xinc' is not defined on it: {reason}. "
+            f"It is defined on {', '.join(traced.name for traced in self.layers)}; rule 'gated' on every layer"
+        )
 
     def state(self, values: dict[fx.Node, torch.Tensor]) -> Inputs:
         """What is known of a frame."""
@@ -121,9 +116,6 @@ class Xinc:
         return "traced" if node in self.traced else "frozen", self.undefined.get(
             self._names.get(node, ""), ""
         )
-
-    def prepare(self, layer: Layer, state: Inputs) -> None:
-        """Nothing: maps share only the values of the frame."""
 
     def values_per_map(self, window: Window) -> int:
         """The size of a map; however small the window, one passes through somewhat larger ones on its way there."""
