@@ -139,7 +139,6 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "Canvas.estimate": (CANVAS.estimate, {}),
     "Canvas.rest": (CANVAS.rest, {"layer": 0}),
     "Canvas.without": (CANVAS.without, {"neurons": {0: [0]}}),
-    "Canvas.weight_without": (CANVAS.weight_without, {"layer": 0, "neurons": [0]}),
     "Canvas.check": (CANVAS.check, {}),
     "Canvas.ablation": (CANVAS.ablation, {}),
     "Canvas.why_no_colours": (CANVAS.why_no_colours, {"layer": 0}),
