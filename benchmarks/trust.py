@@ -1,4 +1,4 @@
-"""What trust costs: ablation beside re-running the model for each unit, the trust score beside measuring all.
+"""What faithfulness costs: ablation beside re-running the model for each unit, the score beside measuring all.
 
 Ablation starts again at the unit's own layer; the baseline sets the unit's weights to 0 in a copy of the module and
 renders from the start. The two are measured in turn; the ratio is of their medians. Nothing here asserts anything.
@@ -60,9 +60,9 @@ def ablation_of_units(canvas: cw.Canvas, layer: cw.Layer) -> None:
     )
 
 
-def knock_out(canvas: cw.Canvas, layer: cw.Layer) -> None:
+def ablate(canvas: cw.Canvas, layer: cw.Layer) -> None:
     """The picture without one unit, as the model shows it."""
-    taken, times = ratio(lambda: canvas.without({layer: [0]}, FRAME), lambda: canvas.inr.render(FRAME))
+    taken, times = ratio(lambda: canvas.ablate({layer: [0]}, FRAME), lambda: canvas.inr.render(FRAME))
     row(f"without one unit of {layer.name}", taken, f"{times:.2f} forwards")
 
 
@@ -72,7 +72,7 @@ def trust_score(canvas: cw.Canvas, layer: cw.Layer) -> None:
     taken = timed(lambda: cw.analysis.faithfulness(canvas, layer, FRAME))
     whole = timed(lambda: cw.analysis.faithfulness(canvas, layer, FRAME, half_width=1e-9))
     row(
-        f"trust score of {canvas.rule}, {layer.name}",
+        f"faithfulness score of {canvas.rule}, {layer.name}",
         taken,
         f"{len(score.neurons):,} of {score.n_neurons:,} neurons: {score.totals}; "
         f"{taken / whole:.2f} of measuring all ({whole:.1f} s)",
@@ -96,7 +96,7 @@ def behind_the_score(canvas: cw.Canvas, layer: cw.Layer) -> None:
                 answered.set()
 
         if measuring:
-            ask(0, kind="trust", time=FRAME, layer=layer.name)
+            ask(0, kind="faithfulness", time=FRAME, layer=layer.name)
         found = []
         for key in range(1, CLICKS + 1):
             chosen = {
@@ -129,7 +129,7 @@ def main() -> None:
         print(f"\n{title}")
         canvas = cw.trace(inr, "ablation", device=arguments.device)
         for layer in canvas.traced_layers[1:]:
-            knock_out(canvas, layer)
+            ablate(canvas, layer)
         behind_the_score(canvas.under("gated"), canvas.traced_layers[-2])
         if inr.size[0] * inr.size[1] >= LARGE:
             continue

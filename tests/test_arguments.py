@@ -137,7 +137,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "Canvas.top": (CANVAS.top, {"y": 1, "x": 2}),
     "Canvas.summary": (CANVAS.summary, {"layer": 0}),
     "Canvas.estimate": (CANVAS.estimate, {}),
-    "Canvas.rest": (CANVAS.rest, {"layer": 0}),
+    "Canvas.remainder": (CANVAS.remainder, {"layer": 0}),
     "Canvas.without": (CANVAS.without, {"neurons": {0: [0]}}),
     "Canvas.check": (CANVAS.check, {}),
     "Canvas.ablation": (CANVAS.ablation, {}),
@@ -287,7 +287,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "figure": {"panels": ["frame"]},
     "save": {"path": "/nowhere/x.png"},
     "save_data": {"path": "/nowhere/x.npz"},
-    "film": {"path": "/nowhere/x.gif"},
+    "animation": {"path": "/nowhere/x.gif"},
     "estimate_page": {},
     "name_cluster": {"cluster": 0, "name": "sky"},
 }

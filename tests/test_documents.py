@@ -20,7 +20,7 @@ def pieces(page: Path) -> list[str]:
 
 
 # These make whole pages and measure whole models, which takes longer than all others together.
-LONG = ("pages", "trust")
+LONG = ("pages", "faithfulness")
 
 
 @pytest.mark.parametrize(

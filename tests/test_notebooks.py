@@ -23,7 +23,7 @@ FINDINGS = [
 ]
 # One measures the faithfulness of every layer of two models, which takes longer than all others together.
 RUN = [
-    pytest.param(path, id=path.stem, marks=[pytest.mark.repeats] if path.stem == "trust" else [])
+    pytest.param(path, id=path.stem, marks=[pytest.mark.repeats] if path.stem == "faithfulness" else [])
     for path in NOTEBOOKS
 ]
 WIDGET = "application/vnd.jupyter.widget-view+json"

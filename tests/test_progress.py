@@ -92,7 +92,7 @@ def canvas() -> cw.Canvas:
 
 @pytest.fixture(scope="module")
 def widget() -> Iterator[cw.CanvasWidget]:
-    w = cw.CanvasWidget(video(), rule="gated", device="cpu", trust=False)
+    w = cw.CanvasWidget(video(), rule="gated", device="cpu", faithfulness=False)
     yield w
     w.close()
 
@@ -110,7 +110,7 @@ CALLS: dict[str, Callable[[cw.Canvas, cw.CanvasWidget, Path], Any]] = {
     "choosing neurons": lambda canvas, w, path: w.estimate_page(layers=[1], frames=[0]),
     "estimating the page": lambda canvas, w, path: w.estimate_page(layers=[1], frames=[0]),
     "x.html": lambda canvas, w, path: w.save(path / "x.html", layers=[1], frames=[0]),
-    "x.gif": lambda canvas, w, path: w.film(path / "x.gif", 0, 1),
+    "x.gif": lambda canvas, w, path: w.animation(path / "x.gif", 0, 1),
 }
 
 

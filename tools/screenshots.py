@@ -100,9 +100,9 @@ VIEWS = (
     ),
     View("time", f"cw.CanvasWidget({VIDEO}, layer='decoder.3', time=9, loop=(4, 18))", part=panel("time")),
     View(
-        "knockout",
-        f"cw.CanvasWidget({VIDEO}, layer='decoder.2', time=9, source='without', opacity=0, "
-        "knocked_out={'decoder.2': [(0, n) for n in range(12, 30)]})",
+        "ablation",
+        f"cw.CanvasWidget({VIDEO}, layer='decoder.2', time=9, source='ablated', opacity=0, "
+        "ablated={'decoder.2': [(0, n) for n in range(12, 30)]})",
         part=panel("frame"),
     ),
     View("rules", f"cw.CanvasWidget({VIDEO}, layer='decoder.3', time=9)", rules, "[data-testid=rules]"),

@@ -192,7 +192,7 @@ def deletion(
         curves = np.empty((len(orders), len(counts)), np.float32)
         for row, order in enumerate(orders):
             for column, count in enumerate(counts):
-                left = canvas.without({found: neurons[order[:count]]}, frame, fill=fill)
+                left = canvas.ablate({found: neurons[order[:count]]}, frame, fill=fill)
                 curves[row, column] = psnr(left, target)
                 told.take()
     return Deletion(

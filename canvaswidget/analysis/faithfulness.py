@@ -83,7 +83,7 @@ class Faithfulness(Printed):
     subset_size : int
         Neurons in each random set.
     residual : float
-        What under `gated` the layer's neurons and the rest lack of the image, relative to its largest value; nan
+        What under `gated` the layer's neurons and the remainder lack of the image, relative to its largest value; nan
         where `gated` is not defined on the layer.
     rgb : str
         How the rule's magnitudes add colours: ``"abs"``, the magnitude of each colour, or ``"sum"``, the magnitude of
@@ -279,7 +279,7 @@ def faithfulness(
 
 @checked
 def completeness(canvas: CanvasLike, layer: LayerKey, frame: int = 0) -> float:
-    """What under `gated` a layer's neurons and the rest lack of the image, relative to its largest value.
+    """What under `gated` a layer's neurons and the remainder lack of the image, relative to its largest value.
 
     nan where `gated` is not defined on the layer. Rounding in a model `gated` follows whole; what ends in opaque parts
     elsewhere.
@@ -355,7 +355,7 @@ class _Sample:
         image = self.image.reshape(-1, self.image.shape[-1])[self.places].astype(np.float64)
         for one in range(count):
             drawn = rng.permutation(len(self.neurons))[:size]
-            left = self.canvas.without({self.layer: self.neurons[drawn]}, self.frame, fill=self.fill)
+            left = self.canvas.ablate({self.layer: self.neurons[drawn]}, self.frame, fill=self.fill)
             claimed[one] = self.rule_values[drawn].sum(0, dtype=np.float64)
             change = image - left.reshape(-1, left.shape[-1])[self.places]
             changed[one] = change if self.rgb == "each" else change.sum(1, keepdims=True)

@@ -268,7 +268,7 @@ def pruning(
             for place, share in enumerate(shares):
                 removed, each = _least(totals, share, granularity), []
                 for frame, target in zip(several, targets, strict=True):
-                    each.append(psnr(canvas.without(removed, frame), target))
+                    each.append(psnr(canvas.ablate(removed, frame), target))
                     told.take()
                 curves[name][place] = mean_psnr(each)
     chance = {name: np.stack([curves.pop(f"{name} {seed}") for seed in seeds]) for name in drawn}

@@ -43,7 +43,7 @@ def make_parser() -> argparse.ArgumentParser:
     _faithfulness(several)
     _prune(several)
     _figure(several)
-    _film(several)
+    _animation(several)
     _view(several)
     _demo(several)
     return parser
@@ -169,14 +169,14 @@ def _figure(several: Any) -> None:
     )
 
 
-def _film(several: Any) -> None:
+def _animation(several: Any) -> None:
     parser = _command(
         several,
-        "film",
-        "the frame view of a clip as a film",
+        "animation",
+        "the frame view of a clip as an animation",
         "Write the frame with the contribution of the layer or of one neuron over it, frame after frame, on one scale.",
-        "canvaswidget film clip.safetensors clip.mp4 --layer decoder.2 --frames 0:32",
-        "canvaswidget film clip.safetensors clip.gif --layer decoder.3 --neuron 5,38 --fps 12",
+        "canvaswidget animation clip.safetensors clip.mp4 --layer decoder.2 --frames 0:32",
+        "canvaswidget animation clip.safetensors clip.gif --layer decoder.3 --neuron 5,38 --fps 12",
     )
     _model(parser, SAVED)
     parser.add_argument("output", type=Path, help="ends in .mp4 or .gif")

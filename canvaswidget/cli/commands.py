@@ -34,7 +34,7 @@ PRUNED_FRAMES = 4  # at most, spread evenly, on which a pruned model is compared
 FAMILIES = ("ffn", "siren", "nerv")
 STRIDES = ((4, 2, 2), (2, 2, 2), (2, 2), (2,))
 FIGURE = ("layer", "time", "pixel", "neuron", "source", "maps", "palette")
-FILM = ("layer", "pixel", "neuron", "source", "maps", "palette")
+ANIMATION = ("layer", "pixel", "neuron", "source", "maps", "palette")
 
 
 def run_fit(options: Any) -> None:
@@ -136,19 +136,19 @@ def run_figure(options: Any) -> None:
     print(options.output)
 
 
-def run_film(options: Any) -> None:
-    """Write the frame view of a clip as a film, and print where it is."""
+def run_animation(options: Any) -> None:
+    """Write the frame view of a clip as an animation, and print where it is."""
     if not options.output.parent.is_dir():
         raise FileNotFoundError(f"{options.output}: there is no folder {str(options.output.parent)!r}")
-    state = {name: getattr(options, name) for name in FILM if getattr(options, name) is not None}
+    state = {name: getattr(options, name) for name in ANIMATION if getattr(options, name) is not None}
     if "layer" in state:
         state["layer"] = _numbered([state["layer"]])[0]
     widget = CanvasWidget(read_canvas(options), **state)
     try:
         chosen = range(widget.facts.n_frames)[options.frames or slice(None)]
         if not chosen or chosen.step != 1:
-            raise UsageError("--frames: a film takes frames without gaps, such as 0:32")
-        widget.film(options.output, chosen[0], chosen[-1], options.fps, progress=progress_of(options))
+            raise UsageError("--frames: an animation takes frames without gaps, such as 0:32")
+        widget.animation(options.output, chosen[0], chosen[-1], options.fps, progress=progress_of(options))
     finally:
         widget.close()
     print(options.output)

@@ -46,14 +46,14 @@ def checked_range(first: Any, last: Any, fps: float, n_frames: int) -> Range:
 def save_animation(
     view: ExportedView, path: str | Path, first: int, last: int, fps: float | None, progress: Shown
 ) -> None:
-    """See `CanvasWidget.film`."""
+    """See `CanvasWidget.animation`."""
     path, form = checked_file(path, FORMS)
     rate = view.state["fps"] if fps is None else checked_number("fps", fps)
     span = checked_range(first, last, rate, view.facts.n_frames)
-    view.write(path, lambda arrays, report: animation(arrays, view.state, span, form, report), progress)
+    view.write(path, lambda arrays, report: animate(arrays, view.state, span, form, report), progress)
 
 
-def animation(arrays: Arrays, state: dict[str, Any], span: Range, form: str, report: Progress) -> bytes:
+def animate(arrays: Arrays, state: dict[str, Any], span: Range, form: str, report: Progress) -> bytes:
     """The frames of a range with the selection's contribution over them, on one scale throughout.
 
     Parameters

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from canvaswidget.inr.outputs import in_colour
-from canvaswidget.kernel import knockout, requests, view
+from canvaswidget.kernel import ablation, requests, view
 from canvaswidget.kernel.arrays import Arrays, Chosen, Progress
 from canvaswidget.kernel.requests.clicked_pixel import share_of
 from canvaswidget.kernel.view import Neuron
@@ -137,8 +137,8 @@ def _image(arrays: Arrays, state: dict[str, Any], time: int) -> Any:
     source = state["source"]
     if source == "off":
         return None
-    if source == "without":
-        return in_colour(knockout.without(arrays, state["knocked_out"], time))
+    if source == "ablated":
+        return in_colour(ablation.ablated_picture(arrays, state["ablated"], time))
     if source == "difference":
         return np.full((*arrays.size, 3), PAPER, np.float32)
     if source == "error":
@@ -151,19 +151,19 @@ def _title(arrays: Arrays, time: int, state: dict[str, Any]) -> str:
     parts = [inr.name, f"rule {arrays.canvas.rule}"]
     if inr.n_frames > 1:
         parts.insert(1, f"frame {time} of {inr.n_frames}")
-    if source in knockout.SOURCES:
-        parts.append(knockout.title(state["knocked_out"]))
-        psnr = knockout.psnr(arrays, state["knocked_out"], time)
+    if source in ablation.SOURCES:
+        parts.append(ablation.title(state["ablated"]))
+        psnr = ablation.psnr(arrays, state["ablated"], time)
     if psnr is not None and source != "off":
         parts.append(f"{psnr:.1f} dB")
     return ", ".join(parts)
 
 
 def _overlay(arrays: Arrays, chosen: Chosen, state: dict[str, Any], checkpoint: Progress) -> Any:
-    if state["source"] in ("error", "without"):
+    if state["source"] in ("error", "ablated"):
         return None
     if state["source"] == "difference":
-        return knockout.difference(arrays, state["knocked_out"], state["time"])
+        return ablation.difference(arrays, state["ablated"], state["time"])
     if state["overlay"] != "selection":
         return arrays.finding(chosen.layer, state["overlay"], state["time"], checkpoint)
     return arrays.map(chosen, state["time"], checkpoint)
@@ -179,9 +179,9 @@ def _is_signed(chosen: Chosen, overlay: str, maps: str) -> bool:
 def _name(layer: str, chosen: Chosen, state: dict[str, Any]) -> str:
     if state["source"] == "error":
         return "error of the reconstruction"
-    if state["source"] in knockout.SOURCES:
-        what = knockout.title(state["knocked_out"])
-        return f"the picture {what}" if state["source"] == "without" else f"what it loses {what}"
+    if state["source"] in ablation.SOURCES:
+        what = ablation.title(state["ablated"])
+        return f"the picture {what}" if state["source"] == "ablated" else f"what it loses {what}"
     if state["overlay"] != "selection":
         return f"{layer}, {FINDINGS[state['overlay']]}"
     return _chosen_name(layer, chosen) + CHANNELS[state["channel"]]

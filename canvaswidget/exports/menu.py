@@ -21,7 +21,7 @@ def export_file(
     span = animation.checked_range(body["first"], body["last"], state["fps"], arrays.n_frames)
     reply: ExportReply = {"kind": "export", "name": f"{_file_name(arrays.canvas.inr.name, state)}.{form}"}
     if form in animation.FORMS:
-        return reply, animation.animation(arrays, state, span, form, report)
+        return reply, animation.animate(arrays, state, span, form, report)
     if form in data_files.FORMS:
         table = checked_choice("table", body["table"], data_files.TABLES)
         return reply, data_files.data_file(arrays, state, form, table, report)

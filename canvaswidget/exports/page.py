@@ -171,12 +171,14 @@ def _document(
             "rules": f"{NEEDS} the maps of one rule",
             "colours": COLOURS,
             "regions": f"{NEEDS} no sums over regions",
-            "export": f"{NEEDS} the view alone, not what figures, data and films are made of",
-            "trust": f"{NEEDS} the scores that were measured when it was saved",
+            "export": f"{NEEDS} the view alone, not what figures, data and animations are made of",
+            "faithfulness": f"{NEEDS} the scores that were measured when it was saved",
             "source": f"{NEEDS} {' and '.join(kept.sources)}",
         },
         "recipe": recipe,
-        "trust": [score for score in (answers.trust(layer, report) for layer in kept.layers) if score],
+        "faithfulness": [
+            score for score in (answers.faithfulness(layer, report) for layer in kept.layers) if score
+        ],
         "palettes": {"answer": palettes, "data": keep(tables)},
         "pictures": {source: keep(series.pack()) for source, series in answers.frames.items()},
         "psnr": answers.psnr,
@@ -267,7 +269,7 @@ def _state(state: Mapping[str, Any], kept: Kept) -> dict[str, Any]:
     found = {
         **state,
         "playing": False,
-        "knocked_out": {},
+        "ablated": {},
         "regions": [],
         "time": kept.now,
         "overlay": "selection",

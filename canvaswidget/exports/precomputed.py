@@ -22,7 +22,7 @@ from canvaswidget.kernel.arrays import (
 )
 from canvaswidget.kernel.levels import Floats, check_finite
 from canvaswidget.kernel.requests.clicked_pixel import share_of
-from canvaswidget.kernel.requests.faithfulness import TrustReply, is_measured, measure
+from canvaswidget.kernel.requests.faithfulness import FaithfulnessReply, is_measured, measure
 from canvaswidget.progress import Report as Progress
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.results import Column
@@ -304,7 +304,7 @@ class PrecomputedAnswers:
             answer["frame"] = self.kept.frames.index(answer["frame"])
         return answer, pack(np.frombuffer(data, np.uint8), "u1")
 
-    def trust(self, layer: Layer, report: Progress) -> TrustReply | None:
+    def faithfulness(self, layer: Layer, report: Progress) -> FaithfulnessReply | None:
         """The score of a layer, if it was measured, at a frame that is kept."""
         if not is_measured(self._arrays, layer):
             return None

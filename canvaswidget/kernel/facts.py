@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, cast
 
 from canvaswidget.analysis.embedding import methods
-from canvaswidget.kernel import knockout
+from canvaswidget.kernel import ablation
 from canvaswidget.kernel.arrays import ranking
 from canvaswidget.kernel.message_parts import CanvasInfo
 from canvaswidget.tracing import CanvasLike, UntraceableError
@@ -40,7 +40,7 @@ class Facts(NamedTuple):
         rules = _rules(canvas) if first is None else first.rules
         why = canvas.why if first is None else first.why
         ranked_by = ranking(canvas).rule
-        removable = knockout.removable(canvas) if first is None else first.removable
+        removable = ablation.removable(canvas) if first is None else first.removable
         colours = {layer.name: canvas.why_no_colours(layer) for layer in layers}
         size, n_frames = inr.size, inr.n_frames
         return cls(

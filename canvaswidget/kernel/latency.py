@@ -15,7 +15,7 @@ KEPT = 200
 LONGEST = 3.6e6  # ms
 
 
-class Feel:
+class Latency:
     """The last `KEPT` times of each act; used by one thread at a time."""
 
     def __init__(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
-Source = Literal["reconstruction", "truth", "error", "off", "without", "difference"]
+Source = Literal["reconstruction", "truth", "error", "off", "ablated", "difference"]
 Sort = Literal["pixel", "region", "total", "change", "index"]
 Maps = Literal["magnitude", "signed"]
 Overlay = Literal["selection", "neurons", "intensity", "change"]
@@ -111,7 +111,7 @@ class ViewState(TypedDict):
     cluster: int
     cluster_names: dict[str, list[str]]
     loop: list[int] | None
-    knocked_out: dict[str, list[list[int]]]
+    ablated: dict[str, list[list[int]]]
     source: Source
     maps: Maps
     overlay: Overlay
@@ -122,4 +122,4 @@ class ViewState(TypedDict):
     sort: Sort
     fps: float
     playing: bool
-    trust: bool
+    faithfulness: bool

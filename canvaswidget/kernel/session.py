@@ -31,7 +31,7 @@ from typing import Any, Literal, TypeVar, cast
 from canvaswidget.kernel import requests
 from canvaswidget.kernel.arrays import Arrays, KnownClusters
 from canvaswidget.kernel.cache import ByteCache
-from canvaswidget.kernel.latency import Feel
+from canvaswidget.kernel.latency import Latency
 from canvaswidget.kernel.message_checks import checked, find_unsent, short
 from canvaswidget.kernel.messages import (
     Cancel,
@@ -93,9 +93,9 @@ class Session:
         self._worker = Worker(clock)
         self._counts: Counter[str] = Counter()
         self._counting = threading.Lock()
-        self._feel = Feel()
+        self._latency = Latency()
         self._last_seconds: float | None = None
-        self._trust: dict[str, Any] | None = None  # the last reply about faithfulness
+        self._faithfulness: dict[str, Any] | None = None  # the last reply about faithfulness
         # Also at the interpreter's end, which must not come while the worker is inside torch.
         self._finalizer = weakref.finalize(self, self._worker.close)
 
@@ -142,7 +142,7 @@ class Session:
                 self._worker.cancel(checked(message, Cancel)["id"])
             else:
                 with self._counting:
-                    self._feel.take(checked(message, Painted))
+                    self._latency.take(checked(message, Painted))
         except (TypeError, ValueError) as error:
             if message.get("type") == "request":
                 self._count("requests")
@@ -166,8 +166,8 @@ class Session:
             if error is None:
                 answer, data = result
                 self._count("answered")
-                if answer["kind"] == "trust":
-                    self._trust = answer
+                if answer["kind"] == "faithfulness":
+                    self._faithfulness = answer
                 self._last_seconds = seconds
                 buffers = [data] if isinstance(data, Drawing) else _padded(data)
                 reply({"type": "reply", "id": key, "seconds": seconds, "of": body, "body": answer}, buffers)
@@ -274,14 +274,16 @@ class Session:
         """What `CanvasWidget.stats` returns."""
         with self._counting:
             counts = {name: self._counts[name] for name in ("requests", "answered", "cancelled", "failed")}
-            feel = self._feel.stats()
-        trust = self._trust and {name: value for name, value in self._trust.items() if name != "kind"}
+            latency = self._latency.stats()
+        faithfulness = self._faithfulness and {
+            name: value for name, value in self._faithfulness.items() if name != "kind"
+        }
         return {
             **counts,
-            **feel,
+            **latency,
             "last_seconds": self._last_seconds,
             "cache_bytes": self._cache.n_bytes,
-            "trust": trust,
+            "faithfulness": faithfulness,
         }
 
     def _count(self, what: str) -> None:

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from canvaswidget.tracing.capture.pauses import letting_in
+from canvaswidget.tracing.capture.yielding import yield_to
 
 log = logging.getLogger(__name__)
 
@@ -246,7 +246,7 @@ class Worker:
         result, error = None, None
         try:
             assert job.work is not None
-            with letting_in(lambda: self.let_in(job)):
+            with yield_to(lambda: self.let_in(job)):
                 result = job.work(Checkpoint(self, job))
         except BaseException as raised:  # also SystemExit: the thread must live, and the page must hear
             error = raised

@@ -56,7 +56,7 @@ from canvaswidget.tracing.results import (
     Ranking,
     Saving,
 )
-from canvaswidget.tracing.rules import DividingRule, Rule, make_rule, options_of
+from canvaswidget.tracing.rules import AdditiveRule, Rule, make_rule, options_of
 from canvaswidget.tracing.rules.ablation import Ablation
 from canvaswidget.tracing.saved.writer import save
 
@@ -447,7 +447,7 @@ class Canvas:
         return self.matrix.estimate(self._chosen(layers), frame)
 
     @checked
-    def rest(self, layer: LayerKey, frame: int = 0) -> FloatArray:
+    def remainder(self, layer: LayerKey, frame: int = 0) -> FloatArray:
         """What of the image does not come from a layer's neurons, ``(height, width, channels)``.
 
         The bias path, what ``act(0)`` adds, and what passes beside the layer. Under the rule `gated` it and the layer's
@@ -460,13 +460,13 @@ class Canvas:
             The rule does not divide the image (only `gated` does), or is not defined on this layer.
         """
         found = self._layer(layer)
-        if not self.matrix.rule.pulls:
+        if not self.matrix.rule.is_additive:
             raise UntraceableError(
-                f"rule={self.rule!r}: its maps are not parts of the image, so nothing is the rest of them; "
+                f"rule={self.rule!r}: its maps are not parts of the image, so they leave no remainder; "
                 "rule 'gated' divides it"
             )
-        rest = cast(DividingRule, self.matrix.rule).rest(found, self.matrix.frame(frame).state)
-        return as_numpy(rest.permute(1, 2, 0))
+        remainder = cast(AdditiveRule, self.matrix.rule).remainder(found, self.matrix.frame(frame).state)
+        return as_numpy(remainder.permute(1, 2, 0))
 
     @checked
     def ablation(self, fill: str = "zero") -> Canvas:
@@ -476,7 +476,7 @@ class Canvas:
         return self._ablations[fill]
 
     @checked(neurons=by_layer)
-    def without(self, neurons: Mapping[Any, Neurons], frame: int = 0, *, fill: str = "zero") -> FloatArray:
+    def ablate(self, neurons: Mapping[Any, Neurons], frame: int = 0, *, fill: str = "zero") -> FloatArray:
         """What the model shows without some neurons, raw, whatever the rule of this canvas.
 
         Parameters

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from canvaswidget.progress import Progress, steps
-from canvaswidget.tracing.capture.pauses import pause
 from canvaswidget.tracing.capture.precision import rounding
+from canvaswidget.tracing.capture.yielding import yield_point
 from canvaswidget.tracing.coverage import coverage
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.matrix import Matrix, as_numpy
@@ -117,7 +117,7 @@ def _rows_and_columns(
         y, x = divmod(place, width)
         rows.append(maps[:, y, x])
         columns.append(matrix.pixel(y, x, frame, [layer], None, "sum")[layer.name].ravel()[some.numpy()])
-        pause()
+        yield_point()
     return np.stack(rows), np.stack(columns), float(np.abs(maps).max())
 
 

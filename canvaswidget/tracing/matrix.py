@@ -23,7 +23,7 @@ from canvaswidget.tracing.neurons import at_granularity, chunks, count_neurons
 from canvaswidget.tracing.parallel import alone, in_order
 from canvaswidget.tracing.reduce import Totals
 from canvaswidget.tracing.results import Estimate
-from canvaswidget.tracing.rules import DividingRule, Rule, make_rule, options_of
+from canvaswidget.tracing.rules import AdditiveRule, Rule, make_rule, options_of
 from canvaswidget.tracing.window import Window
 
 FloatArray = npt.NDArray[np.float32]
@@ -57,7 +57,7 @@ class Matrix:
             return self.rule.maps(layer, state, neurons, self._whole, rgb)
 
         # A pass of the model keeps all cores busy by itself; smaller things are better left to one.
-        return compute() if self.rule.takes_a_pass else alone(compute, self.device)
+        return compute() if self.rule.needs_forward_pass else alone(compute, self.device)
 
     def maps(
         self, layer: Layer, neurons: torch.Tensor, frame: int, rgb: str, progress: Progress = False
@@ -106,7 +106,7 @@ class Matrix:
     ) -> dict[str, FloatArray]:
         """One column of every layer: every neuron's contribution to a pixel."""
         rgb = checked_rgb(rgb, self.n_channels)
-        if self.rule.pulls:
+        if self.rule.is_additive:
             weights = torch.zeros(self.inr.size, device=self.device)
             weights[y, x] = 1
             # One pixel's colours can be told apart before their magnitudes are added; a region's can't.
@@ -128,7 +128,7 @@ class Matrix:
     ) -> dict[str, FloatArray]:
         """A weighted sum of the columns of every layer."""
         weights = weights.to(self.device, torch.float32)
-        if self.rule.pulls and rgb != "abs":
+        if self.rule.is_additive and rgb != "abs":
             return self._pulled(frame, layers, granularity, rgb, weights)
 
         def weighted(maps: torch.Tensor) -> torch.Tensor:
@@ -220,7 +220,7 @@ class Matrix:
         rgb: str,
         weights: torch.Tensor,
     ) -> dict[str, FloatArray]:
-        state, rule = self.frame(frame).state, cast(DividingRule, self.rule)
+        state, rule = self.frame(frame).state, cast(AdditiveRule, self.rule)
         columns = rule.columns(list(layers), state, weights, checked_rgb(rgb, self.n_channels))
         return {
             layer.name: as_numpy(at_granularity(columns[layer.name], layer, granularity)) for layer in layers

@@ -43,7 +43,7 @@ def trace(
         Working memory that a sweep over a layer may use.
     bias : {"split", "separate", "drop"}, optional
         Whether every neuron takes an equal share of its layer's bias along, ``b / n_in``, as in the released code of
-        XINC (default under `xinc`); or the bias stays out of the maps and is among `Canvas.rest` (default under
+        XINC (default under `xinc`); or the bias stays out of the maps and is among `Canvas.remainder` (default under
         `gated` and `ablation`); or it is in neither.
     border : {"released", "valid"}, optional
         Of the mean filter of `xinc`: zeros beyond the border are counted, which darkens it, as in the released code

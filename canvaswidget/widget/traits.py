@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import traitlets
 
-from canvaswidget.kernel import knockout, view
+from canvaswidget.kernel import ablation, view
 from canvaswidget.kernel.facts import Facts
 from canvaswidget.kernel.message_parts import ViewState
 from canvaswidget.kernel.region import checked_region
@@ -100,24 +100,22 @@ class NeuronsTrait(Checked):
                 obj.neuron = last
 
 
-class KnockedOutTrait(Checked):
+class AblatedTrait(Checked):
     """The neurons that are taken out; what is under the map follows when there come to be some, or none."""
 
     def __init__(self) -> None:
-        super().__init__(
-            lambda widget, value: knockout.checked_knocked_out(widget.facts.removable, value), {}
-        )
-        self.tag(to_json=lambda value, _: knockout.on_wire(value))
+        super().__init__(lambda widget, value: ablation.checked_ablated(widget.facts.removable, value), {})
+        self.tag(to_json=lambda value, _: ablation.on_wire(value))
 
     def set(self, obj: Any, value: Any) -> None:
         """Set the trait."""
-        knocked_out = self._validate(obj, value)
+        ablated = self._validate(obj, value)
         with obj.hold_sync(), obj.hold_trait_notifications():
-            begins = knocked_out and not obj.knocked_out
-            super().set(obj, knocked_out)
+            begins = ablated and not obj.ablated
+            super().set(obj, ablated)
             if begins:
-                obj.source = "without"
-            elif not knocked_out and obj.source in knockout.SOURCES:
+                obj.source = "ablated"
+            elif not ablated and obj.source in ablation.SOURCES:
                 obj.source = "reconstruction"
 
 
@@ -198,7 +196,7 @@ def palette_trait() -> Checked:
 
 
 def source_trait() -> Checked:
-    """What is under the map; truth and error need a truth, without and difference that neurons are knocked out."""
+    """What is under the map; truth and error need a truth, without and difference that neurons are ablated."""
 
     def check(widget: Any, value: Any) -> str:
         source = view.checked_choice("source", value, view.CHOICES["source"])
@@ -206,8 +204,8 @@ def source_trait() -> Checked:
             raise ValueError(
                 f"source={source!r}: this INR has no truth; give truth=, an array of frames in [0, 1]"
             )
-        if source in knockout.SOURCES and not widget.knocked_out:
-            raise ValueError(f"source={source!r}: nothing is knocked out; set knocked_out first")
+        if source in ablation.SOURCES and not widget.ablated:
+            raise ValueError(f"source={source!r}: nothing is ablated; set ablated first")
         return source
 
     return Checked(check, "reconstruction")

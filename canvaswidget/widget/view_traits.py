@@ -29,7 +29,7 @@ class ViewTraits(SharedTraits):
         "cluster",
         "cluster_names",
         "loop",
-        "knocked_out",
+        "ablated",
         "source",
         "maps",
         "overlay",
@@ -40,7 +40,7 @@ class ViewTraits(SharedTraits):
         "sort",
         "fps",
         "playing",
-        "trust",
+        "faithfulness",
     )  # in the order they are checked: a neuron is one of a layer, a layer one of a rule
 
     # A report of the page loses against what Python has set meanwhile of these, too: it was meant for that.
@@ -51,7 +51,7 @@ class ViewTraits(SharedTraits):
         "cluster": ("rule", "layer", "n_clusters"),
         "channel": ("rule", "layer"),
         "cluster_names": ("rule",),
-        "source": ("knocked_out",),
+        "source": ("ablated",),
     }
 
     rule = traits.RuleTrait()
@@ -66,7 +66,7 @@ class ViewTraits(SharedTraits):
     cluster = traits.cluster_trait()
     cluster_names = traits.names_trait()
     loop = traits.loop_trait()
-    knocked_out = traits.KnockedOutTrait()
+    ablated = traits.AblatedTrait()
     source = traits.source_trait()
     maps = traits.choice_trait("maps", "magnitude")
     overlay = traits.overlay_trait()
@@ -77,7 +77,7 @@ class ViewTraits(SharedTraits):
     sort = traits.choice_trait("sort", "pixel")
     playing = traits.flag_trait("playing", False)
     fps = traits.number_trait("fps", 8.0)
-    trust = traits.flag_trait("trust", True)
+    faithfulness = traits.flag_trait("faithfulness", True)
 
     def _state(self) -> dict[str, Any]:
         """The traits by name."""

@@ -92,11 +92,11 @@ class CanvasWidget(ViewTraits):
         By ``"layer/n_clusters"``, a list of the names that were given; see `name_cluster`.
     rule : str
         Setting it traces the model anew.
-    knocked_out : dict
+    ablated : dict
         Neurons that are taken out of the model, ``{layer: (neuron, ...)}`` of any layers, whatever the rule. Set it to
         that, or to pairs ``(layer, neuron)``; ``{}`` puts all back. `Canvas.without` takes it too.
-    source : {"reconstruction", "truth", "error", "off", "without", "difference"}
-        What is under the map; the last two are the picture without what is knocked out, and what it lost.
+    source : {"reconstruction", "truth", "error", "off", "ablated", "difference"}
+        What is under the map; the last two are the picture without what is ablated, and what it lost.
     maps : {"magnitude", "signed"}
     overlay : {"selection", "neurons", "intensity", "change"}
         What is over the frame: the selection's contribution, or a finding about the whole layer: how many neurons
@@ -116,7 +116,7 @@ class CanvasWidget(ViewTraits):
     fps : float
     loop : (first, last) or None
         The frames that play; all with None.
-    trust : bool
+    faithfulness : bool
         Whether to measure, while nothing else is asked for, how far the maps that are shown can be believed: see
         `analysis.faithfulness`. `stats` has the score.
 
@@ -226,9 +226,9 @@ class CanvasWidget(ViewTraits):
             ``last_seconds`` of an answer; ``cache_bytes`` of what is kept. As the pages measure it, None at
             first: ``pixel_ms``, ``overlay_ms`` and ``step_ms``, from a click on a pixel to its bars, on a neuron to
             its map, from one frame to another, each ``{"n", "p50", "p95"}`` of the last 200 that had to be asked for;
-            ``playing_fps``, pictures a second on screen. ``trust`` is None or the last score, ``{"rule", "layer",
-            "frame", "measured", "n_neurons", "totals", "pixels"}``: the rank correlations of ``measured`` neurons with
-            ablation, each ``{"value", "low", "high"}`` or None where it is not defined.
+            ``playing_fps``, pictures a second on screen. ``faithfulness`` is None or the last score, ``{"rule",
+            "layer", "frame", "measured", "n_neurons", "totals", "pixels"}``: the rank correlations of ``measured``
+            neurons with ablation, each ``{"value", "low", "high"}`` or None where it is not defined.
         """
         return self._live.stats()
 
@@ -391,7 +391,7 @@ class CanvasWidget(ViewTraits):
         save_data(self._exported(), path, table, progress)
 
     @checked
-    def film(
+    def animation(
         self,
         path: str | Path,
         first: int = 0,
@@ -400,7 +400,7 @@ class CanvasWidget(ViewTraits):
         *,
         progress: bool | Callable[[int, int], None] = True,
     ) -> None:
-        """Write the frame view as a film, MP4 or GIF as the name ends: the selection's contribution on one scale.
+        """Write the frame view as an animation, MP4 or GIF as the name ends: the selection's contribution on one scale.
 
         Parameters
         ----------

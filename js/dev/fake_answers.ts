@@ -37,7 +37,7 @@ export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer
         const { low, high, data } = levels(mapValues(height, width, 5, body.time, true));
         return { answer: { ...base, channels: 1, low, high, psnr: 24.1, psnr_before: 31.27 }, data };
       }
-      if (body.source === "without") {
+      if (body.source === "ablated") {
         const data = scene(height, width, body.time, true).map((v, i) => (i % 3 === 0 ? v / 2 : v));
         return { answer: { ...base, channels: 3, low: 0, high: 1, psnr: 24.1, psnr_before: 31.27 }, data };
       }
@@ -230,7 +230,7 @@ export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer
         data: Uint8Array.from(data),
       };
     }
-    case "trust": {
+    case "faithfulness": {
       const layer = LAYERS.find(({ name }) => name === body.layer) as (typeof LAYERS)[number];
       const totals = { value: 0.963, low: 0.941, high: 0.978 };
       const pixels = { value: 0.91, low: 0.88, high: 0.93 };

@@ -29,7 +29,7 @@ export function fakeKernel(options: FakeOptions): ConstructorParameters<typeof F
         scatter: 400,
         values: 60,
         rules: 300,
-        trust: 3000,
+        faithfulness: 3000,
       }[body.kind];
       const steps = body.kind === "clusters" ? 15 : 1;
       for (let step = 0; step < steps; step++) {

@@ -30,7 +30,7 @@ export function state(changes: Record<string, unknown> = {}): Record<string, unk
     cluster: -1,
     n_clusters: 6,
     rule: "xinc",
-    knocked_out: {},
+    ablated: {},
     source: "reconstruction",
     maps: "magnitude",
     palette: "viridis",

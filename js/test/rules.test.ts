@@ -92,7 +92,7 @@ describe("rules side by side", () => {
     view.key("k");
     view.key("]");
     view.key("Tab", document.activeElement as HTMLElement);
-    expect([view.model.get("knocked_out"), view.model.get("layer")]).toEqual([{}, LAYER]);
+    expect([view.model.get("ablated"), view.model.get("layer")]).toEqual([{}, LAYER]);
     expect(dialog.contains(document.activeElement)).toBe(true);
     view.key("Escape");
     expect(dialog.hidden).toBe(true);

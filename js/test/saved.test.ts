@@ -92,18 +92,18 @@ describe("the view of a saved page", () => {
       },
     });
     for (const name of [
-      "knock-out",
+      "ablate",
       "rules-button",
       "overlay",
       "channel",
       "n-clusters",
       "keep-region",
-      "trust-switch",
+      "faithfulness-switch",
     ])
       expect(isHidden(part(name)), name).toBe(true);
     for (const key of ["k", "K", "r"]) view.key(key);
     view.settle();
-    expect(view.model.get("knocked_out")).toEqual({});
+    expect(view.model.get("ablated")).toEqual({});
     expect(view.model.get("source")).toBe("reconstruction");
     expect(part("rules").hidden).toBe(true);
     view.key("?");
@@ -143,7 +143,7 @@ describe("the view of a saved page", () => {
   it("of a live canvas offers all of it", () => {
     view.open({ pixel: [4, 6] });
     view.settle();
-    for (const name of ["knock-out", "rules-button", "overlay", "channel", "n-clusters", "keep-region"])
+    for (const name of ["ablate", "rules-button", "overlay", "channel", "n-clusters", "keep-region"])
       expect(isHidden(part(name)), name).toBe(false);
     expect(view.page.find(".cw-bar").hasAttribute("aria-disabled")).toBe(false);
   });

@@ -38,7 +38,7 @@ def test_the_copy_is_the_model_without_them(kind: str) -> None:
         totals = canvas.summary(layer, granularity="unit").neuron_abs
         removed[layer] = np.argsort(totals, kind="stable")[: round(0.5 * len(totals))]
     smaller = cw.prune(inr, canvas, 0.5, list(canvas.traced_layers), frames=[0])
-    np.testing.assert_allclose(smaller.frame(0), canvas.without(removed), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(smaller.frame(0), canvas.ablate(removed), rtol=1e-4, atol=1e-5)
     assert smaller.module is not inr.module
     assert all((value == before[name]).all() for name, value in inr.module.state_dict().items())
 

@@ -126,10 +126,10 @@ def set_theme(view: WidgetView, theme: str) -> None:
     expect(view.root).to_have_attribute("data-theme", theme.lower(), timeout=TIMEOUT)
 
 
-def knock_out(view: WidgetView) -> None:
+def ablate(view: WidgetView) -> None:
     view.root.focus()
     view.page.keyboard.press("k")
-    view.wait_frame(source="without", out=1)
+    view.wait_frame(source="ablated", out=1)
 
 
 def compare_rules(view: WidgetView) -> None:
@@ -142,7 +142,7 @@ def put_back(view: WidgetView) -> None:
     view.root.focus()
     view.page.keyboard.press("Shift+K")
     view.wait_frame(source="reconstruction")
-    expect(view.part("knockout-bar")).to_be_hidden()
+    expect(view.part("ablation-bar")).to_be_hidden()
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
@@ -161,12 +161,12 @@ def test_axe_finds_nothing(view: WidgetView, theme: str) -> None:
     view.part("help-button").click()
     check("the help")
     view.page.keyboard.press("Escape")
-    view.part("trust").locator("summary").click()
-    check("the trust score")
+    view.part("faithfulness").locator("summary").click()
+    check("the faithfulness score")
     view.page.keyboard.press("Escape")
-    knock_out(view)
-    view.part("knocked-out").locator("summary").click()
-    check("what is knocked out")
+    ablate(view)
+    view.part("ablated").locator("summary").click()
+    check("what is ablated")
     view.page.keyboard.press("Escape")
     put_back(view)
     compare_rules(view)
@@ -263,7 +263,7 @@ def test_nothing_is_cut_off_or_lies_on_something_else(
     assert box is not None
     assert abs(box["width"] - width * zoom) <= 1
     assert view.root.evaluate(PROBLEMS) == []
-    knock_out(view)
+    ablate(view)
     view.page.wait_for_function(FITTED, timeout=TIMEOUT)
     assert view.root.evaluate(PROBLEMS) == []
     put_back(view)

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Opener
 from tests.browser.page import TIMEOUT, pixels
 
-CELLS = ["import canvaswidget as cw", "w = cw.CanvasWidget(cw.demo.video(), trust=False)\nw"]
+CELLS = ["import canvaswidget as cw", "w = cw.CanvasWidget(cw.demo.video(), faithfulness=False)\nw"]
 
 FULL_WINDOWING = """() => {
   const {content} = window.jupyterapp.shell.currentWidget;

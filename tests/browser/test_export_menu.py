@@ -14,7 +14,7 @@ from tests.browser.page import TIMEOUT, NotebookPage, WidgetView
 
 CELLS = [
     "import canvaswidget as cw",
-    "w = cw.CanvasWidget(cw.demo.video(), trust=False, layer='decoder.2', time=9)\nw",
+    "w = cw.CanvasWidget(cw.demo.video(), faithfulness=False, layer='decoder.2', time=9)\nw",
 ]
 
 
@@ -48,14 +48,14 @@ def test_files_are_saved(view: WidgetView, tmp_path: Path) -> None:
     assert table.startswith(b"layer,neuron,contribution,magnitude,share of layer")
     _, arrays = save(view, "export-npz", tmp_path / "a")
     assert np.load(io.BytesIO(arrays))["frame"].shape == (128, 256, 3)
-    _, film = save(view, "export-mp4", tmp_path / "a.mp4")
-    assert len(film) > 1000
+    _, animation = save(view, "export-mp4", tmp_path / "a.mp4")
+    assert len(animation) > 1000
     assert iio.imread(tmp_path / "a.mp4", plugin="pyav").shape[0] == 24
     expect(view.part("status")).to_contain_text("saved")
     expect(view.part("export-cancel")).to_be_hidden()
 
 
-def test_a_film_is_stopped(view: WidgetView) -> None:
+def test_a_animation_is_stopped(view: WidgetView) -> None:
     view.part("export").locator("summary").click()
     view.part("export-gif").click()
     cancel = view.part("export-cancel")

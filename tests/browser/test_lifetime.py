@@ -11,7 +11,7 @@ from tests.browser.page import FIND_WIDGET, TIMEOUT, NotebookPage, WidgetView, p
 # JupyterLab and Notebook 7 differ in how they show views, save pages and restart kernels; the rest is seen in one.
 in_lab = pytest.mark.parametrize("server", ["lab"], indirect=True)
 
-CELLS = ["import canvaswidget as cw", "w = cw.CanvasWidget(cw.demo.video(), trust=False)\nw"]
+CELLS = ["import canvaswidget as cw", "w = cw.CanvasWidget(cw.demo.video(), faithfulness=False)\nw"]
 
 CLOSE = """
 import gc, weakref

@@ -10,7 +10,7 @@ from tests.browser.page import TIMEOUT, NotebookPage, WidgetView
 
 CELLS = [
     "import canvaswidget as cw",
-    "w = cw.CanvasWidget(cw.demo.video(), trust=False, layer='decoder.3', time=4,\n"
+    "w = cw.CanvasWidget(cw.demo.video(), faithfulness=False, layer='decoder.3', time=4,\n"
     "    regions={'left': ((60, 0), (128, 40)), 'clip': cw.demo.video().truth[..., 0] > 0.5})\nw",
 ]
 

@@ -193,7 +193,7 @@ def test_what_it_has_not_got_it_does_not_offer(opened: SavedPage) -> None:
     for key in ("k", "K", "r"):
         opened.page.keyboard.press(key)
     expect(opened.part("rules")).to_be_hidden()
-    for name in ("knock-out", "knockout-bar", "rules-button", "keep-region", "n-clusters", "rule"):
+    for name in ("ablate", "ablation-bar", "rules-button", "keep-region", "n-clusters", "rule"):
         expect(opened.part(name)).to_be_hidden()
     expect(opened.panel("neurons").locator("[data-value=scatter]")).to_be_hidden()
     opened.part("style").locator("summary").click()
@@ -202,7 +202,7 @@ def test_what_it_has_not_got_it_does_not_offer(opened: SavedPage) -> None:
         expect(opened.part(name)).to_be_hidden()
     opened.page.keyboard.press("Escape")
     assert opened.colours() == before
-    assert opened.page.evaluate("() => window.canvaswidget.model.get('knocked_out')") == {}
+    assert opened.page.evaluate("() => window.canvaswidget.model.get('ablated')") == {}
 
     root.focus()
     opened.page.keyboard.press("/")
@@ -214,7 +214,7 @@ def test_what_it_has_not_got_it_does_not_offer(opened: SavedPage) -> None:
     expect(opened.panel("neurons").locator(".cw-chip[data-cluster]")).to_have_count(6)
     words = "needs the notebook: this page keeps"
     for body, what in (
-        ({"kind": "frame", "time": 0, "source": "without", "knocked_out": []}, "reconstruction and truth"),
+        ({"kind": "frame", "time": 0, "source": "ablated", "ablated": []}, "reconstruction and truth"),
         ({"kind": "frame", "time": 2, "source": "truth"}, "frames 0, 4, … 20"),
     ):
         said = opened.page.evaluate(f"body => ({ASK})(body).catch(error => error.message)", body)

@@ -11,7 +11,7 @@ from tests.browser.page import TIMEOUT, pixels
 
 CELLS = [
     "import canvaswidget as cw",
-    "w = cw.CanvasWidget(cw.demo.video(), trust=False)\npainter = cw.MaskPainter(w)\npainter",
+    "w = cw.CanvasWidget(cw.demo.video(), faithfulness=False)\npainter = cw.MaskPainter(w)\npainter",
 ]
 
 

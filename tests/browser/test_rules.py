@@ -27,7 +27,7 @@ for _name in ("maps", "columns", "change", "totals"):
 OWN_KERNEL = True
 CELLS = [
     SLOW,
-    f"w = cw.CanvasWidget(cw.demo.video(), layer={LAYER!r}, time={TIME}, neuron={NEURON}, trust=False)\nw",
+    f"w = cw.CanvasWidget(cw.demo.video(), layer={LAYER!r}, time={TIME}, neuron={NEURON}, faithfulness=False)\nw",
 ]
 
 

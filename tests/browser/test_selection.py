@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.page import TIMEOUT, NotebookPage, WidgetView
 
-CELLS = ["import canvaswidget as cw", "w = cw.CanvasWidget(cw.demo.video(), trust=False)\nw"]
+CELLS = ["import canvaswidget as cw", "w = cw.CanvasWidget(cw.demo.video(), faithfulness=False)\nw"]
 
 
 def drag(view: WidgetView, *pixels: tuple[int, int]) -> None:

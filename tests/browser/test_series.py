@@ -17,7 +17,7 @@ import random, time
 import torch
 import canvaswidget as cw
 from canvaswidget.models import NeRV
-from canvaswidget.kernel import knockout
+from canvaswidget.kernel import ablation
 from canvaswidget.kernel.arrays import Arrays
 _random = random.Random(1)
 def _slowed(place, name):
@@ -28,12 +28,12 @@ def _slowed(place, name):
     setattr(place, name, slow)
 for _name in ("maps", "signed_and_sizes", "columns", "change", "totals", "region", "clusters", "frame", "sums"):
     _slowed(Arrays, _name)
-_slowed(knockout, "without")
+_slowed(ablation, "ablated_picture")
 torch.manual_seed(0)
 _inr = cw.as_inr(NeRV(embed="pe_1.25_4", fc_dim=6, fc_hw="4_8", dec_strds=(2, 2), lower_width=4, n_frames=6))
 """
 OWN_KERNEL = True
-CELLS = [SLOW, "w = cw.CanvasWidget(_inr, rule='gated', pixel=(5, 6), sort='total', trust=False)\nw"]
+CELLS = [SLOW, "w = cw.CanvasWidget(_inr, rule='gated', pixel=(5, 6), sort='total', faithfulness=False)\nw"]
 
 # What a canvas of its own says about the state that the kernel has, and about the neurons that the page shows.
 EXPECTED = """
@@ -58,10 +58,10 @@ def _exact(bars, thumbs):
         state["total"] = float(canvas.summary(w.layer, frame=w.time, rgb=sized).neuron_abs.sum())
     else:
         state["total"] = float(abs(map_of(w.layer, state["neuron"], sized)).sum())
-        if w.source != "without":
+        if w.source != "ablated":
             state["top"] = float(abs(map_of(w.layer, state["neuron"], signed)).max())
-    if w.source == "without":
-        left, whole = canvas.without(w.knocked_out, w.time), canvas.frame(w.time)
+    if w.source == "ablated":
+        left, whole = canvas.ablate(w.ablated, w.time), canvas.frame(w.time)
         state["psnr"] = float(-10 * np.log10(((np.clip(left, 0, 1) - np.clip(whole, 0, 1)) ** 2).mean()))
     state["clusters"] = w.n_clusters
     return state
@@ -145,9 +145,9 @@ SERIES: dict[str, tuple[Callable[[WidgetView], Any], str, Any]] = {
         "for b in (8, 6, 14): w.region = ((1, 2), (b, b + 4))\nw.sort = 'region'",
         None,
     ),
-    "knocked_out": (
+    "ablated": (
         lambda v: press(v, ["k", "k", "k"]),
-        "for n in (0, 1, 2): w.knocked_out = {w.layer: [(n, 1), (0, n)]}",
+        "for n in (0, 1, 2): w.ablated = {w.layer: [(n, 1), (0, n)]}",
         None,
     ),
     "n_clusters": (
@@ -189,7 +189,7 @@ def differs(notebook: NotebookPage, view: WidgetView) -> list[str]:
         said["top"] = last_number(view.part("colourbar").locator(".cw-bar-high").text_content())
     if "psnr" in exact:
         said["psnr"] = last_number(
-            (view.part("knock-psnr").text_content() or "").split("(")[0].split(" dB")[0]
+            (view.part("ablation-psnr").text_content() or "").split("(")[0].split(" dB")[0]
         )
     wrong = []
     for name, value in said.items():

@@ -15,7 +15,8 @@ from tools.server import JupyterServer
 
 CELLS = [
     "import canvaswidget as cw",
-    "w = cw.CanvasWidget(cw.demo.video(), trust=False, layer='decoder.2', regions={'left': ((60, 0), (128, 40))})\nw",
+    "w = cw.CanvasWidget(cw.demo.video(), faithfulness=False, layer='decoder.2', "
+    "regions={'left': ((60, 0), (128, 40))})\nw",
 ]
 
 # Where things stand in the widget; what scrolls is as it was scrolled.

@@ -13,7 +13,7 @@ from tests.browser.conftest import Pages, put_notebook
 from tests.browser.page import CLOSE_WIDGETS, TIMEOUT, NotebookPage, WidgetView
 from tools.server import JupyterServer
 
-CELLS = ["import canvaswidget as cw", "w = cw.CanvasWidget(cw.demo.video(), trust=False)\nw"]
+CELLS = ["import canvaswidget as cw", "w = cw.CanvasWidget(cw.demo.video(), faithfulness=False)\nw"]
 
 BREAK = """
 def _broken(*arguments, **keywords):

@@ -417,17 +417,17 @@ def test_a_figure_of_chosen_panels_and_a_page_of_chosen_frames(run: Run) -> None
     assert "panels would be of a figure" in err
 
 
-def test_a_film(run: Run) -> None:
+def test_a_animation(run: Run) -> None:
     code, out, err = run(
-        "film", "clip.safetensors", "a.gif", "--layer", "head", "--frames", "1:3", "--fps", "5"
+        "animation", "clip.safetensors", "a.gif", "--layer", "head", "--frames", "1:3", "--fps", "5"
     )
     assert (code, out, err) == (0, "a.gif\n", "")
-    with Image.open("a.gif") as film:
-        assert film.n_frames == 2  # type: ignore[attr-defined]
-    code, _, err = run("film", "clip.safetensors", "a.gif", "--frames", "0:4:2")
+    with Image.open("a.gif") as animated:
+        assert animated.n_frames == 2  # type: ignore[attr-defined]
+    code, _, err = run("animation", "clip.safetensors", "a.gif", "--frames", "0:4:2")
     assert code == 2
     assert "without gaps" in err
-    assert run("film", "clip.safetensors", "a.gif", "--frames", "9:9")[0] == 2
+    assert run("animation", "clip.safetensors", "a.gif", "--frames", "9:9")[0] == 2
 
 
 def test_faithfulness_is_that_of_python(run: Run) -> None:

@@ -88,7 +88,7 @@ def test_tables(w: CanvasWidget, tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", animation.FORMS)
 def test_films(w: CanvasWidget, tmp_path: Path, form: str) -> None:
     told: list[tuple[int, int]] = []
-    w.film(tmp_path / f"a.{form}", 1, 4, 12, progress=lambda *done: told.append(done))
+    w.animation(tmp_path / f"a.{form}", 1, 4, 12, progress=lambda *done: told.append(done))
     frames = iio.imread(
         tmp_path / f"a.{form}",
         plugin="pyav" if form == "mp4" else "pillow",
@@ -127,10 +127,10 @@ def test_wrong_files_and_ranges(w: CanvasWidget, tmp_path: Path) -> None:
         (lambda: w.save_data(tmp_path / "a.txt"), r"ends in \.npz, \.csv"),
         (lambda: w.save_data(tmp_path / "a.csv", "frame"), "table='frame'"),
         (lambda: w.save_data(tmp_path / "no" / "a.csv"), "there is no folder"),
-        (lambda: w.film(tmp_path / "a.avi"), r"ends in \.mp4, \.gif"),
-        (lambda: w.film(tmp_path / "a.mp4", 3, 1), "first=3, last=1"),
-        (lambda: w.film(tmp_path / "a.mp4", 0, 9), "last=9"),
-        (lambda: w.film(tmp_path / "a.mp4", fps=0), "fps=0"),
+        (lambda: w.animation(tmp_path / "a.avi"), r"ends in \.mp4, \.gif"),
+        (lambda: w.animation(tmp_path / "a.mp4", 3, 1), "first=3, last=1"),
+        (lambda: w.animation(tmp_path / "a.mp4", 0, 9), "last=9"),
+        (lambda: w.animation(tmp_path / "a.mp4", fps=0), "fps=0"),
     ):
         with pytest.raises((ValueError, IndexError), match=what):
             call()
@@ -144,7 +144,7 @@ def stopped(done: int, total: int) -> None:
 def test_a_film_that_is_stopped_leaves_nothing(w: CanvasWidget, tmp_path: Path) -> None:
     (tmp_path / "a.gif").write_bytes(b"before")
     with pytest.raises(KeyboardInterrupt):
-        w.film(tmp_path / "a.gif", progress=stopped)
+        w.animation(tmp_path / "a.gif", progress=stopped)
     assert (tmp_path / "a.gif").read_bytes() == b"before"
     w.figure(["frame"])  # the worker goes on
 
@@ -208,6 +208,6 @@ def test_the_menu_hears_what_is_wrong(w: CanvasWidget, body: dict[str, Any], wha
 
 def test_a_film_of_an_image_is_one_picture(tmp_path: Path) -> None:
     widget = CanvasWidget(cw.trace(image(), device="cpu"))
-    widget.film(tmp_path / "a.gif", progress=False)
+    widget.animation(tmp_path / "a.gif", progress=False)
     assert Image.open(tmp_path / "a.gif").size == (480, 288)
     widget.close()

@@ -13,7 +13,7 @@ from hypothesis import strategies as some
 from PIL import Image
 
 import canvaswidget as cw
-from canvaswidget.kernel import knockout, view
+from canvaswidget.kernel import ablation, view
 from canvaswidget.plotting.figures import palettes
 from canvaswidget.widget.widget import CanvasWidget
 from tests.canvases import image, video
@@ -75,7 +75,7 @@ NUMBERS = {name: some.floats(low, high) for name, (low, high) in view.RANGES.ite
 
 def possible(state: dict[str, Any]) -> dict[str, Any]:
     """With all its neurons a picture is not shown without some."""
-    whole = not state.get("knocked_out") and state.get("source") in knockout.SOURCES
+    whole = not state.get("ablated") and state.get("source") in ablation.SOURCES
     return {**state, "source": "off"} if whole else state
 
 
@@ -96,7 +96,7 @@ VIEWS = some.fixed_dictionaries(
         "loop": some.just((1, 4)),
         "palette": some.sampled_from(palettes().names),
         "playing": some.booleans(),
-        "knocked_out": some.dictionaries(
+        "ablated": some.dictionaries(
             some.integers(1, 2),
             some.lists(some.tuples(some.integers(0, 3), some.integers(0, 2)), min_size=1, max_size=3),
             max_size=2,

@@ -62,7 +62,7 @@ def test_several_neurons_are_taken_out_together(pages, canvas: cw.Canvas) -> Non
     layer, some = canvas.traced_layers[-2], [(0, 1), (1, 2), (3, 0)]
     told, values = compare(pages(canvas), {**selection(layer.name), "neurons": [list(one) for one in some]})
     assert_close(values["gated"][0], canvas.under("gated").maps(layer, some, 2).sum(0))
-    lost = (canvas.frame(2) - canvas.without({layer: some}, 2)).sum(2)
+    lost = (canvas.frame(2) - canvas.ablate({layer: some}, 2)).sum(2)
     assert_close(values["ablation"][0], lost)
     assert told["gated"]["correlation"] > 0.5
     assert told["ablation"]["total"] == pytest.approx(np.abs(lost).sum(), rel=1e-4)
@@ -84,7 +84,7 @@ def test_a_whole_layer_of_units(pages) -> None:
     layer = canvas.traced_layers[1]
     _, values = compare(pages(canvas), selection(layer.name), time=0)
     assert_close(values["gated"][0], canvas.maps(layer, range(layer.n_units)).sum(0))
-    lost = (canvas.frame() - canvas.without({layer: range(layer.n_units)})).sum(2)
+    lost = (canvas.frame() - canvas.ablate({layer: range(layer.n_units)})).sum(2)
     assert_close(values["ablation"][0], lost)
 
 

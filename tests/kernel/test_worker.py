@@ -17,7 +17,7 @@ from canvaswidget.kernel.worker import (
     Job,
     Worker,
 )
-from canvaswidget.tracing.capture.pauses import pause
+from canvaswidget.tracing.capture.yielding import yield_point
 
 
 class Log:
@@ -78,10 +78,10 @@ def test_urgent_jobs_run_between_two_operations_of_a_model(log: Log) -> None:
         worker.submit(Job(lambda _: "less", log.done("less"), priority=9))
         worker.submit(Job(urgent, log.done("urgent"), priority=1))
         now[0] += 2.0
-        pause()
+        yield_point()
         assert [name for name, _ in log.ends] == ["urgent"]
         worker.cancel("long")
-        pause()
+        yield_point()
         raise AssertionError("it is not wanted any more")
 
     worker.submit(Job(long, log.done("long"), priority=5, key="long"))

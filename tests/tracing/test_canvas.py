@@ -288,11 +288,11 @@ def test_grey_output() -> None:
                     ask(*(last, 0)[: 2 if ask == other.map else 1], rgb=rgb)
     gated = canvas.under("gated")
     for layer in gated.layers:
-        sums = gated.summary(layer).pixel_sum + gated.rest(layer)[..., 0]
+        sums = gated.summary(layer).pixel_sum + gated.remainder(layer)[..., 0]
         np.testing.assert_allclose(sums, inr.frame()[..., 0], atol=1e-5)
     with torch.no_grad():
         inr.module.layers[1].weight[:, 2] = 0
-    np.testing.assert_allclose(canvas.without({1: [2]}), inr.frame(), atol=1e-6)
+    np.testing.assert_allclose(canvas.ablate({1: [2]}), inr.frame(), atol=1e-6)
 
 
 def test_a_dead_neuron_is_counted() -> None:

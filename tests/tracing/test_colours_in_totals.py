@@ -107,7 +107,7 @@ def test_no_finding_takes_a_neuron_that_shifts_the_hue_for_dead(rule: str) -> No
     for found in (faith, spread, vectors, motion, deletion, *more):
         assert "added by magnitude" in repr(found)
     without = [
-        canvas.without({"head": np.argsort(-total, kind="stable")[:count]}) for count in deletion.counts
+        canvas.ablate({"head": np.argsort(-total, kind="stable")[:count]}) for count in deletion.counts
     ]
     target = np.clip(canvas.frame(), 0, 1)
     error = [((np.clip(one, 0, 1) - target) ** 2).mean() for one in without[1:]]

@@ -89,7 +89,9 @@ def test_gated_divides_the_image(kind: str, seed: int) -> None:
         close = {"rtol": 1e-5, "atol": 3e-6 * scale}
         # Neurons and the rest are the image; a unit's kernels are the unit.
         if "b" not in KINDS[kind].opaque and not (KINDS[kind].opaque and layer is not canvas.layers[-1]):
-            np.testing.assert_allclose(units.sum(0) + canvas.rest(layer, frame), canvas.frame(frame), **close)
+            np.testing.assert_allclose(
+                units.sum(0) + canvas.remainder(layer, frame), canvas.frame(frame), **close
+            )
         np.testing.assert_allclose(
             kernels.reshape(layer.n_units, -1, *units.shape[1:]).sum(1), units, **close
         )
@@ -116,7 +118,7 @@ def test_a_split_bias_leaves_less_of_the_rest(kind: str) -> None:
         column = canvas.pixel(-1, -1, layers=layer, granularity="kernel", rgb="each")[layer.name]
         np.testing.assert_allclose(column.reshape(-1, 3), kernels[:, -1, -1], **close)
         if not KINDS[kind].opaque:
-            np.testing.assert_allclose(units.sum(0) + canvas.rest(layer), canvas.frame(), **close)
+            np.testing.assert_allclose(units.sum(0) + canvas.remainder(layer), canvas.frame(), **close)
 
 
 @pytest.mark.parametrize(
@@ -183,8 +185,8 @@ def test_without_several_neurons_of_several_layers(kind: str) -> None:
             removed[layer] = [(0, 0), (layer.n_units - 1, layer.n_outputs - 1), (0, 0)]
             weight[0, 0] = weight[-1, -1] = 0
     expected = cw.INR(cut, inr.inputs, inr.size, inr.n_frames, inr.output).frame(frame)
-    np.testing.assert_allclose(canvas.without(removed, frame), expected, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(canvas.without({}, frame), inr.frame(frame), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(canvas.ablate(removed, frame), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(canvas.ablate({}, frame), inr.frame(frame), rtol=1e-6, atol=1e-6)
 
 
 @EVERY
@@ -194,7 +196,7 @@ def test_without_one_neuron_is_what_ablation_takes(kind: str) -> None:
         ablation = canvas.under("ablation", fill=fill)
         for layer in ablation.traced_layers:
             for neuron in (layer.n_units - 1, (layer.n_units - 1, layer.n_outputs - 1)):
-                image = canvas.without({layer: [neuron]}, fill=fill)
+                image = canvas.ablate({layer: [neuron]}, fill=fill)
                 lost = canvas.frame() - image
                 np.testing.assert_allclose(
                     lost,

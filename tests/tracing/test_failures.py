@@ -70,7 +70,7 @@ def test_an_error_of_an_op_under_gated_names_the_op_and_its_module(
         lambda: canvas.map("1.inner", 0),
         lambda: canvas.maps("1.inner", [0, 1]),
         lambda: canvas.pixel(0, 0, layers="1.inner"),
-        lambda: canvas.rest("1.inner"),
+        lambda: canvas.remainder("1.inner"),
         lambda: canvas.summary("1.inner"),
         lambda: canvas.check(),
     ):
@@ -82,7 +82,7 @@ def test_an_error_of_an_op_under_gated_names_the_op_and_its_module(
 
 def test_an_error_of_an_op_under_ablation_names_the_op_and_its_module() -> None:
     canvas = cw.trace(inr(), "ablation")
-    canvas.without({"1.inner": [0]})
+    canvas.ablate({"1.inner": [0]})
     canvas.frame()
     node = next(node for node in canvas.matrix.capture.graph.nodes if node.target is aten.cumsum.default)
     node.target = failing(RuntimeError("vmap: in-place"))
@@ -91,7 +91,7 @@ def test_an_error_of_an_op_under_ablation_names_the_op_and_its_module() -> None:
         lambda: canvas.map("1.inner", 0),
         lambda: canvas.maps("1.inner", [0, 1]),
         lambda: canvas.pixel(0, 0, layers="1.inner"),
-        lambda: canvas.without({"1.inner": [0]}),
+        lambda: canvas.ablate({"1.inner": [0]}),
         lambda: canvas.check(),
     ):
         with pytest.raises(

@@ -264,7 +264,7 @@ def test_gates_at_zero_are_slopes() -> None:
 def test_the_rest_is_only_of_a_rule_that_divides() -> None:
     canvas = cw.trace(cw.INR.from_coords(Mlp([2, 4, 3], nn.ReLU, True), (3, 3)), "xinc")
     with pytest.raises(cw.UntraceableError, match="rule='xinc'.*not parts of the image.*'gated'"):
-        canvas.rest(0)
+        canvas.remainder(0)
 
 
 def test_half_precision_and_frozen_weights_and_inference_mode() -> None:

@@ -132,7 +132,7 @@ def divides(canvas: cw.Canvas, close: float = 1e-5) -> None:
         neurons = all_neurons(layer, "kernel")
         maps = canvas.maps(layer, neurons, rgb="each")
         scale = max(1.0, float(np.abs(maps).max()))
-        total = maps.sum(0) + canvas.rest(layer)
+        total = maps.sum(0) + canvas.remainder(layer)
         if not canvas.coverage().of("opaque"):
             np.testing.assert_allclose(total, canvas.frame(), atol=close * scale)
         for y, x in ((0, 0), (height - 1, width // 2)):
@@ -155,7 +155,7 @@ def test_a_function_that_is_infinite_at_zero_is_opaque(function: Function, culpr
     assert [op.name for op in canvas.coverage().of("opaque")] == [culprit]
     with pytest.raises(cw.UntraceableError, match=f"opaque op '{culprit}'"):
         canvas.map("a", 0)
-    assert np.isfinite(canvas.rest("b")).all()
+    assert np.isfinite(canvas.remainder("b")).all()
     assert canvas.check().all_hold
     divides(canvas)
 
@@ -194,7 +194,7 @@ def test_an_infinite_factor_that_is_not_chosen_takes_no_part() -> None:
     canvas = cw.trace(cw.INR.from_coords(net.double(), (5, 5)), "gated")  # 0 at the pixel in the middle
     column = canvas.pixel(2, 2, layers="a", rgb="each")["a"]
     np.testing.assert_allclose(column, canvas.maps("a", [0, 1], rgb="each")[:, 2, 2], atol=1e-6)
-    assert np.isfinite(canvas.rest("a")).all()
+    assert np.isfinite(canvas.remainder("a")).all()
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def answers(canvas: cw.Canvas) -> dict[str, np.ndarray]:
         found[f"{layer.name}: pixel"] = canvas.pixel(-1, 0, frame, layer)[layer.name]
         sums = [of_chunk.cpu() for _, of_chunk in canvas.reduce(layer, magnitudes, frame)]
         found[f"{layer.name}: totals"] = np.concatenate(sums)
-        found[f"{layer.name}: without"] = canvas.without({layer: [layer.n_units - 1]}, frame)
+        found[f"{layer.name}: without"] = canvas.ablate({layer: [layer.n_units - 1]}, frame)
     return found
 
 

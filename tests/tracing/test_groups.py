@@ -99,7 +99,7 @@ def test_rows_columns_and_units(shape: tuple[type[nn.Module], int, int, int], bi
     kernels = canvas.maps(layer, all_neurons(layer, "kernel"), 1, rgb="each")
     units = canvas.maps(layer, range(layer.n_units), 1, rgb="each")
     np.testing.assert_allclose(kernels.reshape(layer.n_units, -1, *SIZE, 3).sum(1), units, **close)
-    np.testing.assert_allclose(units.sum(0) + canvas.rest(layer, 1), canvas.frame(1), **close)
+    np.testing.assert_allclose(units.sum(0) + canvas.remainder(layer, 1), canvas.frame(1), **close)
     column = canvas.pixel(2, 3, 1, layer, rgb="each")[layer.name]
     assert column.shape == (*layer.neurons, 3)
     np.testing.assert_allclose(column.reshape(-1, 3), kernels[:, 2, 3], **close)
@@ -121,7 +121,7 @@ def test_ablation_by_hand_and_counts(shape: tuple[type[nn.Module], int, int, int
         assert sizes.ravel()[place] == pytest.approx(float(weight[at].abs().sum()))
         weight[at] = 0
         without = cw.INR(cut, inr.inputs, inr.size, inr.n_frames, inr.output).frame(0)
-        np.testing.assert_allclose(canvas.without({layer: [(unit, output)]}), without, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(canvas.ablate({layer: [(unit, output)]}), without, rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(
             canvas.map(layer, (unit, output), rgb="each"), canvas.frame() - without, rtol=1e-5, atol=1e-6
         )
@@ -154,7 +154,7 @@ def test_a_kernel_across_groups_is_refused() -> None:
     for ask in (
         lambda: canvas.map("middle", (0, 3)),
         lambda: canvas.maps("middle", [(0, 0), (5, 1)]),
-        lambda: canvas.without({"middle": [(2, 2)]}),
+        lambda: canvas.ablate({"middle": [(2, 2)]}),
         lambda: weight_without(canvas.matrix.capture, "middle", [(2, 2)]),
     ):
         with pytest.raises(IndexError, match=r"2 groups, and unit \d has kernels to outputs \d to \d only"):

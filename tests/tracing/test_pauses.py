@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import canvaswidget as cw
-from canvaswidget.tracing.capture.pauses import letting_in, pause
+from canvaswidget.tracing.capture.yielding import yield_point, yield_to
 from tests.canvases import video
 
 
@@ -25,12 +25,12 @@ def test_what_is_asked_between_two_operations_is_exact_and_harms_nothing(rule: s
     inside = []
 
     def ask() -> None:
-        with letting_in(lambda: None):
+        with yield_to(lambda: None):
             inside.append(
                 (shared.map(layer, (0, 1), 1), shared.pixel(2, 3, 2, [layer])[layer], shared.frame(4))
             )
 
-    with letting_in(ask):
+    with yield_to(ask):
         outer = shared.map(layer, (0, 0), 3)
     assert len(inside) > 3
     np.testing.assert_array_equal(outer, alone.map(layer, (0, 0), 3))
@@ -46,14 +46,14 @@ def test_an_error_of_what_is_let_in_leaves_the_canvas_as_it_was() -> None:
     def fail() -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), letting_in(fail):
+    with pytest.raises(KeyboardInterrupt), yield_to(fail):
         canvas.frame(3)
     np.testing.assert_array_equal(canvas.frame(3), cw.trace(video(), device="cpu").frame(3))
 
 
 def test_nobody_is_let_in_without_being_asked() -> None:
     calls = []
-    with letting_in(lambda: calls.append("in")):
-        pause()
-    pause()
+    with yield_to(lambda: calls.append("in")):
+        yield_point()
+    yield_point()
     assert calls == ["in"]

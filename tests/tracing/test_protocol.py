@@ -37,10 +37,10 @@ def test_a_saved_canvas_says_what_takes_the_model(tmp_path):
         lambda: saved.check(),
         lambda: saved.coverage(),
         lambda: saved.estimate(),
-        lambda: saved.rest(-1),
+        lambda: saved.remainder(-1),
         lambda: saved.save(tmp_path / "y.zarr", overwrite=True),
         lambda: saved.sums(),
-        lambda: saved.without({-1: [0]}),
+        lambda: saved.ablate({-1: [0]}),
     ):
         with pytest.raises(cw.NotKeptError, match=r"this saved canvas \(x.zarr\) .*; trace the model"):
             ask()

@@ -166,7 +166,7 @@ def test_what_is_followed_adds_up_and_what_is_not_is_named(seed: int) -> None:
         close = {"rtol": 1e-5, "atol": 1e-5 * float(np.abs(maps).max() + np.abs(image).max())}
         column = canvas.pixel(1, 2, layers=layer, granularity="kernel", rgb="each")[layer.name]
         np.testing.assert_allclose(column.reshape(-1, 3), maps[:, 1, 2], **close)
-        total = maps.sum(0) + canvas.rest(layer)
+        total = maps.sum(0) + canvas.remainder(layer)
         if not opaque:
             np.testing.assert_allclose(total, image, **close)
     assert opaque or canvas.check().all_hold

@@ -110,7 +110,7 @@ class WritesFromTheEnd(nn.Module):
 def test_a_slice_counted_from_the_end_is_written_where_torch_writes_it() -> None:
     canvas = cw.trace(cw.INR.from_coords(WritesFromTheEnd().double(), SIZE), "gated")
     first = canvas.layers[0]
-    total = canvas.maps(first, all_neurons(first, "unit"), rgb="each").sum(0) + canvas.rest(first)
+    total = canvas.maps(first, all_neurons(first, "unit"), rgb="each").sum(0) + canvas.remainder(first)
     np.testing.assert_allclose(total, canvas.frame(), rtol=1e-5, atol=1e-6)
     assert canvas.check().all_hold
 

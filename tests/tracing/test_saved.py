@@ -197,7 +197,7 @@ def test_a_truth_of_bytes_is_kept_exactly(tmp_path: Path) -> None:
         ),
         (lambda c: c.region(np.ones((16, 32)), 2), r"no such region: it keeps box\. .*maps='all'"),
         (lambda c: list(c.iter(1, 2)), r"not every map, which this takes: keep all maps of .*maps='all'"),
-        (lambda c: c.without({0: [(0, 0)]}, 2), "trace the model"),
+        (lambda c: c.ablate({0: [(0, 0)]}, 2), "trace the model"),
         (lambda c: c.map(1, (0, 0), 2, rgb="red"), "has only the sum of the colours"),
         (lambda c: list(c.reduce(1, len, 2, granularity="unit")), "XINC's neurons; trace the model"),
     ],

@@ -19,7 +19,8 @@ Form = Literal["png", "pdf", "svg", "npz", "csv", "mp4", "gif"]
 class ExportRequest(TypedDict):
     """A file of the view: `form` is how its name ends.
 
-    `panels` are those of a figure, all when empty; `table` is that of a CSV; `first` and `last` are frames of a film.
+    `panels` are those of a figure, all when empty; `table` is that of a CSV; `first` and `last` are frames
+    of an animation.
     """
 
     kind: Literal["export"]

@@ -24,10 +24,10 @@ LEAST, MOST = 16, 256  # neurons
 QUIET = 0.5  # seconds without any request, before a score is measured, and between two steps of it
 
 
-class TrustRequest(TypedDict):
+class FaithfulnessRequest(TypedDict):
     """How far the layer's maps can be believed; asked for in the background."""
 
-    kind: Literal["trust"]
+    kind: Literal["faithfulness"]
     rule: str
     time: int
     layer: str
@@ -41,13 +41,13 @@ class Range(TypedDict):
     high: float
 
 
-class TrustReply(TypedDict):
+class FaithfulnessReply(TypedDict):
     """Rank correlations with ablation, of `measured` neurons at a `frame`: of their totals, and pixel by pixel.
 
     Null where they are not defined; under `ablation` nothing is measured.
     """
 
-    kind: Literal["trust"]
+    kind: Literal["faithfulness"]
     rule: str
     layer: str
     frame: int
@@ -58,16 +58,18 @@ class TrustReply(TypedDict):
 
 
 @answers(priority=11, quiet=QUIET)
-def trust(arrays: Arrays, body: TrustRequest, checkpoint: Progress) -> tuple[TrustReply, bytes]:
+def faithfulness_score(
+    arrays: Arrays, body: FaithfulnessRequest, checkpoint: Progress
+) -> tuple[FaithfulnessReply, bytes]:
     layer = arrays.layers.find(body["layer"])
     return measure(arrays, layer, checked_frame(arrays, body["time"]), checkpoint), b""
 
 
-def measure(arrays: Arrays, layer: Layer, frame: int, checkpoint: Progress) -> TrustReply:
+def measure(arrays: Arrays, layer: Layer, frame: int, checkpoint: Progress) -> FaithfulnessReply:
     """The score of the canvas's rule on a layer; under `ablation` there is nothing to measure."""
     rule = arrays.canvas.rule
     if not arrays.canvas.has_model:
-        raise NotKeptError("a trust score is measured on the model, which a saved canvas has not")
+        raise NotKeptError("a faithfulness score is measured on the model, which a saved canvas has not")
     key = _key(arrays, layer)
     known = arrays.cache.get(key)
     if known is None and rule != "ablation":
@@ -86,7 +88,7 @@ def measure(arrays: Arrays, layer: Layer, frame: int, checkpoint: Progress) -> T
         known = arrays.cache.put(key, _told(found))
     frame, measured, n_neurons, totals, pixels = known or (frame, 0, math.prod(layer.neurons), None, None)
     return {
-        "kind": "trust",
+        "kind": "faithfulness",
         "rule": rule,
         "layer": layer.name,
         "frame": frame,
@@ -103,7 +105,7 @@ def is_measured(arrays: Arrays, layer: Layer) -> bool:
 
 
 def _key(arrays: Arrays, layer: Layer) -> tuple[Any, ...]:
-    return None, "trust", arrays.canvas.rule, layer.name
+    return None, "faithfulness", arrays.canvas.rule, layer.name
 
 
 def _told(found: Faithfulness) -> tuple[int, int, int, Range | None, Range | None]:

@@ -6,7 +6,7 @@ from typing import Any, Literal, TypedDict, cast
 
 import numpy as np
 
-from canvaswidget.kernel import knockout, view
+from canvaswidget.kernel import ablation, view
 from canvaswidget.kernel.arrays import Arrays, Progress
 from canvaswidget.kernel.levels import colours, quantise
 from canvaswidget.kernel.message_parts import (
@@ -26,9 +26,9 @@ class PlainFrameRequest(TypedDict):
 
 
 class FrameRequest(PlainFrameRequest, total=False):
-    """The sources `without` and `difference` are of the picture without the neurons that are `knocked_out`."""
+    """The sources `without` and `difference` are of the picture without the neurons that are `ablated`."""
 
-    knocked_out: list[Removed]
+    ablated: list[Removed]
 
 
 class FrameReply(TypedDict):
@@ -54,22 +54,22 @@ class FrameReply(TypedDict):
 def frame(arrays: Arrays, body: FrameRequest, checkpoint: Progress) -> tuple[FrameReply, bytes]:
     time = checked_frame(arrays, body["time"])
     source = view.checked_choice("source", body["source"], view.CHOICES["source"])
-    knocked_out: knockout.KnockedOut = {}
-    if source in knockout.SOURCES:
+    ablated: ablation.Ablated = {}
+    if source in ablation.SOURCES:
         removable = arrays.cache.remember(
-            (None, "removable layers"), lambda: knockout.removable(arrays.canvas)
+            (None, "removable layers"), lambda: ablation.removable(arrays.canvas)
         )
-        knocked_out = knockout.from_wire(removable, body.get("knocked_out", []))
+        ablated = ablation.from_wire(removable, body.get("ablated", []))
 
     def compute() -> tuple[FrameReply, bytes]:
         low, high = 0.0, 1.0
         psnr = None if source == "off" else arrays.psnr(time)
-        if knocked_out:
-            psnr = knockout.psnr(arrays, knocked_out, time)
-        if source == "without":
-            levels = colours(knockout.without(arrays, knocked_out, time))
+        if ablated:
+            psnr = ablation.psnr(arrays, ablated, time)
+        if source == "ablated":
+            levels = colours(ablation.ablated_picture(arrays, ablated, time))
         elif source == "difference":
-            levels, low, high = quantise(knockout.difference(arrays, knocked_out, time))
+            levels, low, high = quantise(ablation.difference(arrays, ablated, time))
         elif source == "reconstruction":
             levels = colours(arrays.frame(time))
         elif source == "truth":
@@ -88,8 +88,8 @@ def frame(arrays: Arrays, body: FrameRequest, checkpoint: Progress) -> tuple[Fra
             "low": low,
             "high": high,
             "psnr": psnr,
-            "psnr_before": arrays.psnr(time) if knocked_out else None,
+            "psnr_before": arrays.psnr(time) if ablated else None,
         }
         return reply, levels.tobytes()
 
-    return arrays.cache.remember((None, "picture", time, source, *knocked_out.items()), compute)
+    return arrays.cache.remember((None, "picture", time, source, *ablated.items()), compute)

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple, TypedDict
 
 import numpy as np
 
-from canvaswidget.kernel import knockout, message_parts
+from canvaswidget.kernel import ablation, message_parts
 from canvaswidget.kernel.arrays import Arrays, Chosen, Progress
 from canvaswidget.kernel.levels import Floats, absolute_sum, quantise
 from canvaswidget.kernel.requests.checked_fields import checked_frame, checked_selection
@@ -141,7 +141,7 @@ def _map(
             return Signed(maps[0], absolute_sum(sizes[0]), other.adds_each_colour(layer))
         if rule == TRUTH:
             some = chosen.neurons or _neurons(chosen, np.arange(np.prod(layer.neurons)))
-            values = knockout.difference(arrays, {layer.name: tuple(some)}, time)
+            values = ablation.difference(arrays, {layer.name: tuple(some)}, time)
         else:
             values = other.sums(chosen, time, checkpoint)[1]
         return Signed(values, absolute_sum(values), False)

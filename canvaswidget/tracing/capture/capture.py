@@ -16,9 +16,9 @@ from torch.utils import _pytree as pytree
 from canvaswidget.inr import INR
 from canvaswidget.inr.module_state import CALLS, evaluating
 from canvaswidget.tracing.capture.interpreter import Program, call
-from canvaswidget.tracing.capture.pauses import pause
 from canvaswidget.tracing.capture.precision import Wider, placed
-from canvaswidget.tracing.capture.weighted import Weighted
+from canvaswidget.tracing.capture.weighted import WeightedOp
+from canvaswidget.tracing.capture.yielding import yield_point
 from canvaswidget.tracing.layers import Layers
 
 
@@ -51,7 +51,7 @@ class Capture:
         What each recorded type is computed in.
     varying : set of fx.Node
         What depends on the model's inputs, or is made of features; all else depends on weights alone.
-    weighted : dict of str to Weighted
+    weighted : dict of str to WeightedOp
         Where each layer stands in the graph, by name, in order of execution.
     layers : Layers
     compare : callable
@@ -71,7 +71,7 @@ class Capture:
     coarsest: torch.dtype
     wider: Wider
     varying: set[fx.Node] = field(default_factory=set)
-    weighted: dict[str, Weighted] = field(default_factory=dict)
+    weighted: dict[str, WeightedOp] = field(default_factory=dict)
     layers: Layers = field(default_factory=lambda: Layers([]))
     compare: Callable[[int, torch.Tensor], None] = lambda frame, image: None
     _fixed: dict[fx.Node, torch.Tensor | None] = field(default_factory=dict, init=False)
@@ -155,7 +155,7 @@ class Capture:
             elif node.op == "get_attr":
                 value = operator.attrgetter(str(node.target))(self.owner)
                 given[node] = placed(value, self.device, self.wider)
-        return self._ops.run(given.__getitem__, keep, after_each=pause)
+        return self._ops.run(given.__getitem__, keep, after_each=yield_point)
 
     @functools.cached_property
     def _ops(self) -> Program:

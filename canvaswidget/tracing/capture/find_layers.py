@@ -18,13 +18,13 @@ from canvaswidget.tracing.capture.ops import (
     POINTWISE,
     SOFTMAX,
 )
-from canvaswidget.tracing.capture.weighted import Weighted, bias_added_to
+from canvaswidget.tracing.capture.weighted import WeightedOp, bias_added_to
 from canvaswidget.tracing.layers import Layer
 
 
-def find_layers(capture: Capture) -> dict[str, Weighted]:
+def find_layers(capture: Capture) -> dict[str, WeightedOp]:
     """The layers by name, in order of execution."""
-    layers: dict[str, Weighted] = {}
+    layers: dict[str, WeightedOp] = {}
     for node in capture.graph.nodes:
         op = LAYERS.get(node.target)
         found = None if op is None else _weighted(capture, node, op, layers)
@@ -33,7 +33,7 @@ def find_layers(capture: Capture) -> dict[str, Weighted]:
     return layers
 
 
-def _weighted(capture: Capture, node: fx.Node, op: str, others: Collection[str]) -> Weighted | None:
+def _weighted(capture: Capture, node: fx.Node, op: str, others: Collection[str]) -> WeightedOp | None:
     """The layer that `node` is, if it multiplies something by a weight that no input changes."""
     name = str(node.target).split(".")[1]
     data, weight = (cast(fx.Node, argument) for argument in node.args[:2])
@@ -54,7 +54,7 @@ def _weighted(capture: Capture, node: fx.Node, op: str, others: Collection[str])
         output, bias = bias_added_to(node, capture.parameter, layer.n_outputs)
         if layer.op != "linear":
             output, bias = node, None
-    return Weighted(layer, node, output, data, tensor, bias)
+    return WeightedOp(layer, node, output, data, tensor, bias)
 
 
 def _name(capture: Capture, node: fx.Node, weight: fx.Node) -> str:

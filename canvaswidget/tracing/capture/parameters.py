@@ -128,7 +128,7 @@ def _is_multiplied(capture: Capture, node: fx.Node) -> bool:
 def _instead(readers: Collection[str]) -> str:
     """What to ask instead of the neurons of parameters that have none."""
     if not readers:
-        return "they have no neurons, and no layer reads them: canvas.rest holds what they show"
+        return "they have no neurons, and no layer reads them: canvas.remainder holds what they show"
     return f"they have no neurons: ask for the units of {' and '.join(map(repr, readers))}, whose inputs they are"
 
 

@@ -18,7 +18,7 @@ from canvaswidget.tracing.layers import Layer
 
 
 @dataclass(frozen=True)
-class Weighted:
+class WeightedOp:
     """A layer and where it stands in the graph.
 
     Attributes

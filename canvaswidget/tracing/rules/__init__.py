@@ -10,7 +10,7 @@ from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.rules.ablation import Ablation
 from canvaswidget.tracing.rules.base import (
     BIASES,
-    DividingRule,
+    AdditiveRule,
     Rule,
     State,
     checked,
@@ -21,7 +21,7 @@ from canvaswidget.tracing.rules.xinc.rule import Xinc
 RULES: dict[str, Any] = {"xinc": Xinc, "gated": Gated, "ablation": Ablation}
 _ACCEPTED = {"bias": BIASES, "border": ("released", "valid"), "fill": ("zero", "mean")}
 
-__all__ = ["RULES", "DividingRule", "Rule", "State", "make_rule", "options_of"]
+__all__ = ["RULES", "AdditiveRule", "Rule", "State", "make_rule", "options_of"]
 
 
 @overload

@@ -15,7 +15,7 @@ from canvaswidget.tracing.capture.dependence import leading_to, reached
 from canvaswidget.tracing.capture.interpreter import Lookup, Program, call
 from canvaswidget.tracing.capture.naming import module_path, op_name
 from canvaswidget.tracing.capture.ops import aten
-from canvaswidget.tracing.capture.weighted import Weighted
+from canvaswidget.tracing.capture.weighted import WeightedOp
 from canvaswidget.tracing.errors import FOREIGN, UntraceableError, failed_at
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.parallel import batched
@@ -56,8 +56,8 @@ class Ablation(Rule):
     """
 
     name = "ablation"
-    takes_a_pass = True
-    pulls = False
+    needs_forward_pass = True
+    is_additive = False
 
     def __init__(self, capture: Capture, bias: str = "separate", fill: str = "zero") -> None:
         self.bias = checked(self.name, "bias", bias, BIASES)
@@ -116,7 +116,7 @@ class Ablation(Rule):
         terms = found.terms(data, neurons, share_of_bias(found, self.bias))
         if self.fill == "mean":
             terms = terms - self._mean(found, terms)
-        images = state.by_node[self._capture.output] - self.without(found, state, terms)
+        images = state.by_node[self._capture.output] - self._ablated(found, state, terms)
         return coloured(window.crop(images, Window.whole(window.size)), rgb)
 
     def sums(
@@ -125,11 +125,11 @@ class Ablation(Rule):
         """Maps do not add up, each is of a network of its own; but with nothing taken out the image is as it was."""
         for layer in layers:
             found = self._capture.weighted[layer.name]
-            image = self.without(found, state, torch.zeros_like(state.by_node[found.node])[None])[0]
+            image = self._ablated(found, state, torch.zeros_like(state.by_node[found.node])[None])[0]
             yield "nothing taken out, nothing changes", layer.name, image, state.by_node[self._capture.output]
 
     @torch.no_grad()
-    def without(self, found: Weighted, state: Values, terms: torch.Tensor) -> torch.Tensor:
+    def _ablated(self, found: WeightedOp, state: Values, terms: torch.Tensor) -> torch.Tensor:
         """The images ``(k, channels, height, width)`` with each of `terms` taken from a layer's output."""
         if len(terms) == 1:
             return self._without(found, state, terms[0])[None]
@@ -141,7 +141,7 @@ class Ablation(Rule):
                     raise
         return torch.stack([self._without(found, state, term) for term in terms])
 
-    def _without(self, found: Weighted, state: Values, term: torch.Tensor) -> torch.Tensor:
+    def _without(self, found: WeightedOp, state: Values, term: torch.Tensor) -> torch.Tensor:
         program = self._programs[found.layer.name]
         return self._again(program, state, {found.node: lambda value: term}, {found.node})
 
@@ -161,7 +161,7 @@ class Ablation(Rule):
         after = set().union(*(self._suffixes[name] for name in removed))
         program = Program(node for node in self._capture.graph.nodes if node in after or node in layers)
 
-        def taken(found: Weighted, value: Lookup) -> torch.Tensor:
+        def taken(found: WeightedOp, value: Lookup) -> torch.Tensor:
             term = found.apply(value(found.data), found.kept(removed[found.layer.name]))
             return term - self._mean(found, term[None])[0] if self.fill == "mean" else term
 
@@ -198,7 +198,7 @@ class Ablation(Rule):
         return state.by_node[node] if fixed is None else fixed
 
     @staticmethod
-    def _mean(found: Weighted, terms: torch.Tensor) -> torch.Tensor:
+    def _mean(found: WeightedOp, terms: torch.Tensor) -> torch.Tensor:
         channel = terms.ndim - 1 if found.layer.op == "linear" else terms.ndim - found.weight.ndim + 1
         return terms.mean([axis for axis in range(1, terms.ndim) if axis != channel], keepdim=True)
 

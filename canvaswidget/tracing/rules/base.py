@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import fx
 
-from canvaswidget.tracing.capture.weighted import Weighted
+from canvaswidget.tracing.capture.weighted import WeightedOp
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.window import Window
@@ -32,18 +32,18 @@ class Rule(Protocol):
         The other layers, and why it is not defined on them.
     needed : list of fx.Node
         The values of a frame that its state is made from.
-    takes_a_pass : bool
+    needs_forward_pass : bool
         Whether a map costs about a pass of the model.
-    pulls : bool
-        Whether it is a `DividingRule`; else columns are read off the maps.
+    is_additive : bool
+        Whether it is a `AdditiveRule`; else columns are read off the maps.
     """
 
     name: str
     layers: tuple[Layer, ...]
     undefined: dict[str, str]
     needed: list[fx.Node]
-    takes_a_pass: bool
-    pulls: bool
+    needs_forward_pass: bool
+    is_additive: bool
 
     def require(self, layer: Layer) -> None:
         """Raise UntraceableError where the rule is not defined on `layer`."""
@@ -86,8 +86,8 @@ class Rule(Protocol):
         ...
 
 
-class DividingRule(Rule, Protocol):
-    """A rule (with `pulls`) whose maps are parts of the image, linear in each layer's terms."""
+class AdditiveRule(Rule, Protocol):
+    """A rule (with `is_additive`) whose maps are parts of the image, linear in each layer's terms."""
 
     def columns(
         self, layers: list[Layer], state: Any, weights: torch.Tensor, rgb: str
@@ -98,7 +98,7 @@ class DividingRule(Rule, Protocol):
         """
         ...
 
-    def rest(self, layer: Layer, state: Any) -> torch.Tensor:
+    def remainder(self, layer: Layer, state: Any) -> torch.Tensor:
         """``(channels, height, width)``: what of the image is not a layer's neurons."""
         ...
 
@@ -115,7 +115,7 @@ def checked(rule: str, option: str, value: str, accepted: tuple[str, ...]) -> st
     return value
 
 
-def share_of_bias(found: Weighted, bias: str) -> torch.Tensor | None:
+def share_of_bias(found: WeightedOp, bias: str) -> torch.Tensor | None:
     """What each neuron takes along of its layer's bias, ``(n_out,)``; None where it stays.
 
     The units that write to an output share its bias: all of them, or those of its group.

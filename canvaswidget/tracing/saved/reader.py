@@ -421,11 +421,11 @@ class SavedCanvas:
         """Raise `NotKeptError`."""
         raise self._missing("can't render the model without some neurons")
 
-    def without(self, neurons: Any, frame: int = 0, *, fill: str = "zero") -> NoReturn:
+    def ablate(self, neurons: Any, frame: int = 0, *, fill: str = "zero") -> NoReturn:
         """Raise `NotKeptError`."""
         raise self._missing("can't render the model without some neurons")
 
-    def rest(self, layer: LayerKey, frame: int = 0) -> NoReturn:
+    def remainder(self, layer: LayerKey, frame: int = 0) -> NoReturn:
         """Raise `NotKeptError`."""
         raise self._missing("has not what does not come from a layer's neurons")
 

@@ -64,8 +64,8 @@ export class Answers {
         return this.#strip(body);
       case "clusters":
         return this.#clusters(body.layer, body.n_clusters);
-      case "trust":
-        return this.#trust(body.layer);
+      case "faithfulness":
+        return this.#faithfulness(body.layer);
       case "recipe":
         return Promise.resolve({ answer: { kind: "recipe", text: this.#page.recipe }, data: NOTHING });
       case "regions":
@@ -97,7 +97,7 @@ export class Answers {
   }
 
   async #frame({ time, source }: FrameRequest): Promise<Answered> {
-    if (source === "without" || source === "difference") throw new Error(this.#page.needs.source);
+    if (source === "ablated" || source === "difference") throw new Error(this.#page.needs.source);
     const base = { kind: "frame", time, source, ...this.#size, psnr_before: null } as const;
     const psnr = this.#page.psnr[this.#at(time)] ?? null;
     if (source === "error") {
@@ -309,9 +309,9 @@ export class Answers {
     return { answer: known.answer, data: await this.#arrays.bytes(known.data) };
   }
 
-  async #trust(name: string): Promise<Answered> {
-    const answer = this.#page.trust.find(({ layer }) => layer === name);
-    if (!answer) throw new Error(this.#page.needs.trust);
+  async #faithfulness(name: string): Promise<Answered> {
+    const answer = this.#page.faithfulness.find(({ layer }) => layer === name);
+    if (!answer) throw new Error(this.#page.needs.faithfulness);
     return { answer, data: NOTHING };
   }
 

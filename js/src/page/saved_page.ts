@@ -1,5 +1,11 @@
 // What a saved page contains, as `canvaswidget/exports/baking.py` writes it.
-import type { Answer, CanvasInfo, ClustersReply, PalettesReply, TrustReply } from "../transport/messages";
+import type {
+  Answer,
+  CanvasInfo,
+  ClustersReply,
+  FaithfulnessReply,
+  PalettesReply,
+} from "../transport/messages";
 import type { Packed } from "./unpacking";
 
 /** The maps of one selection: one plane for a neuron, magnitudes and signed sums for more. By plane, then by frame. */
@@ -41,13 +47,13 @@ export interface SavedPage {
     | "rules"
     | "source"
     | "colours"
-    | "trust"
+    | "faithfulness"
     | "regions"
     | "export",
     string
   >;
   recipe: string;
-  trust: TrustReply[];
+  faithfulness: FaithfulnessReply[];
   palettes: { answer: PalettesReply; data: number };
   pictures: { reconstruction: number; truth?: number };
   psnr: (number | null)[];

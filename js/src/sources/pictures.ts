@@ -1,6 +1,6 @@
 // The frame and the selection's contribution map, and the pair of them that belongs together on screen.
 import { effect, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
-import { isWithout, onWire, setKey } from "../state/knocked_out";
+import { isAblated, onWire, setKey } from "../state/ablated";
 import { currentOverlay, selectionKey } from "../state/selection";
 import { isSwitching, ready, type Store } from "../state/store";
 import type { RequestClient } from "../transport/client";
@@ -12,7 +12,7 @@ import { Source } from "./source";
 
 export type Frame = FrameReply & {
   data: Uint8Array;
-  /** How many neurons are knocked out of it, and which: empty where none are. */
+  /** How many neurons are ablated of it, and which: empty where none are. */
   out: number;
   set: string;
 };
@@ -84,14 +84,14 @@ export function frameSource(store: Store, client: RequestClient, watched: Watche
     watched,
     wanted: () => {
       const body = frameBody(store, store.time.value);
-      const needed = isWithout(body.source) ? body.knocked_out?.length : body.source !== "off";
+      const needed = isAblated(body.source) ? body.ablated?.length : body.source !== "off";
       return ready(store._canvas.value) && needed ? body : null;
     },
-    key: ({ time, source, knocked_out }) => `${source}${setKey(knocked_out)}/${time}`,
-    decode: (answer, data, { knocked_out = [] }) => ({
+    key: ({ time, source, ablated }) => `${source}${setKey(ablated)}/${time}`,
+    decode: (answer, data, { ablated = [] }) => ({
       ...sized(answer, data, answer.channels),
-      out: knocked_out.reduce((sum, { neurons }) => sum + neurons.length, 0),
-      set: setKey(knocked_out),
+      out: ablated.reduce((sum, { neurons }) => sum + neurons.length, 0),
+      set: setKey(ablated),
     }),
     cache: new ByteCache(FRAME_BYTES),
     bytes: ({ data }) => data.length,
@@ -134,8 +134,8 @@ export function mapSource(
 /** What is shown of a frame under the contributions. */
 export function frameBody(store: Store, time: number): FrameRequest {
   const source = store.source.value;
-  if (!isWithout(source)) return { kind: "frame", time, source };
-  return { kind: "frame", time, source, knocked_out: onWire(store.knocked_out.value) };
+  if (!isAblated(source)) return { kind: "frame", time, source };
+  return { kind: "frame", time, source, ablated: onWire(store.ablated.value) };
 }
 
 /** What is over it, under the chosen rule. */

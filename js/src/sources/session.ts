@@ -4,10 +4,11 @@ import { createStore, ready } from "../state/store";
 import type { Traits } from "../state/traits";
 import { RequestClient } from "../transport/client";
 import type { Model } from "../transport/model";
+import { createAblation } from "./ablation";
 import { ClusterSource } from "./clusters";
 import { CurveSource } from "./curve";
+import { FaithfulnessSource } from "./faithfulness";
 import { GridSource } from "./grid";
-import { createKnockOut } from "./knockout";
 import { watchLatency } from "./latency";
 import { paletteSource } from "./palettes";
 import { frameSource, joinPictures, mapSource } from "./pictures";
@@ -17,7 +18,6 @@ import { RegionSource } from "./region_shares";
 import { RulesSource } from "./rules";
 import { ScatterSource } from "./scatter";
 import { StripSource } from "./strip";
-import { TrustSource } from "./trust";
 import { ValueSource } from "./values";
 
 /** A view may be taken away and put back (redisplay, a moved cell): what is shared outlives it a little. */
@@ -44,13 +44,13 @@ export function createSession(model: Model) {
   const pixels = new PixelSources(store, client, watched, settled);
   const curve = new CurveSource(store, client, watched);
   const clusters = new ClusterSource(store, client, watched);
-  const knockout = createKnockOut(store, clusters);
+  const ablation = createAblation(store, clusters);
   const regions = new RegionSource(store, client, watched, settled);
   const scatter = new ScatterSource(store, client, watched, settled);
   const values = new ValueSource(store, client, scatter.watched, settled);
   const strip = new StripSource(store, client, watched);
   const rules = new RulesSource(store, client, watched);
-  const trust = new TrustSource(store, client, watched);
+  const faithfulness = new FaithfulnessSource(store, client, watched);
   const stopLatency = watchLatency(model, { store, picture, maps, pixels, views });
   const playing = { store, client, frames, maps, views };
   const stopPlaying = startPlayer(playing);
@@ -58,7 +58,7 @@ export function createSession(model: Model) {
   palettes.ask();
 
   // Another rule makes everything on screen wrong; another model makes every cached answer wrong, too.
-  const ruled = [maps, grid, pixels, regions, clusters, scatter, values, rules, trust];
+  const ruled = [maps, grid, pixels, regions, clusters, scatter, values, rules, faithfulness];
   let known = { model: signalOf(store._canvas.peek()), rule: store.rule.peek() };
   const stopWatching = effect(() => {
     const now = { model: signalOf(store._canvas.value), rule: store.rule.value };
@@ -85,7 +85,7 @@ export function createSession(model: Model) {
     values,
     strip,
     rules,
-    trust,
+    faithfulness,
   };
   return {
     store,
@@ -93,7 +93,7 @@ export function createSession(model: Model) {
     settled,
     palettes: palettes.palettes as ReadonlySignal<typeof palettes.palettes.value>,
     picture,
-    knockout,
+    ablation,
     views,
     ...sources,
     dispose() {

@@ -100,7 +100,7 @@ export function nudgePixel(store: Store, dy: number, dx: number): void {
   store.set({ pixel: [inside((y ?? 0) + dy, info.height), inside((x ?? 0) + dx, info.width)] });
 }
 
-/** A cluster is selected in place of neurons: the frame, the curve and what is knocked out are of what was chosen last. */
+/** A cluster is selected in place of neurons: the frame, the curve and what is ablated are of what was chosen last. */
 export function chooseCluster(store: Store, cluster: number): void {
   store.set(cluster < 0 ? { cluster } : { cluster, neuron: null, neurons: [] });
 }

@@ -25,7 +25,7 @@ export const DEFAULTS: Traits = {
   cluster: -1,
   cluster_names: {},
   loop: null,
-  knocked_out: {},
+  ablated: {},
   source: "reconstruction",
   maps: "magnitude",
   overlay: "selection",
@@ -36,5 +36,5 @@ export const DEFAULTS: Traits = {
   sort: "pixel",
   fps: 8.0,
   playing: false,
-  trust: true,
+  faithfulness: true,
 };

@@ -26,10 +26,10 @@ export type View =
   | "scatter"
   | "values"
   | "rules"
-  | "trust";
+  | "faithfulness";
 
 /** Requested while the widget is idle: the status line does not show it as activity. */
-const BACKGROUND: View = "trust";
+const BACKGROUND: View = "faithfulness";
 
 export interface Handlers<K extends Kind> {
   reply(answer: AnswerOf<K>, data: Uint8Array, seconds: number): void;

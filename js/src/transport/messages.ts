@@ -1,6 +1,6 @@
 // Printed by `python -m canvaswidget.kernel.messages`: change that file, not this one.
 
-export type Source = "reconstruction" | "truth" | "error" | "off" | "without" | "difference";
+export type Source = "reconstruction" | "truth" | "error" | "off" | "ablated" | "difference";
 
 export type Sort = "pixel" | "region" | "total" | "change" | "index";
 
@@ -16,9 +16,9 @@ export type Form = "png" | "pdf" | "svg" | "npz" | "csv" | "mp4" | "gif";
 
 export type Act = "pixel" | "overlay" | "step";
 
-export type Body = PalettesRequest | RecipeRequest | ExportRequest | FrameRequest | MapRequest | GridRequest | ValuesRequest | PixelRequest | RegionsRequest | CurveRequest | StripRequest | ClustersRequest | ScatterRequest | RulesRequest | TrustRequest;
+export type Body = PalettesRequest | RecipeRequest | ExportRequest | FrameRequest | MapRequest | GridRequest | ValuesRequest | PixelRequest | RegionsRequest | CurveRequest | StripRequest | ClustersRequest | ScatterRequest | RulesRequest | FaithfulnessRequest;
 
-export type Answer = PalettesReply | RecipeReply | ExportReply | FrameReply | MapReply | GridReply | ValuesReply | PixelReply | RegionsReply | CurveReply | StripReply | ClustersReply | ScatterReply | RulesReply | TrustReply;
+export type Answer = PalettesReply | RecipeReply | ExportReply | FrameReply | MapReply | GridReply | ValuesReply | PixelReply | RegionsReply | CurveReply | StripReply | ClustersReply | ScatterReply | RulesReply | FaithfulnessReply;
 
 export type FromPage = Request | Cancel | Painted;
 
@@ -96,7 +96,7 @@ export interface ViewState {
   cluster: number;
   cluster_names: Record<string, string[]>;
   loop: number[] | null;
-  knocked_out: Record<string, number[][]>;
+  ablated: Record<string, number[][]>;
   source: Source;
   maps: Maps;
   overlay: Overlay;
@@ -107,7 +107,7 @@ export interface ViewState {
   sort: Sort;
   fps: number;
   playing: boolean;
-  trust: boolean;
+  faithfulness: boolean;
 }
 
 export interface PalettesRequest {
@@ -155,7 +155,7 @@ export interface FrameRequest {
   kind: "frame";
   time: number;
   source: Source;
-  knocked_out?: Removed[];
+  ablated?: Removed[];
 }
 
 export interface FrameReply {
@@ -413,8 +413,8 @@ export interface RulesReply {
   maps: RuleMap[];
 }
 
-export interface TrustRequest {
-  kind: "trust";
+export interface FaithfulnessRequest {
+  kind: "faithfulness";
   rule: string;
   time: number;
   layer: string;
@@ -426,8 +426,8 @@ export interface Range {
   high: number;
 }
 
-export interface TrustReply {
-  kind: "trust";
+export interface FaithfulnessReply {
+  kind: "faithfulness";
   rule: string;
   layer: string;
   frame: number;

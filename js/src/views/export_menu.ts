@@ -78,11 +78,11 @@ export function createExportItems({ session, effect }: View, say: Say, close: ()
   const figures = (["pdf", "svg", "png"] as const).map((form) =>
     button(form, "a figure", () => ask(form, { panels: panel.value ? [panel.value] : [] })),
   );
-  const films = (["mp4", "gif"] as const).map((form) => button(form, "a film", () => ask(form)));
+  const animations = (["mp4", "gif"] as const).map((form) => button(form, "an animation", () => ask(form)));
   const span = h("span", { class: "cw-muted" });
   const row = (name: string, ...parts: HTMLElement[]) =>
     h("div", { class: "cw-export-row" }, h("span", { class: "cw-name" }, name), ...parts);
-  const film = row("film", span, ...films);
+  const animation = row("animation", span, ...animations);
   const element = h(
     "div",
     { class: "cw-export-items" },
@@ -93,13 +93,13 @@ export function createExportItems({ session, effect }: View, say: Say, close: ()
       button("csv", "a table", () => ask("csv", { table: table.value })),
       button("npz", "all arrays", () => ask("npz")),
     ),
-    film,
+    animation,
   );
   effect(() => {
     const info = store._canvas.value;
     // A saved page has no kernel, and offers no rules.
     element.hidden = !ready(info) || info.rules.length === 0;
-    film.hidden = !ready(info) || info.n_frames < 2;
+    animation.hidden = !ready(info) || info.n_frames < 2;
     const [first = 0, last = 0] = store.loop.value ?? [0, ready(info) ? info.n_frames - 1 : 0];
     write(span, `frames ${first}–${last}`);
   });

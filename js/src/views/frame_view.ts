@@ -2,9 +2,9 @@
 import { signal } from "@preact/signals-core";
 import { drawnAs, type Picture, planeOf } from "../sources/pictures";
 import type { State } from "../sources/source";
+import { isAblated } from "../state/ablated";
 import { pin } from "../state/actions";
 import { number } from "../state/format";
-import { isWithout } from "../state/knocked_out";
 import { savedOf } from "../state/saved";
 import { selectionKey, selectionLabel } from "../state/selection";
 import { ready, type Store } from "../state/store";
@@ -17,7 +17,7 @@ import { levelValue, reach, type Style } from "../ui/palette";
 import { createPanel, segmented } from "../ui/panel";
 import type { View } from "../ui/view";
 import { FITTED, type Placed, pan, pixelAt, place, type Size, settled, zoomAt } from "../ui/viewport";
-import { createKnockOutView, withoutLabel } from "./knockout_view";
+import { createAblationView, withoutLabel } from "./ablation_view";
 import { createRegionList } from "./region_list";
 import { createRegionHand, drawRegion } from "./region_view";
 
@@ -54,8 +54,8 @@ export function createFrameView(view: View, more: HTMLElement) {
   const label = h("span", {});
   const psnr = h("span", { class: "cw-psnr", "data-testid": "psnr", hidden: true });
   panel.label.append(label, psnr);
-  const knockout = createKnockOutView(view, picture);
-  panel.heading.after(knockout.bar);
+  const ablation = createAblationView(view, picture);
+  panel.heading.after(ablation.bar);
 
   const canvas = h("canvas", { class: "cw-frame-canvas", "data-testid": "frame", width: 1, height: 1 });
   const cross = svg("g", { class: "cw-cross" });
@@ -85,7 +85,7 @@ export function createFrameView(view: View, more: HTMLElement) {
   const paint = view.painter(() => {
     const shown = picture.peek();
     if (!shown || (!shown.frame && !shown.map)) return;
-    const map = knockout.covered(shown) ? shown.map : null;
+    const map = ablation.covered(shown) ? shown.map : null;
     const { width, height, rgba } = composePicture({ ...shown, map }, styleOf(store), palettes.peek());
     if (canvas.width !== width) canvas.width = width;
     if (canvas.height !== height) canvas.height = height;
@@ -111,7 +111,7 @@ export function createFrameView(view: View, more: HTMLElement) {
     ].filter((part) => part !== null);
     write(label, parts.join(" · "));
     // With ablated neurons, their list shows the PSNR before and after.
-    const decibels = frame?.psnr == null || isWithout(frame.source) ? "" : `${frame.psnr.toFixed(1)} dB`;
+    const decibels = frame?.psnr == null || isAblated(frame.source) ? "" : `${frame.psnr.toFixed(1)} dB`;
     attribute(psnr, "hidden", decibels === "");
     attribute(psnr, "title", `PSNR ${decibels}`);
     write(psnr, decibels);
@@ -122,13 +122,13 @@ export function createFrameView(view: View, more: HTMLElement) {
     styleOf(store);
     palettes.value;
     store.cluster_names.value;
-    if (picture.value) knockout.covered(picture.value);
+    if (picture.value) ablation.covered(picture.value);
     if (picture.value) attribute(panel.element, "data-painted", true);
     paint();
   });
   const paintBar = view.painter(() => {
     const shown = picture.peek();
-    const map = shown && knockout.covered(shown) ? shown.map : null;
+    const map = shown && ablation.covered(shown) ? shown.map : null;
     const difference = !map && shown?.frame?.source === "difference" ? shown.frame : null;
     const chosen = styleOf(store);
     const style: Style = {
@@ -153,7 +153,7 @@ export function createFrameView(view: View, more: HTMLElement) {
   });
   view.effect(() => {
     styleOf(store);
-    if (picture.value) knockout.covered(picture.value);
+    if (picture.value) ablation.covered(picture.value);
     palettes.value;
     paintBar();
   });
@@ -189,7 +189,7 @@ export function createFrameView(view: View, more: HTMLElement) {
     "div",
     { class: "cw-segments", role: "group", "aria-label": "Selection" },
     more,
-    knockout.button,
+    ablation.button,
   );
   view.effect(() => {
     // A saved page can neither run the model without some neurons nor under another rule.
@@ -313,7 +313,7 @@ export function createFrameView(view: View, more: HTMLElement) {
       ? { canvas: bar, low: low.textContent ?? "", high: high.textContent ?? "" }
       : null,
   });
-  const hands = { knockOut: knockout.toggle, restoreAll: view.session.knockout.restoreAll };
+  const hands = { ablate: ablation.toggle, restoreAll: view.session.ablation.restoreAll };
   return { element: panel.element, hands, zoom: (factor: number) => zoom(factor), reset, plan };
 }
 

@@ -10,7 +10,7 @@ const KEYS = [
   ["[ ]", "previous, next layer"],
   ["shift + arrows", "move the pinned pixel"],
   ["Esc", "clear the selected neuron"],
-  ["k, shift + k", "knock the selection out or put it back; put all back"],
+  ["k, shift + k", "ablate the selection or put it back; put all back"],
   ["arrows, Delete in the list of regions", "move, take one off the list"],
   ["r", "the selection under every rule, side by side"],
   ["/", "find a neuron: 17 or 3,17"],

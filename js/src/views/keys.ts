@@ -9,7 +9,7 @@ export interface Hands {
   fit(): void;
   focusSearch(): void;
   /** Takes the selection out of the model, or puts it back. */
-  knockOut(): void;
+  ablate(): void;
   restoreAll(): void;
   help: Dialog;
   /** One selection under every rule. */
@@ -76,7 +76,7 @@ function actionOf(event: KeyboardEvent, hands: Hands): (() => void) | null {
     case "K":
       // A focused list handles letters itself, to find its entries.
       if (target instanceof HTMLSelectElement || saved) return null;
-      return shiftKey ? hands.restoreAll : hands.knockOut;
+      return shiftKey ? hands.restoreAll : hands.ablate;
     case "r":
       return target instanceof HTMLSelectElement || saved ? null : () => rules.toggle(true);
     case "/":

@@ -120,7 +120,7 @@ export function createNeuronGrid(view: View, scale: ReadonlySignal<Scale>, finds
       store.neurons,
       store.layer,
       store.n_clusters,
-      store.knocked_out,
+      store.ablated,
       store._canvas,
       scale,
     ])

@@ -25,7 +25,7 @@ interface Row {
 }
 
 export function createPixelView(view: View) {
-  const { store, pixels, clusters, knockout } = view.session;
+  const { store, pixels, clusters, ablation } = view.session;
   const panel = createPanel(view, "pixel", "Pixel", () => pixels.pinned.retry());
   const list = h("div", { class: "cw-bars", role: "group", "aria-label": "Strongest neurons of the pixel" });
   const hint = h("p", { class: "cw-hint" }, "Click a pixel of the frame to see which neurons make it");
@@ -87,7 +87,7 @@ export function createPixelView(view: View) {
       attribute(button, "data-neuron", ranked.neuron.join(","));
       attribute(button, "data-value", ranked.value);
       // The row's text is its name; this is its description.
-      const out = knockout.has(ranked.layer, ranked.neuron);
+      const out = ablation.has(ranked.layer, ranked.neuron);
       const kept = hasMap(store._canvas.value, ranked.layer, ranked.neuron);
       // Colours that cancel in the sum still count: the order and the share are of magnitudes.
       const colours =
@@ -96,7 +96,7 @@ export function createPixelView(view: View) {
       attribute(
         button,
         "title",
-        `${ranked.layer}, neuron ${neuronLabel(ranked.neuron)}: ${ranked.value}${colours}, ${percent(ranked.share)} of its layer${out ? ", knocked out" : ""}${kept ? "" : `\n${NOT_KEPT}`}`,
+        `${ranked.layer}, neuron ${neuronLabel(ranked.neuron)}: ${ranked.value}${colours}, ${percent(ranked.share)} of its layer${out ? ", ablated" : ""}${kept ? "" : `\n${NOT_KEPT}`}`,
       );
       attribute(button, "aria-disabled", kept ? null : "true");
       const chosen =

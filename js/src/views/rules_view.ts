@@ -9,7 +9,7 @@ import { composeBar, composeThumbnail } from "../ui/compose";
 import { attribute, h, icon, write } from "../ui/dom";
 import { onScale, reach, type Style } from "../ui/palette";
 import type { View } from "../ui/view";
-import { correlation } from "./trust_view";
+import { correlation } from "./faithfulness_view";
 
 const RULES = ["xinc", "gated", "ablation"] as const;
 const ABOUT: Record<string, string> = {

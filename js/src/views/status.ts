@@ -9,8 +9,8 @@ import { type ExportPlan, exportPng } from "../ui/export_png";
 import { closeByItself } from "../ui/menu";
 import type { View } from "../ui/view";
 import { createExportCancel, createExportItems } from "./export_menu";
+import { createFaithfulness } from "./faithfulness_view";
 import { createRecipeButton } from "./recipe";
-import { createTrust } from "./trust_view";
 
 const SLOW = 300;
 const NOTE = 6_000;
@@ -172,7 +172,7 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
     { class: "cw-status" },
     text,
     meter,
-    createTrust(view),
+    createFaithfulness(view),
     facts,
     h("div", { class: "cw-export-end" }, createExportCancel({ ...view, say }), menu),
     h(

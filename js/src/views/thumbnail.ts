@@ -75,12 +75,12 @@ export function createFill({ session }: View, scale: ReadonlySignal<Scale>) {
     attribute(button, "data-neuron", thumb.neuron.join(","));
     attribute(button, "aria-pressed", String(selected));
     attribute(button, "data-cluster", cluster >= 0 ? cluster : null);
-    const out = session.knockout.has(store.layer.peek(), thumb.neuron);
+    const out = session.ablation.has(store.layer.peek(), thumb.neuron);
     attribute(button, "data-out", out);
     attribute(
       button,
       "aria-label",
-      `neuron ${thumb.neuron.join(" → ")}, ${number(thumb.value)}${cluster >= 0 ? `, cluster ${cluster}` : ""}${out ? ", knocked out" : ""}`,
+      `neuron ${thumb.neuron.join(" → ")}, ${number(thumb.value)}${cluster >= 0 ? `, cluster ${cluster}` : ""}${out ? ", ablated" : ""}`,
     );
     attribute(
       button,

@@ -17,7 +17,7 @@ from canvaswidget.tracing.capture import ops
 from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.capture.interpreter import Lookup
 from canvaswidget.tracing.capture.naming import module_path, op_name
-from canvaswidget.tracing.capture.weighted import Weighted
+from canvaswidget.tracing.capture.weighted import WeightedOp
 from canvaswidget.tracing.errors import FOREIGN, UntraceableError, failed_at
 from canvaswidget.tracing.parallel import batched
 from canvaswidget.tracing.rules.gated.gates import gate
@@ -56,7 +56,7 @@ class Frozen:
         """What it keeps: values, gates, and for columns what autograd keeps, which is about as much again."""
         return 3 * sum(value.nbytes for value in self._values.values() if isinstance(value, torch.Tensor))
 
-    def data(self, layer: Weighted) -> torch.Tensor:
+    def data(self, layer: WeightedOp) -> torch.Tensor:
         """What the layer works on."""
         return self.value(layer.data)
 
@@ -67,14 +67,14 @@ class Frozen:
 
     # --- rows: from a layer to the image ------------------------------------------------------------------------
 
-    def push(self, layer: Weighted, terms: torch.Tensor) -> torch.Tensor:
+    def forward(self, layer: WeightedOp, terms: torch.Tensor) -> torch.Tensor:
         """Carry terms of a layer's output ``(k, *output)`` to the image ``(k, channels, h, w)``, without constants."""
         self.prepare(layer)
         if len(terms) == 1:
             return self._along(layer, terms[0], False)[None]
         return batched(lambda term: self._along(layer, term, False), terms)
 
-    def rest(self, layer: Weighted, with_bias: bool) -> torch.Tensor:
+    def remainder(self, layer: WeightedOp, with_bias: bool) -> torch.Tensor:
         """The image without a layer's terms: biases, what ``act(0)`` adds, and what passes beside the layer.
 
         Parameters
@@ -89,7 +89,7 @@ class Frozen:
             term = term - layer.channels(layer.bias)  # the op that adds it comes next
         return self._along(layer, term, True)
 
-    def _along(self, layer: Weighted, term: torch.Tensor, constants: bool) -> torch.Tensor:
+    def _along(self, layer: WeightedOp, term: torch.Tensor, constants: bool) -> torch.Tensor:
         start = {layer.node: term}
         for lost in self._plan.lost(layer.node, layer.layer.name) if constants else ():
             if isinstance(self._values.get(lost), torch.Tensor):
@@ -104,8 +104,8 @@ class Frozen:
 
     # --- columns: from pixels to every layer ---------------------------------------------------------------------
 
-    def pull(
-        self, weights: torch.Tensor, layers: Iterable[Weighted]
+    def backward(
+        self, weights: torch.Tensor, layers: Iterable[WeightedOp]
     ) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
         """Derivatives of the weighted image by each weight and each bias of some layers, all gates being constants.
 
@@ -281,7 +281,7 @@ class Frozen:
 
     # --- gates ---------------------------------------------------------------------------------------------------
 
-    def prepare(self, layer: Weighted) -> None:
+    def prepare(self, layer: WeightedOp) -> None:
         """Make the gates that a layer's terms pass, before threads or a transform of torch's ask for them."""
         for step in self._plan.downstream(layer.node, layer.layer.name):
             if step.kind == "gate":

@@ -115,7 +115,7 @@ class Plan:
         return Program(nodes, lambda node: {*node.all_input_nodes, *self.steps[node].carries})
 
     def lost(self, start: fx.Node, layer: str) -> list[fx.Node]:
-        """What a layer makes by way of an opaque op: in neither its neurons' maps nor the rest of the image."""
+        """What a layer makes by way of an opaque op: in neither its neurons' maps nor the remainder of the image."""
         reached, tainted = {start}, dict.fromkeys(())
         for node in start.graph.nodes:
             if not reached.intersection(node.all_input_nodes):

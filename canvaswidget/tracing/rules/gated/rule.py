@@ -1,7 +1,7 @@
 """Exact contributions through the whole network, with every gate frozen at the values of the frame.
 
 The output is the sum of a layer's neurons, its bias and what does not come from them, exactly, at every layer. A row is
-one forward push of a neuron's term from its layer; a column one backward pull of pixels to all layers.
+one forward pass of a neuron's term from its layer; a column one backward pass of pixels to all layers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.rules.base import (
     BIASES,
     COLOURS,
-    DividingRule,
+    AdditiveRule,
     checked,
     coloured,
     numel,
@@ -29,14 +29,14 @@ from canvaswidget.tracing.rules.gated.linearise import linearise
 from canvaswidget.tracing.window import Window
 
 
-class Gated(DividingRule):
+class Gated(AdditiveRule):
     """The rule on one captured model.
 
     Parameters
     ----------
     capture : Capture
     bias : {"separate", "split", "drop"}
-        Whether the bias stays out of the maps and counts as the rest of the image, each neuron takes its share
+        Whether the bias stays out of the maps and counts as the remainder of the image, each neuron takes its share
         ``b / n_in`` along, or it is left out of both.
 
     Attributes
@@ -53,8 +53,8 @@ class Gated(DividingRule):
     """
 
     name = "gated"
-    takes_a_pass = True
-    pulls = True
+    needs_forward_pass = True
+    is_additive = True
 
     def __init__(self, capture: Capture, bias: str = "separate") -> None:
         self.bias = checked(self.name, "bias", bias, BIASES)
@@ -117,7 +117,7 @@ class Gated(DividingRule):
         """``(k, h, w)``, or ``(k, h, w, channels)`` for ``rgb="each"``; signed."""
         found = self._capture.weighted[layer.name]
         data = state.data(found)
-        images = state.push(found, found.terms(data, neurons, share_of_bias(found, self.bias)))
+        images = state.forward(found, found.terms(data, neurons, share_of_bias(found, self.bias)))
         return coloured(window.crop(images, Window.whole(window.size)), rgb)
 
     def columns(
@@ -134,7 +134,7 @@ class Gated(DividingRule):
             colours = colours.sum(0, keepdim=True) if one is None else colours[one : one + 1]
         parts: dict[str, list[torch.Tensor]] = {layer.name: [] for layer in layers}
         for colour in colours.to(weights.dtype):
-            slopes = state.pull(colour[:, None, None] * weights, chosen)
+            slopes = state.backward(colour[:, None, None] * weights, chosen)
             for found in chosen:
                 slope, bias_slope = slopes[found.layer.name]
                 kernels = found.by_kernel((found.weight * slope.conj()).real)
@@ -144,21 +144,26 @@ class Gated(DividingRule):
                 parts[found.layer.name].append(kernels)
         return {name: torch.stack(found, -1) if rgb == "each" else found[0] for name, found in parts.items()}
 
-    def rest(self, layer: Layer, state: Frozen) -> torch.Tensor:
+    def remainder(self, layer: Layer, state: Frozen) -> torch.Tensor:
         """``(channels, h, w)``: what of the image is not a layer's neurons."""
-        return state.rest(self._capture.weighted[layer.name], self.bias == "separate")
+        return state.remainder(self._capture.weighted[layer.name], self.bias == "separate")
 
     def sums(
         self, state: Frozen, layers: Sequence[Layer]
     ) -> Iterator[tuple[str, str, torch.Tensor, torch.Tensor]]:
-        """Each layer's neurons, which add up to its whole term, and the rest are the image."""
+        """Each layer's neurons, which add up to its whole term, and the remainder are the image."""
         for layer in layers:
             found = self._capture.weighted[layer.name]
             term = found.apply(state.data(found), found.weight)
             if self.bias != "separate" and found.bias is not None:
                 term = term + found.channels(found.bias)
-            total = state.push(found, term[None])[0] + self.rest(layer, state)
-            yield "neurons and the rest are the image", layer.name, total, state.value(self._capture.output)
+            total = state.forward(found, term[None])[0] + self.remainder(layer, state)
+            yield (
+                "neurons and the remainder are the image",
+                layer.name,
+                total,
+                state.value(self._capture.output),
+            )
 
     def _why_not(self, layer: Layer) -> str:
         seen, waiting = set(), [self._capture.weighted[layer.name].node]

@@ -18,7 +18,7 @@ from canvaswidget.tracing.capture.interpreter import Lookup, Program, call
 from canvaswidget.tracing.capture.naming import module_path, op_name
 from canvaswidget.tracing.capture.ops import POINTWISE, overloads
 from canvaswidget.tracing.capture.rewrite.norms import is_norm
-from canvaswidget.tracing.capture.weighted import Weighted
+from canvaswidget.tracing.capture.weighted import WeightedOp
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer
 
@@ -137,7 +137,7 @@ def _where(node: fx.Node) -> str:
     return f"the op {op!r} in {path!r}" if path else f"the op {op!r}"
 
 
-def _why_not(capture: Capture, run: list[fx.Node], found: Weighted, after: Block) -> str:
+def _why_not(capture: Capture, run: list[fx.Node], found: WeightedOp, after: Block) -> str:
     """Why a layer cannot be the block before `after`; empty where it can."""
     layer, name = found.layer, after.layer.name
     odd = _odd(found) or _differs_by_channel(capture, run)
@@ -167,7 +167,7 @@ def _block(
     return Block(layer, found.output, found.data, found.weight, found.bias, upscale, activation)
 
 
-def _odd(found: Weighted) -> str:
+def _odd(found: WeightedOp) -> str:
     """What makes a layer one that XINC is not defined for; empty where nothing does."""
     layer = found.layer
     if layer.op == "linear":
@@ -185,7 +185,7 @@ def _odd(found: Weighted) -> str:
     )
 
 
-def _keeps_size(found: Weighted) -> bool:
+def _keeps_size(found: WeightedOp) -> bool:
     given = cast(Any, found.node.args[4]) if len(found.node.args) > 4 else [0]
     if isinstance(given, str):
         return given == "same"

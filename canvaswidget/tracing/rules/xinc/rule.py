@@ -67,8 +67,8 @@ class Xinc(Rule):
     """
 
     name = "xinc"
-    takes_a_pass = False
-    pulls = False
+    needs_forward_pass = False
+    is_additive = False
 
     def __init__(self, capture: Capture, bias: str = "split", border: str = "released") -> None:
         checked(self.name, "bias", bias, BIASES)

@@ -1,4 +1,4 @@
-"""Neurons knocked out in a real notebook: the pixels are those of `Canvas.without`, and come back exactly."""
+"""Neurons ablated in a real notebook: the pixels are those of `Canvas.without`, and come back exactly."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tests.browser.page import TIMEOUT, NotebookPage, WidgetView, pixels
 # Nothing lies over the pictures.
 CELLS = [
     "import canvaswidget as cw",
-    "w = cw.CanvasWidget(cw.demo.video(), trust=False, layer='decoder.2', opacity=0)\nw",
+    "w = cw.CanvasWidget(cw.demo.video(), faithfulness=False, layer='decoder.2', opacity=0)\nw",
 ]
-LEFT = "_w.canvas.without(_w.knocked_out, _w.time)"
+LEFT = "_w.canvas.ablate(_w.ablated, _w.time)"
 # A picture of the kernel's, as bytes of (h, w, 3); and how far it is from the truth.
 SHOWN = """import base64 as _b, numpy as _n
 def _bytes(image):
@@ -47,48 +47,44 @@ def test_the_pixels_are_those_without_the_neurons_and_come_back_exactly(notebook
     np.testing.assert_array_equal(shown(view), expected(notebook, "_w.canvas.frame(_w.time)"))
     view.root.focus()
     notebook.page.keyboard.press("k")
-    view.wait_frame(source="without", out=1)
-    notebook.wait_for(lambda: notebook.ask("len(_w.knocked_out)"), 1, "the layers with neurons out")
+    view.wait_frame(source="ablated", out=1)
+    notebook.wait_for(lambda: notebook.ask("len(_w.ablated)"), 1, "the layers with neurons out")
     one = expected(notebook, LEFT)
     np.testing.assert_array_equal(shown(view), one)
     assert (one != before[..., :3]).any()
 
     # The strongest neuron of the pixel in another layer, with the mouse.
     view.root.locator('.cw-bar:not([hidden]):not([data-layer*="decoder.2"])').first.click()
-    view.part("knock-out").click()
+    view.part("ablate").click()
     view.wait_frame(out=2)
-    notebook.wait_for(lambda: notebook.ask("len(_w.knocked_out)"), 2, "the layers with neurons out")
+    notebook.wait_for(lambda: notebook.ask("len(_w.ablated)"), 2, "the layers with neurons out")
     two = expected(notebook, LEFT)
     np.testing.assert_array_equal(shown(view), two)
     assert (two != one).any()
-    now, then = notebook.ask(
-        "[psnr(_w.canvas.without(_w.knocked_out, _w.time)), psnr(_w.canvas.frame(_w.time))]"
-    )
-    expect(view.part("knock-psnr")).to_have_text(f"{now:.1f} dB, was {then:.1f} dB")
+    now, then = notebook.ask("[psnr(_w.canvas.ablate(_w.ablated, _w.time)), psnr(_w.canvas.frame(_w.time))]")
+    expect(view.part("ablation-psnr")).to_have_text(f"{now:.1f} dB, was {then:.1f} dB")
 
     view.panel("frame").locator("[data-value=difference]").click()
     view.wait_frame(source="difference", out=2)
     assert (pixels(view.frame)[..., :3] != two).any()
     view.panel("frame").locator("[data-value=without]").click()
-    view.wait_frame(source="without", out=2)
+    view.wait_frame(source="ablated", out=2)
 
     # Other frames too; then back.
     view.root.focus()
     time = notebook.ask("_w.time")
     for _ in range(2):
         notebook.page.keyboard.press("ArrowRight")
-    view.wait_frame(time=time + 2, source="without", out=2)
+    view.wait_frame(time=time + 2, source="ablated", out=2)
     notebook.wait_for(lambda: notebook.ask("_w.time"), time + 2, "the time")
     np.testing.assert_array_equal(shown(view), expected(notebook, LEFT))
     for _ in range(2):
         notebook.page.keyboard.press("ArrowLeft")
     notebook.page.keyboard.press("Shift+K")
     view.wait_frame(time=time, source="reconstruction")
-    notebook.wait_for(
-        lambda: notebook.ask("[_w.knocked_out, _w.source]"), [{}, "reconstruction"], "the state"
-    )
+    notebook.wait_for(lambda: notebook.ask("[_w.ablated, _w.source]"), [{}, "reconstruction"], "the state")
     np.testing.assert_array_equal(pixels(view.frame), before)
-    expect(view.part("knockout-bar")).to_be_hidden()
+    expect(view.part("ablation-bar")).to_be_hidden()
 
 
 def test_a_cluster_and_what_python_takes_out(notebook: NotebookPage) -> None:
@@ -97,27 +93,25 @@ def test_a_cluster_and_what_python_takes_out(notebook: NotebookPage) -> None:
     view.root.locator('.cw-chip[data-cluster="1"]').click()
     view.root.focus()
     notebook.page.keyboard.press("Escape")  # one neuron comes before its cluster
-    expect(view.part("knock-out")).to_have_attribute("aria-label", "Knock out cluster 1 (k)", timeout=TIMEOUT)
-    view.part("knock-out").click()
+    expect(view.part("ablate")).to_have_attribute("aria-label", "Ablate cluster 1 (k)", timeout=TIMEOUT)
+    view.part("ablate").click()
     members = notebook.ask(
         "_n.argwhere(_k.labels == 1).tolist()",
         "_l = _w._live.arrays; _k = _l.known_clusters(_l.layers.find(_w.layer), _w.n_clusters)",
     )
-    view.wait_frame(source="without", out=len(members))
-    notebook.wait_for(
-        lambda: notebook.ask("list(_w.knocked_out.values())"), [members], "the cluster's neurons"
-    )
+    view.wait_frame(source="ablated", out=len(members))
+    notebook.wait_for(lambda: notebook.ask("list(_w.ablated.values())"), [members], "the cluster's neurons")
     np.testing.assert_array_equal(shown(view), expected(notebook, LEFT))
 
-    notebook.execute("_w.knocked_out = {-1: [(0, 0)], 'decoder.1': [(0, 1), (2, 0)]}")
-    view.wait_frame(source="without", out=3)
-    view.part("knocked-out").locator("summary").click()
-    rows = view.part("knocked-out").locator("li")
+    notebook.execute("_w.ablated = {-1: [(0, 0)], 'decoder.1': [(0, 1), (2, 0)]}")
+    view.wait_frame(source="ablated", out=3)
+    view.part("ablated").locator("summary").click()
+    rows = view.part("ablated").locator("li")
     expect(rows).to_have_count(3)
     rows.first.get_by_role("button", name="Put back").click()
     view.wait_frame(out=2)
-    notebook.wait_for(lambda: notebook.ask("sum(map(len, _w.knocked_out.values()))"), 2, "what is out")
+    notebook.wait_for(lambda: notebook.ask("sum(map(len, _w.ablated.values()))"), 2, "what is out")
     np.testing.assert_array_equal(shown(view), expected(notebook, LEFT))
-    notebook.execute("_w.knocked_out = {}")
+    notebook.execute("_w.ablated = {}")
     view.wait_frame(source="reconstruction")
     np.testing.assert_array_equal(shown(view), expected(notebook, "_w.canvas.frame(_w.time)"))

@@ -3,26 +3,26 @@ import type { Removed, Source } from "../transport/messages";
 import { digest } from "./selection";
 
 /** By layer, its neurons that are out; a layer without any has no entry. */
-export type KnockedOut = Record<string, number[][]>;
+export type Ablated = Record<string, number[][]>;
 
 export const MOST = 20_000;
-export function isWithout(source: Source): boolean {
-  return source === "without" || source === "difference";
+export function isAblated(source: Source): boolean {
+  return source === "ablated" || source === "difference";
 }
 
-export function sizeOf(knockedOut: KnockedOut): number {
-  return Object.values(knockedOut).reduce((sum, { length }) => sum + length, 0);
+export function sizeOf(ablated: Ablated): number {
+  return Object.values(ablated).reduce((sum, { length }) => sum + length, 0);
 }
 
 // A set may have thousands of neurons, and is asked about at every step of a clip: what is made of it is made once.
-const wired = new WeakMap<KnockedOut, Removed[]>();
+const wired = new WeakMap<Ablated, Removed[]>();
 const keys = new WeakMap<Removed[], string>();
 
-export function onWire(knockedOut: KnockedOut): Removed[] {
-  const known = wired.get(knockedOut);
+export function onWire(ablated: Ablated): Removed[] {
+  const known = wired.get(ablated);
   if (known) return known;
-  const removed = Object.entries(knockedOut).map(([layer, neurons]) => ({ layer, neurons }));
-  wired.set(knockedOut, removed);
+  const removed = Object.entries(ablated).map(([layer, neurons]) => ({ layer, neurons }));
+  wired.set(ablated, removed);
   return removed;
 }
 
@@ -35,15 +35,10 @@ export function setKey(removed: Removed[] = []): string {
 }
 
 /** The set with some neurons of a layer out, or with them put back. */
-export function combine(
-  knockedOut: KnockedOut,
-  layer: string,
-  neurons: number[][],
-  out: boolean,
-): KnockedOut {
+export function combine(ablated: Ablated, layer: string, neurons: number[][], out: boolean): Ablated {
   const named = new Set(neurons.map(String));
-  const others = (knockedOut[layer] ?? []).filter((one) => !named.has(String(one)));
+  const others = (ablated[layer] ?? []).filter((one) => !named.has(String(one)));
   const left = out ? [...others, ...neurons] : others;
-  const rest = Object.entries(knockedOut).filter(([name]) => name !== layer);
+  const rest = Object.entries(ablated).filter(([name]) => name !== layer);
   return Object.fromEntries(left.length ? [...rest, [layer, left]] : rest);
 }

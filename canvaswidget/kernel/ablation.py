@@ -1,4 +1,4 @@
-"""What is knocked out: neurons that are taken out of the model, and the picture that is left of it.
+"""What is ablated: neurons that are taken out of the model, and the picture that is left of it.
 
 It is asked for with every frame, so that no picture is ever of another set than the one it was asked for with.
 """
@@ -20,9 +20,9 @@ from canvaswidget.tracing import CanvasLike
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layers
 
-KnockedOut = dict[str, tuple[Neuron, ...]]
+Ablated = dict[str, tuple[Neuron, ...]]
 
-SOURCES = ("without", "difference")
+SOURCES = ("ablated", "difference")
 _FORMS = "{layer: [neuron, ...]} or a sequence of pairs (layer, neuron)"
 
 
@@ -36,7 +36,7 @@ def removable(canvas: CanvasLike) -> Layers:
         return Layers(())
 
 
-def checked_knocked_out(layers: Layers, value: Any) -> KnockedOut:
+def checked_ablated(layers: Layers, value: Any) -> Ablated:
     """``{layer: (neuron, ...)}`` in the order of the layers, none of them empty; from it, or from pairs."""
     if value is None:
         return {}
@@ -47,14 +47,14 @@ def checked_knocked_out(layers: Layers, value: Any) -> KnockedOut:
         found.setdefault(layer.name, {}).update(dict.fromkeys(chosen))
     count = sum(map(len, found.values()))
     if count > view.MAX_NEURONS:
-        raise ValueError(f"knocked_out: {count:,} neurons; at most {view.MAX_NEURONS:,} are taken")
+        raise ValueError(f"ablated: {count:,} neurons; at most {view.MAX_NEURONS:,} are taken")
     return {layer.name: tuple(found[layer.name]) for layer in layers if found.get(layer.name)}
 
 
 def _items(value: Any) -> Iterable[tuple[Any, Any]]:
     if isinstance(value, Mapping):
         return value.items()
-    problem = f"knocked_out={value!r:.80}: expected {_FORMS}"
+    problem = f"ablated={value!r:.80}: expected {_FORMS}"
     if not is_listed(value):
         raise TypeError(problem)
     pairs = list(value)
@@ -63,48 +63,46 @@ def _items(value: Any) -> Iterable[tuple[Any, Any]]:
     return ((layer, [neuron]) for layer, neuron in pairs)
 
 
-def on_wire(knocked_out: KnockedOut) -> dict[str, list[list[int]]]:
+def on_wire(ablated: Ablated) -> dict[str, list[list[int]]]:
     """As the page has the trait."""
-    return {name: [view.on_wire(neuron) or [] for neuron in some] for name, some in knocked_out.items()}
+    return {name: [view.on_wire(neuron) or [] for neuron in some] for name, some in ablated.items()}
 
 
-def from_wire(layers: Layers, removed: Sequence[Removed]) -> KnockedOut:
+def from_wire(layers: Layers, removed: Sequence[Removed]) -> Ablated:
     """As a request has it."""
-    found = checked_knocked_out(layers, {part["layer"]: part["neurons"] for part in removed})
+    found = checked_ablated(layers, {part["layer"]: part["neurons"] for part in removed})
     if not found:
-        raise ValueError(
-            "knocked_out: is empty, and source='without' and 'difference' are of what is left then"
-        )
+        raise ValueError("ablated: is empty, and source='ablated' and 'difference' are of what is left then")
     return found
 
 
-def title(knocked_out: KnockedOut) -> str:
+def title(ablated: Ablated) -> str:
     """In a figure's heading."""
-    count = sum(map(len, knocked_out.values()))
+    count = sum(map(len, ablated.values()))
     return f"without {count:,} neuron{'s' if count > 1 else ''}"
 
 
 # --- pictures -----------------------------------------------------------------------------------------------
 
 
-def without(arrays: Arrays, knocked_out: KnockedOut, time: int) -> Floats:
+def ablated_picture(arrays: Arrays, ablated: Ablated, time: int) -> Floats:
     """The raw output ``(h, w, 3)`` without the neurons, whatever the rule."""
 
     def compute() -> Floats:
-        image = np.asarray(arrays.canvas.without(knocked_out, time), np.float32)
-        check_finite(f"frame {time} without {sum(map(len, knocked_out.values())):,} neurons", image)
+        image = np.asarray(arrays.canvas.ablate(ablated, time), np.float32)
+        check_finite(f"frame {time} without {sum(map(len, ablated.values())):,} neurons", image)
         return image
 
-    return arrays.cache.remember((None, "without", time, *knocked_out.items()), compute)
+    return arrays.cache.remember((None, "ablated", time, *ablated.items()), compute)
 
 
-def difference(arrays: Arrays, knocked_out: KnockedOut, time: int) -> Floats:
+def difference(arrays: Arrays, ablated: Ablated, time: int) -> Floats:
     """What is lost, ``(h, w)``: the output less the one without the neurons, the colours added, as in maps."""
-    return (arrays.frame(time) - without(arrays, knocked_out, time)).sum(2)
+    return (arrays.frame(time) - ablated_picture(arrays, ablated, time)).sum(2)
 
 
-def psnr(arrays: Arrays, knocked_out: KnockedOut, time: int) -> float:
+def psnr(arrays: Arrays, ablated: Ablated, time: int) -> float:
     """Without the neurons: against the truth, or the original reconstruction where there is none."""
     truth = arrays.canvas.inr.truth
     expected = np.clip(arrays.frame(time), 0, 1) if truth is None else arrays.truth(time)
-    return psnr_of(without(arrays, knocked_out, time), expected)
+    return psnr_of(ablated_picture(arrays, ablated, time), expected)

@@ -1,7 +1,7 @@
 // Ablates the selected neurons, or puts them back; the source that the frame shows follows.
 import { computed } from "@preact/signals-core";
+import { type Ablated, combine, isAblated, MOST, sizeOf } from "../state/ablated";
 import { count } from "../state/format";
-import { combine, isWithout, type KnockedOut, MOST, sizeOf } from "../state/knocked_out";
 import { currentSelection, layerOf, neuronAt, selectionLabel } from "../state/selection";
 import { ready, type Store } from "../state/store";
 import type { Source } from "../transport/messages";
@@ -16,16 +16,16 @@ interface Target {
 }
 
 /** The changes to the set of ablated neurons that the user can make in any view. */
-export function createKnockOut(store: Store, clusters: ClusterSource) {
+export function createAblation(store: Store, clusters: ClusterSource) {
   let before: Source = "reconstruction";
-  const set = (next: KnockedOut) => {
+  const set = (next: Ablated) => {
     const source = store.source.peek();
-    const begins = sizeOf(store.knocked_out.peek()) === 0;
-    if (begins && !isWithout(source)) before = source;
+    const begins = sizeOf(store.ablated.peek()) === 0;
+    if (begins && !isAblated(source)) before = source;
     const ends = sizeOf(next) === 0;
     store.set({
-      knocked_out: next,
-      source: ends ? (isWithout(source) ? before : source) : isWithout(source) ? source : "without",
+      ablated: next,
+      source: ends ? (isAblated(source) ? before : source) : isAblated(source) ? source : "ablated",
     });
     if (ends) before = "reconstruction";
   };
@@ -50,11 +50,11 @@ export function createKnockOut(store: Store, clusters: ClusterSource) {
   };
   /** Whether all of them are out already. */
   const isOut = ({ layer, neurons }: Target): boolean => {
-    const out = new Set((store.knocked_out.value[layer] ?? []).map(String));
+    const out = new Set((store.ablated.value[layer] ?? []).map(String));
     return neurons.every((one) => out.has(String(one)));
   };
   const named = computed(() => {
-    const sets = Object.entries(store.knocked_out.value).map(
+    const sets = Object.entries(store.ablated.value).map(
       ([layer, neurons]) => [layer, new Set(neurons.map(String))] as const,
     );
     return new Map(sets);
@@ -67,26 +67,25 @@ export function createKnockOut(store: Store, clusters: ClusterSource) {
     /** Takes the selection out, or puts it back where all of it is out; says what it has done, or why nothing. */
     toggle(): { problem: string; done: string } {
       const some = target();
-      if (!some) return { problem: "Select a neuron, several or a cluster to knock out", done: "" };
+      if (!some) return { problem: "Select a neuron, several or a cluster to ablate", done: "" };
       const out = isOut(some);
-      const next = combine(store.knocked_out.peek(), some.layer, some.neurons, !out);
-      if (sizeOf(next) > MOST)
-        return { problem: `At most ${count(MOST)} neurons can be knocked out`, done: "" };
+      const next = combine(store.ablated.peek(), some.layer, some.neurons, !out);
+      if (sizeOf(next) > MOST) return { problem: `At most ${count(MOST)} neurons can be ablated`, done: "" };
       set(next);
       const { length: n } = some.neurons;
       const many = some.clustered ? `, ${count(n)} neuron${n === 1 ? "" : "s"}` : "";
       return {
         problem: "",
-        done: `${out ? "put back" : "knocked out"} ${some.label}${many} of ${some.layer}`,
+        done: `${out ? "put back" : "ablated"} ${some.label}${many} of ${some.layer}`,
       };
     },
     restore(layer: string, neuron: number[]): void {
-      set(combine(store.knocked_out.peek(), layer, [neuron], false));
+      set(combine(store.ablated.peek(), layer, [neuron], false));
     },
     restoreAll(): void {
-      if (sizeOf(store.knocked_out.peek())) set({});
+      if (sizeOf(store.ablated.peek())) set({});
     },
   };
 }
 
-export type KnockOut = ReturnType<typeof createKnockOut>;
+export type Ablation = ReturnType<typeof createAblation>;

@@ -5,7 +5,7 @@ import { pass, useView } from "./view";
 const view = useView();
 const HEAD = "head";
 
-const out = () => view.model.get("knocked_out");
+const out = () => view.model.get("ablated");
 const source = () => view.model.get("source");
 const part = (name: string) => view.page.find(`[data-testid=${name}]`);
 const canvas = () => view.page.find<HTMLCanvasElement>(".cw-frame-canvas");
@@ -21,30 +21,30 @@ function press(name: string, more: KeyboardEventInit = {}): void {
   view.settle();
 }
 
-describe("knocking out", () => {
+describe("ablating", () => {
   it("takes the selected neuron out, shows the picture without it, and puts it back to the very same picture", () => {
     open();
     const before = pixels();
     press("k");
     expect(out()).toEqual({ [LAYER]: [[3, 17]] });
-    expect(source()).toBe("without");
+    expect(source()).toBe("ablated");
     expect(view.model.last("frame").body).toEqual({
       kind: "frame",
       time: 2,
-      source: "without",
-      knocked_out: [{ layer: LAYER, neurons: [[3, 17]] }],
+      source: "ablated",
+      ablated: [{ layer: LAYER, neurons: [[3, 17]] }],
     });
-    expect(canvas().dataset).toMatchObject({ source: "without", out: "1" });
+    expect(canvas().dataset).toMatchObject({ source: "ablated", out: "1" });
     expect(canvas().getAttribute("data-selection")).toBe("");
     expect(pixels()).not.toEqual(before);
-    expect(part("knock-psnr").textContent).toBe("24.1 dB, was 31.3 dB");
+    expect(part("ablation-psnr").textContent).toBe("24.1 dB, was 31.3 dB");
     const asked = () => view.model.requests("frame").filter(({ body }) => "time" in body && body.time === 2);
     const times = asked().length;
     press("k");
     expect([out(), source()]).toEqual([{}, "reconstruction"]);
     expect(pixels()).toEqual(before);
     expect(asked()).toHaveLength(times);
-    expect(part("knockout-bar").hidden).toBe(true);
+    expect(part("ablation-bar").hidden).toBe(true);
   });
 
   it("adds to what is out, from several layers, and takes from it", () => {
@@ -68,8 +68,8 @@ describe("knocking out", () => {
       ],
       [HEAD]: [[2, 0]],
     });
-    expect(part("knocked-out").textContent).toContain("3 out");
-    expect(part("knock-out").getAttribute("aria-pressed")).toBe("true");
+    expect(part("ablated").textContent).toContain("3 out");
+    expect(part("ablate").getAttribute("aria-pressed")).toBe("true");
     const rows = [...view.page.el.querySelectorAll<HTMLElement>(".cw-out-list li")];
     expect(rows.map((row) => row.querySelector(".cw-out-name")?.textContent)).toEqual([
       "decoder.1  1→1",
@@ -89,7 +89,7 @@ describe("knocking out", () => {
   it("goes back to what was under the contributions before", () => {
     open({ source: "truth" });
     press("k");
-    expect(source()).toBe("without");
+    expect(source()).toBe("ablated");
     part("restore-all").click();
     view.settle();
     expect([out(), source()]).toEqual([{}, "truth"]);
@@ -97,7 +97,7 @@ describe("knocking out", () => {
 
   it("takes a whole cluster, and says what to select where there is nothing to take", () => {
     open({ neuron: null });
-    expect(part("knock-out").getAttribute("aria-disabled")).toBe("true");
+    expect(part("ablate").getAttribute("aria-disabled")).toBe("true");
     press("k");
     expect(out()).toEqual({});
     expect(part("status").textContent).toContain("Select a neuron");
@@ -106,7 +106,7 @@ describe("knocking out", () => {
     press("k");
     const taken = (out() as Record<string, number[][]>)[LAYER] ?? [];
     expect(taken.length).toBeGreaterThan(100);
-    expect(part("knock-out").getAttribute("aria-label")).toBe("Put back cluster 1 (k)");
+    expect(part("ablate").getAttribute("aria-label")).toBe("Put back cluster 1 (k)");
     const listed = view.page.el.querySelectorAll(".cw-out-list li");
     expect(listed).toHaveLength(101);
     expect(listed[100]?.textContent).toBe(`and ${taken.length - 100} more`);
@@ -127,7 +127,7 @@ describe("knocking out", () => {
     press("k");
     const taken = (out() as Record<string, number[][]>)[LAYER] ?? [];
     expect(taken.length).toBeGreaterThan(100);
-    expect(part("status").textContent).toBe(`knocked out cluster 2, ${taken.length} neurons of ${LAYER}`);
+    expect(part("status").textContent).toBe(`ablated cluster 2, ${taken.length} neurons of ${LAYER}`);
     press("k");
     expect(out()).toEqual({});
     const thumb = view.page.find(".cw-thumb[data-neuron]");
@@ -136,12 +136,12 @@ describe("knocking out", () => {
     press("k");
     const neuron = thumb.dataset.neuron?.split(",").map(Number);
     expect(out()).toEqual({ [LAYER]: [neuron] });
-    expect(part("status").textContent).toBe(`knocked out neuron ${neuron?.join("→")} of ${LAYER}`);
+    expect(part("status").textContent).toBe(`ablated neuron ${neuron?.join("→")} of ${LAYER}`);
   });
 
   it("puts one back at a double click, not the one below it too", () => {
     open({
-      knocked_out: {
+      ablated: {
         [LAYER]: [
           [0, 0],
           [0, 1],
@@ -164,7 +164,7 @@ describe("knocking out", () => {
   });
 
   it("shows the difference around the middle of the diverging palette, and contributions over it when asked", () => {
-    open({ knocked_out: { [LAYER]: [[0, 0]] }, source: "difference" });
+    open({ ablated: { [LAYER]: [[0, 0]] }, source: "difference" });
     const size = OPTIONS.width * OPTIONS.height;
     const levels = new Uint8Array(size).fill(51);
     levels[3] = 255;
@@ -176,21 +176,21 @@ describe("knocking out", () => {
     expect(pixels().slice(0, 3)).toEqual([...diverging.subarray(128 * 3, 128 * 3 + 3)]);
     expect(pixels().slice(12, 15)).toEqual([...diverging.subarray(255 * 3)]);
     expect(part("colourbar").textContent).toBe("−4.004.00");
-    part("knock-cover").click();
+    part("ablation-cover").click();
     view.settle();
     expect(canvas().dataset.selection).toBe(`${LAYER}/3,17`);
-    part("knockout-bar").querySelector<HTMLElement>("[data-value=reconstruction]")?.click();
+    part("ablation-bar").querySelector<HTMLElement>("[data-value=reconstruction]")?.click();
     view.settle();
     expect([source(), canvas().dataset.out]).toEqual(["reconstruction", undefined]);
-    expect(part("knockout-bar").hidden).toBe(false);
+    expect(part("ablation-bar").hidden).toBe(false);
   });
 
   it("never shows the picture without one set as that without another, also while time runs", () => {
-    open({ knocked_out: { [LAYER]: [[0, 0]] }, source: "without" });
+    open({ ablated: { [LAYER]: [[0, 0]] }, source: "ablated" });
     view.model.set("time", 4);
     pass();
     const late = view.model.last("frame");
-    view.model.set("knocked_out", {
+    view.model.set("ablated", {
       [LAYER]: [
         [0, 0],
         [0, 1],
@@ -213,23 +213,23 @@ describe("knocking out", () => {
   });
 
   it("says against what the picture is measured where there is no truth", () => {
-    open({ knocked_out: { [LAYER]: [[0, 0]] }, source: "without" });
+    open({ ablated: { [LAYER]: [[0, 0]] }, source: "ablated" });
     view.model.set("time", 6);
     pass();
     view.model.reply(view.model.last("frame"), { psnr: 20.04, psnr_before: null });
     view.settle();
-    expect(part("knock-psnr").textContent).toBe("20.0 dB to the original");
-    expect(part("knock-psnr").title).toContain("original reconstruction");
+    expect(part("ablation-psnr").textContent).toBe("20.0 dB to the original");
+    expect(part("ablation-psnr").title).toContain("original reconstruction");
   });
 
   it("marks what is out among the thumbnails", () => {
     open();
     const thumb = view.page.find(".cw-thumb[data-neuron]");
     const neuron = thumb.dataset.neuron?.split(",").map(Number) ?? [];
-    view.model.set("knocked_out", { [LAYER]: [neuron] });
+    view.model.set("ablated", { [LAYER]: [neuron] });
     view.settle();
     expect(thumb.hasAttribute("data-out")).toBe(true);
-    expect(thumb.getAttribute("aria-label")).toContain("knocked out");
+    expect(thumb.getAttribute("aria-label")).toContain("ablated");
     press("K", { shiftKey: true });
     expect(thumb.hasAttribute("data-out")).toBe(false);
   });

@@ -1,9 +1,9 @@
 // The ablated neurons, above the frame: their number, what the frame shows, the loss of PSNR, and the list.
 import { type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
 import type { Frame, Picture } from "../sources/pictures";
+import { isAblated, sizeOf } from "../state/ablated";
 import { chooseNeuron } from "../state/actions";
 import { count } from "../state/format";
-import { isWithout, sizeOf } from "../state/knocked_out";
 import { layerOf, neuronLabel, shortNames } from "../state/selection";
 import { ready } from "../state/store";
 import type { Source } from "../transport/messages";
@@ -15,7 +15,7 @@ import type { View } from "../ui/view";
 const MOST_LISTED = 100;
 const VIEWS = [
   { value: "reconstruction", text: "original", title: "With all neurons" },
-  { value: "without", text: "without", title: "What the network makes without them" },
+  { value: "ablated", text: "ablated", title: "What the network makes without them" },
   {
     value: "difference",
     text: "difference",
@@ -34,37 +34,37 @@ export function qualityText({ psnr, psnr_before: before }: Frame): { text: strin
   };
 }
 
-export function createKnockOutView(view: View, picture: ReadonlySignal<Picture | null>) {
-  const { store, knockout } = view.session;
+export function createAblationView(view: View, picture: ReadonlySignal<Picture | null>) {
+  const { store, ablation } = view.session;
   /** Whether the contributions lie over the picture without some neurons too. */
   const over: Signal<boolean> = signal(false);
 
   const toggle = () => {
-    const { problem, done } = knockout.toggle();
+    const { problem, done } = ablation.toggle();
     if (problem) view.say(problem, "error");
     else view.say(done);
   };
   const button = h(
     "button",
-    { class: "cw-segment cw-tool", type: "button", "data-testid": "knock-out", on: { click: toggle } },
+    { class: "cw-segment cw-tool", type: "button", "data-testid": "ablate", on: { click: toggle } },
     icon("out"),
   );
   view.effect(() => {
-    const some = knockout.target();
-    const out = some !== null && knockout.isOut(some);
+    const some = ablation.target();
+    const out = some !== null && ablation.isOut(some);
     const what = some?.label ?? "the selection";
-    const words = `${out ? "Put back" : "Knock out"} ${what} (k)`;
+    const words = `${out ? "Put back" : "Ablate"} ${what} (k)`;
     attribute(button, "aria-pressed", String(out));
     attribute(button, "aria-disabled", some ? null : "true");
     attribute(button, "aria-label", words);
-    attribute(button, "title", some ? words : "Select a neuron, several or a cluster to knock out (k)");
+    attribute(button, "title", some ? words : "Select a neuron, several or a cluster to ablate (k)");
   });
 
   const amount = h("span", {});
   const rows = h("ul", { class: "cw-out-list" });
   const list = h(
     "details",
-    { class: "cw-out", "data-testid": "knocked-out" },
+    { class: "cw-out", "data-testid": "ablated" },
     h("summary", { class: "cw-button" }, amount),
     h("div", { class: "cw-out-popover" }, rows),
   );
@@ -75,12 +75,12 @@ export function createKnockOutView(view: View, picture: ReadonlySignal<Picture |
       class: "cw-segment cw-alone",
       type: "button",
       title: "Lay the map of the contributions over the picture",
-      "data-testid": "knock-cover",
+      "data-testid": "ablation-cover",
       on: { click: () => (over.value = !over.peek()) },
     },
     "map",
   );
-  const quality = h("output", { class: "cw-quality", "data-testid": "knock-psnr" });
+  const quality = h("output", { class: "cw-quality", "data-testid": "ablation-psnr" });
   const all = h(
     "button",
     {
@@ -88,13 +88,13 @@ export function createKnockOutView(view: View, picture: ReadonlySignal<Picture |
       type: "button",
       title: "Put all neurons back (shift + k)",
       "data-testid": "restore-all",
-      on: { click: () => leave(knockout.restoreAll) },
+      on: { click: () => leave(ablation.restoreAll) },
     },
     "restore all",
   );
   const bar = h(
     "div",
-    { class: "cw-knockout", role: "group", "aria-label": "Knocked out", "data-testid": "knockout-bar" },
+    { class: "cw-ablation", role: "group", "aria-label": "Ablated", "data-testid": "ablation-bar" },
     list,
     views.element,
     cover,
@@ -105,35 +105,35 @@ export function createKnockOutView(view: View, picture: ReadonlySignal<Picture |
   const leave = (act: () => void) => {
     act();
     if (!document.activeElement || document.activeElement === document.body) view.root.focus();
-    if (bar.hidden || !sizeOf(store.knocked_out.peek())) view.root.focus();
+    if (bar.hidden || !sizeOf(store.ablated.peek())) view.root.focus();
   };
   closeByItself(list, view.signal);
 
   view.effect(() => {
-    const knockedOut = store.knocked_out.value;
-    const n = sizeOf(knockedOut);
+    const ablated = store.ablated.value;
+    const n = sizeOf(ablated);
     const source = store.source.value;
     bar.hidden = n === 0;
     if (n === 0) list.open = false;
     write(amount, `${count(n)} out`);
-    attribute(list.querySelector("summary") as Element, "title", `${count(n)} neurons are knocked out`);
+    attribute(list.querySelector("summary") as Element, "title", `${count(n)} neurons are ablated`);
     views.press(source);
-    cover.hidden = !isWithout(source);
+    cover.hidden = !isAblated(source);
     attribute(cover, "aria-pressed", String(over.value));
   });
   view.effect(() => {
     const frame = picture.value?.frame;
-    const told = frame && isWithout(frame.source) ? qualityText(frame) : { text: "", title: "" };
+    const told = frame && isAblated(frame.source) ? qualityText(frame) : { text: "", title: "" };
     write(quality, told.text);
     attribute(quality, "title", told.title || null);
   });
   view.effect(() => {
-    const knockedOut = store.knocked_out.value;
+    const ablated = store.ablated.value;
     const info = store._canvas.value;
     const short = shortNames([
-      ...new Set([...(ready(info) ? info.layers.map(({ name }) => name) : []), ...Object.keys(knockedOut)]),
+      ...new Set([...(ready(info) ? info.layers.map(({ name }) => name) : []), ...Object.keys(ablated)]),
     ]);
-    const every = Object.entries(knockedOut).flatMap(([layer, neurons]) =>
+    const every = Object.entries(ablated).flatMap(([layer, neurons]) =>
       neurons.map((neuron) => ({ layer, neuron })),
     );
     const lines = every.slice(0, MOST_LISTED).map(({ layer, neuron }) => {
@@ -157,7 +157,7 @@ export function createKnockOutView(view: View, picture: ReadonlySignal<Picture |
           "aria-label": `Put back ${name}`,
           title: "Put back",
           // The second click of a double click would fall on the row that moves up.
-          on: { click: ({ detail }) => detail < 2 && leave(() => knockout.restore(layer, neuron)) },
+          on: { click: ({ detail }) => detail < 2 && leave(() => ablation.restore(layer, neuron)) },
         },
         "×",
       );
@@ -172,13 +172,13 @@ export function createKnockOutView(view: View, picture: ReadonlySignal<Picture |
     bar,
     toggle,
     /** Whether a picture is shown with the contributions over it. */
-    covered: (shown: Picture): boolean => over.value || !isWithout(shown.frame?.source ?? "off"),
+    covered: (shown: Picture): boolean => over.value || !isAblated(shown.frame?.source ?? "off"),
   };
 }
 
 /** What a picture shows, in its label. */
 export function withoutLabel(frame: Frame | null): string | null {
-  if (!frame || !isWithout(frame.source)) return null;
+  if (!frame || !isAblated(frame.source)) return null;
   const neurons = `${count(frame.out)} neuron${frame.out > 1 ? "s" : ""}`;
-  return frame.source === "without" ? `without ${neurons}` : `lost without ${neurons}`;
+  return frame.source === "ablated" ? `without ${neurons}` : `lost without ${neurons}`;
 }

@@ -1,11 +1,11 @@
 // The faithfulness score in the status line, what it means, and the switch that turns it off.
 
-import { wordOf } from "../sources/trust";
+import { wordOf } from "../sources/faithfulness";
 import { count } from "../state/format";
 import { savedOf } from "../state/saved";
 import { magnitudesOf, shortNames } from "../state/selection";
 import { ready } from "../state/store";
-import type { Range, TrustReply } from "../transport/messages";
+import type { FaithfulnessReply, Range } from "../transport/messages";
 import { attribute, h, write } from "../ui/dom";
 import { closeByItself } from "../ui/menu";
 import type { View } from "../ui/view";
@@ -31,21 +31,26 @@ function interval({ value, low, high }: Range): string {
     : `${correlation(value)} [${correlation(low)}, ${correlation(high)}]`;
 }
 
-export function tellTrust(score: TrustReply, layer: string, kernels: boolean, magnitudes: string): Told {
+export function showFaithfulness(
+  score: FaithfulnessReply,
+  layer: string,
+  kernels: boolean,
+  magnitudes: string,
+): Told {
   const { rule, totals, pixels, measured, n_neurons, frame } = score;
   const neurons = kernels ? "kernels" : "neurons";
   const of = measured < n_neurons ? `${count(measured)} of ${count(n_neurons)}` : `all ${count(n_neurons)}`;
   const rest = ` · ${rule} · ${layer} · ${of} ${neurons}`;
   if (!totals)
     return {
-      short: "trust: not defined",
+      short: "faithfulness: not defined",
       rest,
       grade: null,
       explained: [`The ${neurons} of ${layer} don't differ, so there is no order to compare.`],
     };
   const word = wordOf(totals.value);
   return {
-    short: `trust ${word} ${interval(totals)}`,
+    short: `faithfulness ${word} ${interval(totals)}`,
     rest,
     grade: word,
     explained: [
@@ -57,21 +62,21 @@ export function tellTrust(score: TrustReply, layer: string, kernels: boolean, ma
   };
 }
 
-export function createTrust(view: Omit<View, "say">): HTMLElement {
-  const { store, trust, client } = view.session;
-  const [short, rest] = [h("span", {}), h("span", { class: "cw-trust-rest" })];
-  const dot = h("i", { class: "cw-trust-dot", "aria-hidden": "true" });
-  const words = h("div", { class: "cw-trust-words" });
+export function createFaithfulness(view: Omit<View, "say">): HTMLElement {
+  const { store, faithfulness, client } = view.session;
+  const [short, rest] = [h("span", {}), h("span", { class: "cw-faithfulness-rest" })];
+  const dot = h("i", { class: "cw-faithfulness-dot", "aria-hidden": "true" });
+  const words = h("div", { class: "cw-faithfulness-words" });
   const button = h("button", {
     class: "cw-button",
     type: "button",
-    "data-testid": "trust-switch",
-    on: { click: () => store.set({ trust: !store.trust.peek() }) },
+    "data-testid": "faithfulness-switch",
+    on: { click: () => store.set({ faithfulness: !store.faithfulness.peek() }) },
   });
-  const summary = h("summary", { class: "cw-trust-line" }, dot, short, rest);
+  const summary = h("summary", { class: "cw-faithfulness-line" }, dot, short, rest);
   const element = h(
     "details",
-    { class: "cw-trust", "data-testid": "trust" },
+    { class: "cw-faithfulness", "data-testid": "faithfulness" },
     summary,
     h("div", { class: "cw-popover cw-popover-up" }, words, button),
   );
@@ -79,28 +84,28 @@ export function createTrust(view: Omit<View, "say">): HTMLElement {
     const info = store._canvas.value;
     const [layer, rule] = [store.layer.value, store.rule.value];
     const plain = (what: string, ...explained: string[]): Told => ({
-      short: `trust: ${what}`,
+      short: `faithfulness: ${what}`,
       rest: "",
       grade: null,
       explained,
     });
-    if (!store.trust.value) return plain("off", "How far the maps can be believed is not measured.");
+    if (!store.faithfulness.value) return plain("off", "How far the maps can be believed is not measured.");
     const known = ready(info) ? info.layers.find(({ name }) => name === layer) : undefined;
     if (!ready(info) || !known) return plain("–");
     const name = shortNames(info.layers.map((one) => one.name)).get(layer) ?? layer;
     if (rule === "ablation")
       return {
-        short: "trust: ground truth",
+        short: "faithfulness: ground truth",
         rest: ` · ablation · ${name}`,
         grade: "truth",
         explained: [
           "Ablation takes each neuron out and renders again: it is what the other rules are measured by.",
         ],
       };
-    const score = trust.shown.value;
+    const score = faithfulness.shown.value;
     if (score?.layer === layer && score.rule === rule)
-      return tellTrust(score, name, known.neurons.length === 2, magnitudesOf(info, layer).whole);
-    if (trust.state.value === "error") return plain("not measured", trust.error.value);
+      return showFaithfulness(score, name, known.neurons.length === 2, magnitudesOf(info, layer).whole);
+    if (faithfulness.state.value === "error") return plain("not measured", faithfulness.error.value);
     if (store.playing.value) return plain("paused", "It is measured when nothing plays.");
     const done = Math.floor((client.background.value?.done ?? 0) / 2);
     const so = done ? `: ${count(done)} neurons so far` : "";
@@ -120,7 +125,7 @@ export function createTrust(view: Omit<View, "say">): HTMLElement {
       words.replaceChildren(...explained.map((text) => h("p", {}, text)));
     // A saved page contains the scores that were measured before it was saved.
     button.hidden = savedOf(store._canvas.value) !== null;
-    write(button, store.trust.value ? "Don't measure it" : "Measure it");
+    write(button, store.faithfulness.value ? "Don't measure it" : "Measure it");
   });
   closeByItself(element, view.signal);
   return element;

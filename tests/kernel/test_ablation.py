@@ -1,4 +1,4 @@
-"""What is knocked out: what may be set, what the page is answered, and that nothing is left of it afterwards."""
+"""What is ablated: what may be set, what the page is answered, and that nothing is left of it afterwards."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import canvaswidget as cw
-from canvaswidget.kernel import knockout
+from canvaswidget.kernel import ablation
 from canvaswidget.kernel.levels import colours
 from tests.canvases import image, video
 from tests.kernel.page import Page, selection
@@ -38,7 +38,7 @@ def taken(parts: list[dict[str, Any]]) -> dict[str, list[tuple[int, ...]]]:
 
 
 def frame(page: Page, source: str, parts: list[dict[str, Any]], time: int = 2) -> tuple[Any, np.ndarray]:
-    return page.ask(kind="frame", time=time, source=source, knocked_out=parts)
+    return page.ask(kind="frame", time=time, source=source, ablated=parts)
 
 
 # --- pictures -----------------------------------------------------------------------------------------------
@@ -52,9 +52,9 @@ def test_the_picture_without_neurons_of_several_layers(pages, canvas: cw.Canvas,
         {"layer": canvas.layers[1].name, "neurons": [[0, 3], [2, 1]]},
         {"layer": name, "neurons": [[1, 0], [1, 1], [1, 2]]},
     ]
-    left = canvas.without(taken(parts), 2)
-    body, data = frame(page, "without", parts)
-    assert (body["source"], body["channels"]) == ("without", 3)
+    left = canvas.ablate(taken(parts), 2)
+    body, data = frame(page, "ablated", parts)
+    assert (body["source"], body["channels"]) == ("ablated", 3)
     np.testing.assert_array_equal(data.reshape(left.shape), colours(left))
     truth, whole = canvas.inr.truth[2], np.clip(canvas.frame(2), 0, 1)
     for told, shown in (("psnr", np.clip(left, 0, 1)), ("psnr_before", whole)):
@@ -82,8 +82,8 @@ def test_the_difference_of_one_neuron_is_its_map_under_ablation(page: Page, canv
 def test_where_there_is_no_truth_the_original_is_what_is_compared_with(pages) -> None:
     canvas = cw.trace(video(truth=False), device="cpu")
     layer = canvas.layers[-1]
-    body, _ = frame(pages(canvas), "without", [{"layer": layer.name, "neurons": [[0, 0]]}])
-    left, whole = (np.clip(one, 0, 1) for one in (canvas.without({layer: [(0, 0)]}, 2), canvas.frame(2)))
+    body, _ = frame(pages(canvas), "ablated", [{"layer": layer.name, "neurons": [[0, 0]]}])
+    left, whole = (np.clip(one, 0, 1) for one in (canvas.ablate({layer: [(0, 0)]}, 2), canvas.frame(2)))
     assert body["psnr"] == pytest.approx(-10 * np.log10(((left - whole) ** 2).mean()), rel=1e-5)
     assert body["psnr_before"] is None
 
@@ -92,11 +92,11 @@ def test_each_set_and_frame_is_rendered_once(pages, canvas: cw.Canvas, monkeypat
     page, calls = pages(canvas), []
     render = cw.Canvas.without
     monkeypatch.setattr(
-        cw.Canvas, "without", lambda *args, **more: calls.append(args[1:]) or render(*args, **more)
+        cw.Canvas, "ablate", lambda *args, **more: calls.append(args[1:]) or render(*args, **more)
     )
     one, two = ([{"layer": canvas.layers[-1].name, "neurons": [[0, channel]]}] for channel in (0, 1))
     for time in (1, 3, 1):
-        for source in ("without", "difference", "without"):
+        for source in ("ablated", "difference", "ablated"):
             frame(page, source, one, time)
             frame(page, source, two, time)
     assert len(calls) == 4
@@ -112,7 +112,7 @@ def test_each_set_and_frame_is_rendered_once(pages, canvas: cw.Canvas, monkeypat
     ],
 )
 def test_what_can_not_be_taken_out(page: Page, parts: list[dict[str, Any]], words: str) -> None:
-    assert words in page.fail(kind="frame", time=0, source="without", knocked_out=parts)
+    assert words in page.fail(kind="frame", time=0, source="ablated", ablated=parts)
 
 
 # --- the trait ----------------------------------------------------------------------------------------------
@@ -131,12 +131,12 @@ def test_neurons_of_several_layers_are_set_in_several_ways(w: cw.CanvasWidget, c
         [(last, (2, 0)), (second, (0, 1)), (second, np.array([1, 2]))],
         {second: ((0, 1), (1, 2)), last: [(-2, 0)] if canvas.layers[-1].n_units == 4 else [(2, 0)], 0: []},
     ):
-        w.knocked_out = value
-        assert w.knocked_out == expected
-        assert w.get_state(["knocked_out"]) == {"knocked_out": {second: [[0, 1], [1, 2]], last: [[2, 0]]}}
-    assert np.isfinite(canvas.without(w.knocked_out, 0)).all()
-    w.knocked_out = None
-    assert w.knocked_out == {}
+        w.ablated = value
+        assert w.ablated == expected
+        assert w.get_state(["ablated"]) == {"ablated": {second: [[0, 1], [1, 2]], last: [[2, 0]]}}
+    assert np.isfinite(canvas.ablate(w.ablated, 0)).all()
+    w.ablated = None
+    assert w.ablated == {}
 
 
 @pytest.mark.parametrize(
@@ -152,18 +152,18 @@ def test_neurons_of_several_layers_are_set_in_several_ways(w: cw.CanvasWidget, c
     ],
 )
 def test_a_wrong_set_is_refused_and_nothing_changes(w: cw.CanvasWidget, value: Any, words: str) -> None:
-    w.knocked_out = {-1: [(0, 0)]}
-    before = w.knocked_out
+    w.ablated = {-1: [(0, 0)]}
+    before = w.ablated
     with pytest.raises((TypeError, ValueError, IndexError, KeyError), match=words):
-        w.knocked_out = value
-    assert w.knocked_out == before
+        w.ablated = value
+    assert w.ablated == before
 
 
 def test_what_is_set_during_a_request_does_not_change_its_answer(
     w: cw.CanvasWidget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     canvas, last = w.canvas, w.facts.layers[-1].name
-    real, began, go_on, ended = canvas.without, *(threading.Event() for _ in range(3))
+    real, began, go_on, ended = canvas.ablate, *(threading.Event() for _ in range(3))
     heard: list[Any] = []
 
     def slow(*arguments: Any) -> np.ndarray:
@@ -175,12 +175,12 @@ def test_what_is_set_during_a_request_does_not_change_its_answer(
         heard.append(answer)
         ended.set()
 
-    monkeypatch.setattr(canvas, "without", slow)
+    monkeypatch.setattr(canvas, "ablate", slow)
     parts = [{"layer": last, "neurons": [[0, 0]]}]
-    body: Any = {"kind": "frame", "time": 1, "source": "without", "knocked_out": parts}
+    body: Any = {"kind": "frame", "time": 1, "source": "ablated", "ablated": parts}
     w._live.handle({"type": "request", "id": 1, "view": "frame", "body": body}, reply)
     assert began.wait(60)
-    w.knocked_out = {last: [(1, 1), (2, 0)]}
+    w.ablated = {last: [(1, 1), (2, 0)]}
     go_on.set()
     assert ended.wait(60)
     message, buffers = heard[0]
@@ -192,61 +192,61 @@ def test_what_is_set_during_a_request_does_not_change_its_answer(
 def test_what_is_under_the_map_follows(w: cw.CanvasWidget) -> None:
     heard: list[str] = []
     w.observe(lambda change: heard.append(change.new), "source")
-    with pytest.raises(ValueError, match="nothing is knocked out"):
-        w.source = "without"
-    w.knocked_out = {-1: [(0, 0)]}
-    assert w.source == "without"
+    with pytest.raises(ValueError, match="nothing is ablated"):
+        w.source = "ablated"
+    w.ablated = {-1: [(0, 0)]}
+    assert w.source == "ablated"
     w.source = "difference"
-    w.knocked_out = {-1: [(0, 0), (1, 0)]}
+    w.ablated = {-1: [(0, 0), (1, 0)]}
     assert w.source == "difference"
-    w.knocked_out = {}
+    w.ablated = {}
     assert w.source == "reconstruction"
-    w.knocked_out = {-1: [(0, 0)]}
+    w.ablated = {-1: [(0, 0)]}
     w.source = "truth"
-    w.knocked_out = {}
-    assert heard == ["without", "difference", "reconstruction", "without", "truth"]
+    w.ablated = {}
+    assert heard == ["ablated", "difference", "reconstruction", "ablated", "truth"]
 
 
 def test_the_page_sets_both_and_what_it_can_not_set_is_taken_back(w: cw.CanvasWidget) -> None:
     name = w.facts.removable[-1].name
-    w.set_state({"source": "difference", "knocked_out": {name: [[0, 0]]}})
-    assert (w.source, w.knocked_out) == ("difference", {name: ((0, 0),)})
-    w.set_state({"knocked_out": {name: [[0, 99]]}})
-    assert w.knocked_out == {name: ((0, 0),)}
-    w.set_state({"source": "off", "knocked_out": {}})
-    assert (w.source, w.knocked_out) == ("off", {})
+    w.set_state({"source": "difference", "ablated": {name: [[0, 0]]}})
+    assert (w.source, w.ablated) == ("difference", {name: ((0, 0),)})
+    w.set_state({"ablated": {name: [[0, 99]]}})
+    assert w.ablated == {name: ((0, 0),)}
+    w.set_state({"source": "off", "ablated": {}})
+    assert (w.source, w.ablated) == ("off", {})
 
 
 def test_another_rule_leaves_out_what_is_out(widgets, canvas: cw.Canvas) -> None:
-    w = widgets(canvas, knocked_out={0: [(0, 0)], -1: [(0, 0)]}, source="difference")
-    before = w.knocked_out
+    w = widgets(canvas, ablated={0: [(0, 0)], -1: [(0, 0)]}, source="difference")
+    before = w.ablated
     w.rule = "gated"
     w.rule = "ablation"
-    w.knocked_out = {**w.knocked_out, 1: [(0, 0)]}
+    w.ablated = {**w.ablated, 1: [(0, 0)]}
     w.rule = "xinc"
-    assert w.knocked_out == {**before, canvas.layers[1].name: ((0, 0),)}
+    assert w.ablated == {**before, canvas.layers[1].name: ((0, 0),)}
     assert w.source == "difference"
 
 
 @pytest.mark.parametrize("inr", [video, image])
-@pytest.mark.parametrize("source", ["without", "difference"])
+@pytest.mark.parametrize("source", ["ablated", "difference"])
 def test_figure_of_what_is_left(widgets, inr, source: str) -> None:
     model = inr()
     neuron = (0, 0) if model.n_frames > 1 else 0
-    w = widgets(model, knocked_out={-1: [neuron]}, source=source)
+    w = widgets(model, ablated={-1: [neuron]}, source=source)
     figure = w.figure()
     assert "without 1 neuron" in figure.get_suptitle()
     assert "without 1 neuron" in figure.axes[0].get_title("left")
 
 
 def test_it_is_told(canvas: cw.Canvas) -> None:
-    assert knockout.title({"a": (1,)}) == "without 1 neuron"
-    assert knockout.title({"a": (1, 2), "b": ((0, 0),)}) == "without 3 neurons"
+    assert ablation.title({"a": (1,)}) == "without 1 neuron"
+    assert ablation.title({"a": (1, 2), "b": ((0, 0),)}) == "without 3 neurons"
 
 
 def test_a_selection_is_asked_about_as_ever(page: Page, canvas: cw.Canvas) -> None:
     name = canvas.layers[-1].name
     before, data = page.ask(kind="map", time=2, selection=selection(name, [0, 0]))
-    frame(page, "without", [{"layer": name, "neurons": [[0, 0]]}])
+    frame(page, "ablated", [{"layer": name, "neurons": [[0, 0]]}])
     after, again = page.ask(kind="map", time=2, selection=selection(name, [0, 0]))
     assert (before, data.tolist()) == (after, again.tolist())

@@ -3,27 +3,27 @@ import { type ReadonlySignal, untracked } from "@preact/signals-core";
 import { layerOf } from "../state/selection";
 import { canvasOf, type Store } from "../state/store";
 import type { RequestClient } from "../transport/client";
-import type { TrustReply } from "../transport/messages";
+import type { FaithfulnessReply } from "../transport/messages";
 import { ByteCache } from "./cache";
 import { Source } from "./source";
 
 /** In ms: layers that the user only steps over are not measured. */
 const REST = 600;
 
-export class TrustSource extends Source<"trust", TrustReply> {
+export class FaithfulnessSource extends Source<"faithfulness", FaithfulnessReply> {
   constructor(store: Store, client: RequestClient, watched: ReadonlySignal<boolean>) {
     super({
       client,
-      view: "trust",
+      view: "faithfulness",
       watched,
       wanted: () => {
         const info = canvasOf(store);
         const layer = store.layer.value;
         const rule = store.rule.value;
-        const idle = store.trust.value && !store.playing.value && rule !== "ablation";
+        const idle = store.faithfulness.value && !store.playing.value && rule !== "ablation";
         if (!idle || !info || !layerOf(info, layer)) return null;
         // Measured on the frame that was shown at the first request: a change of frame does not repeat it.
-        return { kind: "trust", rule, time: untracked(() => store.time.value), layer };
+        return { kind: "faithfulness", rule, time: untracked(() => store.time.value), layer };
       },
       key: ({ rule, layer }) => `${rule}/${layer}`,
       decode: (answer) => answer,

@@ -1,4 +1,4 @@
-"""The trust score in a real notebook: it comes by itself, is that of the analysis, and nobody waits for it."""
+"""The faithfulness score in a real notebook: it comes by itself, is that of the analysis, and nobody waits for it."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ CELLS = [SLOW, "w = cw.CanvasWidget(cw.demo.video(), layer='decoder.3', rule='ga
 
 def test_it_comes_by_itself_and_nothing_waits_for_it(notebook: NotebookPage) -> None:
     view = notebook.widget
-    line = view.part("trust").locator("summary")
-    expect(line).to_have_text("trust: measuring", timeout=TIMEOUT)
-    expect(view.part("trust")).to_contain_text("1 neurons so far", timeout=TIMEOUT)
+    line = view.part("faithfulness").locator("summary")
+    expect(line).to_have_text("faithfulness: measuring", timeout=TIMEOUT)
+    expect(view.part("faithfulness")).to_contain_text("1 neurons so far", timeout=TIMEOUT)
 
     view.click_pixel(40, 100)
     view.root.focus()
@@ -41,28 +41,28 @@ def test_it_comes_by_itself_and_nothing_waits_for_it(notebook: NotebookPage) -> 
     time = int(view.part("time").input_value())
     view.wait_frame(time=time)
     notebook.page.keyboard.press("k")
-    view.wait_frame(source="without", time=time)
+    view.wait_frame(source="ablated", time=time)
     notebook.page.keyboard.press("k")
     view.wait_frame(source="reconstruction", time=time)
     view.wait_settled()
     assert notebook.ask("_w.figure() is not None")
-    expect(line).to_have_text("trust: measuring")
+    expect(line).to_have_text("faithfulness: measuring")
 
     notebook.execute("go.set()")
     expect(line).to_have_text(
-        re.compile(r"^trust (high|fair|low|none) .* · gated · decoder\.3 · "), timeout=TIMEOUT
+        re.compile(r"^faithfulness (high|fair|low|none) .* · gated · decoder\.3 · "), timeout=TIMEOUT
     )
-    totals, rule = notebook.ask("[_w.stats()['trust']['totals'], _w.stats()['trust']['rule']]")
+    totals, rule = notebook.ask("[_w.stats()['faithfulness']['totals'], _w.stats()['faithfulness']['rule']]")
     assert rule == "gated"
     expect(line).to_contain_text(f"{totals['value']:.2f}")
 
     view.part("rule").select_option("ablation")
-    expect(line).to_have_text("trust: ground truth · ablation · decoder.3", timeout=TIMEOUT)
+    expect(line).to_have_text("faithfulness: ground truth · ablation · decoder.3", timeout=TIMEOUT)
     line.click()
-    view.part("trust-switch").click()
-    expect(line).to_have_text("trust: off")
-    notebook.wait_for(lambda: notebook.ask("_w.trust"), False, "whether it is measured")
-    notebook.execute("_w.rule = 'gated'; _w.trust = True")
+    view.part("faithfulness-switch").click()
+    expect(line).to_have_text("faithfulness: off")
+    notebook.wait_for(lambda: notebook.ask("_w.faithfulness"), False, "whether it is measured")
+    notebook.execute("_w.rule = 'gated'; _w.faithfulness = True")
     expect(line).to_contain_text(f"{totals['value']:.2f}", timeout=TIMEOUT)  # known already
 
 

@@ -1,4 +1,4 @@
-"""The trust score: what the page is told, at whose cost, and where there is none."""
+"""The faithfulness score: what the page is told, at whose cost, and where there is none."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("unbuilt")
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorter, so that the tests don't wait."""
-    monkeypatch.setitem(KINDS, "trust", replace(KINDS["trust"], quiet=0.001))
+    monkeypatch.setitem(KINDS, "faithfulness", replace(KINDS["faithfulness"], quiet=0.001))
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +30,13 @@ def canvas() -> cw.Canvas:
 @pytest.mark.parametrize("rule", ["xinc", "gated"])
 def test_the_score_is_that_of_faithfulness(pages, canvas: cw.Canvas, rule: str) -> None:
     page, layer = pages(canvas.under(rule)), canvas.layers[-1]
-    body, _ = page.ask(kind="trust", time=2, layer=layer.name)
+    body, _ = page.ask(kind="faithfulness", time=2, layer=layer.name)
     whole = cw.analysis.faithfulness(canvas.under(rule), layer, 2)
     assert (body["rule"], body["layer"], body["frame"]) == (rule, layer.name, 2)
     assert (body["measured"], body["n_neurons"]) == (len(whole.neurons), whole.n_neurons)
     for told, known in ((body["totals"], whole.totals), (body["pixels"], whole.per_pixel)):
         assert told == pytest.approx({"value": known.value, "low": known.low, "high": known.high})
-    told = page.session.stats()["trust"]
+    told = page.session.stats()["faithfulness"]
     assert told == {name: body[name] for name in body if name != "kind"}
 
 
@@ -49,21 +49,21 @@ def test_it_is_measured_once_at_the_first_frame_and_kept_when_the_rule_changes(
         faithfulness, "faithfulness", lambda *args, **more: calls.append(args) or real(*args, **more)
     )
     page, name = pages(canvas), canvas.layers[-1].name
-    first, _ = page.ask(kind="trust", time=1, layer=name)
-    again, _ = page.ask(kind="trust", time=4, layer=name)
+    first, _ = page.ask(kind="faithfulness", time=1, layer=name)
+    again, _ = page.ask(kind="faithfulness", time=4, layer=name)
     assert again == first
     page.session.use("gated")
-    other, _ = page.ask(kind="trust", time=4, layer=name)
+    other, _ = page.ask(kind="faithfulness", time=4, layer=name)
     assert (other["rule"], other["frame"]) == ("gated", 4)
     page.session.use("xinc")
-    assert page.ask(kind="trust", time=0, layer=name)[0] == first
+    assert page.ask(kind="faithfulness", time=0, layer=name)[0] == first
     assert len(calls) == 2
 
 
 def test_ablation_is_the_truth_and_nothing_is_measured(pages, canvas: cw.Canvas, monkeypatch) -> None:
     monkeypatch.setattr(faithfulness, "faithfulness", None)
     page, layer = pages(canvas.under("ablation")), canvas.layers[-1]
-    body, _ = page.ask(kind="trust", time=2, layer=layer.name)
+    body, _ = page.ask(kind="faithfulness", time=2, layer=layer.name)
     assert (body["rule"], body["measured"], body["totals"], body["pixels"]) == ("ablation", 0, None, None)
     assert body["n_neurons"] == np.prod(layer.neurons)
 
@@ -72,7 +72,7 @@ def test_no_more_neurons_than_time_allows(pages, monkeypatch) -> None:
     monkeypatch.setattr(faithfulness, "SECONDS", 0.0)
     canvas = cw.trace(video(), "gated", device="cpu")
     layer = max(canvas.traced_layers, key=lambda layer: np.prod(layer.neurons))
-    body, _ = pages(canvas).ask(kind="trust", time=0, layer=layer.name)
+    body, _ = pages(canvas).ask(kind="faithfulness", time=0, layer=layer.name)
     assert body["measured"] == faithfulness.LEAST < body["n_neurons"]
     assert body["totals"]["low"] < body["totals"]["value"] < body["totals"]["high"]
 
@@ -93,7 +93,7 @@ def test_everything_else_comes_first(pages, monkeypatch) -> None:
         return real(*args, progress=step, **more)
 
     monkeypatch.setattr(faithfulness, "faithfulness", slow)
-    key = page.send(kind="trust", time=0, layer=name)
+    key = page.send(kind="faithfulness", time=0, layer=name)
     message, _ = page.end(key)
     assert message["type"] == "reply"
     frame, map_ = asked[1], asked[0]
@@ -103,25 +103,25 @@ def test_everything_else_comes_first(pages, monkeypatch) -> None:
 def test_another_layer_and_a_cancel_end_it(pages, monkeypatch) -> None:
     canvas = cw.trace(image(), "gated", device="cpu")
     page = pages(canvas)
-    monkeypatch.setitem(KINDS, "trust", replace(KINDS["trust"], quiet=3600.0))
+    monkeypatch.setitem(KINDS, "faithfulness", replace(KINDS["faithfulness"], quiet=3600.0))
     page.ask(kind="frame", time=0, source="reconstruction")
-    first = page.send(kind="trust", time=0, layer=canvas.traced_layers[0].name)
-    second = page.send(kind="trust", time=0, layer=canvas.traced_layers[1].name)
+    first = page.send(kind="faithfulness", time=0, layer=canvas.traced_layers[0].name)
+    second = page.send(kind="faithfulness", time=0, layer=canvas.traced_layers[1].name)
     assert page.end(first)[0]["type"] == "cancelled"
     page.session.handle({"type": "cancel", "id": second}, page.reply)
     assert page.end(second)[0]["type"] == "cancelled"
-    assert page.session.stats()["trust"] is None
+    assert page.session.stats()["faithfulness"] is None
 
 
 def test_a_layer_that_is_not_there(pages, canvas: cw.Canvas) -> None:
-    assert "nowhere" in pages(canvas).fail(kind="trust", time=0, layer="nowhere")
+    assert "nowhere" in pages(canvas).fail(kind="faithfulness", time=0, layer="nowhere")
 
 
 def test_the_widget_can_do_without(widgets, canvas: cw.Canvas) -> None:
-    assert widgets(canvas).trust is True
-    w = widgets(canvas, trust=False)
-    assert w.trust is False
-    assert "trust=False" in w.recipe()
-    assert w.stats()["trust"] is None
-    w.set_state({"trust": True})
-    assert w.trust is True
+    assert widgets(canvas).faithfulness is True
+    w = widgets(canvas, faithfulness=False)
+    assert w.faithfulness is False
+    assert "faithfulness=False" in w.recipe()
+    assert w.stats()["faithfulness"] is None
+    w.set_state({"faithfulness": True})
+    assert w.faithfulness is True

@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { wordOf } from "../src/sources/trust";
-import { correlation, tellTrust } from "../src/views/trust_view";
+import { wordOf } from "../src/sources/faithfulness";
+import { correlation, showFaithfulness } from "../src/views/faithfulness_view";
 import { LAYER } from "./page";
 import { pass, useView } from "./view";
 
 const view = useView();
 const part = (name: string) => view.page.find(`[data-testid=${name}]`);
-const line = () => part("trust").querySelector("summary")?.textContent;
-const asked = () => view.model.requests("trust").length;
+const line = () => part("faithfulness").querySelector("summary")?.textContent;
+const asked = () => view.model.requests("faithfulness").length;
 const REST = 700;
 
 function open(changes: Record<string, unknown> = {}): void {
@@ -16,19 +16,24 @@ function open(changes: Record<string, unknown> = {}): void {
   pass(REST);
 }
 
-describe("trust", () => {
+describe("faithfulness", () => {
   it("is measured for what is shown, once it is shown for a while, and told with its interval and sample", () => {
     view.open();
     view.settle();
     expect(asked()).toBe(0);
-    expect(line()).toBe("trust: measuring");
+    expect(line()).toBe("faithfulness: measuring");
     pass(REST);
-    expect(view.model.last("trust").body).toEqual({ kind: "trust", rule: "xinc", time: 2, layer: LAYER });
+    expect(view.model.last("faithfulness").body).toEqual({
+      kind: "faithfulness",
+      rule: "xinc",
+      time: 2,
+      layer: LAYER,
+    });
     view.settle();
-    expect(line()).toBe("trust high 0.96 [0.94, 0.98] · xinc · decoder.1 · 64 of 3,456 kernels");
-    expect(part("trust").dataset.grade).toBe("high");
-    expect(part("trust").textContent).toContain("pixel by pixel, on average: 0.91 [0.88, 0.93]");
-    expect(part("trust").textContent).toContain("at frame 2");
+    expect(line()).toBe("faithfulness high 0.96 [0.94, 0.98] · xinc · decoder.1 · 64 of 3,456 kernels");
+    expect(part("faithfulness").dataset.grade).toBe("high");
+    expect(part("faithfulness").textContent).toContain("pixel by pixel, on average: 0.91 [0.88, 0.93]");
+    expect(part("faithfulness").textContent).toContain("at frame 2");
   });
 
   it("is of the layer and the rule: time changes nothing, and what is known is not asked for again", () => {
@@ -39,7 +44,7 @@ describe("trust", () => {
     view.settle();
     expect(asked()).toBe(1);
     view.key("]");
-    expect(line()).toBe("trust: measuring");
+    expect(line()).toBe("faithfulness: measuring");
     pass(REST);
     view.settle();
     expect(line()).toContain("decoder.2");
@@ -49,66 +54,66 @@ describe("trust", () => {
     view.model.useRule("gated");
     pass(REST);
     expect(asked()).toBe(3);
-    view.model.reply(view.model.last("trust"), {
+    view.model.reply(view.model.last("faithfulness"), {
       rule: "gated",
       totals: { value: 0.02, low: -0.1, high: 0.14 },
     });
     pass();
-    expect(line()).toBe("trust none 0.02 [−0.10, 0.14] · gated · decoder.1 · 64 of 3,456 kernels");
+    expect(line()).toBe("faithfulness none 0.02 [−0.10, 0.14] · gated · decoder.1 · 64 of 3,456 kernels");
   });
 
   it("is not what the widget is busy with", () => {
     open();
-    expect(part("status").textContent).not.toContain("trust");
-    view.model.say({ type: "progress", id: view.model.last("trust").id, done: 24, total: 64 });
+    expect(part("status").textContent).not.toContain("faithfulness");
+    view.model.say({ type: "progress", id: view.model.last("faithfulness").id, done: 24, total: 64 });
     pass(1000);
-    expect(part("status").textContent).not.toContain("trust");
-    expect(part("trust").textContent).toContain("12 neurons so far");
+    expect(part("status").textContent).not.toContain("faithfulness");
+    expect(part("faithfulness").textContent).toContain("12 neurons so far");
     view.settle();
-    expect(part("facts").textContent).not.toContain("trust");
+    expect(part("facts").textContent).not.toContain("faithfulness");
   });
 
   it("waits while the clip plays", () => {
     open({ playing: true });
     expect(asked()).toBe(0);
-    expect(line()).toBe("trust: paused");
+    expect(line()).toBe("faithfulness: paused");
     view.key(" ");
     pass(REST);
     expect(asked()).toBe(1);
     view.key(" ");
-    expect(view.model.cancels()).toContain(view.model.last("trust").id);
+    expect(view.model.cancels()).toContain(view.model.last("faithfulness").id);
   });
 
   it("is the ground truth under ablation, and nothing is asked", () => {
     open({ rule: "ablation" });
     expect(asked()).toBe(0);
-    expect(line()).toBe("trust: ground truth · ablation · decoder.1");
+    expect(line()).toBe("faithfulness: ground truth · ablation · decoder.1");
   });
 
   it("can be done without", () => {
     open();
-    part("trust-switch").click();
+    part("faithfulness-switch").click();
     view.settle();
-    expect(view.model.get("trust")).toBe(false);
-    expect(line()).toBe("trust: off");
-    expect(view.model.cancels()).toContain(view.model.last("trust").id);
+    expect(view.model.get("faithfulness")).toBe(false);
+    expect(line()).toBe("faithfulness: off");
+    expect(view.model.cancels()).toContain(view.model.last("faithfulness").id);
     view.key("]");
     pass(REST);
     expect(asked()).toBe(1);
-    part("trust-switch").click();
+    part("faithfulness-switch").click();
     pass(REST);
     view.settle();
-    expect(line()).toContain("trust high");
+    expect(line()).toContain("faithfulness high");
   });
 
   it("says why where there is no score", () => {
     open();
-    const { id } = view.model.last("trust");
+    const { id } = view.model.last("faithfulness");
     view.model.say({ type: "error", id, message: "layer='stem': the image does not depend on it" });
     pass();
-    expect(line()).toBe("trust: not measured");
-    expect(part("trust").textContent).toContain("does not depend on it");
-    expect(part("status").textContent).not.toContain("trust");
+    expect(line()).toBe("faithfulness: not measured");
+    expect(part("faithfulness").textContent).toContain("does not depend on it");
+    expect(part("status").textContent).not.toContain("faithfulness");
   });
 
   it("has a word for every number, and says what it is of", () => {
@@ -124,7 +129,7 @@ describe("trust", () => {
     ]);
     expect([-0.001, -0.016, 0.996].map(correlation)).toEqual(["0.00", "−0.02", "1.00"]);
     const score = {
-      kind: "trust",
+      kind: "faithfulness",
       rule: "xinc",
       layer: "net.0",
       frame: 0,
@@ -133,14 +138,14 @@ describe("trust", () => {
     } as const;
     const whole = { value: 0.5, low: 0.5, high: 0.5 };
     expect(
-      tellTrust({ ...score, totals: whole, pixels: null }, "net.0", false, "the magnitudes"),
+      showFaithfulness({ ...score, totals: whole, pixels: null }, "net.0", false, "the magnitudes"),
     ).toMatchObject({
-      short: "trust low 0.50",
+      short: "faithfulness low 0.50",
       rest: " · xinc · net.0 · all 10 neurons",
       grade: "low",
     });
-    expect(tellTrust({ ...score, totals: null, pixels: null }, "net.0", false, "the magnitudes").short).toBe(
-      "trust: not defined",
-    );
+    expect(
+      showFaithfulness({ ...score, totals: null, pixels: null }, "net.0", false, "the magnitudes").short,
+    ).toBe("faithfulness: not defined");
   });
 });
