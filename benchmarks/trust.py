@@ -28,7 +28,7 @@ from benchmarks.rules import models, ratio, row, timed  # noqa: E402
 from benchmarks.run import describe_machine, show_time  # noqa: E402
 from canvaswidget.kernel.requests.faithfulness import QUIET  # noqa: E402
 from canvaswidget.kernel.session import Session  # noqa: E402
-from canvaswidget.tracing.surgery import weight_without  # noqa: E402
+from canvaswidget.tracing.layer_weight import weight_without  # noqa: E402
 
 FRAME = 1
 CLICKS = 24

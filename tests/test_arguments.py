@@ -138,7 +138,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "Canvas.summary": (CANVAS.summary, {"layer": 0}),
     "Canvas.estimate": (CANVAS.estimate, {}),
     "Canvas.remainder": (CANVAS.remainder, {"layer": 0}),
-    "Canvas.without": (CANVAS.without, {"neurons": {0: [0]}}),
+    "Canvas.ablate": (CANVAS.ablate, {"neurons": {0: [0]}}),
     "Canvas.check": (CANVAS.check, {}),
     "Canvas.ablation": (CANVAS.ablation, {}),
     "Canvas.why_no_colours": (CANVAS.why_no_colours, {"layer": 0}),

@@ -167,7 +167,7 @@ def deletion(
         Of the random orders.
     granularity : {"unit", "kernel"}, optional
     fill : {"zero", "mean"}
-        What stands in the place of what is deleted, as in `Canvas.without`.
+        What stands in the place of what is deleted, as in `Canvas.ablate`.
     progress : bool or callable
         As in `faithfulness`.
     """

@@ -214,7 +214,7 @@ def faithfulness(
         Part of those neurons that are in each set.
     granularity : {"unit", "kernel"}, optional
     fill : {"zero", "mean"}
-        What stands in the place of what is taken out, as in `Canvas.without`.
+        What stands in the place of what is taken out, as in `Canvas.ablate`.
     batch : int, optional
         Neurons between two calls of `progress`; as many as is fastest by default.
     seed : int

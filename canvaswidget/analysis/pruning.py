@@ -30,9 +30,9 @@ from canvaswidget.plotting.style import (
 from canvaswidget.progress import Progress, Steps, steps
 from canvaswidget.tracing.canvas import Canvas
 from canvaswidget.tracing.errors import UntraceableError
+from canvaswidget.tracing.layer_weight import magnitudes, weight_without
 from canvaswidget.tracing.layers import Layer, LayerKey
 from canvaswidget.tracing.neurons import all_neurons, count_neurons
-from canvaswidget.tracing.surgery import magnitudes, weight_without
 
 FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]

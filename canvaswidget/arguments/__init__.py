@@ -10,12 +10,12 @@ from canvaswidget.arguments.by_name import (
     by_layer,
     canvas_or_vectors,
     check_size,
-    checked,
     is_clusters,
     some_frames,
     some_groups,
 )
-from canvaswidget.arguments.checks import (
+from canvaswidget.arguments.checked import checked
+from canvaswidget.arguments.kinds import (
     as_array,
     as_integer,
     checked_index,

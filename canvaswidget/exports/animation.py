@@ -16,7 +16,7 @@ from canvaswidget.arguments import checked_index
 from canvaswidget.exports.figure_data import figure_data
 from canvaswidget.exports.view import ExportedView, checked_file
 from canvaswidget.kernel.arrays import Arrays, Progress
-from canvaswidget.kernel.view import checked_number
+from canvaswidget.kernel.view_checks import checked_number
 from canvaswidget.plotting.figures import palettes
 from canvaswidget.plotting.panels import View, view_size
 from canvaswidget.progress import Progress as Shown

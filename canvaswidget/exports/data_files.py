@@ -14,7 +14,7 @@ import numpy.typing as npt
 from canvaswidget.exports.figure_data import chosen_of
 from canvaswidget.exports.view import ExportedView, checked_file
 from canvaswidget.kernel.arrays import Arrays, Chosen, Progress
-from canvaswidget.kernel.view import checked_choice
+from canvaswidget.kernel.view_checks import checked_choice
 from canvaswidget.progress import Progress as Shown
 from canvaswidget.tracing.layers import show_neuron
 

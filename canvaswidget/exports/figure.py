@@ -12,7 +12,7 @@ from canvaswidget.exports.figure_data import figure_data
 from canvaswidget.exports.page_budget import checked_frames
 from canvaswidget.exports.view import ExportedView
 from canvaswidget.kernel.arrays import Arrays
-from canvaswidget.kernel.view import checked_choice
+from canvaswidget.kernel.view_checks import checked_choice
 from canvaswidget.plotting import figures
 from canvaswidget.progress import Progress, steps
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from canvaswidget.inr.outputs import in_colour
-from canvaswidget.kernel import ablation, requests, view
+from canvaswidget.kernel import ablation, requests, view_checks
 from canvaswidget.kernel.arrays import Arrays, Chosen, Progress
 from canvaswidget.kernel.requests.clicked_pixel import share_of
-from canvaswidget.kernel.view import Neuron
+from canvaswidget.kernel.view_checks import Neuron
 from canvaswidget.plotting.figures import Bar, Points, ShareCurve, View
 from canvaswidget.tracing.layers import show_neuron
 from canvaswidget.tracing.results import Ranked
@@ -262,7 +262,7 @@ def _neurons(
     found, _ = requests.answer(arrays.of_channel("sum"), body, checkpoint)
     if not found["neurons"]:
         return "", [], 0.0
-    neurons = [view.checked_neuron(known, neuron) for neuron in found["neurons"]]
+    neurons = [view_checks.checked_neuron(known, neuron) for neuron in found["neurons"]]
     maps = arrays.maps(known, known.flat_index(neurons), state["time"])
     within = f" in cluster {cluster}" if cluster >= 0 else ""
     title = f"{layer}: {len(neurons)} of {found['n_neurons']:,} neurons{within}, {SORTED[sort]}"

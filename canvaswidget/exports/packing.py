@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from canvaswidget.kernel.levels import Bytes, Floats, quantise, shrink
+from canvaswidget.kernel.quantise import Bytes, Floats, quantise, shrink
 
 Form = Literal["u1", "u4", "f4", "maps", "colours"]
 

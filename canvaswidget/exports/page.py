@@ -27,7 +27,7 @@ from canvaswidget.files import write_whole
 from canvaswidget.kernel.arrays import Arrays
 from canvaswidget.kernel.facts import Facts
 from canvaswidget.kernel.session import Session
-from canvaswidget.kernel.view import on_wire
+from canvaswidget.kernel.view_checks import on_wire
 from canvaswidget.plotting import figures
 from canvaswidget.progress import Progress, steps
 from canvaswidget.version import __version__

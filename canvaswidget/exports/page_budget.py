@@ -24,7 +24,7 @@ from canvaswidget.exports.precomputed import (
     strongest,
     sweep,
 )
-from canvaswidget.kernel import view
+from canvaswidget.kernel import view_checks
 from canvaswidget.kernel.arrays import Arrays, Indices
 from canvaswidget.kernel.session import Session
 from canvaswidget.progress import steps
@@ -150,13 +150,13 @@ def _neurons(layers: Sequence[Layer], neurons: Any) -> Mapping[str, Indices] | i
         found = {layer.name: np.empty(0, np.intp) for layer in layers}
         for key, some in neurons.items():
             layer = known.find(key)
-            found[layer.name] = layer.flat_index(view.checked_neurons(layer, some))
+            found[layer.name] = layer.flat_index(view_checks.checked_neurons(layer, some))
         return found
     if isinstance(neurons, bool) or not hasattr(neurons, "__index__"):
         raise TypeError(
             f"neurons={neurons!r}: expected how many of each layer, {{layer: [neuron, ...]}}, or None"
         )
-    return view.checked_count("neurons", neurons, 1, view.MAX_NEURONS)
+    return view_checks.checked_count("neurons", neurons, 1, view_checks.MAX_NEURONS)
 
 
 # --- a plan that fits -----------------------------------------------------------------------------------------

@@ -14,13 +14,13 @@ import numpy as np
 import torch
 
 from canvaswidget.exports.packing import ColourSeries, MapSeries, Packed, pack
-from canvaswidget.kernel import requests, view
+from canvaswidget.kernel import requests, view_checks
 from canvaswidget.kernel.arrays import (
     Arrays,
     Indices,
     absolute_sum,
 )
-from canvaswidget.kernel.levels import Floats, check_finite
+from canvaswidget.kernel.quantise import Floats, check_finite
 from canvaswidget.kernel.requests.clicked_pixel import share_of
 from canvaswidget.kernel.requests.faithfulness import FaithfulnessReply, is_measured, measure
 from canvaswidget.progress import Report as Progress
@@ -248,7 +248,7 @@ class PrecomputedAnswers:
         self._columns: dict[str, Column] = {}
         self.neurons = {
             layer.name: [
-                Selected(layer.name, view.on_wire(layer.neuron_at(place)), -1, maps, quality.levels)
+                Selected(layer.name, view_checks.on_wire(layer.neuron_at(place)), -1, maps, quality.levels)
                 for place in kept.neurons[layer.name]
             ]
             for layer in kept.layers

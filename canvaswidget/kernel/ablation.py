@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from canvaswidget.arguments import is_listed
-from canvaswidget.kernel import view
+from canvaswidget.kernel import view_checks
 from canvaswidget.kernel.arrays import Arrays
-from canvaswidget.kernel.levels import Floats, check_finite, psnr_of
 from canvaswidget.kernel.message_parts import Removed
-from canvaswidget.kernel.view import Neuron
+from canvaswidget.kernel.quantise import Floats, check_finite, psnr_of
+from canvaswidget.kernel.view_checks import Neuron
 from canvaswidget.tracing import CanvasLike
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layers
@@ -43,11 +43,11 @@ def checked_ablated(layers: Layers, value: Any) -> Ablated:
     found: dict[str, dict[Neuron, None]] = {}
     for key, neurons in _items(value):
         layer = layers.find(key)
-        chosen = view.checked_neurons(layer, neurons)
+        chosen = view_checks.checked_neurons(layer, neurons)
         found.setdefault(layer.name, {}).update(dict.fromkeys(chosen))
     count = sum(map(len, found.values()))
-    if count > view.MAX_NEURONS:
-        raise ValueError(f"ablated: {count:,} neurons; at most {view.MAX_NEURONS:,} are taken")
+    if count > view_checks.MAX_NEURONS:
+        raise ValueError(f"ablated: {count:,} neurons; at most {view_checks.MAX_NEURONS:,} are taken")
     return {layer.name: tuple(found[layer.name]) for layer in layers if found.get(layer.name)}
 
 
@@ -65,7 +65,7 @@ def _items(value: Any) -> Iterable[tuple[Any, Any]]:
 
 def on_wire(ablated: Ablated) -> dict[str, list[list[int]]]:
     """As the page has the trait."""
-    return {name: [view.on_wire(neuron) or [] for neuron in some] for name, some in ablated.items()}
+    return {name: [view_checks.on_wire(neuron) or [] for neuron in some] for name, some in ablated.items()}
 
 
 def from_wire(layers: Layers, removed: Sequence[Removed]) -> Ablated:

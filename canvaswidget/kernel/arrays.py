@@ -16,7 +16,7 @@ from canvaswidget.analysis.motion import changes
 from canvaswidget.analysis.vectors import pooled_maps
 from canvaswidget.kernel.cache import ByteCache
 from canvaswidget.kernel.embeddings import Embeddings
-from canvaswidget.kernel.levels import (
+from canvaswidget.kernel.quantise import (
     Bytes,
     Floats,
     absolute_sum,
@@ -28,7 +28,7 @@ from canvaswidget.kernel.levels import (
     shrink,
 )
 from canvaswidget.kernel.region import Region
-from canvaswidget.kernel.view import Neuron
+from canvaswidget.kernel.view_checks import Neuron
 from canvaswidget.progress import Report as Progress
 from canvaswidget.tracing import CanvasLike, UntraceableError
 from canvaswidget.tracing.layers import Layer, Layers

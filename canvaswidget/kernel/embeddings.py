@@ -10,7 +10,7 @@ import numpy as np
 
 from canvaswidget.analysis.embedding import embed
 from canvaswidget.kernel.cache import ByteCache
-from canvaswidget.kernel.levels import Floats
+from canvaswidget.kernel.quantise import Floats
 from canvaswidget.kernel.region import Mask
 
 MOMENT = 0.02  # seconds between two looks at whether the answer is still wanted

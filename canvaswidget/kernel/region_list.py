@@ -10,7 +10,7 @@ import numpy as np
 
 from canvaswidget.arguments import is_listed
 from canvaswidget.kernel import message_parts
-from canvaswidget.kernel.levels import Floats, absolute_sum
+from canvaswidget.kernel.quantise import Floats, absolute_sum
 from canvaswidget.kernel.region import Mask, Region, checked_region
 
 MOST_REGIONS = 64

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from canvaswidget.tracing.capture.yielding import yield_to
+from canvaswidget.tracing.capture.yield_point import yield_to
 
 log = logging.getLogger(__name__)
 

@@ -35,10 +35,10 @@ import torch
 from canvaswidget.arguments import by_layer, checked, checked_index
 from canvaswidget.progress import Progress
 from canvaswidget.tracing.capture.capture import Capture
-from canvaswidget.tracing.checks import check, check_layer
 from canvaswidget.tracing.colours import ONE_CHANNEL, rgb_of_magnitudes
 from canvaswidget.tracing.coverage import coverage
 from canvaswidget.tracing.errors import UntraceableError
+from canvaswidget.tracing.invariants import check, check_layer
 from canvaswidget.tracing.layers import Layer, LayerKey, Layers, Neuron
 from canvaswidget.tracing.matrix import Matrix, as_numpy, checked_mask
 from canvaswidget.tracing.neurons import (

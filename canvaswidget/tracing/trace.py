@@ -12,8 +12,8 @@ from canvaswidget.progress import Progress, steps
 from canvaswidget.tracing import budget
 from canvaswidget.tracing.canvas import Canvas
 from canvaswidget.tracing.capture.recording import record
-from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.rules import make_rule
+from canvaswidget.tracing.rules.default import default_rule
 
 
 @checked
@@ -78,21 +78,8 @@ def trace(
         capture = record(as_inr(model), found, told.report)
     if rule is not None:
         return Canvas(capture, make_rule(capture, rule, options), size)
-    why = ""
-    try:
-        xinc = make_rule(capture, "xinc", options)
-        defined, total = len(xinc.layers), len(capture.layers)
-        if 2 * defined > total:
-            return Canvas(capture, xinc, size, f"rule xinc: it is defined on {defined} of {total} layers")
-        name, reason = next(iter(xinc.undefined.items()))
-        why = f"rule gated: xinc is defined on {defined} of {total} layers only ({name}: {reason})"
-    except UntraceableError as error:
-        why = f"rule gated: {error}"
-    try:
-        return Canvas(capture, make_rule(capture, "gated", options), size, why)
-    except UntraceableError as error:
-        why = f"rule ablation: {why.removeprefix('rule gated: ')}; {error}"
-        return Canvas(capture, make_rule(capture, "ablation", options), size, why)
+    chosen, why = default_rule(capture, options)
+    return Canvas(capture, chosen, size, why)
 
 
 def _checked_device(device: str | torch.device) -> torch.device:

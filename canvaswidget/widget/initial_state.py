@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from canvaswidget.kernel import view
+from canvaswidget.kernel import view_checks
 from canvaswidget.kernel.arrays import Arrays
 from canvaswidget.kernel.facts import Facts
 from canvaswidget.kernel.session import Session
-from canvaswidget.kernel.view import Neuron, Pixel
+from canvaswidget.kernel.view_checks import Neuron, Pixel
 from canvaswidget.tracing import CanvasLike, NotKeptError
 from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.results import Ranked
@@ -22,8 +22,8 @@ def initial_state(session: Session, facts: Facts, given: dict[str, Any]) -> dict
     canvas = session.canvas
     state |= {**({} if canvas.has_model else _of_saved(canvas)), **given}
     if not {"neuron", "neurons"} & given.keys() and given.get("cluster", -1) == -1:
-        time = view.checked_time(state["time"], facts.n_frames)
-        pixel = centre if state["pixel"] is None else view.checked_pixel(state["pixel"], facts.size)
+        time = view_checks.checked_time(state["time"], facts.n_frames)
+        pixel = centre if state["pixel"] is None else view_checks.checked_pixel(state["pixel"], facts.size)
 
         def kept(checkpoint: Any) -> Any:
             at = None if state["pixel"] is None else pixel

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import traitlets
 
-from canvaswidget.kernel import ablation, view
+from canvaswidget.kernel import ablation, view_checks
 from canvaswidget.kernel.facts import Facts
 from canvaswidget.kernel.message_parts import ViewState
 from canvaswidget.kernel.region import checked_region
@@ -55,7 +55,7 @@ class LayerTrait(Checked):
         name = self._validate(obj, value)
         layer = obj.facts.layers.find(name)
         with obj.hold_sync():
-            fitting = tuple(neuron for neuron in obj.neurons if view.fits(layer, neuron))
+            fitting = tuple(neuron for neuron in obj.neurons if view_checks.fits(layer, neuron))
             if fitting != obj.neurons:
                 obj.neurons = fitting
             if obj.channel != "sum" and obj.facts.why_no_colours[name]:
@@ -67,8 +67,10 @@ class NeuronTrait(Checked):
     """None, a unit or a kernel ``(i, o)`` of the current layer; setting it selects that one alone."""
 
     def __init__(self) -> None:
-        super().__init__(lambda w, v: view.checked_neuron(w.facts.layers.find(w.layer), v), allow_none=True)
-        self.tag(to_json=lambda value, _: view.on_wire(value))
+        super().__init__(
+            lambda w, v: view_checks.checked_neuron(w.facts.layers.find(w.layer), v), allow_none=True
+        )
+        self.tag(to_json=lambda value, _: view_checks.on_wire(value))
 
     def set(self, obj: Any, value: Any) -> None:
         """Set the trait."""
@@ -85,10 +87,10 @@ class NeuronsTrait(Checked):
     def __init__(self) -> None:
         def check(widget: Any, value: Any) -> Any:
             empty = value is None or (isinstance(value, list | tuple) and not value)
-            return () if empty else view.checked_neurons(widget.facts.layers.find(widget.layer), value)
+            return () if empty else view_checks.checked_neurons(widget.facts.layers.find(widget.layer), value)
 
         super().__init__(check, ())
-        self.tag(to_json=lambda value, _: [view.on_wire(neuron) for neuron in value])
+        self.tag(to_json=lambda value, _: [view_checks.on_wire(neuron) for neuron in value])
 
     def set(self, obj: Any, value: Any) -> None:
         """Set the trait."""
@@ -123,8 +125,8 @@ class CountTrait(Checked):
     """The number of clusters. A cluster beyond it is let go first."""
 
     def __init__(self) -> None:
-        low, high = view.MIN_CLUSTERS, view.MAX_CLUSTERS
-        super().__init__(lambda widget, value: view.checked_count("n_clusters", value, low, high), 6)
+        low, high = view_checks.MIN_CLUSTERS, view_checks.MAX_CLUSTERS
+        super().__init__(lambda widget, value: view_checks.checked_count("n_clusters", value, low, high), 6)
 
     def set(self, obj: Any, value: Any) -> None:
         """Set the trait."""
@@ -151,7 +153,9 @@ class RuleTrait(Checked):
 
 def pixel_trait() -> Checked:
     """None or ``(y, x)``."""
-    trait = Checked(lambda widget, value: view.checked_pixel(value, widget.facts.size), allow_none=True)
+    trait = Checked(
+        lambda widget, value: view_checks.checked_pixel(value, widget.facts.size), allow_none=True
+    )
     return trait.tag(to_json=lambda value, _: None if value is None else list(value))
 
 
@@ -171,35 +175,39 @@ def regions_trait() -> Checked:
 
 def time_trait() -> Checked:
     """A frame."""
-    return Checked(lambda widget, value: view.checked_time(value, widget.facts.n_frames), 0)
+    return Checked(lambda widget, value: view_checks.checked_time(value, widget.facts.n_frames), 0)
 
 
 def loop_trait() -> Checked:
     """None or the ``(first, last)`` frame that play."""
-    trait = Checked(lambda widget, value: view.checked_loop(value, widget.facts.n_frames), allow_none=True)
+    trait = Checked(
+        lambda widget, value: view_checks.checked_loop(value, widget.facts.n_frames), allow_none=True
+    )
     return trait.tag(to_json=lambda value, _: None if value is None else list(value))
 
 
 def cluster_trait() -> Checked:
     """A cluster, or -1 for all."""
-    return Checked(lambda widget, value: view.checked_count("cluster", value, -1, widget.n_clusters - 1), -1)
+    return Checked(
+        lambda widget, value: view_checks.checked_count("cluster", value, -1, widget.n_clusters - 1), -1
+    )
 
 
 def names_trait() -> Checked:
     """Names of clusters."""
-    return Checked(lambda _, value: view.checked_names(value), {})
+    return Checked(lambda _, value: view_checks.checked_names(value), {})
 
 
 def palette_trait() -> Checked:
     """The name of a palette."""
-    return Checked(lambda _, value: view.checked_choice("palette", value, palettes().names), "viridis")
+    return Checked(lambda _, value: view_checks.checked_choice("palette", value, palettes().names), "viridis")
 
 
 def source_trait() -> Checked:
     """What is under the map; truth and error need a truth, without and difference that neurons are ablated."""
 
     def check(widget: Any, value: Any) -> str:
-        source = view.checked_choice("source", value, view.CHOICES["source"])
+        source = view_checks.checked_choice("source", value, view_checks.CHOICES["source"])
         if source in ("truth", "error") and not widget.facts.has_truth:
             raise ValueError(
                 f"source={source!r}: this INR has no truth; give truth=, an array of frames in [0, 1]"
@@ -215,7 +223,7 @@ def overlay_trait() -> Checked:
     """What is over the frame; a change needs two frames."""
 
     def check(widget: Any, value: Any) -> str:
-        overlay = view.checked_choice("overlay", value, view.CHOICES["overlay"])
+        overlay = view_checks.checked_choice("overlay", value, view_checks.CHOICES["overlay"])
         if overlay == "change" and widget.facts.n_frames < 2:
             raise ValueError("overlay='change': this INR has one frame, so nothing changes")
         return overlay
@@ -227,7 +235,7 @@ def channel_trait() -> Checked:
     """The colour that is contributed to; some rules follow a layer to the sum of them only."""
 
     def check(widget: Any, value: Any) -> str:
-        channel = view.checked_choice("channel", value, view.CHOICES["channel"])
+        channel = view_checks.checked_choice("channel", value, view_checks.CHOICES["channel"])
         problem = "" if channel == "sum" else widget.facts.why_no_colours[widget.layer]
         if problem:
             raise ValueError(f"channel={channel!r}: {problem}; take channel='sum' or another rule")
@@ -238,7 +246,9 @@ def channel_trait() -> Checked:
 
 def choice_trait(name: str, default: str) -> Checked:
     """One of a few words."""
-    return Checked(lambda _, value: view.checked_choice(name, value, view.CHOICES[name]), default)
+    return Checked(
+        lambda _, value: view_checks.checked_choice(name, value, view_checks.CHOICES[name]), default
+    )
 
 
 def flag_trait(name: str, default: bool) -> Checked:
@@ -254,7 +264,7 @@ def flag_trait(name: str, default: bool) -> Checked:
 
 def number_trait(name: str, default: float) -> Checked:
     """A number within its range."""
-    return Checked(lambda _, value: view.checked_number(name, value), default)
+    return Checked(lambda _, value: view_checks.checked_number(name, value), default)
 
 
 # --- a view that a request states -------------------------------------------------------------------------------

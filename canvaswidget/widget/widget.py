@@ -21,14 +21,14 @@ from canvaswidget.arguments import checked, show
 from canvaswidget.bundle import bundled
 from canvaswidget.exports.animation import save_animation
 from canvaswidget.exports.data_files import save_data
+from canvaswidget.exports.export_file import export_file
 from canvaswidget.exports.fallback_image import FallbackImage
 from canvaswidget.exports.figure import draw_figure, save_figure
 from canvaswidget.exports.figure_data import PICTURE, figure_data
-from canvaswidget.exports.menu import export_file
 from canvaswidget.exports.page import estimate_page, save_page
 from canvaswidget.exports.page_budget import BUDGET, PageEstimate
 from canvaswidget.exports.view import ExportedView
-from canvaswidget.kernel import view
+from canvaswidget.kernel import view_checks
 from canvaswidget.kernel.arrays import Arrays, Progress
 from canvaswidget.kernel.facts import Facts
 from canvaswidget.kernel.requests.export import ExportRequest
@@ -94,7 +94,7 @@ class CanvasWidget(ViewTraits):
         Setting it traces the model anew.
     ablated : dict
         Neurons that are taken out of the model, ``{layer: (neuron, ...)}`` of any layers, whatever the rule. Set it to
-        that, or to pairs ``(layer, neuron)``; ``{}`` puts all back. `Canvas.without` takes it too.
+        that, or to pairs ``(layer, neuron)``; ``{}`` puts all back. `Canvas.ablate` takes it too.
     source : {"reconstruction", "truth", "error", "off", "ablated", "difference"}
         What is under the map; the last two are the picture without what is ablated, and what it lost.
     maps : {"magnitude", "signed"}
@@ -210,7 +210,7 @@ class CanvasWidget(ViewTraits):
     @checked
     def name_cluster(self, cluster: int, name: str) -> None:
         """Call a cluster of the current layer by a name, in every view; "" takes it away."""
-        view.checked_count("cluster", cluster, 0, self.n_clusters - 1)
+        view_checks.checked_count("cluster", cluster, 0, self.n_clusters - 1)
         key = f"{self.layer}/{self.n_clusters}"
         names = [*self.cluster_names.get(key, ()), *[""] * self.n_clusters][: self.n_clusters]
         names[cluster] = name
@@ -481,7 +481,7 @@ class CanvasWidget(ViewTraits):
             return
         if self.facts.why_no_colours[self.layer]:
             self.channel = "sum"
-        if self.neuron is not None and not view.fits(self.facts.layers.find(self.layer), self.neuron):
+        if self.neuron is not None and not view_checks.fits(self.facts.layers.find(self.layer), self.neuron):
             self.neuron = None
 
     # --- the page -------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type Palettes, readPalettes } from "../src/sources/palettes";
 import type { ContributionMap, Frame } from "../src/sources/pictures";
-import { composeBar, composePicture, composeThumbnail, groundOf } from "../src/ui/compose";
+import { composeBar, composePicture, composeThumbnail, groundOf } from "../src/ui/painting";
 import { CLUSTER_COLOURS, levelTable, levelValue, placeOf, type Style } from "../src/ui/palette";
 
 // "ramp" maps place p to (p, 0, 255 - p); "around" to (p, p, p).

@@ -1,4 +1,4 @@
-"""Neurons ablated in a real notebook: the pixels are those of `Canvas.without`, and come back exactly."""
+"""Neurons ablated in a real notebook: the pixels are those of `Canvas.ablate`, and come back exactly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data and films of the current view, from Python and for the page's menu."""
+"""Data and animations of the current view, from Python and for the page's menu."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as some
 from PIL import Image
 
 import canvaswidget as cw
-from canvaswidget.kernel import ablation, view
+from canvaswidget.kernel import ablation, view_checks
 from canvaswidget.plotting.figures import palettes
 from canvaswidget.widget.widget import CanvasWidget
 from tests.canvases import image, video
@@ -69,8 +69,8 @@ REGIONS = some.one_of(
     points(0).map(lambda drawn: [(0, 0), (H, 0), (H, W), *drawn]),
     some.builds(rectangle, some.integers(1, 9), some.integers(1, 9)),
 )
-WORDS = {name: some.sampled_from(choices) for name, choices in view.CHOICES.items()}
-NUMBERS = {name: some.floats(low, high) for name, (low, high) in view.RANGES.items()}
+WORDS = {name: some.sampled_from(choices) for name, choices in view_checks.CHOICES.items()}
+NUMBERS = {name: some.floats(low, high) for name, (low, high) in view_checks.RANGES.items()}
 
 
 def possible(state: dict[str, Any]) -> dict[str, Any]:

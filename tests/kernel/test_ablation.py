@@ -10,7 +10,7 @@ import pytest
 
 import canvaswidget as cw
 from canvaswidget.kernel import ablation
-from canvaswidget.kernel.levels import colours
+from canvaswidget.kernel.quantise import colours
 from tests.canvases import image, video
 from tests.kernel.page import Page, selection
 
@@ -90,7 +90,7 @@ def test_where_there_is_no_truth_the_original_is_what_is_compared_with(pages) ->
 
 def test_each_set_and_frame_is_rendered_once(pages, canvas: cw.Canvas, monkeypatch) -> None:
     page, calls = pages(canvas), []
-    render = cw.Canvas.without
+    render = cw.Canvas.ablate
     monkeypatch.setattr(
         cw.Canvas, "ablate", lambda *args, **more: calls.append(args[1:]) or render(*args, **more)
     )

@@ -17,7 +17,7 @@ from canvaswidget.kernel.worker import (
     Job,
     Worker,
 )
-from canvaswidget.tracing.capture.yielding import yield_point
+from canvaswidget.tracing.capture.yield_point import yield_point
 
 
 class Log:

@@ -14,9 +14,9 @@ import canvaswidget as cw
 from canvaswidget.kernel import requests
 from canvaswidget.kernel.arrays import Arrays
 from canvaswidget.kernel.cache import ByteCache
+from canvaswidget.tracing.layer_weight import magnitudes, weight_without
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.neurons import all_neurons, chunks
-from canvaswidget.tracing.surgery import magnitudes, weight_without
 
 SIZE = (6, 7)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from canvaswidget.kernel import message_parts, view
+from canvaswidget.kernel import message_parts, view_checks
 from canvaswidget.kernel.arrays import Arrays, Chosen
 from canvaswidget.tracing.layers import Layer
 
@@ -14,23 +14,25 @@ MAX_SIDE = 1024  # of small pictures, in pixels
 
 def checked_frame(arrays: Arrays, frame: Any) -> int:
     """A frame of the signal; negative ones count from the end."""
-    return view.checked_time(frame, arrays.n_frames)
+    return view_checks.checked_time(frame, arrays.n_frames)
 
 
 def checked_frames(arrays: Arrays, frames: list[int]) -> list[int]:
     """Some frames, not more than there are."""
-    view.checked_count("the number of frames", len(frames), 0, arrays.n_frames)
+    view_checks.checked_count("the number of frames", len(frames), 0, arrays.n_frames)
     return [checked_frame(arrays, frame) for frame in frames]
 
 
 def checked_side(body: Mapping[str, Any]) -> int:
     """The longest side of small pictures."""
-    return view.checked_count("side", body["side"], 1, MAX_SIDE)
+    return view_checks.checked_count("side", body["side"], 1, MAX_SIDE)
 
 
 def checked_cluster_count(body: Mapping[str, Any]) -> int:
     """How many clusters a layer has."""
-    return view.checked_count("n_clusters", body["n_clusters"], view.MIN_CLUSTERS, view.MAX_CLUSTERS)
+    return view_checks.checked_count(
+        "n_clusters", body["n_clusters"], view_checks.MIN_CLUSTERS, view_checks.MAX_CLUSTERS
+    )
 
 
 def checked_selection(arrays: Arrays, selection: message_parts.Chosen) -> Chosen:
@@ -38,16 +40,18 @@ def checked_selection(arrays: Arrays, selection: message_parts.Chosen) -> Chosen
     layer = arrays.layers.find(selection["layer"])
     n_clusters = checked_cluster_count(selection)
     if selection["neurons"]:
-        return Chosen(layer, None, -1, 1, view.checked_neurons(layer, selection["neurons"]))
+        return Chosen(layer, None, -1, 1, view_checks.checked_neurons(layer, selection["neurons"]))
     if selection["neuron"] is not None:
-        return Chosen(layer, view.checked_neuron(layer, selection["neuron"]), -1, 1)
-    cluster = view.checked_count("cluster", selection["cluster"], -1, n_clusters - 1)
+        return Chosen(layer, view_checks.checked_neuron(layer, selection["neuron"]), -1, 1)
+    cluster = view_checks.checked_count("cluster", selection["cluster"], -1, n_clusters - 1)
     return Chosen(layer, None, cluster, n_clusters if cluster >= 0 else 1)
 
 
 def in_channel(arrays: Arrays, body: Mapping[str, Any], layer: Layer) -> Arrays:
     """The contributions to the colour that a selection or a grid names; to the sum of the colours by default."""
-    channel = view.checked_choice("channel", body.get("channel", "sum"), view.CHOICES["channel"])
+    channel = view_checks.checked_choice(
+        "channel", body.get("channel", "sum"), view_checks.CHOICES["channel"]
+    )
     problem = "" if channel == "sum" else arrays.canvas.why_no_colours(layer.name)
     if problem:
         raise ValueError(f"channel={channel!r}: {problem}")

@@ -6,14 +6,14 @@ from typing import Any, Literal, TypedDict, cast
 
 import numpy as np
 
-from canvaswidget.kernel import view
+from canvaswidget.kernel import view_checks
 from canvaswidget.kernel.arrays import Arrays, Progress
 from canvaswidget.kernel.arrays import Chosen as Neurons
-from canvaswidget.kernel.levels import absolute_sum
 from canvaswidget.kernel.message_parts import (
     Channel,
     Selection,
 )
+from canvaswidget.kernel.quantise import absolute_sum
 from canvaswidget.kernel.requests.checked_fields import (
     checked_frame,
     checked_selection,
@@ -88,8 +88,8 @@ class PixelReply(TypedDict):
 @answers(priority=3)
 def clicked_pixel(arrays: Arrays, body: PixelRequest, checkpoint: Progress) -> tuple[PixelReply, bytes]:
     time, chosen = checked_frame(arrays, body["time"]), checked_selection(arrays, body["selection"])
-    y, x = pixel = view.checked_pixel(body["pixel"], arrays.size)
-    k = view.checked_count("k", body["k"], 0, MAX_RANKED)
+    y, x = pixel = view_checks.checked_pixel(body["pixel"], arrays.size)
+    k = view_checks.checked_count("k", body["k"], 0, MAX_RANKED)
     arrays.look_at(time)
     coloured = in_channel(arrays, body["selection"], chosen.layer)
     if arrays.has_all_colours:
@@ -115,7 +115,7 @@ def clicked_pixel(arrays: Arrays, body: PixelRequest, checkpoint: Progress) -> t
         "neurons": [
             RankedNeuron(
                 layer=ranked.layer,
-                neuron=view.on_wire(ranked.neuron) or [],
+                neuron=view_checks.on_wire(ranked.neuron) or [],
                 value=float(ranked.value),
                 share=float(ranked.share),
                 magnitude=float(ranked.magnitude),

@@ -6,9 +6,9 @@ from typing import Literal, TypedDict
 
 import numpy as np
 
-from canvaswidget.kernel import view
+from canvaswidget.kernel import view_checks
 from canvaswidget.kernel.arrays import Arrays, Progress
-from canvaswidget.kernel.levels import fitted
+from canvaswidget.kernel.quantise import fitted
 from canvaswidget.kernel.requests.checked_fields import (
     checked_cluster_count,
     checked_frame,
@@ -63,7 +63,7 @@ def clusters(arrays: Arrays, body: ClustersRequest, checkpoint: Progress) -> tup
         "layer": layer.name,
         "n_clusters": n_clusters,
         "counts": found.counts.tolist(),
-        "exemplars": [view.on_wire(neuron) or [] for neuron in found.exemplars],
+        "exemplars": [view_checks.on_wire(neuron) or [] for neuron in found.exemplars],
         "height": height,
         "width": width,
         "low": [thumbnail.low for thumbnail in thumbnails],

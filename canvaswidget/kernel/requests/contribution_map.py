@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
-from canvaswidget.kernel import view
+from canvaswidget.kernel import view_checks
 from canvaswidget.kernel.arrays import Arrays, Progress
-from canvaswidget.kernel.levels import absolute_sum, quantise
 from canvaswidget.kernel.message_parts import (
     Selection,
 )
+from canvaswidget.kernel.quantise import absolute_sum, quantise
 from canvaswidget.kernel.requests.checked_fields import (
     checked_frame,
     checked_selection,
@@ -51,7 +51,7 @@ def _priority(body: MapRequest) -> int:
 def contribution_map(arrays: Arrays, body: MapRequest, checkpoint: Progress) -> tuple[MapReply, bytes]:
     time, chosen = checked_frame(arrays, body["time"]), checked_selection(arrays, body["selection"])
     given = body["selection"].get("overlay", "selection")
-    overlay = view.checked_choice("overlay", given, view.CHOICES["overlay"])
+    overlay = view_checks.checked_choice("overlay", given, view_checks.CHOICES["overlay"])
     arrays = in_channel(arrays, body["selection"], chosen.layer)
 
     def compute() -> tuple[Any, ...]:

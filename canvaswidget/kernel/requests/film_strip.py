@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, TypedDict
 
 from canvaswidget.kernel.arrays import Arrays, Progress
-from canvaswidget.kernel.levels import fitted
+from canvaswidget.kernel.quantise import fitted
 from canvaswidget.kernel.requests.checked_fields import (
     checked_frames,
     checked_side,

@@ -6,13 +6,13 @@ from typing import Any, Literal, TypedDict, cast
 
 import numpy as np
 
-from canvaswidget.kernel import ablation, view
+from canvaswidget.kernel import ablation, view_checks
 from canvaswidget.kernel.arrays import Arrays, Progress
-from canvaswidget.kernel.levels import colours, quantise
 from canvaswidget.kernel.message_parts import (
     Removed,
     Source,
 )
+from canvaswidget.kernel.quantise import colours, quantise
 from canvaswidget.kernel.requests.checked_fields import (
     checked_frame,
 )
@@ -53,7 +53,7 @@ class FrameReply(TypedDict):
 @answers(priority=1)
 def frame(arrays: Arrays, body: FrameRequest, checkpoint: Progress) -> tuple[FrameReply, bytes]:
     time = checked_frame(arrays, body["time"])
-    source = view.checked_choice("source", body["source"], view.CHOICES["source"])
+    source = view_checks.checked_choice("source", body["source"], view_checks.CHOICES["source"])
     ablated: ablation.Ablated = {}
     if source in ablation.SOURCES:
         removable = arrays.cache.remember(

@@ -6,15 +6,15 @@ from typing import Literal, TypedDict
 
 import numpy as np
 
-from canvaswidget.kernel import view
+from canvaswidget.kernel import view_checks
 from canvaswidget.kernel.arrays import Arrays, Progress
 from canvaswidget.kernel.arrays import Chosen as Neurons
-from canvaswidget.kernel.levels import fitted
 from canvaswidget.kernel.message_parts import (
     Channel,
     Region,
     Sort,
 )
+from canvaswidget.kernel.quantise import fitted
 from canvaswidget.kernel.region import checked_region
 from canvaswidget.kernel.requests.checked_fields import (
     checked_cluster_count,
@@ -114,10 +114,10 @@ def _priority(body: GridRequest) -> int:
 def grid(arrays: Arrays, body: GridRequest, checkpoint: Progress) -> tuple[GridReply, bytes]:
     time, layer = checked_frame(arrays, body["time"]), arrays.layers.find(body["layer"])
     n_clusters = checked_cluster_count(body)
-    cluster = view.checked_count("cluster", body["cluster"], -1, n_clusters - 1)
+    cluster = view_checks.checked_count("cluster", body["cluster"], -1, n_clusters - 1)
     side = checked_side(body)
-    first = view.checked_count("first", body["first"], 0, 2**53)
-    count = view.checked_count("count", body["count"], 0, MAX_THUMBNAILS)
+    first = view_checks.checked_count("first", body["first"], 0, 2**53)
+    count = view_checks.checked_count("count", body["count"], 0, MAX_THUMBNAILS)
 
     values, sizes = _sort_key(arrays, body, time, checkpoint)
     order = values if body["sort"] == "index" else np.argsort(-sizes, kind="stable")
@@ -135,7 +135,7 @@ def grid(arrays: Arrays, body: GridRequest, checkpoint: Progress) -> tuple[GridR
     at = (
         []
         if wanted is None
-        else np.flatnonzero(order == layer.flat_index([view.checked_neuron(layer, wanted)]))
+        else np.flatnonzero(order == layer.flat_index([view_checks.checked_neuron(layer, wanted)]))
     )
     height, width = fitted(arrays.size, side)
     reply: GridReply = {
@@ -144,7 +144,7 @@ def grid(arrays: Arrays, body: GridRequest, checkpoint: Progress) -> tuple[GridR
         "layer": layer.name,
         "first": first,
         "n_neurons": len(order),
-        "neurons": [view.on_wire(layer.neuron_at(place)) for place in places],
+        "neurons": [view_checks.on_wire(layer.neuron_at(place)) for place in places],
         "values": values[places].astype(float).tolist(),
         "height": height,
         "width": width,
@@ -177,14 +177,14 @@ def _sort_key(arrays: Arrays, body: GridRequest | ValuesRequest, time: int, chec
     """What every neuron is sorted by: magnitudes, and values, which of a pixel or a region have a sign."""
     layer = arrays.layers.find(body["layer"])
     arrays = in_channel(arrays, body, layer)
-    sort = view.checked_choice("sort", body["sort"], view.CHOICES["sort"])
+    sort = view_checks.checked_choice("sort", body["sort"], view_checks.CHOICES["sort"])
     if sort == "index":
         places = np.arange(np.prod(layer.neurons))
         return Column(places, places)
     if sort == "pixel":
         if body["pixel"] is None:
             raise ValueError("pixel=None: sort='pixel' needs a pixel (y, x)")
-        pixel = view.checked_pixel(body["pixel"], arrays.size)
+        pixel = view_checks.checked_pixel(body["pixel"], arrays.size)
         return arrays.columns([layer], pixel, time, checkpoint)[layer.name]
     if sort == "region":
         region = checked_region(body["region"], arrays.size)

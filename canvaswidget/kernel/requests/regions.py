@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
-from canvaswidget.kernel import view
+from canvaswidget.kernel import view_checks
 from canvaswidget.kernel.arrays import Arrays, Progress
 from canvaswidget.kernel.message_parts import (
     Region,
@@ -51,7 +51,7 @@ def _priority(body: RegionsRequest) -> int:
 @answers(priority=_priority)
 def regions(arrays: Arrays, body: RegionsRequest, checkpoint: Progress) -> tuple[RegionsReply, bytes]:
     time, chosen = checked_frame(arrays, body["time"]), checked_selection(arrays, body["selection"])
-    view.checked_count("the number of regions", len(body["regions"]), 0, MOST_REGIONS)
+    view_checks.checked_count("the number of regions", len(body["regions"]), 0, MOST_REGIONS)
     regions = [checked_region(region, arrays.size) for region in body["regions"]]
     arrays = in_channel(arrays, body["selection"], chosen.layer)
     magnitude = arrays.magnitude(chosen, time, checkpoint)

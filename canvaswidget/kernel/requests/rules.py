@@ -8,10 +8,10 @@ import numpy as np
 
 from canvaswidget.kernel import ablation, message_parts
 from canvaswidget.kernel.arrays import Arrays, Chosen, Progress
-from canvaswidget.kernel.levels import Floats, absolute_sum, quantise
+from canvaswidget.kernel.quantise import Floats, absolute_sum, quantise
 from canvaswidget.kernel.requests.checked_fields import checked_frame, checked_selection
 from canvaswidget.kernel.requests.registry import answers
-from canvaswidget.kernel.view import Neuron
+from canvaswidget.kernel.view_checks import Neuron
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.rules import RULES
 

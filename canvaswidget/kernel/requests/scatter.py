@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, TypedDict, cast
 
 from canvaswidget.analysis.embedding import methods
-from canvaswidget.kernel import view
+from canvaswidget.kernel import view_checks
 from canvaswidget.kernel.arrays import Arrays, Progress
 from canvaswidget.kernel.message_parts import (
     Embedding,
@@ -38,7 +38,7 @@ class ScatterReply(TypedDict):
 @answers(priority=9)
 def scatter(arrays: Arrays, body: ScatterRequest, checkpoint: Progress) -> tuple[ScatterReply, bytes]:
     time, layer = checked_frame(arrays, body["time"]), arrays.layers.find(body["layer"])
-    method = view.checked_choice("method", body["method"], tuple(methods()))
+    method = view_checks.checked_choice("method", body["method"], tuple(methods()))
     points = arrays.scatter(layer, method, time, checkpoint)
     reply: ScatterReply = {
         "kind": "scatter",

@@ -18,7 +18,7 @@ from canvaswidget.inr.module_state import CALLS, evaluating
 from canvaswidget.tracing.capture.interpreter import Program, call
 from canvaswidget.tracing.capture.precision import Wider, placed
 from canvaswidget.tracing.capture.weighted import WeightedOp
-from canvaswidget.tracing.capture.yielding import yield_point
+from canvaswidget.tracing.capture.yield_point import yield_point
 from canvaswidget.tracing.layers import Layers
 
 

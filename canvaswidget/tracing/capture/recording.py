@@ -27,6 +27,7 @@ from canvaswidget.inr.module_state import (
     replica,
     unchanged,
 )
+from canvaswidget.tracing.capture.asked_values import answering, asking
 from canvaswidget.tracing.capture.capture import Capture, copied, numbers_of
 from canvaswidget.tracing.capture.find_layers import find_layers, find_varying
 from canvaswidget.tracing.capture.ops import DECOMPOSED
@@ -39,7 +40,6 @@ from canvaswidget.tracing.capture.precision import (
     place,
     placed,
 )
-from canvaswidget.tracing.capture.questions import answering, asking
 from canvaswidget.tracing.capture.replay import Replay
 from canvaswidget.tracing.capture.rewrite import rewrite
 from canvaswidget.tracing.capture.rewrite.decompositions import DECOMPOSITIONS

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 
 from canvaswidget.inr.module_state import ModuleState, RandomState
+from canvaswidget.tracing.capture.asked_values import asking
 from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.capture.precision import rounding
-from canvaswidget.tracing.capture.questions import asking
 from canvaswidget.tracing.errors import CaptureError, check_finite
 
 ROUNDING = 8  # units in the last place that two ways to compute one image may differ in without more ado

@@ -1,4 +1,4 @@
-// What the kernel would answer, from what a saved page took along; `canvaswidget/exports/baking.py` made it. What the
+// What the kernel would answer, from what a saved page took along; `canvaswidget/exports/precomputed.py` made it. What the
 // page was not given it says: such words are thrown as errors.
 
 import { framesOf } from "../state/saved";

@@ -1,4 +1,4 @@
-// What a saved page contains, as `canvaswidget/exports/baking.py` writes it.
+// What a saved page contains, as `canvaswidget/exports/precomputed.py` writes it.
 import type {
   Answer,
   CanvasInfo,

@@ -11,8 +11,8 @@ import {
 import { count } from "../state/format";
 import { hasMap, savedOf } from "../state/saved";
 import { namesKey, neuronLabel } from "../state/selection";
-import { composeThumbnail } from "../ui/compose";
 import { attribute, h, icon } from "../ui/dom";
+import { composeThumbnail } from "../ui/painting";
 import { clusterColour } from "../ui/palette";
 import { options } from "../ui/panel";
 import type { View } from "../ui/view";

@@ -12,9 +12,14 @@ from torch import fx
 
 from canvaswidget.tracing.capture.dependence import inputs, reached
 from canvaswidget.tracing.capture.ops import aten
-from canvaswidget.tracing.capture.rewrite import choices, norms, products, views, writes
+from canvaswidget.tracing.capture.rewrite import extremes, norms, products, views, writes
 
-_BY_OP: dict[Any, Callable[[fx.Node], None]] = {**writes.BY_OP, **views.BY_OP, **choices.BY_OP, **norms.BY_OP}
+_BY_OP: dict[Any, Callable[[fx.Node], None]] = {
+    **writes.BY_OP,
+    **views.BY_OP,
+    **extremes.BY_OP,
+    **norms.BY_OP,
+}
 
 
 def rewrite(graph: fx.Graph, constants: Collection[str], parameters: Collection[str]) -> None:

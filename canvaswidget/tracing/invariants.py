@@ -10,7 +10,7 @@ import torch
 
 from canvaswidget.progress import Progress, steps
 from canvaswidget.tracing.capture.precision import rounding
-from canvaswidget.tracing.capture.yielding import yield_point
+from canvaswidget.tracing.capture.yield_point import yield_point
 from canvaswidget.tracing.coverage import coverage
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.matrix import Matrix, as_numpy

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from canvaswidget.kernel.cache import ByteCache
-from canvaswidget.kernel.levels import (
+from canvaswidget.kernel.quantise import (
     check_finite,
     colours,
     fitted,

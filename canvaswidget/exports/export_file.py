@@ -9,7 +9,7 @@ from canvaswidget.exports import animation, data_files
 from canvaswidget.exports.figure_data import figure_data
 from canvaswidget.kernel.arrays import Arrays, Progress
 from canvaswidget.kernel.requests.export import Drawing, ExportReply, ExportRequest
-from canvaswidget.kernel.view import checked_choice
+from canvaswidget.kernel.view_checks import checked_choice
 from canvaswidget.plotting import figures
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import canvaswidget as cw
-from canvaswidget.tracing.capture.yielding import yield_point, yield_to
+from canvaswidget.tracing.capture.yield_point import yield_point, yield_to
 from tests.canvases import video
 
 
