@@ -67,7 +67,7 @@ def test_the_pixels_are_those_without_the_neurons_and_come_back_exactly(notebook
     view.panel("frame").locator("[data-value=difference]").click()
     view.wait_frame(source="difference", out=2)
     assert (pixels(view.frame)[..., :3] != two).any()
-    view.panel("frame").locator("[data-value=without]").click()
+    view.panel("frame").locator("[data-value=ablated]").click()
     view.wait_frame(source="ablated", out=2)
 
     # Other frames too; then back.
