@@ -5,6 +5,10 @@ from __future__ import annotations
 import torch
 
 
+class NotKeptError(LookupError):
+    """What was asked for is not in the saved canvas; the message says what is, and how to keep more."""
+
+
 class UntraceableError(ValueError):
     """The rule is not defined on this part of the model."""
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import numpy as np
@@ -19,8 +17,8 @@ from canvaswidget import tables
 from canvaswidget.arguments import checked, checked_index
 from canvaswidget.progress import Progress, reported
 from canvaswidget.tracing.colours import checked_rgb, rgb_of_magnitudes
-from canvaswidget.tracing.errors import UntraceableError
-from canvaswidget.tracing.layers import Layer, LayerKey, Layers, Neuron, show_neuron
+from canvaswidget.tracing.errors import NotKeptError, UntraceableError
+from canvaswidget.tracing.layers import Layer, LayerKey, Neuron, show_neuron
 from canvaswidget.tracing.matrix import as_numpy, checked_mask
 from canvaswidget.tracing.neurons import Neurons
 from canvaswidget.tracing.protocol import Reduced
@@ -28,16 +26,14 @@ from canvaswidget.tracing.ranking import rank
 from canvaswidget.tracing.reduce import Summary
 from canvaswidget.tracing.results import Ranking
 from canvaswidget.tracing.rules.base import coloured
-from canvaswidget.tracing.saved.store import Reader, SavedCanvasError
+from canvaswidget.tracing.saved.description import (
+    listed,
+    read_description,
+)
+from canvaswidget.tracing.saved.store import Reader
 from canvaswidget.tracing.saved.writer import BY_NEURON, BY_PIXEL, fingerprint, places_of
 
 FloatArray = npt.NDArray[np.float32]
-MOST = 2**20  # frames, and pixels along a side
-SHOWN = 12  # frames or pixels that a message lists
-
-
-class NotKeptError(LookupError):
-    """What was asked for is not in the saved canvas; the message says what is, and how to keep more."""
 
 
 @checked
@@ -67,38 +63,6 @@ def open_canvas(path: str | os.PathLike[str]) -> SavedCanvas:
     >>> cw.CanvasWidget(cw.open("x.zarr"))  # doctest: +SKIP
     """
     return SavedCanvas(Path(path))
-
-
-class KeptFrames:
-    """Some frames of a clip, looked up by their numbers in the clip; the other frames take no memory."""
-
-    def __init__(self, values: FloatArray, frames: Sequence[int]) -> None:
-        self._values = values
-        self._place = {frame: place for place, frame in enumerate(frames)}
-
-    def __getitem__(self, frame: int | Sequence[int]) -> FloatArray:
-        """One frame ``(h, w, 3)``, or several."""
-        numbers = np.asarray(frame)
-        missing = [int(number) for number in np.atleast_1d(numbers) if int(number) not in self._place]
-        if missing:
-            raise NotKeptError(f"the signal is not kept on frame {missing[0]}, only on {_list(self._place)}")
-        places = [self._place[int(number)] for number in np.atleast_1d(numbers)]
-        return self._values[places] if numbers.ndim else self._values[places[0]]
-
-
-@dataclass
-class SavedSignal:
-    """What was kept of an INR: there is no module."""
-
-    name: str
-    size: tuple[int, int]
-    n_frames: int
-    truth: Any
-    origin: str
-
-    def frame_index(self, frame: int) -> int:
-        """A frame number counted from 0."""
-        return checked_index("frame", frame, self.n_frames)
 
 
 class SavedCanvas:
@@ -138,76 +102,13 @@ class SavedCanvas:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._reader = reader = Reader(path)
-        try:
-            self._read_facts(reader.facts)
-        except SavedCanvasError:
-            raise
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise reader.damaged(
-                f"its description can't be read ({type(error).__name__}: {error})"
-            ) from error
-
-    def _read_facts(self, facts: Mapping[str, Any]) -> None:
-        size, n_frames = (int(facts["size"][0]), int(facts["size"][1])), int(facts["n_frames"])
-        self.trouble = {str(layer): str(problem) for layer, problem in facts["trouble"].items()}
-        self.rule, self.why, self.options = str(facts["rule"]), str(facts["why"]), dict(facts["options"])
-        self.frames = tuple(int(frame) for frame in facts["frames"])
-        if not (
-            all(1 <= side <= MOST for side in size) and set(self.frames) <= set(range(min(n_frames, MOST)))
-        ):
-            raise ValueError(f"frames {_list(self.frames)} of {n_frames}, each of {size[0]}x{size[1]} pixels")
-        self.n_channels = int(facts["channels"])
-        if self.n_channels not in (1, 3):
-            raise ValueError(f"frames of {self.n_channels} channels")
-        self.layers = Layers([_layer(given) for given in facts["layers"]])
-        self.traced_layers = Layers([self.layers.find(str(name)) for name in facts["traced"]])
-        self.pixels = tuple((int(y), int(x)) for y, x in facts["pixels"])
-        self._kept = [int(count) for count in facts["kept"]]
-        self.provenance = {
-            "model": facts["model"]["name"],
-            "hash": facts["model"]["hash"],
-            "origin": facts["model"]["origin"],
-            "canvaswidget": facts["version"],
-            "torch": facts["torch"],
-        }
-        truth = self._truth(facts["truth"], (*size, int(facts["truth_channels"] or 0)), n_frames)
-        name, origin = str(facts["model"]["name"]), f"cw.open({str(self.path)!r})"
-        self.inr = SavedSignal(name, size, n_frames, truth, origin)
-        names = [str(name) for name in facts["regions"]]
-        masks = self._reader.read("regions", (len(names), *size), "bool") if names else []
-        self.regions = dict(zip(names, masks, strict=True))
-        self.clusters = tuple(self._clusters(number, given) for number, given in enumerate(facts["clusters"]))
-        self._why_no_colours = {
-            layer.name: str(facts["why_no_colours"][layer.name]) for layer in self.traced_layers
-        }
-        self._places = {
-            layer.name: self._reader.read(f"layers/{number}/places", (self._kept[number],), "int64")
-            for number, layer in enumerate(self.traced_layers)
-        }
-
-    def _truth(self, kind: str | None, shape: tuple[int, int, int], n_frames: int) -> Any:
-        """The signal ``(n_frames, h, w, channels)``, or its kept frames by their numbers."""
-        if kind is None:
-            return None
-        kept = self._reader.read("truth", (len(self.frames), *shape), kind)
-        values = np.divide(kept, 255, dtype=np.float32) if kind == "uint8" else kept
-        return values if len(self.frames) == n_frames else KeptFrames(values, self.frames)
-
-    def _clusters(self, number: int, given: Mapping[str, Any]) -> SimpleNamespace:
-        layer, name = self.layers.find(given["layer"]), f"clusters/{number}"
-        places = self._reader.read(f"{name}/exemplars", (given["exemplars"],), "int64")
-        return SimpleNamespace(
-            layer=layer.name,
-            frame=int(given["frame"]),
-            labels=self._reader.read(f"{name}/labels", layer.neurons, "int16"),
-            counts=np.array(given["counts"], np.int64),
-            centres=self._reader.read(f"{name}/centres", given["centres"], "float32"),
-            exemplars=tuple(layer.neuron_at(place) for place in places),
-            n_groups=layer.n_groups,
-            distances=self._reader.read(f"{name}/distances", layer.neurons, "float32"),
-            kind=str(given["kind"]),
-            within=str(given["within"]),
-        )
+        about = read_description(reader, path)
+        self.inr, self.rule, self.why, self.options = about.inr, about.rule, about.why, about.options
+        self.layers, self.traced_layers = about.layers, about.traced_layers
+        self.frames, self.pixels, self.n_channels = about.frames, about.pixels, about.n_channels
+        self.regions, self.clusters = about.regions, about.clusters
+        self.provenance, self.trouble = about.provenance, about.trouble
+        self._why_no_colours, self._places = about.why_no_colours, about.neurons
 
     # --- what is kept -------------------------------------------------------------------------------------------
 
@@ -350,7 +251,7 @@ class SavedCanvas:
         """Every neuron's contribution to one of the regions that are kept, by layer."""
         values, at = checked_mask(mask, self.inr.size).numpy(), self._frame(frame)
         names = [name for name, kept in self.regions.items() if np.array_equal(kept, values)]
-        kept = _list(self.regions)
+        kept = listed(self.regions)
         missing = f"has no such region: it keeps {kept}. Keep it with save(..., regions={{name: mask}}), or"
         if rgb == "abs":  # the sums over a region do not tell
             names, missing = [], "does not keep the magnitudes of single pixels of a region: keep"
@@ -463,7 +364,7 @@ class SavedCanvas:
         layer = self.layers.find(key)
         if layer.name not in self._places:
             raise NotKeptError(
-                f"{self._said} has nothing of {layer.name}: it keeps {_list(self._places)}. Keep it with "
+                f"{self._said} has nothing of {layer.name}: it keeps {listed(self._places)}. Keep it with "
                 f"save(..., layers=[{layer.name!r}]) where the rule is defined on it, or trace the model"
             )
         return layer
@@ -501,7 +402,7 @@ class SavedCanvas:
         number = self.inr.frame_index(frame)
         if number not in self.frames:
             raise NotKeptError(
-                f"{self._said} has no frame {number}: it keeps {_list(self.frames)}. Keep it with "
+                f"{self._said} has no frame {number}: it keeps {listed(self.frames)}. Keep it with "
                 f"save(..., frames=[..., {number}]), or trace the model"
             )
         return self.frames.index(number)
@@ -543,7 +444,7 @@ class SavedCanvas:
         return found.reshape(*layer.neurons, *found.shape[1:])
 
     def _no_pixel(self, pixel: tuple[int, int]) -> str:
-        kept = _list(self.pixels)
+        kept = listed(self.pixels)
         return f"does not know what makes pixel {pixel}: it keeps {kept}. Keep it with save(..., pixels=[{pixel}]), or"
 
     def _require_whole(self, layer: Layer, why: str) -> None:
@@ -566,11 +467,11 @@ class SavedCanvas:
                 "written by",
                 f"canvaswidget {self.provenance['canvaswidget']}, torch {self.provenance['torch']}",
             ],
-            ["frames", _list(self.frames)],
+            ["frames", listed(self.frames)],
             ["maps", kept],
-            ["pixels", _list(self.pixels)],
-            ["regions", _list(self.regions)],
-            ["clusters", _list(f"{len(one.counts)} of {one.layer}" for one in self.clusters)],
+            ["pixels", listed(self.pixels)],
+            ["regions", listed(self.regions)],
+            ["clusters", listed(f"{len(one.counts)} of {one.layer}" for one in self.clusters)],
             *(["WARNING", problem] for problem in self.trouble.values()),
         ]
         return ["saved canvas", str(self.path)], rows
@@ -580,29 +481,3 @@ class SavedCanvas:
 
     def _repr_html_(self) -> str:
         return tables.markup(*self._table())
-
-
-def _layer(given: Mapping[str, Any]) -> Layer:
-    grid = given["grid"]
-    return Layer(
-        str(given["name"]),
-        str(given["op"]),
-        int(given["n_units"]),
-        int(given["n_outputs"]),
-        None if grid is None else tuple(int(n) for n in grid),
-        tuple(int(n) for n in given["kernel_size"]),
-        int(given["n_groups"]),
-    )
-
-
-def _list(values: Any) -> str:
-    """``0, 4, 8``; runs of numbers as ``0 to 8``."""
-    found = list(values)
-    if (
-        len(found) > 2
-        and all(isinstance(one, int) for one in found)
-        and found == list(range(found[0], found[-1] + 1))
-    ):
-        return f"{found[0]} to {found[-1]}"
-    shown = ", ".join(map(str, found[:SHOWN]))
-    return (shown or "none") + (f" and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
