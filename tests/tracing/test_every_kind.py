@@ -60,9 +60,9 @@ def test_layers_and_coverage(kind: str) -> None:
 
 @EVERY
 def test_a_rule_is_chosen_and_says_why(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    recorded = traced(kind, 0)._capture
+    recorded = traced(kind, 0).matrix.capture
     module = sys.modules["canvaswidget.tracing.trace"]  # the package has a function of this name
-    monkeypatch.setattr(module, "Capture", lambda *arguments: recorded)  # not recorded again
+    monkeypatch.setattr(module, "record", lambda *arguments: recorded)  # not recorded again
     canvas = cw.trace(recorded.inr)
     assert canvas.rule in ("xinc", "gated")
     assert canvas.why.startswith(f"rule {canvas.rule}: ")
@@ -87,7 +87,7 @@ def test_gated_divides_the_image(kind: str, seed: int) -> None:
         kernels = canvas.maps(layer, all_neurons(layer, "kernel"), frame, rgb="each")
         scale = float(np.abs(kernels).max()) + float(np.abs(canvas.frame(frame)).max())
         close = {"rtol": 1e-5, "atol": 3e-6 * scale}
-        # Neurons and the rest are the image; a unit's kernels are the unit.
+        # Neurons and the remainder are the image; a unit's kernels are the unit.
         if "b" not in KINDS[kind].opaque and not (KINDS[kind].opaque and layer is not canvas.layers[-1]):
             np.testing.assert_allclose(
                 units.sum(0) + canvas.remainder(layer, frame), canvas.frame(frame), **close
@@ -210,7 +210,7 @@ def test_what_an_opaque_op_costs_is_told() -> None:
     canvas = cw.trace(build("opaque", 3), "gated")
     with pytest.raises(cw.UntraceableError, match=r"layer='b'.*opaque op 'cumprod'"):
         canvas.map("b", 0)
-    checks = {check.layer: check for check in canvas.check() if "the rest" in check.invariant}
+    checks = {check.layer: check for check in canvas.check() if "the remainder" in check.invariant}
     assert checks["c"].holds
     assert not checks["a"].holds
     assert "cumprod" in checks["a"].note
