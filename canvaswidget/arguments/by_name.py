@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,6 +77,13 @@ def check_size(name: str, value: Any) -> None:
         )
     if math.prod(side for side in sides if side is not None) > MOST_PIXELS:
         raise wrong_value(name, value, f"(height, width) of at most {MOST_PIXELS:,} pixels")
+
+
+def checked_size(size: Sequence[int]) -> tuple[int, int]:
+    """Height and width; an error names the argument."""
+    check_size("size", size)
+    height, width = size
+    return int(height), int(width)
 
 
 def _is_layer(value: Any) -> bool:

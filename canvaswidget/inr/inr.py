@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from canvaswidget.arguments import as_array, check_size, checked, checked_index, wrong_type
+from canvaswidget.arguments import as_array, checked, checked_index, checked_size, wrong_type
 from canvaswidget.inr.calling import (
     call_of_points,
     device_of,
@@ -83,8 +83,8 @@ class INR:
             raise TypeError(f"inputs={type(inputs).__name__}: expected a function of the frame number")
         self.module = module
         self.inputs = inputs
-        self.size = _checked_size(size)
-        self.n_frames = _checked_count(n_frames)
+        self.size = checked_size(size)
+        self.n_frames = int(n_frames)
         self.output = output
         self.truth = None if truth is None else _checked_truth(truth, self.n_frames, self.size)
         self.name = name or type(module).__name__
@@ -102,7 +102,7 @@ class INR:
 
         Without `size` the module is run once to see the size of a frame.
         """
-        n_frames = _checked_count(n_frames)
+        n_frames = int(n_frames)
 
         def inputs(frame: int) -> torch.Tensor:
             return torch.tensor([frame / n_frames], dtype=dtype_of(module), device=device_of(module))
@@ -129,7 +129,7 @@ class INR:
             See `canvaswidget.models.coordinate_grid`. By default the module's attribute of that name
             (the reference FFN and SIREN have one), else ``"each"``.
         """
-        size, n_frames = _checked_size(size), _checked_count(n_frames)
+        size, n_frames = checked_size(size), int(n_frames)
         convention = coordinates or getattr(module, "coordinates", "each")
 
         convention_of_call: list[str] = []
@@ -169,7 +169,7 @@ class INR:
                 )
             return cls(
                 decoder,
-                modulated_inputs(decoder, inputs, _checked_size(size)),
+                modulated_inputs(decoder, inputs, checked_size(size)),
                 size,
                 len(embeddings),
                 **keywords,
@@ -292,20 +292,6 @@ def as_inr(
             "a decoder, or INR(model, inputs, size) for any other"
         )
     raise TypeError(f"model={type(model).__name__}: expected an INR or a torch.nn.Module")
-
-
-def _checked_size(size: Sequence[int]) -> tuple[int, int]:
-    check_size("size", size)
-    height, width = size
-    return int(height), int(width)
-
-
-def _checked_count(n_frames: int) -> int:
-    if isinstance(n_frames, bool) or not hasattr(n_frames, "__index__"):
-        raise TypeError(f"n_frames={n_frames!r}: expected an int")
-    if int(n_frames) < 1:
-        raise ValueError(f"n_frames={n_frames!r}: at least 1")
-    return int(n_frames)
 
 
 def _checked_truth(truth: Any, n_frames: int, size: tuple[int, int]) -> FloatImage:

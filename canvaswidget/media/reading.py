@@ -18,7 +18,7 @@ from PIL import Image
 
 from canvaswidget.arguments import checked, show
 from canvaswidget.media.images import Pages, has_alpha, read_pages
-from canvaswidget.media.resizing import FloatImage, checked_size, resize
+from canvaswidget.media.resizing import FloatImage, resize
 
 FrameRange = slice | range | Sequence[int | None]
 
@@ -121,7 +121,7 @@ def read_image(path: str | os.PathLike[str], size: Sequence[int] | None = None) 
 
     A rotation that the camera stored is applied. Sixteen bits a channel are kept.
     """
-    path, size = _existing(path), checked_size(size)
+    path = _existing(path)
     if not path.is_file():
         raise IsADirectoryError(f"path={str(path)!r}: is a folder; expected an image file")
     pixels = _pages(path).pixels
@@ -137,7 +137,7 @@ def read_folder(
     path: str | os.PathLike[str], size: Sequence[int] | None = None, frames: FrameRange | None = None
 ) -> Clip:
     """The images of a folder, in natural order, as a clip; see `read`. Other files are passed over."""
-    path, size = _existing(path), checked_size(size)
+    path = _existing(path)
     if not path.is_dir():
         raise NotADirectoryError(f"path={str(path)!r}: is a file; expected a folder of images")
     files = _images_in(path)
@@ -170,7 +170,7 @@ def read_video(
 
     Decoding stops at the last wanted frame. Frames that are skipped cost their decoding, but no memory.
     """
-    path, size, wanted = _existing(path), checked_size(size), _wanted(frames)
+    path, wanted = _existing(path), _wanted(frames)
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
@@ -271,7 +271,7 @@ def _pages(path: Path) -> Pages:
 
 
 def _decode(
-    decoded: Iterable[Any], wanted: tuple[int, int | None, int], size: tuple[int, int] | None
+    decoded: Iterable[Any], wanted: tuple[int, int | None, int], size: Sequence[int] | None
 ) -> tuple[list[FloatImage], int]:
     """The wanted frames, and how many were decoded to get them."""
     start, stop, step = wanted
@@ -324,7 +324,7 @@ def _from_array(
     source: str = "array",
     fps: float | None = None,
 ) -> Clip:
-    size, wanted = checked_size(size), _wanted(frames)
+    wanted = _wanted(frames)
     pixels = np.empty(0) if isinstance(array, range) else np.asarray(array)
     if pixels.dtype.kind not in "buif" or pixels.ndim not in (2, 3, 4) or 0 in pixels.shape:
         given = type(array).__name__ if pixels.dtype.kind not in "buif" else f"an array {pixels.shape}"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from canvaswidget.arguments import check_size, checked, numbers, optional
+from canvaswidget.arguments import check_size, checked, checked_size, numbers, optional
 
 FloatImage = npt.NDArray[np.float32]
 
@@ -20,21 +20,11 @@ def resize(image: npt.NDArray[Any], size: Sequence[int] | None) -> FloatImage:
     An axis that shrinks takes the average of the area under each new pixel; one that grows is interpolated
     linearly between pixel centres.
     """
-    size = checked_size(size)
-    if size is None or image.shape[-3:-1] == size:
+    if size is None or image.shape[-3:-1] == checked_size(size):
         return image.astype(np.float32, copy=False)
     rows, columns = (_weights(old, new) for old, new in zip(image.shape[-3:-1], size, strict=True))
     narrow = np.einsum("...hwc,xw->...hxc", image.astype(np.float32), columns, optimize=True)
     return np.ascontiguousarray(np.einsum("...hwc,yh->...ywc", narrow, rows, optimize=True))
-
-
-def checked_size(size: Sequence[int] | None) -> tuple[int, int] | None:
-    """Height and width as given, or None; an error names the argument."""
-    if size is None:
-        return None
-    check_size("size", size)
-    height, width = size
-    return int(height), int(width)
 
 
 def _weights(old: int, new: int) -> FloatImage:
