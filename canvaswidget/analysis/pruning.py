@@ -189,9 +189,9 @@ def prune(
     chosen, several = _layers([canvas], layers), _frames(canvas, frames)
     nobody = np.empty(0, np.int64)
     for layer in chosen:
-        weight_without(canvas.matrix.capture, layer, nobody)  # what can't be done is said before the work
-    with steps("prune", "map", progress) as told:
-        totals = _totals(canvas, chosen, several, granularity, told)
+        weight_without(canvas.matrix.capture, layer, nobody)  # refuse before the work starts
+    with steps("prune", "map", progress) as counted:
+        totals = _totals(canvas, chosen, several, granularity, counted)
     module = copy.deepcopy(given.module)
     known = dict(module.named_parameters()) | dict(module.named_buffers())
     for layer, neurons in _least(totals, share, granularity).items():
@@ -246,10 +246,12 @@ def pruning(
     under = {rule: one for rule, one in under.items() if where[rule]}
     where = {rule: where[rule] for rule in under}
     targets = [target_picture(canvas, frame, against) for frame in several]
-    with steps("pruning", "pass", progress) as told:
+    with steps("pruning", "pass", progress) as counted:
         fewer = {_random_of(rule): own for rule, own in where.items() if own != chosen}
-        told.plan(len(shares) * (len(under) + 1 + len(seeds) * (1 + len(fewer))) * len(several))
-        scores = {rule: _totals(one, where[rule], several, granularity, told) for rule, one in under.items()}
+        counted.plan(len(shares) * (len(under) + 1 + len(seeds) * (1 + len(fewer))) * len(several))
+        scores = {
+            rule: _totals(one, where[rule], several, granularity, counted) for rule, one in under.items()
+        }
         scores["magnitude"] = [
             (layer, magnitudes(canvas.matrix.capture, layer, granularity).ravel().astype(np.float64))
             for layer in chosen
@@ -269,7 +271,7 @@ def pruning(
                 removed, each = _least(totals, share, granularity), []
                 for frame, target in zip(several, targets, strict=True):
                     each.append(psnr(canvas.ablate(removed, frame), target))
-                    told.take()
+                    counted.take()
                 curves[name][place] = mean_psnr(each)
     chance = {name: np.stack([curves.pop(f"{name} {seed}") for seed in seeds]) for name in drawn}
     curves |= {name: _mean_over_seeds(chance[name]) for name in fewer}
@@ -320,25 +322,30 @@ def _layers(canvases: Sequence[Canvas], layers: LayerKey | Sequence[LayerKey] | 
     return [known.find(key) for key in keys]
 
 
+def spread_frames(n_frames: int) -> list[int]:
+    """Up to four frames, evenly spread, which stand for the whole clip."""
+    return sorted(set(np.linspace(0, n_frames - 1, min(FRAMES, n_frames)).round().astype(int).tolist()))
+
+
 def _frames(canvas: Canvas, frames: Sequence[int] | None) -> list[int]:
     n_frames = canvas.inr.n_frames
     if frames is None:
-        return sorted(set(np.linspace(0, n_frames - 1, min(FRAMES, n_frames)).round().astype(int).tolist()))
+        return spread_frames(n_frames)
     if not len(frames):
         raise ValueError("frames=[]: expected at least one frame")
     return [canvas.inr.frame_index(frame) for frame in frames]
 
 
 def _totals(
-    canvas: Canvas, layers: Sequence[Layer], frames: Sequence[int], granularity: str, told: Steps
+    canvas: Canvas, layers: Sequence[Layer], frames: Sequence[int], granularity: str, counted: Steps
 ) -> list[tuple[Layer, DoubleArray]]:
     """Each layer's absolute contributions, over pixels and frames."""
-    told.plan(len(frames) * sum(count_neurons(layer, granularity) for layer in layers))
+    counted.plan(len(frames) * sum(count_neurons(layer, granularity) for layer in layers))
     found = []
     for layer in layers:
         total = np.zeros(count_neurons(layer, granularity))
         for frame in frames:
-            report = told.part(len(total))
+            report = counted.part(len(total))
             summary = canvas.summary(layer, frame, granularity=granularity, progress=report)
             report(len(total), len(total))  # it may have been known
             total += summary.neuron_abs.ravel()

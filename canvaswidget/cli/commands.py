@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import nn
 
 from canvaswidget import media
 from canvaswidget.analysis import faithfulness, prune
+from canvaswidget.analysis.deletion import psnr
+from canvaswidget.analysis.pruning import spread_frames
 from canvaswidget.cli.errors import UsageError
 from canvaswidget.cli.model import (
     is_called,
@@ -30,7 +31,6 @@ from canvaswidget.tracing import CanvasLike, trace
 from canvaswidget.tracing.results import Coverage
 from canvaswidget.widget import CanvasWidget
 
-PRUNED_FRAMES = 4  # at most, spread evenly, on which a pruned model is compared
 FAMILIES = ("ffn", "siren", "nerv")
 STRIDES = ((4, 2, 2), (2, 2, 2), (2, 2), (2,))
 FIGURE = ("layer", "time", "pixel", "neuron", "source", "maps", "palette")
@@ -195,19 +195,15 @@ def run_prune(options: Any) -> None:
         progress=progress_of(options),
     )
     save_model(pruned.module, options.output)
-    frames = sorted(set(np.linspace(0, inr.n_frames - 1, PRUNED_FRAMES, dtype=int).tolist()))
-    before, after = ([np.clip(one.frame(frame), 0, 1) for frame in frames] for one in (inr, pruned))
-    changed = media.mean_psnr(list(map(media.psnr, after, before)))
+    frames = spread_frames(inr.n_frames)
+    before, after = ([one.frame(frame) for frame in frames] for one in (canvas, pruned))
+    changed = media.mean_psnr(list(map(psnr, after, before)))
     layers = " and ".join(map(str, options.layers or ["each layer"]))
     print(f"{pruned}: {options.share:.0%} of the neurons of {layers} removed")
     print(f"PSNR against the model before: {changed:.2f} dB, mean over frames {', '.join(map(str, frames))}")
     if inr.truth is not None:
-        losses = [
-            media.mean_psnr(
-                [media.psnr(image, inr.truth[frame]) for image, frame in zip(images, frames, strict=True)]
-            )
-            for images in (before, after)
-        ]
+        truth = [inr.truth[frame] for frame in frames]
+        losses = [media.mean_psnr(list(map(psnr, images, truth))) for images in (before, after)]
         print(f"PSNR against the truth: {losses[0]:.2f} dB before, {losses[1]:.2f} dB after")
     print(options.output)
 
