@@ -6,7 +6,7 @@ import itertools
 import math
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -197,7 +197,10 @@ def report(
             progress=counted.part(_neurons(chosen)),
         )
         matchings = [match(one, other, seed=seed) for one, other in itertools.pairwise(looks)]
-        return _write(canvas, Path(folder), frame, found, matchings, pruned, counted)
+        return _replace(
+            Path(folder),
+            lambda aside: _write(canvas, aside, frame, found, matchings, pruned, counted),
+        )
 
 
 def _layers(canvas: Canvas, layers: LayerKey | Sequence[LayerKey] | None) -> list[Layer]:
@@ -228,18 +231,11 @@ def _neurons(layers: Sequence[Layer]) -> int:
     return sum(math.prod(layer.neurons) for layer in layers)
 
 
-def _write(
-    canvas: Canvas,
-    folder: Path,
-    frame: int,
-    found: list[LayerFindings],
-    matchings: list[Matching],
-    pruned: Pruning,
-    counted: Steps,
-) -> Report:
+def _replace(folder: Path, write: Callable[[Path], Report]) -> Report:
+    """Put a report into a folder when `write` has written all of it into an empty one beside."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".report-") as aside:
-        written = _write_aside(canvas, Path(aside), frame, found, matchings, pruned, counted)
+        written = write(Path(aside))
         # Whole files take the places of those of an earlier report; the page, which names them, comes last.
         placed: list[list[Path]] = []
         for paths in (written.arrays, written.figures, [written.page]):
@@ -247,10 +243,10 @@ def _write(
             for path, target in zip(paths, placed[-1], strict=True):
                 target.parent.mkdir(exist_ok=True)
                 os.replace(path, target)
-    return Report(folder / "index.html", found, matchings, pruned, placed[1], placed[0])
+    return replace(written, page=placed[2][0], figures=placed[1], arrays=placed[0])
 
 
-def _write_aside(
+def _write(
     canvas: Canvas,
     folder: Path,
     frame: int,
