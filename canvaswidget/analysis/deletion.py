@@ -179,9 +179,9 @@ def deletion(
     target = target_picture(canvas, frame, against)
     neurons = all_neurons(found, granularity).numpy()
     counts = _counts(len(neurons), points)
-    with steps(f"deletion in {found.name}", "pass", progress) as told:
-        told.plan(len(neurons) + len(counts) * (2 + len(seeds)))
-        report = told.part(len(neurons))
+    with steps(f"deletion in {found.name}", "pass", progress) as counted:
+        counted.plan(len(neurons) + len(counts) * (2 + len(seeds)))
+        report = counted.part(len(neurons))
         summary = canvas.summary(found, frame, granularity=granularity, progress=report)
         totals = summary.neuron_abs.ravel()
         report(len(neurons), len(neurons))  # it may have been known
@@ -194,7 +194,7 @@ def deletion(
             for column, count in enumerate(counts):
                 left = canvas.ablate({found: neurons[order[:count]]}, frame, fill=fill)
                 curves[row, column] = psnr(left, target)
-                told.take()
+                counted.take()
     return Deletion(
         found,
         frame,

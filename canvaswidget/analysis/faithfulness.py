@@ -237,24 +237,24 @@ def faithfulness(
     order = order[rng.permutation(len(order))]
     sample = _Sample(canvas, found, frame, fill, _places(canvas.inr.size, rng), batch)
     limit = min(len(order), at_most or len(order))
-    with steps(f"faithfulness of {found.name}", "pass", progress) as told:
-        told.tell()
+    with steps(f"faithfulness of {found.name}", "pass", progress) as counted:
+        counted.tell()
         sample.truth.frame(frame)  # or the first neuron would take two passes
-        told.tell()
+        counted.tell()
         while True:
             size = min(max(FIRST, 2 * len(sample.neurons)), limit)
             # A sample of nearly all might as well be all.
             size = limit if 4 * size > 3 * limit else size
-            sample.add(order[len(sample.neurons) : size], told)
-            totals = sample.totals_interval(len(order), told)
-            per_pixel, correlations = sample.pixel_interval(len(order), told)
+            sample.add(order[len(sample.neurons) : size], counted)
+            totals = sample.totals_interval(len(order), counted)
+            per_pixel, correlations = sample.pixel_interval(len(order), counted)
             close = all(part.half_width <= half_width for part in (totals, per_pixel))
             if len(sample.neurons) == limit or close:
                 break
         count = max(1, round(subset * len(sample.neurons)))
         infidelity, residual = (math.nan, math.nan, math.nan), math.nan
         if subsets:
-            infidelity = _infidelity(*sample.subsets(subsets, count, rng, told))
+            infidelity = _infidelity(*sample.subsets(subsets, count, rng, counted))
             residual = completeness(canvas, found, frame)
     width = canvas.inr.size[1]
     return Faithfulness(
@@ -316,9 +316,9 @@ class _Sample:
         self.ablation_values = np.empty((0, len(places)), np.float32)
         self.batch = batch or max(1, BATCH_BYTES // (4 * self.image.size))
 
-    def add(self, neurons: IntArray, told: Steps) -> None:
+    def add(self, neurons: IntArray, counted: Steps) -> None:
         """Measure more neurons."""
-        told.plan(2 * len(neurons))
+        counted.plan(2 * len(neurons))
         parts: list[list[FloatArray]] = [[], [], [], []]
         for start in range(0, len(neurons), self.batch):
             some = neurons[start : start + self.batch]
@@ -329,28 +329,28 @@ class _Sample:
                 parts[place].append(np.abs(maps).sum((1, 2)))
                 at = maps[:, self.places]
                 parts[place + 1].append(np.abs(at).sum(-1) if place else at)
-                told.take(len(some))
+                counted.take(len(some))
         self.neurons = np.concatenate([self.neurons, neurons]) if len(self.neurons) else neurons
         self.rule_totals = np.concatenate([self.rule_totals, *parts[0]])
         self.rule_values = np.concatenate([self.rule_values, *parts[1]])
         self.ablation_totals = np.concatenate([self.ablation_totals, *parts[2]])
         self.ablation_values = np.concatenate([self.ablation_values, *parts[3]])
 
-    def totals_interval(self, n_neurons: int, told: Steps) -> Interval:
+    def totals_interval(self, n_neurons: int, counted: Steps) -> Interval:
         ours, truth = self.rule_totals[:, None], self.ablation_totals[:, None]
-        return rank_correlation(ours, truth, n_neurons, 1, told.tell)[0]
+        return rank_correlation(ours, truth, n_neurons, 1, counted.tell)[0]
 
-    def pixel_interval(self, n_neurons: int, told: Steps) -> tuple[Interval, DoubleArray]:
+    def pixel_interval(self, n_neurons: int, counted: Steps) -> tuple[Interval, DoubleArray]:
         """Of the mean over pixels, and each pixel's: both the neurons and the pixels were drawn."""
         n_pixels = self.image[..., 0].size
         ours, truth = np.abs(self.rule_values).sum(-1), self.ablation_values
-        return rank_correlation(ours, truth, n_neurons, n_pixels, told.tell)
+        return rank_correlation(ours, truth, n_neurons, n_pixels, counted.tell)
 
     def subsets(
-        self, count: int, size: int, rng: np.random.Generator, told: Steps
+        self, count: int, size: int, rng: np.random.Generator, counted: Steps
     ) -> tuple[DoubleArray, DoubleArray]:
         """What random sets are said to contribute, and what goes with them: ``(count, pixels, colours)`` each."""
-        told.plan(count)
+        counted.plan(count)
         claimed, changed = (np.empty((count, *self.rule_values.shape[1:])) for _ in range(2))
         image = self.image.reshape(-1, self.image.shape[-1])[self.places].astype(np.float64)
         for one in range(count):
@@ -359,7 +359,7 @@ class _Sample:
             claimed[one] = self.rule_values[drawn].sum(0, dtype=np.float64)
             change = image - left.reshape(-1, left.shape[-1])[self.places]
             changed[one] = change if self.rgb == "each" else change.sum(1, keepdims=True)
-            told.take()
+            counted.take()
         changed[np.abs(changed) <= self.floor] = 0
         return claimed, changed
 

@@ -15,11 +15,11 @@ from PIL import Image
 from canvaswidget.arguments import checked_index
 from canvaswidget.exports.figure_data import figure_data
 from canvaswidget.exports.view import ExportedView, checked_file
-from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.arrays import Arrays
 from canvaswidget.kernel.view_checks import checked_number
 from canvaswidget.plotting.figures import palettes
 from canvaswidget.plotting.panels import View, view_size
-from canvaswidget.progress import Progress as Shown
+from canvaswidget.progress import Progress, Report
 
 Picture = npt.NDArray[np.uint8]
 
@@ -44,7 +44,7 @@ def checked_range(first: Any, last: Any, fps: float, n_frames: int) -> Range:
 
 
 def save_animation(
-    view: ExportedView, path: str | Path, first: int, last: int, fps: float | None, progress: Shown
+    view: ExportedView, path: str | Path, first: int, last: int, fps: float | None, progress: Progress
 ) -> None:
     """See `CanvasWidget.animation`."""
     path, form = checked_file(path, FORMS)
@@ -53,7 +53,7 @@ def save_animation(
     view.write(path, lambda arrays, report: animate(arrays, view.state, span, form, report), progress)
 
 
-def animate(arrays: Arrays, state: dict[str, Any], span: Range, form: str, report: Progress) -> bytes:
+def animate(arrays: Arrays, state: dict[str, Any], span: Range, form: str, report: Report) -> bytes:
     """The frames of a range with the selection's contribution over them, on one scale throughout.
 
     Parameters
@@ -76,7 +76,7 @@ def animate(arrays: Arrays, state: dict[str, Any], span: Range, form: str, repor
     return _mp4(pictures(), span.fps) if form == "mp4" else _gif(pictures(), span.fps)
 
 
-def _views(arrays: Arrays, state: dict[str, Any], span: Range, report: Progress) -> Iterator[View]:
+def _views(arrays: Arrays, state: dict[str, Any], span: Range, report: Report) -> Iterator[View]:
     for frame in range(span.first, span.last + 1):
         yield figure_data(arrays, {**state, "time": frame}, ("frame",), report)
 

@@ -13,30 +13,30 @@ import numpy.typing as npt
 
 from canvaswidget.exports.figure_data import chosen_of
 from canvaswidget.exports.view import ExportedView, checked_file
-from canvaswidget.kernel.arrays import Arrays, Chosen, Progress
+from canvaswidget.kernel.arrays import Arrays, Chosen
 from canvaswidget.kernel.view_checks import checked_choice
-from canvaswidget.progress import Progress as Shown
+from canvaswidget.progress import Progress, Report
 from canvaswidget.tracing.layers import show_neuron
 
 FORMS = ("npz", "csv")
 TABLES = ("pixel", "neurons", "time")
 
 
-def save_data(view: ExportedView, path: str | Path, table: str, progress: Shown) -> None:
+def save_data(view: ExportedView, path: str | Path, table: str, progress: Progress) -> None:
     """See `CanvasWidget.save_data`."""
     path, form = checked_file(path, FORMS)
     checked_choice("table", table, TABLES)
     view.write(path, lambda arrays, report: data_file(arrays, view.state, form, table, report), progress)
 
 
-def data_file(arrays: Arrays, state: dict[str, Any], form: str, table_name: str, report: Progress) -> bytes:
+def data_file(arrays: Arrays, state: dict[str, Any], form: str, table_name: str, report: Report) -> bytes:
     """The bytes of a file that ends in one of `FORMS`; of a CSV one of `TABLES`."""
     if form == "npz":
         return npz(arrays_of(arrays, state, report))
     return table(arrays, state, table_name, report)
 
 
-def arrays_of(arrays: Arrays, state: dict[str, Any], report: Progress) -> dict[str, npt.NDArray[Any]]:
+def arrays_of(arrays: Arrays, state: dict[str, Any], report: Report) -> dict[str, npt.NDArray[Any]]:
     """What the views show, by name.
 
     ``frame``, ``truth``, ``map`` and, for more than one neuron, ``map_signed``; ``pixel/LAYER``, every neuron's
@@ -85,7 +85,7 @@ def npz(found: dict[str, npt.NDArray[Any]]) -> bytes:
     return written.getvalue()
 
 
-def table(arrays: Arrays, state: dict[str, Any], name: str, report: Progress) -> bytes:
+def table(arrays: Arrays, state: dict[str, Any], name: str, report: Report) -> bytes:
     """A table as CSV, in UTF-8.
 
     ``pixel``: every neuron's contribution to the pinned pixel, the largest first. ``neurons``: every neuron of the
@@ -109,7 +109,7 @@ def _cell(value: Any) -> Any:
     return value
 
 
-def _pixel_rows(arrays: Arrays, state: dict[str, Any], report: Progress) -> Iterator[list[Any]]:
+def _pixel_rows(arrays: Arrays, state: dict[str, Any], report: Report) -> Iterator[list[Any]]:
     if state["pixel"] is None:
         raise ValueError("pixel=None: pin a pixel, whose neurons are to be listed")
     other = arrays.of_channel(state["channel"])
@@ -121,7 +121,7 @@ def _pixel_rows(arrays: Arrays, state: dict[str, Any], report: Progress) -> Iter
         yield [each.layer, show_neuron(each.neuron), *map(repr, numbers)]
 
 
-def _neuron_rows(arrays: Arrays, state: dict[str, Any], report: Progress) -> Iterator[list[Any]]:
+def _neuron_rows(arrays: Arrays, state: dict[str, Any], report: Report) -> Iterator[list[Any]]:
     arrays = arrays.of_channel(state["channel"])
     layer = arrays.layers.find(state["layer"])
     totals = arrays.totals(layer, state["time"], report)
@@ -134,14 +134,14 @@ def _neuron_rows(arrays: Arrays, state: dict[str, Any], report: Progress) -> Ite
         yield [layer.name, show_neuron(neuron), repr(float(total)), *more]
 
 
-def _time_rows(arrays: Arrays, state: dict[str, Any], report: Progress) -> Iterator[list[Any]]:
+def _time_rows(arrays: Arrays, state: dict[str, Any], report: Report) -> Iterator[list[Any]]:
     arrays = arrays.of_channel(state["channel"])
     yield ["frame", "total", "change"]
     for frame, total, change in _curve(arrays, chosen_of(arrays, state), report):
         yield [frame, repr(total), "" if change is None else repr(change)]
 
 
-def _curve(arrays: Arrays, chosen: Chosen, report: Progress) -> list[tuple[int, float, float | None]]:
+def _curve(arrays: Arrays, chosen: Chosen, report: Report) -> list[tuple[int, float, float | None]]:
     """Frame, total and change, of every frame that there is."""
     frames, found = arrays.kept_frames(), []
     for done, frame in enumerate(frames):

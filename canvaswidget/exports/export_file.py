@@ -7,14 +7,15 @@ from typing import Any
 
 from canvaswidget.exports import animation, data_files
 from canvaswidget.exports.figure_data import figure_data
-from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.arrays import Arrays
 from canvaswidget.kernel.requests.export import Drawing, ExportReply, ExportRequest
 from canvaswidget.kernel.view_checks import checked_choice
 from canvaswidget.plotting import figures
+from canvaswidget.progress import Report
 
 
 def export_file(
-    arrays: Arrays, state: dict[str, Any], body: ExportRequest, report: Progress
+    arrays: Arrays, state: dict[str, Any], body: ExportRequest, report: Report
 ) -> tuple[ExportReply, bytes | Drawing]:
     """The answer to a request for a file; `state` is the view that it states, checked."""
     form = body["form"]

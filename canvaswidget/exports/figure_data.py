@@ -10,10 +10,11 @@ import numpy as np
 
 from canvaswidget.inr.outputs import in_colour
 from canvaswidget.kernel import ablation, requests, view_checks
-from canvaswidget.kernel.arrays import Arrays, Chosen, Progress
+from canvaswidget.kernel.arrays import Arrays, Chosen
 from canvaswidget.kernel.requests.clicked_pixel import share_of
 from canvaswidget.kernel.view_checks import Neuron
 from canvaswidget.plotting.figures import Bar, Points, ShareCurve, View
+from canvaswidget.progress import Report
 from canvaswidget.tracing.layers import show_neuron
 from canvaswidget.tracing.results import Ranked
 
@@ -46,7 +47,7 @@ def figure_data(
     arrays: Arrays,
     state: dict[str, Any],
     panels: Sequence[str] | None,
-    checkpoint: Progress,
+    checkpoint: Report,
     one_scale: bool = False,
     frames: Sequence[int] | None = None,
 ) -> View:
@@ -159,7 +160,7 @@ def _title(arrays: Arrays, time: int, state: dict[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def _overlay(arrays: Arrays, chosen: Chosen, state: dict[str, Any], checkpoint: Progress) -> Any:
+def _overlay(arrays: Arrays, chosen: Chosen, state: dict[str, Any], checkpoint: Report) -> Any:
     if state["source"] in ("error", "ablated"):
         return None
     if state["source"] == "difference":
@@ -202,7 +203,7 @@ def _pixel(
     time: int,
     short: dict[str, str],
     wanted: Sequence[str],
-    checkpoint: Progress,
+    checkpoint: Report,
 ) -> tuple[list[Bar], list[tuple[str, Any]], list[ShareCurve]]:
     if pixel is None or not {"pixel", "maps", "shares"} & set(wanted):
         return [], [], []
@@ -237,7 +238,7 @@ def _pixel(
 
 
 def _neurons(
-    arrays: Arrays, state: dict[str, Any], layer: str, checkpoint: Progress
+    arrays: Arrays, state: dict[str, Any], layer: str, checkpoint: Report
 ) -> tuple[str, list[tuple[str, Any]], float]:
     """The first neurons of the layer in the order that the widget shows, and the scale that it draws them on."""
     known = arrays.layers.find(state["layer"])
@@ -271,7 +272,7 @@ def _neurons(
 
 
 def _points(
-    arrays: Arrays, chosen: Chosen, state: dict[str, Any], layer: str, checkpoint: Progress
+    arrays: Arrays, chosen: Chosen, state: dict[str, Any], layer: str, checkpoint: Report
 ) -> Points | None:
     """The layer's neurons on a plane, by principal components; in colours where clusters are known."""
     n_clusters = state["n_clusters"]

@@ -20,7 +20,14 @@ from canvaswidget.bundle import bundled
 from canvaswidget.exports.fallback_image import WIDTH, png
 from canvaswidget.exports.figure_data import PICTURE, figure_data
 from canvaswidget.exports.packing import Packed
-from canvaswidget.exports.page_budget import BUDGET, PageEstimate, Plan, checked_wishes, megabytes, plan_page
+from canvaswidget.exports.page_budget import (
+    BUDGET,
+    PageEstimate,
+    Plan,
+    checked_contents,
+    megabytes,
+    plan_page,
+)
 from canvaswidget.exports.precomputed import RANKED, Kept, PrecomputedAnswers
 from canvaswidget.exports.view import ExportedView, checked_file
 from canvaswidget.files import write_whole
@@ -60,26 +67,26 @@ UNFINISHED = (
 
 
 def save_page(
-    view: ExportedView, path: str | Path, wishes: Mapping[str, Any], progress: Progress
+    view: ExportedView, path: str | Path, contents: Mapping[str, Any], progress: Progress
 ) -> PageEstimate:
-    """See `CanvasWidget.save`; `wishes` are layers, frames, neurons and budget."""
+    """See `CanvasWidget.save`; `contents` are layers, frames, neurons and budget."""
     path, _ = checked_file(path, ("html",))
     arrays = view.arrays()
     shown = view.compute(lambda arrays, report: figure_data(arrays, view.state, PICTURE, report))
     info = Facts.of(arrays.canvas, view.facts).on_wire()
-    plan = _plan(view, arrays, wishes, progress)
+    plan = _plan(view, arrays, contents, progress)
     return write_page(
         path, view.session, arrays, plan, view.wire, info, view.recipe(arrays.canvas), shown, progress
     )
 
 
-def estimate_page(view: ExportedView, wishes: Mapping[str, Any], progress: Progress) -> PageEstimate:
+def estimate_page(view: ExportedView, contents: Mapping[str, Any], progress: Progress) -> PageEstimate:
     """See `CanvasWidget.estimate_page`."""
-    return _plan(view, view.arrays(), wishes, progress).estimate
+    return _plan(view, view.arrays(), contents, progress).estimate
 
 
-def _plan(view: ExportedView, arrays: Arrays, wishes: Mapping[str, Any], progress: Progress) -> Plan:
-    checked = checked_wishes(arrays, **{**wishes, "budget": wishes["budget"] or BUDGET})
+def _plan(view: ExportedView, arrays: Arrays, contents: Mapping[str, Any], progress: Progress) -> Plan:
+    checked = checked_contents(arrays, **{**contents, "budget": contents["budget"] or BUDGET})
     return plan_page(view.session, arrays, view.state, checked, progress)
 
 

@@ -82,7 +82,7 @@ class PageEstimate(Printed):
 
 
 @dataclass(frozen=True)
-class Wishes:
+class Contents:
     """What the user asked for, checked."""
 
     layers: tuple[Layer, ...]
@@ -101,20 +101,20 @@ class Plan:
     chosen: str  # which neurons those are, in words
 
 
-# --- what is wished for ---------------------------------------------------------------------------------------
+# --- the contents that are asked for  -----------------------------------------------------------------------
 
 
-def checked_wishes(
+def checked_contents(
     arrays: Arrays,
     layers: Any = None,
     frames: Any = None,
     neurons: Any = None,
     budget: str | float = BUDGET,
-) -> Wishes:
+) -> Contents:
     """The layers, frames and neurons that are meant; errors name what is accepted."""
     chosen = _layers(arrays.layers, layers)
     numbers = tuple(arrays.kept_frames()) if frames is None else checked_frames(arrays.n_frames, frames)
-    return Wishes(chosen, numbers, _neurons(chosen, neurons), parse_memory(budget, "budget"))
+    return Contents(chosen, numbers, _neurons(chosen, neurons), parse_memory(budget, "budget"))
 
 
 def _layers(known: Any, layers: Any) -> tuple[Layer, ...]:
@@ -163,7 +163,7 @@ def _neurons(layers: Sequence[Layer], neurons: Any) -> Mapping[str, Indices] | i
 
 
 def plan_page(
-    session: Session, arrays: Arrays, state: Mapping[str, Any], wishes: Wishes, progress: Any = True
+    session: Session, arrays: Arrays, state: Mapping[str, Any], contents: Contents, progress: Any = True
 ) -> Plan:
     """What to keep and how finely: measured on a sample of two frames, so that it fits the budget if it can.
 
@@ -177,9 +177,9 @@ def plan_page(
     ValueError
         Nothing that would be within the budget is worth keeping; it says what to leave out.
     """
-    now = min(wishes.frames, key=lambda frame: abs(frame - state["time"]))
-    selected = _selected(wishes.layers, state)
-    given = wishes.neurons
+    now = min(contents.frames, key=lambda frame: abs(frame - state["time"]))
+    selected = _selected(contents.layers, state)
+    given = contents.neurons
     most = given if isinstance(given, int) else USUAL
 
     def neurons_of(layer: Layer, report: Any) -> Indices:
@@ -192,45 +192,47 @@ def plan_page(
         return np.array(list(places), np.intp)
 
     with steps("choosing neurons", "layer", progress) as tell:
-        tell.plan(len(wishes.layers))
+        tell.plan(len(contents.layers))
         neurons = {}
-        for layer in wishes.layers:
+        for layer in contents.layers:
             neurons[layer.name] = session.call(
                 lambda report, layer=layer: neurons_of(layer, tell.within(report))
             )
             tell.take()
     has_truth = arrays.canvas.inr.truth is not None
     kept = Kept(
-        layers=wishes.layers,
-        frames=wishes.frames,
+        layers=contents.layers,
+        frames=contents.frames,
         neurons=neurons,
         n_clusters=state["n_clusters"],
         pixels=spread_pixels(
-            arrays.size, max(int(np.prod(layer.neurons)) for layer in wishes.layers), state["pixel"]
+            arrays.size, max(int(np.prod(layer.neurons)) for layer in contents.layers), state["pixel"]
         ),
         sources=("reconstruction", "truth") if has_truth else ("reconstruction",),
         now=now,
     )
-    at = wishes.frames.index(now)
-    sample = kept.of_frames(wishes.frames[at : at + 2] if at + 1 < len(wishes.frames) else wishes.frames[-2:])
+    at = contents.frames.index(now)
+    sample = kept.of_frames(
+        contents.frames[at : at + 2] if at + 1 < len(contents.frames) else contents.frames[-2:]
+    )
     tries = [PrecomputedAnswers(arrays, sample, quality) for quality in QUALITIES]
     started = time.perf_counter()
     with steps("estimating the page", "layer", progress) as tell:
-        tell.plan(len(sample.frames) * len(wishes.layers))
+        tell.plan(len(sample.frames) * len(contents.layers))
         for frame in sample.frames:
             for answers in tries:
                 session.call(
                     lambda report, answers=answers, frame=frame: answers.add_frame(frame, tell.within(report))
                 )
-            for layer in wishes.layers:
+            for layer in contents.layers:
                 session.call(
                     lambda report, layer=layer, frame=frame: _sample(
                         arrays, layer, frame, tries, tell.within(report)
                     )
                 )
                 tell.take()
-    seconds = (time.perf_counter() - started) * len(wishes.frames) / len(sample.frames)
-    scale = len(wishes.frames) / len(sample.frames)
+    seconds = (time.perf_counter() - started) * len(contents.frames) / len(sample.frames)
+    scale = len(contents.frames) / len(sample.frames)
     ranked = _sizes(tries[0].ranked.pack().values())
     estimates: list[tuple[Quality, int, PageEstimate]] = []
     measured = {quality: _measure(answers) for quality, answers in zip(QUALITIES, tries, strict=True)}
@@ -246,13 +248,13 @@ def plan_page(
             "clusters, whole layers": int(scale * groups),
             "neurons of pixels": int(scale * ranked),
         }
-        estimate = PageEstimate(sum(parts.values()), wishes.budget, seconds, count, parts, str(quality))
+        estimate = PageEstimate(sum(parts.values()), contents.budget, seconds, count, parts, str(quality))
         estimates.append((quality, count, estimate))
         if estimate.fits:
             break
     quality, count, estimate = estimates[-1]
     if not estimate.fits:
-        raise ValueError(_too_large(estimate, wishes))
+        raise ValueError(_too_large(estimate, contents))
     fewer = {
         name: places[: _kept_count(given, selected.get(name, ()), count, len(places))]
         for name, places in neurons.items()
@@ -323,15 +325,17 @@ def _selected(layers: Sequence[Layer], state: Mapping[str, Any]) -> dict[str, li
     return {}
 
 
-def _too_large(estimate: PageEstimate, wishes: Wishes) -> str:
+def _too_large(estimate: PageEstimate, contents: Contents) -> str:
     largest = max(estimate.parts, key=lambda part: estimate.parts[part])
-    ways = [f"fewer frames (frames=range(0, {max(wishes.frames) + 1}, 4))"] if len(wishes.frames) > 1 else []
-    if len(wishes.layers) > 1:
-        ways.append(f"fewer layers (layers=[{wishes.layers[-2].name!r}])")
-    if wishes.neurons is not None:
+    ways = (
+        [f"fewer frames (frames=range(0, {max(contents.frames) + 1}, 4))"] if len(contents.frames) > 1 else []
+    )
+    if len(contents.layers) > 1:
+        ways.append(f"fewer layers (layers=[{contents.layers[-2].name!r}])")
+    if contents.neurons is not None:
         ways.append("fewer neurons")
     return (
-        f"budget={megabytes(wishes.budget)}: the page would have about {megabytes(estimate.bytes)} even with "
+        f"budget={megabytes(contents.budget)}: the page would have about {megabytes(estimate.bytes)} even with "
         f"{estimate.quality}, most of it for {largest}. Give a larger budget, or keep {', or '.join(ways) or 'less'}"
     )
 

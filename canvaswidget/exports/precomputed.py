@@ -23,7 +23,7 @@ from canvaswidget.kernel.arrays import (
 from canvaswidget.kernel.quantise import Floats, check_finite
 from canvaswidget.kernel.requests.clicked_pixel import share_of
 from canvaswidget.kernel.requests.faithfulness import FaithfulnessReply, is_measured, measure
-from canvaswidget.progress import Report as Progress
+from canvaswidget.progress import Report
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.results import Column
 
@@ -108,7 +108,7 @@ class Swept(NamedTuple):
     columns: Column  # (n, pixels) each
 
 
-def sweep(arrays: Arrays, layer: Layer, frame: int, kept: Kept, labels: Indices, report: Progress) -> Swept:
+def sweep(arrays: Arrays, layer: Layer, frame: int, kept: Kept, labels: Indices, report: Report) -> Swept:
     """One pass over a layer: its neurons kept, the whole layer and its clusters, every neuron at the pixels."""
     groups = np.concatenate([np.ones((1, labels.size)), labels == np.arange(kept.n_clusters)[:, None]])
     size, places = arrays.size, kept.neurons[layer.name]
@@ -261,7 +261,7 @@ class PrecomputedAnswers:
             for layer in kept.layers
         }
 
-    def add_frame(self, frame: int, report: Progress) -> None:
+    def add_frame(self, frame: int, report: Report) -> None:
         """The pictures of the next frame; its layers must follow."""
         self._columns = {}
         for source, series in self.frames.items():
@@ -270,7 +270,7 @@ class PrecomputedAnswers:
             if source == "reconstruction":
                 self.psnr.append(answer["psnr"])
 
-    def add_layer(self, layer: Layer, frame: int, report: Progress) -> None:
+    def add_layer(self, layer: Layer, frame: int, report: Report) -> None:
         """A layer of the frame that was added last."""
         self.take(layer, sweep(self._arrays, layer, frame, self.kept, self.labels(layer, report), report))
 
@@ -286,11 +286,11 @@ class PrecomputedAnswers:
         if ranks and len(self._columns) == len(self.kept.layers):
             self.ranked.add(self._arrays, self._columns)
 
-    def labels(self, layer: Layer, report: Progress) -> Indices:
+    def labels(self, layer: Layer, report: Report) -> Indices:
         """The cluster of each neuron in C order, -1 for a dead one."""
         return labels(self._arrays, layer, self.kept.n_clusters, self.kept.now, report)
 
-    def clusters(self, layer: Layer, report: Progress) -> tuple[dict[str, Any], Packed]:
+    def clusters(self, layer: Layer, report: Report) -> tuple[dict[str, Any], Packed]:
         """The kernel's answer about a layer's clusters."""
         body = {
             "kind": "clusters",
@@ -304,7 +304,7 @@ class PrecomputedAnswers:
             answer["frame"] = self.kept.frames.index(answer["frame"])
         return answer, pack(np.frombuffer(data, np.uint8), "u1")
 
-    def faithfulness(self, layer: Layer, report: Progress) -> FaithfulnessReply | None:
+    def faithfulness(self, layer: Layer, report: Report) -> FaithfulnessReply | None:
         """The score of a layer, if it was measured, at a frame that is kept."""
         if not is_measured(self._arrays, layer):
             return None
@@ -313,16 +313,16 @@ class PrecomputedAnswers:
             return None
         return score
 
-    def palettes(self, report: Progress) -> tuple[dict[str, Any], Packed]:
+    def palettes(self, report: Report) -> tuple[dict[str, Any], Packed]:
         """The kernel's answer about palettes."""
         answer, data = self._ask({"kind": "palettes"}, report)
         return answer, pack(np.frombuffer(data, np.uint8), "u1")
 
-    def _ask(self, body: dict[str, Any], report: Progress) -> tuple[dict[str, Any], bytes]:
+    def _ask(self, body: dict[str, Any], report: Report) -> tuple[dict[str, Any], bytes]:
         return requests.answer(self._arrays, body, report)
 
 
-def labels(arrays: Arrays, layer: Layer, n_clusters: int, frame: int, report: Progress) -> Indices:
+def labels(arrays: Arrays, layer: Layer, n_clusters: int, frame: int, report: Report) -> Indices:
     """The cluster of each neuron in C order, -1 for a dead one."""
     return arrays.clusters(layer, n_clusters, frame, report).labels.ravel().astype(np.intp)
 

@@ -9,11 +9,10 @@ from typing import Any, TypeVar
 
 from canvaswidget.exports.recipe import recipe
 from canvaswidget.files import write_whole
-from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.arrays import Arrays
 from canvaswidget.kernel.facts import Facts
 from canvaswidget.kernel.session import Session
-from canvaswidget.progress import Progress as Shown
-from canvaswidget.progress import steps
+from canvaswidget.progress import Progress, Report, steps
 from canvaswidget.tracing import CanvasLike
 
 T = TypeVar("T")
@@ -44,7 +43,7 @@ class ExportedView:
     defaults: dict[str, Any]
     truth_given: bool
 
-    def compute(self, work: Callable[[Arrays, Progress], T], report: Progress | None = None) -> T:
+    def compute(self, work: Callable[[Arrays, Report], T], report: Report | None = None) -> T:
         """What ``work(arrays, report)`` returns, on the worker's thread; `arrays` are those of the view's rule."""
 
         def job(checkpoint: Any) -> T:
@@ -57,7 +56,7 @@ class ExportedView:
 
         return self.session.call(job)
 
-    def write(self, path: Path, work: Callable[[Arrays, Progress], bytes], progress: Shown) -> None:
+    def write(self, path: Path, work: Callable[[Arrays, Report], bytes], progress: Progress) -> None:
         """Write what `work` returns, at once or not at all."""
         with steps(path.name, "it", progress) as counted:
             write_whole(path, self.compute(work, counted.report))

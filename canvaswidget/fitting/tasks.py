@@ -140,7 +140,7 @@ class PixelTask(FrameTask):
 
 
 class SirenTask(PixelTask):
-    """A SIREN: as other pixels, at a learning rate of its own."""
+    """Fits a SIREN, pixel by pixel, with its own default learning rate."""
 
     lr: ClassVar[float] = 1e-3
 

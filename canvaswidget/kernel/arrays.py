@@ -29,7 +29,7 @@ from canvaswidget.kernel.quantise import (
 )
 from canvaswidget.kernel.region import Region
 from canvaswidget.kernel.view_checks import Neuron
-from canvaswidget.progress import Report as Progress
+from canvaswidget.progress import Report
 from canvaswidget.tracing import CanvasLike, UntraceableError
 from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.results import Column, Ranked
@@ -217,14 +217,14 @@ class Arrays:
             check_finite(f"the map of layer {layer.name!r}, neuron {name}, frame {time}", lost)
         return maps
 
-    def map(self, chosen: Chosen, time: int, checkpoint: Progress) -> Floats:
+    def map(self, chosen: Chosen, time: int, checkpoint: Report) -> Floats:
         """Signed for one neuron; the sum of absolute maps for several, a cluster or a whole layer."""
         layer = chosen.layer
         if chosen.neuron is not None:
             return self.maps(layer, layer.flat_index([chosen.neuron]), time)[0]
         return self.sums(chosen, time, checkpoint)[0]
 
-    def sums(self, chosen: Chosen, time: int, checkpoint: Progress) -> tuple[Floats, Floats]:
+    def sums(self, chosen: Chosen, time: int, checkpoint: Report) -> tuple[Floats, Floats]:
         """``(sum of absolute maps, sum of maps)`` of several neurons, a cluster or a whole layer."""
         layer, name = chosen.layer, chosen.layer.name
         key = (self.canvas.rule, self.channel, "sums", name, *chosen[1:], time)
@@ -254,7 +254,7 @@ class Arrays:
         check_finite(f"the sum of the maps of layer {name!r}, frame {time}", absolute)
         return self.cache.put(key, (absolute.astype(np.float32), signed.astype(np.float32)))
 
-    def finding(self, layer: Layer, overlay: str, time: int, checkpoint: Progress) -> Floats:
+    def finding(self, layer: Layer, overlay: str, time: int, checkpoint: Report) -> Floats:
         """A heat map about a whole layer: `neurons`, `intensity` (which has a sign) or `change`."""
 
         def compute() -> Floats:
@@ -274,7 +274,7 @@ class Arrays:
 
         return self.cache.remember((self.canvas.rule, overlay, layer.name, time), compute)
 
-    def magnitude(self, chosen: Chosen, time: int, checkpoint: Progress) -> Floats:
+    def magnitude(self, chosen: Chosen, time: int, checkpoint: Report) -> Floats:
         """The magnitudes of one neuron's contributions, added over colours where the rule knows them; or of more."""
         key = (self.channel, chosen[0].name, *chosen[1:], time)
         magnitude = self._magnitudes.get(key)
@@ -295,11 +295,11 @@ class Arrays:
             self._magnitudes[key] = magnitude
         return magnitude
 
-    def total(self, chosen: Chosen, time: int, checkpoint: Progress) -> float:
+    def total(self, chosen: Chosen, time: int, checkpoint: Report) -> float:
         """The sum of the magnitudes over the frame."""
         return absolute_sum(self.magnitude(chosen, time, checkpoint))
 
-    def change(self, chosen: Chosen, time: int, checkpoint: Progress) -> tuple[float, float | None]:
+    def change(self, chosen: Chosen, time: int, checkpoint: Report) -> tuple[float, float | None]:
         """``(total, how much the magnitudes differ from the previous frame's)``; None at the first frame."""
         key = (self.canvas.rule, self.channel, "change", chosen.layer.name, *chosen[1:], time)
         known = self.cache.get(key)
@@ -313,7 +313,7 @@ class Arrays:
         return known
 
     def thumbnails(
-        self, layer: Layer, neurons: Indices, side: int, time: int, checkpoint: Progress
+        self, layer: Layer, neurons: Indices, side: int, time: int, checkpoint: Report
     ) -> list[Thumbnail]:
         """Small signed maps, as levels with their range."""
         size = fitted(self.size, side)
@@ -330,7 +330,7 @@ class Arrays:
                 found[place] = self.cache.put(keys[place], Thumbnail(*quantise(values), absolute_sum(whole)))
         return found
 
-    def strongest(self, layer: Layer, count: int, time: int, checkpoint: Progress) -> Indices:
+    def strongest(self, layer: Layer, count: int, time: int, checkpoint: Report) -> Indices:
         """The places of the neurons that contribute most to a frame, colours added: what others are compared with.
 
         By their totals where these are known or take one quick sweep, else by the sums of their signed maps in each
@@ -351,18 +351,18 @@ class Arrays:
         kept = self.kept(layer)
         return kept[_strongest(strength[kept], count)]
 
-    def summary(self, layer: Layer, time: int, checkpoint: Progress) -> Any:
+    def summary(self, layer: Layer, time: int, checkpoint: Report) -> Any:
         """Totals of a layer; kept by the canvas."""
         rgb = None if self.channel == "sum" else self.channel  # by default colours are added by magnitude
         return self.canvas.summary(layer.name, frame=time, rgb=rgb, progress=checkpoint)
 
-    def totals(self, layer: Layer, time: int, checkpoint: Progress) -> Floats:
+    def totals(self, layer: Layer, time: int, checkpoint: Report) -> Floats:
         """The sum of each neuron's magnitudes, in C order."""
         totals = np.asarray(self.summary(layer, time, checkpoint).neuron_abs).ravel()
         check_finite(f"the totals of layer {layer.name!r}, frame {time}", totals)
         return totals
 
-    def changes(self, layer: Layer, time: int, checkpoint: Progress) -> Floats:
+    def changes(self, layer: Layer, time: int, checkpoint: Report) -> Floats:
         """How much each neuron's magnitudes differ from the previous frame's (the next one's at frame 0)."""
 
         def compute() -> Floats:
@@ -380,7 +380,7 @@ class Arrays:
     # --- a pixel, a region --------------------------------------------------------------------------------------------
 
     def columns(
-        self, layers: Sequence[Layer], pixel: tuple[int, int], time: int, checkpoint: Progress
+        self, layers: Sequence[Layer], pixel: tuple[int, int], time: int, checkpoint: Report
     ) -> dict[str, Column]:
         """Every neuron's contribution to a pixel under the rule that ranks, in C order, by layer."""
 
@@ -422,7 +422,7 @@ class Arrays:
         """The canvas that orders a layer's neurons: the layer's own rule where the one that ranks can't follow it."""
         return self.ranks if layer.name in self._followed else self.canvas
 
-    def region(self, layer: Layer, region: Region, time: int, checkpoint: Progress) -> Column:
+    def region(self, layer: Layer, region: Region, time: int, checkpoint: Report) -> Column:
         """Every neuron's contribution to a region under the rule that ranks, in C order."""
 
         def compute() -> Column:
@@ -463,7 +463,7 @@ class Arrays:
 
     # --- clusters -------------------------------------------------------------------------------------------
 
-    def clusters(self, layer: Layer, n_clusters: int, time: int, checkpoint: Progress) -> Clusters:
+    def clusters(self, layer: Layer, n_clusters: int, time: int, checkpoint: Report) -> Clusters:
         """Groups of neurons that look alike at a frame.
 
         The first frame they are asked for at decides: they keep their names and members while time runs.
@@ -478,7 +478,7 @@ class Arrays:
         """Those already computed."""
         return self._clusters.get((layer.name, n_clusters))
 
-    def members(self, chosen: Chosen, time: int, checkpoint: Progress) -> Indices:
+    def members(self, chosen: Chosen, time: int, checkpoint: Report) -> Indices:
         """Several neurons, or those of a cluster, by their place in C order."""
         if chosen.neurons:
             return chosen.layer.flat_index(chosen.neurons)
@@ -487,7 +487,7 @@ class Arrays:
 
     # --- a plane of neurons ---------------------------------------------------------------------------------
 
-    def scatter(self, layer: Layer, method: str, time: int, checkpoint: Progress) -> Floats:
+    def scatter(self, layer: Layer, method: str, time: int, checkpoint: Report) -> Floats:
         """``(n, 2)`` in [0, 1], neurons in C order; NaN for those whose map is the same everywhere."""
 
         def features() -> tuple[Floats, Any]:

@@ -243,7 +243,7 @@ class Session:
     def later(self, view: str, function: Callable[[Checkpoint], T], then: Callable[[T], None]) -> None:
         """Run `function` on the worker when nothing else waits, and hand what it returns to `then`, there.
 
-        A newer wish of the same `view` replaces an older one.
+        A newer call for the same `view` replaces an older one.
         """
 
         def done(result: Any, error: BaseException | None, seconds: float) -> None:

@@ -470,7 +470,7 @@ class Canvas:
 
     @checked
     def ablation(self, fill: str = "zero") -> Canvas:
-        """The same model under `ablation`, once: what `without` takes neurons out of."""
+        """The same model under `ablation`, once: `ablate` renders with it."""
         if fill not in self._ablations:
             self._ablations[fill] = self.under("ablation", fill=fill)
         return self._ablations[fill]

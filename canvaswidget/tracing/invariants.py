@@ -45,11 +45,11 @@ def check(matrix: Matrix, frame: int, progress: Progress = False) -> Checks:
     )
     first = replace(first, note=note) if first.holds else first
     layers, tried = matrix.rule.layers, []
-    with steps("check", "it", progress) as told:
-        told.plan(len(layers))
+    with steps("check", "it", progress) as counted:
+        counted.plan(len(layers))
         for layer in layers:
             tried += _tried(matrix, frame, [layer], _SAMPLE, _PLACES)
-            told.take()
+            counted.take()
     return Checks([first, *_settled(matrix, frame, tried)])
 
 

@@ -74,8 +74,8 @@ def trace(
     found = _checked_device(device)
     if rule is not None:
         make_rule(None, rule, options)  # a mistake shows before the model is captured
-    with steps("trace", "it", progress) as told:
-        capture = record(as_inr(model), found, told.report)
+    with steps("trace", "it", progress) as counted:
+        capture = record(as_inr(model), found, counted.report)
     if rule is not None:
         return Canvas(capture, make_rule(capture, rule, options), size)
     chosen, why = default_rule(capture, options)

@@ -29,11 +29,12 @@ from canvaswidget.exports.page import estimate_page, save_page
 from canvaswidget.exports.page_budget import BUDGET, PageEstimate
 from canvaswidget.exports.view import ExportedView
 from canvaswidget.kernel import view_checks
-from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.arrays import Arrays
 from canvaswidget.kernel.facts import Facts
 from canvaswidget.kernel.requests.export import ExportRequest
 from canvaswidget.kernel.requests.recipe import RecipeReply, RecipeRequest
 from canvaswidget.kernel.session import Session
+from canvaswidget.progress import Report
 from canvaswidget.tracing import CanvasLike
 from canvaswidget.tracing.protocol import Signal
 from canvaswidget.widget import traits
@@ -455,7 +456,7 @@ class CanvasWidget(ViewTraits):
         stated = replace(self._exported(), state=self._stated(arrays.canvas, body["state"]))
         return {"kind": "recipe", "text": stated.recipe(arrays.canvas)}, b""
 
-    def _answer_export(self, arrays: Arrays, body: ExportRequest, report: Progress) -> Any:
+    def _answer_export(self, arrays: Arrays, body: ExportRequest, report: Report) -> Any:
         return export_file(arrays, self._stated(arrays.canvas, body["state"]), body, report)
 
     # --- the rule -------------------------------------------------------------------------------------------

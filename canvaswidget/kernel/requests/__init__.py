@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.arrays import Arrays
 from canvaswidget.kernel.requests import (
     clicked_pixel,
     clusters,
@@ -27,6 +27,7 @@ from canvaswidget.kernel.requests import (
     time_curve,
 )
 from canvaswidget.kernel.requests.registry import Answer, RequestKind
+from canvaswidget.progress import Report
 
 MODULES = (
     palettes,
@@ -52,7 +53,7 @@ KINDS = {
 }
 
 
-def answer(arrays: Arrays, body: Mapping[str, Any], checkpoint: Progress) -> Answer:
+def answer(arrays: Arrays, body: Mapping[str, Any], checkpoint: Report) -> Answer:
     """The reply to a request about one canvas, and its bytes, empty for some.
 
     Both depend on the request's body and the model alone. The body has the types of its kind.

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypedDict, cast
 import numpy as np
 
 from canvaswidget.kernel import view_checks
-from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.arrays import Arrays
 from canvaswidget.kernel.arrays import Chosen as Neurons
 from canvaswidget.kernel.message_parts import (
     Channel,
@@ -20,6 +20,7 @@ from canvaswidget.kernel.requests.checked_fields import (
     in_channel,
 )
 from canvaswidget.kernel.requests.registry import answers
+from canvaswidget.progress import Report
 from canvaswidget.tracing.results import Column
 
 MAX_RANKED = 1000
@@ -86,7 +87,7 @@ class PixelReply(TypedDict):
 
 
 @answers(priority=3)
-def clicked_pixel(arrays: Arrays, body: PixelRequest, checkpoint: Progress) -> tuple[PixelReply, bytes]:
+def clicked_pixel(arrays: Arrays, body: PixelRequest, checkpoint: Report) -> tuple[PixelReply, bytes]:
     time, chosen = checked_frame(arrays, body["time"]), checked_selection(arrays, body["selection"])
     y, x = pixel = view_checks.checked_pixel(body["pixel"], arrays.size)
     k = view_checks.checked_count("k", body["k"], 0, MAX_RANKED)

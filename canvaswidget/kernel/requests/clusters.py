@@ -7,13 +7,14 @@ from typing import Literal, TypedDict
 import numpy as np
 
 from canvaswidget.kernel import view_checks
-from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.arrays import Arrays
 from canvaswidget.kernel.quantise import fitted
 from canvaswidget.kernel.requests.checked_fields import (
     checked_cluster_count,
     checked_frame,
 )
 from canvaswidget.kernel.requests.registry import answers
+from canvaswidget.progress import Report
 
 DEAD = 255  # in place of a cluster
 EXEMPLAR_SIDE = 64
@@ -48,7 +49,7 @@ class ClustersReply(TypedDict):
 
 
 @answers(priority=7)
-def clusters(arrays: Arrays, body: ClustersRequest, checkpoint: Progress) -> tuple[ClustersReply, bytes]:
+def clusters(arrays: Arrays, body: ClustersRequest, checkpoint: Report) -> tuple[ClustersReply, bytes]:
     time, layer = checked_frame(arrays, body["time"]), arrays.layers.find(body["layer"])
     n_clusters = checked_cluster_count(body)
     found = arrays.clusters(layer, n_clusters, time, checkpoint)

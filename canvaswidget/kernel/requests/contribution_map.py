@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, TypedDict
 
 from canvaswidget.kernel import view_checks
-from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.arrays import Arrays
 from canvaswidget.kernel.message_parts import (
     Selection,
 )
@@ -16,6 +16,7 @@ from canvaswidget.kernel.requests.checked_fields import (
     in_channel,
 )
 from canvaswidget.kernel.requests.registry import answers
+from canvaswidget.progress import Report
 
 
 class MapRequest(TypedDict):
@@ -48,7 +49,7 @@ def _priority(body: MapRequest) -> int:
 
 
 @answers(priority=_priority)
-def contribution_map(arrays: Arrays, body: MapRequest, checkpoint: Progress) -> tuple[MapReply, bytes]:
+def contribution_map(arrays: Arrays, body: MapRequest, checkpoint: Report) -> tuple[MapReply, bytes]:
     time, chosen = checked_frame(arrays, body["time"]), checked_selection(arrays, body["selection"])
     given = body["selection"].get("overlay", "selection")
     overlay = view_checks.checked_choice("overlay", given, view_checks.CHOICES["overlay"])

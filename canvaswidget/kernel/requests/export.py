@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypedDict
 
-from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.arrays import Arrays
 from canvaswidget.kernel.message_parts import (
     ViewState,
 )
 from canvaswidget.kernel.requests.registry import answers
 from canvaswidget.plotting import figures
 from canvaswidget.plotting.figures import View
+from canvaswidget.progress import Report
 
 Form = Literal["png", "pdf", "svg", "npz", "csv", "mp4", "gif"]
 
@@ -52,6 +53,6 @@ class Drawing(NamedTuple):
 
 
 @answers(priority=8)
-def export(arrays: Arrays, body: ExportRequest, checkpoint: Progress) -> tuple[ExportReply, bytes]:
+def export(arrays: Arrays, body: ExportRequest, checkpoint: Report) -> tuple[ExportReply, bytes]:
     """The widget answers this one; see `Session`."""
     raise ValueError("kind='export': there is no widget to export from")

@@ -12,9 +12,10 @@ from typing import Any, Literal, TypedDict
 
 from canvaswidget.analysis.faithfulness import Faithfulness, faithfulness
 from canvaswidget.analysis.intervals import Interval
-from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.arrays import Arrays
 from canvaswidget.kernel.requests.checked_fields import checked_frame
 from canvaswidget.kernel.requests.registry import answers
+from canvaswidget.progress import Report
 from canvaswidget.tracing import CanvasLike, NotKeptError
 from canvaswidget.tracing.layers import Layer
 
@@ -59,13 +60,13 @@ class FaithfulnessReply(TypedDict):
 
 @answers(priority=11, quiet=QUIET)
 def faithfulness_score(
-    arrays: Arrays, body: FaithfulnessRequest, checkpoint: Progress
+    arrays: Arrays, body: FaithfulnessRequest, checkpoint: Report
 ) -> tuple[FaithfulnessReply, bytes]:
     layer = arrays.layers.find(body["layer"])
     return measure(arrays, layer, checked_frame(arrays, body["time"]), checkpoint), b""
 
 
-def measure(arrays: Arrays, layer: Layer, frame: int, checkpoint: Progress) -> FaithfulnessReply:
+def measure(arrays: Arrays, layer: Layer, frame: int, checkpoint: Report) -> FaithfulnessReply:
     """The score of the canvas's rule on a layer; under `ablation` there is nothing to measure."""
     rule = arrays.canvas.rule
     if not arrays.canvas.has_model:
@@ -125,7 +126,7 @@ def _interval(interval: Interval) -> Range | None:
     return {"value": interval.value, "low": interval.low, "high": interval.high}
 
 
-def _affordable(canvas: CanvasLike, layer: Layer, frame: int, checkpoint: Progress) -> int:
+def _affordable(canvas: CanvasLike, layer: Layer, frame: int, checkpoint: Report) -> int:
     """How many neurons can be measured in `SECONDS`, by the time that one takes once the frame is known."""
     neuron = [0 if len(layer.neurons) == 1 else (0, 0)]
     taken = 0.0

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
-from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.arrays import Arrays
 from canvaswidget.kernel.quantise import fitted
 from canvaswidget.kernel.requests.checked_fields import (
     checked_frames,
     checked_side,
 )
 from canvaswidget.kernel.requests.registry import answers
+from canvaswidget.progress import Report
 
 
 class StripRequest(TypedDict):
@@ -31,7 +32,7 @@ class StripReply(TypedDict):
 
 
 @answers(priority=10)
-def film_strip(arrays: Arrays, body: StripRequest, checkpoint: Progress) -> tuple[StripReply, bytes]:
+def film_strip(arrays: Arrays, body: StripRequest, checkpoint: Report) -> tuple[StripReply, bytes]:
     frames = checked_frames(arrays, body["frames"])
     side = checked_side(body)
     pictures: list[bytes] = []

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypedDict, cast
 import numpy as np
 
 from canvaswidget.kernel import ablation, view_checks
-from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.arrays import Arrays
 from canvaswidget.kernel.message_parts import (
     Removed,
     Source,
@@ -17,6 +17,7 @@ from canvaswidget.kernel.requests.checked_fields import (
     checked_frame,
 )
 from canvaswidget.kernel.requests.registry import answers
+from canvaswidget.progress import Report
 
 
 class PlainFrameRequest(TypedDict):
@@ -51,7 +52,7 @@ class FrameReply(TypedDict):
 
 
 @answers(priority=1)
-def frame(arrays: Arrays, body: FrameRequest, checkpoint: Progress) -> tuple[FrameReply, bytes]:
+def frame(arrays: Arrays, body: FrameRequest, checkpoint: Report) -> tuple[FrameReply, bytes]:
     time = checked_frame(arrays, body["time"])
     source = view_checks.checked_choice("source", body["source"], view_checks.CHOICES["source"])
     ablated: ablation.Ablated = {}

@@ -7,7 +7,7 @@ from typing import Literal, TypedDict
 import numpy as np
 
 from canvaswidget.kernel import view_checks
-from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.arrays import Arrays
 from canvaswidget.kernel.arrays import Chosen as Neurons
 from canvaswidget.kernel.message_parts import (
     Channel,
@@ -23,6 +23,7 @@ from canvaswidget.kernel.requests.checked_fields import (
     in_channel,
 )
 from canvaswidget.kernel.requests.registry import answers
+from canvaswidget.progress import Report
 from canvaswidget.tracing.results import Column
 
 
@@ -111,7 +112,7 @@ def _priority(body: GridRequest) -> int:
 
 
 @answers(priority=_priority)
-def grid(arrays: Arrays, body: GridRequest, checkpoint: Progress) -> tuple[GridReply, bytes]:
+def grid(arrays: Arrays, body: GridRequest, checkpoint: Report) -> tuple[GridReply, bytes]:
     time, layer = checked_frame(arrays, body["time"]), arrays.layers.find(body["layer"])
     n_clusters = checked_cluster_count(body)
     cluster = view_checks.checked_count("cluster", body["cluster"], -1, n_clusters - 1)
@@ -160,7 +161,7 @@ def grid(arrays: Arrays, body: GridRequest, checkpoint: Progress) -> tuple[GridR
 
 
 @answers(priority=9)
-def values(arrays: Arrays, body: ValuesRequest, checkpoint: Progress) -> tuple[ValuesReply, bytes]:
+def values(arrays: Arrays, body: ValuesRequest, checkpoint: Report) -> tuple[ValuesReply, bytes]:
     time = checked_frame(arrays, body["time"])
     values = _sort_key(arrays, body, time, checkpoint).magnitudes
     reply: ValuesReply = {
@@ -173,7 +174,7 @@ def values(arrays: Arrays, body: ValuesRequest, checkpoint: Progress) -> tuple[V
     return reply, values.astype("<f4").tobytes()
 
 
-def _sort_key(arrays: Arrays, body: GridRequest | ValuesRequest, time: int, checkpoint: Progress) -> Column:
+def _sort_key(arrays: Arrays, body: GridRequest | ValuesRequest, time: int, checkpoint: Report) -> Column:
     """What every neuron is sorted by: magnitudes, and values, which of a pixel or a region have a sign."""
     layer = arrays.layers.find(body["layer"])
     arrays = in_channel(arrays, body, layer)

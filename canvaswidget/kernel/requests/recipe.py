@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
-from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.arrays import Arrays
 from canvaswidget.kernel.message_parts import (
     ViewState,
 )
 from canvaswidget.kernel.requests.registry import answers
+from canvaswidget.progress import Report
 
 
 class RecipeRequest(TypedDict):
@@ -24,6 +25,6 @@ class RecipeReply(TypedDict):
 
 
 @answers(priority=0)
-def recipe(arrays: Arrays, body: RecipeRequest, checkpoint: Progress) -> tuple[RecipeReply, bytes]:
+def recipe(arrays: Arrays, body: RecipeRequest, checkpoint: Report) -> tuple[RecipeReply, bytes]:
     """The widget answers this one: it knows how it was made; see `Session`."""
     raise ValueError("kind='recipe': there is no widget to make again")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, TypedDict
 
 from canvaswidget.kernel import view_checks
-from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.arrays import Arrays
 from canvaswidget.kernel.message_parts import (
     Region,
     Selection,
@@ -18,6 +18,7 @@ from canvaswidget.kernel.requests.checked_fields import (
     in_channel,
 )
 from canvaswidget.kernel.requests.registry import answers
+from canvaswidget.progress import Report
 
 
 class RegionsRequest(TypedDict):
@@ -49,7 +50,7 @@ def _priority(body: RegionsRequest) -> int:
 
 
 @answers(priority=_priority)
-def regions(arrays: Arrays, body: RegionsRequest, checkpoint: Progress) -> tuple[RegionsReply, bytes]:
+def regions(arrays: Arrays, body: RegionsRequest, checkpoint: Report) -> tuple[RegionsReply, bytes]:
     time, chosen = checked_frame(arrays, body["time"]), checked_selection(arrays, body["selection"])
     view_checks.checked_count("the number of regions", len(body["regions"]), 0, MOST_REGIONS)
     regions = [checked_region(region, arrays.size) for region in body["regions"]]

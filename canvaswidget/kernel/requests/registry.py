@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, get_args, get_type_hints
 
-from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.progress import Report
 
 Answer = tuple[Any, Any]  # the reply, and the bytes that go with it
-AnswerFunction = Callable[[Arrays, Any, Progress], Answer]
+AnswerFunction = Callable[[Arrays, Any, Report], Answer]
 Priority = Callable[[Any], int]
 
 

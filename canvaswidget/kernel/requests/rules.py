@@ -7,11 +7,12 @@ from typing import Literal, NamedTuple, TypedDict
 import numpy as np
 
 from canvaswidget.kernel import ablation, message_parts
-from canvaswidget.kernel.arrays import Arrays, Chosen, Progress
+from canvaswidget.kernel.arrays import Arrays, Chosen
 from canvaswidget.kernel.quantise import Floats, absolute_sum, quantise
 from canvaswidget.kernel.requests.checked_fields import checked_frame, checked_selection
 from canvaswidget.kernel.requests.registry import answers
 from canvaswidget.kernel.view_checks import Neuron
+from canvaswidget.progress import Report
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.rules import RULES
 
@@ -71,7 +72,7 @@ class Signed(NamedTuple):
 
 
 @answers(priority=5)
-def rules(arrays: Arrays, body: RulesRequest, checkpoint: Progress) -> tuple[RulesReply, bytes]:
+def rules(arrays: Arrays, body: RulesRequest, checkpoint: Report) -> tuple[RulesReply, bytes]:
     time, chosen = checked_frame(arrays, body["time"]), checked_selection(arrays, body["selection"])
     key = (arrays.canvas.rule, "side by side", chosen.layer.name, *chosen[1:], time)
     maps, data = arrays.cache.remember(key, lambda: _compare(arrays, chosen, time, checkpoint))
@@ -86,7 +87,7 @@ def rules(arrays: Arrays, body: RulesRequest, checkpoint: Progress) -> tuple[Rul
     return reply, data
 
 
-def _compare(arrays: Arrays, chosen: Chosen, time: int, checkpoint: Progress) -> tuple[list[RuleMap], bytes]:
+def _compare(arrays: Arrays, chosen: Chosen, time: int, checkpoint: Report) -> tuple[list[RuleMap], bytes]:
     """What is told of each rule; then the levels of the maps, and of their differences from ablation, by turns."""
     chosen = _settled(arrays, chosen, time, checkpoint)
     found = {rule: _map(arrays, rule, chosen, time, checkpoint) for rule in RULES}
@@ -118,7 +119,7 @@ def _compare(arrays: Arrays, chosen: Chosen, time: int, checkpoint: Progress) ->
     return told, b"".join(data)
 
 
-def _settled(arrays: Arrays, chosen: Chosen, time: int, checkpoint: Progress) -> Chosen:
+def _settled(arrays: Arrays, chosen: Chosen, time: int, checkpoint: Report) -> Chosen:
     """A cluster by its members: under another rule there are other clusters."""
     if chosen.cluster < 0:
         return chosen
@@ -128,7 +129,7 @@ def _settled(arrays: Arrays, chosen: Chosen, time: int, checkpoint: Progress) ->
 
 
 def _map(
-    arrays: Arrays, rule: str, chosen: Chosen, time: int, checkpoint: Progress
+    arrays: Arrays, rule: str, chosen: Chosen, time: int, checkpoint: Report
 ) -> Signed | UntraceableError:
     """Of several neurons ablation has what is lost without all of them at once."""
     checkpoint(0, 0)

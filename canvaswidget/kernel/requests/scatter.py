@@ -6,7 +6,7 @@ from typing import Any, Literal, TypedDict, cast
 
 from canvaswidget.analysis.embedding import methods
 from canvaswidget.kernel import view_checks
-from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.arrays import Arrays
 from canvaswidget.kernel.message_parts import (
     Embedding,
 )
@@ -14,6 +14,7 @@ from canvaswidget.kernel.requests.checked_fields import (
     checked_frame,
 )
 from canvaswidget.kernel.requests.registry import answers
+from canvaswidget.progress import Report
 
 
 class ScatterRequest(TypedDict):
@@ -36,7 +37,7 @@ class ScatterReply(TypedDict):
 
 
 @answers(priority=9)
-def scatter(arrays: Arrays, body: ScatterRequest, checkpoint: Progress) -> tuple[ScatterReply, bytes]:
+def scatter(arrays: Arrays, body: ScatterRequest, checkpoint: Report) -> tuple[ScatterReply, bytes]:
     time, layer = checked_frame(arrays, body["time"]), arrays.layers.find(body["layer"])
     method = view_checks.checked_choice("method", body["method"], tuple(methods()))
     points = arrays.scatter(layer, method, time, checkpoint)

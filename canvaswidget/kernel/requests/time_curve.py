@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
-from canvaswidget.kernel.arrays import Arrays, Progress
+from canvaswidget.kernel.arrays import Arrays
 from canvaswidget.kernel.message_parts import (
     Selection,
 )
@@ -14,6 +14,7 @@ from canvaswidget.kernel.requests.checked_fields import (
     in_channel,
 )
 from canvaswidget.kernel.requests.registry import answers
+from canvaswidget.progress import Report
 
 
 class CurveRequest(TypedDict):
@@ -38,7 +39,7 @@ class CurveReply(TypedDict):
 
 
 @answers(priority=8)
-def time_curve(arrays: Arrays, body: CurveRequest, checkpoint: Progress) -> tuple[CurveReply, bytes]:
+def time_curve(arrays: Arrays, body: CurveRequest, checkpoint: Report) -> tuple[CurveReply, bytes]:
     chosen, frames = checked_selection(arrays, body["selection"]), checked_frames(arrays, body["frames"])
     arrays = in_channel(arrays, body["selection"], chosen.layer)
     totals: list[float | None] = []
