@@ -38,7 +38,9 @@ SORTED = {
     "index": "in order",
 }
 BARS, THUMBNAILS, NEURONS, CURVE_FRAMES = 12, 6, 12, 32
-SIDE = 64  # of the thumbnails whose largest magnitude is the scale of a layer, the same as in the page
+THUMBNAIL_SIDE = (
+    64  # of the thumbnails whose largest magnitude is the scale of a layer, the same as in the page
+)
 PICTURE = ("frame", "pixel", "maps")  # what is quick to compute
 USUAL = ("frame", "pixel", "maps", "neurons", "shares", "time")
 
@@ -257,7 +259,7 @@ def _neurons(
         "region": state["region"],
         "first": 0,
         "count": NEURONS,
-        "side": SIDE,
+        "side": THUMBNAIL_SIDE,
         "channel": state["channel"],
     }
     found, _ = requests.answer(arrays.of_channel("sum"), body, checkpoint)

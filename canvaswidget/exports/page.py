@@ -39,7 +39,8 @@ from canvaswidget.plotting import figures
 from canvaswidget.progress import Progress, steps
 from canvaswidget.version import __version__
 
-NEEDS = "needs the notebook: this page keeps"
+NEEDS_NOTEBOOK = "needs the notebook"  # the view offers no "Try again" for an error that starts so
+NEEDS = f"{NEEDS_NOTEBOOK}: this page keeps"
 COLOURS = f"{NEEDS} the sum of the colours"
 
 STYLE = """

@@ -12,10 +12,10 @@ from canvaswidget.arguments import is_listed
 from canvaswidget.kernel import message_parts
 from canvaswidget.kernel.quantise import Floats, absolute_sum
 from canvaswidget.kernel.region import Mask, Region, checked_region
+from canvaswidget.kernel.view_checks import LONGEST_NAME
 
-MOST_REGIONS = 64
+MAX_REGIONS = 64
 MOST_NUMBERS = 500_000  # of runs and corners: they are in a trait, and so in the saved notebook
-LONGEST_NAME = 40
 _FORMS = (
     "{name: region}, a sequence of regions, or labels of objects (height, width) or (n_frames, height, width), "
     "such as MaskPainter's masks"
@@ -79,8 +79,8 @@ def checked_regions(regions: Any, size: tuple[int, int], n_frames: int) -> Regio
             found[name] = _checked(value, size, n_frames)
         except (TypeError, ValueError) as error:
             raise type(error)(f"regions[{name!r}]: {error}") from None
-    if len(found) > MOST_REGIONS:
-        raise ValueError(f"regions: {len(found)} of them; at most {MOST_REGIONS} are taken")
+    if len(found) > MAX_REGIONS:
+        raise ValueError(f"regions: {len(found)} of them; at most {MAX_REGIONS} are taken")
     numbers = sum(
         len(part.runs) + 2 * len(part.points) for region in found.values() for part in _frames(region) if part
     )

@@ -29,7 +29,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "overlay": get_args(Overlay),
     "channel": get_args(Channel),
 }
-RANGES: dict[str, tuple[float, float]] = {"opacity": (0, 1), "contrast": (1, 20), "fps": (1, 60)}
+RANGES: dict[str, tuple[float, float]] = {"opacity": (0, 1), "contrast": (1, 32), "fps": (1, 60)}
 MAX_NEURONS = 20_000
 LONGEST_NAME = 40
 MIN_CLUSTERS, MAX_CLUSTERS = 2, 12  # more colours can't be told apart

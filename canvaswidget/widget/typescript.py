@@ -1,22 +1,47 @@
-"""The traits that Python and the page share, as the TypeScript module ``js/src/state/traits.ts``.
+"""What Python and the page share besides messages, as TypeScript: traits, and numbers and words that both use.
 
-``python -m canvaswidget.widget.typescript`` prints it; a test keeps the two equal.
+``python -m canvaswidget.widget.typescript`` writes the modules of `MODULES`; a test keeps them equal to what it writes.
 """
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import get_type_hints
 
 from anywidget import AnyWidget
 
+from canvaswidget.exports import data_files, figure_data, page
+from canvaswidget.kernel import region_list, view_checks
 from canvaswidget.kernel.message_parts import ViewState
+from canvaswidget.kernel.requests import clusters
+from canvaswidget.plotting import figures
+from canvaswidget.tracing.rules import RULES
+from canvaswidget.version import DOCUMENTATION
 from canvaswidget.widget.widget import CanvasWidget
 
 HEAD = """\
-// Printed by `python -m canvaswidget.widget.typescript`: change the traits of `CanvasWidget`, not this file.
+// Written by `python -m canvaswidget.widget.typescript`: change the traits of `CanvasWidget`, not this file.
 import type { CanvasInfo, ViewState } from "../transport/messages";
 """
+CONSTANTS_HEAD = """\
+// Written by `python -m canvaswidget.widget.typescript`: change the constants of Python, not this file.
+"""
+CONSTANTS = {
+    "RULES": list(RULES),
+    "NO_CLUSTER": clusters.NO_CLUSTER,
+    "MIN_CLUSTERS": view_checks.MIN_CLUSTERS,
+    "MAX_CLUSTERS": view_checks.MAX_CLUSTERS,
+    "MAX_CONTRAST": view_checks.RANGES["contrast"][1],
+    "MAX_NEURONS": view_checks.MAX_NEURONS,
+    "MAX_REGIONS": region_list.MAX_REGIONS,
+    "LONGEST_NAME": view_checks.LONGEST_NAME,
+    "PANELS": list(figures.PANELS),
+    "TABLES": list(data_files.TABLES),
+    "THUMBNAIL_SIDE": figure_data.THUMBNAIL_SIDE,
+    "NEEDS_NOTEBOOK": page.NEEDS_NOTEBOOK,
+    "DOCUMENTATION": DOCUMENTATION,
+}
 # The types of the traits that `ViewState` does not contain.
 PRIVATE = {
     "_canvas": "CanvasInfo | Record<string, never>",
@@ -26,7 +51,17 @@ PRIVATE = {
 }
 
 
-def module() -> str:
+def constants() -> str:
+    """The module ``js/src/transport/constants.ts``."""
+    lines = [f"export const {name} = {_literal(value)};" for name, value in CONSTANTS.items()]
+    return CONSTANTS_HEAD + "\n".join(lines) + "\n"
+
+
+def _literal(value: object) -> str:
+    return f"{json.dumps(value)} as const" if isinstance(value, list) else json.dumps(value)
+
+
+def traits() -> str:
     """The module ``js/src/state/traits.ts``."""
     given = defaults()
     types = [f"  {name}: {type_};" for name, type_ in PRIVATE.items()]
@@ -38,12 +73,16 @@ def module() -> str:
 def defaults() -> dict[str, object]:
     """By name, what each synced trait is until it is set, as the page has it."""
     inherited = AnyWidget.class_traits()
-    traits = {name: t for name, t in CanvasWidget.class_traits(sync=True).items() if name not in inherited}
+    own = {name: t for name, t in CanvasWidget.class_traits(sync=True).items() if name not in inherited}
     return {
         name: trait.metadata.get("to_json", lambda value, _: value)(trait.default(), None)
-        for name, trait in traits.items()
+        for name, trait in own.items()
     }
 
 
+MODULES = {"js/src/state/traits.ts": traits, "js/src/transport/constants.ts": constants}
+
+
 if __name__ == "__main__":
-    print(module(), end="")
+    for path, module in MODULES.items():
+        (Path(__file__).resolve().parents[2] / path).write_text(module(), encoding="utf-8")

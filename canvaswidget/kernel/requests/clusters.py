@@ -16,7 +16,7 @@ from canvaswidget.kernel.requests.checked_fields import (
 from canvaswidget.kernel.requests.registry import answers
 from canvaswidget.progress import Report
 
-DEAD = 255  # in place of a cluster
+NO_CLUSTER = 255  # in place of a cluster
 EXEMPLAR_SIDE = 64
 
 
@@ -53,7 +53,7 @@ def clusters(arrays: Arrays, body: ClustersRequest, checkpoint: Report) -> tuple
     time, layer = checked_frame(arrays, body["time"]), arrays.layers.find(body["layer"])
     n_clusters = checked_cluster_count(body)
     found = arrays.clusters(layer, n_clusters, time, checkpoint)
-    labels = np.where(found.labels < 0, DEAD, found.labels).astype(np.uint8)
+    labels = np.where(found.labels < 0, NO_CLUSTER, found.labels).astype(np.uint8)
     places = layer.flat_index(found.exemplars)
     # Of the frame that was clustered: an exemplar stands for what its cluster looked like there.
     thumbnails = arrays.thumbnails(layer, places, EXEMPLAR_SIDE, found.frame, checkpoint)

@@ -11,7 +11,7 @@ from canvaswidget.kernel.message_parts import (
     Selection,
 )
 from canvaswidget.kernel.region import checked_region
-from canvaswidget.kernel.region_list import MOST_REGIONS, part_of
+from canvaswidget.kernel.region_list import MAX_REGIONS, part_of
 from canvaswidget.kernel.requests.checked_fields import (
     checked_frame,
     checked_selection,
@@ -52,7 +52,7 @@ def _priority(body: RegionsRequest) -> int:
 @answers(priority=_priority)
 def regions(arrays: Arrays, body: RegionsRequest, checkpoint: Report) -> tuple[RegionsReply, bytes]:
     time, chosen = checked_frame(arrays, body["time"]), checked_selection(arrays, body["selection"])
-    view_checks.checked_count("the number of regions", len(body["regions"]), 0, MOST_REGIONS)
+    view_checks.checked_count("the number of regions", len(body["regions"]), 0, MAX_REGIONS)
     regions = [checked_region(region, arrays.size) for region in body["regions"]]
     arrays = in_channel(arrays, body["selection"], chosen.layer)
     magnitude = arrays.magnitude(chosen, time, checkpoint)

@@ -3,6 +3,7 @@
 
 import { framesOf } from "../state/saved";
 import { flatIndex, layerOf, neuronAt } from "../state/selection";
+import { NO_CLUSTER } from "../transport/constants";
 import type {
   Body,
   CurveRequest,
@@ -224,8 +225,8 @@ export class Answers {
     if (!layer || !known) return () => -1;
     const data = await this.#arrays.bytes(known.data);
     return (neuron) => {
-      const label = data[flatIndex(layer, neuron)] ?? 255;
-      return label === 255 ? -1 : label;
+      const label = data[flatIndex(layer, neuron)] ?? NO_CLUSTER;
+      return label === NO_CLUSTER ? -1 : label;
     };
   }
 

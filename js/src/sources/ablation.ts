@@ -1,9 +1,10 @@
 // Ablates the selected neurons, or puts them back; the source that the frame shows follows.
 import { computed } from "@preact/signals-core";
-import { type Ablated, combine, isAblated, MOST, sizeOf } from "../state/ablated";
+import { type Ablated, combine, isAblated, sizeOf } from "../state/ablated";
 import { count } from "../state/format";
 import { currentSelection, layerOf, neuronAt, selectionLabel } from "../state/selection";
 import { ready, type Store } from "../state/store";
+import { MAX_NEURONS } from "../transport/constants";
 import type { Source } from "../transport/messages";
 import { type ClusterSource, currentClusters } from "./clusters";
 
@@ -70,7 +71,8 @@ export function createAblation(store: Store, clusters: ClusterSource) {
       if (!some) return { problem: "Select a neuron, several or a cluster to ablate", done: "" };
       const out = isOut(some);
       const next = combine(store.ablated.peek(), some.layer, some.neurons, !out);
-      if (sizeOf(next) > MOST) return { problem: `At most ${count(MOST)} neurons can be ablated`, done: "" };
+      if (sizeOf(next) > MAX_NEURONS)
+        return { problem: `At most ${count(MAX_NEURONS)} neurons can be ablated`, done: "" };
       set(next);
       const { length: n } = some.neurons;
       const many = some.clustered ? `, ${count(n)} neuron${n === 1 ? "" : "s"}` : "";

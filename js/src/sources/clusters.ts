@@ -3,13 +3,13 @@ import { type ReadonlySignal, type Signal, signal, untracked } from "@preact/sig
 import { flatIndex, layerOf, neuronCount } from "../state/selection";
 import { canvasOf, isSwitching, ready, type Store } from "../state/store";
 import type { RequestClient } from "../transport/client";
+import { NO_CLUSTER } from "../transport/constants";
 import { requireBytes } from "../transport/data";
 import type { ClustersReply } from "../transport/messages";
 import { ByteCache } from "./cache";
 import { Source } from "./source";
 
 export type Clusters = ClustersReply & { rule: string; labels: Uint8Array; thumbs: Uint8Array[] };
-const DEAD = 255;
 
 export class ClusterSource extends Source<"clusters", Clusters> {
   readonly asked: Signal<boolean>;
@@ -64,6 +64,6 @@ export function clusterOf(shown: Clusters | null, store: Store, neuron: number[]
   const clusters = currentClusters(shown, store);
   const layer = clusters && info ? layerOf(info, clusters.layer) : undefined;
   if (!clusters || !layer) return -1;
-  const label = clusters.labels[flatIndex(layer, neuron)] ?? DEAD;
-  return label === DEAD ? -1 : label;
+  const label = clusters.labels[flatIndex(layer, neuron)] ?? NO_CLUSTER;
+  return label === NO_CLUSTER ? -1 : label;
 }

@@ -4,6 +4,7 @@ import { computed, type ReadonlySignal, type Signal, signal, untracked } from "@
 import { currentChannel, layerOf } from "../state/selection";
 import { canvasOf, isSwitching, type Store } from "../state/store";
 import type { Activity, RequestClient } from "../transport/client";
+import { THUMBNAIL_SIDE } from "../transport/constants";
 import { requireBytes } from "../transport/data";
 import type { GridReply, GridRequest } from "../transport/messages";
 import { same } from "../transport/same";
@@ -45,7 +46,6 @@ export interface Found {
   place: number | null;
 }
 
-export const SIDE = 64;
 /** Requests start at multiples of this, so that two views and a jittery scroll share their pieces. */
 export const PIECE = 12;
 const MOST = 60;
@@ -96,7 +96,7 @@ export class GridSource extends ChunkedSource<"grid"> {
     };
     this.client.ask(
       "find",
-      { kind: "grid", ...context, first: 0, count: 0, side: SIDE, find: neuron },
+      { kind: "grid", ...context, first: 0, count: 0, side: THUMBNAIL_SIDE, find: neuron },
       // The panel of the grid shows the error of the grid's own request.
       { reply: keep, failed: () => {} },
     );
@@ -157,7 +157,7 @@ export class GridSource extends ChunkedSource<"grid"> {
     }
     const missing = this.#missing(context);
     if (!missing) return null;
-    const body: GridRequest = { kind: "grid", ...context, ...missing, side: SIDE };
+    const body: GridRequest = { kind: "grid", ...context, ...missing, side: THUMBNAIL_SIDE };
     return {
       body,
       isWanted: () => same(context, this.#context),

@@ -5,7 +5,6 @@ import { digest } from "./selection";
 /** By layer, its neurons that are out; a layer without any has no entry. */
 export type Ablated = Record<string, number[][]>;
 
-export const MOST = 20_000;
 export function isAblated(source: Source): boolean {
   return source === "ablated" || source === "difference";
 }

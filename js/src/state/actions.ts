@@ -1,4 +1,5 @@
 // The changes that the user can make, whether with the mouse, a slider or a key.
+import { LONGEST_NAME, MAX_CLUSTERS, MIN_CLUSTERS } from "../transport/constants";
 import type { LayerInfo, Region } from "../transport/messages";
 import { same } from "../transport/same";
 import { followed } from "./regions";
@@ -6,8 +7,6 @@ import { framesOf, nearestFrame } from "./saved";
 import { layerOf, namesKey } from "./selection";
 import { ready, type Store } from "./store";
 import type { Traits } from "./traits";
-
-export const LONGEST_NAME = 40;
 
 export function currentLayer(store: Store): LayerInfo | undefined {
   const info = store._canvas.value;
@@ -115,7 +114,7 @@ export function nameCluster(store: Store, cluster: number, name: string): void {
 }
 
 export function chooseClusterCount(store: Store, n_clusters: number): void {
-  if (!(n_clusters >= 2 && n_clusters <= 12)) return;
+  if (!(n_clusters >= MIN_CLUSTERS && n_clusters <= MAX_CLUSTERS)) return;
   const values: Partial<Traits> = { n_clusters };
   if (store.cluster.peek() >= n_clusters) values.cluster = -1;
   store.set(values);

@@ -1,9 +1,8 @@
 // The regions with names, and the one that is drawn.
+import { MAX_REGIONS } from "../transport/constants";
 import type { NamedRegion, Region } from "../transport/messages";
 import { same } from "../transport/same";
 import type { Store } from "./store";
-
-const LONGEST_NAME = 40;
 
 /** A region as it is at a frame; null where it is not in the picture. */
 export function regionAt({ frames }: NamedRegion, time: number): Region | null {
@@ -26,11 +25,11 @@ export function followed(store: Store, time: number): Region | null {
 export function keepRegion(store: Store): void {
   const region = store.region.peek();
   const regions = store.regions.peek();
-  if (!region) return;
+  if (!region || regions.length >= MAX_REGIONS) return;
   const names = new Set(regions.map(({ name }) => name));
   let n = regions.length + 1;
   while (names.has(`region ${n}`)) n++;
-  store.set({ regions: [...regions, { name: `region ${n}`.slice(0, LONGEST_NAME), frames: [region] }] });
+  store.set({ regions: [...regions, { name: `region ${n}`, frames: [region] }] });
 }
 
 export function dropRegion(store: Store, name: string): void {

@@ -1,4 +1,4 @@
-// Printed by `python -m canvaswidget.widget.typescript`: change the traits of `CanvasWidget`, not this file.
+// Written by `python -m canvaswidget.widget.typescript`: change the traits of `CanvasWidget`, not this file.
 import type { CanvasInfo, ViewState } from "../transport/messages";
 
 export interface Traits extends ViewState {

@@ -74,8 +74,6 @@ interface Slot {
 }
 
 export const SILENCE = 20_000;
-/** How a saved page's error begins where the page does not contain the answer. */
-export const NEEDS = "needs the notebook";
 export const GONE = "The kernel is gone: run the cell again";
 const TICK = 1_000;
 /** How often, in ms, to check whether the host still has a kernel; this sends no message. */

@@ -1,7 +1,8 @@
 // The frame that all panels share: heading, tools, body, foot, the state of the data, and the error.
 
 import type { State } from "../sources/source";
-import { GONE, NEEDS } from "../transport/client";
+import { GONE } from "../transport/client";
+import { NEEDS_NOTEBOOK } from "../transport/constants";
 import { attribute, h, write } from "./dom";
 import type { View } from "./view";
 
@@ -57,7 +58,8 @@ export function createPanel(
       attribute(element, "aria-busy", state === "loading" ? "true" : null);
       // That the kernel has gone is said once, in the status line; there is nothing to try again.
       error.hidden = state !== "error" || text === GONE;
-      again.hidden = text.startsWith(NEEDS);
+      // What a saved page does not contain is not there the second time either.
+      again.hidden = text.startsWith(NEEDS_NOTEBOOK);
       write(message, text);
     },
   };

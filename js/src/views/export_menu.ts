@@ -1,6 +1,7 @@
 // Exports that the kernel makes: figures, the data behind the view, animations. The page saves the file it gets.
 
 import { ready, stateOf } from "../state/store";
+import { type PANELS, TABLES } from "../transport/constants";
 import type { ExportRequest, Form } from "../transport/messages";
 import { h, write } from "../ui/dom";
 import { download } from "../ui/export_png";
@@ -17,7 +18,7 @@ const TYPES: Record<Form, string> = {
   mp4: "video/mp4",
   gif: "image/gif",
 };
-const PANELS = {
+const PANEL_NAMES: Record<"" | (typeof PANELS)[number], string> = {
   "": "all",
   frame: "frame",
   pixel: "pixel",
@@ -27,7 +28,6 @@ const PANELS = {
   time: "time",
   scatter: "scatter",
 };
-const TABLES = { pixel: "pixel", neurons: "neurons", time: "time" };
 
 export function createExportItems({ session, effect }: View, say: Say, close: () => void): HTMLElement {
   const { store, client } = session;
@@ -62,7 +62,10 @@ export function createExportItems({ session, effect }: View, say: Say, close: ()
       { class: "cw-select", "aria-label": label },
       ...Object.entries(names).map(([value, text]) => h("option", { value }, text)),
     );
-  const [panel, table] = [choice("Panel of the figure", PANELS), choice("Table", TABLES)];
+  const [panel, table] = [
+    choice("Panel of the figure", PANEL_NAMES),
+    choice("Table", Object.fromEntries(TABLES.map((table) => [table, table]))),
+  ];
   const button = (form: Form, what: string, click: () => void) =>
     h(
       "button",

@@ -1,16 +1,11 @@
 // The clusters: what each looks like, its name, which can be edited, and its size.
 import { signal } from "@preact/signals-core";
 import { type Clusters, currentClusters } from "../sources/clusters";
-import {
-  chooseCluster,
-  chooseClusterCount,
-  chooseNeurons,
-  LONGEST_NAME,
-  nameCluster,
-} from "../state/actions";
+import { chooseCluster, chooseClusterCount, chooseNeurons, nameCluster } from "../state/actions";
 import { count } from "../state/format";
 import { hasMap, savedOf } from "../state/saved";
 import { namesKey, neuronLabel } from "../state/selection";
+import { LONGEST_NAME, MAX_CLUSTERS, MIN_CLUSTERS } from "../transport/constants";
 import { attribute, h, icon } from "../ui/dom";
 import { composeThumbnail } from "../ui/painting";
 import { clusterColour } from "../ui/palette";
@@ -44,7 +39,7 @@ export function createLegend(view: View): HTMLElement {
   });
   const sizing = h("label", { class: "cw-inline" }, "k ", size);
   const elements = h("div", { class: "cw-legend" }, button, chips, sizing);
-  const sizes = Array.from({ length: 11 }, (_, i) => String(i + 2));
+  const sizes = Array.from({ length: MAX_CLUSTERS - MIN_CLUSTERS + 1 }, (_, i) => String(i + MIN_CLUSTERS));
 
   const thumbnail = (known: Clusters, cluster: number) => {
     const canvas = h("canvas", { class: "cw-chip-map", width: known.width, height: known.height });

@@ -3,6 +3,7 @@ import { type Signal, signal } from "@preact/signals-core";
 import { chooseRegion } from "../state/actions";
 import { keepRegion } from "../state/regions";
 import { savedOf } from "../state/saved";
+import { MAX_REGIONS } from "../transport/constants";
 import type { Region } from "../transport/messages";
 import { same } from "../transport/same";
 import { attribute, h, icon, svg } from "../ui/dom";
@@ -95,7 +96,7 @@ export function createRegionHand(
       region !== null && store.regions.value.some(({ frames }) => frames.some((one) => same(one, region)));
     // Disabled, not hidden: a second click would hit the button that moves into a hidden one's place.
     usable(clear, region !== null);
-    usable(keep, region !== null && !kept);
+    usable(keep, region !== null && !kept && store.regions.value.length < MAX_REGIONS);
     // The list of regions needs a kernel.
     keep.hidden = savedOf(store._canvas.value) !== null;
   });

@@ -5,13 +5,13 @@ import type { Levels, RulePictures, SideBySide } from "../sources/rules";
 import { number } from "../state/format";
 import { selectionLabel, shortNames } from "../state/selection";
 import { ready } from "../state/store";
+import { RULES } from "../transport/constants";
 import { attribute, h, icon, write } from "../ui/dom";
 import { composeBar, composeThumbnail } from "../ui/painting";
 import { onScale, reach, type Style } from "../ui/palette";
 import type { View } from "../ui/view";
 import { correlation } from "./faithfulness_view";
 
-const RULES = ["xinc", "gated", "ablation"] as const;
 const ABOUT: Record<string, string> = {
   xinc: "where it writes",
   gated: "its exact share, gates frozen",

@@ -7,6 +7,7 @@ import { chooseNeuron, chooseNeurons, currentLayer, toggleNeuron } from "../stat
 import { number } from "../state/format";
 import { flatIndex, neuronAt, neuronLabel, SORTS } from "../state/selection";
 import { ready } from "../state/store";
+import { NO_CLUSTER } from "../transport/constants";
 import type { Embedding } from "../transport/messages";
 import { same } from "../transport/same";
 import { attribute, h, zoomOf } from "../ui/dom";
@@ -18,7 +19,6 @@ const METHODS: Record<Embedding, string> = { pca: "PCA", tsne: "t-SNE", umap: "U
 const PAD = 8;
 const REACH = 9;
 const SLIP = 4;
-const DEAD = 255;
 
 export function createScatterView(view: View) {
   const { store, scatter, values, clusters, pixels } = view.session;
@@ -99,8 +99,8 @@ export function createScatterView(view: View) {
     for (let i = 0; i < count; i++) {
       const [px, py] = [shown.points[2 * i] ?? Number.NaN, shown.points[2 * i + 1] ?? Number.NaN];
       if (Number.isNaN(px)) continue;
-      const label = labels?.[i] ?? DEAD;
-      context.fillStyle = label === DEAD ? base : clusterColour(label);
+      const label = labels?.[i] ?? NO_CLUSTER;
+      context.fillStyle = label === NO_CLUSTER ? base : clusterColour(label);
       context.globalAlpha = only >= 0 && labels && label !== only ? 0.12 : 0.7;
       const own = sideOf(i);
       if (own < 4) {

@@ -1,9 +1,10 @@
 // One thumbnail of the grid: its button, its map and its words.
 import type { ReadonlySignal } from "@preact/signals-core";
 import { clusterOf } from "../sources/clusters";
-import { SIDE, type Thumb } from "../sources/grid";
+import type { Thumb } from "../sources/grid";
 import { number } from "../state/format";
 import { neuronLabel, SORTS } from "../state/selection";
+import { THUMBNAIL_SIDE } from "../transport/constants";
 import { same } from "../transport/same";
 import { attribute, h, write } from "../ui/dom";
 import { composeThumbnail } from "../ui/painting";
@@ -21,7 +22,7 @@ export interface Cell {
 }
 
 export function makeCell(): Cell {
-  const canvas = h("canvas", { class: "cw-thumb-map", width: SIDE, height: SIDE });
+  const canvas = h("canvas", { class: "cw-thumb-map", width: THUMBNAIL_SIDE, height: THUMBNAIL_SIDE });
   const [name, top, total] = [h("span", {}), h("span", { class: "cw-muted" }), h("i", {})];
   const words = h("span", { class: "cw-thumb-name" }, name, top);
   const track = h("span", { class: "cw-thumb-total", "aria-hidden": "true" }, total);

@@ -3,6 +3,7 @@ import { chooseCluster, chooseLayer, currentLayer, goTo, togglePlaying } from ".
 import { framesOf, frameToward, savedOf } from "../state/saved";
 import { namesKey, OVERLAYS, shortNames } from "../state/selection";
 import { ready } from "../state/store";
+import { MAX_CONTRAST } from "../transport/constants";
 import type { LayerInfo, Overlay } from "../transport/messages";
 import { attribute, h, icon, write } from "../ui/dom";
 import { closeByItself } from "../ui/menu";
@@ -211,11 +212,11 @@ function styleControl(view: View): HTMLElement {
     input: (value) => store.set({ opacity: value }, true),
     change: (value) => store.set({ opacity: value }),
   });
-  // Equal steps of the slider multiply the gain equally: 1, 2, 4 ... 32.
+  // Equal steps of the slider multiply the gain equally: 1, 2, 4, ...
   const contrast = range({
     name: "contrast",
     label: "Contrast",
-    max: 5,
+    max: Math.log2(MAX_CONTRAST),
     step: 0.05,
     input: (value) => store.set({ contrast: 2 ** value }, true),
     change: (value) => store.set({ contrast: 2 ** value }),

@@ -1,0 +1,14 @@
+// Written by `python -m canvaswidget.widget.typescript`: change the constants of Python, not this file.
+export const RULES = ["xinc", "gated", "ablation"] as const;
+export const NO_CLUSTER = 255;
+export const MIN_CLUSTERS = 2;
+export const MAX_CLUSTERS = 12;
+export const MAX_CONTRAST = 32;
+export const MAX_NEURONS = 20000;
+export const MAX_REGIONS = 64;
+export const LONGEST_NAME = 40;
+export const PANELS = ["frame", "pixel", "maps", "neurons", "shares", "time", "scatter"] as const;
+export const TABLES = ["pixel", "neurons", "time"] as const;
+export const THUMBNAIL_SIDE = 64;
+export const NEEDS_NOTEBOOK = "needs the notebook";
+export const DOCUMENTATION = "https://canvaswidget.readthedocs.io/en/latest/";
