@@ -15,7 +15,7 @@ from PIL import Image
 from canvaswidget.arguments import checked_index
 from canvaswidget.exports.figure_data import figure_data
 from canvaswidget.exports.view import ExportedView, checked_file
-from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.view_checks import checked_number
 from canvaswidget.plotting.figures import palettes
 from canvaswidget.plotting.panels import View, view_size
@@ -50,10 +50,10 @@ def save_animation(
     path, form = checked_file(path, FORMS)
     rate = view.state["fps"] if fps is None else checked_number("fps", fps)
     span = checked_range(first, last, rate, view.facts.n_frames)
-    view.write(path, lambda arrays, report: animate(arrays, view.state, span, form, report), progress)
+    view.write(path, lambda cached, report: animate(cached, view.state, span, form, report), progress)
 
 
-def animate(arrays: Arrays, state: dict[str, Any], span: Range, form: str, report: Report) -> bytes:
+def animate(cached: CachedCanvas, state: dict[str, Any], span: Range, form: str, report: Report) -> bytes:
     """The frames of a range with the selection's contribution over them, on one scale throughout.
 
     Parameters
@@ -64,21 +64,21 @@ def animate(arrays: Arrays, state: dict[str, Any], span: Range, form: str, repor
     """
     count = span.last - span.first + 1
     top = 0.0
-    for done, view in enumerate(_views(arrays, state, span, report)):
+    for done, view in enumerate(_views(cached, state, span, report)):
         report(done, 2 * count)
         top = max(top, 0.0 if view.overlay is None else float(np.abs(view.overlay).max()))
 
     def pictures() -> Iterator[Picture]:
-        for done, view in enumerate(_views(arrays, state, span, report)):
+        for done, view in enumerate(_views(cached, state, span, report)):
             report(count + done, 2 * count)
             yield _enlarged(painted(view, top))
 
     return _mp4(pictures(), span.fps) if form == "mp4" else _gif(pictures(), span.fps)
 
 
-def _views(arrays: Arrays, state: dict[str, Any], span: Range, report: Report) -> Iterator[View]:
+def _views(cached: CachedCanvas, state: dict[str, Any], span: Range, report: Report) -> Iterator[View]:
     for frame in range(span.first, span.last + 1):
-        yield figure_data(arrays, {**state, "time": frame}, ("frame",), report)
+        yield figure_data(cached, {**state, "time": frame}, ("frame",), report)
 
 
 def painted(view: View, top: float) -> Picture:

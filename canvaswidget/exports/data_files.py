@@ -13,7 +13,9 @@ import numpy.typing as npt
 
 from canvaswidget.exports.figure_data import chosen_of
 from canvaswidget.exports.view import ExportedView, checked_file
-from canvaswidget.kernel.arrays import Arrays, Chosen
+from canvaswidget.kernel import layer_totals, pictures, ranking, selection_maps, similarity
+from canvaswidget.kernel.cached_canvas import CachedCanvas
+from canvaswidget.kernel.selection_maps import Chosen
 from canvaswidget.kernel.view_checks import checked_choice
 from canvaswidget.progress import Progress, Report
 from canvaswidget.tracing.layers import show_neuron
@@ -26,17 +28,19 @@ def save_data(view: ExportedView, path: str | Path, table: str, progress: Progre
     """See `CanvasWidget.save_data`."""
     path, form = checked_file(path, FORMS)
     checked_choice("table", table, TABLES)
-    view.write(path, lambda arrays, report: data_file(arrays, view.state, form, table, report), progress)
+    view.write(path, lambda cached, report: data_file(cached, view.state, form, table, report), progress)
 
 
-def data_file(arrays: Arrays, state: dict[str, Any], form: str, table_name: str, report: Report) -> bytes:
+def data_file(
+    cached: CachedCanvas, state: dict[str, Any], form: str, table_name: str, report: Report
+) -> bytes:
     """The bytes of a file that ends in one of `FORMS`; of a CSV one of `TABLES`."""
     if form == "npz":
-        return npz(arrays_of(arrays, state, report))
-    return table(arrays, state, table_name, report)
+        return npz(arrays_of(cached, state, report))
+    return table(cached, state, table_name, report)
 
 
-def arrays_of(arrays: Arrays, state: dict[str, Any], report: Report) -> dict[str, npt.NDArray[Any]]:
+def arrays_of(cached: CachedCanvas, state: dict[str, Any], report: Report) -> dict[str, npt.NDArray[Any]]:
     """What the views show, by name.
 
     ``frame``, ``truth``, ``map`` and, for more than one neuron, ``map_signed``; ``pixel/LAYER``, every neuron's
@@ -45,32 +49,34 @@ def arrays_of(arrays: Arrays, state: dict[str, Any], report: Report) -> dict[str
     ``time/frame``, ``time/total`` and ``time/change`` of one neuron; ``clusters`` where they are known. What the view
     is set to stands in ``about``.
     """
-    summed, arrays = arrays, arrays.of_channel(state["channel"])
-    time, pixel, chosen = state["time"], state["pixel"], chosen_of(arrays, state)
+    summed, cached = cached, cached.of_channel(state["channel"])
+    time, pixel, chosen = state["time"], state["pixel"], chosen_of(cached, state)
     about = {name: value for name, value in state.items() if isinstance(value, str | int | float)}
-    about |= {"model": arrays.canvas.inr.name, "neurons": str(state["neurons"]), "pixel": str(pixel)}
+    about |= {"model": cached.canvas.inr.name, "neurons": str(state["neurons"]), "pixel": str(pixel)}
     found: dict[str, npt.NDArray[Any]] = {
         "about": np.array([f"{name} = {value}" for name, value in sorted(about.items())]),
-        "frame": arrays.frame(time),
+        "frame": pictures.frame(cached, time),
     }
-    if arrays.canvas.inr.truth is not None:
-        found["truth"] = arrays.truth(time)
+    if cached.canvas.inr.truth is not None:
+        found["truth"] = pictures.truth(cached, time)
     if chosen.neuron is not None:
-        found["map"] = arrays.map(chosen, time, report)
+        found["map"] = selection_maps.selection_map(cached, chosen, time, report)
     else:
-        found["map"], found["map_signed"] = arrays.sums(chosen, time, report)
+        found["map"], found["map_signed"] = selection_maps.sums(cached, chosen, time, report)
     if pixel is not None:
-        ranked = arrays if arrays.has_all_colours else summed
-        for name, column in ranked.columns(ranked.layers, pixel, time, report).items():
+        ranked = cached if cached.has_all_colours else summed
+        for name, column in ranking.pixel_columns(ranked, ranked.layers, pixel, time, report).items():
             shape = ranked.layers.find(name).neurons
             found[f"pixel/{name}"] = column.values.reshape(shape)
             found[f"magnitude/{name}"] = column.magnitudes.reshape(shape)
-    found["neurons/total"] = arrays.totals(chosen.layer, time, report).reshape(chosen.layer.neurons)
-    clusters = arrays.known_clusters(chosen.layer, state["n_clusters"])
+    found["neurons/total"] = layer_totals.totals(cached, chosen.layer, time, report).reshape(
+        chosen.layer.neurons
+    )
+    clusters = similarity.known_clusters(cached, chosen.layer, state["n_clusters"])
     if clusters is not None:
         found["clusters"] = clusters.labels
-    if arrays.n_frames > 1 and chosen.neuron is not None:
-        curve = _curve(arrays, chosen, report)
+    if cached.n_frames > 1 and chosen.neuron is not None:
+        curve = _curve(cached, chosen, report)
         found["time/frame"] = np.array([frame for frame, _, _ in curve])
         found["time/total"] = np.array([total for _, total, _ in curve])
         found["time/change"] = np.array([np.nan if change is None else change for _, _, change in curve])
@@ -85,7 +91,7 @@ def npz(found: dict[str, npt.NDArray[Any]]) -> bytes:
     return written.getvalue()
 
 
-def table(arrays: Arrays, state: dict[str, Any], name: str, report: Report) -> bytes:
+def table(cached: CachedCanvas, state: dict[str, Any], name: str, report: Report) -> bytes:
     """A table as CSV, in UTF-8.
 
     ``pixel``: every neuron's contribution to the pinned pixel, the largest first. ``neurons``: every neuron of the
@@ -94,7 +100,7 @@ def table(arrays: Arrays, state: dict[str, Any], name: str, report: Report) -> b
     """
     rows = {"pixel": _pixel_rows, "neurons": _neuron_rows, "time": _time_rows}[name]
     written = io.StringIO()
-    csv.writer(written).writerows([_cell(value) for value in row] for row in rows(arrays, state, report))
+    csv.writer(written).writerows([_cell(value) for value in row] for row in rows(cached, state, report))
     return written.getvalue().encode()
 
 
@@ -109,23 +115,23 @@ def _cell(value: Any) -> Any:
     return value
 
 
-def _pixel_rows(arrays: Arrays, state: dict[str, Any], report: Report) -> Iterator[list[Any]]:
+def _pixel_rows(cached: CachedCanvas, state: dict[str, Any], report: Report) -> Iterator[list[Any]]:
     if state["pixel"] is None:
         raise ValueError("pixel=None: pin a pixel, whose neurons are to be listed")
-    other = arrays.of_channel(state["channel"])
-    arrays = other if other.has_all_colours else arrays
-    columns = arrays.columns(arrays.layers, state["pixel"], state["time"], report)
+    other = cached.of_channel(state["channel"])
+    cached = other if other.has_all_colours else cached
+    columns = ranking.pixel_columns(cached, cached.layers, state["pixel"], state["time"], report)
     yield ["layer", "neuron", "contribution", "magnitude", "share of layer"]
-    for each in arrays.top(columns, sum(column.values.size for column in columns.values())):
+    for each in ranking.top(cached, columns, sum(column.values.size for column in columns.values())):
         numbers = (each.value, each.magnitude, each.share)
         yield [each.layer, show_neuron(each.neuron), *map(repr, numbers)]
 
 
-def _neuron_rows(arrays: Arrays, state: dict[str, Any], report: Report) -> Iterator[list[Any]]:
-    arrays = arrays.of_channel(state["channel"])
-    layer = arrays.layers.find(state["layer"])
-    totals = arrays.totals(layer, state["time"], report)
-    clusters = arrays.known_clusters(layer, state["n_clusters"])
+def _neuron_rows(cached: CachedCanvas, state: dict[str, Any], report: Report) -> Iterator[list[Any]]:
+    cached = cached.of_channel(state["channel"])
+    layer = cached.layers.find(state["layer"])
+    totals = layer_totals.totals(cached, layer, state["time"], report)
+    clusters = similarity.known_clusters(cached, layer, state["n_clusters"])
     labels = None if clusters is None else clusters.labels.ravel()
     yield ["layer", "neuron", "total", *([] if labels is None else ["cluster"])]
     for place, total in enumerate(totals):
@@ -134,17 +140,17 @@ def _neuron_rows(arrays: Arrays, state: dict[str, Any], report: Report) -> Itera
         yield [layer.name, show_neuron(neuron), repr(float(total)), *more]
 
 
-def _time_rows(arrays: Arrays, state: dict[str, Any], report: Report) -> Iterator[list[Any]]:
-    arrays = arrays.of_channel(state["channel"])
+def _time_rows(cached: CachedCanvas, state: dict[str, Any], report: Report) -> Iterator[list[Any]]:
+    cached = cached.of_channel(state["channel"])
     yield ["frame", "total", "change"]
-    for frame, total, change in _curve(arrays, chosen_of(arrays, state), report):
+    for frame, total, change in _curve(cached, chosen_of(cached, state), report):
         yield [frame, repr(total), "" if change is None else repr(change)]
 
 
-def _curve(arrays: Arrays, chosen: Chosen, report: Report) -> list[tuple[int, float, float | None]]:
+def _curve(cached: CachedCanvas, chosen: Chosen, report: Report) -> list[tuple[int, float, float | None]]:
     """Frame, total and change, of every frame that there is."""
-    frames, found = arrays.kept_frames(), []
+    frames, found = cached.canvas.frames, []
     for done, frame in enumerate(frames):
         report(done, len(frames))
-        found.append((frame, *arrays.change(chosen, frame, report)))
+        found.append((frame, *selection_maps.total_and_change(cached, chosen, frame, report)))
     return found

@@ -7,7 +7,7 @@ from typing import Any
 
 from canvaswidget.exports import animation, data_files
 from canvaswidget.exports.figure_data import figure_data
-from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.requests.export import Drawing, ExportReply, ExportRequest
 from canvaswidget.kernel.view_checks import checked_choice
 from canvaswidget.plotting import figures
@@ -15,19 +15,19 @@ from canvaswidget.progress import Report
 
 
 def export_file(
-    arrays: Arrays, state: dict[str, Any], body: ExportRequest, report: Report
+    cached: CachedCanvas, state: dict[str, Any], body: ExportRequest, report: Report
 ) -> tuple[ExportReply, bytes | Drawing]:
     """The answer to a request for a file; `state` is the view that it states, checked."""
     form = body["form"]
-    span = animation.checked_range(body["first"], body["last"], state["fps"], arrays.n_frames)
-    reply: ExportReply = {"kind": "export", "name": f"{_file_name(arrays.canvas.inr.name, state)}.{form}"}
+    span = animation.checked_range(body["first"], body["last"], state["fps"], cached.n_frames)
+    reply: ExportReply = {"kind": "export", "name": f"{_file_name(cached.canvas.inr.name, state)}.{form}"}
     if form in animation.FORMS:
-        return reply, animation.animate(arrays, state, span, form, report)
+        return reply, animation.animate(cached, state, span, form, report)
     if form in data_files.FORMS:
         table = checked_choice("table", body["table"], data_files.TABLES)
-        return reply, data_files.data_file(arrays, state, form, table, report)
+        return reply, data_files.data_file(cached, state, form, table, report)
     panels = figures.checked_panels(body["panels"] or None) or None
-    return reply, Drawing(figure_data(arrays, state, panels, report, one_scale=True), panels, form)
+    return reply, Drawing(figure_data(cached, state, panels, report, one_scale=True), panels, form)
 
 
 def _file_name(title: str, state: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from canvaswidget.exports.figure_data import figure_data
 from canvaswidget.exports.page_budget import checked_frames
 from canvaswidget.exports.view import ExportedView
-from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.view_checks import checked_choice
 from canvaswidget.plotting import figures
 from canvaswidget.progress import Progress, steps
@@ -32,11 +32,11 @@ def draw_figure(
     checked_choice("limits", limits, LIMITS)
     chosen = figures.checked_panels(panels) or None
     figures.checked_columns(columns, width)
-    followed = _followed(view.session.arrays, frames)
+    followed = _followed(view.session.cached, frames)
     with steps("figure", "it", progress) as counted:
         drawn = view.compute(
-            lambda arrays, report: figure_data(
-                arrays, view.state, chosen, report, limits == "shared", followed
+            lambda cached, report: figure_data(
+                cached, view.state, chosen, report, limits == "shared", followed
             ),
             counted.report,
         )
@@ -52,12 +52,12 @@ def save_figure(
     figures.save(draw_figure(view, **given, progress=progress), path, 300 if dpi is None else dpi)
 
 
-def _followed(arrays: Arrays, frames: Any) -> list[int] | None:
+def _followed(cached: CachedCanvas, frames: Any) -> list[int] | None:
     """The frames of a curve of time; None for a sample."""
     if frames is None:
         return None
     if isinstance(frames, str):
         if frames != "all":
             raise ValueError(f"frames={frames!r}: expected a range or a list of frames, 'all', or None")
-        return list(arrays.kept_frames())
-    return list(checked_frames(arrays.n_frames, frames))
+        return list(cached.canvas.frames)
+    return list(checked_frames(cached.n_frames, frames))

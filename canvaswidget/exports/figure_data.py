@@ -9,9 +9,20 @@ from typing import Any
 import numpy as np
 
 from canvaswidget.inr.outputs import in_colour
-from canvaswidget.kernel import ablation, requests, view_checks
-from canvaswidget.kernel.arrays import Arrays, Chosen
+from canvaswidget.kernel import (
+    ablation,
+    layer_totals,
+    neuron_maps,
+    pictures,
+    ranking,
+    requests,
+    selection_maps,
+    similarity,
+    view_checks,
+)
+from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.requests.clicked_pixel import share_of
+from canvaswidget.kernel.selection_maps import Chosen
 from canvaswidget.kernel.view_checks import Neuron
 from canvaswidget.plotting.figures import Bar, Points, ShareCurve, View
 from canvaswidget.progress import Report
@@ -46,7 +57,7 @@ USUAL = ("frame", "pixel", "maps", "neurons", "shares", "time")
 
 
 def figure_data(
-    arrays: Arrays,
+    cached: CachedCanvas,
     state: dict[str, Any],
     panels: Sequence[str] | None,
     checkpoint: Report,
@@ -57,7 +68,7 @@ def figure_data(
 
     Parameters
     ----------
-    arrays : Arrays
+    cached : CachedCanvas
     state : dict
         The widget's traits by name.
     panels : sequence of str, optional
@@ -68,28 +79,28 @@ def figure_data(
     frames : sequence of int, optional
         Where the curve of time is computed; by default on at most `CURVE_FRAMES`, evenly, and on the current one.
     """
-    summed, arrays = arrays, arrays.of_channel(state["channel"])
-    layer = arrays.layers.find(state["layer"])
+    summed, cached = cached, cached.of_channel(state["channel"])
+    layer = cached.layers.find(state["layer"])
     time, pixel = state["time"], state["pixel"]
-    chosen = chosen_of(arrays, state)
-    short = short_names([layer.name for layer in arrays.layers])
-    ranked = arrays if arrays.has_all_colours else summed
+    chosen = chosen_of(cached, state)
+    short = short_names([layer.name for layer in cached.layers])
+    ranked = cached if cached.has_all_colours else summed
     wanted = USUAL if panels is None else panels
     bars, thumbnails, shares = _pixel(ranked, chosen, pixel, time, short, wanted, checkpoint)
     neurons_name, neurons, scale = (
-        _neurons(arrays, state, short[layer.name], checkpoint) if "neurons" in wanted else ("", [], 0.0)
+        _neurons(cached, state, short[layer.name], checkpoint) if "neurons" in wanted else ("", [], 0.0)
     )
     followed: list[int] = []
-    if "time" in wanted and (panels or chosen.neuron is not None) and arrays.n_frames > 1:
-        followed = sampled(arrays.kept_frames(), time) if frames is None else sorted({*frames, time})
+    if "time" in wanted and (panels or chosen.neuron is not None) and cached.n_frames > 1:
+        followed = sampled(cached.canvas.frames, time) if frames is None else sorted({*frames, time})
     curve = []
     for done, frame in enumerate(followed):
-        curve.append(arrays.change(chosen, frame, checkpoint))
+        curve.append(selection_maps.total_and_change(cached, chosen, frame, checkpoint))
         checkpoint(done + 1, len(followed))
     return View(
-        title=_title(arrays, time, state),
-        image=_image(arrays, state, time),
-        overlay=_overlay(arrays, chosen, state, checkpoint),
+        title=_title(cached, time, state),
+        image=_image(cached, state, time),
+        overlay=_overlay(cached, chosen, state, checkpoint),
         overlay_name=_name(short[layer.name], chosen, state),
         signed=state["maps"] == "signed",
         overlay_signed=state["source"] == "difference" or _is_signed(chosen, state["overlay"], state["maps"]),
@@ -105,12 +116,12 @@ def figure_data(
         neurons=neurons,
         neurons_name=neurons_name,
         shares=shares,
-        points=_points(arrays, chosen, state, short[layer.name], checkpoint) if "scatter" in wanted else None,
+        points=_points(cached, chosen, state, short[layer.name], checkpoint) if "scatter" in wanted else None,
         frames=followed,
         totals=[total for total, _ in curve],
-        changes=[change for _, change in curve] if len(followed) == arrays.n_frames else (),
+        changes=[change for _, change in curve] if len(followed) == cached.n_frames else (),
         time=time,
-        n_frames=arrays.n_frames,
+        n_frames=cached.n_frames,
         one_scale=one_scale,
         neurons_scale=scale,
     )
@@ -128,48 +139,48 @@ def sampled(kept: Sequence[int], time: int) -> list[int]:
     return sorted(chosen)
 
 
-def chosen_of(arrays: Arrays, state: dict[str, Any]) -> Chosen:
+def chosen_of(cached: CachedCanvas, state: dict[str, Any]) -> Chosen:
     """What is selected, by the widget's traits."""
-    layer, neuron = arrays.layers.find(state["layer"]), state["neuron"]
+    layer, neuron = cached.layers.find(state["layer"]), state["neuron"]
     if len(state["neurons"]) > 1:
         return Chosen(layer, None, -1, 1, state["neurons"])
     return Chosen(layer, neuron, -1 if neuron is not None else state["cluster"], state["n_clusters"])
 
 
-def _image(arrays: Arrays, state: dict[str, Any], time: int) -> Any:
+def _image(cached: CachedCanvas, state: dict[str, Any], time: int) -> Any:
     source = state["source"]
     if source == "off":
         return None
     if source == "ablated":
-        return in_colour(ablation.ablated_picture(arrays, state["ablated"], time))
+        return in_colour(ablation.ablated_picture(cached, state["ablated"], time))
     if source == "difference":
-        return np.full((*arrays.size, 3), PAPER, np.float32)
+        return np.full((*cached.size, 3), PAPER, np.float32)
     if source == "error":
-        return arrays.error(time)
-    return in_colour({"reconstruction": arrays.frame, "truth": arrays.truth}[source](time))
+        return pictures.error(cached, time)
+    return in_colour({"reconstruction": pictures.frame, "truth": pictures.truth}[source](cached, time))
 
 
-def _title(arrays: Arrays, time: int, state: dict[str, Any]) -> str:
-    inr, psnr, source = arrays.canvas.inr, arrays.psnr(time), state["source"]
-    parts = [inr.name, f"rule {arrays.canvas.rule}"]
+def _title(cached: CachedCanvas, time: int, state: dict[str, Any]) -> str:
+    inr, psnr, source = cached.canvas.inr, pictures.psnr(cached, time), state["source"]
+    parts = [inr.name, f"rule {cached.canvas.rule}"]
     if inr.n_frames > 1:
         parts.insert(1, f"frame {time} of {inr.n_frames}")
     if source in ablation.SOURCES:
         parts.append(ablation.title(state["ablated"]))
-        psnr = ablation.psnr(arrays, state["ablated"], time)
+        psnr = ablation.psnr(cached, state["ablated"], time)
     if psnr is not None and source != "off":
         parts.append(f"{psnr:.1f} dB")
     return ", ".join(parts)
 
 
-def _overlay(arrays: Arrays, chosen: Chosen, state: dict[str, Any], checkpoint: Report) -> Any:
+def _overlay(cached: CachedCanvas, chosen: Chosen, state: dict[str, Any], checkpoint: Report) -> Any:
     if state["source"] in ("error", "ablated"):
         return None
     if state["source"] == "difference":
-        return ablation.difference(arrays, state["ablated"], state["time"])
+        return ablation.difference(cached, state["ablated"], state["time"])
     if state["overlay"] != "selection":
-        return arrays.finding(chosen.layer, state["overlay"], state["time"], checkpoint)
-    return arrays.map(chosen, state["time"], checkpoint)
+        return layer_totals.heat_map(cached, chosen.layer, state["overlay"], state["time"], checkpoint)
+    return selection_maps.selection_map(cached, chosen, state["time"], checkpoint)
 
 
 def _is_signed(chosen: Chosen, overlay: str, maps: str) -> bool:
@@ -199,7 +210,7 @@ def _chosen_name(layer: str, chosen: Chosen) -> str:
 
 
 def _pixel(
-    arrays: Arrays,
+    cached: CachedCanvas,
     chosen: Chosen,
     pixel: tuple[int, int] | None,
     time: int,
@@ -209,8 +220,8 @@ def _pixel(
 ) -> tuple[list[Bar], list[tuple[str, Any]], list[ShareCurve]]:
     if pixel is None or not {"pixel", "maps", "shares"} & set(wanted):
         return [], [], []
-    columns = arrays.columns(arrays.layers, pixel, time, checkpoint)
-    ranked: Sequence[Ranked] = arrays.top(columns, BARS)
+    columns = ranking.pixel_columns(cached, cached.layers, pixel, time, checkpoint)
+    ranked: Sequence[Ranked] = ranking.top(cached, columns, BARS)
     bars = [
         Bar(
             short[each.layer],
@@ -223,11 +234,11 @@ def _pixel(
     ]
     thumbnails = []
     for each in ranked if "maps" in wanted else ():
-        layer = arrays.layers.find(each.layer)
+        layer = cached.layers.find(each.layer)
         place = int(layer.flat_index([each.neuron])[0])
-        if len(thumbnails) == THUMBNAILS or place not in arrays.kept(layer):
+        if len(thumbnails) == THUMBNAILS or place not in cached.canvas.kept(layer):
             continue
-        values = arrays.maps(layer, np.array([place]), time)[0]
+        values = neuron_maps.maps(cached, layer, np.array([place]), time)[0]
         thumbnails.append((f"{short[each.layer]}  {label(each.neuron)}", values))
     told = [share_of(name, column.magnitudes) for name, column in columns.items() if "shares" in wanted]
     shares = [
@@ -240,16 +251,16 @@ def _pixel(
 
 
 def _neurons(
-    arrays: Arrays, state: dict[str, Any], layer: str, checkpoint: Report
+    cached: CachedCanvas, state: dict[str, Any], layer: str, checkpoint: Report
 ) -> tuple[str, list[tuple[str, Any]], float]:
     """The first neurons of the layer in the order that the widget shows, and the scale that it draws them on."""
-    known = arrays.layers.find(state["layer"])
+    known = cached.layers.find(state["layer"])
     sort, cluster = state["sort"], state["cluster"]
     if (sort == "pixel" and state["pixel"] is None) or (sort == "region" and state["region"] is None):
         sort = "total"
     body: Any = {
         "kind": "grid",
-        "rule": arrays.canvas.rule,
+        "rule": cached.canvas.rule,
         "time": state["time"],
         "layer": state["layer"],
         "cluster": cluster,
@@ -262,11 +273,11 @@ def _neurons(
         "side": THUMBNAIL_SIDE,
         "channel": state["channel"],
     }
-    found, _ = requests.answer(arrays.of_channel("sum"), body, checkpoint)
+    found, _ = requests.answer(cached.of_channel("sum"), body, checkpoint)
     if not found["neurons"]:
         return "", [], 0.0
     neurons = [view_checks.checked_neuron(known, neuron) for neuron in found["neurons"]]
-    maps = arrays.maps(known, known.flat_index(neurons), state["time"])
+    maps = neuron_maps.maps(cached, known, known.flat_index(neurons), state["time"])
     within = f" in cluster {cluster}" if cluster >= 0 else ""
     title = f"{layer}: {len(neurons)} of {found['n_neurons']:,} neurons{within}, {SORTED[sort]}"
     named = [(label(neuron), values) for neuron, values in zip(neurons, maps, strict=True)]
@@ -274,12 +285,12 @@ def _neurons(
 
 
 def _points(
-    arrays: Arrays, chosen: Chosen, state: dict[str, Any], layer: str, checkpoint: Report
+    cached: CachedCanvas, chosen: Chosen, state: dict[str, Any], layer: str, checkpoint: Report
 ) -> Points | None:
     """The layer's neurons on a plane, by principal components; in colours where clusters are known."""
     n_clusters = state["n_clusters"]
-    places = arrays.scatter(chosen.layer, "pca", state["time"], checkpoint)
-    clusters = arrays.known_clusters(chosen.layer, n_clusters)
+    places = similarity.points(cached, chosen.layer, "pca", state["time"], checkpoint)
+    clusters = similarity.known_clusters(cached, chosen.layer, n_clusters)
     labels = np.full(len(places), -1) if clusters is None else clusters.labels.ravel()
     given = state["cluster_names"].get(f"{chosen.layer.name}/{n_clusters}", [""] * n_clusters)
     names = [] if clusters is None else [name or f"cluster {number}" for number, name in enumerate(given)]

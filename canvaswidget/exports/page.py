@@ -31,7 +31,7 @@ from canvaswidget.exports.page_budget import (
 from canvaswidget.exports.precomputed import RANKED, Kept, PrecomputedAnswers
 from canvaswidget.exports.view import ExportedView, checked_file
 from canvaswidget.files import write_whole
-from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.facts import Facts
 from canvaswidget.kernel.session import Session
 from canvaswidget.kernel.view_checks import on_wire
@@ -72,29 +72,29 @@ def save_page(
 ) -> PageEstimate:
     """See `CanvasWidget.save`; `contents` are layers, frames, neurons and budget."""
     path, _ = checked_file(path, ("html",))
-    arrays = view.arrays()
-    shown = view.compute(lambda arrays, report: figure_data(arrays, view.state, PICTURE, report))
-    info = Facts.of(arrays.canvas, view.facts).on_wire()
-    plan = _plan(view, arrays, contents, progress)
+    cached = view.cached()
+    shown = view.compute(lambda cached, report: figure_data(cached, view.state, PICTURE, report))
+    info = Facts.of(cached.canvas, view.facts).on_wire()
+    plan = _plan(view, cached, contents, progress)
     return write_page(
-        path, view.session, arrays, plan, view.wire, info, view.recipe(arrays.canvas), shown, progress
+        path, view.session, cached, plan, view.wire, info, view.recipe(cached.canvas), shown, progress
     )
 
 
 def estimate_page(view: ExportedView, contents: Mapping[str, Any], progress: Progress) -> PageEstimate:
     """See `CanvasWidget.estimate_page`."""
-    return _plan(view, view.arrays(), contents, progress).estimate
+    return _plan(view, view.cached(), contents, progress).estimate
 
 
-def _plan(view: ExportedView, arrays: Arrays, contents: Mapping[str, Any], progress: Progress) -> Plan:
-    checked = checked_contents(arrays, **{**contents, "budget": contents["budget"] or BUDGET})
-    return plan_page(view.session, arrays, view.state, checked, progress)
+def _plan(view: ExportedView, cached: CachedCanvas, contents: Mapping[str, Any], progress: Progress) -> Plan:
+    checked = checked_contents(cached, **{**contents, "budget": contents["budget"] or BUDGET})
+    return plan_page(view.session, cached, view.state, checked, progress)
 
 
 def write_page(
     path: Path,
     session: Session,
-    arrays: Arrays,
+    cached: CachedCanvas,
     plan: Plan,
     state: Mapping[str, Any],
     info: Mapping[str, Any],
@@ -106,7 +106,7 @@ def write_page(
 
     Parameters
     ----------
-    arrays : Arrays
+    cached : CachedCanvas
         Those that the plan was made for.
     state, info : dict
         The widget's traits and the canvas as messages have them.
@@ -121,7 +121,7 @@ def write_page(
         With the bytes that were written.
     """
     kept = plan.kept
-    answers = PrecomputedAnswers(arrays, kept, plan.quality)
+    answers = PrecomputedAnswers(cached, kept, plan.quality)
     with steps(path.name, "layer", progress) as tell:
         tell.plan(len(kept.frames) * len(kept.layers))
         for frame in kept.frames:

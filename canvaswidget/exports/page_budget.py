@@ -24,8 +24,8 @@ from canvaswidget.exports.precomputed import (
     strongest,
     sweep,
 )
-from canvaswidget.kernel import view_checks
-from canvaswidget.kernel.arrays import Arrays, Indices
+from canvaswidget.kernel import layer_totals, view_checks
+from canvaswidget.kernel.cached_canvas import CachedCanvas, Indices
 from canvaswidget.kernel.session import Session
 from canvaswidget.progress import steps
 from canvaswidget.tables import Printed
@@ -105,15 +105,15 @@ class Plan:
 
 
 def checked_contents(
-    arrays: Arrays,
+    cached: CachedCanvas,
     layers: Any = None,
     frames: Any = None,
     neurons: Any = None,
     budget: str | float = BUDGET,
 ) -> Contents:
     """The layers, frames and neurons that are meant; errors name what is accepted."""
-    chosen = _layers(arrays.layers, layers)
-    numbers = tuple(arrays.kept_frames()) if frames is None else checked_frames(arrays.n_frames, frames)
+    chosen = _layers(cached.layers, layers)
+    numbers = tuple(cached.canvas.frames) if frames is None else checked_frames(cached.n_frames, frames)
     return Contents(chosen, numbers, _neurons(chosen, neurons), parse_memory(budget, "budget"))
 
 
@@ -163,13 +163,13 @@ def _neurons(layers: Sequence[Layer], neurons: Any) -> Mapping[str, Indices] | i
 
 
 def plan_page(
-    session: Session, arrays: Arrays, state: Mapping[str, Any], contents: Contents, progress: Any = True
+    session: Session, cached: CachedCanvas, state: Mapping[str, Any], contents: Contents, progress: Any = True
 ) -> Plan:
     """What to keep and how finely: measured on a sample of two frames, so that it fits the budget if it can.
 
     Parameters
     ----------
-    arrays : Arrays
+    cached : CachedCanvas
         Those of the rule that the state names, whatever the widget's rule is by now.
 
     Raises
@@ -186,8 +186,8 @@ def plan_page(
         if isinstance(given, Mapping):
             best = given[layer.name]
         else:
-            groups = labels(arrays, layer, state["n_clusters"], now, report)
-            best = strongest(arrays.totals(layer, now, report), groups, most)
+            groups = labels(cached, layer, state["n_clusters"], now, report)
+            best = strongest(layer_totals.totals(cached, layer, now, report), groups, most)
         places = dict.fromkeys([*selected.get(layer.name, ()), *(int(place) for place in best)])
         return np.array(list(places), np.intp)
 
@@ -199,14 +199,14 @@ def plan_page(
                 lambda report, layer=layer: neurons_of(layer, tell.within(report))
             )
             tell.take()
-    has_truth = arrays.canvas.inr.truth is not None
+    has_truth = cached.canvas.inr.truth is not None
     kept = Kept(
         layers=contents.layers,
         frames=contents.frames,
         neurons=neurons,
         n_clusters=state["n_clusters"],
         pixels=spread_pixels(
-            arrays.size, max(int(np.prod(layer.neurons)) for layer in contents.layers), state["pixel"]
+            cached.size, max(int(np.prod(layer.neurons)) for layer in contents.layers), state["pixel"]
         ),
         sources=("reconstruction", "truth") if has_truth else ("reconstruction",),
         now=now,
@@ -215,7 +215,7 @@ def plan_page(
     sample = kept.of_frames(
         contents.frames[at : at + 2] if at + 1 < len(contents.frames) else contents.frames[-2:]
     )
-    tries = [PrecomputedAnswers(arrays, sample, quality) for quality in QUALITIES]
+    tries = [PrecomputedAnswers(cached, sample, quality) for quality in QUALITIES]
     started = time.perf_counter()
     with steps("estimating the page", "layer", progress) as tell:
         tell.plan(len(sample.frames) * len(contents.layers))
@@ -227,7 +227,7 @@ def plan_page(
             for layer in contents.layers:
                 session.call(
                     lambda report, layer=layer, frame=frame: _sample(
-                        arrays, layer, frame, tries, tell.within(report)
+                        cached, layer, frame, tries, tell.within(report)
                     )
                 )
                 tell.take()
@@ -272,8 +272,8 @@ def plan_page(
     )
 
 
-def _sample(arrays: Any, layer: Layer, frame: int, tries: Sequence[PrecomputedAnswers], report: Any) -> None:
-    swept = sweep(arrays, layer, frame, tries[0].kept, tries[0].labels(layer, report), report)
+def _sample(cached: Any, layer: Layer, frame: int, tries: Sequence[PrecomputedAnswers], report: Any) -> None:
+    swept = sweep(cached, layer, frame, tries[0].kept, tries[0].labels(layer, report), report)
     for answers in tries:
         answers.take(layer, swept, ranks=answers is tries[0])
 

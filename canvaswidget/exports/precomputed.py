@@ -14,13 +14,12 @@ import numpy as np
 import torch
 
 from canvaswidget.exports.packing import ColourSeries, MapSeries, Packed, pack
-from canvaswidget.kernel import requests, view_checks
-from canvaswidget.kernel.arrays import (
-    Arrays,
+from canvaswidget.kernel import ranking, requests, similarity, view_checks
+from canvaswidget.kernel.cached_canvas import (
+    CachedCanvas,
     Indices,
-    absolute_sum,
 )
-from canvaswidget.kernel.quantise import Floats, check_finite
+from canvaswidget.kernel.quantise import Floats, absolute_sum, check_finite
 from canvaswidget.kernel.requests.clicked_pixel import share_of
 from canvaswidget.kernel.requests.faithfulness import FaithfulnessReply, is_measured, measure
 from canvaswidget.progress import Report
@@ -108,18 +107,20 @@ class Swept(NamedTuple):
     columns: Column  # (n, pixels) each
 
 
-def sweep(arrays: Arrays, layer: Layer, frame: int, kept: Kept, labels: Indices, report: Report) -> Swept:
+def sweep(
+    cached: CachedCanvas, layer: Layer, frame: int, kept: Kept, labels: Indices, report: Report
+) -> Swept:
     """One pass over a layer: its neurons kept, the whole layer and its clusters, every neuron at the pixels."""
     groups = np.concatenate([np.ones((1, labels.size)), labels == np.arange(kept.n_clusters)[:, None]])
-    size, places = arrays.size, kept.neurons[layer.name]
+    size, places = cached.size, kept.neurons[layer.name]
     ys, xs = np.array(kept.pixels, np.intp).reshape(-1, 2).T
-    member = torch.as_tensor(groups, dtype=torch.float32, device=arrays.canvas.device)
+    member = torch.as_tensor(groups, dtype=torch.float32, device=cached.canvas.device)
     absolute = torch.zeros((len(groups), size[0] * size[1]), dtype=torch.float64, device=member.device)
     signed = torch.zeros_like(absolute)
     columns = Column(*np.zeros((2, labels.size, len(kept.pixels)), np.float32))
     found = np.zeros((2, len(places), *size), np.float32)
-    rgb = "sum" if arrays.canvas.why_no_colours(layer.name) else "each"
-    for neurons, both in arrays.canvas.reduce(layer.name, _with_sizes, frame, rgb=rgb, progress=report):
+    rgb = "sum" if cached.canvas.why_no_colours(layer.name) else "each"
+    for neurons, both in cached.canvas.reduce(layer.name, _with_sizes, frame, rgb=rgb, progress=report):
         block = layer.flat_index(neurons)
         for maps, total, column in zip(both, (signed, absolute), columns, strict=True):
             flat = maps.reshape(len(block), -1)
@@ -184,7 +185,7 @@ class Ranked:
     shares: list[Any] = field(default_factory=list)
     points: list[list[int]] = field(default_factory=list)  # where the share curves are known
 
-    def add(self, arrays: Arrays, columns: Mapping[str, Column]) -> None:
+    def add(self, cached: CachedCanvas, columns: Mapping[str, Column]) -> None:
         """The next frame: every neuron at every pixel, by layer."""
         names = list(columns)
         length = min(RANKED, sum(len(column.values) for column in columns.values()))
@@ -195,9 +196,9 @@ class Ranked:
         counts, shares = np.zeros((n_pixels, len(names), 2)), []
         for at in range(n_pixels):
             here = {name: Column(*(part[:, at] for part in column)) for name, column in columns.items()}
-            for rank, each in enumerate(arrays.top(here, length)):
+            for rank, each in enumerate(ranking.top(cached, here, length)):
                 layers[at, rank] = names.index(each.layer)
-                places[at, rank] = arrays.layers.find(each.layer).flat_index([each.neuron])[0]
+                places[at, rank] = cached.layers.find(each.layer).flat_index([each.neuron])[0]
                 values[at, rank], sizes[at, rank] = each.value, each.magnitude
             each_layer = [share_of(name, column.magnitudes) for name, column in here.items()]
             totals[at] = [share["total"] for share in each_layer]
@@ -233,16 +234,16 @@ class PrecomputedAnswers:
 
     Parameters
     ----------
-    arrays : Arrays
+    cached : CachedCanvas
     kept : Kept
     quality : Quality
     """
 
-    def __init__(self, arrays: Arrays, kept: Kept, quality: Quality) -> None:
+    def __init__(self, cached: CachedCanvas, kept: Kept, quality: Quality) -> None:
         self.kept, self.quality = kept, quality
-        self._arrays = arrays
-        maps, groups = (quality.size(arrays.size, what) for what in ("maps", "groups"))
-        self.frames = {source: ColourSeries(quality.size(arrays.size, "frames")) for source in kept.sources}
+        self._cached = cached
+        maps, groups = (quality.size(cached.size, what) for what in ("maps", "groups"))
+        self.frames = {source: ColourSeries(quality.size(cached.size, "frames")) for source in kept.sources}
         self.psnr: list[float | None] = []
         self.ranked = Ranked()
         self._columns: dict[str, Column] = {}
@@ -266,13 +267,13 @@ class PrecomputedAnswers:
         self._columns = {}
         for source, series in self.frames.items():
             answer, data = self._ask({"kind": "frame", "time": frame, "source": source}, report)
-            series.add(np.frombuffer(data, np.uint8).reshape(*self._arrays.size, 3))
+            series.add(np.frombuffer(data, np.uint8).reshape(*self._cached.size, 3))
             if source == "reconstruction":
                 self.psnr.append(answer["psnr"])
 
     def add_layer(self, layer: Layer, frame: int, report: Report) -> None:
         """A layer of the frame that was added last."""
-        self.take(layer, sweep(self._arrays, layer, frame, self.kept, self.labels(layer, report), report))
+        self.take(layer, sweep(self._cached, layer, frame, self.kept, self.labels(layer, report), report))
 
     def take(self, layer: Layer, swept: Swept, ranks: bool = True) -> None:
         """What a sweep has given; without `ranks`, all but the neurons of pixels."""
@@ -284,17 +285,17 @@ class PrecomputedAnswers:
             selected.add(planes[0], *planes)
         self._columns[layer.name] = swept.columns
         if ranks and len(self._columns) == len(self.kept.layers):
-            self.ranked.add(self._arrays, self._columns)
+            self.ranked.add(self._cached, self._columns)
 
     def labels(self, layer: Layer, report: Report) -> Indices:
         """The cluster of each neuron in C order, -1 for a dead one."""
-        return labels(self._arrays, layer, self.kept.n_clusters, self.kept.now, report)
+        return labels(self._cached, layer, self.kept.n_clusters, self.kept.now, report)
 
     def clusters(self, layer: Layer, report: Report) -> tuple[dict[str, Any], Packed]:
         """The kernel's answer about a layer's clusters."""
         body = {
             "kind": "clusters",
-            "rule": self._arrays.canvas.rule,
+            "rule": self._cached.canvas.rule,
             "time": self.kept.now,
             "layer": layer.name,
             "n_clusters": self.kept.n_clusters,
@@ -306,9 +307,9 @@ class PrecomputedAnswers:
 
     def faithfulness(self, layer: Layer, report: Report) -> FaithfulnessReply | None:
         """The score of a layer, if it was measured, at a frame that is kept."""
-        if not is_measured(self._arrays, layer):
+        if not is_measured(self._cached, layer):
             return None
-        score = measure(self._arrays, layer, self.kept.now, report)
+        score = measure(self._cached, layer, self.kept.now, report)
         if score["frame"] not in self.kept.frames:
             return None
         return score
@@ -319,12 +320,12 @@ class PrecomputedAnswers:
         return answer, pack(np.frombuffer(data, np.uint8), "u1")
 
     def _ask(self, body: dict[str, Any], report: Report) -> tuple[dict[str, Any], bytes]:
-        return requests.answer(self._arrays, body, report)
+        return requests.answer(self._cached, body, report)
 
 
-def labels(arrays: Arrays, layer: Layer, n_clusters: int, frame: int, report: Report) -> Indices:
+def labels(cached: CachedCanvas, layer: Layer, n_clusters: int, frame: int, report: Report) -> Indices:
     """The cluster of each neuron in C order, -1 for a dead one."""
-    return arrays.clusters(layer, n_clusters, frame, report).labels.ravel().astype(np.intp)
+    return similarity.clusters(cached, layer, n_clusters, frame, report).labels.ravel().astype(np.intp)
 
 
 def strongest(totals: Floats, labels: Indices, count: int) -> Indices:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from canvaswidget.exports.recipe import recipe
 from canvaswidget.files import write_whole
-from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.facts import Facts
 from canvaswidget.kernel.session import Session
 from canvaswidget.progress import Progress, Report, steps
@@ -43,8 +43,8 @@ class ExportedView:
     defaults: dict[str, Any]
     truth_given: bool
 
-    def compute(self, work: Callable[[Arrays, Report], T], report: Report | None = None) -> T:
-        """What ``work(arrays, report)`` returns, on the worker's thread; `arrays` are those of the view's rule."""
+    def compute(self, work: Callable[[CachedCanvas, Report], T], report: Report | None = None) -> T:
+        """What ``work(cached, report)`` returns, on the worker's thread; `cached` are those of the view's rule."""
 
         def job(checkpoint: Any) -> T:
             def reported(done: int = 0, total: int = 0) -> None:
@@ -56,14 +56,14 @@ class ExportedView:
 
         return self.session.call(job)
 
-    def write(self, path: Path, work: Callable[[Arrays, Report], bytes], progress: Progress) -> None:
+    def write(self, path: Path, work: Callable[[CachedCanvas, Report], bytes], progress: Progress) -> None:
         """Write what `work` returns, at once or not at all."""
         with steps(path.name, "it", progress) as counted:
             write_whole(path, self.compute(work, counted.report))
 
-    def arrays(self) -> Arrays:
+    def cached(self) -> CachedCanvas:
         """Those of the view's rule."""
-        return self.compute(lambda arrays, report: arrays)
+        return self.compute(lambda cached, report: cached)
 
     def recipe(self, canvas: CanvasLike) -> str:
         """Python that makes the view again."""

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from canvaswidget.arguments import is_listed
-from canvaswidget.kernel import view_checks
-from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel import pictures, view_checks
+from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import Removed
 from canvaswidget.kernel.quantise import Floats, check_finite, psnr_of
 from canvaswidget.kernel.view_checks import Neuron
@@ -85,24 +85,24 @@ def title(ablated: Ablated) -> str:
 # --- pictures -----------------------------------------------------------------------------------------------
 
 
-def ablated_picture(arrays: Arrays, ablated: Ablated, time: int) -> Floats:
+def ablated_picture(cached: CachedCanvas, ablated: Ablated, time: int) -> Floats:
     """The raw output ``(h, w, 3)`` without the neurons, whatever the rule."""
 
     def compute() -> Floats:
-        image = np.asarray(arrays.canvas.ablate(ablated, time), np.float32)
+        image = np.asarray(cached.canvas.ablate(ablated, time), np.float32)
         check_finite(f"frame {time} without {sum(map(len, ablated.values())):,} neurons", image)
         return image
 
-    return arrays.cache.remember((None, "ablated", time, *ablated.items()), compute)
+    return cached.cache.remember((None, "ablated", time, *ablated.items()), compute)
 
 
-def difference(arrays: Arrays, ablated: Ablated, time: int) -> Floats:
+def difference(cached: CachedCanvas, ablated: Ablated, time: int) -> Floats:
     """What is lost, ``(h, w)``: the output less the one without the neurons, the colours added, as in maps."""
-    return (arrays.frame(time) - ablated_picture(arrays, ablated, time)).sum(2)
+    return (pictures.frame(cached, time) - ablated_picture(cached, ablated, time)).sum(2)
 
 
-def psnr(arrays: Arrays, ablated: Ablated, time: int) -> float:
+def psnr(cached: CachedCanvas, ablated: Ablated, time: int) -> float:
     """Without the neurons: against the truth, or the original reconstruction where there is none."""
-    truth = arrays.canvas.inr.truth
-    expected = np.clip(arrays.frame(time), 0, 1) if truth is None else arrays.truth(time)
-    return psnr_of(ablated_picture(arrays, ablated, time), expected)
+    truth = cached.canvas.inr.truth
+    expected = np.clip(pictures.frame(cached, time), 0, 1) if truth is None else pictures.truth(cached, time)
+    return psnr_of(ablated_picture(cached, ablated, time), expected)

@@ -12,7 +12,7 @@ _OVERHEAD = 200  # of an entry that is a plain number or a small object, in byte
 
 
 class ByteCache:
-    """Arrays and numbers by key, the least recently used first out. Used by one thread at a time.
+    """CachedCanvas and numbers by key, the least recently used first out. Used by one thread at a time.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, cast
 
 from canvaswidget.analysis.embedding import methods
 from canvaswidget.kernel import ablation
-from canvaswidget.kernel.arrays import ranking
+from canvaswidget.kernel.cached_canvas import ranking_canvas
 from canvaswidget.kernel.message_parts import CanvasInfo
 from canvaswidget.tracing import CanvasLike, UntraceableError
 from canvaswidget.tracing.layers import Layers
@@ -39,7 +39,7 @@ class Facts(NamedTuple):
         device = str(canvas.device) if canvas.has_model else "saved canvas"
         rules = _rules(canvas) if first is None else first.rules
         why = canvas.why if first is None else first.why
-        ranked_by = ranking(canvas).rule
+        ranked_by = ranking_canvas(canvas).rule
         removable = ablation.removable(canvas) if first is None else first.removable
         colours = {layer.name: canvas.why_no_colours(layer) for layer in layers}
         size, n_frames = inr.size, inr.n_frames

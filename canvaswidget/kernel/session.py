@@ -29,8 +29,8 @@ from concurrent.futures import Future
 from typing import Any, Literal, TypeVar, cast
 
 from canvaswidget.kernel import requests
-from canvaswidget.kernel.arrays import Arrays, KnownClusters
 from canvaswidget.kernel.cache import ByteCache
+from canvaswidget.kernel.cached_canvas import CachedCanvas, KnownClusters
 from canvaswidget.kernel.latency import Latency
 from canvaswidget.kernel.message_checks import checked, find_unsent, short
 from canvaswidget.kernel.messages import (
@@ -88,8 +88,8 @@ class Session:
         # By rule. The page knows clusters by number, so they are never forgotten: they are small.
         self._clusters: dict[str, KnownClusters] = {}
         # Of the widget's rule, and of the last other rule that was asked for.
-        self._arrays: Arrays | None = self._arrays_of(canvas)
-        self._other: Arrays | None = None
+        self._cached: CachedCanvas | None = self._cached_canvas(canvas)
+        self._other: CachedCanvas | None = None
         self._worker = Worker(clock)
         self._counts: Counter[str] = Counter()
         self._counting = threading.Lock()
@@ -102,19 +102,19 @@ class Session:
     @property
     def closed(self) -> bool:
         """Whether `close` was called."""
-        return self._arrays is None
+        return self._cached is None
 
     @property
     def canvas(self) -> CanvasLike:
         """What the session answers about."""
-        return self.arrays.canvas
+        return self.cached.canvas
 
     @property
-    def arrays(self) -> Arrays:
-        """The canvas's arrays; to be used inside `call`."""
-        if self._arrays is None:
+    def cached(self) -> CachedCanvas:
+        """The canvas with what was computed of it; to be used inside `call`."""
+        if self._cached is None:
             raise RuntimeError("the widget is closed; make a new one")
-        return self._arrays
+        return self._cached
 
     # --- messages -------------------------------------------------------------------------------------------
 
@@ -156,8 +156,8 @@ class Session:
         kind = requests.KINDS[body["kind"]]
 
         def work(checkpoint: Checkpoint) -> Answer:
-            arrays = self.under(requests.rule_of(body))
-            answer, data = self._answered_by.get(kind.name, requests.answer)(arrays, body, checkpoint)
+            cached = self.under(requests.rule_of(body))
+            answer, data = self._answered_by.get(kind.name, requests.answer)(cached, body, checkpoint)
             if unsent := find_unsent(answer):
                 raise ValueError(f"{kind.name}: {unsent} of the answer is not a finite number")
             return answer, data
@@ -196,12 +196,12 @@ class Session:
 
     # --- the rules ------------------------------------------------------------------------------------------
 
-    def under(self, rule: str | None) -> Arrays:
-        """The arrays of a rule, by default the widget's; to be used inside `call`.
+    def under(self, rule: str | None) -> CachedCanvas:
+        """The canvas of a rule, by default the widget's; to be used inside `call`.
 
         A rule always means the same canvas: that which the session began with, or what its `under` gives.
         """
-        current = self._arrays
+        current = self._cached
         if current is None:
             raise Cancelled
         if rule is None or rule == current.canvas.rule:
@@ -210,11 +210,11 @@ class Session:
             first = self._first
             if first is None:
                 raise Cancelled
-            self._other = self._arrays_of(first if rule == first.rule else first.under(rule))
+            self._other = self._cached_canvas(first if rule == first.rule else first.under(rule))
         return self._other
 
-    def _arrays_of(self, canvas: CanvasLike) -> Arrays:
-        return Arrays(canvas, self._cache, self._clusters.setdefault(canvas.rule, {}))
+    def _cached_canvas(self, canvas: CanvasLike) -> CachedCanvas:
+        return CachedCanvas(canvas, self._cache, self._clusters.setdefault(canvas.rule, {}))
 
     # --- the kernel's own work ------------------------------------------------------------------------------
 
@@ -259,14 +259,14 @@ class Session:
         self.call(lambda checkpoint: self._use(rule))
 
     def _use(self, rule: str) -> None:
-        chosen, current = self.under(rule), self._arrays
+        chosen, current = self.under(rule), self._cached
         if chosen is not current:
-            self._arrays, self._other = chosen, current
+            self._cached, self._other = chosen, current
 
     def close(self) -> None:
         """Cancel everything, wait for the worker to end, and let go of the canvas. May be called again."""
         self._worker.close()
-        self._arrays = self._other = self._first = None
+        self._cached = self._other = self._first = None
         self._clusters.clear()
         self._cache.clear()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from canvaswidget.kernel import view_checks
-from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel import layer_totals, ranking, view_checks
+from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.facts import Facts
 from canvaswidget.kernel.session import Session
 from canvaswidget.kernel.view_checks import Neuron, Pixel
@@ -27,14 +27,16 @@ def initial_state(session: Session, facts: Facts, given: dict[str, Any]) -> dict
 
         def kept(checkpoint: Any) -> Any:
             at = None if state["pixel"] is None else pixel
-            return _strongest_kept(session.arrays, layer, at, time, checkpoint)
+            return _strongest_kept(session.cached, layer, at, time, checkpoint)
 
         def strongest(checkpoint: Any) -> Ranked:
-            arrays = session.arrays
-            best = arrays.top(arrays.columns([layer], pixel, time, checkpoint), 1)[0]
+            cached = session.cached
+            best = ranking.top(cached, ranking.pixel_columns(cached, [layer], pixel, time, checkpoint), 1)[0]
             if best.magnitude or "layer" in given:
                 return best
-            return arrays.top(arrays.columns(facts.layers, pixel, time, checkpoint), 1)[0]
+            return ranking.top(
+                cached, ranking.pixel_columns(cached, facts.layers, pixel, time, checkpoint), 1
+            )[0]
 
         if not canvas.has_model:
             state["neuron"] = session.call(kept)
@@ -56,16 +58,16 @@ def _of_saved(canvas: CanvasLike) -> dict[str, Any]:
 
 
 def _strongest_kept(
-    arrays: Arrays, layer: Layer, pixel: Pixel | None, time: int, checkpoint: Any
+    cached: CachedCanvas, layer: Layer, pixel: Pixel | None, time: int, checkpoint: Any
 ) -> Neuron | None:
     """The neuron with a map that contributes most to the pixel, or else in all; None where no map is kept."""
-    kept = arrays.kept(layer)
+    kept = cached.canvas.kept(layer)
     if not len(kept):
         return None
     try:
         if pixel is None:
             raise NotKeptError
-        sizes = arrays.columns([layer], pixel, time, checkpoint)[layer.name].magnitudes
+        sizes = ranking.pixel_columns(cached, [layer], pixel, time, checkpoint)[layer.name].magnitudes
     except NotKeptError:
-        sizes = arrays.totals(layer, time, checkpoint)
+        sizes = layer_totals.totals(cached, layer, time, checkpoint)
     return layer.neuron_at(kept[sizes[kept].argmax()])

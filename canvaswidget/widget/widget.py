@@ -29,7 +29,7 @@ from canvaswidget.exports.page import estimate_page, save_page
 from canvaswidget.exports.page_budget import BUDGET, PageEstimate
 from canvaswidget.exports.view import ExportedView
 from canvaswidget.kernel import view_checks
-from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.facts import Facts
 from canvaswidget.kernel.requests.export import ExportRequest
 from canvaswidget.kernel.requests.recipe import RecipeReply, RecipeRequest
@@ -154,11 +154,11 @@ class CanvasWidget(ViewTraits):
         self._session = Session(
             canvas,
             answered_by={
-                "recipe": lambda arrays, body, report: cast(CanvasWidget, this())._answer_recipe(
-                    arrays, body
+                "recipe": lambda cached, body, report: cast(CanvasWidget, this())._answer_recipe(
+                    cached, body
                 ),
-                "export": lambda arrays, body, report: cast(CanvasWidget, this())._answer_export(
-                    arrays, body, report
+                "export": lambda cached, body, report: cast(CanvasWidget, this())._answer_export(
+                    cached, body, report
                 ),
             },
         )
@@ -452,12 +452,12 @@ class CanvasWidget(ViewTraits):
             self._live, self.facts, state, traits.on_wire(self, state), defaults, self._truth_given
         )
 
-    def _answer_recipe(self, arrays: Arrays, body: RecipeRequest) -> tuple[RecipeReply, bytes]:
-        stated = replace(self._exported(), state=self._stated(arrays.canvas, body["state"]))
-        return {"kind": "recipe", "text": stated.recipe(arrays.canvas)}, b""
+    def _answer_recipe(self, cached: CachedCanvas, body: RecipeRequest) -> tuple[RecipeReply, bytes]:
+        stated = replace(self._exported(), state=self._stated(cached.canvas, body["state"]))
+        return {"kind": "recipe", "text": stated.recipe(cached.canvas)}, b""
 
-    def _answer_export(self, arrays: Arrays, body: ExportRequest, report: Report) -> Any:
-        return export_file(arrays, self._stated(arrays.canvas, body["state"]), body, report)
+    def _answer_export(self, cached: CachedCanvas, body: ExportRequest, report: Report) -> Any:
+        return export_file(cached, self._stated(cached.canvas, body["state"]), body, report)
 
     # --- the rule -------------------------------------------------------------------------------------------
 

@@ -97,7 +97,8 @@ def test_a_cluster_and_what_python_takes_out(notebook: NotebookPage) -> None:
     view.part("ablate").click()
     members = notebook.ask(
         "_n.argwhere(_k.labels == 1).tolist()",
-        "_l = _w._live.arrays; _k = _l.known_clusters(_l.layers.find(_w.layer), _w.n_clusters)",
+        "from canvaswidget.kernel.similarity import known_clusters\n"
+        "_c = _w._live.cached; _k = known_clusters(_c, _c.layers.find(_w.layer), _w.n_clusters)",
     )
     view.wait_frame(source="ablated", out=len(members))
     notebook.wait_for(lambda: notebook.ask("list(_w.ablated.values())"), [members], "the cluster's neurons")

@@ -57,7 +57,8 @@ SHUT_DOWN = "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown
 # The neurons of a pixel are never told.
 STUCK = """
 import threading
-w._session.arrays.columns = lambda *arguments: threading.Event().wait()
+from canvaswidget.kernel import ranking
+ranking.pixel_columns = lambda *arguments: threading.Event().wait()
 """
 
 

@@ -246,10 +246,10 @@ def test_nothing_that_it_offers_is_an_error(opened: SavedPage) -> None:
 
 def test_its_answers_are_the_kernels(opened: SavedPage, written: tuple[Path, cw.CanvasWidget]) -> None:
     w = written[1]
-    arrays = w._live.arrays
+    cached = w._live.cached
 
     def kernel(**body: Any) -> tuple[Any, np.ndarray]:
-        answer, data = w._live.call(lambda report: requests.answer(arrays, body, report))
+        answer, data = w._live.call(lambda report: requests.answer(cached, body, report))
         return answer, np.frombuffer(data, np.uint8)
 
     for source in ("reconstruction", "truth"):

@@ -16,13 +16,15 @@ LAYER, NEURON, TIME = "decoder.3", (5, 38), 9
 SLOW = """
 import random, time
 import canvaswidget as cw
-from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel import layer_totals, neuron_maps, ranking, selection_maps
 _random = random.Random(0)
-for _name in ("maps", "columns", "change", "totals"):
-    def _slow(self, *arguments, _real=getattr(Arrays, _name), **keywords):
+for _module, _name in (
+    (neuron_maps, "maps"), (ranking, "pixel_columns"), (selection_maps, "total_and_change"), (layer_totals, "totals")
+):
+    def _slow(*arguments, _real=getattr(_module, _name), **keywords):
         time.sleep(_random.uniform(0, 0.05))
-        return _real(self, *arguments, **keywords)
-    setattr(Arrays, _name, _slow)
+        return _real(*arguments, **keywords)
+    setattr(_module, _name, _slow)
 """
 OWN_KERNEL = True
 CELLS = [

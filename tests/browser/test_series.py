@@ -17,8 +17,9 @@ import random, time
 import torch
 import canvaswidget as cw
 from canvaswidget.models import NeRV
-from canvaswidget.kernel import ablation
-from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel import (
+    ablation, layer_totals, neuron_maps, pictures, ranking, selection_maps, similarity
+)
 _random = random.Random(1)
 def _slowed(place, name):
     real = getattr(place, name)
@@ -26,9 +27,17 @@ def _slowed(place, name):
         time.sleep(_random.uniform(0, 0.1))
         return real(*arguments, **keywords)
     setattr(place, name, slow)
-for _name in ("maps", "signed_and_sizes", "columns", "change", "totals", "region", "clusters", "frame", "sums"):
-    _slowed(Arrays, _name)
-_slowed(ablation, "ablated_picture")
+for _module, _names in {
+    neuron_maps: ("maps", "signed_and_sizes"),
+    ranking: ("pixel_columns", "region_column"),
+    selection_maps: ("total_and_change", "sums"),
+    layer_totals: ("totals",),
+    similarity: ("clusters",),
+    pictures: ("frame",),
+    ablation: ("ablated_picture",),
+}.items():
+    for _name in _names:
+        _slowed(_module, _name)
 torch.manual_seed(0)
 _inr = cw.as_inr(NeRV(embed="pe_1.25_4", fc_dim=6, fc_hw="4_8", dec_strds=(2, 2), lower_width=4, n_frames=6))
 """

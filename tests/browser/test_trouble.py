@@ -18,8 +18,9 @@ CELLS = ["import canvaswidget as cw", "w = cw.CanvasWidget(cw.demo.video(), fait
 BREAK = """
 def _broken(*arguments, **keywords):
     raise ValueError("the disk is full, make room")
-_arrays = w._session.arrays
-_arrays.columns = _broken
+from canvaswidget.kernel import ranking
+_working = ranking.pixel_columns
+ranking.pixel_columns = _broken
 """
 
 # Sets traits while the page does, so that both ends of the wire are busy at once.
@@ -55,7 +56,7 @@ def test_an_error_is_told_in_its_panel_and_can_be_tried_again(notebook: Notebook
         alert = view.panel(name).get_by_role("alert")
         expect(alert).to_contain_text("the disk is full, make room", timeout=TIMEOUT)
     expect(view.part("status")).to_contain_text("the disk is full")
-    notebook.execute("del _arrays.columns")
+    notebook.execute("ranking.pixel_columns = _working")
     for name in ("pixel", "neurons"):
         view.panel(name).get_by_role("button", name="Try again").click()
     expect(view.panel("pixel")).to_have_attribute("data-pixel", "30,40", timeout=TIMEOUT)

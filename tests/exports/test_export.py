@@ -120,7 +120,7 @@ def test_series_come_back() -> None:
 def test_frames_and_maps_are_the_kernels_own_answers(w: CanvasWidget, saved: Saved) -> None:
 
     def ask(**body: Any) -> tuple[Any, np.ndarray]:
-        answer, data = w._live.call(lambda report: requests.answer(w._live.arrays, body, report))
+        answer, data = w._live.call(lambda report: requests.answer(w._live.cached, body, report))
         return answer, np.frombuffer(data, np.uint8)
 
     assert set(saved.page["pictures"]) == {"reconstruction", "truth"}
@@ -170,7 +170,7 @@ def test_neurons_of_pixels_are_the_kernels_own_answers(w: CanvasWidget, saved: S
             "k": precomputed.RANKED,
             "selection": selection,
         }
-        answer, _ = w._live.call(lambda report, body=body: requests.answer(w._live.arrays, body, report))
+        answer, _ = w._live.call(lambda report, body=body: requests.answer(w._live.cached, body, report))
         for rank, neuron in enumerate(answer["neurons"]):
             assert names[arrays["layers"][4, at, rank]] == neuron["layer"]
             assert arrays["values"][4, at, rank] == pytest.approx(neuron["value"], rel=1e-4, abs=1e-7)

@@ -58,6 +58,16 @@ def test_findings_about_a_layer_in_place_of_its_map(page: Page, canvas: cw.Canva
     assert body["signed_range"] == []
 
 
+def test_findings_are_of_the_colours_added_whichever_is_shown(pages) -> None:
+    canvas = cw.trace(image(), "gated", device="cpu")
+    page = pages(canvas)
+    layer = canvas.traced_layers[-2]
+    chosen = {**selection(layer.name), "overlay": "intensity"}
+    body, data = page.ask(kind="map", time=0, selection={**chosen, "channel": "red"})
+    expected = cw.analysis.intensity(canvas, layer, 0).difference
+    assert abs(values(body, data)[0] - expected).max() <= (body["high"] - body["low"]) / 255 + 1e-5
+
+
 def test_an_image_does_not_change(pages) -> None:
     canvas = cw.trace(image(), device="cpu")
     chosen = {**selection(canvas.traced_layers[-1].name), "overlay": "change"}

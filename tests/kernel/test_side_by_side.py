@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import canvaswidget as cw
+from canvaswidget.kernel import similarity
 from tests.canvases import image, video
 from tests.kernel.page import Page, selection
 
@@ -72,7 +73,7 @@ def test_several_neurons_are_taken_out_together(pages, canvas: cw.Canvas) -> Non
 def test_a_cluster_has_its_members_under_every_rule(pages, canvas: cw.Canvas) -> None:
     page, layer = pages(canvas), canvas.traced_layers[-2]
     _, values = compare(page, selection(layer.name, cluster=1))
-    labels = page.session.arrays.known_clusters(layer, 3).labels
+    labels = similarity.known_clusters(page.session.cached, layer, 3).labels
     members = [tuple(int(part) for part in one) for one in np.argwhere(labels == 1)]
     assert members
     assert_close(values["xinc"][0], canvas.maps(layer, members, 2).sum(0))

@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 import canvaswidget as cw
-from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel import layer_totals, ranking
 from canvaswidget.kernel.cache import ByteCache
+from canvaswidget.kernel.cached_canvas import CachedCanvas
 from tests import oracle
 from tests.canvases import image
 
@@ -195,9 +196,9 @@ def test_a_saved_canvas_keeps_colours(tmp_path: Path) -> None:
 
 
 def test_the_scale_of_thumbnails_is_that_of_neurons_that_shift_the_hue() -> None:
-    arrays = Arrays(hues("gated"), ByteCache(2**24))
-    layer = arrays.layers.find("mix")
-    found = arrays.strongest(layer, 2, 0, lambda done, total: None)
-    totals = arrays.totals(layer, 0, lambda done, total: None)
+    cached = CachedCanvas(hues("gated"), ByteCache(2**24))
+    layer = cached.layers.find("mix")
+    found = ranking.strongest(cached, layer, 2, 0, lambda done, total: None)
+    totals = layer_totals.totals(cached, layer, 0, lambda done, total: None)
     assert sorted(found.tolist()) == sorted(np.argsort(-totals)[:2].tolist())
     assert {layer.neuron_at(place)[0] for place in found} == set(HUE)

@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 import canvaswidget as cw
-from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel import ranking
 from canvaswidget.kernel.cache import ByteCache
+from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.tracing import rules
 from canvaswidget.tracing.capture import recording
 from canvaswidget.tracing.capture.ops import aten
@@ -154,9 +155,9 @@ def test_under_ablation_the_widget_orders_layers_that_gated_does_not_follow_by_a
     torch.manual_seed(0)
     canvas = cw.trace(cw.INR.from_coords(Multiplied(True), (3, 4)), "ablation")
     assert widgets(canvas)._canvas["ranked_by"] == "gated"
-    arrays = Arrays(canvas, ByteCache(2**20))
+    cached = CachedCanvas(canvas, ByteCache(2**20))
     for name in ("first", "second", "last"):
-        column = arrays.columns([arrays.layers.find(name)], (1, 2), 0, lambda *_: None)[name]
+        column = ranking.pixel_columns(cached, [cached.layers.find(name)], (1, 2), 0, lambda *_: None)[name]
         expected = (canvas if name != "last" else canvas.under("gated")).pixel(1, 2, layers=name, rgb="each")[
             name
         ]

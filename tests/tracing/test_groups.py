@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 import canvaswidget as cw
-from canvaswidget.kernel import requests
-from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel import ranking, requests
 from canvaswidget.kernel.cache import ByteCache
+from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.tracing.layer_weight import magnitudes, weight_without
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.neurons import all_neurons, chunks
@@ -196,15 +196,15 @@ def test_places_of_a_layer_that_is_not_square() -> None:
 def test_the_widget_shows_the_kernels_that_exist() -> None:
     canvas = traced((nn.Conv2d, 6, 4, 2))
     layer = canvas.layers[0]
-    arrays = Arrays(canvas, ByteCache(2**24))
+    cached = CachedCanvas(canvas, ByteCache(2**24))
     body = {"layer": "middle", "n_clusters": 3, "cluster": -1, "pixel": (2, 3), "time": 0}
     grid, _ = requests.answer(
-        arrays, {"kind": "grid", **body, "sort": "index", "first": 0, "count": 20, "side": 4}, told
+        cached, {"kind": "grid", **body, "sort": "index", "first": 0, "count": 20, "side": 4}, told
     )
     assert grid["n_neurons"] == 12
     assert grid["neurons"] == all_neurons(layer, None).tolist()
-    columns = arrays.columns([layer], (2, 3), 0, told)
-    for one in arrays.top(columns, 12):
+    columns = ranking.pixel_columns(cached, [layer], (2, 3), 0, told)
+    for one in ranking.top(cached, columns, 12):
         assert one.value == pytest.approx(float(canvas.map(layer, one.neuron)[2, 3]), rel=1e-5, abs=1e-7)
     widget = cw.CanvasWidget(canvas, layer="middle", neuron=(5, 3))
     assert widget.neuron == (5, 3)

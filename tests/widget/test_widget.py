@@ -563,7 +563,7 @@ def test_the_picture_draws_a_difference_around_zero(w: CanvasWidget, maps: str) 
     state = {name: getattr(w, name) for name in w.trait_names() if not name.startswith("_")}
     drawn = {
         overlay: figure_data(
-            w._live.arrays, {**state, "maps": maps, "overlay": overlay}, ["frame"], lambda *_: None
+            w._live.cached, {**state, "maps": maps, "overlay": overlay}, ["frame"], lambda *_: None
         )
         for overlay in ("intensity", "neurons", "change")
     }

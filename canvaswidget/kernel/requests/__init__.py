@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.requests import (
     clicked_pixel,
     clusters,
@@ -53,15 +53,15 @@ KINDS = {
 }
 
 
-def answer(arrays: Arrays, body: Mapping[str, Any], checkpoint: Report) -> Answer:
+def answer(cached: CachedCanvas, body: Mapping[str, Any], checkpoint: Report) -> Answer:
     """The reply to a request about one canvas, and its bytes, empty for some.
 
     Both depend on the request's body and the model alone. The body has the types of its kind.
     """
     rule = rule_of(body)
-    if rule not in (None, arrays.canvas.rule):
-        raise ValueError(f"rule={rule!r}: these are the contributions under {arrays.canvas.rule!r}")
-    return KINDS[body["kind"]].answer(arrays, body, checkpoint)
+    if rule not in (None, cached.canvas.rule):
+        raise ValueError(f"rule={rule!r}: these are the contributions under {cached.canvas.rule!r}")
+    return KINDS[body["kind"]].answer(cached, body, checkpoint)
 
 
 def rule_of(body: Mapping[str, Any]) -> str | None:

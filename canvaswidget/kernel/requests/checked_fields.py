@@ -6,21 +6,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from canvaswidget.kernel import message_parts, view_checks
-from canvaswidget.kernel.arrays import Arrays, Chosen
+from canvaswidget.kernel.cached_canvas import CachedCanvas
+from canvaswidget.kernel.selection_maps import Chosen
 from canvaswidget.tracing.layers import Layer
 
 MAX_SIDE = 1024  # of small pictures, in pixels
 
 
-def checked_frame(arrays: Arrays, frame: Any) -> int:
+def checked_frame(cached: CachedCanvas, frame: Any) -> int:
     """A frame of the signal; negative ones count from the end."""
-    return view_checks.checked_time(frame, arrays.n_frames)
+    return view_checks.checked_time(frame, cached.n_frames)
 
 
-def checked_frames(arrays: Arrays, frames: list[int]) -> list[int]:
+def checked_frames(cached: CachedCanvas, frames: list[int]) -> list[int]:
     """Some frames, not more than there are."""
-    view_checks.checked_count("the number of frames", len(frames), 0, arrays.n_frames)
-    return [checked_frame(arrays, frame) for frame in frames]
+    view_checks.checked_count("the number of frames", len(frames), 0, cached.n_frames)
+    return [checked_frame(cached, frame) for frame in frames]
 
 
 def checked_side(body: Mapping[str, Any]) -> int:
@@ -35,9 +36,9 @@ def checked_cluster_count(body: Mapping[str, Any]) -> int:
     )
 
 
-def checked_selection(arrays: Arrays, selection: message_parts.Chosen) -> Chosen:
+def checked_selection(cached: CachedCanvas, selection: message_parts.Chosen) -> Chosen:
     """The selected neurons of a layer."""
-    layer = arrays.layers.find(selection["layer"])
+    layer = cached.layers.find(selection["layer"])
     n_clusters = checked_cluster_count(selection)
     if selection["neurons"]:
         return Chosen(layer, None, -1, 1, view_checks.checked_neurons(layer, selection["neurons"]))
@@ -47,12 +48,12 @@ def checked_selection(arrays: Arrays, selection: message_parts.Chosen) -> Chosen
     return Chosen(layer, None, cluster, n_clusters if cluster >= 0 else 1)
 
 
-def in_channel(arrays: Arrays, body: Mapping[str, Any], layer: Layer) -> Arrays:
+def in_channel(cached: CachedCanvas, body: Mapping[str, Any], layer: Layer) -> CachedCanvas:
     """The contributions to the colour that a selection or a grid names; to the sum of the colours by default."""
     channel = view_checks.checked_choice(
         "channel", body.get("channel", "sum"), view_checks.CHOICES["channel"]
     )
-    problem = "" if channel == "sum" else arrays.canvas.why_no_colours(layer.name)
+    problem = "" if channel == "sum" else cached.canvas.why_no_colours(layer.name)
     if problem:
         raise ValueError(f"channel={channel!r}: {problem}")
-    return arrays.of_channel(channel)
+    return cached.of_channel(channel)

@@ -6,9 +6,8 @@ from typing import Any, Literal, TypedDict, cast
 
 import numpy as np
 
-from canvaswidget.kernel import view_checks
-from canvaswidget.kernel.arrays import Arrays
-from canvaswidget.kernel.arrays import Chosen as Neurons
+from canvaswidget.kernel import neuron_maps, pictures, ranking, similarity, view_checks
+from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import (
     Channel,
     Selection,
@@ -20,6 +19,7 @@ from canvaswidget.kernel.requests.checked_fields import (
     in_channel,
 )
 from canvaswidget.kernel.requests.registry import answers
+from canvaswidget.kernel.selection_maps import Chosen
 from canvaswidget.progress import Report
 from canvaswidget.tracing.results import Column
 
@@ -87,25 +87,25 @@ class PixelReply(TypedDict):
 
 
 @answers(priority=3)
-def clicked_pixel(arrays: Arrays, body: PixelRequest, checkpoint: Report) -> tuple[PixelReply, bytes]:
-    time, chosen = checked_frame(arrays, body["time"]), checked_selection(arrays, body["selection"])
-    y, x = pixel = view_checks.checked_pixel(body["pixel"], arrays.size)
+def clicked_pixel(cached: CachedCanvas, body: PixelRequest, checkpoint: Report) -> tuple[PixelReply, bytes]:
+    time, chosen = checked_frame(cached, body["time"]), checked_selection(cached, body["selection"])
+    y, x = pixel = view_checks.checked_pixel(body["pixel"], cached.size)
     k = view_checks.checked_count("k", body["k"], 0, MAX_RANKED)
-    arrays.look_at(time)
-    coloured = in_channel(arrays, body["selection"], chosen.layer)
-    if arrays.has_all_colours:
-        arrays = coloured
-    columns = arrays.columns(arrays.layers, pixel, time, checkpoint)
-    truth = arrays.canvas.inr.truth
-    column = coloured.columns([chosen.layer], pixel, time, checkpoint)[chosen.layer.name]
+    cached.hold(time)
+    coloured = in_channel(cached, body["selection"], chosen.layer)
+    if cached.has_all_colours:
+        cached = coloured
+    columns = ranking.pixel_columns(cached, cached.layers, pixel, time, checkpoint)
+    truth = cached.canvas.inr.truth
+    column = ranking.pixel_columns(coloured, [chosen.layer], pixel, time, checkpoint)[chosen.layer.name]
     selected = _selected(coloured, chosen, column, pixel, time)
     reply: PixelReply = {
         "kind": "pixel",
         "time": time,
         "pixel": [y, x],
-        "channel": cast(Any, arrays.channel),
+        "channel": cast(Any, cached.channel),
         "ranked_at": [y, x],
-        "rgb": arrays.frame(time)[y, x].astype(float).tolist(),
+        "rgb": pictures.frame(cached, time)[y, x].astype(float).tolist(),
         "truth": None if truth is None else truth[time][y, x].astype(float).tolist(),
         "selected": None
         if selected is None
@@ -121,7 +121,7 @@ def clicked_pixel(arrays: Arrays, body: PixelRequest, checkpoint: Report) -> tup
                 share=float(ranked.share),
                 magnitude=float(ranked.magnitude),
             )
-            for ranked in arrays.at_pixel(arrays.top(columns, k), pixel, time)
+            for ranked in ranking.under_own_rule(cached, ranking.top(cached, columns, k), pixel, time)
         ],
         "layers": [share_of(name, column.magnitudes) for name, column in columns.items()],
     }
@@ -129,14 +129,14 @@ def clicked_pixel(arrays: Arrays, body: PixelRequest, checkpoint: Report) -> tup
 
 
 def _selected(
-    arrays: Arrays, chosen: Neurons, column: Column, pixel: tuple[int, int], time: int
+    cached: CachedCanvas, chosen: Chosen, column: Column, pixel: tuple[int, int], time: int
 ) -> Column | None:
     """The contributions of the selected neurons; None where they would take long to know."""
-    if arrays.ranks is not arrays.canvas:
+    if cached.ranks is not cached.canvas:
         if chosen.neuron is None:
             return None
         place = chosen.layer.flat_index([chosen.neuron])
-        maps, sizes = arrays.signed_and_sizes(chosen.layer, place, time)
+        maps, sizes = neuron_maps.signed_and_sizes(cached, chosen.layer, place, time)
         return Column(maps[0][pixel], sizes[0][pixel])
     if chosen.neuron is None and not chosen.neurons and chosen.cluster < 0:
         return column
@@ -146,7 +146,7 @@ def _selected(
     elif chosen.neurons:
         some = chosen.layer.flat_index(chosen.neurons).tolist()
     else:
-        clusters = arrays.known_clusters(chosen.layer, chosen.n_clusters)
+        clusters = similarity.known_clusters(cached, chosen.layer, chosen.n_clusters)
         if clusters is None:
             return None
         some = clusters.labels.ravel() == chosen.cluster

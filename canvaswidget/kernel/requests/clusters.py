@@ -6,8 +6,8 @@ from typing import Literal, TypedDict
 
 import numpy as np
 
-from canvaswidget.kernel import view_checks
-from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel import neuron_maps, similarity, view_checks
+from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.quantise import fitted
 from canvaswidget.kernel.requests.checked_fields import (
     checked_cluster_count,
@@ -49,15 +49,15 @@ class ClustersReply(TypedDict):
 
 
 @answers(priority=7)
-def clusters(arrays: Arrays, body: ClustersRequest, checkpoint: Report) -> tuple[ClustersReply, bytes]:
-    time, layer = checked_frame(arrays, body["time"]), arrays.layers.find(body["layer"])
+def clusters(cached: CachedCanvas, body: ClustersRequest, checkpoint: Report) -> tuple[ClustersReply, bytes]:
+    time, layer = checked_frame(cached, body["time"]), cached.layers.find(body["layer"])
     n_clusters = checked_cluster_count(body)
-    found = arrays.clusters(layer, n_clusters, time, checkpoint)
+    found = similarity.clusters(cached, layer, n_clusters, time, checkpoint)
     labels = np.where(found.labels < 0, NO_CLUSTER, found.labels).astype(np.uint8)
     places = layer.flat_index(found.exemplars)
     # Of the frame that was clustered: an exemplar stands for what its cluster looked like there.
-    thumbnails = arrays.thumbnails(layer, places, EXEMPLAR_SIDE, found.frame, checkpoint)
-    height, width = fitted(arrays.size, EXEMPLAR_SIDE)
+    thumbnails = neuron_maps.thumbnails(cached, layer, places, EXEMPLAR_SIDE, found.frame, checkpoint)
+    height, width = fitted(cached.size, EXEMPLAR_SIDE)
     reply: ClustersReply = {
         "kind": "clusters",
         "frame": found.frame,

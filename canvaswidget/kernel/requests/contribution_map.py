@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
-from canvaswidget.kernel import view_checks
-from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel import layer_totals, neuron_maps, selection_maps, view_checks
+from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import (
     Selection,
 )
@@ -49,34 +49,34 @@ def _priority(body: MapRequest) -> int:
 
 
 @answers(priority=_priority)
-def contribution_map(arrays: Arrays, body: MapRequest, checkpoint: Report) -> tuple[MapReply, bytes]:
-    time, chosen = checked_frame(arrays, body["time"]), checked_selection(arrays, body["selection"])
+def contribution_map(cached: CachedCanvas, body: MapRequest, checkpoint: Report) -> tuple[MapReply, bytes]:
+    time, chosen = checked_frame(cached, body["time"]), checked_selection(cached, body["selection"])
     given = body["selection"].get("overlay", "selection")
     overlay = view_checks.checked_choice("overlay", given, view_checks.CHOICES["overlay"])
-    arrays = in_channel(arrays, body["selection"], chosen.layer)
+    cached = in_channel(cached, body["selection"], chosen.layer)
 
     def compute() -> tuple[Any, ...]:
         if overlay != "selection":
-            values = arrays.finding(chosen.layer, overlay, time, checkpoint)
+            values = layer_totals.heat_map(cached, chosen.layer, overlay, time, checkpoint)
             levels, low, high = quantise(values)
             return levels.tobytes(), low, high, absolute_sum(values), ()
         if chosen.neuron is not None:
             place = chosen.layer.flat_index([chosen.neuron])
-            maps, sizes = arrays.signed_and_sizes(chosen.layer, place, time)
+            maps, sizes = neuron_maps.signed_and_sizes(cached, chosen.layer, place, time)
             levels, low, high = quantise(maps[0])
             return levels.tobytes(), low, high, absolute_sum(sizes[0]), ()
-        absolute, signed = arrays.sums(chosen, time, checkpoint)
+        absolute, signed = selection_maps.sums(cached, chosen, time, checkpoint)
         (levels, low, high), (others, *span) = quantise(absolute), quantise(signed)
         return levels.tobytes() + others.tobytes(), low, high, absolute_sum(absolute), tuple(span)
 
-    key = (arrays.canvas.rule, arrays.channel, "map", overlay, chosen.layer.name, *chosen[1:], time)
-    data, low, high, total, span = arrays.cache.remember(key, compute)
+    key = cached.key("map", overlay, chosen.layer.name, *chosen[1:], time)
+    data, low, high, total, span = cached.cache.remember(key, compute)
     reply: MapReply = {
         "kind": "map",
         "time": time,
         "selection": body["selection"],
-        "height": arrays.size[0],
-        "width": arrays.size[1],
+        "height": cached.size[0],
+        "width": cached.size[1],
         "low": low,
         "high": high,
         "total": total,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypedDict
 
-from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import (
     ViewState,
 )
@@ -53,6 +53,6 @@ class Drawing(NamedTuple):
 
 
 @answers(priority=8)
-def export(arrays: Arrays, body: ExportRequest, checkpoint: Report) -> tuple[ExportReply, bytes]:
+def export(cached: CachedCanvas, body: ExportRequest, checkpoint: Report) -> tuple[ExportReply, bytes]:
     """The widget answers this one; see `Session`."""
     raise ValueError("kind='export': there is no widget to export from")

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypedDict
 
 from canvaswidget.analysis.faithfulness import Faithfulness, faithfulness
 from canvaswidget.analysis.intervals import Interval
-from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.requests.checked_fields import checked_frame
 from canvaswidget.kernel.requests.registry import answers
 from canvaswidget.progress import Report
@@ -60,24 +60,24 @@ class FaithfulnessReply(TypedDict):
 
 @answers(priority=11, quiet=QUIET)
 def faithfulness_score(
-    arrays: Arrays, body: FaithfulnessRequest, checkpoint: Report
+    cached: CachedCanvas, body: FaithfulnessRequest, checkpoint: Report
 ) -> tuple[FaithfulnessReply, bytes]:
-    layer = arrays.layers.find(body["layer"])
-    return measure(arrays, layer, checked_frame(arrays, body["time"]), checkpoint), b""
+    layer = cached.layers.find(body["layer"])
+    return measure(cached, layer, checked_frame(cached, body["time"]), checkpoint), b""
 
 
-def measure(arrays: Arrays, layer: Layer, frame: int, checkpoint: Report) -> FaithfulnessReply:
+def measure(cached: CachedCanvas, layer: Layer, frame: int, checkpoint: Report) -> FaithfulnessReply:
     """The score of the canvas's rule on a layer; under `ablation` there is nothing to measure."""
-    rule = arrays.canvas.rule
-    if not arrays.canvas.has_model:
+    rule = cached.canvas.rule
+    if not cached.canvas.has_model:
         raise NotKeptError("a faithfulness score is measured on the model, which a saved canvas has not")
-    key = _key(arrays, layer)
-    known = arrays.cache.get(key)
+    key = _key(cached, layer)
+    known = cached.cache.get(key)
     if known is None and rule != "ablation":
-        limit = _affordable(arrays.canvas, layer, frame, checkpoint)
+        limit = _affordable(cached.canvas, layer, frame, checkpoint)
         # A neuron at a time: whatever else is asked for waits for one map at most.
         found = faithfulness(
-            arrays.canvas,
+            cached.canvas,
             layer,
             frame,
             half_width=HALF_WIDTH,
@@ -86,7 +86,7 @@ def measure(arrays: Arrays, layer: Layer, frame: int, checkpoint: Report) -> Fai
             batch=1,
             progress=checkpoint,
         )
-        known = arrays.cache.put(key, _told(found))
+        known = cached.cache.put(key, _told(found))
     frame, measured, n_neurons, totals, pixels = known or (frame, 0, math.prod(layer.neurons), None, None)
     return {
         "kind": "faithfulness",
@@ -100,13 +100,13 @@ def measure(arrays: Arrays, layer: Layer, frame: int, checkpoint: Report) -> Fai
     }
 
 
-def is_measured(arrays: Arrays, layer: Layer) -> bool:
+def is_measured(cached: CachedCanvas, layer: Layer) -> bool:
     """Whether the score is known already."""
-    return arrays.canvas.rule == "ablation" or arrays.cache.get(_key(arrays, layer)) is not None
+    return cached.canvas.rule == "ablation" or cached.cache.get(_key(cached, layer)) is not None
 
 
-def _key(arrays: Arrays, layer: Layer) -> tuple[Any, ...]:
-    return None, "faithfulness", arrays.canvas.rule, layer.name
+def _key(cached: CachedCanvas, layer: Layer) -> tuple[Any, ...]:
+    return None, "faithfulness", cached.canvas.rule, layer.name
 
 
 def _told(found: Faithfulness) -> tuple[int, int, int, Range | None, Range | None]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
-from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel import pictures
+from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.quantise import fitted
 from canvaswidget.kernel.requests.checked_fields import (
     checked_frames,
@@ -32,13 +33,13 @@ class StripReply(TypedDict):
 
 
 @answers(priority=10)
-def film_strip(arrays: Arrays, body: StripRequest, checkpoint: Report) -> tuple[StripReply, bytes]:
-    frames = checked_frames(arrays, body["frames"])
+def film_strip(cached: CachedCanvas, body: StripRequest, checkpoint: Report) -> tuple[StripReply, bytes]:
+    frames = checked_frames(cached, body["frames"])
     side = checked_side(body)
-    pictures: list[bytes] = []
+    small: list[bytes] = []
     for done, frame in enumerate(frames):
         checkpoint(done, len(frames))
-        pictures.append(arrays.small_frame(frame, side).tobytes())
-    height, width = fitted(arrays.size, side)
+        small.append(pictures.small_frame(cached, frame, side).tobytes())
+    height, width = fitted(cached.size, side)
     reply: StripReply = {"kind": "strip", "frames": frames, "height": height, "width": width}
-    return reply, b"".join(pictures)
+    return reply, b"".join(small)

@@ -6,8 +6,8 @@ from typing import Any, Literal, TypedDict, cast
 
 import numpy as np
 
-from canvaswidget.kernel import ablation, view_checks
-from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel import ablation, pictures, view_checks
+from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import (
     Removed,
     Source,
@@ -52,45 +52,45 @@ class FrameReply(TypedDict):
 
 
 @answers(priority=1)
-def frame(arrays: Arrays, body: FrameRequest, checkpoint: Report) -> tuple[FrameReply, bytes]:
-    time = checked_frame(arrays, body["time"])
+def frame(cached: CachedCanvas, body: FrameRequest, checkpoint: Report) -> tuple[FrameReply, bytes]:
+    time = checked_frame(cached, body["time"])
     source = view_checks.checked_choice("source", body["source"], view_checks.CHOICES["source"])
     ablated: ablation.Ablated = {}
     if source in ablation.SOURCES:
-        removable = arrays.cache.remember(
-            (None, "removable layers"), lambda: ablation.removable(arrays.canvas)
+        removable = cached.cache.remember(
+            (None, "removable layers"), lambda: ablation.removable(cached.canvas)
         )
         ablated = ablation.from_wire(removable, body.get("ablated", []))
 
     def compute() -> tuple[FrameReply, bytes]:
         low, high = 0.0, 1.0
-        psnr = None if source == "off" else arrays.psnr(time)
+        psnr = None if source == "off" else pictures.psnr(cached, time)
         if ablated:
-            psnr = ablation.psnr(arrays, ablated, time)
+            psnr = ablation.psnr(cached, ablated, time)
         if source == "ablated":
-            levels = colours(ablation.ablated_picture(arrays, ablated, time))
+            levels = colours(ablation.ablated_picture(cached, ablated, time))
         elif source == "difference":
-            levels, low, high = quantise(ablation.difference(arrays, ablated, time))
+            levels, low, high = quantise(ablation.difference(cached, ablated, time))
         elif source == "reconstruction":
-            levels = colours(arrays.frame(time))
+            levels = colours(pictures.frame(cached, time))
         elif source == "truth":
-            levels = colours(arrays.truth(time))
+            levels = colours(pictures.truth(cached, time))
         elif source == "error":
-            levels, low, high = quantise(arrays.error(time), low=0.0)
+            levels, low, high = quantise(pictures.error(cached, time), low=0.0)
         else:
-            levels = np.zeros(arrays.size, np.uint8)
+            levels = np.zeros(cached.size, np.uint8)
         reply: FrameReply = {
             "kind": "frame",
             "time": time,
             "source": cast(Any, source),
-            "height": arrays.size[0],
-            "width": arrays.size[1],
+            "height": cached.size[0],
+            "width": cached.size[1],
             "channels": 3 if levels.ndim == 3 else 1,
             "low": low,
             "high": high,
             "psnr": psnr,
-            "psnr_before": arrays.psnr(time) if ablated else None,
+            "psnr_before": pictures.psnr(cached, time) if ablated else None,
         }
         return reply, levels.tobytes()
 
-    return arrays.cache.remember((None, "picture", time, source, *ablated.items()), compute)
+    return cached.cache.remember((None, "picture", time, source, *ablated.items()), compute)

@@ -6,9 +6,8 @@ from typing import Literal, TypedDict
 
 import numpy as np
 
-from canvaswidget.kernel import view_checks
-from canvaswidget.kernel.arrays import Arrays
-from canvaswidget.kernel.arrays import Chosen as Neurons
+from canvaswidget.kernel import layer_totals, neuron_maps, ranking, selection_maps, view_checks
+from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import (
     Channel,
     Region,
@@ -23,6 +22,7 @@ from canvaswidget.kernel.requests.checked_fields import (
     in_channel,
 )
 from canvaswidget.kernel.requests.registry import answers
+from canvaswidget.kernel.selection_maps import Chosen
 from canvaswidget.progress import Report
 from canvaswidget.tracing.results import Column
 
@@ -112,33 +112,33 @@ def _priority(body: GridRequest) -> int:
 
 
 @answers(priority=_priority)
-def grid(arrays: Arrays, body: GridRequest, checkpoint: Report) -> tuple[GridReply, bytes]:
-    time, layer = checked_frame(arrays, body["time"]), arrays.layers.find(body["layer"])
+def grid(cached: CachedCanvas, body: GridRequest, checkpoint: Report) -> tuple[GridReply, bytes]:
+    time, layer = checked_frame(cached, body["time"]), cached.layers.find(body["layer"])
     n_clusters = checked_cluster_count(body)
     cluster = view_checks.checked_count("cluster", body["cluster"], -1, n_clusters - 1)
     side = checked_side(body)
     first = view_checks.checked_count("first", body["first"], 0, 2**53)
     count = view_checks.checked_count("count", body["count"], 0, MAX_THUMBNAILS)
 
-    values, sizes = _sort_key(arrays, body, time, checkpoint)
+    values, sizes = _sort_key(cached, body, time, checkpoint)
     order = values if body["sort"] == "index" else np.argsort(-sizes, kind="stable")
     if cluster >= 0:
-        members = arrays.members(Neurons(layer, None, cluster, n_clusters), time, checkpoint)
+        members = selection_maps.members(cached, Chosen(layer, None, cluster, n_clusters), time, checkpoint)
         order = order[np.isin(order, members)]
-    order = order[np.isin(order, arrays.kept(layer))]
+    order = order[np.isin(order, cached.canvas.kept(layer))]
     places = order[first : first + count]
-    coloured = in_channel(arrays, body, layer)
-    thumbnails = coloured.thumbnails(layer, places, side, time, checkpoint)
+    coloured = in_channel(cached, body, layer)
+    thumbnails = neuron_maps.thumbnails(coloured, layer, places, side, time, checkpoint)
     # One scale for the layer, that does not depend on which of its neurons are in sight.
-    compared = arrays.strongest(layer, COMPARED, time, checkpoint)
-    strongest = coloured.thumbnails(layer, compared, side, time, checkpoint)
+    compared = ranking.strongest(cached, layer, COMPARED, time, checkpoint)
+    strongest = neuron_maps.thumbnails(coloured, layer, compared, side, time, checkpoint)
     wanted = body.get("find")
     at = (
         []
         if wanted is None
         else np.flatnonzero(order == layer.flat_index([view_checks.checked_neuron(layer, wanted)]))
     )
-    height, width = fitted(arrays.size, side)
+    height, width = fitted(cached.size, side)
     reply: GridReply = {
         "kind": "grid",
         "time": time,
@@ -155,29 +155,31 @@ def grid(arrays: Arrays, body: GridRequest, checkpoint: Report) -> tuple[GridRep
         "scale": max((thumbnail.reach for thumbnail in strongest), default=0.0),
         "top_total": max((thumbnail.total for thumbnail in strongest), default=0.0),
         "place": int(at[0]) if len(at) else None,
-        "warning": arrays.canvas.trouble.get(layer.name, ""),
+        "warning": cached.canvas.trouble.get(layer.name, ""),
     }
     return reply, b"".join(thumbnail.levels.tobytes() for thumbnail in thumbnails)
 
 
 @answers(priority=9)
-def values(arrays: Arrays, body: ValuesRequest, checkpoint: Report) -> tuple[ValuesReply, bytes]:
-    time = checked_frame(arrays, body["time"])
-    values = _sort_key(arrays, body, time, checkpoint).magnitudes
+def values(cached: CachedCanvas, body: ValuesRequest, checkpoint: Report) -> tuple[ValuesReply, bytes]:
+    time = checked_frame(cached, body["time"])
+    values = _sort_key(cached, body, time, checkpoint).magnitudes
     reply: ValuesReply = {
         "kind": "values",
         "time": time,
-        "layer": arrays.layers.find(body["layer"]).name,
+        "layer": cached.layers.find(body["layer"]).name,
         "sort": body["sort"],
         "pixel": body["pixel"],
     }
     return reply, values.astype("<f4").tobytes()
 
 
-def _sort_key(arrays: Arrays, body: GridRequest | ValuesRequest, time: int, checkpoint: Report) -> Column:
+def _sort_key(
+    cached: CachedCanvas, body: GridRequest | ValuesRequest, time: int, checkpoint: Report
+) -> Column:
     """What every neuron is sorted by: magnitudes, and values, which of a pixel or a region have a sign."""
-    layer = arrays.layers.find(body["layer"])
-    arrays = in_channel(arrays, body, layer)
+    layer = cached.layers.find(body["layer"])
+    cached = in_channel(cached, body, layer)
     sort = view_checks.checked_choice("sort", body["sort"], view_checks.CHOICES["sort"])
     if sort == "index":
         places = np.arange(np.prod(layer.neurons))
@@ -185,13 +187,13 @@ def _sort_key(arrays: Arrays, body: GridRequest | ValuesRequest, time: int, chec
     if sort == "pixel":
         if body["pixel"] is None:
             raise ValueError("pixel=None: sort='pixel' needs a pixel (y, x)")
-        pixel = view_checks.checked_pixel(body["pixel"], arrays.size)
-        return arrays.columns([layer], pixel, time, checkpoint)[layer.name]
+        pixel = view_checks.checked_pixel(body["pixel"], cached.size)
+        return ranking.pixel_columns(cached, [layer], pixel, time, checkpoint)[layer.name]
     if sort == "region":
-        region = checked_region(body["region"], arrays.size)
+        region = checked_region(body["region"], cached.size)
         if region is None:
             raise ValueError("region=None: sort='region' needs a region")
-        return arrays.region(layer, region, time, checkpoint)
-    found = arrays.changes if sort == "change" else arrays.totals
-    values = found(layer, time, checkpoint)
+        return ranking.region_column(cached, layer, region, time, checkpoint)
+    found = layer_totals.changes if sort == "change" else layer_totals.totals
+    values = found(cached, layer, time, checkpoint)
     return Column(values, values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
-from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.requests.registry import answers
 from canvaswidget.plotting.figures import palettes as known_palettes
 from canvaswidget.progress import Report
@@ -23,7 +23,7 @@ class PalettesReply(TypedDict):
 
 
 @answers(priority=0)
-def palettes(arrays: Arrays, body: PalettesRequest, checkpoint: Report) -> tuple[PalettesReply, bytes]:
+def palettes(cached: CachedCanvas, body: PalettesRequest, checkpoint: Report) -> tuple[PalettesReply, bytes]:
     found = known_palettes()
     reply: PalettesReply = {
         "kind": "palettes",

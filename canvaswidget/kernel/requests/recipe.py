@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
-from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import (
     ViewState,
 )
@@ -25,6 +25,6 @@ class RecipeReply(TypedDict):
 
 
 @answers(priority=0)
-def recipe(arrays: Arrays, body: RecipeRequest, checkpoint: Report) -> tuple[RecipeReply, bytes]:
+def recipe(cached: CachedCanvas, body: RecipeRequest, checkpoint: Report) -> tuple[RecipeReply, bytes]:
     """The widget answers this one: it knows how it was made; see `Session`."""
     raise ValueError("kind='recipe': there is no widget to make again")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
-from canvaswidget.kernel import view_checks
-from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel import selection_maps, view_checks
+from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import (
     Region,
     Selection,
@@ -50,12 +50,12 @@ def _priority(body: RegionsRequest) -> int:
 
 
 @answers(priority=_priority)
-def regions(arrays: Arrays, body: RegionsRequest, checkpoint: Report) -> tuple[RegionsReply, bytes]:
-    time, chosen = checked_frame(arrays, body["time"]), checked_selection(arrays, body["selection"])
+def regions(cached: CachedCanvas, body: RegionsRequest, checkpoint: Report) -> tuple[RegionsReply, bytes]:
+    time, chosen = checked_frame(cached, body["time"]), checked_selection(cached, body["selection"])
     view_checks.checked_count("the number of regions", len(body["regions"]), 0, MAX_REGIONS)
-    regions = [checked_region(region, arrays.size) for region in body["regions"]]
-    arrays = in_channel(arrays, body["selection"], chosen.layer)
-    magnitude = arrays.magnitude(chosen, time, checkpoint)
+    regions = [checked_region(region, cached.size) for region in body["regions"]]
+    cached = in_channel(cached, body["selection"], chosen.layer)
+    magnitude = selection_maps.magnitude(cached, chosen, time, checkpoint)
     parts = [part_of(magnitude, region.mask) for region in regions if region is not None]
     reply: RegionsReply = {
         "kind": "regions",

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, get_args, get_type_hints
 
-from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.progress import Report
 
 Answer = tuple[Any, Any]  # the reply, and the bytes that go with it
-AnswerFunction = Callable[[Arrays, Any, Report], Answer]
+AnswerFunction = Callable[[CachedCanvas, Any, Report], Answer]
 Priority = Callable[[Any], int]
 
 
@@ -27,7 +27,7 @@ class RequestKind:
         The word in `kind`, of the request and of its reply.
     body, reply : TypedDict
     answer : callable
-        ``answer(arrays, body, checkpoint)`` computes the reply and its bytes on the worker's thread. What the body
+        ``answer(cached, body, checkpoint)`` computes the reply and its bytes on the worker's thread. What the body
         names (a layer, a frame, a pixel) is checked there: TypeError, ValueError, IndexError and KeyError say what
         is wrong.
     priority : callable

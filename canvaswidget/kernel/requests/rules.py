@@ -6,11 +6,12 @@ from typing import Literal, NamedTuple, TypedDict
 
 import numpy as np
 
-from canvaswidget.kernel import ablation, message_parts
-from canvaswidget.kernel.arrays import Arrays, Chosen
+from canvaswidget.kernel import ablation, message_parts, neuron_maps, selection_maps
+from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.quantise import Floats, absolute_sum, quantise
 from canvaswidget.kernel.requests.checked_fields import checked_frame, checked_selection
 from canvaswidget.kernel.requests.registry import answers
+from canvaswidget.kernel.selection_maps import Chosen
 from canvaswidget.kernel.view_checks import Neuron
 from canvaswidget.progress import Report
 from canvaswidget.tracing.errors import UntraceableError
@@ -72,25 +73,27 @@ class Signed(NamedTuple):
 
 
 @answers(priority=5)
-def rules(arrays: Arrays, body: RulesRequest, checkpoint: Report) -> tuple[RulesReply, bytes]:
-    time, chosen = checked_frame(arrays, body["time"]), checked_selection(arrays, body["selection"])
-    key = (arrays.canvas.rule, "side by side", chosen.layer.name, *chosen[1:], time)
-    maps, data = arrays.cache.remember(key, lambda: _compare(arrays, chosen, time, checkpoint))
+def rules(cached: CachedCanvas, body: RulesRequest, checkpoint: Report) -> tuple[RulesReply, bytes]:
+    time, chosen = checked_frame(cached, body["time"]), checked_selection(cached, body["selection"])
+    key = (cached.canvas.rule, "side by side", chosen.layer.name, *chosen[1:], time)
+    maps, data = cached.cache.remember(key, lambda: _compare(cached, chosen, time, checkpoint))
     reply: RulesReply = {
         "kind": "rules",
         "time": time,
         "selection": body["selection"],
-        "height": arrays.size[0],
-        "width": arrays.size[1],
+        "height": cached.size[0],
+        "width": cached.size[1],
         "maps": maps,
     }
     return reply, data
 
 
-def _compare(arrays: Arrays, chosen: Chosen, time: int, checkpoint: Report) -> tuple[list[RuleMap], bytes]:
+def _compare(
+    cached: CachedCanvas, chosen: Chosen, time: int, checkpoint: Report
+) -> tuple[list[RuleMap], bytes]:
     """What is told of each rule; then the levels of the maps, and of their differences from ablation, by turns."""
-    chosen = _settled(arrays, chosen, time, checkpoint)
-    found = {rule: _map(arrays, rule, chosen, time, checkpoint) for rule in RULES}
+    chosen = _settled(cached, chosen, time, checkpoint)
+    found = {rule: _map(cached, rule, chosen, time, checkpoint) for rule in RULES}
     told: list[RuleMap] = []
     data: list[bytes] = []
     for rule, one in found.items():
@@ -119,32 +122,32 @@ def _compare(arrays: Arrays, chosen: Chosen, time: int, checkpoint: Report) -> t
     return told, b"".join(data)
 
 
-def _settled(arrays: Arrays, chosen: Chosen, time: int, checkpoint: Report) -> Chosen:
+def _settled(cached: CachedCanvas, chosen: Chosen, time: int, checkpoint: Report) -> Chosen:
     """A cluster by its members: under another rule there are other clusters."""
     if chosen.cluster < 0:
         return chosen
     layer = chosen.layer
-    places = arrays.members(chosen, time, checkpoint)
+    places = selection_maps.members(cached, chosen, time, checkpoint)
     return Chosen(layer, None, -1, 1, tuple(_neurons(chosen, places)))
 
 
 def _map(
-    arrays: Arrays, rule: str, chosen: Chosen, time: int, checkpoint: Report
+    cached: CachedCanvas, rule: str, chosen: Chosen, time: int, checkpoint: Report
 ) -> Signed | UntraceableError:
     """Of several neurons ablation has what is lost without all of them at once."""
     checkpoint(0, 0)
     layer = chosen.layer
     try:
-        other = arrays.under(rule)
+        other = cached.under(rule)
         if chosen.neuron is not None:
             place = layer.flat_index([chosen.neuron])
-            maps, sizes = other.signed_and_sizes(layer, place, time)
+            maps, sizes = neuron_maps.signed_and_sizes(other, layer, place, time)
             return Signed(maps[0], absolute_sum(sizes[0]), other.adds_each_colour(layer))
         if rule == TRUTH:
             some = chosen.neurons or _neurons(chosen, np.arange(np.prod(layer.neurons)))
-            values = ablation.difference(arrays, {layer.name: tuple(some)}, time)
+            values = ablation.difference(cached, {layer.name: tuple(some)}, time)
         else:
-            values = other.sums(chosen, time, checkpoint)[1]
+            values = selection_maps.sums(other, chosen, time, checkpoint)[1]
         return Signed(values, absolute_sum(values), False)
     except UntraceableError as error:
         return error

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal, TypedDict, cast
 
 from canvaswidget.analysis.embedding import methods
-from canvaswidget.kernel import view_checks
-from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel import similarity, view_checks
+from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import (
     Embedding,
 )
@@ -37,10 +37,10 @@ class ScatterReply(TypedDict):
 
 
 @answers(priority=9)
-def scatter(arrays: Arrays, body: ScatterRequest, checkpoint: Report) -> tuple[ScatterReply, bytes]:
-    time, layer = checked_frame(arrays, body["time"]), arrays.layers.find(body["layer"])
+def scatter(cached: CachedCanvas, body: ScatterRequest, checkpoint: Report) -> tuple[ScatterReply, bytes]:
+    time, layer = checked_frame(cached, body["time"]), cached.layers.find(body["layer"])
     method = view_checks.checked_choice("method", body["method"], tuple(methods()))
-    points = arrays.scatter(layer, method, time, checkpoint)
+    points = similarity.points(cached, layer, method, time, checkpoint)
     reply: ScatterReply = {
         "kind": "scatter",
         "time": time,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
-from canvaswidget.kernel.arrays import Arrays
+from canvaswidget.kernel import selection_maps
+from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import (
     Selection,
 )
@@ -39,15 +40,17 @@ class CurveReply(TypedDict):
 
 
 @answers(priority=8)
-def time_curve(arrays: Arrays, body: CurveRequest, checkpoint: Report) -> tuple[CurveReply, bytes]:
-    chosen, frames = checked_selection(arrays, body["selection"]), checked_frames(arrays, body["frames"])
-    arrays = in_channel(arrays, body["selection"], chosen.layer)
+def time_curve(cached: CachedCanvas, body: CurveRequest, checkpoint: Report) -> tuple[CurveReply, bytes]:
+    chosen, frames = checked_selection(cached, body["selection"]), checked_frames(cached, body["frames"])
+    cached = in_channel(cached, body["selection"], chosen.layer)
     totals: list[float | None] = []
     changes: list[float | None] = []
-    kept = arrays.kept_frames()
+    kept = cached.canvas.frames
     for done, frame in enumerate(frames):
         checkpoint(done, len(frames))
-        total, change = arrays.change(chosen, frame, checkpoint) if frame in kept else (None, None)
+        total = change = None
+        if frame in kept:
+            total, change = selection_maps.total_and_change(cached, chosen, frame, checkpoint)
         totals.append(total)
         changes.append(change)
     reply: CurveReply = {"kind": "curve", "frames": frames, "totals": totals, "changes": changes}

@@ -1,0 +1,143 @@
+"""Which neurons contribute most: to a pixel, to a region, to a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from canvaswidget.kernel import layer_totals, neuron_maps
+from canvaswidget.kernel.cached_canvas import CachedCanvas, Indices
+from canvaswidget.kernel.quantise import Floats, absolute_sum, check_finite
+from canvaswidget.kernel.region import Region
+from canvaswidget.kernel.view_checks import Neuron
+from canvaswidget.progress import Report
+from canvaswidget.tracing import CanvasLike
+from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.results import Column, Ranked
+
+
+def pixel_columns(
+    cached: CachedCanvas, layers: Sequence[Layer], pixel: tuple[int, int], time: int, checkpoint: Report
+) -> dict[str, Column]:
+    """Every neuron's contribution to a pixel under the rule that ranks, in C order, by layer."""
+
+    def key(layer: Layer) -> tuple[Any, ...]:
+        return cached.key("column", layer.name, time, pixel)
+
+    found = {layer.name: cached.cache.get(key(layer)) for layer in layers}
+    if any(column is None for column in found.values()):
+        missing = _at_once(cached, layers, lambda layer: cached.cache.get(key(layer)) is None)
+        for ranks, rgb, together in missing:
+            checkpoint(0, 0)
+            names = [layer.name for layer in together]
+            values = ranks.pixel(*pixel, frame=time, layers=names, rgb=rgb)
+            for layer in together:
+                column = _column(values[layer.name], layer, f"to pixel {pixel}, frame {time}")
+                found[layer.name] = cached.cache.put(key(layer), column)
+    return {layer.name: found[layer.name] for layer in layers}
+
+
+def region_column(
+    cached: CachedCanvas, layer: Layer, region: Region, time: int, checkpoint: Report
+) -> Column:
+    """Every neuron's contribution to a region under the rule that ranks, in C order."""
+
+    def compute() -> Column:
+        name, ranks = layer.name, cached.ranks_of(layer)
+        rgb = cached.rgb_of(ranks, layer)
+        values = ranks.region(region.mask, time, [name], rgb=rgb, progress=checkpoint)[name]
+        return _column(values, layer, f"to the region, frame {time}")
+
+    return cached.cache.remember(cached.key("region", layer.name, time, region), compute)
+
+
+def strongest(cached: CachedCanvas, layer: Layer, count: int, time: int, checkpoint: Report) -> Indices:
+    """The flat indices of the neurons that contribute most to a frame, colours added: others are compared with these.
+
+    By their totals where these are known or take one quick sweep, else by the sums of their signed maps in each
+    colour, which take a backward pass a colour.
+    """
+
+    def compute() -> Floats:
+        if not cached.canvas.has_model or cached.canvas.rule == "xinc":
+            return layer_totals.totals(cached, layer, time, checkpoint)
+        everywhere = np.ones(cached.size, bool)
+        ranks = cached.ranks_of(layer)
+        rgb = "sum" if ranks.why_no_colours(layer.name) else "each"
+        values = ranks.region(everywhere, time, [layer.name], rgb=rgb)[layer.name]
+        return _column(values, layer, f"to frame {time}").magnitudes
+
+    key = (cached.canvas.rule, "strength", layer.name, time)
+    strength = cached.cache.remember(key, compute)
+    kept = cached.canvas.kept(layer)
+    return kept[_largest(strength[kept], count)]
+
+
+def top(cached: CachedCanvas, columns: Mapping[str, Column], k: int) -> list[Ranked]:
+    """The `k` neurons that contribute most, across layers: `Canvas.top` from columns that are known already."""
+    ranked = []
+    for name, (values, sizes) in columns.items():
+        layer, total = cached.layers.find(name), absolute_sum(sizes)
+        for place in _largest(sizes, k):
+            neuron = layer.neuron_at(place)
+            value, size = float(values[place]), float(sizes[place])
+            ranked.append(Ranked(name, neuron, value, size / total if total else 0.0, size))
+    return sorted(ranked, key=lambda neuron: -neuron.magnitude)[:k]
+
+
+def under_own_rule(
+    cached: CachedCanvas, ranked: list[Ranked], pixel: tuple[int, int], time: int
+) -> list[Ranked]:
+    """The same neurons with their contributions to a pixel under the canvas's own rule, the strongest first."""
+    if cached.ranks is cached.canvas or not ranked:
+        return ranked
+    found: dict[tuple[str, Neuron], tuple[float, float]] = {}
+    for name in {each.layer for each in ranked}:
+        layer = cached.layers.find(name)
+        neurons = [each.neuron for each in ranked if each.layer == name]
+        maps = neuron_maps.signed_and_sizes(cached, layer, layer.flat_index(neurons), time)
+        for neuron, *both in zip(neurons, *maps, strict=True):
+            found[name, neuron] = (float(both[0][pixel]), float(both[1][pixel]))
+    known = [(one, found[one.layer, one.neuron]) for one in ranked]
+    exact = [one._replace(value=value, magnitude=size) for one, (value, size) in known]
+    return sorted(exact, key=lambda neuron: -neuron.magnitude)
+
+
+def _at_once(
+    cached: CachedCanvas, layers: Sequence[Layer], is_missing: Callable[[Layer], bool]
+) -> Iterator[tuple[CanvasLike, str, list[Layer]]]:
+    """The missing layers by the canvas and the colours to ask for: one call answers each group.
+
+    Under `gated` one backward pass a colour gives the columns of every layer that it is defined on: those that were
+    not asked for come with the others, since the pixel's panel shows them next.
+    """
+    together = cached.ranks.rule == "gated" and cached.ranks.has_model
+    groups: dict[str, list[Layer]] = {}
+    for layer in filter(is_missing, cached.layers if together else ()):
+        if cached.is_ranked(layer):
+            groups.setdefault(cached.rgb_of(cached.ranks, layer), []).append(layer)
+    yield from ((cached.ranks, rgb, group) for rgb, group in groups.items())
+    for layer in filter(is_missing, layers):
+        if not (together and cached.is_ranked(layer)):
+            ranks = cached.ranks_of(layer)
+            yield ranks, cached.rgb_of(ranks, layer), [layer]
+
+
+def _column(values: Any, layer: Layer, where: str) -> Column:
+    """Contributions as a canvas gives them, with or without colours, in C order."""
+    values = np.asarray(values, np.float32)
+    each = values.ndim > len(layer.neurons)
+    column = Column.of(values.reshape(-1, values.shape[-1]) if each else values.flatten(), each)
+    check_finite(f"the contributions of layer {layer.name!r} {where}", column.magnitudes)
+    return column
+
+
+def _largest(sizes: Floats, k: int) -> Indices:
+    """The flat indices of the `k` largest magnitudes, the largest first; of equal ones the first."""
+    if 0 < k < len(sizes):
+        least = np.partition(sizes, len(sizes) - k)[len(sizes) - k]
+        chosen = np.flatnonzero(sizes >= least)
+        return chosen[np.argsort(-sizes[chosen], kind="stable")][:k]
+    return np.argsort(-sizes, kind="stable")[:k]

@@ -1,0 +1,118 @@
+"""The map of a selection, which may be several neurons, a cluster or a whole layer; its total and how that changes."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from canvaswidget.kernel import layer_totals, neuron_maps, similarity
+from canvaswidget.kernel.cached_canvas import CachedCanvas, Indices
+from canvaswidget.kernel.quantise import Floats, absolute_sum, check_finite
+from canvaswidget.kernel.view_checks import Neuron
+from canvaswidget.progress import Report
+from canvaswidget.tracing.layers import Layer
+
+
+class Chosen(NamedTuple):
+    """Neurons of a layer: several, else one, else one cluster, else all."""
+
+    layer: Layer
+    neuron: Neuron | None
+    cluster: int
+    n_clusters: int
+    neurons: tuple[Neuron, ...] = ()
+
+    @property
+    def is_whole_layer(self) -> bool:
+        """Whether all neurons are meant."""
+        return self.neuron is None and not self.neurons and self.cluster < 0
+
+
+def members(cached: CachedCanvas, chosen: Chosen, time: int, checkpoint: Report) -> Indices:
+    """Several neurons, or those of a cluster, by their flat indices."""
+    if chosen.neurons:
+        return chosen.layer.flat_index(chosen.neurons)
+    labels = similarity.clusters(cached, chosen.layer, chosen.n_clusters, time, checkpoint).labels.ravel()
+    return np.flatnonzero(labels == chosen.cluster)
+
+
+def selection_map(cached: CachedCanvas, chosen: Chosen, time: int, checkpoint: Report) -> Floats:
+    """Signed for one neuron; the sum of absolute maps for several, a cluster or a whole layer."""
+    layer = chosen.layer
+    if chosen.neuron is not None:
+        return neuron_maps.maps(cached, layer, layer.flat_index([chosen.neuron]), time)[0]
+    return sums(cached, chosen, time, checkpoint)[0]
+
+
+def sums(cached: CachedCanvas, chosen: Chosen, time: int, checkpoint: Report) -> tuple[Floats, Floats]:
+    """``(sum of absolute maps, sum of maps)`` of several neurons, a cluster or a whole layer."""
+    layer, name = chosen.layer, chosen.layer.name
+    key = _sums_key(cached, chosen, time)
+    known = cached.cache.get(key)
+    if known is not None:
+        return known
+    absolute, signed = np.zeros(cached.size, np.float64), np.zeros(cached.size, np.float64)
+    if not chosen.neurons and chosen.cluster < 0 and not cached.canvas.has_model:
+        summary = layer_totals.summary(cached, layer, time, checkpoint)
+        absolute, signed = summary.pixel_abs, summary.pixel_sum
+    elif chosen.neurons or chosen.cluster >= 0:
+        neurons = members(cached, chosen, time, checkpoint)
+        for first, block in neuron_maps.blocks(cached, neurons):
+            checkpoint(first, len(neurons))
+            maps, sizes = neuron_maps.signed_and_sizes(cached, layer, block, time)
+            absolute += sizes.sum(0, dtype=np.float64)
+            signed += maps.sum(0, dtype=np.float64)
+    else:
+        rgb = cached.rgb_of(cached.canvas, layer)
+
+        def both(maps: Any) -> tuple[Floats, ...]:
+            parts = neuron_maps.split_colours(maps)
+            return tuple(part.sum(0).double().cpu().numpy() for part in parts)
+
+        for _, (whole, part) in cached.canvas.reduce(name, both, time, rgb=rgb, progress=checkpoint):
+            absolute += part
+            signed += whole
+    check_finite(f"the sum of the maps of layer {name!r}, frame {time}", absolute)
+    return cached.cache.put(key, (absolute.astype(np.float32), signed.astype(np.float32)))
+
+
+def magnitude(cached: CachedCanvas, chosen: Chosen, time: int, checkpoint: Report) -> Floats:
+    """The magnitudes of a selection's contributions, added over colours where the rule knows them."""
+    layer = chosen.layer
+    key = cached.key(layer.name, *chosen[1:], time)
+    found = cached.last_magnitude.get(key)
+    if found is None:
+        known = cached.cache.get(_sums_key(cached, chosen, time))
+        if known is not None:  # the map on the frame has been a pass over the layer already
+            found = known[0]
+        elif chosen.is_whole_layer:
+            found = np.asarray(layer_totals.summary(cached, layer, time, checkpoint).pixel_abs)
+            check_finite(f"the totals of layer {layer.name!r}, frame {time}", found)
+        elif chosen.neuron is not None:
+            place = layer.flat_index([chosen.neuron])
+            found = neuron_maps.signed_and_sizes(cached, layer, place, time)[1][0]
+        else:
+            found = sums(cached, chosen, time, checkpoint)[0]
+        cached.last_magnitude.clear()
+        cached.last_magnitude[key] = found
+    return found
+
+
+def total_and_change(
+    cached: CachedCanvas, chosen: Chosen, time: int, checkpoint: Report
+) -> tuple[float, float | None]:
+    """``(total, how much the magnitudes differ from the previous frame's)``; None at the first frame."""
+    key = cached.key("change", chosen.layer.name, *chosen[1:], time)
+    known = cached.cache.get(key)
+    if known is None:
+        has_previous = time > 0 and time - 1 in cached.canvas.frames
+        before = magnitude(cached, chosen, time - 1, checkpoint) if has_previous else None
+        now = magnitude(cached, chosen, time, checkpoint)
+        change = None if before is None else absolute_sum(now - before)
+        known = cached.cache.put(key, (absolute_sum(now), change))
+    return known
+
+
+def _sums_key(cached: CachedCanvas, chosen: Chosen, time: int) -> tuple[Any, ...]:
+    return cached.key("sums", chosen.layer.name, *chosen[1:], time)
