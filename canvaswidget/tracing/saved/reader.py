@@ -16,7 +16,7 @@ from torch import nn
 from canvaswidget import tables
 from canvaswidget.arguments import checked, checked_index
 from canvaswidget.progress import Progress, reported
-from canvaswidget.tracing.colours import checked_rgb, rgb_of_magnitudes
+from canvaswidget.tracing.colours import rgb_of_magnitudes
 from canvaswidget.tracing.errors import NotKeptError, UntraceableError
 from canvaswidget.tracing.layers import Layer, LayerKey, Neuron, show_neuron
 from canvaswidget.tracing.matrix import as_numpy, checked_mask
@@ -25,13 +25,11 @@ from canvaswidget.tracing.protocol import Reduced
 from canvaswidget.tracing.ranking import rank
 from canvaswidget.tracing.reduce import Summary
 from canvaswidget.tracing.results import Ranking
-from canvaswidget.tracing.rules.base import coloured
-from canvaswidget.tracing.saved.description import (
-    listed,
-    read_description,
-)
+from canvaswidget.tracing.saved.contents import Contents
+from canvaswidget.tracing.saved.description import listed, read_description
 from canvaswidget.tracing.saved.store import Reader
-from canvaswidget.tracing.saved.writer import BY_NEURON, BY_PIXEL, fingerprint, places_of
+from canvaswidget.tracing.saved.stored_arrays import StoredArrays
+from canvaswidget.tracing.saved.writer import fingerprint, places_of
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -101,27 +99,25 @@ class SavedCanvas:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._reader = reader = Reader(path)
+        reader = Reader(path)
         about = read_description(reader, path)
+        self._arrays, self._contents = StoredArrays(reader, about), Contents(about, path.name)
         self.inr, self.rule, self.why, self.options = about.inr, about.rule, about.why, about.options
         self.layers, self.traced_layers = about.layers, about.traced_layers
         self.frames, self.pixels, self.n_channels = about.frames, about.pixels, about.n_channels
         self.regions, self.clusters = about.regions, about.clusters
         self.provenance, self.trouble = about.provenance, about.trouble
-        self._why_no_colours, self._places = about.why_no_colours, about.neurons
+        self._why_no_colours, self._neurons = about.why_no_colours, about.neurons
 
     # --- what is kept -------------------------------------------------------------------------------------------
 
     def kept(self, layer: LayerKey) -> npt.NDArray[np.int64]:
         """The neurons whose maps are kept, by their place in C order."""
-        return self._places[self._layer(layer).name]
+        return self._neurons[self._contents.layer(layer).name]
 
     def is_of(self, model: nn.Module) -> bool:
         """Whether these are the model's weights."""
         return fingerprint(model) == self.provenance["hash"]
-
-    def _whole(self, layer: Layer) -> bool:
-        return len(self._places[layer.name]) == math.prod(layer.neurons)
 
     # --- as a canvas answers ------------------------------------------------------------------------------------
 
@@ -131,7 +127,7 @@ class SavedCanvas:
         if rule == self.rule and not options:
             return self
         raise UntraceableError(
-            f"rule={rule!r}: {self._said} was made under rule {self.rule!r}; for another one, trace its model"
+            f"rule={rule!r}: {self._contents.said} was made under rule {self.rule!r}; for another one, trace its model"
         )
 
     def hold(self, frame: int | None) -> None:
@@ -140,8 +136,7 @@ class SavedCanvas:
     @checked
     def frame(self, frame: int = 0) -> FloatArray:
         """The model's raw output ``(height, width, channels)``."""
-        shape = (len(self.frames), *self.inr.size, self.n_channels)
-        return self._reader.read("frames", shape, "float32", self._frame(frame))
+        return self._arrays.frame(self._contents.frame_place(frame))
 
     @checked
     def map(self, layer: LayerKey, neuron: Neuron, frame: int = 0, *, rgb: str = "sum") -> FloatArray:
@@ -159,19 +154,19 @@ class SavedCanvas:
         progress: Progress = False,
     ) -> FloatArray:
         """The maps of some neurons, ``(k, height, width)``."""
-        found = self._layer(layer)
-        self._require_colours(found, rgb)
-        wanted, kept = places_of(found, neurons), self._places[found.name]
+        found = self._contents.layer(layer)
+        self._contents.require_colours(found, rgb)
+        wanted, kept = places_of(found, neurons), self._neurons[found.name]
         missing = wanted[~np.isin(wanted, kept)]
         if len(missing):
             neuron = found.neuron_at(missing[0])
             raise NotKeptError(
-                f"{self._said} has no map of neuron {show_neuron(neuron)} of {found.name}: it keeps {len(kept):,} of "
-                f"{math.prod(found.neurons):,}. Keep it with save(..., maps={{{found.name!r}: [{neuron}]}}), or trace "
-                "the model"
+                f"{self._contents.said} has no map of neuron {show_neuron(neuron)} of {found.name}: it keeps "
+                f"{len(kept):,} of {math.prod(found.neurons):,}. Keep it with save(..., maps={{{found.name!r}: "
+                f"[{neuron}]}}), or trace the model"
             )
-        at = self._frame(frame)
-        return self._maps(found, at, np.searchsorted(kept, wanted), rgb)
+        at = self._contents.frame_place(frame)
+        return self._arrays.maps(found, at, np.searchsorted(kept, wanted), rgb)
 
     @checked
     def iter(
@@ -198,19 +193,16 @@ class SavedCanvas:
         progress: Progress = False,
     ) -> Iterator[tuple[npt.NDArray[np.int64], Reduced]]:
         """Like `iter`, with each chunk of maps made into something smaller; only where all are kept."""
-        found, at = self._layer(layer), self._frame(frame)
-        self._require_colours(found, rgb)
-        self._require_own_neurons(found, granularity)
-        self._require_whole(found, "has not every map, which this takes: keep")
-        count, step = math.prod(found.neurons), self._step
+        found, at = self._contents.layer(layer), self._contents.frame_place(frame)
+        self._contents.require_colours(found, rgb)
+        self._contents.require_own_neurons(found, granularity)
+        self._contents.require_whole(found, "has not every map, which this takes: keep")
 
         def parts() -> Iterator[tuple[torch.Tensor, Reduced]]:
-            for first in range(0, count, step):
-                places = np.arange(first, min(first + step, count))
-                maps = torch.from_numpy(self._maps(found, at, places, rgb))
-                yield torch.from_numpy(found.neurons_at(places)), function(maps)
+            for places, maps in self._arrays.all_maps(found, at, rgb):
+                yield torch.from_numpy(found.neurons_at(places)), function(torch.from_numpy(maps))
 
-        for neurons, reduced in reported(parts(), count, progress, found.name):
+        for neurons, reduced in reported(parts(), math.prod(found.neurons), progress, found.name):
             yield neurons.numpy(), reduced
 
     @checked
@@ -226,16 +218,19 @@ class SavedCanvas:
         progress: Progress = False,
     ) -> dict[str, FloatArray]:
         """Every neuron's contribution to one of the pixels that are kept, by layer."""
-        size, at = self.inr.size, self._frame(frame)
+        size, at = self.inr.size, self._contents.frame_place(frame)
         pixel = checked_index("y", y, size[0]), checked_index("x", x, size[1])
-        return {
-            layer.name: self._column(layer, at, self.pixels.index(pixel), rgb)
-            if pixel in self.pixels
-            else self._from_maps(
-                layer, at, rgb, lambda maps: maps[:, pixel[0], pixel[1]], self._no_pixel(pixel)
+        found: dict[str, FloatArray] = {}
+        for layer in self._contents.chosen(layers, granularity):
+            self._contents.require_colours(layer, rgb)
+            found[layer.name] = (
+                self._arrays.column(layer, at, self.pixels.index(pixel), rgb)
+                if pixel in self.pixels
+                else self._from_maps(
+                    layer, at, rgb, lambda maps: maps[:, pixel[0], pixel[1]], self._no_pixel(pixel)
+                )
             )
-            for layer in self._chosen(layers, granularity)
-        }
+        return found
 
     @checked
     def region(
@@ -249,24 +244,25 @@ class SavedCanvas:
         progress: Progress = False,
     ) -> dict[str, FloatArray]:
         """Every neuron's contribution to one of the regions that are kept, by layer."""
-        values, at = checked_mask(mask, self.inr.size).numpy(), self._frame(frame)
+        values, at = checked_mask(mask, self.inr.size).numpy(), self._contents.frame_place(frame)
         names = [name for name, kept in self.regions.items() if np.array_equal(kept, values)]
         kept = listed(self.regions)
         missing = f"has no such region: it keeps {kept}. Keep it with save(..., regions={{name: mask}}), or"
         if rgb == "abs":  # the sums over a region do not tell
             names, missing = [], "does not keep the magnitudes of single pixels of a region: keep"
-        return {
-            layer.name: self._column(layer, at, len(self.pixels) + list(self.regions).index(names[0]), rgb)
-            if names
-            else self._from_maps(
-                layer,
-                at,
-                rgb,
-                lambda maps: np.einsum("kyx...,yx->k...", maps, values.astype(np.float32)),
-                missing,
-            )
-            for layer in self._chosen(layers, granularity)
-        }
+
+        def summed(maps: FloatArray) -> FloatArray:
+            return np.einsum("kyx...,yx->k...", maps, values.astype(np.float32))
+
+        found: dict[str, FloatArray] = {}
+        for layer in self._contents.chosen(layers, granularity):
+            self._contents.require_colours(layer, rgb)
+            if names:
+                index = len(self.pixels) + list(self.regions).index(names[0])
+                found[layer.name] = self._arrays.column(layer, at, index, rgb)
+            else:
+                found[layer.name] = self._from_maps(layer, at, rgb, summed, missing)
+        return found
 
     @checked
     def top(
@@ -281,7 +277,7 @@ class SavedCanvas:
         progress: Progress = False,
     ) -> Ranking:
         """The `k` neurons that contribute most to one of the pixels that are kept."""
-        return rank(self, (y, x), k, frame, self._chosen(layers), granularity, progress)
+        return rank(self, (y, x), k, frame, self._contents.chosen(layers), granularity, progress)
 
     @checked
     def summary(
@@ -294,164 +290,67 @@ class SavedCanvas:
         progress: Progress = False,
     ) -> Summary:
         """Totals of all maps of a layer, per neuron and per pixel."""
-        found, at = self._layer(layer), self._frame(frame)
-        self._require_own_neurons(found, granularity)
+        found, at = self._contents.layer(layer), self._contents.frame_place(frame)
+        self._contents.require_own_neurons(found, granularity)
         kept = rgb_of_magnitudes(self, found)
         if rgb not in (None, kept):
-            raise NotKeptError(f"rgb={rgb!r}: {self._said} keeps totals with rgb={kept!r}; trace the model")
-        name, n = self._name(found), len(self.frames)
-        by_neuron: dict[str, Any] = {
-            key: self._reader.read(f"{name}/{key}", (n, math.prod(found.neurons)), "float32", at).reshape(
-                found.neurons
+            raise NotKeptError(
+                f"rgb={rgb!r}: {self._contents.said} keeps totals with rgb={kept!r}; trace the model"
             )
-            for key in BY_NEURON
-        }
-        by_pixel: dict[str, Any] = {
-            key: self._reader.read(f"{name}/{key}", (n, *self.inr.size), "float32", at) for key in BY_PIXEL
-        }
         warning = self.trouble.get(found.name, "")
-        return Summary(found, self.frames[at], **by_neuron, **by_pixel, rgb=kept, warning=warning)
+        return Summary(found, self.frames[at], **self._arrays.totals(found, at), rgb=kept, warning=warning)
 
     def why_no_colours(self, layer: LayerKey) -> str:
         """Why the layer's maps can't be told apart by colour; empty where they can."""
-        return self._why_no_colours[self._layer(layer).name]
+        return self._why_no_colours[self._contents.layer(layer).name]
 
     # --- what takes the model -----------------------------------------------------------------------------------
 
     def ablation(self, fill: str = "zero") -> NoReturn:
         """Raise `NotKeptError`."""
-        raise self._missing("can't render the model without some neurons")
+        raise self._contents.missing("can't render the model without some neurons")
 
     def ablate(self, neurons: Any, frame: int = 0, *, fill: str = "zero") -> NoReturn:
         """Raise `NotKeptError`."""
-        raise self._missing("can't render the model without some neurons")
+        raise self._contents.missing("can't render the model without some neurons")
 
     def remainder(self, layer: LayerKey, frame: int = 0) -> NoReturn:
         """Raise `NotKeptError`."""
-        raise self._missing("has not what does not come from a layer's neurons")
+        raise self._contents.missing("has not what does not come from a layer's neurons")
 
     def sums(self, frame: int = 0, layer: LayerKey | None = None) -> NoReturn:
         """Raise `NotKeptError`."""
-        raise self._missing("can't be checked against the model")
+        raise self._contents.missing("can't be checked against the model")
 
     def coverage(self) -> NoReturn:
         """Raise `NotKeptError`."""
-        raise self._missing("has not the model's ops")
+        raise self._contents.missing("has not the model's ops")
 
     def estimate(self, layers: LayerKey | Sequence[LayerKey] | None = None, frame: int = 0) -> NoReturn:
         """Raise `NotKeptError`."""
-        raise self._missing("can't compute what a sweep will take")
+        raise self._contents.missing("can't compute what a sweep will take")
 
     def check(self, frame: int = 0, *, progress: Progress = True) -> NoReturn:
         """Raise `NotKeptError`."""
-        raise self._missing("can't be checked against the model")
+        raise self._contents.missing("can't be checked against the model")
 
     def save(self, path: str | os.PathLike[str], **keywords: Any) -> NoReturn:
         """Raise `NotKeptError`."""
-        raise self._missing("can't compute anything more to save")
+        raise self._contents.missing("can't compute anything more to save")
 
     # --- within -------------------------------------------------------------------------------------------------
-
-    @property
-    def _said(self) -> str:
-        return f"this saved canvas ({self.path.name})"
-
-    @property
-    def _step(self) -> int:
-        return max(1, 2**21 // (4 * math.prod(self.inr.size)))
-
-    def _layer(self, key: LayerKey) -> Layer:
-        layer = self.layers.find(key)
-        if layer.name not in self._places:
-            raise NotKeptError(
-                f"{self._said} has nothing of {layer.name}: it keeps {listed(self._places)}. Keep it with "
-                f"save(..., layers=[{layer.name!r}]) where the rule is defined on it, or trace the model"
-            )
-        return layer
-
-    def _require_own_neurons(self, layer: Layer, granularity: str | None) -> None:
-        if layer.shape_of(granularity) != layer.neurons:
-            raise NotKeptError(
-                f"granularity={granularity!r}: {self._said} keeps the maps of XINC's neurons; trace the model"
-            )
-
-    def _require_colours(self, layer: Layer, rgb: str) -> None:
-        problem = "" if checked_rgb(rgb) == "sum" else self._why_no_colours[layer.name]
-        if problem:
-            raise NotKeptError(
-                f"rgb={rgb!r}: {self._said} has only the sum of the colours ({problem}); trace the model"
-            )
-
-    def _missing(self, why: str) -> NotKeptError:
-        return NotKeptError(f"{self._said} {why}; trace the model")
-
-    def _chosen(
-        self, keys: LayerKey | Sequence[LayerKey] | None, granularity: str | None = None
-    ) -> list[Layer]:
-        several = [keys] if isinstance(keys, str | int | Layer) else keys
-        found = list(self.traced_layers if several is None else dict.fromkeys(map(self._layer, several)))
-        for layer in found:
-            self._require_own_neurons(layer, granularity)
-        return found
-
-    def _name(self, layer: Layer) -> str:
-        return f"layers/{list(self._places).index(layer.name)}"
-
-    def _frame(self, frame: int) -> int:
-        """Where a frame stands among those that are kept."""
-        number = self.inr.frame_index(frame)
-        if number not in self.frames:
-            raise NotKeptError(
-                f"{self._said} has no frame {number}: it keeps {listed(self.frames)}. Keep it with "
-                f"save(..., frames=[..., {number}]), or trace the model"
-            )
-        return self.frames.index(number)
-
-    def _colours(self, layer: Layer) -> tuple[int, ...]:
-        """The axis of colours that maps and columns of a layer have."""
-        return () if self._why_no_colours[layer.name] else (3,)
-
-    def _maps(self, layer: Layer, at: int, rows: npt.NDArray[Any], rgb: str) -> FloatArray:
-        """Of those that are kept, chunk by chunk."""
-        name, kept, colours = f"{self._name(layer)}/maps", len(self._places[layer.name]), self._colours(layer)
-        shape = (len(self.frames), kept, *colours, *self.inr.size)
-        if len(rows):
-            maps = self._reader.read(name, shape, "float32", (at, rows))
-        else:
-            maps = np.empty((0, *shape[2:]), np.float32)
-        return coloured(torch.from_numpy(maps), rgb).numpy() if colours else maps
-
-    def _column(self, layer: Layer, at: int, index: int, rgb: str) -> FloatArray:
-        self._require_colours(layer, rgb)
-        count, colours = len(self.pixels) + len(self.regions), self._colours(layer)
-        shape = (len(self.frames), count, *colours, math.prod(layer.neurons))
-        column = self._reader.read(f"{self._name(layer)}/columns", shape, "float32", (at, index))
-        if colours:
-            column = coloured(torch.from_numpy(column.T.copy())[..., None, None], rgb)[:, 0, 0].numpy()
-        return column.reshape(*layer.neurons, *column.shape[1:])
 
     def _from_maps(
         self, layer: Layer, at: int, rgb: str, take: Callable[[FloatArray], FloatArray], missing: str
     ) -> FloatArray:
-        self._require_colours(layer, rgb)
-        self._require_whole(layer, missing)
-        count, step = math.prod(layer.neurons), self._step
-        parts = [
-            take(self._maps(layer, at, np.arange(first, min(first + step, count)), rgb))
-            for first in range(0, count, step)
-        ]
-        found = np.concatenate(parts).astype(np.float32)
-        return found.reshape(*layer.neurons, *found.shape[1:])
+        """A column from the maps of a layer, where all are stored."""
+        self._contents.require_whole(layer, missing)
+        found = np.concatenate([take(maps) for _, maps in self._arrays.all_maps(layer, at, rgb)])
+        return found.astype(np.float32).reshape(*layer.neurons, *found.shape[1:])
 
     def _no_pixel(self, pixel: tuple[int, int]) -> str:
         kept = listed(self.pixels)
         return f"does not know what makes pixel {pixel}: it keeps {kept}. Keep it with save(..., pixels=[{pixel}]), or"
-
-    def _require_whole(self, layer: Layer, why: str) -> None:
-        if not self._whole(layer):
-            raise NotKeptError(
-                f"{self._said} {why} all maps of {layer.name} with maps='all', or trace the model"
-            )
 
     def _table(self) -> tuple[list[str], list[list[str]]]:
         (height, width), n_frames = self.inr.size, self.inr.n_frames
