@@ -76,7 +76,7 @@ def reference() -> Path:
 @pytest.fixture
 def unbuilt(monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel's side alone: the page need not be built."""
-    monkeypatch.setattr("canvaswidget.widget.widget.bundled", lambda name: f"/* {name} */")
+    monkeypatch.setattr("canvaswidget.widget.live_view.bundled", lambda name: f"/* {name} */")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import traitlets
 
 import canvaswidget as cw
 from canvaswidget.masks.painter import WIDEST, MaskPainter
-from canvaswidget.widget import widget
+from canvaswidget.widget import live_view
 from tests.canvases import video
 
 SIZE = (16, 32)
@@ -198,7 +198,7 @@ def test_a_wrong_value_is_refused(painter: MaskPainter, name: str, value, error)
 
 
 def test_the_widget_beside_it_is_told(painters, monkeypatch) -> None:
-    monkeypatch.setattr(widget, "bundled", lambda name: "")
+    monkeypatch.setattr(live_view, "bundled", lambda name: "")
     w = cw.CanvasWidget(video(), device="cpu", time=1)
     try:
         painter = painters(w)

@@ -23,7 +23,7 @@ from canvaswidget.exports import fallback_image
 from canvaswidget.exports.figure_data import figure_data
 from canvaswidget.kernel import facts, message_parts, messages
 from canvaswidget.plotting import figures
-from canvaswidget.widget import widget
+from canvaswidget.widget import live_view
 from canvaswidget.widget.widget import CanvasWidget
 from tests.canvases import StepCanvas, image, video
 from tests.kernel.test_messages import problems
@@ -55,7 +55,7 @@ def stepped(widgets, monkeypatch: pytest.MonkeyPatch) -> CanvasWidget:
         traced.traced_layers = cw.tracing.Layers([traced.layers[1]])
         return traced
 
-    monkeypatch.setattr(widget, "canvas_of", lambda *_: StepCanvas())
+    monkeypatch.setattr(live_view, "canvas_of", lambda *_: StepCanvas())
     monkeypatch.setattr(StepCanvas, "memory", 2**20, raising=False)
     monkeypatch.setattr(StepCanvas, "under", under, raising=False)
     monkeypatch.setattr(facts, "RULES", {"xinc": None, "other": None, "undefined": None})
@@ -89,7 +89,7 @@ def test_a_layer_that_adds_nothing_to_the_pixel_is_not_shown_first(stepped, widg
     assert (stepped.layer, stepped.neuron) == ("net.conv", (2, 3))
     silent = StepCanvas()
     silent.silent = "net.conv"
-    monkeypatch.setattr(widget, "canvas_of", lambda *_: silent)
+    monkeypatch.setattr(live_view, "canvas_of", lambda *_: silent)
     w = widgets(None)
     assert (w.layer, w.neuron) == ("net.linear", 6)
     w = widgets(None, layer="conv")
@@ -522,7 +522,7 @@ def displayed(w: CanvasWidget, monkeypatch) -> list[dict[str, Any]]:
         assert keywords["raw"]
         found.append({**data, "id": keywords.get("display_id")})
 
-    for module in (widget, fallback_image):
+    for module in (live_view, fallback_image):
         monkeypatch.setattr(module, "display", show)
     monkeypatch.setattr(fallback_image, "update_display", show)
     w._ipython_display_()
@@ -539,7 +539,7 @@ def test_below_the_live_view_is_a_picture_for_where_no_kernel_runs(
     assert f'<div class="{w._picture}"><img src="data:image/png;base64,' in saved["text/html"]
     assert 'alt="CanvasWidget(NeRV, 6 frames' in saved["text/html"]
     assert base64.b64decode(saved["image/png"]).startswith(PNG)
-    monkeypatch.setattr(widget, "figure_data", lambda *_: 1 / 0)
+    monkeypatch.setattr(live_view, "figure_data", lambda *_: 1 / 0)
     assert len(displayed(w, monkeypatch)) == 1
     assert "could not be drawn" in caplog.text
 
