@@ -28,8 +28,13 @@ def write_whole(path: Path, data: bytes) -> None:
 
 def hold(path: Path) -> BinaryIO:
     """Make a file that this process holds until the handle is closed, or the process ends in whatever way."""
-    handle = path.open("a+b")
+    # It gets its name when it is locked: under that name another process would see a file that nobody holds. Windows
+    # can't rename an open file, but removes none either.
+    unnamed = path if sys.platform == "win32" else path.with_name(f"{path.name}.new")
+    handle = unnamed.open("a+b")
     _lock(handle)
+    if unnamed != path:
+        unnamed.rename(path)
     return handle
 
 
