@@ -49,9 +49,8 @@ SORTED = {
     "index": "in order",
 }
 BARS, THUMBNAILS, NEURONS, CURVE_FRAMES = 12, 6, 12, 32
-THUMBNAIL_SIDE = (
-    64  # of the thumbnails whose largest magnitude is the scale of a layer, the same as in the page
-)
+# Of the thumbnails whose largest magnitude is the scale of a layer: the page asks for the same.
+THUMBNAIL_SIDE = 64
 PICTURE = ("frame", "pixel", "maps")  # what is quick to compute
 USUAL = ("frame", "pixel", "maps", "neurons", "shares", "time")
 

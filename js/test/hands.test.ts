@@ -44,9 +44,9 @@ describe("keys", () => {
   it("open and close the help", () => {
     view.open();
     view.key("?");
-    expect(view.page.find(".cw-help").hidden).toBe(false);
+    expect(view.page.find(".cw-help").hasAttribute("open")).toBe(true);
     view.key("Escape");
-    expect(view.page.find(".cw-help").hidden).toBe(true);
+    expect(view.page.find(".cw-help").hasAttribute("open")).toBe(false);
     expect(view.model.get("neuron")).toEqual([3, 17]);
   });
 });

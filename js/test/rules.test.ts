@@ -21,9 +21,9 @@ describe("rules side by side", () => {
     view.open({ channel: "red" });
     view.settle();
     expect(view.model.requests("rules")).toEqual([]);
-    expect(part("rules").hidden).toBe(true);
+    expect(part("rules").hasAttribute("open")).toBe(false);
     part("rules-button").click();
-    expect(part("rules").hidden).toBe(false);
+    expect(part("rules").hasAttribute("open")).toBe(true);
     expect(part("rules-status").textContent).toBe("computing the maps");
     expect(view.model.last("rules").body).toEqual({
       kind: "rules",
@@ -95,7 +95,7 @@ describe("rules side by side", () => {
     expect([view.model.get("ablated"), view.model.get("layer")]).toEqual([{}, LAYER]);
     expect(dialog.contains(document.activeElement)).toBe(true);
     view.key("Escape");
-    expect(dialog.hidden).toBe(true);
+    expect(dialog.hasAttribute("open")).toBe(false);
     expect(document.activeElement).toBe(part("rules-button"));
     expect(view.model.get("neuron")).toEqual([3, 17]);
     const asked = view.model.requests("rules").length;
@@ -104,7 +104,7 @@ describe("rules side by side", () => {
     expect(view.model.requests("rules")).toHaveLength(asked);
     view.key("r");
     view.key("r");
-    expect(dialog.hidden).toBe(true);
+    expect(dialog.hasAttribute("open")).toBe(false);
   });
 
   it("tell an error, and ask again on demand", () => {

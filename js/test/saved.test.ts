@@ -105,7 +105,7 @@ describe("the view of a saved page", () => {
     view.settle();
     expect(view.model.get("ablated")).toEqual({});
     expect(view.model.get("source")).toBe("reconstruction");
-    expect(part("rules").hidden).toBe(true);
+    expect(part("rules").hasAttribute("open")).toBe(false);
     view.key("?");
     const keys = [...view.page.el.querySelectorAll<HTMLElement>(".cw-keys dt")].filter(
       ({ hidden }) => !hidden,

@@ -17,3 +17,15 @@ vi.mock("uplot", () => ({
     }
   },
 }));
+
+// Browsers keep where the focus was when a dialog opens, and put it back.
+const before = new WeakMap<HTMLDialogElement, Element | null>();
+HTMLDialogElement.prototype.showModal = function () {
+  before.set(this, document.activeElement);
+  this.open = true;
+};
+const { close } = HTMLDialogElement.prototype;
+HTMLDialogElement.prototype.close = function (value) {
+  close.call(this, value);
+  (before.get(this) as HTMLElement | null)?.focus();
+};

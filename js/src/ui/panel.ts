@@ -4,6 +4,8 @@ import type { State } from "../sources/source";
 import { GONE } from "../transport/client";
 import { NEEDS_NOTEBOOK } from "../transport/constants";
 import { attribute, h, write } from "./dom";
+import { explain, word } from "./term_card";
+import type { Term } from "./terms";
 import type { View } from "./view";
 
 export interface Panel {
@@ -21,6 +23,7 @@ export function createPanel(
   _view: View,
   name: "frame" | "neurons" | "pixel" | "time",
   title: string,
+  term: Term,
   retry: () => void,
 ): Panel {
   const message = h("p", { class: "cw-error-text" });
@@ -28,7 +31,13 @@ export function createPanel(
   const error = h("div", { class: "cw-error", role: "alert", hidden: true }, message, again);
   const label = h("span", { class: "cw-label" });
   const tools = h("div", { class: "cw-tools" });
-  const heading = h("header", { class: "cw-heading" }, h("h3", { class: "cw-title" }, title), label, tools);
+  const heading = h(
+    "header",
+    { class: "cw-heading" },
+    h("h3", { class: "cw-title" }, word(term, title)),
+    label,
+    tools,
+  );
   const body = h("div", { class: "cw-body" });
   const foot = h("footer", { class: "cw-foot" });
   const element = h(
@@ -68,11 +77,11 @@ export function createPanel(
 /** A row of buttons of which one is pressed. */
 export function segmented<V extends string>(
   label: string,
-  options: readonly { value: V; text: string; title?: string }[],
+  options: readonly { value: V; text: string; title?: string; term?: Term }[],
   choose: (value: V) => void,
 ) {
-  const buttons = options.map(({ value, text, title }) =>
-    h(
+  const buttons = options.map(({ value, text, title, term }) => {
+    const button = h(
       "button",
       {
         class: "cw-segment",
@@ -83,8 +92,9 @@ export function segmented<V extends string>(
         on: { click: () => choose(value) },
       },
       text,
-    ),
-  );
+    );
+    return term ? explain(button, term) : button;
+  });
   const element = h("div", { class: "cw-segments", role: "group", "aria-label": label }, ...buttons);
   return {
     element,

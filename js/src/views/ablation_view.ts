@@ -10,18 +10,19 @@ import type { Source } from "../transport/messages";
 import { attribute, h, icon, write } from "../ui/dom";
 import { closeByItself } from "../ui/menu";
 import { segmented } from "../ui/panel";
+import type { Term } from "../ui/terms";
 import type { View } from "../ui/view";
 
 const MOST_LISTED = 100;
 const VIEWS = [
   { value: "reconstruction", text: "original", title: "With all neurons" },
-  { value: "ablated", text: "ablated", title: "What the network makes without them" },
+  { value: "ablated", text: "ablated", term: "ablated" },
   {
     value: "difference",
     text: "difference",
     title: "What is lost without them: the original less the picture without them, colours added",
   },
-] as const satisfies { value: Source; text: string; title: string }[];
+] as const satisfies { value: Source; text: string; title?: string; term?: Term }[];
 
 /** The PSNR with and without the ablated neurons, and what it is measured against. */
 export function qualityText({ psnr, psnr_before: before }: Frame): { text: string; title: string } {

@@ -8,6 +8,7 @@ import { ready } from "../state/store";
 import type { FaithfulnessReply, Range } from "../transport/messages";
 import { attribute, h, write } from "../ui/dom";
 import { closeByItself } from "../ui/menu";
+import { documentLink } from "../ui/term_card";
 import type { View } from "../ui/view";
 
 interface Told {
@@ -78,7 +79,7 @@ export function createFaithfulness(view: Omit<View, "say">): HTMLElement {
     "details",
     { class: "cw-faithfulness", "data-testid": "faithfulness" },
     summary,
-    h("div", { class: "cw-popover cw-popover-up" }, words, button),
+    h("div", { class: "cw-popover cw-popover-up" }, words, button, documentLink("faithfulness")),
   );
   const told = (): Told => {
     const info = store._canvas.value;

@@ -15,6 +15,8 @@ import type { ExportPlan } from "../ui/export_png";
 import { composeBar, composePicture, groundOf } from "../ui/painting";
 import { levelValue, reach, type Style } from "../ui/palette";
 import { createPanel, segmented } from "../ui/panel";
+import { explain } from "../ui/term_card";
+import type { Term } from "../ui/terms";
 import type { View } from "../ui/view";
 import { FITTED, type Placed, pan, pixelAt, place, type Size, settled, zoomAt } from "../ui/viewport";
 import { createAblationView, withoutLabel } from "./ablation_view";
@@ -22,11 +24,11 @@ import { createRegionList } from "./region_list";
 import { createRegionHand, drawRegion } from "./region_view";
 
 const SOURCES = [
-  { value: "reconstruction", text: "reconstruction", title: "What the network makes" },
-  { value: "truth", text: "truth", title: "The signal it was fitted to" },
-  { value: "error", text: "error", title: "How far the two are apart: black is none" },
+  { value: "reconstruction", text: "reconstruction", term: "reconstruction" },
+  { value: "truth", text: "truth", term: "truth" },
+  { value: "error", text: "error", term: "error" },
   { value: "off", text: "off", title: "The contributions alone" },
-] as const satisfies { value: FrameSource; text: string; title: string }[];
+] as const satisfies { value: FrameSource; text: string; title?: string; term?: Term }[];
 
 /** Farther than this many CSS pixels a press is a drag; two clicks within so many ms may be a double click. */
 const CLICK = 4;
@@ -44,7 +46,7 @@ export function styleOf(store: Store): Style {
 export function createFrameView(view: View, more: HTMLElement) {
   const { session } = view;
   const { store, frames, maps, picture, pixels, palettes } = session;
-  const panel = createPanel(view, "frame", "Frame", () => {
+  const panel = createPanel(view, "frame", "Frame", "frame", () => {
     frames.retry();
     maps.retry();
   });
@@ -52,7 +54,7 @@ export function createFrameView(view: View, more: HTMLElement) {
     store.set({ source }),
   );
   const label = h("span", {});
-  const psnr = h("span", { class: "cw-psnr", "data-testid": "psnr", hidden: true });
+  const psnr = explain(h("span", { class: "cw-psnr", "data-testid": "psnr", hidden: true }), "PSNR");
   panel.label.append(label, psnr);
   const ablation = createAblationView(view, picture);
   panel.heading.after(ablation.bar);
@@ -113,7 +115,6 @@ export function createFrameView(view: View, more: HTMLElement) {
     // With ablated neurons, their list shows the PSNR before and after.
     const decibels = frame?.psnr == null || isAblated(frame.source) ? "" : `${frame.psnr.toFixed(1)} dB`;
     attribute(psnr, "hidden", decibels === "");
-    attribute(psnr, "title", `PSNR ${decibels}`);
     write(psnr, decibels);
     attribute(panel.label, "title", parts.join(" · "));
     attribute(stage, "aria-label", [`${frame?.source ?? "contributions"} of frame`, ...parts].join(", "));
@@ -308,7 +309,7 @@ export function createFrameView(view: View, more: HTMLElement) {
     canvas,
     pixel: store.pixel.peek(),
     title,
-    caption: [label.textContent, psnr.title].filter(Boolean).join("   "),
+    caption: [label.textContent, psnr.textContent && `PSNR ${psnr.textContent}`].filter(Boolean).join("   "),
     bar: !legend.classList.contains("cw-hidden")
       ? { canvas: bar, low: low.textContent ?? "", high: high.textContent ?? "" }
       : null,

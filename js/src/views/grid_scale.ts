@@ -8,13 +8,14 @@ import { attribute, h, write } from "../ui/dom";
 import { composeBar } from "../ui/painting";
 import type { Style } from "../ui/palette";
 import { segmented } from "../ui/panel";
+import { explain } from "../ui/term_card";
 import type { View } from "../ui/view";
 
 const SCALES = [
   {
     value: "layer",
     text: "one scale",
-    title: "Equal colours are equal values in all thumbnails of the layer",
+    term: "one scale",
   },
   {
     value: "own",
@@ -63,11 +64,8 @@ export function createGridScale(view: View) {
     const own = scale.value === "own" ? "each map to its own largest value · " : "";
     const magnitudes = shown && magnitudesIn(store, shown.context);
     write(totals, shown ? `${own}bars: totals${magnitudes?.short ?? ""}, to ${number(shown.topTotal)}` : "");
-    attribute(
-      totals,
-      "title",
-      `Below each map, the sum over the frame of ${magnitudes?.whole ?? "its magnitudes"}; a full bar is the total of the layer's strongest neuron`,
-    );
+    const whole = magnitudes ? `Added are ${magnitudes.whole}. ` : "";
+    explain(totals, "total", `${whole}A full bar is the total of the layer's strongest neuron.`);
     const context = bar.getContext("2d");
     if (!shown || !context) return;
     const image = context.createImageData(256, 1);

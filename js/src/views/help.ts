@@ -1,7 +1,10 @@
-// The list of keys and of what the mouse does, over the widget.
+// Over the widget: keys, what the mouse does, and what the words mean.
 
 import { savedOf } from "../state/saved";
+import { createDialog, type Dialog } from "../ui/dialog";
 import { h } from "../ui/dom";
+import { documentLink } from "../ui/term_card";
+import { TERMS, type Term } from "../ui/terms";
 import type { View } from "../ui/view";
 
 const KEYS = [
@@ -19,7 +22,7 @@ const KEYS = [
 ] as const;
 
 const MOUSE = [
-  ["click the frame", "pin a pixel: its neurons are ranked under PIXEL"],
+  ["click the frame", "pin a pixel: its neurons are ranked under Pixel"],
   ["wheel, drag, double click", "zoom, move, fit the frame"],
   ["shift-drag, shift-alt-drag", "draw a region: a box, a lasso; + keeps it in a list"],
   ["rest on the frame", "preview the neurons of that pixel"],
@@ -32,7 +35,7 @@ const MOUSE = [
 /** Keys that need a kernel: a saved page does not list them. */
 const LIVE = new Set(["k, shift + k", "r", "arrows, Delete in the list of regions"]);
 
-export function createHelp({ root, session, effect }: Pick<View, "root" | "session" | "effect">) {
+export function createHelp({ session, effect }: Pick<View, "session" | "effect">): Dialog {
   const live: HTMLElement[] = [];
   const list = (rows: readonly (readonly [string, string])[]) =>
     h(
@@ -44,53 +47,23 @@ export function createHelp({ root, session, effect }: Pick<View, "root" | "sessi
         return parts;
       }),
     );
-  const close = h(
-    "button",
-    { class: "cw-button", type: "button", on: { click: () => toggle(false) } },
-    "Close",
-  );
-  const element = h(
-    "div",
-    {
-      class: "cw-help",
-      role: "dialog",
-      "aria-modal": "true",
-      "aria-label": "Help",
-      hidden: true,
-      "data-testid": "help",
-    },
-    h(
-      "div",
-      { class: "cw-help-card" },
-      h("h3", { class: "cw-title" }, "Keys"),
-      list(KEYS),
-      h("h3", { class: "cw-title" }, "Mouse"),
-      list(MOUSE),
-      close,
-    ),
+  const words = (Object.entries(TERMS) as [Term, string][]).flatMap(([term, sentence]) => [
+    h("dt", {}, term),
+    h("dd", {}, sentence, " ", documentLink(term)),
+  ]);
+  const title = (text: string) => h("h3", { class: "cw-title" }, text);
+  const dialog = createDialog("help", "Help");
+  dialog.element.append(
+    h("div", { class: "cw-dialog-head" }, title("Keys"), dialog.close),
+    list(KEYS),
+    title("Mouse"),
+    list(MOUSE),
+    title("Words"),
+    h("dl", { class: "cw-keys cw-words", "data-testid": "words" }, ...words),
   );
   effect(() => {
     const saved = savedOf(session.store._canvas.value) !== null;
     for (const part of live) part.hidden = saved;
   });
-  let before: Element | null = null;
-  const toggle = (open = element.hidden) => {
-    if (open !== element.hidden) return;
-    element.hidden = !open;
-    if (open) {
-      before = document.activeElement;
-      // The focus would scroll to the end of the list: it is read from its beginning.
-      close.focus({ preventScroll: true });
-      element.firstElementChild?.scrollIntoView?.({ block: "nearest" });
-    } else if (before instanceof HTMLElement && root.contains(before)) before.focus();
-    else root.focus();
-  };
-  element.addEventListener("pointerdown", (event) => {
-    if (event.target === element) toggle(false);
-  });
-  element.addEventListener("keydown", (event) => {
-    // The only thing to reach in the dialog is its button: Tab stays on it.
-    if (event.key === "Tab") event.preventDefault();
-  });
-  return { element, toggle, isOpen: () => !element.hidden };
+  return dialog;
 }

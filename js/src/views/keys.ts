@@ -2,6 +2,7 @@
 import { chooseNeuron, nudgePixel, stepLayer, stepTime, togglePlaying } from "../state/actions";
 import { savedOf } from "../state/saved";
 import type { Store } from "../state/store";
+import type { Dialog } from "../ui/dialog";
 
 export interface Hands {
   store: Store;
@@ -11,14 +12,9 @@ export interface Hands {
   /** Takes the selection out of the model, or puts it back. */
   ablate(): void;
   restoreAll(): void;
-  help: Dialog;
+  help: Pick<Dialog, "toggle" | "isOpen">;
   /** One selection under every rule. */
-  rules: Dialog;
-}
-
-interface Dialog {
-  toggle(open?: boolean): void;
-  isOpen(): boolean;
+  rules: Pick<Dialog, "toggle" | "isOpen">;
 }
 
 function ownsArrows(target: EventTarget | null): boolean {

@@ -10,6 +10,7 @@ import { attribute, h, icon } from "../ui/dom";
 import { composeThumbnail } from "../ui/painting";
 import { clusterColour } from "../ui/palette";
 import { options } from "../ui/panel";
+import { explain, word } from "../ui/term_card";
 import type { View } from "../ui/view";
 
 /** Cluster chips with their counts; before clusters are asked for, the button that asks. */
@@ -30,6 +31,7 @@ export function createLegend(view: View): HTMLElement {
     },
     "Cluster neurons",
   );
+  explain(button, "cluster");
   const chips = h("div", { class: "cw-chips", role: "group", "aria-label": "Clusters" });
   const size = h("select", {
     class: "cw-select",
@@ -37,7 +39,7 @@ export function createLegend(view: View): HTMLElement {
     "data-testid": "n-clusters",
     on: { change: () => chooseClusterCount(store, Number(size.value)) },
   });
-  const sizing = h("label", { class: "cw-inline" }, "k ", size);
+  const sizing = h("label", { class: "cw-inline" }, word("cluster", "clusters"), " ", size);
   const elements = h("div", { class: "cw-legend" }, button, chips, sizing);
   const sizes = Array.from({ length: MAX_CLUSTERS - MIN_CLUSTERS + 1 }, (_, i) => String(i + MIN_CLUSTERS));
 

@@ -8,6 +8,8 @@ import { ready } from "../state/store";
 import type { Sort } from "../transport/messages";
 import { attribute, h, write } from "../ui/dom";
 import { createPanel, options, segmented } from "../ui/panel";
+import { explain } from "../ui/term_card";
+import type { Term } from "../ui/terms";
 import type { View } from "../ui/view";
 import { createGridScale, magnitudesIn } from "./grid_scale";
 import { createLegend } from "./legend";
@@ -16,14 +18,22 @@ import { createNeuronSearch } from "./neuron_search";
 import { createScatterView } from "./scatter_view";
 
 const FORMS = [
-  { value: "grid", text: "grid", title: "A thumbnail of each neuron's map" },
-  { value: "scatter", text: "scatter", title: "Neurons that look alike lie near each other" },
+  { value: "grid", text: "grid", term: "map" },
+  { value: "scatter", text: "scatter", term: "scatter" },
 ] as const;
+
+const SORT_TERMS: Record<Sort, Term> = {
+  pixel: "this pixel",
+  region: "this region",
+  total: "total",
+  change: "change",
+  index: "index",
+};
 
 export function createNeuronView(view: View) {
   const { session } = view;
   const { store, grid } = session;
-  const panel = createPanel(view, "neurons", "Neurons", () => {
+  const panel = createPanel(view, "neurons", "Neurons", "neuron", () => {
     if (form.peek() === "scatter") session.scatter.retry();
     else grid.retry();
   });
@@ -37,7 +47,7 @@ export function createNeuronView(view: View) {
   options(sort, Object.keys(SORTS), "total", (value) => SORTS[value as Sort]);
   const search = createNeuronSearch(view);
   const scatter = createScatterView(view);
-  const sorted = h("span", {}, "sort");
+  const sorted = h("span", { class: "cw-term" }, "sort");
   const sorting = h("label", { class: "cw-inline" }, sorted, " ", sort);
   const form = signal<"grid" | "scatter">("grid");
   const explained = signal("");
@@ -62,8 +72,8 @@ export function createNeuronView(view: View) {
     write(sorted, open ? "size" : "sort");
     const wrong = open && session.values.state.value === "error" ? session.values.error.value : "";
     attribute(sort, "aria-label", open ? "Size points by" : "Sort neurons by");
-    const says = [open ? "What the points are as large as" : "", explained.value].filter(Boolean).join(". ");
-    attribute(sort, "title", wrong || says);
+    const says = open ? "Points are as large as that." : store.sort.value === "total" ? explained.value : "";
+    for (const part of [sorted, sort]) explain(part, SORT_TERMS[store.sort.value], wrong || says);
     if (open) {
       panel.stand(points.state.value, points.error.value);
       const at = points.shown.value;
@@ -99,7 +109,7 @@ export function createNeuronView(view: View) {
       if (option.value === "total") write(option, `${name}${magnitudes?.short ?? ""}`);
     }
     if (sort.value !== store.sort.value) sort.value = store.sort.value;
-    explained.value = `The total is the sum over the frame of ${magnitudes?.whole ?? "the magnitudes"}`;
+    explained.value = magnitudes ? `Added are ${magnitudes.whole}.` : "";
   });
   return { element: panel.element, focusSearch: search.focus };
 }

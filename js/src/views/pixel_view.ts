@@ -13,6 +13,8 @@ import { attribute, h, write } from "../ui/dom";
 import { clusterColour } from "../ui/palette";
 import { createPanel } from "../ui/panel";
 import { rove } from "../ui/roving";
+import { explain, word } from "../ui/term_card";
+import { isTerm } from "../ui/terms";
 import type { View } from "../ui/view";
 import { createShareCurve } from "./share_curve";
 
@@ -26,7 +28,7 @@ interface Row {
 
 export function createPixelView(view: View) {
   const { store, pixels, clusters, ablation } = view.session;
-  const panel = createPanel(view, "pixel", "Pixel", () => pixels.pinned.retry());
+  const panel = createPanel(view, "pixel", "Pixel", "contribution", () => pixels.pinned.retry());
   const list = h("div", { class: "cw-bars", role: "group", "aria-label": "Strongest neurons of the pixel" });
   const hint = h("p", { class: "cw-hint" }, "Click a pixel of the frame to see which neurons make it");
   const layers = h("table", { class: "cw-shares", "data-testid": "shares" });
@@ -42,6 +44,7 @@ export function createPixelView(view: View) {
     const [name, value, share] = ["name", "value", "share"].map((part) =>
       h("span", { class: `cw-bar-${part}` }),
     );
+    explain(share as HTMLElement, "share");
     const bar = h("i", { class: "cw-bar-fill" });
     const button = h(
       "button",
@@ -141,7 +144,9 @@ export function createPixelView(view: View) {
   };
   const listLayers = (shares: LayerShare[], current: string) => {
     const short = names();
-    const head = ["layer", "50 % by", "90 % by", "of"].map((text) => h("th", { scope: "col" }, text));
+    const head = ["layer", "50 % by", "90 % by", "of"].map((text) =>
+      h("th", { scope: "col" }, isTerm(text) ? word(text) : word("neuron", text)),
+    );
     const lines = shares.map(({ layer }) =>
       h(
         "tr",

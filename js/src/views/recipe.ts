@@ -1,6 +1,7 @@
 // The Python that makes the view again: into the clipboard, or, where the browser withholds that, shown to be copied.
 
 import { stateOf } from "../state/store";
+import { createDialog } from "../ui/dialog";
 import { h } from "../ui/dom";
 import type { View } from "../ui/view";
 
@@ -47,22 +48,20 @@ function showText({ root, signal }: View, text: string): void {
     "data-testid": "recipe-text",
   });
   area.value = text;
-  const dialog = h(
-    "dialog",
-    {
-      class: "cw-recipe",
-      "aria-label": "Recipe",
-      "data-testid": "recipe",
-      on: { close: () => dialog.remove(), keydown: (event) => event.stopPropagation() },
-    },
+  const dialog = createDialog("recipe", "Recipe", (open) => {
+    if (!open) dialog.element.remove();
+  });
+  dialog.element.append(
     h("h3", { class: "cw-title" }, "Recipe"),
     h("p", { class: "cw-muted" }, "The browser gives no access to the clipboard here: press Ctrl+C or ⌘C."),
     area,
-    h("button", { class: "cw-button", type: "button", on: { click: () => dialog.close() } }, "Close"),
+    dialog.close,
   );
-  root.append(dialog);
-  signal.addEventListener("abort", () => dialog.remove());
-  dialog.showModal();
+  // Keys are of the text, not of the widget.
+  dialog.element.addEventListener("keydown", (event) => event.stopPropagation());
+  root.append(dialog.element);
+  signal.addEventListener("abort", () => dialog.element.remove());
+  dialog.toggle(true);
   area.focus();
   area.select();
 }

@@ -6,17 +6,13 @@ import { number } from "../state/format";
 import { selectionLabel, shortNames } from "../state/selection";
 import { ready } from "../state/store";
 import { RULES } from "../transport/constants";
+import { createDialog } from "../ui/dialog";
 import { attribute, h, icon, write } from "../ui/dom";
 import { composeBar, composeThumbnail } from "../ui/painting";
 import { onScale, reach, type Style } from "../ui/palette";
+import { explain } from "../ui/term_card";
 import type { View } from "../ui/view";
 import { correlation } from "./faithfulness_view";
-
-const ABOUT: Record<string, string> = {
-  xinc: "where it writes",
-  gated: "its exact share, gates frozen",
-  ablation: "what is lost without it",
-};
 
 /** A canvas and what is written under it. */
 function createFigure(testid: string) {
@@ -85,11 +81,6 @@ export function createRulesView(view: View) {
     { class: "cw-button", type: "button", "data-testid": "rules-again", on: { click: () => rules.retry() } },
     "Try again",
   );
-  const close = h(
-    "button",
-    { class: "cw-button", type: "button", on: { click: () => toggle(false) } },
-    "Close",
-  );
   const grid = h(
     "div",
     { class: "cw-rule-grid" },
@@ -103,30 +94,21 @@ export function createRulesView(view: View) {
       ),
     ),
   );
-  const element = h(
-    "div",
-    {
-      class: "cw-rules",
-      role: "dialog",
-      "aria-modal": "true",
-      "aria-label": "Rules side by side",
-      hidden: true,
-      "data-testid": "rules",
-    },
+  const dialog = createDialog("rules", "Rules side by side", (open) => {
+    rules.open.value += open ? 1 : -1;
+  });
+  const { element, toggle, isOpen } = dialog;
+  element.append(
     h(
       "div",
-      { class: "cw-rules-card" },
-      h(
-        "div",
-        { class: "cw-rules-head" },
-        h("h3", { class: "cw-title" }, "Rules side by side"),
-        label,
-        status,
-        again,
-        close,
-      ),
-      grid,
+      { class: "cw-dialog-head" },
+      h("h3", { class: "cw-title" }, "Rules side by side"),
+      label,
+      status,
+      again,
+      dialog.close,
     ),
+    grid,
   );
   const button = h(
     "button",
@@ -141,29 +123,8 @@ export function createRulesView(view: View) {
     icon("columns"),
   );
 
-  let before: Element | null = null;
-  const toggle = (open = element.hidden) => {
-    if (open !== element.hidden) return;
-    element.hidden = !open;
-    rules.open.value += open ? 1 : -1;
-    if (open) {
-      before = document.activeElement;
-      close.focus({ preventScroll: true });
-      element.firstElementChild?.scrollIntoView?.({ block: "nearest" });
-    } else if (before instanceof HTMLElement && view.root.contains(before)) before.focus();
-    else view.root.focus();
-  };
   view.signal.addEventListener("abort", () => {
-    if (!element.hidden) rules.open.value -= 1;
-  });
-  element.addEventListener("pointerdown", (event) => {
-    if (event.target === element) toggle(false);
-  });
-  element.addEventListener("keydown", (event) => {
-    if (event.key !== "Tab") return;
-    // Only what is in the dialog can be reached while it is open.
-    event.preventDefault();
-    if (!again.hidden) (document.activeElement === close ? again : close).focus();
+    if (isOpen()) rules.open.value -= 1;
   });
 
   const name = ({ selection, time }: SideBySide): string => {
@@ -202,7 +163,7 @@ export function createRulesView(view: View) {
   const draw = (shown: SideBySide) => {
     const [top, how, colours] = [sharedTop(shown.maps), style(), palettes.value];
     const alone = shown.selection.neuron !== null;
-    const together = alone ? "" : ", all at once";
+    const together = alone ? "" : "Here all of them are taken out at once.";
     for (const { rule, map, difference, why } of columns) {
       const found = shown.maps.find((one) => one.rule === rule);
       const missing = found?.map ? "" : `Not defined here: ${found?.why ?? "the kernel sent nothing"}`;
@@ -210,12 +171,8 @@ export function createRulesView(view: View) {
       map.element.hidden = missing !== "";
       write(map.title, rule);
       write(map.text, found?.map ? told(found, alone) : "");
-      const about = `${rule}: ${ABOUT[rule]}${rule === "ablation" ? together : ""}`;
-      attribute(
-        map.element,
-        "title",
-        found?.map ? `${about}\n${totalMeans(found.each_colour, alone)}` : about,
-      );
+      explain(map.title, rule, rule === "ablation" ? together : "");
+      attribute(map.text, "title", found?.map ? totalMeans(found.each_colour, alone) : null);
       attribute(map.canvas, "aria-label", `${rule}, ${missing || told(found as RulePictures, alone)}`);
       attribute(map.canvas, "data-total", found?.map ? found.total : null);
       if (found?.map) paint(map, found.map, shown, top, how, colours);
@@ -252,5 +209,5 @@ export function createRulesView(view: View) {
     write(label, shown ? name(shown) : "");
     if (shown) draw(shown);
   });
-  return { element, button, toggle, isOpen: () => !element.hidden };
+  return { element, button, toggle, isOpen };
 }

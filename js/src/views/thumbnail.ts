@@ -9,6 +9,7 @@ import { same } from "../transport/same";
 import { attribute, h, write } from "../ui/dom";
 import { composeThumbnail } from "../ui/painting";
 import { clusterColour, onScale, reach } from "../ui/palette";
+import { explain } from "../ui/term_card";
 import type { View } from "../ui/view";
 import { magnitudesIn, type Scale, styleOfGrid } from "./grid_scale";
 
@@ -101,6 +102,7 @@ export function createFill({ session }: View, scale: ReadonlySignal<Scale>) {
     if (cluster >= 0) button.style.setProperty("--cw-cluster", clusterColour(cluster));
     else button.style.removeProperty("--cw-cluster");
     write(name, neuronLabel(thumb.neuron));
+    explain(name, thumb.neuron.length > 1 ? "kernel" : "unit");
     drawThumb(cell, canvas, thumb);
   };
   return fill;

@@ -7,13 +7,14 @@ import { ready } from "../state/store";
 import { same } from "../transport/same";
 import { attribute, h, write } from "../ui/dom";
 import { createPanel } from "../ui/panel";
+import { explain } from "../ui/term_card";
 import type { View } from "../ui/view";
 import { createFilmStrip } from "./film_strip";
 import { createTimeChart } from "./time_chart";
 
 export function createTimeView(view: View) {
   const { store, curve, maps } = view.session;
-  const panel = createPanel(view, "time", "Time", () => curve.retry());
+  const panel = createPanel(view, "time", "Time", "total", () => curve.retry());
   const chart = createTimeChart(view);
   const film = createFilmStrip(view);
   const start = h(
@@ -66,13 +67,9 @@ export function createTimeView(view: View) {
     const share = sum > 0 && !Number.isNaN(differs) ? ` (${percent(differs / sum)})` : "";
     write(change, `change ${number(differs)}${share}`);
     attribute(panel.label, "title", panel.label.textContent);
-    const whole = magnitudes?.whole ?? "the map's magnitudes";
-    attribute(total, "title", `Sum of ${whole}, over frame ${time}`);
-    attribute(
-      change,
-      "title",
-      `Sum of |magnitude − magnitude at frame ${time - 1}| over the frame, and its part of the total; a pixel's magnitude adds ${whole}`,
-    );
+    const whole = magnitudes ? `A pixel's magnitude adds ${magnitudes.whole}.` : "";
+    explain(total, "total", whole);
+    explain(change, "change", `${whole} In brackets: its part of the total.`.trim());
   });
   view.effect(() => {
     const info = store._canvas.value;

@@ -9,19 +9,15 @@ import { attribute, h, icon, write } from "../ui/dom";
 import { closeByItself } from "../ui/menu";
 import { clusterColour } from "../ui/palette";
 import { options, segmented } from "../ui/panel";
+import { explain, word } from "../ui/term_card";
+import { isTerm, type Term } from "../ui/terms";
 import type { View } from "../ui/view";
 import { createChannelControl } from "./channel_control";
 
 const MAPS = [
-  { value: "magnitude", text: "magnitude", title: "How much, whatever the sign" },
-  { value: "signed", text: "signed", title: "Around zero: what it adds and what it takes away" },
+  { value: "magnitude", text: "magnitude", term: "magnitude" },
+  { value: "signed", text: "signed", term: "signed" },
 ] as const;
-
-const RULES: Record<string, string> = {
-  xinc: "xinc: where a neuron writes; what later layers make of that is left out",
-  gated: "gated: exact shares of the image, with every gate frozen as this input sets it",
-  ablation: "ablation: what changes when the neuron is taken out",
-};
 
 interface RangeProps {
   name: string;
@@ -99,7 +95,7 @@ function layerControl({ session: { store }, effect }: View): HTMLElement {
     write(name, layer ? (short.get(layer.name) ?? layer.name) : store.layer.value);
     name.title = layer ? layerTitle(layer) : "";
   });
-  return control("layer", h("span", { class: "cw-name" }, "layer"), slider, name);
+  return control("layer", word("layer", "layer", "cw-name"), slider, name);
 }
 
 function timeControl({ session: { store }, effect }: View): HTMLElement {
@@ -120,7 +116,7 @@ function timeControl({ session: { store }, effect }: View): HTMLElement {
     },
   });
   const text = h("output", { class: "cw-value cw-time", "data-testid": "time-label" });
-  const element = control("time", play, h("span", { class: "cw-name" }, "time"), slider, text);
+  const element = control("time", play, word("frame", "time", "cw-name"), slider, text);
   effect(() => {
     const playing = store.playing.value;
     play.replaceChildren(icon(playing ? "pause" : "play"));
@@ -161,7 +157,7 @@ function clusterControl({ session: { store, clusters }, effect }: View): HTMLEle
     write(text, name);
     swatch.style.background = cluster < 0 ? "transparent" : clusterColour(cluster);
   });
-  return control("cluster", h("span", { class: "cw-name" }, "cluster"), slider, value);
+  return control("cluster", word("cluster", "cluster", "cw-name"), slider, value);
 }
 
 function ruleControl({ session: { store }, effect }: View): HTMLElement {
@@ -176,14 +172,15 @@ function ruleControl({ session: { store }, effect }: View): HTMLElement {
       },
     },
   });
-  const element = control("rule", h("span", { class: "cw-name" }, "rule"), select);
+  const element = control("rule", word("rule", "rule", "cw-name"), select);
   effect(() => {
     const info = store._canvas.value;
     const rules = ready(info) ? info.rules : [];
     element.hidden = rules.length < 2;
     options(select, rules, store.rule.value);
-    const chosen = RULES[store.rule.value] ?? "";
-    select.title = [chosen, ready(info) ? info.why : ""].filter(Boolean).join("\n");
+    const rule = store.rule.value;
+    const why = ready(info) && info.why ? `Here: ${info.why}.` : "";
+    explain(select, isTerm(rule) ? rule : "rule", why);
   });
   return element;
 }
@@ -202,7 +199,6 @@ function styleControl(view: View): HTMLElement {
     class: "cw-select",
     "aria-label": "Over the frame",
     "data-testid": "overlay",
-    title: "The selection's contribution, or a finding about the whole layer",
     on: { change: () => store.set({ overlay: overlay.value as Overlay }) },
   });
   const opacity = range({
@@ -226,8 +222,8 @@ function styleControl(view: View): HTMLElement {
     h("output", { class: "cw-value" }),
   ];
   const channel = createChannelControl(view);
-  const row = (name: string, ...parts: Node[]) =>
-    h("div", { class: "cw-style-row" }, h("span", { class: "cw-name" }, name), ...parts);
+  const row = (name: Term | "maps", ...parts: Node[]) =>
+    h("div", { class: "cw-style-row" }, word(name === "maps" ? "map" : name, name, "cw-name"), ...parts);
   const [findings, colours] = [row("overlay", overlay), row("colour", channel.element)];
   const details = h(
     "details",

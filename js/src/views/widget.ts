@@ -3,6 +3,7 @@
 import type { Session } from "../sources/session";
 import { ready } from "../state/store";
 import { attribute, h } from "../ui/dom";
+import { createTermCard } from "../ui/term_card";
 import { followTheme } from "../ui/theme";
 import { createView, type View } from "../ui/view";
 import { createFrameView } from "./frame_view";
@@ -51,7 +52,7 @@ export function createWidget(session: Session, signal: AbortSignal): HTMLElement
     time.element,
   );
   const toolbar = createToolbar(view);
-  root.append(toolbar, panels, status.element, rules.element, help.element);
+  root.append(toolbar, panels, status.element, rules.element, help.element, createTermCard(root, signal));
 
   view.effect(() => {
     const info = store._canvas.value;
