@@ -1,0 +1,162 @@
+"""Figures of a widget, and the picture below it for where no kernel runs."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+import canvaswidget as cw
+from canvaswidget.exports import fallback_image
+from canvaswidget.exports.figure_data import figure_data
+from canvaswidget.plotting import figures
+from canvaswidget.widget import live_view
+from canvaswidget.widget.widget import CanvasWidget
+from tests.widget.between_page_and_widget import displayed
+
+PNG = b"\x89PNG\r\n"
+
+pytestmark = pytest.mark.usefixtures("unbuilt")
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        {},
+        {"maps": "signed"},
+        {"neuron": None},
+        {"cluster": 1},
+        {"source": "error"},
+        {"source": "off"},
+        {"overlay": "neurons"},
+        {"overlay": "intensity", "maps": "signed"},
+        {"overlay": "change", "neuron": None},
+        {"pixel": None},
+    ],
+)
+def test_figure_of_any_view(widgets, canvas: cw.Canvas, view: dict[str, Any]) -> None:
+    figure = widgets(canvas, n_clusters=2, **view).figure(width=3.3)
+    assert isinstance(figure, Figure)
+    assert figure.get_figwidth() == 3.3
+
+
+def test_save(w: CanvasWidget, tmp_path) -> None:
+    for name, start in (("a.png", PNG), ("b.pdf", b"%PDF"), ("c.SVG", b"<?xml")):
+        w.save(tmp_path / name, dpi=60)
+        assert (tmp_path / name).read_bytes().startswith(start)
+    with pytest.raises(ValueError, match=r"ends in \.png, \.pdf, \.svg"):
+        w.save(tmp_path / "a.jpg")
+    with pytest.raises(ValueError, match="there is no folder"):
+        w.save(tmp_path / "none" / "a.png")
+    with pytest.raises(ValueError, match="width=0"):
+        w.save(tmp_path / "a.png", width=0)
+
+
+def test_figures_of_chosen_panels(w: CanvasWidget, tmp_path) -> None:
+    assert len(w.figure().subfigs) == 4  # frame and pixel, maps, neurons, shares and time
+    figure = w.figure(["frame", "scatter", "time"], width=6.6, columns=2, limits="own")
+    assert [len(part.axes) for part in figure.subfigs] == [2, 1]
+    assert f"{w.layer.split('.')[0]}" in figure.words  # type: ignore[attr-defined]
+    w.cluster, w.neuron = 1, None
+    w.sort = "total"
+    assert len(w.figure().subfigs) == 4  # a cluster is not followed through time unasked
+    assert "in cluster 1, largest totals" in w.figure(["neurons"]).words  # type: ignore[attr-defined]
+    assert "Total through time" in w.figure("time").words  # type: ignore[attr-defined]
+    w.pixel = None
+    with pytest.raises(ValueError, match="nothing to draw as 'pixel', since no pixel is pinned"):
+        w.figure("pixel")
+    for wrong in ({"limits": "none"}, {"panels": "picture"}, {"columns": 2, "width": 3}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))}="):
+            w.figure(**wrong)
+    w.save(tmp_path / "a.svg", panels=["frame"], limits="own")
+    assert "<desc>" in (tmp_path / "a.svg").read_text(encoding="utf-8")
+
+
+def test_below_the_live_view_is_a_picture_for_where_no_kernel_runs(
+    w: CanvasWidget, monkeypatch, caplog
+) -> None:
+    live, saved = displayed(w, monkeypatch)
+    assert live["application/vnd.jupyter.widget-view+json"]["model_id"] == w.model_id
+    assert live["text/plain"] == repr(w)
+    assert saved["id"] == w._picture
+    assert f'<div class="{w._picture}"><img src="data:image/png;base64,' in saved["text/html"]
+    assert 'alt="CanvasWidget(NeRV, 6 frames' in saved["text/html"]
+    assert base64.b64decode(saved["image/png"]).startswith(PNG)
+    monkeypatch.setattr(live_view, "figure_data", lambda *_: 1 / 0)
+    assert len(displayed(w, monkeypatch)) == 1
+    assert "could not be drawn" in caplog.text
+
+
+def test_the_picture_keeps_every_colour_of_a_colour_bar() -> None:
+    """A palette of 256 colours, chosen for a photograph, left the bar in seven bands."""
+    rng = np.random.default_rng(0)
+    photograph = np.clip(rng.normal(0.5, 0.2, (40, 60, 3)), 0, 1)
+    view = figures.View("a photograph", photograph, overlay=rng.random((40, 60)), opacity=1.0)
+    shown = figures.view_figure(view, fallback_image.WIDTH)
+    drawn = np.array(Image.open(io.BytesIO(fallback_image.png(shown))))
+    shown.canvas.draw()
+    bar = next(ax for ax in shown.axes[0].child_axes if ax.get_ylabel() == figures.View.overlay_unit)
+    box = bar.get_window_extent().extents * drawn.shape[0] / shown.bbox.height
+    column = drawn[::-1][int(box[1]) + 2 : int(box[3]) - 2, int(box[[0, 2]].mean())]
+    assert len(np.unique(column, axis=0)) > 128
+
+
+@pytest.mark.parametrize("maps", ["magnitude", "signed"])
+def test_the_picture_draws_a_difference_around_zero(w: CanvasWidget, maps: str) -> None:
+    state = {name: getattr(w, name) for name in w.trait_names() if not name.startswith("_")}
+    drawn = {
+        overlay: figure_data(
+            w._live.cached, {**state, "maps": maps, "overlay": overlay}, ["frame"], lambda *_: None
+        )
+        for overlay in ("intensity", "neurons", "change")
+    }
+    assert {name: view.overlay_signed for name, view in drawn.items()} == {
+        "intensity": True,
+        "neurons": False,
+        "change": False,
+    }
+
+
+def test_the_picture_follows_the_view_once_it_rests(w: CanvasWidget, monkeypatch) -> None:
+    monkeypatch.setattr(fallback_image, "QUIET", 0.05)
+
+    async def look() -> None:
+        found = displayed(w, monkeypatch)
+        first = found.pop()
+        found.clear()
+        w.time = 1
+        other = threading.Thread(target=lambda: setattr(w, "time", 2))
+        other.start()
+        other.join()
+        while not found:
+            await asyncio.sleep(0.01)
+        assert [part["id"] for part in found] == [first["id"]]
+        assert "time=2" in found[0]["text/plain"]
+        assert found[0]["image/png"] != first["image/png"]
+        w.time = 1
+        w.close()
+        await asyncio.sleep(0.1)
+        assert len(found) == 1
+
+    asyncio.run(look())
+
+
+def test_a_change_after_the_loops_end_is_nothing(w: CanvasWidget, monkeypatch) -> None:
+    async def look() -> None:
+        displayed(w, monkeypatch)
+
+    asyncio.run(look())
+    w.time = 1
+
+
+def test_repr(w: CanvasWidget) -> None:
+    assert repr(w).startswith(
+        "CanvasWidget(NeRV, 6 frames of 16x32, layer='decoder.2.conv.upconv.0', time=3, "
+    )
