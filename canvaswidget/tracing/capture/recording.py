@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, cast
@@ -221,9 +222,14 @@ def _exported(
         warnings.filterwarnings("ignore", "The tensor attributes", UserWarning)
         with answering(answers):
             program = torch.export.export(module, positional, keywords, strict=False)
-        known = torch.export.default_decompositions()
-        simpler = {op: known[op] for op in DECOMPOSED if op in known}
-        return program.run_decompositions({**simpler, **DECOMPOSITIONS})
+        return program.run_decompositions({**_simpler(), **DECOMPOSITIONS})
+
+
+@functools.cache
+def _simpler() -> dict[Any, Callable[..., Any]]:
+    """Torch's own decompositions of the ops in `DECOMPOSED`; collecting them takes torch as long as a small model."""
+    known = torch.export.default_decompositions()
+    return {op: known[op] for op in DECOMPOSED if op in known}
 
 
 def _first_line(error: Exception) -> str:
