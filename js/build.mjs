@@ -1,6 +1,7 @@
-// Bundles the page into the Python package. With --watch, again after each change. With --dev, the page and its fake
-// kernel, served with live reload.
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+// Bundles the page into the Python package. With --watch, again after each change. With --dev, the view on a saved page,
+// served with live reload.
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, context } from "esbuild";
@@ -35,6 +36,12 @@ if (dev || process.argv.includes("--watch")) {
   const watching = await context({ ...options, logLevel: "info" });
   await watching.watch();
   if (dev) {
+    // Remove it to have it made again.
+    if (!existsSync(join(outdir, "page.html")))
+      execFileSync(process.env.PYTHON ?? ".venv/bin/python", ["-m", "tools.development_page"], {
+        cwd: join(here, ".."),
+        stdio: "inherit",
+      });
     const { port } = await watching.serve({ servedir: join(here, "dev"), host: "127.0.0.1" });
     console.log(`http://127.0.0.1:${port}/index.html?theme=dark`);
   }

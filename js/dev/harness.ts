@@ -1,56 +1,56 @@
-// `index.html?theme=dark&width=900&fail=grid,map&silent=curve&frames=32&delay=1&views=2&preparing`
+// The saved page's model under the view, on a page that Python saved (`python -m tools.development_page`):
+// `index.html?theme=dark&width=900&fail=grid,map&silent=curve&delay=1&views=2&preparing`, and any trait: `maps=signed`.
 import type { AnyModel } from "@anywidget/types";
 import widget from "../src/index";
-import type { Traits } from "../src/state/traits";
-import { canvasInfo } from "./fake_canvas";
-import { fakeKernel } from "./fake_kernel";
-import { FakeModel } from "./fake_model";
+import { Answers } from "../src/page/answers";
+import { PageModel } from "../src/page/model";
+import type { Answered, SavedPage } from "../src/page/saved_page";
+import { Arrays } from "../src/page/unpacking";
+import { DEFAULTS, type Traits } from "../src/state/traits";
+import type { Body } from "../src/transport/messages";
 
 const query = new URLSearchParams(location.search);
 const list = (name: string) => new Set((query.get(name) ?? "").split(",").filter(Boolean));
 const asNumber = (name: string, otherwise: number) => Number(query.get(name) ?? otherwise);
-const options = {
-  frames: asNumber("frames", 32),
-  height: asNumber("h", 128),
-  width: asNumber("w", 256),
-  delay: asNumber("delay", 1),
-  failing: list("fail"),
-  silent: list("silent"),
-};
-document.documentElement.dataset.theme = query.get("theme") ?? "light";
-const page = document.querySelector<HTMLElement>("#page");
-if (page) page.style.width = `${asNumber("width", 1200)}px`;
+const [failing, silent, delay] = [list("fail"), list("silent"), asNumber("delay", 0)];
 
-const model = new FakeModel(
-  {
-    _canvas: query.has("preparing") ? {} : canvasInfo(options),
-    layer: "decoder.1.conv.upconv.0",
-    time: asNumber("time", 12) % options.frames,
-    neuron: query.has("nothing") ? null : [4, 43],
-    neurons: query.has("nothing") ? [] : [[4, 43]],
-    region: null,
-    pixel: query.has("nothing") ? null : [Math.floor(options.height / 2), Math.floor(options.width / 3)],
-    cluster: asNumber("cluster", -1),
-    cluster_names: {},
-    loop: null,
-    n_clusters: 8,
-    rule: "xinc",
-    source: query.get("source") ?? "reconstruction",
-    maps: query.get("maps") ?? "magnitude",
-    palette: query.get("palette") ?? "viridis",
-    opacity: 0.85,
-    contrast: asNumber("contrast", 1),
-    sort: query.get("sort") ?? "total",
-    playing: false,
-    fps: 12,
-  },
-  fakeKernel(options),
-);
-Object.assign(window, { model });
+document.documentElement.dataset.theme = query.get("theme") ?? "light";
+const place = document.querySelector<HTMLElement>("#page");
+if (place) place.style.width = `${asNumber("width", 1200)}px`;
+
+const saved = new DOMParser().parseFromString(await (await fetch("out/page.html")).text(), "text/html");
+const page = JSON.parse(saved.querySelector("#page")?.textContent ?? "") as SavedPage;
+const texts = saved.querySelectorAll(".cw-data");
+const answers = new Answers(page, new Arrays(page.arrays, (index) => texts[index]?.textContent ?? ""));
+
+/** As the page answers, but as late as asked for, with an error, or never. */
+async function answer(body: Body): Promise<Answered> {
+  if (silent.has(body.kind)) return new Promise(() => {});
+  await new Promise((done) => setTimeout(done, delay));
+  if (failing.has(body.kind)) throw new Error(`${body.kind} fails, as the address asks for`);
+  return answers.answer(body);
+}
+
+/** The traits in the address: as JSON where they are, else as text. */
+function traitsOf(names: string[]): Record<string, unknown> {
+  const given = names.filter((name) => query.has(name)).map((name) => [name, query.get(name) ?? ""] as const);
+  const read = (text: string): unknown => {
+    try {
+      return JSON.parse(text);
+    } catch {
+      return text;
+    }
+  };
+  return Object.fromEntries(given.map(([name, text]) => [name, read(text)]));
+}
+
+const traits = { ...page.state, _canvas: query.has("preparing") ? {} : page.info };
+const model = new PageModel({ ...traits, ...traitsOf(Object.keys(DEFAULTS)) }, answer);
+Object.assign(window, { model, answers });
 const typed = model as unknown as AnyModel<Traits>;
 widget.initialize({ model: typed });
 for (let i = 0; i < asNumber("views", 1); i++) {
   const el = document.createElement("div");
-  page?.append(el);
+  place?.append(el);
   widget.render({ model: typed, el });
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { canvasInfo } from "../dev/fake_canvas";
 import { SAVE_AFTER } from "../src/state/store";
 import { LAYER, OPTIONS, painted, palettes } from "./page";
+import { canvasInfo } from "./stand_in_canvas";
 import { pass, useView } from "./view";
 
 const view = useView();

@@ -1,19 +1,16 @@
 // What the tests share: a model that records, canvases that can be read, and a page to put a view on.
 import { vi } from "vitest";
-import { makeAnswer } from "../dev/fake_answers";
-import { canvasInfo, type FakeOptions } from "../dev/fake_canvas";
-import { FakeModel } from "../dev/fake_model";
-import { palettes } from "../dev/formulas";
 import widget from "../src/index";
 import type { Answer, Body, FromKernel, FromPage, Request } from "../src/transport/messages";
+import { palettes } from "./formulas";
+import { makeAnswer } from "./stand_in_answers";
+import { type CanvasOptions, canvasInfo } from "./stand_in_canvas";
+import { StandInModel } from "./stand_in_model";
 
-export const OPTIONS: FakeOptions = {
+export const OPTIONS: CanvasOptions = {
   frames: 8,
   height: 16,
   width: 32,
-  delay: 0,
-  failing: new Set(),
-  silent: new Set(),
 };
 export const LAYER = "decoder.1.conv.upconv.0";
 
@@ -46,7 +43,7 @@ export function state(changes: Record<string, unknown> = {}): Record<string, unk
 }
 
 /** A model whose kernel answers only when the test says so. */
-export class ManualModel extends FakeModel {
+export class ManualModel extends StandInModel {
   readonly saves: Record<string, unknown>[] = [];
   readonly seen: (Record<string, number> | undefined)[] = [];
   #unsaved: Record<string, unknown> = {};

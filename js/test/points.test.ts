@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { layerInfo } from "../dev/fake_canvas";
 import { inside, nearest } from "../src/sources/scatter";
 import { neuronAt } from "../src/state/selection";
+import { layerInfo } from "./stand_in_canvas";
 
 const SHAPE = layerInfo("a", [36, 96], [32, 64]);
 

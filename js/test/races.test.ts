@@ -1,9 +1,9 @@
 // Changes, delays and answers in any order: what is on screen as ready is always of what the traits say.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { canvasInfo } from "../dev/fake_canvas";
 import { createSession, type Session } from "../src/sources/session";
 import type { Request } from "../src/transport/messages";
 import { LAYER, ManualModel, OPTIONS, state } from "./page";
+import { canvasInfo } from "./stand_in_canvas";
 
 /** Equal numbers for equal seeds. */
 function random(seed: number): () => number {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { makeAnswer } from "../dev/fake_answers";
 import type { RulesReply } from "../src/transport/messages";
 import { sharedTop } from "../src/views/rules_view";
 import { LAYER, OPTIONS, painted } from "./page";
+import { makeAnswer } from "./stand_in_answers";
 import { useView } from "./view";
 
 const view = useView();

@@ -1,10 +1,10 @@
 // A saved page offers what it can show, and no more; its frames keep their numbers.
 import { describe, expect, it } from "vitest";
-import { canvasInfo } from "../dev/fake_canvas";
 import { following } from "../src/sources/player";
 import { areConsecutive, frameToward } from "../src/state/saved";
 import { alone } from "../src/views/time_chart";
 import { LAYER, OPTIONS } from "./page";
+import { canvasInfo } from "./stand_in_canvas";
 import { pass, useView } from "./view";
 
 const view = useView();

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { layerInfo } from "../dev/fake_canvas";
 import { turnTowards } from "../src/sources/scatter";
 import { neuronAt, selectionKey } from "../src/state/selection";
 import { LAYER } from "./page";
+import { layerInfo } from "./stand_in_canvas";
 import { pass, useView } from "./view";
 
 const view = useView();

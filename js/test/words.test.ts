@@ -1,6 +1,5 @@
 // Small pure parts: numbers, names, selections, the viewport, the cache.
 import { describe, expect, it, vi } from "vitest";
-import { canvasInfo, layerInfo } from "../dev/fake_canvas";
 import { ByteCache } from "../src/sources/cache";
 import { number, percent, seconds } from "../src/state/format";
 import {
@@ -17,6 +16,7 @@ import { fileName } from "../src/ui/export_png";
 import { followTheme, luminance } from "../src/ui/theme";
 import { FITTED, pan, pixelAt, place, settled, zoomAt } from "../src/ui/viewport";
 import { OPTIONS } from "./page";
+import { canvasInfo, layerInfo } from "./stand_in_canvas";
 
 const KERNELS = layerInfo("a", [4, 30], [1, 1]);
 const UNITS = layerInfo("b", [20], [1, 1]);

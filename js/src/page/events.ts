@@ -1,4 +1,4 @@
-// The events of a model that has no host: of the exported page, and of the fake kernel in tests.
+// The events of a model that has no host: of the exported page, and of the stand-in in tests.
 
 export type Handler = (...values: unknown[]) => void;
 

@@ -1,7 +1,8 @@
-// An answer of every kind, made of formulas: the data of a request's reply and what is said of it.
+// A well-formed answer of every kind, for tests that need some answer at once; its numbers mean nothing. What answers
+// must be is tested against the kernel (`tests/kernel`) and the saved page (`tests/browser/test_page.py`).
 import type { Answer, Body } from "../src/transport/messages";
-import { type FakeOptions, LAYERS } from "./fake_canvas";
 import { ANCHORS, levels, mapValues, noise, palettes, scene, seedOf } from "./formulas";
+import { type CanvasOptions, LAYERS } from "./stand_in_canvas";
 
 function neuronAt(shape: number[], index: number): number[] {
   return shape.length === 1 ? [index] : [Math.floor(index / (shape[1] ?? 1)), index % (shape[1] ?? 1)];
@@ -14,7 +15,10 @@ function clusterOf(neuron: number[], n: number): number {
 /** The neurons of a layer, the strongest first. */
 const byStrength = new WeakMap<object, number[][]>();
 
-export function makeAnswer(body: Body, { height, width }: FakeOptions): { answer: Answer; data: Uint8Array } {
+export function makeAnswer(
+  body: Body,
+  { height, width }: CanvasOptions,
+): { answer: Answer; data: Uint8Array } {
   switch (body.kind) {
     case "palettes":
       return {

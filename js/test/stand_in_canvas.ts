@@ -1,14 +1,10 @@
-// The canvas that the fake kernel answers for.
+// The canvas of the tests, as messages describe it.
 import type { CanvasInfo, LayerInfo } from "../src/transport/messages";
 
-export interface FakeOptions {
+export interface CanvasOptions {
   frames: number;
   height: number;
   width: number;
-  delay: number;
-  /** Requests of these kinds fail, or are never answered. */
-  failing: Set<string>;
-  silent: Set<string>;
 }
 
 const WHY = "rule 'xinc' does not follow this layer to the colours";
@@ -27,7 +23,7 @@ export const LAYERS = [
   layerInfo("head", [48, 3], [128, 256]),
 ];
 
-export function canvasInfo({ height, width, frames }: FakeOptions): CanvasInfo {
+export function canvasInfo({ height, width, frames }: CanvasOptions): CanvasInfo {
   return {
     title: "big buck bunny, NeRV-S",
     rule: "xinc",

@@ -3,12 +3,12 @@ import { Events } from "../src/page/events";
 import type { FromKernel, FromPage } from "../src/transport/messages";
 import type { Model } from "../src/transport/model";
 
-export class FakeModel extends Events implements Model {
+export class StandInModel extends Events implements Model {
   readonly sent: FromPage[] = [];
   #state: Record<string, unknown>;
   #answer: (message: FromPage, reply: (message: FromKernel, data?: Uint8Array) => void) => void;
 
-  constructor(state: Record<string, unknown>, answer: FakeModel["answer"] = () => {}) {
+  constructor(state: Record<string, unknown>, answer: StandInModel["answer"] = () => {}) {
     super();
     this.#state = state;
     this.#answer = answer;
