@@ -6,6 +6,7 @@ Tests that need a browser or the reference data skip where there is none, and th
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ if (
     "PYTEST_XDIST_WORKER" in os.environ
 ):  # several processes: threads of torch in each would fight for the cores
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from matplotlib.figure import Figure
 
 import canvaswidget as cw
 
@@ -77,6 +80,17 @@ def reference() -> Path:
 def unbuilt(monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel's side alone: the page need not be built."""
     monkeypatch.setattr("canvaswidget.widget.live_view.bundled", lambda name: f"/* {name} */")
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are made but not drawn, for tests of the files around them: drawing is most of what a report costs."""
+
+    def save(self: Figure, path: Path | io.BytesIO, **_: Any) -> None:
+        path.write(b"") if isinstance(path, io.BytesIO) else path.write_bytes(b"%PDF")
+
+    monkeypatch.setattr(Figure, "draw_without_rendering", lambda self: None)
+    monkeypatch.setattr(Figure, "savefig", save)
 
 
 @pytest.fixture

@@ -114,7 +114,7 @@ def test_names_of_files_are_unique() -> None:
     assert all(len(file) < 120 and not {"/", "\\", " ", "\0"} & set(file) for file in files)
 
 
-def test_layers_of_alike_names_have_files_of_their_own(tmp_path: Path) -> None:
+def test_layers_of_alike_names_have_files_of_their_own(tmp_path: Path, undrawn: None) -> None:
     torch.manual_seed(0)
 
     class Net(nn.Module):
@@ -140,7 +140,7 @@ def test_layers_of_alike_names_have_files_of_their_own(tmp_path: Path) -> None:
 
 
 def test_a_report_that_fails_leaves_the_earlier_one_whole_and_nothing_beside_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undrawn: None
 ) -> None:
     canvas = cw.trace(named("net"), rule="gated")
     cw.report(canvas, tmp_path, layers=-1, progress=False, clusters=2)
@@ -154,9 +154,9 @@ def test_a_report_that_fails_leaves_the_earlier_one_whole_and_nothing_beside_it(
 
     module = sys.modules["canvaswidget.reporting.report"]
     for owner, name in ((module, "write_page"), (os, "replace")):
-        monkeypatch.setattr(owner, name, stop)
-        with pytest.raises(KeyboardInterrupt):
-            cw.report(canvas, tmp_path, layers=-1, progress=False, clusters=2)
-        monkeypatch.undo()
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, stop)
+            with pytest.raises(KeyboardInterrupt):
+                cw.report(canvas, tmp_path, layers=-1, progress=False, clusters=2)
         assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
     assert len(replaced) == 2

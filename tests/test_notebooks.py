@@ -21,9 +21,10 @@ FINDINGS = [
     for path in NOTEBOOKS
     if path.stem in ("distributed", "what_neurons_care_about", "motion", "alike", "space")
 ]
-# One measures the faithfulness of every layer of two models, which takes longer than all others together.
+# Measures the faithfulness of every layer of two models, which takes longer than any other.
+LONG = ROOT / "notebooks" / "trust.ipynb"
 RUN = [
-    pytest.param(path, id=path.stem, marks=[pytest.mark.repeats] if path.stem == "faithfulness" else [])
+    pytest.param(path, id=path.stem, marks=[pytest.mark.repeats] if path == LONG else [])
     for path in NOTEBOOKS
 ]
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -79,6 +80,10 @@ def test_notebook_is_kept_without_outputs(path: Path) -> None:
     assert set(notebook.metadata) <= {"kernelspec", "language_info"}
 
 
+def test_the_long_notebook_is_found() -> None:
+    assert LONG in NOTEBOOKS
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", RUN)
 def test_notebook_runs(path: Path, tmp_path: Path, kernel: KernelManager) -> None:
@@ -109,7 +114,7 @@ def test_trust_runs_on_the_published_models(
 ) -> None:
     monkeypatch.setenv("CANVASWIDGET_REFERENCE", str(reference))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    shown = run(ROOT / "notebooks" / "trust.ipynb", tmp_path)
+    shown = run(LONG, tmp_path)
     assert any("image/png" in data for data in shown)
 
 
