@@ -12,31 +12,37 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from canvaswidget.version import __version__
+from canvaswidget.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from canvaswidget import analysis, demo, media, models
-    from canvaswidget.analysis.pruning import prune
-    from canvaswidget.fitting.fit import fit
-    from canvaswidget.inr import INR, as_inr
-    from canvaswidget.inr.loading import load
-    from canvaswidget.masks import MaskPainter
-    from canvaswidget.reporting.report import Report, report
-    from canvaswidget.tracing import (
-        Canvas,
-        CaptureError,
-        Layer,
-        NotKeptError,
-        SavedCanvas,
-        SavedCanvasError,
-        UntraceableError,
-        trace,
-    )
-    from canvaswidget.tracing import open_canvas as open
-    from canvaswidget.widget import CanvasWidget
+    from canvaswidget import analysis as analysis
+    from canvaswidget import demo as demo
+    from canvaswidget import media as media
+    from canvaswidget import models as models
+    from canvaswidget.analysis.pruning import prune as prune
+    from canvaswidget.fitting.fit import fit as fit
+    from canvaswidget.inr import INR as INR
+    from canvaswidget.inr import as_inr as as_inr
+    from canvaswidget.inr.loading import load as load
+    from canvaswidget.masks import MaskPainter as MaskPainter
+    from canvaswidget.reporting.report import Report as Report
+    from canvaswidget.reporting.report import report as report
+    from canvaswidget.tracing import Canvas as Canvas
+    from canvaswidget.tracing import CaptureError as CaptureError
+    from canvaswidget.tracing import Layer as Layer
+    from canvaswidget.tracing import NotKeptError as NotKeptError
+    from canvaswidget.tracing import SavedCanvas as SavedCanvas
+    from canvaswidget.tracing import SavedCanvasError as SavedCanvasError
+    from canvaswidget.tracing import UntraceableError as UntraceableError
+    from canvaswidget.tracing import open_canvas as _open_canvas
+    from canvaswidget.tracing import trace as trace
+    from canvaswidget.widget import CanvasWidget as CanvasWidget
 
-# Where each public name is. It is imported when it is first asked for, so that importing the package, and what needs
-# no torch (`canvaswidget --help`), takes no time.
+    open = _open_canvas
+
+# Where each public name is: above for type checkers, which don't run `__getattr__`, and here for Python. It is imported
+# when it is first asked for, so that importing the package, and what needs no torch (`canvaswidget --help`), takes no
+# time.
 _PLACES = {
     "INR": "inr",
     "Canvas": "tracing",
@@ -62,31 +68,8 @@ _PLACES = {
     "trace": "tracing",
 }
 
-__all__ = [
-    "INR",
-    "Canvas",
-    "CanvasWidget",
-    "CaptureError",
-    "Layer",
-    "MaskPainter",
-    "NotKeptError",
-    "Report",
-    "SavedCanvas",
-    "SavedCanvasError",
-    "UntraceableError",
-    "__version__",
-    "analysis",
-    "as_inr",
-    "demo",
-    "fit",
-    "load",
-    "media",
-    "models",
-    "open",
-    "prune",
-    "report",
-    "trace",
-]
+if not TYPE_CHECKING:
+    __all__ = ["__version__", *_PLACES]
 
 
 def __getattr__(name: str) -> Any:
@@ -99,4 +82,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_PLACES})

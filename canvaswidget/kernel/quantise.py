@@ -8,6 +8,7 @@ import numpy.typing as npt
 from canvaswidget import media
 from canvaswidget.inr.outputs import in_colour
 from canvaswidget.media.quality import MOST_DB
+from canvaswidget.media.resizing import axis_weights
 
 Floats = npt.NDArray[np.floating]
 Bytes = npt.NDArray[np.uint8]
@@ -61,15 +62,7 @@ def shrink(maps: Floats, size: tuple[int, int]) -> Floats:
     height, width = maps.shape[-2:]
     if (height, width) == size:
         return maps
-    return _area_weights(height, size[0]) @ maps @ _area_weights(width, size[1]).T
-
-
-def _area_weights(length: int, parts: int) -> Floats:
-    """``(parts, length)``: how much of each pixel each of the equal parts covers, rows summing to 1."""
-    edges = np.linspace(0, length, parts + 1)
-    pixels = np.arange(length)
-    covered = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-    return (covered.clip(0) * (parts / length)).astype(np.float32)
+    return axis_weights(height, size[0]) @ maps @ axis_weights(width, size[1]).T
 
 
 def absolute_sum(values: Floats) -> float:

@@ -18,6 +18,7 @@ from canvaswidget.kernel.message_parts import (
     Source,
 )
 from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.neurons import require_kernel
 
 Neuron = int | tuple[int, int]
 Pixel = tuple[int, int]
@@ -43,13 +44,8 @@ def checked_neuron(layer: Layer, neuron: Any) -> Neuron:
         form = "a kernel (i, o)" if len(shape) == 2 else "a unit, an int"
         raise ValueError(f"neuron={neuron!r}: layer {layer.name!r} takes {form}, of {_by(shape)}")
     names = ("neuron",) if len(shape) == 1 else ("neuron[0]", "neuron[1]")
-    found = tuple(_index(name, part, n) for name, part, n in zip(names, parts, shape, strict=True))
-    if not layer.has(found):
-        own = layer.outputs_of(found[0])
-        raise IndexError(
-            f"neuron={neuron!r}: layer {layer.name!r} has no such kernel: it has {layer.n_groups} groups, and unit "
-            f"{found[0]} has kernels to outputs {own.start} to {own.stop - 1} only"
-        )
+    found = tuple(checked_index(name, part, n) for name, part, n in zip(names, parts, shape, strict=True))
+    require_kernel(layer, found, neuron)
     return found[0] if len(found) == 1 else (found[0], found[1])
 
 
@@ -93,12 +89,7 @@ def checked_pixel(pixel: Any, size: Sequence[int]) -> Pixel:
     parts = tuple(pixel) if is_listed(pixel) else ()
     if len(parts) != 2:
         raise ValueError(f"pixel={pixel!r}: expected (y, x), within {_by(size)}")
-    return _index("pixel[0]", parts[0], size[0]), _index("pixel[1]", parts[1], size[1])
-
-
-def checked_time(time: Any, n_frames: int) -> int:
-    """A frame number; negative ones count from the end."""
-    return _index("time", time, n_frames)
+    return checked_index("pixel[0]", parts[0], size[0]), checked_index("pixel[1]", parts[1], size[1])
 
 
 def checked_loop(loop: Any, n_frames: int) -> tuple[int, int]:
@@ -107,7 +98,7 @@ def checked_loop(loop: Any, n_frames: int) -> tuple[int, int]:
     if len(parts) != 2:
         raise ValueError(f"loop={loop!r}: expected (first, last), frames from 0 to {n_frames - 1}")
     first, last = (
-        _index(name, part, n_frames) for name, part in zip(("loop[0]", "loop[1]"), parts, strict=True)
+        checked_index(name, part, n_frames) for name, part in zip(("loop[0]", "loop[1]"), parts, strict=True)
     )
     if first >= last:
         raise ValueError(f"loop=({first}, {last}): expected the first frame to be before the last")
@@ -151,12 +142,6 @@ def checked_number(argument: str, value: Any) -> float:
     if not (math.isfinite(value) and low <= value <= high):
         raise ValueError(f"{argument}={value!r}: expected {low} to {high}")
     return float(value)
-
-
-def _index(argument: str, value: Any, length: int) -> int:
-    if isinstance(value, bool):
-        raise TypeError(f"{argument}={value!r}: expected an int")
-    return checked_index(argument, value, length)
 
 
 def _by(shape: Sequence[int]) -> str:

@@ -37,6 +37,8 @@ CLOSE = 8  # pixels of the screen: so near to its first point a polygon ends
 class MaskPainter(ipywidgets.VBox):
     """Paint objects on a frame, or on the frames of a video: brush, polygon, eraser, undo, labels.
 
+    Each button of the painter is a method too, so that Python can press it: hence so many. `Painting` does the work.
+
     Parameters
     ----------
     frame : array, INR, model that is one, Canvas or CanvasWidget

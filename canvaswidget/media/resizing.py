@@ -22,12 +22,12 @@ def resize(image: npt.NDArray[Any], size: Sequence[int] | None) -> FloatImage:
     """
     if size is None or image.shape[-3:-1] == checked_size(size):
         return image.astype(np.float32, copy=False)
-    rows, columns = (_weights(old, new) for old, new in zip(image.shape[-3:-1], size, strict=True))
+    rows, columns = (axis_weights(old, new) for old, new in zip(image.shape[-3:-1], size, strict=True))
     narrow = np.einsum("...hwc,xw->...hxc", image.astype(np.float32), columns, optimize=True)
     return np.ascontiguousarray(np.einsum("...hwc,yh->...ywc", narrow, rows, optimize=True))
 
 
-def _weights(old: int, new: int) -> FloatImage:
+def axis_weights(old: int, new: int) -> FloatImage:
     """``(new, old)`` matrix that resizes one axis; its rows sum to 1."""
     if new < old:
         edges = np.arange(new + 1) * (old / new)

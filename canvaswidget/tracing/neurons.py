@@ -33,13 +33,18 @@ def parse_neuron(layer: Layer, neuron: Any) -> torch.Tensor:
             f"neuron={neuron!r}: {error}; {layer.name!r} has kernels (i, o) with i < {layer.n_units}, "
             f"o < {layer.n_outputs}"
         ) from None
+    require_kernel(layer, kernel, neuron)
+    return torch.tensor([kernel])
+
+
+def require_kernel(layer: Layer, kernel: tuple[int, ...], given: Any) -> None:
+    """Raise where a grouped convolution has no such kernel; `given` is how the neuron was given."""
     if not layer.has(kernel):
         own = layer.outputs_of(kernel[0])
         raise IndexError(
-            f"neuron={neuron!r}: {layer.name!r} has no such kernel: it has {layer.n_groups} groups, and unit "
+            f"neuron={given!r}: layer {layer.name!r} has no such kernel: it has {layer.n_groups} groups, and unit "
             f"{kernel[0]} has kernels to outputs {own.start} to {own.stop - 1} only"
         )
-    return torch.tensor([kernel])
 
 
 def parse_neurons(layer: Layer, neurons: Neurons) -> torch.Tensor:

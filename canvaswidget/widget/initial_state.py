@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from canvaswidget.arguments import checked_index
 from canvaswidget.kernel import layer_totals, ranking, view_checks
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.facts import Facts
@@ -22,7 +23,7 @@ def initial_state(session: Session, facts: Facts, given: dict[str, Any]) -> dict
     canvas = session.canvas
     state |= {**({} if canvas.has_model else _of_saved(canvas)), **given}
     if not {"neuron", "neurons"} & given.keys() and given.get("cluster", -1) == -1:
-        time = view_checks.checked_time(state["time"], facts.n_frames)
+        time = checked_index("time", state["time"], facts.n_frames)
         pixel = centre if state["pixel"] is None else view_checks.checked_pixel(state["pixel"], facts.size)
 
         def kept(checkpoint: Any) -> Any:

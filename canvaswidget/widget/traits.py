@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import traitlets
 
+from canvaswidget.arguments import checked_index
 from canvaswidget.kernel import ablation, view_checks
 from canvaswidget.kernel.facts import Facts
 from canvaswidget.kernel.message_parts import ViewState
@@ -175,7 +176,7 @@ def regions_trait() -> Checked:
 
 def time_trait() -> Checked:
     """A frame."""
-    return Checked(lambda widget, value: view_checks.checked_time(value, widget.facts.n_frames), 0)
+    return Checked(lambda widget, value: checked_index("time", value, widget.facts.n_frames), 0)
 
 
 def loop_trait() -> Checked:

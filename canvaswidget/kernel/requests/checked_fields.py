@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from canvaswidget.arguments import checked_index
 from canvaswidget.kernel import message_parts, view_checks
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.selection_maps import Chosen
@@ -15,7 +16,7 @@ MAX_SIDE = 1024  # of small pictures, in pixels
 
 def checked_frame(cached: CachedCanvas, frame: Any) -> int:
     """A frame of the signal; negative ones count from the end."""
-    return view_checks.checked_time(frame, cached.n_frames)
+    return checked_index("time", frame, cached.n_frames)
 
 
 def checked_frames(cached: CachedCanvas, frames: list[int]) -> list[int]:
