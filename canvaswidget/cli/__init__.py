@@ -14,10 +14,17 @@ from collections.abc import Sequence
 
 from canvaswidget.cli.arguments import make_parser
 from canvaswidget.cli.errors import UsageError
+from canvaswidget.error_text import IN_WORDS, one_line
 
 __all__ = ["main"]
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+SAID = (
+    *IN_WORDS,
+    OSError,
+    ImportError,
+    RuntimeError,
+)  # a missing file or package, a server that did not start
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,18 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.debug:
             traceback.print_exc()
         misused = isinstance(error, UsageError)
-        return _say(f"error: {_one_line(error)}", MISUSED if misused else FAILED)
+        return _say(f"error: {one_line(error, SAID, whole=True)}", MISUSED if misused else FAILED)
     return 0
 
 
 def _say(message: str, code: int) -> int:
     print(f"canvaswidget: {message}", file=sys.stderr)
     return code
-
-
-def _one_line(error: Exception) -> str:
-    """An error in its own words, on one line."""
-    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    words = " ".join(text.split())
-    told = isinstance(error, TypeError | ValueError | LookupError | OSError | ImportError | RuntimeError)
-    return words if told and words else f"{type(error).__name__}: {words}"

@@ -28,6 +28,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Literal, TypeVar, cast
 
+from canvaswidget.error_text import one_line
 from canvaswidget.kernel import requests
 from canvaswidget.kernel.cache import ByteCache
 from canvaswidget.kernel.cached_canvas import CachedCanvas, KnownClusters
@@ -289,15 +290,6 @@ class Session:
     def _count(self, what: str) -> None:
         with self._counting:
             self._counts[what] += 1
-
-
-def one_line(error: BaseException) -> str:
-    """An error as the page shows it: its own words if it was raised to be read, else its type too."""
-    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    first = text.strip().split("\n")[0].strip().encode("utf-8", "replace").decode("utf-8")
-    if isinstance(error, TypeError | ValueError | LookupError) and " " in first:
-        return first
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
 def _padded(data: bytes) -> list[bytes]:

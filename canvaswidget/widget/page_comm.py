@@ -9,9 +9,10 @@ import weakref
 
 import anywidget
 
+from canvaswidget.error_text import one_line
 from canvaswidget.kernel.messages import FromKernel
 from canvaswidget.kernel.requests.export import Drawing
-from canvaswidget.kernel.session import Buffers, one_line
+from canvaswidget.kernel.session import Buffers
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from canvaswidget.kernel.session import one_line
+from canvaswidget.error_text import one_line
 from tests.canvases import StepCanvas
 from tests.kernel.page import CONV, Page, grid, selection
 
