@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import secrets
-import signal
-import socket
 import subprocess
-import sys
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,17 +14,13 @@ from types import TracebackType
 from typing import Any, Literal
 from urllib.parse import quote
 
+from canvaswidget.cli import jupyter
+from canvaswidget.cli.jupyter import HOST, free_port
+
 App = Literal["lab", "notebook"]
 
-HOST = "127.0.0.1"
 MODULES = {"lab": "jupyterlab", "notebook": "notebook"}
 APP_CLASSES = {"lab": "LabApp", "notebook": "JupyterNotebookApp"}
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind((HOST, 0))
-        return sock.getsockname()[1]
 
 
 class JupyterServer:
@@ -94,51 +84,24 @@ class JupyterServer:
         env.pop("JUPYTER_TOKEN", None)
         env.update({name: str(self.home / folder) for name, folder in places.items()})
         options = [
-            "--no-browser",
-            f"--ip={HOST}",
-            f"--port={self.port}",
-            "--ServerApp.port_retries=0",
-            f"--IdentityProvider.token={self.token}",
-            f"--ServerApp.root_dir={self.root}",
-            "--ServerApp.allow_root=True",
             f"--{APP_CLASSES[self.app]}.expose_app_in_browser=True",
             "--LabApp.news_url=",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         ]
         with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", MODULES[self.app], *options],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=env,
-                start_new_session=True,  # Ctrl-C is for us; we stop the server
+            self._process = jupyter.start(
+                MODULES[self.app], self.root, self.port, self.token, options, log, subprocess.STDOUT, env
             )
-        deadline = time.monotonic() + timeout
-        while True:
-            if self._process.poll() is not None:
-                raise RuntimeError(f"the server stopped at once:\n{self.log_tail()}")
-            try:
-                self.request("GET", "/api/status")
-                return
-            except (urllib.error.URLError, ConnectionError, http.client.HTTPException, TimeoutError):
-                if time.monotonic() > deadline:
-                    self.stop()
-                    raise RuntimeError(
-                        f"the server did not answer in {timeout:g} s:\n{self.log_tail()}"
-                    ) from None
-                time.sleep(0.05)  # between two tries to connect
+        try:
+            jupyter.wait_for(self._process, self.port, self.token, timeout)
+        except RuntimeError as error:
+            self.stop()
+            raise RuntimeError(f"{error}:\n{self.log_tail()}") from None
 
     def stop(self) -> None:
         process, self._process = self._process, None
-        if process is None or process.poll() is not None:
-            return
-        process.send_signal(signal.SIGTERM)  # the server ends its kernels
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if process is not None and process.poll() is None:
+            jupyter.stop(process)
 
     def wait(self) -> int:
         """Wait until the server ends by itself."""

@@ -5,21 +5,15 @@ from __future__ import annotations
 import importlib.util
 import json
 import secrets
-import socket
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
 import webbrowser
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-HOST = "127.0.0.1"
-PATIENCE = 60.0
+from canvaswidget.cli import jupyter
 
 
 def write_notebook(
@@ -71,55 +65,21 @@ def show(path: Path, port: int | None, browser: bool, tell: Callable[[str], None
         raise ModuleNotFoundError(
             f"JupyterLab is not installed: say pip install 'canvaswidget[lab]'. The notebook is written: {path}"
         )
-    port, token = port or _free_port(), secrets.token_hex(16)
-    server = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "jupyterlab", "--no-browser", f"--ip={HOST}", f"--port={port}"),
-            *("--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"),
-            *(
-                f"--ServerApp.root_dir={path.parent}",
-                "--ServerApp.log_level=ERROR",
-                "--ServerApp.allow_root=True",
-            ),
-        ],
-        stdin=subprocess.DEVNULL,
-        stdout=sys.stderr,
-        start_new_session=True,  # Ctrl-C is for us; we stop it
+    port, token = port or jupyter.free_port(), secrets.token_hex(16)
+    # What it says goes to standard error: standard output has the address alone.
+    server = jupyter.start(
+        "jupyterlab", path.parent, port, token, ["--ServerApp.log_level=ERROR"], output=sys.stderr
     )
-    address = f"http://{HOST}:{port}"
     try:
-        _wait(server, f"{address}/api/status?token={token}")
-        page = f"{address}/lab/tree/{quote(path.name)}?token={token}"
+        try:
+            jupyter.wait_for(server, port, token)
+        except RuntimeError as error:
+            raise RuntimeError(f"{error}; what it said is above") from None
+        page = f"http://{jupyter.HOST}:{port}/lab/tree/{quote(path.name)}?token={token}"
         print(page, flush=True)
         tell("Run the first cell (Shift-Enter). Ctrl-C here ends JupyterLab.")
         if browser and not webbrowser.open(page):
             tell("No browser could be opened: open the address above.")
         server.wait()
     finally:
-        server.terminate()
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            server.kill()
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind((HOST, 0))
-        return sock.getsockname()[1]
-
-
-def _wait(server: subprocess.Popen[bytes], address: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        if server.poll() is not None:
-            raise RuntimeError(
-                f"JupyterLab ended at once, with code {server.returncode}; what it said is above"
-            )
-        try:
-            with urllib.request.urlopen(address, timeout=5):
-                return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"JupyterLab did not answer in {PATIENCE:g} s") from None
-            time.sleep(0.1)  # between two tries to connect
+        jupyter.stop(server)
