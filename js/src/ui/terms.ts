@@ -12,6 +12,7 @@ export const TERMS = {
   unit: "One input channel of a layer, with all the weights that lead out of it.",
   kernel: "The weights from one input channel of a layer to one output channel: 0→21 leads from 0 to 21.",
   cluster: "A group of neurons of one layer whose maps look alike.",
+  exemplars: "The neurons nearest to the middle of each cluster.",
   rule: "How a contribution is computed: by xinc, gated or ablation.",
   xinc: "Where a neuron writes, by the published method; what later layers make of that is left out.",
   gated: "A neuron's exact share of the image, with every activation frozen as this frame sets it.",

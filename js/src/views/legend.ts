@@ -163,12 +163,12 @@ export function createLegend(view: View): HTMLElement {
         class: "cw-chip",
         type: "button",
         "data-testid": "exemplars",
-        title: "Select the neuron nearest to the middle of each cluster",
         hidden: nearest.length < known.exemplars.length,
         on: { click: () => chooseNeurons(store, nearest, known.layer) },
       },
       "exemplars",
     );
+    explain(exemplars, "exemplars", "Click to select them.");
     const chosen = store.cluster.value;
     const scrolled = chips.scrollLeft;
     chips.replaceChildren(

@@ -9,6 +9,7 @@ import { ready } from "../state/store";
 import { same } from "../transport/same";
 import { attribute, h, write } from "../ui/dom";
 import { rove } from "../ui/roving";
+import { explain } from "../ui/term_card";
 import type { View } from "../ui/view";
 
 interface Row {
@@ -42,6 +43,7 @@ export function createRegionList(view: View): HTMLElement {
     const [name, share, times] = ["name", "share", "times"].map((part) =>
       h("span", { class: `cw-region-${part}` }),
     ) as [HTMLElement, HTMLElement, HTMLElement];
+    explain(times, "region");
     const bar = h("i", { class: "cw-region-fill" });
     const mark = h("i", { class: "cw-region-area" });
     const track = h("span", { class: "cw-region-track", "aria-hidden": "true" }, bar, mark);

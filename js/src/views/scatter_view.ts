@@ -13,6 +13,7 @@ import { same } from "../transport/same";
 import { attribute, h, zoomOf } from "../ui/dom";
 import { clusterColour } from "../ui/palette";
 import { options } from "../ui/panel";
+import { explain } from "../ui/term_card";
 import type { View } from "../ui/view";
 
 const METHODS: Record<Embedding, string> = { pca: "PCA", tsne: "t-SNE", umap: "UMAP" };
@@ -46,6 +47,7 @@ export function createScatterView(view: View) {
       },
     },
   });
+  explain(method, "scatter");
   const lasso = signal<[number, number][]>([]);
 
   /** The unit square on the canvas, in CSS pixels. */
