@@ -46,6 +46,8 @@ class _Before(NamedTuple):
 class Painting:
     """Which object each pixel of each frame shows; 0 for none.
 
+    It has a method for each way to change labels, hence so many: all of them share one list of steps to undo.
+
     Parameters
     ----------
     size : (height, width)

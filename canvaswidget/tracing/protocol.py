@@ -57,7 +57,8 @@ class Signal(Protocol):
 class CanvasLike(Protocol):
     """A `Canvas` or a `SavedCanvas`; the methods are explained at `Canvas`.
 
-    Python has no way to write a signature once for all three: `tests/tracing/test_protocol.py` compares them.
+    It has every method of both, hence so many. Python can not write a signature once for all three:
+    `tests/tracing/test_protocol.py` compares them.
 
     Attributes
     ----------
