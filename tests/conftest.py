@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 import canvaswidget as cw
 
 # How many random models the tests of the tracer draw.
-settings.register_profile("few", max_examples=5, deadline=None)
+settings.register_profile("few", max_examples=3, deadline=None)
 settings.register_profile("many", max_examples=15, deadline=None)
 settings.load_profile("few")
 

@@ -240,6 +240,8 @@ REPLACED = """
     from tests.canvases import video
 
     canvas = cw.trace(video(), device="cpu")
+    print("ready", flush=True)
+    input()
     for number in range(int(sys.argv[2])):
         canvas.save(sys.argv[1], frames=[number % 6], maps=1, layers=[1], overwrite=True, progress=False)
 """
@@ -248,9 +250,15 @@ REPLACED = """
 @pytest.mark.slow
 def test_a_reader_beside_two_writers_sees_a_whole_file(canvas: cw.Canvas, file: Path) -> None:
     program = [sys.executable, "-c", textwrap.dedent(REPLACED), str(file), "5"]
-    writers = [subprocess.Popen(program, cwd=ROOT) for _ in range(2)]
-    opened = 0
-    while any(writer.poll() is None for writer in writers):
+    piped = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    writers = [subprocess.Popen(program, cwd=ROOT, **piped) for _ in range(2)]
+    for writer in writers:  # nothing is read while they only start
+        assert writer.stdout.readline() == "ready\n"
+    for writer in writers:
+        print(file=writer.stdin, flush=True)
+    opened, writing = 0, True
+    while writing:
+        writing = any(writer.poll() is None for writer in writers)
         try:
             saved = cw.open(file)
             frame = saved.frames[0]
@@ -260,6 +268,8 @@ def test_a_reader_beside_two_writers_sees_a_whole_file(canvas: cw.Canvas, file: 
             assert "was replaced by another save" in str(error), error  # noqa: PT017
     assert [writer.returncode for writer in writers] == [0, 0]
     assert opened
+    for writer in writers:
+        writer.communicate()  # closes its pipes
     assert sorted(p.name.split("-")[0] for p in file.iterdir())[-1] == "zarr.json"
     canvas.save(file, frames=[1], maps=1, overwrite=True, progress=False)
     assert [p.name for p in file.parent.iterdir()] == ["x.zarr"]
