@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -56,6 +57,34 @@ def cache_size() -> int:
         return int(text.removesuffix("K")) * 1024 if text.endswith("K") else 2**20
     except (OSError, ValueError):
         return 2**20
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a computation may take.
+
+    Attributes
+    ----------
+    memory : int
+        Bytes.
+    itemsize : int
+        Bytes of a number.
+    threads : int
+        How many compute side by side.
+    """
+
+    memory: int
+    itemsize: int
+    device: torch.device
+    threads: int = 1
+
+    def at_a_time(self, values: int) -> int:
+        """How many maps of a size to compute together, see `maps_at_a_time`."""
+        return maps_at_a_time(values, self.itemsize, self.memory, self.device)
+
+    def holds(self, values: int) -> int:
+        """How many arrays of a size each thread may keep meanwhile: half of the memory, for all threads together."""
+        return self.memory // (2 * self.threads * values * self.itemsize)
 
 
 def maps_at_a_time(pixels: int, itemsize: int, memory: int, device: torch.device) -> int:

@@ -354,7 +354,7 @@ class Canvas:
         if summary is None:
             self._check_once(found, frame)
             maps = "each" if rgb == "abs" else rgb
-            sweep = self.matrix.sweep(found, frame, granularity, maps, progress, Totals.of)
+            sweep = self.matrix.sweep(found, frame, granularity, maps, progress, Totals.of, in_c_order=False)
             summary = summarise(found, frame, granularity, self.inr.size, sweep, rgb)
             summary = replace(summary, warning=self.trouble.get(found.name, ""))
             with self._lock:

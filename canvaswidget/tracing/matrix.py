@@ -19,7 +19,7 @@ from canvaswidget.tracing.capture.recording import in_double
 from canvaswidget.tracing.colours import checked_rgb
 from canvaswidget.tracing.frames import Frame, Frames
 from canvaswidget.tracing.layers import Layer
-from canvaswidget.tracing.neurons import at_granularity, chunks, count_neurons
+from canvaswidget.tracing.neurons import at_granularity, by_output, chunks, count_neurons
 from canvaswidget.tracing.parallel import alone, in_order
 from canvaswidget.tracing.reduce import Totals
 from canvaswidget.tracing.results import Estimate
@@ -40,7 +40,9 @@ class Matrix:
         self.device = capture.device
         self.memory = memory
         self.frames = Frames(capture, rule, memory // 4)
-        self._itemsize = max(4, cast(torch.Tensor, capture.output.meta["val"]).element_size())
+        itemsize = max(4, cast(torch.Tensor, capture.output.meta["val"]).element_size())
+        threads = torch.get_num_threads() if self.device.type == "cpu" else 1
+        self.budget = budget.Budget(memory, itemsize, self.device, threads)
         self._whole = Window.whole(self.inr.size)
         self.n_channels = capture.n_channels
 
@@ -78,21 +80,28 @@ class Matrix:
         progress: Progress,
         reduce: Callable[[torch.Tensor], Reduced],
         window: Window | None = None,
+        in_c_order: bool = True,
     ) -> Generator[tuple[torch.Tensor, Reduced]]:
-        """``(neurons, reduce(maps))`` for every chunk of a layer, in order."""
+        """``(neurons, reduce(maps))`` for every chunk of a layer: in C order, or in the order that takes least."""
         window = window or self._whole
         state = self.frame(frame).state
-        parts = chunks(layer, granularity, self.maps_at_a_time(window, granularity, layer))
         checked_rgb(rgb, self.n_channels)
         with torch.no_grad():
             self.rule.prepare(layer, state)
+        together = not in_c_order and window.is_whole and self._together(layer, granularity)
 
         @torch.no_grad()
-        def compute(part: torch.Tensor) -> tuple[torch.Tensor, Reduced]:
-            return part, reduce(self.rule.maps(layer, state, part.to(self.device), window, rgb))
+        def compute(part: torch.Tensor) -> list[tuple[torch.Tensor, Reduced]]:
+            neurons = part.to(self.device)
+            if not together:
+                return [(part, reduce(self.rule.maps(layer, state, neurons, window, rgb)))]
+            maps = self.rule.maps_of_output(layer, state, neurons, window, rgb, self.budget)
+            return [(some.cpu(), reduce(made)) for some, made in maps]
 
-        total = count_neurons(layer, granularity)
-        yield from reported(in_order(compute, parts, self.device), total, progress, layer.name)
+        count = self.maps_at_a_time(window, granularity, layer)
+        parts = by_output(layer) if together else chunks(layer, granularity, count)
+        results = itertools.chain.from_iterable(in_order(compute, parts, self.device))
+        yield from reported(results, count_neurons(layer, granularity), progress, layer.name)
 
     def pixel(
         self,
@@ -141,21 +150,25 @@ class Matrix:
         seconds, n_maps = 0.0, 0
         for layer in layers:
             count, at_a_time = count_neurons(layer, None), self.maps_at_a_time()
-            sweep = self.sweep(layer, frame, None, "sum", False, Totals.of)
+            if self._together(layer, None):
+                at_a_time = layer.n_units // layer.n_groups
+            sweep = self.sweep(layer, frame, None, "sum", False, Totals.of, in_c_order=False)
             # The first chunks pay for warming up; those after them are typical. Slow ones need fewer to be told.
-            for _ in range(min(2, (count - 1) // at_a_time)):
-                next(sweep)
+            warm = min(2, (count - 1) // at_a_time) * at_a_time
             done, start = 0, time.perf_counter()
-            for part, _ in itertools.islice(sweep, 8):
-                done, taken = done + len(part), time.perf_counter() - start
-                if taken > 0.5:
+            for part, _ in sweep:
+                if warm > 0:
+                    warm, start = warm - len(part), time.perf_counter()
+                    continue
+                done += len(part)
+                if done >= 8 * at_a_time or time.perf_counter() - start > 0.5:
                     break
             seconds += (time.perf_counter() - start) / done * count
             sweep.close()
             n_maps += count
         height, width = self.inr.size
         values = self.rule.values_per_map(self._whole)
-        working = self.maps_at_a_time() * values * self._itemsize * budget.TEMPORARIES
+        working = self.maps_at_a_time() * values * self.budget.itemsize * budget.TEMPORARIES
         return Estimate(seconds, working, n_maps, height * width)
 
     def sums(self, frame: int, layers: Sequence[Layer]) -> Iterator[tuple[str, str, FloatArray, FloatArray]]:
@@ -177,12 +190,16 @@ class Matrix:
         window = window or self._whole
         values = self.rule.values_per_map(window)
         if window.is_whole:
-            count = budget.maps_at_a_time(values, self._itemsize, self.memory, self.device)
+            count = self.budget.at_a_time(values)
         else:
-            count = max(1, self.memory // (budget.TEMPORARIES * values * self._itemsize))
+            count = max(1, self.memory // (budget.TEMPORARIES * values * self.budget.itemsize))
         if layer is not None and layer.grid and granularity == "unit":
             count = max(1, count // layer.outputs_per_unit)
         return count
+
+    def _together(self, layer: Layer, granularity: str | None) -> bool:
+        """Whether a sweep in any order takes the kernels that write to an output together."""
+        return len(layer.shape_of(granularity)) == 2 and self.rule.shares_outputs(layer)
 
     def _columns(
         self,

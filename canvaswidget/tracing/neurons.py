@@ -83,6 +83,13 @@ def chunks(layer: Layer, granularity: str | None, count: int) -> Iterator[torch.
         yield from torch.split(some, within if count < per_unit else len(some))
 
 
+def by_output(layer: Layer) -> Iterator[torch.Tensor]:
+    """All kernels, those that write to one output in a part."""
+    kernels = all_neurons(layer, "kernel")
+    kernels = kernels[torch.argsort(kernels[:, 1], stable=True)]
+    yield from torch.split(kernels, layer.n_units // layer.n_groups)
+
+
 def at_granularity(kernels: torch.Tensor, layer: Layer, granularity: str | None) -> torch.Tensor:
     """Values of kernels ``(n_in, n_out / n_groups, ...)`` as those of neurons: a unit is the sum of its kernels."""
     return kernels if len(layer.shape_of(granularity)) == 2 else kernels.sum(1)

@@ -46,8 +46,8 @@ def alone(function: Callable[[], Result], device: torch.device) -> Result:
     return next(in_order(lambda _: function(), (None,), device))
 
 
-def batched(function: Callable[[torch.Tensor], torch.Tensor], values: torch.Tensor) -> torch.Tensor:
-    """`function` of each of `values`, computed together; ops that torch can't batch run one by one."""
+def batched(function: Callable[[Part], Result], values: Part) -> Result:
+    """`function` of each of `values`, a tensor or a tree of them; ops that torch can't batch run one by one."""
     with _without_fallback_warnings():
         return torch.func.vmap(function)(values)
 

@@ -113,7 +113,7 @@ def summarise(
     chunks: Iterable[tuple[torch.Tensor, Totals]],
     rgb: str,
 ) -> Summary:
-    """Add up the totals of chunks that come in the order of the flattened neurons; pixels in double precision.
+    """Add up the totals of chunks, in whatever order they come; pixels in double precision.
 
     Everything is added into arrays made beforehand: small results kept from every chunk would settle in the gaps
     between the large ones and make the process grow by a map a chunk.
@@ -122,14 +122,12 @@ def summarise(
     count = math.prod(shape)
     neuron_abs, neuron_sum = np.empty(count, np.float32), np.empty(count, np.float32)
     pixel_abs, pixel_sum = np.zeros(size), np.zeros(size)
-    done = 0
-    for _, totals in chunks:
-        chunk = slice(done, done + len(totals.neuron_abs))
+    for neurons, totals in chunks:
+        chunk = layer.flat_index(neurons.numpy())
         neuron_abs[chunk] = totals.neuron_abs.cpu().numpy()
         neuron_sum[chunk] = totals.neuron_sum.cpu().numpy()
         pixel_abs += totals.pixel_abs.cpu().numpy().reshape(size)
         pixel_sum += totals.pixel_sum.cpu().numpy().reshape(size)
-        done = chunk.stop
     return Summary(
         layer,
         frame,

@@ -46,6 +46,11 @@ class WeightedOp:
     def is_transposed(self) -> bool:
         return self.layer.op.startswith("conv_transpose")
 
+    @property
+    def channel_axis(self) -> int:
+        """Which axis of its data and of its output the units and outputs are on, counted from the end."""
+        return -1 if self.layer.op == "linear" else 1 - self.weight.ndim
+
     def apply(
         self,
         x: torch.Tensor,
@@ -90,8 +95,21 @@ class WeightedOp:
             terms = self._split(x, neurons)
         if share is None:
             return terms
-        axis = -1 if self.layer.op == "linear" else 1 - self.weight.ndim
-        return terms + _spread(owned * share, terms.ndim - 1, axis)
+        return terms + _spread(owned * share, terms.ndim - 1, self.channel_axis)
+
+    def terms_of_kernels(
+        self, x: torch.Tensor, kernels: torch.Tensor, share: torch.Tensor | None
+    ) -> torch.Tensor:
+        """What kernels ``(k, 2)`` add to the one output that each writes to: `terms` with that channel alone."""
+        units, outputs = kernels[:, 0], kernels[:, 1]
+        if self.layer.op == "linear":
+            weight = self.weight[outputs, units]
+            terms = x[..., units].movedim(-1, 0)[..., None] * weight.reshape(-1, *(1,) * x.ndim)
+        elif x.ndim < self.weight.ndim:  # no batch axis
+            terms = self._grouped(x[None], kernels)[:, 0]
+        else:
+            terms = self._grouped(x, kernels)
+        return terms if share is None else terms + share[outputs].reshape(-1, *(1,) * (terms.ndim - 1))
 
     def kept(self, neurons: torch.Tensor) -> torch.Tensor:
         """The weights of units ``(k,)`` or kernels ``(k, 2)``, all others set to 0: their terms in one application."""
@@ -106,24 +124,32 @@ class WeightedOp:
         return torch.where(mask.reshape(*mask.shape, *(1,) * (self.weight.ndim - 2)), self.weight, 0)
 
     def _split(self, x: torch.Tensor, neurons: torch.Tensor) -> torch.Tensor:
-        """The split convolution of all units or kernels as one grouped convolution."""
+        """The split convolution of all units or kernels, with all outputs."""
         k, per_unit = len(neurons), self.layer.outputs_per_unit
-        kernels = self.kernels_of(self.weight)
-        if neurons.ndim == 2:
-            units, outputs = neurons[:, 0], neurons[:, 1:]
-            weight = kernels[units, neurons[:, 1] % per_unit][:, None]
-        else:
-            units, weight = neurons, kernels[neurons]
-            first = units * self.layer.n_groups // self.layer.n_units * per_unit
-            outputs = first[:, None] + torch.arange(per_unit, device=x.device)
-        if not self.is_transposed:
-            weight = weight.flatten(0, 1)[:, None]
-        split = self.apply(x[:, units], weight, groups=k).unflatten(1, (k, -1)).transpose(0, 1)
+        split = self._grouped(x, neurons)
         if split.shape[2] == self.layer.n_outputs:
             return split
+        if neurons.ndim == 2:
+            outputs = neurons[:, 1:]
+        else:
+            first = neurons * self.layer.n_groups // self.layer.n_units * per_unit
+            outputs = first[:, None] + torch.arange(per_unit, device=x.device)
         terms = split.new_zeros(k, len(x), self.layer.n_outputs, *split.shape[3:])
         terms[torch.arange(k, device=x.device)[:, None], :, outputs] = split.transpose(1, 2)
         return terms
+
+    def _grouped(self, x: torch.Tensor, neurons: torch.Tensor) -> torch.Tensor:
+        """The split convolution of all units or kernels as one grouped convolution, with the outputs of each."""
+        k, per_unit = len(neurons), self.layer.outputs_per_unit
+        kernels = self.kernels_of(self.weight)
+        if neurons.ndim == 2:
+            units = neurons[:, 0]
+            weight = kernels[units, neurons[:, 1] % per_unit][:, None]
+        else:
+            units, weight = neurons, kernels[neurons]
+        if not self.is_transposed:
+            weight = weight.flatten(0, 1)[:, None]
+        return self.apply(x[:, units], weight, groups=k).unflatten(1, (k, -1)).transpose(0, 1)
 
     def channels(self, values: torch.Tensor) -> torch.Tensor:
         """One value an output, in the shape that broadcasts to the layer's output."""

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import fx
 
+from canvaswidget.tracing.budget import Budget
 from canvaswidget.tracing.capture.weighted import WeightedOp
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer
@@ -74,6 +75,23 @@ class Rule(Protocol):
     ) -> torch.Tensor:
         """Maps of units ``(k,)`` or kernels ``(k, 2)``: ``(k, h, w)``, for ``rgb="each"`` ``(k, h, w, channels)``."""
         ...
+
+    def shares_outputs(self, layer: Layer) -> bool:
+        """Whether kernels that write to one output are cheaper together, as `maps_of_output` computes them."""
+        return False
+
+    def maps_of_output(
+        self,
+        layer: Layer,
+        state: Any,
+        kernels: torch.Tensor,
+        window: Window,
+        rgb: str,
+        budget: Budget,
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Kernels ``(k, 2)`` that write to one output and their maps, part by part."""
+        for some in torch.split(kernels, budget.at_a_time(self.values_per_map(window))):
+            yield some, self.maps(layer, state, some, window, rgb)
 
     def why_no_colours(self, layer: Layer) -> str:
         """Why the layer's maps can't be told apart by colour; empty where they can, as by default."""

@@ -12,10 +12,11 @@ from typing import Any, cast
 
 import torch
 from torch import fx
+from torch.utils import _pytree as pytree
 
 from canvaswidget.tracing.capture import ops
 from canvaswidget.tracing.capture.capture import Capture
-from canvaswidget.tracing.capture.interpreter import Lookup
+from canvaswidget.tracing.capture.interpreter import Lookup, Program
 from canvaswidget.tracing.capture.naming import module_path, op_name
 from canvaswidget.tracing.capture.weighted import WeightedOp
 from canvaswidget.tracing.errors import FOREIGN, UntraceableError, failed_at
@@ -25,9 +26,11 @@ from canvaswidget.tracing.rules.gated.linearise import (
     Plan,
     Step,
     added_to,
+    added_with,
     factors_of,
     linear_arguments,
 )
+from canvaswidget.tracing.rules.gated.reach import Slice, carried, whole
 
 Leaves = tuple[torch.Tensor, torch.Tensor]
 
@@ -67,12 +70,29 @@ class Frozen:
 
     # --- rows: from a layer to the image ------------------------------------------------------------------------
 
-    def forward(self, layer: WeightedOp, terms: torch.Tensor) -> torch.Tensor:
+    def forward(self, layer: WeightedOp, terms: Slice | torch.Tensor) -> torch.Tensor:
         """Carry terms of a layer's output ``(k, *output)`` to the image ``(k, channels, h, w)``, without constants."""
-        self.prepare(layer)
-        if len(terms) == 1:
-            return self._along(layer, terms[0], False)[None]
-        return batched(lambda term: self._along(layer, term, False), terms)
+        program = self._plan.program(layer.node, layer.layer.name)
+        return whole(self.carry(program, layer.node, self._capture.output, terms))
+
+    def carry(self, program: Program, start: fx.Node, stop: fx.Node, terms: Slice | torch.Tensor) -> Any:
+        """Carry terms of one value to another, ``(k, *value)``: slices where they keep to channels.
+
+        Parameters
+        ----------
+        program : Program
+            The ops between the two.
+        """
+        for node in program.nodes:  # before threads or a transform of torch's ask for them
+            if self._plan.steps[node].kind == "gate":
+                self._gate(self._plan.steps[node])
+
+        def one(term: Any) -> Any:
+            return self._run(program, {start: term}, stop, False)
+
+        if len(pytree.tree_leaves(terms)[0]) > 1:
+            return batched(one, terms)
+        return pytree.tree_map(lambda value: value[None], one(pytree.tree_map(lambda value: value[0], terms)))
 
     def remainder(self, layer: WeightedOp, with_bias: bool) -> torch.Tensor:
         """The image without a layer's terms: biases, what ``act(0)`` adds, and what passes beside the layer.
@@ -87,20 +107,19 @@ class Frozen:
             term = term + layer.channels(layer.bias)
         elif layer.bias is not None and not with_bias and layer.node is not layer.output:
             term = term - layer.channels(layer.bias)  # the op that adds it comes next
-        return self._along(layer, term, True)
-
-    def _along(self, layer: WeightedOp, term: torch.Tensor, constants: bool) -> torch.Tensor:
-        start = {layer.node: term}
-        for lost in self._plan.lost(layer.node, layer.layer.name) if constants else ():
+        start: dict[fx.Node, Any] = {layer.node: term}
+        for lost in self._plan.lost(layer.node, layer.layer.name):
             if isinstance(self._values.get(lost), torch.Tensor):
                 start[lost] = torch.zeros_like(self._values[lost])
+        program = self._plan.program(layer.node, layer.layer.name)
+        return self._run(program, start, self._capture.output, True)
 
+    def _run(self, program: Program, start: dict[fx.Node, Any], stop: fx.Node, constants: bool) -> Any:
         def compute(node: fx.Node, arrived: Lookup) -> Any:
             return self._carry(self._plan.steps[node], arrived, constants)
 
-        output, program = self._capture.output, self._plan.program(layer.node, layer.layer.name)
         with torch.no_grad():
-            return program.run(start.get, [output], compute)[output]
+            return program.run(start.get, [stop], compute)[stop]
 
     # --- columns: from pixels to every layer ---------------------------------------------------------------------
 
@@ -165,23 +184,35 @@ class Frozen:
     def _carry(self, step: Step, term: Lookup, constants: bool, both: bool = False) -> Any:
         """What an op makes of the terms that arrive; with `constants` also what it adds of its own."""
         try:
-            return self._carried(step, term, constants, both)
+            found = None if constants else self._sliced(step, term)
+            return self._carried(step, term, constants, both) if found is None else found
         except (UntraceableError, torch.OutOfMemoryError):
             raise
         except FOREIGN as error:
             raise failed_at("gated", op_name(step.node), module_path(step.node), error) from error
 
-    def _carried(self, step: Step, term: Lookup, constants: bool, both: bool) -> Any:
+    def _sliced(self, step: Step, term: Lookup) -> Any:
+        """What an op makes of a term that reaches some channels only; None where it is to be taken as a whole."""
+
+        def factor(node: Any) -> Any:
+            return self._finite(node) if isinstance(node, fx.Node) else node
+
+        return carried(step, term, self._layers.get(step.node), lambda one: self._gate(one)[0], factor)
+
+    def _carried(self, step: Step, arrived: Lookup, constants: bool, both: bool) -> Any:
+        def term(node: fx.Node) -> Any:
+            return whole(arrived(node))
+
         if step.kind == "layer":
             layer = self._layers[step.node]
             bias = layer.bias if constants and layer.node is layer.output else None
             return layer.apply(term(layer.data), layer.weight, bias)
         if step.kind == "gate":
             gate, start = self._gate(step)
-            arrived = term(cast(fx.Node, step.source))
-            carried = gate * arrived + start if constants else gate * arrived
+            given = term(cast(fx.Node, step.source))
+            found = gate * given + start if constants else gate * given
             # A real function of complex values: its gate turns each term, and the imaginary parts add up to 0.
-            return carried if step.node.meta["val"].is_complex() or not carried.is_complex() else carried.real
+            return found if step.node.meta["val"].is_complex() or not found.is_complex() else found.real
         if step.kind == "add":
             return self._add(step.node, term, constants)
         if step.kind == "choice":
@@ -219,15 +250,9 @@ class Frozen:
         return self._call(node, given)
 
     def _add(self, node: fx.Node, term: Lookup, constants: bool) -> Any:
-        alpha: Any = node.kwargs.get("alpha", 1)
-        first, second = 1, alpha
-        if node.target in ops.SUBTRACT:
-            first, second = 1, -alpha
-        elif node.target in ops.SUBTRACT_FROM:
-            first, second = -alpha, 1
         total: Any = None
         absent: list[torch.Tensor] = []
-        for argument, factor in zip(node.args[:2], (first, second), strict=True):
+        for argument, factor in zip(node.args[:2], added_with(node), strict=True):
             arrived = term(argument) if isinstance(argument, fx.Node) else None
             if arrived is None:
                 arrived = self.value(argument) if isinstance(argument, fx.Node) else argument

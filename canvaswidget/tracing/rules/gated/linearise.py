@@ -101,17 +101,17 @@ class Plan:
     def program(self, start: fx.Node, layer: str) -> Program:
         """The ops that a term of a layer, put in at `start`, passes after it."""
         if layer not in self._programs:
-            self._programs[layer] = self._program(self.downstream(start, layer))
+            self._programs[layer] = self.program_of(step.node for step in self.downstream(start, layer))
         return self._programs[layer]
 
     @functools.cached_property
     def whole(self) -> Program:
         """The ops that the terms of all layers pass, the layers among them."""
-        return self._program(self.passed)
+        return self.program_of(step.node for step in self.passed)
 
-    def _program(self, steps: Iterable[Step]) -> Program:
+    def program_of(self, nodes: Iterable[fx.Node]) -> Program:
+        """Some ops, to be run in the order given."""
         # A gate reads the value that its whole function is of, which need not be an argument of its last op.
-        nodes = [step.node for step in steps]
         return Program(nodes, lambda node: {*node.all_input_nodes, *self.steps[node].carries})
 
     def lost(self, start: fx.Node, layer: str) -> list[fx.Node]:
@@ -310,6 +310,14 @@ def factors_of(node: fx.Node) -> list[Any]:
         return list(arguments[1])
     first, second, _ = ops.PRODUCTS[node.target]
     return [arguments[first], arguments[second]]
+
+
+def added_with(node: fx.Node) -> tuple[Any, Any]:
+    """The factors with which a sum or a difference adds its two arguments."""
+    alpha: Any = node.kwargs.get("alpha", 1)
+    if node.target in ops.SUBTRACT_FROM:
+        return -alpha, 1
+    return 1, -alpha if node.target in ops.SUBTRACT else alpha
 
 
 def added_to(node: fx.Node) -> list[fx.Node]:

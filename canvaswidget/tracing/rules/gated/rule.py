@@ -6,13 +6,15 @@ one forward pass of a neuron's term from its layer; a column one backward pass o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import fx
 
+from canvaswidget.tracing.budget import Budget
 from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.capture.naming import module_path, op_name
+from canvaswidget.tracing.capture.weighted import WeightedOp
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.rules.base import (
@@ -26,6 +28,8 @@ from canvaswidget.tracing.rules.base import (
 )
 from canvaswidget.tracing.rules.gated.frozen import Frozen, needed
 from canvaswidget.tracing.rules.gated.linearise import linearise
+from canvaswidget.tracing.rules.gated.reach import Slice, sliced
+from canvaswidget.tracing.rules.gated.responses import Shared
 from canvaswidget.tracing.window import Window
 
 
@@ -67,6 +71,7 @@ class Gated(AdditiveRule):
             layer.name: self._why_not(layer) for layer in capture.layers if layer.name not in reached
         }
         self.needed: list[fx.Node] = needed(capture, self._plan)
+        self.shared = Shared(capture, self._plan)
         self._largest = max((numel(node) for node in self._passed), default=1)
         if not self.layers:
             reasons = "; ".join(f"{name}: {why}" for name, why in self.undefined.items())
@@ -116,9 +121,41 @@ class Gated(AdditiveRule):
     ) -> torch.Tensor:
         """``(k, h, w)``, or ``(k, h, w, channels)`` for ``rgb="each"``; signed."""
         found = self._capture.weighted[layer.name]
-        data = state.data(found)
-        images = state.forward(found, found.terms(data, neurons, share_of_bias(found, self.bias)))
+        data, share = state.data(found), share_of_bias(found, self.bias)
+        if neurons.ndim == 1:
+            images = state.forward(found, found.terms(data, neurons, share))
+        else:
+            terms = found.terms_of_kernels(data, neurons, share)
+            images = _by_output(
+                neurons, lambda some, output: state.forward(found, _written_to(found, output, terms[some]))
+            )
         return coloured(window.crop(images, Window.whole(window.size)), rgb)
+
+    def shares_outputs(self, layer: Layer) -> bool:
+        """Whether one kernel's map takes more than what it shares with the others of its output."""
+        return self.shared.of(self._capture.weighted[layer.name]) is not None
+
+    def maps_of_output(
+        self,
+        layer: Layer,
+        state: Frozen,
+        kernels: torch.Tensor,
+        window: Window,
+        rgb: str,
+        budget: Budget,
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """From a few passes for all of them, where these are fewer than the kernels."""
+        found = self._capture.weighted[layer.name]
+        output = int(kernels[0, 1])
+        terms = found.terms_of_kernels(state.data(found), kernels, share_of_bias(found, self.bias))
+        suffix, given = self.shared.of(found), _written_to(found, output, terms)
+        images = None if suffix is None else suffix.images(state, given, budget, rgb)
+        if images is None:
+            yield from super().maps_of_output(layer, state, kernels, window, rgb, budget)
+            return
+        for some, made in images:
+            cropped = window.crop(made, Window.whole(window.size))
+            yield kernels[some], coloured(cropped, "sum" if rgb in COLOURS else rgb)
 
     def columns(
         self, layers: list[Layer], state: Frozen, weights: torch.Tensor, rgb: str
@@ -178,6 +215,26 @@ class Gated(AdditiveRule):
                 seen.add(node)
                 waiting.extend(node.users)
         return "the image does not depend on it"
+
+
+def _written_to(found: WeightedOp, output: int, terms: torch.Tensor) -> Slice | torch.Tensor:
+    """Terms of one output of a layer, given with that channel alone."""
+    return sliced(terms, found.channel_axis, output, found.layer.n_outputs)
+
+
+def _by_output(kernels: torch.Tensor, images: Callable[[torch.Tensor, int], torch.Tensor]) -> torch.Tensor:
+    """The images of kernels ``(k, 2)``, those that write to one output together."""
+    outputs = kernels[:, 1].tolist()
+    if len(set(outputs)) == 1:
+        return images(torch.arange(len(kernels), device=kernels.device), outputs[0])
+    found: torch.Tensor | None = None
+    for output in dict.fromkeys(outputs):
+        some = torch.nonzero(kernels[:, 1] == output)[:, 0]
+        made = images(some, output)
+        found = made.new_empty(len(kernels), *made.shape[1:]) if found is None else found
+        found[some] = made
+    assert found is not None
+    return found
 
 
 def _in(node: fx.Node) -> str:

@@ -1,0 +1,214 @@
+"""The ways that `gated` computes few channels and few passes give the same numbers as whole terms do."""
+
+from __future__ import annotations
+
+import functools
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import fx, nn
+from torch.utils import _pytree as pytree
+
+import canvaswidget as cw
+from canvaswidget.tracing.budget import Budget
+from canvaswidget.tracing.canvas import Canvas
+from canvaswidget.tracing.capture.interpreter import Program
+from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.neurons import all_neurons, by_output
+from canvaswidget.tracing.reduce import Totals, summarise
+from canvaswidget.tracing.rules.base import share_of_bias
+from canvaswidget.tracing.rules.gated.frozen import Frozen
+from canvaswidget.tracing.rules.gated.responses import Suffix
+from canvaswidget.tracing.rules.gated.rule import Gated
+from canvaswidget.tracing.window import Window
+from tests.zoo import KINDS, build
+
+CHANNELS = 4
+SMALL = Budget(2**20, 8, torch.device("cpu"))
+Op = Callable[[random.Random, torch.Tensor], torch.Tensor]
+
+
+class Decoder(nn.Module):
+    """Convolutions with random ops between them that move, enlarge, join, cut, scale and mix channels."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        rng = random.Random(seed)
+        self.seed = seed
+        self.start = nn.Parameter(torch.randn(1, CHANNELS, 3, 4))
+        self.scale = nn.Parameter(torch.randn(CHANNELS, 1, 1))
+        self.convs = nn.ModuleList(
+            nn.Conv2d(CHANNELS, CHANNELS * 4, size, padding=size // 2, groups=rng.choice([1, 1, 2]))
+            for size in rng.choices([1, 3, 5], k=3)
+        )
+        self.down = nn.ModuleList(nn.Conv2d(CHANNELS, CHANNELS, 3, 2, padding=1) for _ in range(3))
+        self.wide = nn.ModuleList(nn.Conv2d(CHANNELS, CHANNELS, 3, 1, "same", 2) for _ in range(3))
+        self.up = nn.ModuleList(nn.ConvTranspose2d(CHANNELS, CHANNELS, 2, 2) for _ in range(3))
+        self.head = nn.Conv2d(CHANNELS, 3, 3, padding=1)
+
+    def forward(self, t: torch.Tensor) -> torch.Tensor:
+        rng, x = random.Random(self.seed), self.start * (1 + t)
+        for index, conv in enumerate(self.convs):
+            before = F.interpolate(x, scale_factor=2)
+            x = F.pixel_shuffle(conv(x), 2)
+            for name in rng.choices(list(OPS), k=2):
+                x = OPS[name](self, rng, x, before, index)
+        return self.head(x)[0]
+
+
+OPS: dict[str, Callable[[Decoder, random.Random, torch.Tensor, torch.Tensor, int], torch.Tensor]] = {
+    "gelu": lambda model, rng, x, before, index: F.gelu(x),
+    "sine": lambda model, rng, x, before, index: torch.sin(3 * x),
+    "skip": lambda model, rng, x, before, index: before - 2 * x,
+    "twice": lambda model, rng, x, before, index: F.relu(x) + torch.sin(x),
+    "reversed": lambda model, rng, x, before, index: torch.rsub(x, before, alpha=2),
+    "scaled": lambda model, rng, x, before, index: model.scale * x / 3,
+    "divided": lambda model, rng, x, before, index: x / (before.abs() + 1),
+    "joined": lambda model, rng, x, before, index: torch.cat([before[:, :2], x[:, 1:3]], 1),
+    "joined_whole": lambda model, rng, x, before, index: F.gelu(torch.cat([before, x], 1))[:, 2:6],
+    "doubled": lambda model, rng, x, before, index: torch.cat([x, x], 1)[:, 1:5],
+    "flattened": lambda model, rng, x, before, index: torch.sin(x.flatten(2)).view(x.shape),
+    "turned": lambda model, rng, x, before, index: F.gelu(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2),
+    "flipped": lambda model, rng, x, before, index: x.flip(-1),
+    "mirrored": lambda model, rng, x, before, index: F.pad(x, (1, 1, 1, 1), "reflect")[..., 1:-1, :-2],
+    "padded": lambda model, rng, x, before, index: F.pad(x, (0, 2, 1, 0), value=0.3)[..., :-1, 2:],
+    "smooth": lambda model, rng, x, before, index: F.avg_pool2d(
+        F.interpolate(x, scale_factor=2, mode="bilinear"), 2
+    ),
+    "strided": lambda model, rng, x, before, index: F.interpolate(model.down[index](x), scale_factor=2),
+    "dilated": lambda model, rng, x, before, index: F.gelu(model.wide[index](x)) + x,
+    "transposed": lambda model, rng, x, before, index: F.avg_pool2d(model.up[index](x), 2),
+    "mean": lambda model, rng, x, before, index: x - x.mean((2, 3), keepdim=True),
+}
+
+
+@functools.cache
+def traced(seed: int) -> cw.Canvas:
+    model = Decoder(seed).double()
+    return cw.trace(cw.INR.from_frames(model, 2), "gated", progress=False)
+
+
+def same_in_every_way(canvas: cw.Canvas, bias: str = "separate") -> None:
+    """Compare whole terms, slices, and what kernels of an output share, all in double precision."""
+    canvas = canvas if bias == "separate" else canvas.under("gated", bias=bias)
+    rule, window = canvas.matrix.rule, Window.whole(canvas.inr.size)
+    assert isinstance(rule, Gated)
+    state: Any = canvas.matrix.frame(1 % canvas.inr.n_frames).state
+    for layer in canvas.traced_layers:
+        found = canvas.matrix.capture.weighted[layer.name]
+        kernels = all_neurons(layer, "kernel")
+        with torch.no_grad():
+            terms = found.terms(state.data(found), kernels, share_of_bias(found, bias))
+            dense = state.forward(found, terms).permute(0, 2, 3, 1)
+            close: Any = {"rtol": 1e-9, "atol": 1e-11 * float(dense.abs().max()) + 1e-300}
+            torch.testing.assert_close(rule.maps(layer, state, kernels, window, "each"), dense, **close)
+            parts = [
+                rule.maps_of_output(layer, state, part, window, "each", SMALL) for part in by_output(layer)
+            ]
+            for some, maps in [pair for part in parts for pair in part]:
+                torch.testing.assert_close(maps, dense[layer.flat_index(some.numpy())], **close)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "seed", [*range(10), *(pytest.param(seed, marks=pytest.mark.repeats) for seed in range(10, 60))]
+)
+def test_random_decoders(seed: int) -> None:
+    canvas = traced(seed)
+    same_in_every_way(canvas, ("separate", "split", "drop")[seed % 3])
+    assert canvas.check(1, progress=False).all_hold
+    last = canvas.layers[-1]
+    neurons = all_neurons(last, "kernel")
+    ablated = canvas.under("ablation").maps(last, neurons, rgb="each")
+    np.testing.assert_allclose(canvas.maps(last, neurons, rgb="each"), ablated, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind(kind: str) -> None:
+    same_in_every_way(cw.trace(build(kind, 0), "gated", progress=False))
+
+
+def suffix_of(canvas: cw.Canvas, layer: Layer) -> Suffix | None:
+    rule = canvas.matrix.rule
+    assert isinstance(rule, Gated)
+    return rule.shared.of(canvas.matrix.capture.weighted[layer.name])
+
+
+@pytest.fixture
+def nerv() -> cw.Canvas:
+    torch.manual_seed(0)
+    model = cw.models.NeRV(embed="pe_1.25_4", fc_dim=12, fc_hw="3_4", dec_strds=(4, 2), n_frames=4)
+    return cw.trace(model, "gated", progress=False)
+
+
+def test_kernels_of_an_output_take_fewer_passes_than_kernels(
+    nerv: cw.Canvas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: list[tuple[object, int]] = []
+    carry = Frozen.carry
+
+    def counted(state: Frozen, program: Program, start: fx.Node, stop: fx.Node, terms: torch.Tensor) -> Any:
+        found = carry(state, program, start, stop, terms)
+        passes.append((program, len(pytree.tree_leaves(found)[0])))
+        return found
+
+    monkeypatch.setattr(Frozen, "carry", counted)
+    for layer in nerv.traced_layers[1:-1]:
+        suffix = suffix_of(nerv, layer)
+        assert suffix is not None
+        nerv.summary(layer, 1, progress=False)
+        count = sum(n for program, n in passes if program is suffix.after)
+        assert 0 < count < 0.7 * layer.n_kernels
+    assert suffix_of(nerv, nerv.layers[-1]) is None  # nothing follows it
+
+
+@pytest.mark.parametrize("rgb", ["abs", "sum", "red"])
+def test_totals_are_those_of_the_maps_in_c_order(nerv: cw.Canvas, rgb: str) -> None:
+    for layer in nerv.traced_layers:
+        found = nerv.summary(layer, 2, rgb=rgb, progress=False)
+        maps = "each" if rgb == "abs" else rgb
+        sweep = nerv.matrix.sweep(layer, 2, None, maps, False, Totals.of)
+        expected = summarise(layer, 2, None, nerv.inr.size, sweep, rgb)
+        for name in ("neuron_abs", "neuron_sum", "pixel_abs", "pixel_sum"):
+            ours, theirs = getattr(found, name), getattr(expected, name)
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6 * np.abs(theirs).max())
+
+
+def test_a_small_memory_gives_the_same_totals(nerv: cw.Canvas) -> None:
+    small = Canvas(nerv.matrix.capture, nerv.matrix.rule, 2**20)
+    for layer in nerv.traced_layers[1:]:
+        ours, theirs = (one.summary(layer, 3, progress=False) for one in (small, nerv))
+        np.testing.assert_allclose(ours.neuron_abs, theirs.neuron_abs, rtol=1e-5)
+    tiny = Budget(1000, 4, torch.device("cpu"))
+    layer, window = nerv.layers[-2], Window.whole(nerv.inr.size)
+    rule, state = nerv.matrix.rule, nerv.matrix.frame(3).state
+    kernels = next(by_output(layer))
+    maps = torch.cat([maps for _, maps in rule.maps_of_output(layer, state, kernels, window, "sum", tiny)])
+    torch.testing.assert_close(maps, rule.maps(layer, state, kernels, window))
+
+
+def test_spans_of_a_convolution_are_what_its_kernel_reads() -> None:
+    model = nn.Sequential(nn.Conv2d(2, 2, 1), nn.Tanh(), nn.Conv2d(2, 3, 3, padding=1))
+
+    class Picture(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model, self.grid = model, nn.Parameter(torch.randn(1, 2, 5, 6))
+
+        def forward(self, t: torch.Tensor) -> torch.Tensor:
+            return self.model(self.grid * (1 + t))[0]
+
+    canvas = cw.trace(cw.INR.from_frames(Picture(), 2), "gated", progress=False)
+    suffix = suffix_of(canvas, canvas.layers[0])
+    assert suffix is not None
+    rows, columns = np.indices((5, 6))
+    assert suffix.spans.widest == [3, 3]
+    np.testing.assert_array_equal(suffix.spans.low, [np.maximum(rows - 1, 0), np.maximum(columns - 1, 0)])
+    np.testing.assert_array_equal(suffix.spans.high, [np.minimum(rows + 1, 4), np.minimum(columns + 1, 5)])
