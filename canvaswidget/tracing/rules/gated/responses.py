@@ -96,8 +96,8 @@ class Suffix:
         budget: Budget,
         rgb: str,
     ) -> Iterator[tuple[slice, torch.Tensor]]:
-        by_position = carried.values.flatten(1)
         """From the images of 1 at every position of a class, made in as many passes as there are classes."""
+        by_position = carried.values.flatten(1)
         ones = classes.members.to(by_position.dtype).reshape(-1, *carried.values.shape[1:])
         responses = torch.cat(
             [
@@ -136,7 +136,7 @@ class Shared:
         name, output = layer.layer.name, self._capture.output
         steps = list(self._plan.downstream(layer.node, name))
         node, before = layer.node, []
-        while True:
+        while numel(node) > layer.layer.n_outputs:  # on a grid of one position there is nothing to move
             users = [step for step in steps if node in step.carries]
             if len(users) != 1 or users[0].kind not in ("gate", "linear", "product", "add"):
                 break
@@ -193,7 +193,7 @@ def classes_of(present: torch.Tensor, spans: Spans, fewer_than: int) -> Classes 
     members, owners = [], []
     for chosen in itertools.product(*remainders):
         held = torch.ones(spans.sizes, dtype=torch.bool, device=present.device)
-        owner = torch.zeros_like(spans.low[0])
+        owner = spans.low.new_zeros(spans.low.shape[1:])
         for axis, (size, low) in enumerate(zip(spans.sizes, spans.low, strict=True)):
             along = torch.arange(size, device=present.device) % periods[axis] == chosen[axis]
             held &= along.reshape(-1, *(1,) * (grid.ndim - axis - 1))

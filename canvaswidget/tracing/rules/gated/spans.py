@@ -8,6 +8,7 @@ depends on shapes alone, not on weights or on a frame.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -77,9 +78,16 @@ def find_spans(
         The ops after the value, to the image.
     """
     shape = cast(torch.Tensor, start.meta["val"]).shape
-    axes = [axis for axis in range(-len(shape), 0) if axis != channel_axis and shape[axis] > 1]
-    if not axes or max(shape) >= _EXACT:
+    if not _is_fixed(shape):
         return None
+    axes = [axis for axis in range(-len(shape), 0) if axis != channel_axis and shape[axis] > 1]
+    if max(shape) >= _EXACT:
+        return None
+    if not axes:  # one position, which every pixel may depend on
+        nothing = torch.empty(
+            0, *cast(torch.Tensor, output.meta["val"]).shape[1:], dtype=torch.long, device=device
+        )
+        return Spans((), (), nothing, nothing)
     low, high = [], []
     try:
         for axis in axes:
@@ -113,7 +121,9 @@ def _smallest(
 
 def _carried(step: Step, value: Lookup, layer: WeightedOp | None) -> Any:
     node = step.node
-    shape: Any = getattr(node.meta["val"], "shape", None)
+    shape: Any = getattr(node.meta["val"], "shape", ())  # of several values none is needed
+    if not _is_fixed(shape):
+        raise _UnknownError
     arrived = {source: found for source in step.carries if (found := value(source)) is not None}
     if layer is not None:
         return _read_by(layer, next(iter(arrived.values())), shape)
@@ -165,6 +175,11 @@ def _read_by(layer: WeightedOp, coordinates: torch.Tensor, shape: torch.Size) ->
     padded = F.pad(smallest, [*padding[1], *padding[0]], value=torch.inf)
     pooled = -F.max_pool2d(-padded, kernel, stride, dilation=dilation)
     return pooled.expand(shape)
+
+
+def _is_fixed(shape: Iterable[Any]) -> bool:
+    """Whether a shape is known before the values are."""
+    return all(isinstance(n, int) for n in shape)
 
 
 def _pair(given: Any, default: int) -> list[int]:
