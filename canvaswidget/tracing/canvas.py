@@ -4,7 +4,8 @@ How a canvas answers:
 
 1. Tracing records the module once. Nothing else is computed until it is asked for.
 2. A question about a frame first runs the recording on that frame. `Frames` holds the image and what the rule needs of
-   the frames that were used last, in a quarter of the `memory` budget; the frame given to `hold` always stays.
+   the frames that were used last, in a quarter of the `memory` budget; the frame given to `hold` always stays. All
+   canvases of one recording (`under`, `ablation`) share these frames: what two rules need is computed once.
 3. Rows (`map`, `maps`) are computed by the rule, a chunk of neurons at a time. A sweep (`iter`, `reduce`, `summary`)
    goes over all neurons of a layer in chunks that fit the budget, and hands out each chunk when it is done.
 4. Columns (`pixel`, `region`) take one backward pass for all layers under `gated`. The other rules compute rows, of
@@ -25,7 +26,7 @@ import os
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar, cast, overload
 
 import numpy as np
@@ -38,6 +39,7 @@ from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.colours import ONE_CHANNEL, rgb_of_magnitudes
 from canvaswidget.tracing.coverage import coverage
 from canvaswidget.tracing.errors import UntraceableError
+from canvaswidget.tracing.frames import Frames
 from canvaswidget.tracing.invariants import check, check_layer
 from canvaswidget.tracing.layers import Layer, LayerKey, Layers, Neuron
 from canvaswidget.tracing.matrix import Matrix, as_numpy, checked_mask
@@ -64,6 +66,19 @@ FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 Reduced = TypeVar("Reduced")
 KEPT_SUMMARIES = 1 / 8  # of the memory
+
+
+@dataclass
+class Family:
+    """What all canvases of one recording share: the frames, and each other."""
+
+    frames: Frames
+    canvases: dict[Any, Canvas] = field(default_factory=dict)
+    lock: Any = field(default_factory=threading.RLock)
+
+
+def _key(rule: str, options: Mapping[str, str]) -> tuple[str, tuple[tuple[str, str], ...]]:
+    return rule, tuple(sorted(options.items()))
 
 
 class Canvas:
@@ -106,7 +121,9 @@ class Canvas:
     pixels: tuple[tuple[int, int], ...] = ()
     clusters: tuple[Any, ...] = ()
 
-    def __init__(self, capture: Capture, rule: Rule, memory: int, why: str = "") -> None:
+    def __init__(
+        self, capture: Capture, rule: Rule, memory: int, why: str = "", family: Family | None = None
+    ) -> None:
         self.inr = capture.inr
         self.frames = range(self.inr.n_frames)
         self.rule = rule.name
@@ -114,7 +131,9 @@ class Canvas:
         self.why = why
         self.device = capture.device
         self.memory = memory
-        self.matrix = Matrix(capture, rule, memory)
+        self._family = Family(Frames(capture, memory // 4)) if family is None else family
+        self._family.canvases[_key(rule.name, self.options)] = self
+        self.matrix = Matrix(capture, rule, memory, self._family.frames)
         self.layers: Layers = capture.layers
         self.traced_layers = Layers(rule.layers)
         # A notebook's cell and a widget's worker may ask at the same time.
@@ -123,18 +142,25 @@ class Canvas:
         self.trouble: dict[str, str] = {}
         self._checked: set[str] = set()
         self._summaries: collections.OrderedDict[tuple[Any, ...], Summary] = collections.OrderedDict()
-        self._ablations: dict[str, Canvas] = {}
 
     @checked
     def under(self, rule: str, **options: Any) -> Canvas:
         """The same model under another rule, not captured again; see `trace` for the options.
+
+        One canvas for each rule and its options: it keeps what it has computed.
 
         Raises
         ------
         UntraceableError
             The rule is defined on no layer of this model.
         """
-        return Canvas(self.matrix.capture, make_rule(self.matrix.capture, rule, options), self.memory)
+        with self._family.lock:
+            known = self._family.canvases.get(_key(rule, options))
+            if known is not None:
+                return known
+            made = make_rule(self.matrix.capture, rule, options)
+            known = self._family.canvases.get(_key(rule, options_of(made)))
+            return known or Canvas(self.matrix.capture, made, self.memory, family=self._family)
 
     @property
     def n_channels(self) -> int:
@@ -470,10 +496,8 @@ class Canvas:
 
     @checked
     def ablation(self, fill: str = "zero") -> Canvas:
-        """The same model under `ablation`, once: `ablate` renders with it."""
-        if fill not in self._ablations:
-            self._ablations[fill] = self.under("ablation", fill=fill)
-        return self._ablations[fill]
+        """The same model under `ablation`: `ablate` renders with it."""
+        return self.under("ablation", fill=fill)
 
     @checked(neurons=by_layer)
     def ablate(self, neurons: Mapping[Any, Neurons], frame: int = 0, *, fill: str = "zero") -> FloatArray:
@@ -501,8 +525,6 @@ class Canvas:
     def hold(self, frame: int | None) -> None:
         """Keep what is known of a frame, whatever is asked of others meanwhile; None for no frame."""
         self.matrix.frames.held = None if frame is None else self.inr.frame_index(frame)
-        for canvas in self._ablations.values():
-            canvas.hold(frame)
 
     @checked
     def check(self, frame: int = 0, *, progress: Progress = True) -> Checks:

@@ -33,13 +33,13 @@ Reduced = TypeVar("Reduced")
 class Matrix:
     """What a `Canvas` computes with. Layers are those of the rule, frames are in range; `rgb` is checked here."""
 
-    def __init__(self, capture: Capture, rule: Rule, memory: int) -> None:
+    def __init__(self, capture: Capture, rule: Rule, memory: int, frames: Frames | None = None) -> None:
         self.capture = capture
         self.inr: INR = capture.inr
         self.rule = rule
         self.device = capture.device
         self.memory = memory
-        self.frames = Frames(capture, rule, memory // 4)
+        self.frames = Frames(capture, memory // 4) if frames is None else frames
         itemsize = max(4, cast(torch.Tensor, capture.output.meta["val"]).element_size())
         threads = torch.get_num_threads() if self.device.type == "cpu" else 1
         self.budget = budget.Budget(memory, itemsize, self.device, threads)
@@ -48,7 +48,7 @@ class Matrix:
 
     def frame(self, frame: int) -> Frame:
         """The image and what the rule needs of a frame; IndexError where the INR has none such."""
-        return self.frames.get(self.inr.frame_index(frame))
+        return self.frames.get(self.inr.frame_index(frame), self.rule)
 
     def rows(self, layer: Layer, neurons: torch.Tensor, frame: int, rgb: str) -> torch.Tensor:
         """The maps of some neurons, all at once."""

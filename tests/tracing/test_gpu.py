@@ -74,13 +74,14 @@ def test_threads_share_a_canvas_on_a_gpu(rule: str) -> None:
         ]
 
     serial = [ask(place) for place in range(8)]
-    fresh = canvas.under(rule)
+    fresh = cw.Canvas(canvas.matrix.capture, canvas.matrix.rule, canvas.memory)
     with ThreadPoolExecutor(8) as pool:
         for _ in range(5):
             for found, expected in zip(pool.map(ask, range(8)), serial, strict=True):
                 for ours, theirs in zip(found, expected, strict=True):
                     np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
-            canvas, fresh = fresh, canvas.under(rule)
+            canvas = fresh
+            fresh = cw.Canvas(canvas.matrix.capture, canvas.matrix.rule, canvas.memory)
 
 
 @pytest.mark.parametrize("rule", RULES)

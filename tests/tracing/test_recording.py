@@ -64,7 +64,7 @@ def test_a_canvas_is_of_the_weights_as_they_were(decoder: Cnn) -> None:
     before = canvas.frame(0), canvas.map("head", (0, 0), 1)
     with torch.no_grad():
         decoder.head.weight.mul_(2)
-    fresh = canvas.under(canvas.rule)
+    fresh = cw.Canvas(canvas.matrix.capture, canvas.matrix.rule, canvas.memory)
     np.testing.assert_array_equal(fresh.frame(0), before[0])
     np.testing.assert_array_equal(fresh.map("head", (0, 0), 1), before[1])
     first = fresh.check()[0]

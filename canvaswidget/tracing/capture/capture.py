@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import operator
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, cast
 
 import torch
@@ -15,6 +16,7 @@ from torch.utils import _pytree as pytree
 
 from canvaswidget.inr import INR
 from canvaswidget.inr.module_state import CALLS, evaluating
+from canvaswidget.tracing.capture.dependence import leading_to
 from canvaswidget.tracing.capture.interpreter import Program, call
 from canvaswidget.tracing.capture.precision import Wider, placed
 from canvaswidget.tracing.capture.weighted import WeightedOp
@@ -134,8 +136,15 @@ class Capture:
         frame: int,
         keep: Collection[fx.Node],
         change: Callable[[torch.Tensor], torch.Tensor] | None = None,
-    ) -> dict[fx.Node, torch.Tensor]:
-        """The values of some nodes at a frame; with `change`, of changed weights and inputs."""
+        known: Mapping[fx.Node, Any] = MappingProxyType({}),
+    ) -> dict[fx.Node, Any]:
+        """The values of some nodes at a frame; with `change`, of changed weights and inputs.
+
+        Parameters
+        ----------
+        known : mapping
+            Values of this frame that are not computed again.
+        """
         with CALLS:  # the inputs may depend on the module's weights, which stand-ins replace meanwhile
             given = pytree.tree_leaves(self.inr.arguments(frame))
         if numbers_of(given) != self.numbers:
@@ -155,7 +164,12 @@ class Capture:
             elif node.op == "get_attr":
                 value = operator.attrgetter(str(node.target))(self.owner)
                 given[node] = placed(value, self.device, self.wider)
-        return self._ops.run(given.__getitem__, keep, after_each=yield_point)
+        given.update(known)
+        program = self._ops
+        if known:
+            wanted = leading_to(keep, known)
+            program = Program(node for node in program.nodes if node in wanted)
+        return program.run(given.__getitem__, keep, after_each=yield_point)
 
     @functools.cached_property
     def _ops(self) -> Program:

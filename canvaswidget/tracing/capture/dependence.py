@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Container, Iterable
 
 from torch import fx
 
@@ -21,13 +21,13 @@ def reached(graph: fx.Graph, roots: Iterable[fx.Node]) -> set[fx.Node]:
     return found
 
 
-def leading_to(node: fx.Node) -> set[fx.Node]:
-    """An op, and all that it depends on."""
+def leading_to(nodes: Iterable[fx.Node], known: Container[fx.Node] = ()) -> set[fx.Node]:
+    """Some ops, and all that they depend on, other than by way of those that are `known`."""
     found: set[fx.Node] = set()
-    waiting = [node]
+    waiting = [node for node in nodes if node not in known]
     while waiting:
         one = waiting.pop()
         if one not in found:
             found.add(one)
-            waiting.extend(one.all_input_nodes)
+            waiting.extend(source for source in one.all_input_nodes if source not in known)
     return found

@@ -34,7 +34,7 @@ def parameter_note(capture: Capture) -> str:
         if node.op == "placeholder" and name is not None:
             inputs.setdefault(name, []).append(node)
     in_layers = {aliases[name] for name in _of_layers(capture, capture.weighted) if name in aliases}
-    used = leading_to(capture.output)
+    used = leading_to([capture.output])
     parts: dict[str, dict[str, int]] = {"products": {}, _OTHER: {}, "norms": {}, "nothing": {}}
     readers: dict[str, dict[str, None]] = {"products": {}, _OTHER: {}}
     for name, size in sizes.items():
@@ -73,7 +73,7 @@ def unfollowed_note(capture: Capture, rule: str, undefined: Collection[str]) -> 
     followed = {
         aliases.get(name, "") for name in _of_layers(capture, set(capture.weighted).difference(undefined))
     }
-    used, missed = leading_to(capture.output), {}
+    used, missed = leading_to([capture.output]), {}
     for layer in undefined:
         names = {aliases[name] for name in _of_layers(capture, [layer]) if name in aliases} - followed
         if names and capture.weighted[layer].node in used:

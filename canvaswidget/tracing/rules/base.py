@@ -19,7 +19,9 @@ class State(Protocol):
     """What a rule knows of one frame."""
 
     @property
-    def nbytes(self) -> int: ...
+    def nbytes(self) -> int:
+        """What it keeps besides the values that it was made from."""
+        ...
 
 
 class Rule(Protocol):

@@ -56,8 +56,8 @@ class Frozen:
 
     @property
     def nbytes(self) -> int:
-        """What it keeps: values, gates, and for columns what autograd keeps, which is about as much again."""
-        return 3 * sum(value.nbytes for value in self._values.values() if isinstance(value, torch.Tensor))
+        """Gates, and for columns what autograd keeps: each about as much as the values that it was made from."""
+        return 2 * sum(value.nbytes for value in self._values.values() if isinstance(value, torch.Tensor))
 
     def data(self, layer: WeightedOp) -> torch.Tensor:
         """What the layer works on."""
