@@ -23,22 +23,49 @@ Result = TypeVar("Result")
 def in_order(
     function: Callable[[Part], Result], parts: Iterable[Part], device: torch.device
 ) -> Iterator[Result]:
-    """``map(function, parts)``, a few parts ahead of the consumer; leaving the iteration drops the rest."""
+    """``map(function, parts)``, a few parts ahead of the consumer; leaving the iteration drops the rest.
+
+    A part that is under way then ends at its next `stop_if_dropped`.
+    """
     if device.type != "cpu":
         yield from map(function, parts)
         return
     pool, width = _pool(torch.get_num_threads())
     waiting: collections.deque[Future[Result]] = collections.deque()
+    dropped = threading.Event()
+
+    def compute(part: Part) -> Result:
+        _thread.dropped = dropped
+        try:
+            return function(part)
+        finally:
+            _thread.dropped = None
+
     try:
         for part in parts:
-            waiting.append(pool.submit(function, part))
+            waiting.append(pool.submit(compute, part))
             if len(waiting) > width:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
     finally:
+        dropped.set()
         for future in waiting:
             future.cancel()
+
+
+class DroppedError(Exception):
+    """Nobody waits any more for the part that this thread computes."""
+
+
+def stop_if_dropped() -> None:
+    """Raise where this thread computes a part of an iteration that has been left."""
+    dropped: threading.Event | None = getattr(_thread, "dropped", None)
+    if dropped is not None and dropped.is_set():
+        raise DroppedError
+
+
+_thread = threading.local()
 
 
 def alone(function: Callable[[], Result], device: torch.device) -> Result:

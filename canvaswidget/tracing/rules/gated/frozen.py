@@ -20,7 +20,7 @@ from canvaswidget.tracing.capture.interpreter import Lookup, Program
 from canvaswidget.tracing.capture.naming import module_path, op_name
 from canvaswidget.tracing.capture.weighted import WeightedOp
 from canvaswidget.tracing.errors import FOREIGN, UntraceableError, failed_at
-from canvaswidget.tracing.parallel import batched
+from canvaswidget.tracing.parallel import batched, stop_if_dropped
 from canvaswidget.tracing.rules.gated.gates import gate
 from canvaswidget.tracing.rules.gated.linearise import (
     Plan,
@@ -119,7 +119,7 @@ class Frozen:
             return self._carry(self._plan.steps[node], arrived, constants)
 
         with torch.no_grad():
-            return program.run(start.get, [stop], compute)[stop]
+            return program.run(start.get, [stop], compute, stop_if_dropped)[stop]
 
     # --- columns: from pixels to every layer ---------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from canvaswidget.tracing.capture import ops
 from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.capture.interpreter import Program
 from canvaswidget.tracing.capture.weighted import WeightedOp
+from canvaswidget.tracing.parallel import stop_if_dropped
 from canvaswidget.tracing.rules.base import COLOURS, numel
 from canvaswidget.tracing.rules.gated.frozen import Frozen
 from canvaswidget.tracing.rules.gated.linearise import Plan
@@ -107,6 +108,7 @@ class Suffix:
         )
         count = budget.at_a_time(responses[0].numel())
         for first in range(0, len(by_position), count):
+            stop_if_dropped()
             some = slice(first, first + count)
             yield some, images_of(by_position[some], classes, responses)
 
