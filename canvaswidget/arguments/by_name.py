@@ -216,8 +216,17 @@ COLOURS = ("sum", "abs", "each", "red", "green", "blue")
 _share = number(0, 1)
 _seed = integer(0, 2**32 - 1)
 
+
+def _accuracy(name: str, value: Any) -> None:
+    if not is_number(value):
+        raise wrong_type(name, value, "a number between 0 and 1, such as 0.05, or None for exact totals")
+    if not 0 < value < 1:
+        raise wrong_value(name, value, "a number between 0 and 1, such as 0.05, or None for exact totals")
+
+
 # By the name of the parameter. None is accepted where it is the default.
 CHECKS: dict[str, Check] = {
+    "accuracy": _accuracy,
     "act": _text,
     "against": choice("model", "truth"),
     "as_released": _flag,

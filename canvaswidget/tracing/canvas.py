@@ -20,7 +20,6 @@ How a canvas answers:
 
 from __future__ import annotations
 
-import collections
 import math
 import os
 import threading
@@ -36,7 +35,7 @@ import torch
 from canvaswidget.arguments import by_layer, checked, checked_index
 from canvaswidget.progress import Progress
 from canvaswidget.tracing.capture.capture import Capture
-from canvaswidget.tracing.colours import ONE_CHANNEL, rgb_of_magnitudes
+from canvaswidget.tracing.colours import ONE_CHANNEL, checked_rgb, rgb_of_magnitudes
 from canvaswidget.tracing.coverage import coverage
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.frames import Frames
@@ -50,7 +49,7 @@ from canvaswidget.tracing.neurons import (
     parse_neurons,
 )
 from canvaswidget.tracing.ranking import rank
-from canvaswidget.tracing.reduce import Summary, Totals, summarise
+from canvaswidget.tracing.reduce import Summary
 from canvaswidget.tracing.results import (
     Checks,
     Coverage,
@@ -61,11 +60,11 @@ from canvaswidget.tracing.results import (
 from canvaswidget.tracing.rules import AdditiveRule, Rule, make_rule, options_of
 from canvaswidget.tracing.rules.ablation import Ablation
 from canvaswidget.tracing.saved.writer import save
+from canvaswidget.tracing.summaries import Asked, Summaries
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 Reduced = TypeVar("Reduced")
-KEPT_SUMMARIES = 1 / 8  # of the memory
 
 
 @dataclass
@@ -141,7 +140,7 @@ class Canvas:
         self.dtype, self.precision = capture.dtype, capture.coarsest
         self.trouble: dict[str, str] = {}
         self._checked: set[str] = set()
-        self._summaries: collections.OrderedDict[tuple[Any, ...], Summary] = collections.OrderedDict()
+        self._summaries = Summaries(self.matrix)
 
     @checked
     def under(self, rule: str, **options: Any) -> Canvas:
@@ -357,37 +356,96 @@ class Canvas:
         self,
         layer: LayerKey,
         frame: int = 0,
+        accuracy: float | None = None,
         *,
         granularity: str | None = None,
         rgb: str | None = None,
+        seed: int = 0,
+        more: Summary | None = None,
         progress: Progress = False,
     ) -> Summary:
-        """Totals of all maps of a layer, per neuron and per pixel, streaming.
+        """Totals of all maps of a layer, per neuron and per pixel: exact, or estimated from a few passes.
 
         Parameters
         ----------
+        accuracy : float, optional
+            None (the default) for the exact totals. Otherwise passes are added until half of the 95% interval of a
+            neuron's total is this part of it, in the median over neurons. A rule whose maps cost little or can't be
+            sampled (all but `gated`) gives the exact totals all the same.
         rgb : {"abs", "sum", "red", "green", "blue"}, optional
             What the magnitudes are of: each colour (``"abs"``, the default where the rule knows colours), the sum of
             the colours (the default elsewhere, see `why_no_colours`), or one colour.
+        seed : int
+            Of the sample.
+        more : Summary, optional
+            An estimate of the same question to go on from; its seed stays.
         """
-        if rgb == "each":
-            raise ValueError("rgb='each': a summary adds the colours up; ask for 'red', 'green' and 'blue'")
         found, frame = self._layer(layer), self.inr.frame_index(frame)
-        rgb = rgb_of_magnitudes(self, found) if rgb is None else rgb
-        key = (found.name, frame, granularity, rgb)
-        with self._lock:
-            summary = self._summaries.get(key)
-        if summary is None:
-            self._check_once(found, frame)
-            maps = "each" if rgb == "abs" else rgb
-            sweep = self.matrix.sweep(found, frame, granularity, maps, progress, Totals.of, in_c_order=False)
-            summary = summarise(found, frame, granularity, self.inr.size, sweep, rgb)
-            summary = replace(summary, warning=self.trouble.get(found.name, ""))
-            with self._lock:
-                self._summaries[key] = summary
-                while len(self._summaries) > 1 and self._summary_bytes() > KEPT_SUMMARIES * self.memory:
-                    self._summaries.popitem(last=False)
-        return summary
+        asked = Asked(frame, granularity, self._magnitudes(found, rgb), seed)
+        if accuracy is not None and self.matrix.rule.is_additive:
+            return self._summaries.estimated(found, asked, accuracy, more, progress)
+        self._check_once(found, frame)
+        summary = self._summaries.exact(found, asked, progress)
+        trouble = self.trouble.get(found.name, "")
+        return replace(summary, warning=trouble) if trouble else summary
+
+    @checked
+    def summaries(
+        self,
+        layers: LayerKey | Sequence[LayerKey] | None = None,
+        frame: int = 0,
+        accuracy: float | None = 0.05,
+        *,
+        granularity: str | None = None,
+        rgb: str | None = None,
+        seed: int = 0,
+        progress: Progress = False,
+    ) -> dict[str, Summary]:
+        """Summaries of several layers (by default all that are traced), estimated from passes that serve all of them.
+
+        The arguments are those of `summary`. `improving_summaries` gives them as they get better.
+        """
+        chosen, frame = self._chosen(layers), self.inr.frame_index(frame)
+        if accuracy is None or not self.matrix.rule.is_additive:
+            return {
+                layer.name: self.summary(layer, frame, granularity=granularity, rgb=rgb, progress=progress)
+                for layer in chosen
+            }
+        *_, last = self.improving_summaries(
+            chosen, frame, accuracy, granularity=granularity, rgb=rgb, seed=seed, progress=progress
+        )
+        return self._summaries.with_pixels(last)
+
+    @checked
+    def improving_summaries(
+        self,
+        layers: LayerKey | Sequence[LayerKey] | None = None,
+        frame: int = 0,
+        accuracy: float = 0.05,
+        *,
+        granularity: str | None = None,
+        rgb: str | None = None,
+        seed: int = 0,
+        progress: Progress = False,
+    ) -> Iterator[dict[str, Summary]]:
+        """Ever better estimates of the totals of neurons, without those of pixels; stop whenever they are good enough.
+
+        Raises
+        ------
+        UntraceableError
+            The rule can't be sampled (only `gated` can).
+        """
+        chosen, frame = self._chosen(layers), self.inr.frame_index(frame)
+        if not self.matrix.rule.is_additive:
+            raise UntraceableError(
+                f"rule={self.rule!r}: can't be sampled, its columns are read off its maps; rule 'gated' can, and "
+                "summary() is exact under every rule"
+            )
+        by_rgb: dict[str, list[Layer]] = {}
+        for layer in chosen:
+            by_rgb.setdefault(self._magnitudes(layer, rgb), []).append(layer)
+        asked = {Asked(frame, granularity, one, seed): layers for one, layers in by_rgb.items()}
+        yield from self._summaries.improving(asked, accuracy, progress)
 
     @checked
     def save(
@@ -572,8 +630,10 @@ class Canvas:
                 f"rule {self.rule!r}, layer {problem}. canvas.check() tries every layer", stacklevel=3
             )
 
-    def _summary_bytes(self) -> int:
-        return sum(summary.n_bytes for summary in self._summaries.values())
+    def _magnitudes(self, layer: Layer, rgb: str | None) -> str:
+        if rgb == "each":
+            raise ValueError("rgb='each': a summary adds the colours up; ask for 'red', 'green' and 'blue'")
+        return rgb_of_magnitudes(self, layer) if rgb is None else checked_rgb(rgb, self.n_channels)
 
     def _chosen(self, keys: LayerKey | Sequence[LayerKey] | None) -> list[Layer]:
         if keys is None:

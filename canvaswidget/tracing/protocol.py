@@ -185,11 +185,25 @@ class CanvasLike(Protocol):
         self,
         layer: LayerKey,
         frame: int = 0,
+        accuracy: float | None = None,
         *,
         granularity: str | None = None,
         rgb: str | None = None,
+        seed: int = 0,
+        more: Summary | None = None,
         progress: Progress = False,
     ) -> Summary: ...
+    def summaries(
+        self,
+        layers: LayerKey | Sequence[LayerKey] | None = None,
+        frame: int = 0,
+        accuracy: float | None = 0.05,
+        *,
+        granularity: str | None = None,
+        rgb: str | None = None,
+        seed: int = 0,
+        progress: Progress = False,
+    ) -> dict[str, Summary]: ...
     def why_no_colours(self, layer: LayerKey) -> str: ...
     def hold(self, frame: int | None) -> None: ...
 

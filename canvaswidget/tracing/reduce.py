@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ FloatArray = npt.NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Summary:
-    """Totals of a layer's maps on one frame.
+    """Totals of a layer's maps on one frame: exact, or estimated with 95 % intervals.
 
     Attributes
     ----------
@@ -34,6 +35,14 @@ class Summary:
         know colours or that was asked for; or one colour.
     warning : str
         What failed when a few of the layer's neurons were checked; empty where all held.
+    passes : int
+        Of the model, backward or forward, that it cost. Of a sweep over all neurons: their number.
+    low, high : as `neuron_abs`, or None
+        The interval of each neuron's total; None where it is exact.
+    pixel_low, pixel_high : as `pixel_abs`, or None
+        The same of each pixel's total.
+    accuracy : float or None
+        What was asked for: half the width of a neuron's interval, as a part of its total, in the median over neurons.
     """
 
     layer: Layer
@@ -44,12 +53,42 @@ class Summary:
     pixel_sum: FloatArray
     rgb: str = "sum"
     warning: str = ""
+    passes: int = 0
+    low: FloatArray | None = None
+    high: FloatArray | None = None
+    pixel_low: FloatArray | None = None
+    pixel_high: FloatArray | None = None
+    accuracy: float | None = None
+    # What more passes go on from; only `canvaswidget.tracing.sampling` looks into it.
+    sample: Any = field(default=None, repr=False, compare=False)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the totals of neurons were computed, not estimated."""
+        return self.low is None
+
+    @property
+    def half_width(self) -> float:
+        """Half the width of a neuron's interval as a part of its total, the median over neurons; 0 where exact.
+
+        Neurons that contribute nothing are left out.
+        """
+        if self.low is None or self.high is None:
+            return 0.0
+        alive = self.neuron_abs > 0
+        if not alive.any():
+            return 0.0
+        return float(
+            np.median(((self.high - self.low)[alive] / 2 / self.neuron_abs[alive]).astype(np.float64))
+        )
 
     @property
     def n_bytes(self) -> int:
         """What its arrays take."""
         arrays = (self.neuron_abs, self.pixel_abs, self.neuron_sum, self.pixel_sum)
-        return sum(array.nbytes for array in arrays)
+        intervals = (self.low, self.high, self.pixel_low, self.pixel_high)
+        own = sum(array.nbytes for array in (*arrays, *intervals) if array is not None)
+        return own + (0 if self.sample is None else self.sample.n_bytes(self.layer))
 
     @property
     def total_abs(self) -> float:
@@ -76,7 +115,16 @@ class Summary:
             ["total of absolute contributions", f"{self.total_abs:.6g}"],
             ["neurons that make half of it", f"{min(half, order.size):,}"],
             ["neurons that make nine tenths", f"{min(most, order.size):,}"],
+            *self._said(),
             *([["WARNING", self.warning]] if self.warning else []),
+        ]
+
+    def _said(self) -> list[list[str]]:
+        if self.is_exact:
+            return []
+        return [
+            ["estimated", f"each neuron's total ± {self.half_width:.1%} (median of 95% intervals)"],
+            ["passes of the model", f"{self.passes:,}; accuracy=None computes the exact totals"],
         ]
 
     def __repr__(self) -> str:
@@ -136,4 +184,5 @@ def summarise(
         neuron_sum.reshape(shape),
         pixel_sum.astype(np.float32),
         rgb,
+        passes=count,
     )

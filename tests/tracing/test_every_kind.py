@@ -14,6 +14,8 @@ import torch
 import canvaswidget as cw
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.neurons import all_neurons
+from canvaswidget.tracing.sampling import enumerated
+from canvaswidget.tracing.summaries import Asked
 from tests.zoo import KINDS, build
 
 pytestmark = pytest.mark.slow
@@ -222,3 +224,19 @@ def test_an_activation_between_counts_as_one_gate() -> None:
     canvas = cw.trace(build("mlp_finer", 0), "gated")
     assert not canvas.coverage().of("opaque")
     assert canvas.check().all_hold
+
+
+@EVERY
+@SEEDS
+def test_totals_of_all_pixels_at_once_are_those_of_all_maps(kind: str, seed: int) -> None:
+    canvas = traced(kind, seed)
+    for layer in canvas.traced_layers:
+        spacing, (height, width) = canvas.matrix.rule.spacing(layer), canvas.inr.size
+        if spacing == (height, width) and height * width > 40:
+            continue  # one pixel a pass, as `pixel` has it
+        found = enumerated(canvas.matrix, layer, Asked(0, None, "sum").sample(), False)
+        maps = np.concatenate([maps for _, maps in canvas.iter(layer)])
+        scale = max(1e-6, float(np.abs(maps).sum((1, 2)).max()))
+        totals = np.abs(maps).sum((1, 2))
+        np.testing.assert_allclose(found.neuron_abs.ravel(), totals, rtol=1e-4, atol=1e-5 * scale)
+        np.testing.assert_allclose(found.pixel_abs, np.abs(maps).sum(0), rtol=1e-4, atol=1e-5 * scale)

@@ -1,9 +1,9 @@
-"""Summaries are kept within a part of the memory."""
+"""Summaries are kept within a part of the memory, and are the same by rows and by columns."""
 
 from __future__ import annotations
 
 import canvaswidget as cw
-from canvaswidget.tracing.canvas import KEPT_SUMMARIES
+from canvaswidget.tracing.summaries import KEPT
 from tests.canvases import video
 
 
@@ -11,9 +11,9 @@ def test_kept_summaries_are_bounded_by_their_bytes() -> None:
     canvas = cw.trace(video(), rule="xinc")
     layer = canvas.traced_layers[-1]
     first = canvas.summary(layer, 0)
-    canvas.memory = int(3 * first.n_bytes / KEPT_SUMMARIES)
+    canvas.matrix.memory = int(3 * first.n_bytes / KEPT)
     for frame in range(6):
         canvas.summary(layer, frame)
-    assert canvas._summary_bytes() <= KEPT_SUMMARIES * canvas.memory
+    assert canvas._summaries._bytes() <= KEPT * canvas.matrix.memory
     assert canvas.summary(layer, 5) is canvas.summary(layer, 5)
     assert canvas.summary(layer, 0) is not first

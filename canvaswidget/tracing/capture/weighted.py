@@ -163,6 +163,17 @@ class WeightedOp:
             return values
         return values.unflatten(0, (self.layer.n_groups, -1)).transpose(1, 2).flatten(0, 1)
 
+    def for_weights(self, kernels: torch.Tensor) -> torch.Tensor:
+        """Values of kernels ``(n_in, n_out / n_groups)`` in a shape that broadcasts to the weight."""
+        values = kernels
+        if not self.is_transposed:
+            values = kernels.unflatten(0, (self.layer.n_groups, -1)).transpose(1, 2).flatten(0, 1)
+        return values.reshape(*values.shape, *(1,) * (self.weight.ndim - 2))
+
+    def added_up(self, kernels: torch.Tensor) -> torch.Tensor:
+        """For each output ``(n_out,)``, the sum of the values ``(n_in, n_out / n_groups)`` of its kernels."""
+        return kernels.unflatten(0, (self.layer.n_groups, -1)).sum(1).flatten()
+
     def by_kernel(self, values: torch.Tensor) -> torch.Tensor:
         """``(n_in, n_out / n_groups)`` from one value a weight: the values of each kernel are added."""
         kernels = self.kernels_of(values)

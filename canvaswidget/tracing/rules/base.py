@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -115,6 +115,47 @@ class AdditiveRule(Rule, Protocol):
         """By layer, its kernels' maps summed with `weights` ``(height, width)``: ``(n_in, n_out / n_groups[, 3])``.
 
         `rgb` is not ``"abs"``: magnitudes can't be pulled.
+        """
+        ...
+
+    def weighted(self, layers: list[Layer], state: Any, weights: torch.Tensor) -> dict[str, torch.Tensor]:
+        """By layer, its kernels' maps summed with weights ``(channels, h, w)``: ``(n_in, n_out / n_groups)``."""
+        ...
+
+    def combined(self, layer: Layer, state: Any, factors: torch.Tensor) -> torch.Tensor:
+        """Sums of a layer's maps, each times its factor ``(k, n_in, n_out / n_groups)``: ``(k, channels, h, w)``."""
+        ...
+
+    def spacing(self, layer: Layer) -> tuple[int, int]:
+        """How many rows and columns apart pixels are that `contributions` takes together."""
+        ...
+
+    def contributions(
+        self,
+        layers: Sequence[Layer],
+        state: Any,
+        pixels: torch.Tensor,
+        colours: torch.Tensor,
+        by_unit: Mapping[str, bool],
+    ) -> Iterator[tuple[str, slice, torch.Tensor]]:
+        """Every neuron's contribution to many pixels, in one backward pass.
+
+        Parameters
+        ----------
+        pixels : (m, 2)
+            At least `spacing` apart for each of the layers.
+        colours : (m, channels)
+            The weight of each colour at each pixel.
+        by_unit : dict of str to bool
+            By layer, whether the neurons are units.
+
+        Yields
+        ------
+        name : str
+            Of a layer.
+        which : slice
+            Of the pixels.
+        contributions : (k, n_in, n_out / n_groups), or (k, n_in)
         """
         ...
 

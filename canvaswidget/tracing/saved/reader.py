@@ -284,12 +284,15 @@ class SavedCanvas:
         self,
         layer: LayerKey,
         frame: int = 0,
+        accuracy: float | None = None,
         *,
         granularity: str | None = None,
         rgb: str | None = None,
+        seed: int = 0,
+        more: Summary | None = None,
         progress: Progress = False,
     ) -> Summary:
-        """Totals of all maps of a layer, per neuron and per pixel."""
+        """Totals of all maps of a layer, per neuron and per pixel, as accurate as they were saved."""
         found, at = self._contents.layer(layer), self._contents.frame_place(frame)
         self._contents.require_own_neurons(found, granularity)
         kept = rgb_of_magnitudes(self, found)
@@ -299,6 +302,24 @@ class SavedCanvas:
             )
         warning = self.trouble.get(found.name, "")
         return Summary(found, self.frames[at], **self._arrays.totals(found, at), rgb=kept, warning=warning)
+
+    @checked
+    def summaries(
+        self,
+        layers: LayerKey | Sequence[LayerKey] | None = None,
+        frame: int = 0,
+        accuracy: float | None = 0.05,
+        *,
+        granularity: str | None = None,
+        rgb: str | None = None,
+        seed: int = 0,
+        progress: Progress = False,
+    ) -> dict[str, Summary]:
+        """Summaries of several layers, by default all that are kept."""
+        return {
+            layer.name: self.summary(layer, frame, granularity=granularity, rgb=rgb)
+            for layer in self._contents.chosen(layers)
+        }
 
     def why_no_colours(self, layer: LayerKey) -> str:
         """Why the layer's maps can't be told apart by colour; empty where they can."""

@@ -7,8 +7,8 @@ and so are a norm's ``1 / sigma``, attention weights, denominators and one facto
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
-from typing import Any, cast
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import fx
@@ -35,6 +35,14 @@ from canvaswidget.tracing.rules.gated.reach import Slice, carried, whole
 Leaves = tuple[torch.Tensor, torch.Tensor]
 
 
+class Differentiable(NamedTuple):
+    """The image as a function of every layer's weights and biases, and the layers' outputs on the way, by name."""
+
+    image: torch.Tensor
+    leaves: dict[str, Leaves]
+    outputs: dict[str, torch.Tensor]
+
+
 class Frozen:
     """One frame's frozen network.
 
@@ -51,7 +59,7 @@ class Frozen:
         self._values = values
         self._gates: dict[fx.Node, tuple[torch.Tensor, torch.Tensor]] = {}
         self._layers = {found.node: found for found in capture.weighted.values()}
-        self._pulls: dict[frozenset[fx.Node], tuple[torch.Tensor, dict[str, Leaves]]] = {}
+        self._pulls: dict[frozenset[fx.Node], Differentiable] = {}
         self._lock = threading.RLock()
 
     @property
@@ -133,18 +141,41 @@ class Frozen:
         weights : (channels, height, width)
         """
         found: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
+        for pull, names in self._together(layers):
+            wanted = [leaf for name in names for leaf in pull.leaves[name]]
+            gradients = self._gradients(pull, wanted, weights)
+            found.update(zip(names, zip(gradients[::2], gradients[1::2], strict=True), strict=True))
+        return found
+
+    def slopes(self, weights: torch.Tensor, layers: Iterable[WeightedOp]) -> dict[str, torch.Tensor]:
+        """Derivatives of the weighted image by the output of some layers, all gates being constants.
+
+        Parameters
+        ----------
+        weights : (channels, height, width)
+        """
+        found: dict[str, torch.Tensor] = {}
+        for pull, names in self._together(layers):
+            outputs = [pull.outputs[name] for name in names]
+            found.update(zip(names, self._gradients(pull, outputs, weights), strict=True))
+        return found
+
+    def _together(self, layers: Iterable[WeightedOp]) -> Iterator[tuple[Differentiable, list[str]]]:
+        """The layers that one backward pass serves, by name."""
         groups: dict[frozenset[fx.Node], list[str]] = {}
         for layer in layers:
             groups.setdefault(self._aside(layer.layer.name), []).append(layer.layer.name)
-        with self._lock, torch.inference_mode(False):
-            for aside, names in groups.items():
+        for aside, names in groups.items():
+            with self._lock, torch.inference_mode(False):
                 if aside not in self._pulls:
                     self._pulls[aside] = self._differentiable(aside)
-                image, leaves = self._pulls[aside]
-                wanted = [leaf for name in names for leaf in leaves[name]]
-                gradients = torch.autograd.grad(image, wanted, weights.to(image.dtype), retain_graph=True)
-                found.update(zip(names, zip(gradients[::2], gradients[1::2], strict=True), strict=True))
-        return found
+            yield self._pulls[aside], names
+
+    def _gradients(
+        self, pull: Differentiable, wanted: list[torch.Tensor], weights: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
+        with self._lock, torch.inference_mode(False):
+            return torch.autograd.grad(pull.image, wanted, weights.to(pull.image.dtype), retain_graph=True)
 
     def _aside(self, layer: str) -> frozenset[fx.Node]:
         """The products that a layer passes through the factor that others find frozen."""
@@ -156,9 +187,9 @@ class Frozen:
                     found.add(step.node)
         return frozenset(found)
 
-    def _differentiable(self, aside: frozenset[fx.Node]) -> tuple[torch.Tensor, dict[str, Leaves]]:
-        """The image as a function of every layer's weights and biases."""
+    def _differentiable(self, aside: frozenset[fx.Node]) -> Differentiable:
         leaves: dict[str, Leaves] = {}
+        outputs: dict[str, torch.Tensor] = {}
 
         def compute(node: fx.Node, arrived: Lookup) -> Any:
             step = self._plan.steps[node]
@@ -173,11 +204,13 @@ class Frozen:
                 bias = layer.bias
             leaf = (layer.weight.detach().clone(), bias.detach().clone())
             leaves[layer.layer.name] = (leaf[0].requires_grad_(), leaf[1].requires_grad_())
-            return layer.apply(data, *leaf)
+            outputs[layer.layer.name] = layer.apply(data, *leaf)
+            return outputs[layer.layer.name]
 
         output = self._capture.output
         with torch.enable_grad():
-            return self._plan.whole.run(lambda node: None, [output], compute)[output], leaves
+            image = self._plan.whole.run(lambda node: None, [output], compute)[output]
+        return Differentiable(image, leaves, outputs)
 
     # --- one op -------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ one forward pass of a neuron's term from its layer; a column one backward pass o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import fx
@@ -26,8 +26,10 @@ from canvaswidget.tracing.rules.base import (
     numel,
     share_of_bias,
 )
+from canvaswidget.tracing.rules.gated.footprint import Footprint, footprint
 from canvaswidget.tracing.rules.gated.frozen import Frozen, needed
 from canvaswidget.tracing.rules.gated.linearise import linearise
+from canvaswidget.tracing.rules.gated.patches import contributions, has_patches
 from canvaswidget.tracing.rules.gated.reach import Slice, sliced
 from canvaswidget.tracing.rules.gated.responses import Shared
 from canvaswidget.tracing.window import Window
@@ -72,6 +74,7 @@ class Gated(AdditiveRule):
         }
         self.needed: list[fx.Node] = needed(capture, self._plan)
         self.shared = Shared(capture, self._plan)
+        self._footprints: dict[str, Footprint] = {}
         self._largest = max((numel(node) for node in self._passed), default=1)
         if not self.layers:
             reasons = "; ".join(f"{name}: {why}" for name, why in self.undefined.items())
@@ -164,22 +167,95 @@ class Gated(AdditiveRule):
 
         In the frozen network a kernel's contribution is its weights times the pixel's derivatives by them.
         """
-        chosen = [self._capture.weighted[layer.name] for layer in layers]
         colours = torch.eye(self._capture.n_channels, device=weights.device)
         if rgb != "each":
             one = COLOURS.index(rgb) if rgb in COLOURS else None
             colours = colours.sum(0, keepdim=True) if one is None else colours[one : one + 1]
-        parts: dict[str, list[torch.Tensor]] = {layer.name: [] for layer in layers}
-        for colour in colours.to(weights.dtype):
-            slopes = state.backward(colour[:, None, None] * weights, chosen)
-            for found in chosen:
-                slope, bias_slope = slopes[found.layer.name]
-                kernels = found.by_kernel((found.weight * slope.conj()).real)
-                share = share_of_bias(found, self.bias)
-                if share is not None:
-                    kernels = kernels + found.for_kernels((share * bias_slope.conj()).real)
-                parts[found.layer.name].append(kernels)
-        return {name: torch.stack(found, -1) if rgb == "each" else found[0] for name, found in parts.items()}
+        parts = [
+            self.weighted(layers, state, colour[:, None, None] * weights)
+            for colour in colours.to(weights.dtype)
+        ]
+        return {
+            layer.name: torch.stack([part[layer.name] for part in parts], -1)
+            if rgb == "each"
+            else parts[0][layer.name]
+            for layer in layers
+        }
+
+    def weighted(self, layers: list[Layer], state: Frozen, weights: torch.Tensor) -> dict[str, torch.Tensor]:
+        """By layer, its kernels' maps summed with weights ``(channels, h, w)``: ``(n_in, n_out / n_groups)``."""
+        chosen = [self._capture.weighted[layer.name] for layer in layers]
+        slopes = state.backward(weights, chosen)
+        return {found.layer.name: self._kernels(found, *slopes[found.layer.name]) for found in chosen}
+
+    @torch.no_grad()
+    def combined(self, layer: Layer, state: Frozen, factors: torch.Tensor) -> torch.Tensor:
+        """Sums of a layer's maps, each multiplied by a factor, in one forward pass each: ``(k, channels, h, w)``.
+
+        Parameters
+        ----------
+        factors : (k, n_in, n_out / n_groups)
+        """
+        found = self._capture.weighted[layer.name]
+        data, share = state.data(found), share_of_bias(found, self.bias)
+        terms = []
+        for factor in factors:
+            term = found.apply(data, found.weight * found.for_weights(factor))
+            if share is not None:
+                term = term + found.channels(share * found.added_up(factor))
+            terms.append(term)
+        return state.forward(found, torch.stack(terms))
+
+    def spacing(self, layer: Layer) -> tuple[int, int]:
+        """How many rows and columns apart pixels are that `contributions` takes together."""
+        found = self._capture.weighted[layer.name]
+        if not has_patches(found):
+            return self._capture.inr.size
+        return self._footprint(found).spacing
+
+    def contributions(
+        self,
+        layers: Sequence[Layer],
+        state: Frozen,
+        pixels: torch.Tensor,
+        colours: torch.Tensor,
+        by_unit: Mapping[str, bool],
+    ) -> Iterator[tuple[str, slice, torch.Tensor]]:
+        """Every neuron's contribution to many pixels, in one backward pass; see `AdditiveRule`."""
+        weights = colours.new_zeros(self._capture.n_channels, *self._capture.inr.size)
+        weights[:, pixels[:, 0], pixels[:, 1]] = colours.T
+        chosen = [self._capture.weighted[layer.name] for layer in layers]
+        slopes = state.slopes(weights, [found for found in chosen if has_patches(found)])
+        for found in chosen:
+            name, share = found.layer.name, share_of_bias(found, self.bias)
+            if not has_patches(found):
+                kernels = self._kernels(found, *state.backward(weights, [found])[name])
+                yield name, slice(0, 1), (kernels.sum(1) if by_unit[name] else kernels)[None]
+                continue
+            with torch.no_grad():
+                parts = contributions(
+                    found,
+                    state.data(found),
+                    slopes[name],
+                    self._footprint(found),
+                    pixels,
+                    share,
+                    by_unit[name],
+                )
+                for which, values in parts:
+                    yield name, which, values
+
+    def _footprint(self, found: WeightedOp) -> Footprint:
+        name = found.layer.name
+        if name not in self._footprints:
+            self._footprints[name] = footprint(self._capture, self._plan, found)
+        return self._footprints[name]
+
+    def _kernels(self, found: WeightedOp, slope: torch.Tensor, bias_slope: torch.Tensor) -> torch.Tensor:
+        """What kernels contribute, ``(n_in, n_out / n_groups)``, from the slopes by the layer's weights and bias."""
+        kernels = found.by_kernel((found.weight * slope.conj()).real)
+        share = share_of_bias(found, self.bias)
+        return kernels if share is None else kernels + found.for_kernels((share * bias_slope.conj()).real)
 
     def remainder(self, layer: Layer, state: Frozen) -> torch.Tensor:
         """``(channels, h, w)``: what of the image is not a layer's neurons."""

@@ -1,0 +1,107 @@
+"""Summaries of a canvas: the exact ones, held in a part of the memory budget, and the estimated ones."""
+
+from __future__ import annotations
+
+import collections
+import copy
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from canvaswidget.progress import Progress
+from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.matrix import Matrix
+from canvaswidget.tracing.neurons import count_neurons
+from canvaswidget.tracing.reduce import Summary, Totals, summarise
+from canvaswidget.tracing.sampling import Sample, enumerated, exact_passes, sampled, with_pixels
+
+KEPT = 1 / 8  # of the memory
+PASS_IN_MAPS = (
+    2  # what a backward pass with the products of all its pixels costs, in forward passes of one map
+)
+
+
+class Asked(NamedTuple):
+    """What a summary of a layer is of."""
+
+    frame: int
+    granularity: str | None
+    rgb: str
+    seed: int = 0
+
+    def sample(self) -> Sample:
+        """An empty sample to answer it from."""
+        return Sample(self.frame, self.granularity, self.rgb, self.seed)
+
+
+class Summaries:
+    """The summaries of one matrix, by layer and what is asked of it."""
+
+    def __init__(self, matrix: Matrix) -> None:
+        self._matrix = matrix
+        self._lock = threading.Lock()
+        self._kept: collections.OrderedDict[tuple[str, Asked], Summary] = collections.OrderedDict()
+
+    def exact(self, layer: Layer, asked: Asked, progress: Progress) -> Summary:
+        """The exact totals, held from the last time they were asked for."""
+        key = layer.name, asked._replace(seed=0)
+        with self._lock:
+            summary = self._kept.get(key)
+        if summary is None:
+            summary = self._computed(layer, asked, progress)
+            with self._lock:
+                self._kept[key] = summary
+                while len(self._kept) > 1 and self._bytes() > KEPT * self._matrix.memory:
+                    self._kept.popitem(last=False)
+        return summary
+
+    def estimated(
+        self, layer: Layer, asked: Asked, accuracy: float, more: Summary | None, progress: Progress
+    ) -> Summary:
+        """Totals from a sample, which goes on from that of `more`."""
+        sample = asked.sample() if more is None else _sample_of(more, layer, asked)
+        *_, last = sampled(self._matrix, [layer], sample, accuracy, progress)
+        return with_pixels(self._matrix, last[layer.name])
+
+    def improving(
+        self, asked: Mapping[Asked, Sequence[Layer]], accuracy: float, progress: Progress
+    ) -> Iterator[dict[str, Summary]]:
+        """Estimates of the totals of neurons, ever better ones."""
+        order = [layer.name for layers in asked.values() for layer in layers]
+        found: dict[str, Summary] = {}
+        for one, layers in asked.items():
+            for better in sampled(self._matrix, layers, one.sample(), accuracy, progress):
+                found.update(better)
+                yield {name: found[name] for name in order if name in found}
+
+    def with_pixels(self, summaries: Mapping[str, Summary]) -> dict[str, Summary]:
+        """The same with the totals of pixels."""
+        return {name: with_pixels(self._matrix, summary) for name, summary in summaries.items()}
+
+    def _computed(self, layer: Layer, asked: Asked, progress: Progress) -> Summary:
+        matrix, (frame, granularity, rgb, _) = self._matrix, asked
+        if matrix.rule.is_additive:
+            passes = exact_passes(matrix, layer, rgb)
+            if PASS_IN_MAPS * passes <= count_neurons(layer, granularity):
+                return enumerated(matrix, layer, asked.sample(), progress)
+        maps = "each" if rgb == "abs" else rgb
+        sweep = matrix.sweep(layer, frame, granularity, maps, progress, Totals.of, in_c_order=False)
+        return summarise(layer, frame, granularity, matrix.inr.size, sweep, rgb)
+
+    def _bytes(self) -> int:
+        return sum(summary.n_bytes for summary in self._kept.values())
+
+
+def _sample_of(more: Summary, layer: Layer, asked: Asked) -> Sample:
+    """The sample of an estimate, to be added to; ValueError where it is of something else."""
+    sample = more.sample
+    shape = layer.shape_of(asked.granularity)
+    given = more.layer, more.frame, more.rgb, more.neuron_abs.shape
+    if sample is None or given != (layer, asked.frame, asked.rgb, shape):
+        kind = "an exact summary" if more.is_exact else "an estimate"
+        raise ValueError(
+            f"more: {kind} of {more.layer.name!r}, frame {more.frame}, rgb={more.rgb!r}, {more.neuron_abs.size:,} "
+            f"neurons; expected an estimate of {layer.name!r}, frame {asked.frame}, rgb={asked.rgb!r}, "
+            f"{count_neurons(layer, asked.granularity):,} neurons"
+        )
+    return copy.deepcopy(sample)
