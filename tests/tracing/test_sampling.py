@@ -107,9 +107,10 @@ def test_totals_from_columns_are_those_of_all_maps(rgb: str, granularity: str, b
 
 def test_an_exact_summary_takes_the_cheaper_way() -> None:
     canvas = trained()
-    last, stem = canvas.traced_layers[-2], canvas.traced_layers[0]
-    assert canvas.summary(last).passes < canvas.layers.find(last).n_kernels
-    assert canvas.summary(last).passes == 4 * 4 * 3 + 2
+    head, stem = canvas.traced_layers[-1], canvas.traced_layers[0]
+    assert (
+        canvas.summary(head).passes == 3 + 2
+    )  # each colour of all pixels, the signed sums of neurons and of pixels
     assert canvas.summary(stem).passes == stem.n_kernels  # fewer neurons than pixels
 
 
@@ -117,7 +118,10 @@ def test_an_exact_summary_takes_the_cheaper_way() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("layer", "accuracy"), [(1, 0.3), (2, 0.2), (3, 0.1)])
+@pytest.mark.parametrize(
+    ("layer", "accuracy"),
+    [(3, 0.1), *(pytest.param(*case, marks=pytest.mark.repeats) for case in [(1, 0.3), (2, 0.2)])],
+)
 def test_intervals_hold_the_exact_totals(layer: int, accuracy: float) -> None:
     canvas = trained()
     found = canvas.traced_layers[layer]

@@ -72,17 +72,27 @@ def _apart(first: npt.NDArray[np.int64], last: npt.NDArray[np.int64], distance: 
     return any(bool(one.all()) for one in follow)
 
 
-def footprint(capture: Capture, plan: Plan, layer: WeightedOp) -> Footprint:
-    """The boxes of a layer; the whole of its positions where the way to the image is not known to be local."""
+def footprint(capture: Capture, plan: Plan, layer: WeightedOp) -> Footprint | None:
+    """The boxes of a layer: the whole of its positions where the way to the image is not known to be local.
+
+    None where values of the frame decide the shape of something on the way.
+    """
 
     def compute(node: fx.Node, arrived: Lookup) -> Any:
         return _boxes(capture, plan.steps[node], arrived)
 
-    start = {layer.node: _positions(layer)}
     program = plan.program(layer.node, layer.layer.name)
+    if not all(_is_fixed(node) for node in (layer.node, *program.nodes)):
+        return None
+    start = {layer.node: _positions(layer)}
     boxes = program.run(start.get, [capture.output], compute)[capture.output].amax(1).numpy()
     boxes = np.where(np.isfinite(boxes), boxes, -1).astype(np.int64)  # NOTHING: from 1 to -1
     return Footprint(-boxes[:2], boxes[2:])
+
+
+def _is_fixed(node: fx.Node) -> bool:
+    """Whether the shape of a value is the same in every frame."""
+    return all(isinstance(size, int) for part in _parts(node.meta["val"]) for size in part.shape)
 
 
 def _positions(layer: WeightedOp) -> torch.Tensor:
@@ -112,11 +122,11 @@ def _boxes(capture: Capture, step: Step, arrived: Lookup) -> Any:
 
 def _anywhere(sources: list[Any], shape: torch.Size) -> torch.Tensor:
     """The union of everything."""
-    flat = torch.cat([part.flatten(1) for source in sources for part in _parts(source)], 1)
+    flat = torch.cat([part.reshape(4, -1) for source in sources for part in _parts(source)], 1)
     return flat.amax(1).reshape(4, *(1,) * len(shape)).expand(4, *shape)
 
 
-def _parts(source: Any) -> list[torch.Tensor]:
+def _parts(source: Any) -> list[Any]:
     return list(source) if isinstance(source, list | tuple) else [source]
 
 

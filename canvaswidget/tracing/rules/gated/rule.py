@@ -74,7 +74,7 @@ class Gated(AdditiveRule):
         }
         self.needed: list[fx.Node] = needed(capture, self._plan)
         self.shared = Shared(capture, self._plan)
-        self._footprints: dict[str, Footprint] = {}
+        self._footprints: dict[str, Footprint | None] = {}
         self._largest = max((numel(node) for node in self._passed), default=1)
         if not self.layers:
             reasons = "; ".join(f"{name}: {why}" for name, why in self.undefined.items())
@@ -208,10 +208,8 @@ class Gated(AdditiveRule):
 
     def spacing(self, layer: Layer) -> tuple[int, int]:
         """How many rows and columns apart pixels are that `contributions` takes together."""
-        found = self._capture.weighted[layer.name]
-        if not has_patches(found):
-            return self._capture.inr.size
-        return self._footprint(found).spacing
+        found = self._footprint(self._capture.weighted[layer.name])
+        return self._capture.inr.size if found is None else found.spacing
 
     def contributions(
         self,
@@ -225,10 +223,11 @@ class Gated(AdditiveRule):
         weights = colours.new_zeros(self._capture.n_channels, *self._capture.inr.size)
         weights[:, pixels[:, 0], pixels[:, 1]] = colours.T
         chosen = [self._capture.weighted[layer.name] for layer in layers]
-        slopes = state.slopes(weights, [found for found in chosen if has_patches(found)])
+        slopes = state.slopes(weights, [found for found in chosen if self._footprint(found) is not None])
         for found in chosen:
             name, share = found.layer.name, share_of_bias(found, self.bias)
-            if not has_patches(found):
+            boxes = self._footprint(found)
+            if boxes is None:
                 kernels = self._kernels(found, *state.backward(weights, [found])[name])
                 yield name, slice(0, 1), (kernels.sum(1) if by_unit[name] else kernels)[None]
                 continue
@@ -237,7 +236,7 @@ class Gated(AdditiveRule):
                     found,
                     state.data(found),
                     slopes[name],
-                    self._footprint(found),
+                    boxes,
                     pixels,
                     share,
                     by_unit[name],
@@ -245,10 +244,12 @@ class Gated(AdditiveRule):
                 for which, values in parts:
                     yield name, which, values
 
-    def _footprint(self, found: WeightedOp) -> Footprint:
+    def _footprint(self, found: WeightedOp) -> Footprint | None:
+        """Where the layer's patches are; None where it has none, and pixels are taken one by one."""
         name = found.layer.name
         if name not in self._footprints:
-            self._footprints[name] = footprint(self._capture, self._plan, found)
+            has = has_patches(found)
+            self._footprints[name] = footprint(self._capture, self._plan, found) if has else None
         return self._footprints[name]
 
     def _kernels(self, found: WeightedOp, slope: torch.Tensor, bias_slope: torch.Tensor) -> torch.Tensor:
