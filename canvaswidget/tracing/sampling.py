@@ -27,6 +27,7 @@ import torch
 
 from canvaswidget.progress import Progress, steps
 from canvaswidget.tracing.cauchy import cauchy_errors, cauchy_scale
+from canvaswidget.tracing.lattices import Clusters, spacings
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.matrix import Matrix, as_numpy
 from canvaswidget.tracing.reduce import Summary
@@ -40,36 +41,7 @@ FIRST = 12  # passes of the first look
 GROWTH = 1.5  # of the number of passes, from one look at the interval to the next
 SKETCHES = 16  # backward passes that see all pixels
 PIXEL_SKETCHES = 64  # forward passes that see all neurons
-SOON = 16  # clusters that are all drawn at once
 DISAGREE = 0.99  # level of the interval that a sample of pixels must meet to be believed
-
-
-@dataclass(frozen=True)
-class Clusters:
-    """The pairs of a pixel and a colour, divided into lattices.
-
-    A cluster is a lattice of pixels, each of them with the next colour.
-
-    Parameters
-    ----------
-    size, spacing : (rows, columns)
-    n_colours : int
-    """
-
-    size: tuple[int, int]
-    spacing: tuple[int, int]
-    n_colours: int
-
-    def __len__(self) -> int:
-        return self.spacing[0] * self.spacing[1] * self.n_colours
-
-    def pairs(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """The pixels ``(m, 2)`` of a cluster and the colour ``(m,)`` of each."""
-        place, turn = divmod(number, self.n_colours)
-        first = divmod(place, self.spacing[1])
-        rows, columns = (torch.arange(first[axis], self.size[axis], self.spacing[axis]) for axis in range(2))
-        colours = (torch.arange(len(rows))[:, None] + torch.arange(len(columns)) + turn) % self.n_colours
-        return torch.cartesian_prod(rows, columns), colours.flatten()
 
 
 @dataclass
@@ -147,31 +119,35 @@ def sampled(
     work = _Work(matrix, sample)
     groups: dict[tuple[int, int], list[Layer]] = {}
     for layer in layers:
-        groups.setdefault(work.spacing(layer), []).append(layer)
+        groups.setdefault(work.spacings[layer.name], []).append(layer)
+    found: dict[str, Summary] = {}
     with steps("summary", "pass", progress) as counted:
         counted.plan(work.sketches_wanted(layers) + FIRST * len(groups))
         for _ in work.sketch(layers):
             counted.take()
         work.add_up(layers)
-        open_groups = dict(groups)
-        while open_groups:
-            for spacing, together in list(open_groups.items()):
+        while groups:
+            for spacing, together in list(groups.items()):
                 clusters = work.clusters(spacing)
                 drawn = min(sample.tallies[layer.name].drawn for layer in together)
-                upto = min(len(clusters), max(FIRST, math.ceil(drawn * GROWTH)))
-                if len(clusters) <= SOON:
-                    upto = len(clusters)
+                first = len(clusters) if _is_exact_soon(together, spacing, sample) else FIRST
+                upto = min(len(clusters), max(first, math.ceil(drawn * GROWTH)))
                 counted.plan(max(0, counted.done + upto - drawn - counted.planned))
                 for number in range(drawn, upto):
                     work.draw(clusters, number, together)
                     counted.take()
-                found = [summarised(matrix, layer, sample, clusters, accuracy) for layer in together]
-                if all(one.half_width <= accuracy for one in found):
-                    del open_groups[spacing]
-            yield {
-                layer.name: summarised(matrix, layer, sample, work.clusters(work.spacing(layer)), accuracy)
-                for layer in layers
-            }
+                for layer in together:
+                    found[layer.name] = summarised(matrix, layer, sample, clusters, accuracy)
+                # A layer's numbers don't depend on how long the others take.
+                groups[spacing] = [layer for layer in together if found[layer.name].half_width > accuracy]
+                if not groups[spacing]:
+                    del groups[spacing]
+            yield {layer.name: found[layer.name] for layer in layers}
+
+
+def _is_exact_soon(layers: Sequence[Layer], spacing: tuple[int, int], sample: Sample) -> bool:
+    """Whether all pixels share a pass, and their products with the inputs of the layers cost little."""
+    return spacing == (1, 1) and all(len(layer.shape_of(sample.granularity)) == 1 for layer in layers)
 
 
 def exact_passes(matrix: Matrix, layer: Layer, rgb: str) -> int:
@@ -207,25 +183,11 @@ class _Work:
         self.rule = cast(AdditiveRule, matrix.rule)
         self.state = matrix.frame(sample.frame).state
         self.colours = colours_of(matrix, sample.rgb)
+        self.spacings = spacings(self.rule, matrix.inr.size, sample.granularity)
         self._orders: dict[int, npt.NDArray[np.int64]] = {}
 
     def clusters(self, spacing: tuple[int, int]) -> Clusters:
         return Clusters(self.matrix.inr.size, spacing, len(self.colours))
-
-    def spacing(self, layer: Layer) -> tuple[int, int]:
-        """The spacing of the layer's lattices: that of the rule where all of them are soon drawn, else a little more.
-
-        A kernel of a convolution writes to some of the pixels that an upsampling makes of a position. So the pixels
-        of a lattice stand on as many different ones of them as can be.
-        """
-        spacing = self.rule.spacing(layer)
-        if math.prod(spacing) * len(self.colours) <= SOON or layer.grid is None or len(layer.grid) != 2:
-            return spacing
-        rows, columns = (
-            _spread(least, size, max(1, size // positions))
-            for least, size, positions in zip(spacing, self.matrix.inr.size, layer.grid, strict=True)
-        )
-        return rows, columns
 
     def open(self, layer: Layer) -> Tally:
         """The tally of a layer, made where there is none yet."""
@@ -394,20 +356,6 @@ def _from_clusters(tally: Tally, n_clusters: int, n_pairs: int) -> tuple[Doubles
     factor = np.exp(stats.t.ppf((1 + LEVEL) / 2, (drawn - 1) / 2) * relative)
     total = ratio * n_pairs
     return total, total / factor, total * factor
-
-
-def _spread(least: int, size: int, period: int) -> int:
-    """The distance, hardly above `least`, whose multiples within `size` leave the smallest gaps within a period."""
-
-    def gap(distance: int) -> int:
-        places = sorted({place % period for place in range(0, size, distance)})
-        return max(
-            after - place for place, after in zip(places, [*places[1:], places[0] + period], strict=True)
-        )
-
-    return min(
-        range(least, min(size, least + 1 + least // 4) + 1), key=lambda distance: (gap(distance), distance)
-    )
 
 
 def _seed(*parts: int) -> int:

@@ -80,7 +80,8 @@ class Summaries:
 
     def _computed(self, layer: Layer, asked: Asked, progress: Progress) -> Summary:
         matrix, (frame, granularity, rgb, _) = self._matrix, asked
-        if matrix.rule.is_additive:
+        # Units of a linear layer: the products of all pixels cost little. Kernels cost less map by map.
+        if matrix.rule.is_additive and len(layer.shape_of(granularity)) == 1 and layer.grid is None:
             passes = exact_passes(matrix, layer, rgb)
             if PASS_IN_MAPS * passes <= count_neurons(layer, granularity):
                 return enumerated(matrix, layer, asked.sample(), progress)

@@ -13,7 +13,7 @@ import canvaswidget as cw
 from canvaswidget.models import NeRV
 from canvaswidget.tracing import sampling
 from canvaswidget.tracing.cauchy import cauchy_errors, cauchy_scale
-from canvaswidget.tracing.sampling import Clusters
+from canvaswidget.tracing.lattices import Clusters, spacings
 from canvaswidget.tracing.summaries import Asked
 from tests.canvases import image, video
 
@@ -106,12 +106,24 @@ def test_totals_from_columns_are_those_of_all_maps(rgb: str, granularity: str, b
 
 
 def test_an_exact_summary_takes_the_cheaper_way() -> None:
-    canvas = trained()
-    head, stem = canvas.traced_layers[-1], canvas.traced_layers[0]
+    canvas = cw.trace(image(), "gated")
+    hidden = canvas.traced_layers[1]
     assert (
-        canvas.summary(head).passes == 3 + 2
-    )  # each colour of all pixels, the signed sums of neurons and of pixels
-    assert canvas.summary(stem).passes == stem.n_kernels  # fewer neurons than pixels
+        canvas.summary(hidden).passes == 3 + 2
+    )  # each colour of all pixels; the signed sums of neurons and pixels
+    assert canvas.summary(hidden, granularity="kernel").passes == hidden.n_kernels
+    assert trained().summary(-1).passes == trained().layers[-1].n_kernels
+
+
+def test_layers_share_lattices_that_have_pixels_enough() -> None:
+    canvas = cw.trace(cw.demo.video(), "gated")
+    found = list(spacings(canvas.matrix.rule, canvas.inr.size, None).values())
+    assert found[0] == canvas.inr.size
+    assert found[2] == found[3] == found[4] != found[1]
+    for layer, spacing in zip(canvas.traced_layers, found, strict=True):
+        least = canvas.matrix.rule.spacing(layer)
+        assert spacing[0] >= least[0]
+        assert spacing[1] >= least[1]
 
 
 # --- estimates ----------------------------------------------------------------------------------------------------
@@ -204,7 +216,6 @@ def test_passes_serve_all_layers_and_get_better() -> None:
     for name, summary in together.items():
         np.testing.assert_array_equal(summary.neuron_abs, looks[-1][name].neuron_abs)
         assert np.isfinite(summary.pixel_abs).all()
-    assert together[canvas.traced_layers[-1].name].is_exact
 
 
 def test_an_estimate_says_what_it_is() -> None:
