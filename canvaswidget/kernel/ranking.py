@@ -23,20 +23,11 @@ def pixel_columns(
 ) -> dict[str, Column]:
     """Every neuron's contribution to a pixel under the rule that ranks, in C order, by layer."""
 
-    def key(layer: Layer) -> tuple[Any, ...]:
-        return cached.key("column", layer.name, time, pixel)
+    def ask(ranks: CanvasLike, names: list[str], rgb: str) -> Mapping[str, Any]:
+        return ranks.pixel(*pixel, frame=time, layers=names, rgb=rgb)
 
-    found = {layer.name: cached.cache.get(key(layer)) for layer in layers}
-    if any(column is None for column in found.values()):
-        missing = _at_once(cached, layers, lambda layer: cached.cache.get(key(layer)) is None)
-        for ranks, rgb, together in missing:
-            checkpoint(0, 0)
-            names = [layer.name for layer in together]
-            values = ranks.pixel(*pixel, frame=time, layers=names, rgb=rgb)
-            for layer in together:
-                column = _column(values[layer.name], layer, f"to pixel {pixel}, frame {time}")
-                found[layer.name] = cached.cache.put(key(layer), column)
-    return {layer.name: found[layer.name] for layer in layers}
+    where = f"to pixel {pixel}, frame {time}"
+    return _columns(cached, layers, ("column", time, pixel), ask, where, checkpoint)
 
 
 def region_column(
@@ -44,13 +35,35 @@ def region_column(
 ) -> Column:
     """Every neuron's contribution to a region under the rule that ranks, in C order."""
 
-    def compute() -> Column:
-        name, ranks = layer.name, cached.ranks_of(layer)
-        rgb = cached.rgb_of(ranks, layer)
-        values = ranks.region(region.mask, time, [name], rgb=rgb, progress=checkpoint)[name]
-        return _column(values, layer, f"to the region, frame {time}")
+    def ask(ranks: CanvasLike, names: list[str], rgb: str) -> Mapping[str, Any]:
+        return ranks.region(region.mask, time, names, rgb=rgb, progress=checkpoint)
 
-    return cached.cache.remember(cached.key("region", layer.name, time, region), compute)
+    where = f"to the region, frame {time}"
+    return _columns(cached, [layer], ("region", time, region), ask, where, checkpoint)[layer.name]
+
+
+def _columns(
+    cached: CachedCanvas,
+    layers: Sequence[Layer],
+    of: tuple[Any, ...],
+    ask: Callable[[CanvasLike, list[str], str], Mapping[str, Any]],
+    where: str,
+    checkpoint: Report,
+) -> dict[str, Column]:
+    """Columns of some layers, those that are not cached with as few questions as possible."""
+
+    def key(layer: Layer) -> tuple[Any, ...]:
+        return cached.key(*of, layer.name)
+
+    found = {layer.name: cached.cache.get(key(layer)) for layer in layers}
+    if any(column is None for column in found.values()):
+        missing = _at_once(cached, layers, lambda layer: cached.cache.get(key(layer)) is None)
+        for ranks, rgb, together in missing:
+            checkpoint(0, 0)
+            values = ask(ranks, [layer.name for layer in together], rgb)
+            for layer in together:
+                found[layer.name] = cached.cache.put(key(layer), _column(values[layer.name], layer, where))
+    return {layer.name: found[layer.name] for layer in layers}
 
 
 def strongest(cached: CachedCanvas, layer: Layer, count: int, time: int, checkpoint: Report) -> Indices:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import canvaswidget as cw
+from canvaswidget.kernel.region import checked_region
 from canvaswidget.kernel.session import PADDED_BYTES
 from tests.canvases import StepCanvas, image
 from tests.kernel.page import Page, cluster_labels, grid, selection, values
@@ -179,6 +180,23 @@ def test_a_pixel_takes_one_backward_pass_a_colour(
         assert len(calls) == passes
     page.ask(**{**asked["pixel"], "pixel": [7, 8]})
     assert len(calls) == 2 * passes
+
+
+def test_a_region_takes_one_backward_pass_a_colour_for_all_layers(
+    pages, canvas: cw.Canvas, monkeypatch
+) -> None:
+    gated = canvas.under("gated")
+    page, names = pages(gated), [layer.name for layer in gated.traced_layers]
+    mask = np.zeros(canvas.inr.size, bool)
+    mask[2:5, 3:6] = True
+    region = checked_region(mask, canvas.inr.size).on_wire()
+    for name in names:
+        page.ask(**grid(name, time=2))  # makes gates, and the thumbnails' scale
+    calls, real = [], torch.autograd.grad
+    monkeypatch.setattr(torch.autograd, "grad", lambda *a, **k: calls.append(a) or real(*a, **k))
+    for name in names:
+        page.ask(**grid(name, sort="region", time=2, region=region))
+    assert len(calls) == 3
 
 
 def test_pixel_of_selections_that_are_no_neuron(page: Page, canvas: cw.Canvas) -> None:
