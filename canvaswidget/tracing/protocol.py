@@ -204,6 +204,17 @@ class CanvasLike(Protocol):
         seed: int = 0,
         progress: Progress = False,
     ) -> dict[str, Summary]: ...
+    def improving_summaries(
+        self,
+        layers: LayerKey | Sequence[LayerKey] | None = None,
+        frame: int = 0,
+        accuracy: float = 0.05,
+        *,
+        granularity: str | None = None,
+        rgb: str | None = None,
+        seed: int = 0,
+        progress: Progress = False,
+    ) -> Iterator[dict[str, Summary]]: ...
     def why_no_colours(self, layer: LayerKey) -> str: ...
     def hold(self, frame: int | None) -> None: ...
 

@@ -111,6 +111,21 @@ describe("neurons", () => {
     expect(status.dataset.kind).toBe("error");
   });
 
+  it("says that an order is by estimates, and how good they are", () => {
+    view.open({ sort: "total" });
+    for (let i = 0; i < 3; i++) {
+      view.model.settle(["palettes", "frame", "map"]);
+      pass();
+    }
+    view.model.reply(view.model.last("grid"), { half_width: 0.043 });
+    view.settle();
+    const label = () => view.page.find(".cw-panel-neurons .cw-label").textContent;
+    expect(label()).toContain("order estimated, totals ± 4");
+    view.model.set("sort", "index");
+    view.settle();
+    expect(label()).not.toContain("estimated");
+  });
+
   it("keeps a thumbnail that has the focus right when it is out of sight", () => {
     view.open({ neuron: [30, 17], sort: "total" });
     view.settle();

@@ -108,6 +108,7 @@ export function makeAnswer(
           scale: Math.max(...reach),
           top_total: Math.max(...strongest.map(value)),
           place: place < 0 ? null : place,
+          half_width: 0,
           warning: "",
         },
         data,
@@ -202,7 +203,7 @@ export function makeAnswer(
       const values = Float32Array.from({ length: n }, (_, i) => noise(i * 0.37 + seed + at + body.time) ** 4);
       const { time, sort, pixel } = body;
       return {
-        answer: { kind: "values", time, layer: body.layer, sort, pixel },
+        answer: { kind: "values", time, layer: body.layer, sort, pixel, half_width: 0 },
         data: new Uint8Array(values.buffer),
       };
     }

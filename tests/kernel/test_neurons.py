@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import canvaswidget as cw
-from tests.canvases import StepCanvas
+from tests.canvases import StepCanvas, video
 from tests.kernel.page import Page, grid, selection, values
 
 
@@ -213,3 +213,36 @@ def test_a_slow_rule_ranks_by_a_quick_one_and_tells_its_own_values(pages, canvas
     assert body["selected"] == pytest.approx(float(slow.map(layer, (1, 2), 3)[5, 6]), abs=1e-6)
     body, _ = pages(slow).ask(kind="pixel", time=3, pixel=[5, 6], k=1, selection=selection(layer))
     assert body["selected"] is None
+
+
+def test_a_large_layer_is_sorted_by_estimates_that_say_how_good_they_are(
+    pages: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canvas = cw.trace(video(), "gated")
+    page, layer = pages(canvas), canvas.traced_layers[1]
+    n = layer.n_kernels
+    exact = canvas.summary(layer, 1).neuron_abs.ravel()
+    body, _ = page.ask(**grid(layer.name, sort="total", count=n))
+    assert body["half_width"] == 0
+    assert body["values"] == pytest.approx(np.sort(exact)[::-1], rel=1e-4)
+    monkeypatch.setattr("canvaswidget.kernel.layer_totals.LARGE", 0)
+    monkeypatch.setattr(canvas, "summary", None)  # no exact totals now
+    ask = {"time": 1, "layer": layer.name, "sort": "total", "channel": "sum", "pixel": None, "region": None}
+    body, data = page.ask(kind="values", **ask)
+    assert 0 < body["half_width"] <= 0.05
+    estimates = data.view("<f4")
+    assert np.median(np.abs(estimates / exact - 1)) < 0.05
+    body, _ = page.ask(**grid(layer.name, sort="total", count=n))
+    assert 0 < body["half_width"] <= 0.05
+    assert body["values"] == pytest.approx(np.sort(estimates)[::-1], rel=1e-6)
+    body, _ = page.ask(**grid(layer.name, sort="index", count=n))
+    assert body["half_width"] == 0
+
+
+def test_other_rules_are_sorted_by_exact_totals(pages: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("canvaswidget.kernel.layer_totals.LARGE", 0)
+    canvas = cw.trace(video(), "xinc")
+    layer = canvas.traced_layers[-1]
+    body, _ = pages(canvas).ask(**grid(layer.name, sort="total", time=1, count=3))
+    assert body["half_width"] == 0
+    assert body["values"] == pytest.approx(np.sort(canvas.summary(layer, 1).neuron_abs.ravel())[::-1][:3])

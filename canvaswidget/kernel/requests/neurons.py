@@ -57,7 +57,8 @@ class GridReply(TypedDict):
     `values` is the sort key; `totals` the sum of each absolute map. `scale` and `top_total` are the largest magnitude
     and the largest total of the thumbnails of the layer's strongest neurons, whichever are asked for and in whatever
     order. `place` is that of the neuron to find, None where it is not among these. `warning` says what failed when a
-    few of the layer's neurons were checked; empty where all held.
+    few of the layer's neurons were checked; empty where all held. `half_width` is half that of a total's 95% interval,
+    as a part of it, in the median over neurons, where neurons are sorted by estimates; else 0.
     """
 
     kind: Literal["grid"]
@@ -75,6 +76,7 @@ class GridReply(TypedDict):
     scale: float
     top_total: float
     place: int | None
+    half_width: float
     warning: str
 
 
@@ -99,6 +101,7 @@ class ValuesReply(TypedDict):
     layer: str
     sort: Sort
     pixel: list[int] | None
+    half_width: float
 
 
 MAX_THUMBNAILS = 4096
@@ -120,7 +123,7 @@ def grid(cached: CachedCanvas, body: GridRequest, checkpoint: Report) -> tuple[G
     first = view_checks.checked_count("first", body["first"], 0, 2**53)
     count = view_checks.checked_count("count", body["count"], 0, MAX_THUMBNAILS)
 
-    values, sizes = _sort_key(cached, body, time, checkpoint)
+    (values, sizes), half_width = _sort_key(cached, body, time, checkpoint)
     order = values if body["sort"] == "index" else np.argsort(-sizes, kind="stable")
     if cluster >= 0:
         members = selection_maps.members(cached, Chosen(layer, None, cluster, n_clusters), time, checkpoint)
@@ -155,6 +158,7 @@ def grid(cached: CachedCanvas, body: GridRequest, checkpoint: Report) -> tuple[G
         "scale": max((thumbnail.reach for thumbnail in strongest), default=0.0),
         "top_total": max((thumbnail.total for thumbnail in strongest), default=0.0),
         "place": int(at[0]) if len(at) else None,
+        "half_width": half_width,
         "warning": cached.canvas.trouble.get(layer.name, ""),
     }
     return reply, b"".join(thumbnail.levels.tobytes() for thumbnail in thumbnails)
@@ -163,37 +167,43 @@ def grid(cached: CachedCanvas, body: GridRequest, checkpoint: Report) -> tuple[G
 @answers(priority=9)
 def values(cached: CachedCanvas, body: ValuesRequest, checkpoint: Report) -> tuple[ValuesReply, bytes]:
     time = checked_frame(cached, body["time"])
-    values = _sort_key(cached, body, time, checkpoint).magnitudes
+    (_, values), half_width = _sort_key(cached, body, time, checkpoint)
     reply: ValuesReply = {
         "kind": "values",
         "time": time,
         "layer": cached.layers.find(body["layer"]).name,
         "sort": body["sort"],
         "pixel": body["pixel"],
+        "half_width": half_width,
     }
     return reply, values.astype("<f4").tobytes()
 
 
 def _sort_key(
     cached: CachedCanvas, body: GridRequest | ValuesRequest, time: int, checkpoint: Report
-) -> Column:
-    """What every neuron is sorted by: magnitudes, and values, which of a pixel or a region have a sign."""
+) -> tuple[Column, float]:
+    """What every neuron is sorted by: magnitudes, and values, which of a pixel or a region have a sign.
+
+    And half the width of their 95% intervals, as a part of them: 0 where they are exact.
+    """
     layer = cached.layers.find(body["layer"])
     cached = in_channel(cached, body, layer)
     sort = view_checks.checked_choice("sort", body["sort"], view_checks.CHOICES["sort"])
     if sort == "index":
         places = np.arange(np.prod(layer.neurons))
-        return Column(places, places)
+        return Column(places, places), 0.0
     if sort == "pixel":
         if body["pixel"] is None:
             raise ValueError("pixel=None: sort='pixel' needs a pixel (y, x)")
         pixel = view_checks.checked_pixel(body["pixel"], cached.size)
-        return ranking.pixel_columns(cached, [layer], pixel, time, checkpoint)[layer.name]
+        return ranking.pixel_columns(cached, [layer], pixel, time, checkpoint)[layer.name], 0.0
     if sort == "region":
         region = checked_region(body["region"], cached.size)
         if region is None:
             raise ValueError("region=None: sort='region' needs a region")
-        return ranking.region_column(cached, layer, region, time, checkpoint)
-    found = layer_totals.changes if sort == "change" else layer_totals.totals
-    values = found(cached, layer, time, checkpoint)
-    return Column(values, values)
+        return ranking.region_column(cached, layer, region, time, checkpoint), 0.0
+    if sort == "change":
+        values, half_width = layer_totals.changes(cached, layer, time, checkpoint), 0.0
+    else:
+        values, half_width = layer_totals.order(cached, layer, time, checkpoint)
+    return Column(values, values), half_width

@@ -321,6 +321,20 @@ class SavedCanvas:
             for layer in self._contents.chosen(layers)
         }
 
+    def improving_summaries(
+        self,
+        layers: LayerKey | Sequence[LayerKey] | None = None,
+        frame: int = 0,
+        accuracy: float = 0.05,
+        *,
+        granularity: str | None = None,
+        rgb: str | None = None,
+        seed: int = 0,
+        progress: Progress = False,
+    ) -> Iterator[dict[str, Summary]]:
+        """What is kept, at once."""
+        yield self.summaries(layers, frame, accuracy, granularity=granularity, rgb=rgb)
+
     def why_no_colours(self, layer: LayerKey) -> str:
         """Why the layer's maps can't be told apart by colour; empty where they can."""
         return self._why_no_colours[self._contents.layer(layer).name]

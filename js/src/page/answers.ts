@@ -273,6 +273,7 @@ export class Answers {
         scale: Math.max(0, ...ranges.map(({ low, high }) => Math.max(-low, high))),
         top_total: Math.max(0, ...all.map(({ totals }) => totals[this.#at(time)] ?? 0)),
         place: place < 0 ? null : place,
+        half_width: 0,
         warning: "",
       },
       data: joined(thumbs.map(({ levels }) => levels)),

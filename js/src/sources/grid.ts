@@ -37,6 +37,8 @@ export interface Grid {
   topTotal: number;
   /** What failed when a few of the layer's neurons were checked; empty where all held. */
   warning: string;
+  /** Half the width of a total's 95 % interval, as a part of it, where neurons are sorted by estimates; else 0. */
+  halfWidth: number;
 }
 
 /** Where a neuron stands in a grid; null where it is not in it. */
@@ -169,8 +171,9 @@ export class GridSource extends ChunkedSource<"grid"> {
     };
   }
 
-  #show(context: GridContext, { n_neurons: n, scale, top_total: topTotal, warning }: GridReply): void {
-    const grid = { context, n, scale, topTotal, warning };
+  #show(context: GridContext, reply: GridReply): void {
+    const { n_neurons: n, scale, top_total: topTotal, half_width: halfWidth, warning } = reply;
+    const grid = { context, n, scale, topTotal, halfWidth, warning };
     if (!same(this.#shown.peek(), grid)) this.#shown.value = grid;
     this.stand("ready");
   }

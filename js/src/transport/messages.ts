@@ -239,6 +239,7 @@ export interface GridReply {
   scale: number;
   top_total: number;
   place: number | null;
+  half_width: number;
   warning: string;
 }
 
@@ -259,6 +260,7 @@ export interface ValuesReply {
   layer: string;
   sort: Sort;
   pixel: number[] | null;
+  half_width: number;
 }
 
 export interface PixelRequest {

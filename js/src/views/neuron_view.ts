@@ -1,7 +1,7 @@
 // The panel of the layer's neurons: as thumbnails or as points, in which order, and which are found.
 import { signal } from "@preact/signals-core";
 import { currentLayer } from "../state/actions";
-import { count } from "../state/format";
+import { count, percent } from "../state/format";
 import { areConsecutive, framesOf } from "../state/saved";
 import { CHANNELS, currentChannel, neuronCount, SORTS } from "../state/selection";
 import { ready } from "../state/store";
@@ -94,7 +94,7 @@ export function createNeuronView(view: View) {
     write(
       panel.label,
       shown
-        ? `${count(shown.n)}${of}${shown.context.cluster >= 0 ? ` in ${clusterName(store, shown.context)}` : ""}${colour}${frame}`
+        ? `${count(shown.n)}${of}${shown.context.cluster >= 0 ? ` in ${clusterName(store, shown.context)}` : ""}${colour}${frame}${estimated(shown.halfWidth)}`
         : "",
     );
   });
@@ -112,4 +112,9 @@ export function createNeuronView(view: View) {
     explained.value = magnitudes ? `Added are ${magnitudes.whole}.` : "";
   });
   return { element: panel.element, focusSearch: search.focus };
+}
+
+/** What to say of an order by estimates. */
+function estimated(halfWidth: number): string {
+  return halfWidth > 0 ? ` · order estimated, totals ± ${percent(halfWidth)}` : "";
 }
