@@ -76,6 +76,7 @@ dist: setup  ## build the source distribution and the wheel, and check them
 benchmarks: setup  ## print the benchmark tables
 	@$(PY) benchmarks/run.py
 	@$(PY) benchmarks/rules.py
+	@$(PY) benchmarks/totals.py
 	@$(PY) benchmarks/trust.py
 	@$(PY) benchmarks/scaling.py
 	@$(PY) benchmarks/page.py
