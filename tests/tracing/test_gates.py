@@ -17,6 +17,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 import canvaswidget as cw
 from canvaswidget.tracing.neurons import all_neurons
+from canvaswidget.tracing.rules import make_rule
 from canvaswidget.tracing.rules.gated.gates import Pointwise, gate
 from tests.zoo import KINDS, build
 
@@ -235,11 +236,17 @@ def test_a_fresh_canvas_swept_on_threads_gives_the_serial_answer() -> None:
     torch.set_num_threads(4)
     try:
         for _ in range(40):
-            canvas = base.under("gated")
+            canvas = fresh(base, "gated")
             neurons, maps = next(canvas.iter("a", granularity="kernel"))
             np.testing.assert_allclose(maps, expected[: len(neurons)], rtol=1e-6, atol=1e-9)
     finally:
         torch.set_num_threads(threads)
+
+
+def fresh(canvas: cw.Canvas, rule: str) -> cw.Canvas:
+    """The model under a rule, with nothing computed yet: `under` gives the canvas that there is."""
+    capture = canvas.matrix.capture
+    return cw.Canvas(capture, make_rule(capture, rule, {}), canvas.memory)
 
 
 def answers(canvas: cw.Canvas, order: random.Random | None = None) -> dict[str, np.ndarray]:
@@ -253,6 +260,11 @@ def answers(canvas: cw.Canvas, order: random.Random | None = None) -> dict[str, 
             (f"{name} sweep", lambda name=name: np.concatenate([m for _, m in canvas.iter(name)])),
             (f"{name} total", lambda name=name: canvas.summary(name, granularity="unit").pixel_abs),
         ]
+        if canvas.rule == "gated":
+            looks = canvas.improving_summaries(name, accuracy=0.9)
+            questions.append(
+                (f"{name} estimate", lambda looks=looks, name=name: next(looks)[name].neuron_abs)
+            )
     if order is not None:
         order.shuffle(questions)
     return {name: ask() for name, ask in questions}
@@ -278,12 +290,12 @@ def stress(kind: str, rule: str, rounds: int, n_threads: int = 8) -> None:
     """Ask one fresh canvas on several threads at once; every answer is the serial one to the bit."""
     base = cw.trace(build(kind, 0), "ablation", memory="1 MiB")
     try:
-        expected = answers(base.under(rule))
+        expected = answers(fresh(base, rule))
     except cw.UntraceableError:
         return
     width = torch.get_num_threads()
     for round_ in range(rounds):
-        canvas = base.under(rule)
+        canvas = fresh(base, rule)
         gathered = threading.Barrier(n_threads)
 
         def ask(number: int, canvas: cw.Canvas = canvas, gathered: threading.Barrier = gathered) -> Any:
