@@ -150,7 +150,8 @@ class Matrix:
         seconds, n_maps = 0.0, 0
         for layer in layers:
             count, at_a_time = count_neurons(layer, None), self.maps_at_a_time()
-            if self._together(layer, None):
+            together = self._together(layer, None)
+            if together:
                 at_a_time = layer.n_units // layer.n_groups
             sweep = self.sweep(layer, frame, None, "sum", False, Totals.of, in_c_order=False)
             # The first chunks pay for warming up; those after them are typical. Slow ones need fewer to be told.
@@ -161,6 +162,8 @@ class Matrix:
                     warm, start = warm - len(part), time.perf_counter()
                     continue
                 done += len(part)
+                if together and done % at_a_time:
+                    continue  # they share passes, which the first of them has waited for
                 if done >= 8 * at_a_time or time.perf_counter() - start > 0.5:
                     break
             seconds += (time.perf_counter() - start) / done * count

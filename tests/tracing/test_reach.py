@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import random
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,7 @@ from canvaswidget.tracing.budget import Budget
 from canvaswidget.tracing.canvas import Canvas
 from canvaswidget.tracing.capture.interpreter import Program
 from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.matrix import Matrix
 from canvaswidget.tracing.neurons import all_neurons, by_output
 from canvaswidget.tracing.reduce import Totals, summarise
 from canvaswidget.tracing.rules.base import share_of_bias
@@ -212,3 +214,21 @@ def test_spans_of_a_convolution_are_what_its_kernel_reads() -> None:
     assert suffix.spans.widest == [3, 3]
     np.testing.assert_array_equal(suffix.spans.low, [np.maximum(rows - 1, 0), np.maximum(columns - 1, 0)])
     np.testing.assert_array_equal(suffix.spans.high, [np.minimum(rows + 1, 4), np.minimum(columns + 1, 5)])
+
+
+def test_an_estimate_of_the_time_measures_whole_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first maps of a group wait for the passes that all of it shares."""
+    canvas = cw.trace(build("nerv", 0), "gated")
+    taken: list[int] = []
+
+    def sweep(*arguments: Any, **keywords: Any) -> Any:
+        for part, reduced in Matrix.sweep(canvas.matrix, *arguments, **keywords):
+            for one in part.split(1):  # as where memory holds one map
+                taken.append(len(one))
+                yield one, reduced
+
+    layer = next(one for one in canvas.traced_layers if canvas.matrix._together(one, None))
+    monkeypatch.setattr(canvas.matrix, "sweep", sweep)
+    monkeypatch.setattr("canvaswidget.tracing.matrix.time.perf_counter", itertools.count().__next__)
+    assert canvas.estimate(layer).seconds > 0
+    assert sum(taken) % layer.n_units == 0
