@@ -382,12 +382,10 @@ class Canvas:
         """
         found, frame = self._layer(layer), self.inr.frame_index(frame)
         asked = Asked(frame, granularity, self._magnitudes(found, rgb), seed)
-        if accuracy is not None and self.matrix.rule.is_additive:
-            return self._summaries.estimated(found, asked, accuracy, more, progress)
         self._check_once(found, frame)
-        summary = self._summaries.exact(found, asked, progress)
-        trouble = self.trouble.get(found.name, "")
-        return replace(summary, warning=trouble) if trouble else summary
+        if accuracy is not None and self.matrix.rule.is_additive:
+            return self._warned(self._summaries.estimated(found, asked, accuracy, more, progress))
+        return self._warned(self._summaries.exact(found, asked, progress))
 
     @checked
     def summaries(
@@ -414,7 +412,7 @@ class Canvas:
         *_, last = self.improving_summaries(
             chosen, frame, accuracy, granularity=granularity, rgb=rgb, seed=seed, progress=progress
         )
-        return self._summaries.with_pixels(last)
+        return {name: self._warned(summary) for name, summary in self._summaries.with_pixels(last).items()}
 
     @checked
     def improving_summaries(
@@ -443,6 +441,7 @@ class Canvas:
             )
         by_rgb: dict[str, list[Layer]] = {}
         for layer in chosen:
+            self._check_once(layer, frame)
             by_rgb.setdefault(self._magnitudes(layer, rgb), []).append(layer)
         asked = {Asked(frame, granularity, one, seed): layers for one, layers in by_rgb.items()}
         yield from self._summaries.improving(asked, accuracy, progress)
@@ -629,6 +628,10 @@ class Canvas:
             warnings.warn(
                 f"rule {self.rule!r}, layer {problem}. canvas.check() tries every layer", stacklevel=3
             )
+
+    def _warned(self, summary: Summary) -> Summary:
+        trouble = self.trouble.get(summary.layer.name, "")
+        return replace(summary, warning=trouble) if trouble else summary
 
     def _magnitudes(self, layer: Layer, rgb: str | None) -> str:
         if rgb == "each":

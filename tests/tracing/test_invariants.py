@@ -170,8 +170,13 @@ def test_the_first_sweep_of_a_layer_is_checked(monkeypatch: pytest.MonkeyPatch) 
         return {name: 1.01 * values for name, values in columns(*arguments, **keywords).items()}
 
     monkeypatch.setattr(Gated, "columns", wrong)
-    for ask in (lambda canvas: canvas.summary("b"), lambda canvas: list(canvas.iter("b"))):
-        canvas = sound.under("gated")
+    for ask in (
+        lambda canvas: canvas.summary("b"),
+        lambda canvas: list(canvas.iter("b")),
+        lambda canvas: canvas.summary("b", accuracy=0.3),
+        lambda canvas: canvas.summaries(accuracy=0.3),
+    ):
+        canvas = cw.Canvas(sound.matrix.capture, sound.matrix.rule, sound.memory)
         with pytest.warns(UserWarning, match="layer b: 'row and column agree' fails by"):
             ask(canvas)
         with warnings.catch_warnings():
@@ -180,6 +185,8 @@ def test_the_first_sweep_of_a_layer_is_checked(monkeypatch: pytest.MonkeyPatch) 
         assert "row and column agree" in canvas.trouble["b"]
         assert "WARNING: b: 'row and column agree'" in repr(canvas)
         assert "row and column agree" in repr(canvas.summary("b"))
+        assert "row and column agree" in repr(canvas.summary("b", accuracy=0.3))
+        assert "row and column agree" in canvas.summaries(accuracy=0.3)["b"].warning
         assert "row and column agree" in repr(canvas.top(0, 0))
     assert not canvas.check().all_hold
 
