@@ -89,6 +89,8 @@ def test_the_long_notebook_is_found() -> None:
 def test_notebook_runs(path: Path, tmp_path: Path, kernel: KernelManager) -> None:
     client = kernel.blocking_client()
     client.start_channels()
+    # Until its output arrives too: what a kernel says before that is lost, and would be waited for in vain.
+    client.wait_for_ready(timeout=240)
     client.execute_interactive("%reset -f", timeout=240)  # nothing of the notebook before
     client.stop_channels()
     shown = run(path, tmp_path, kernel)
