@@ -2,7 +2,7 @@
 
 Neurons. One backward pass gives every neuron's contribution to a pixel, and to many pixels at once where no two of them
 depend on one position of the layer's output. So the pairs of a pixel and a colour are divided into clusters: a lattice
-of pixels this far apart (`Rule.spacing`), with the colours in turn. Clusters are drawn at random without replacement;
+of pixels this far apart (`AdditiveRule.spacing`), with the colours in turn. Clusters are drawn at random without replacement;
 a neuron's total is estimated by the ratio of what its clusters hold (Cochran, Sampling Techniques, 1977, chapter 9),
 with a t interval on the logarithm. Once all are drawn the total is exact.
 
@@ -30,9 +30,10 @@ from canvaswidget.tracing.cauchy import cauchy_errors, cauchy_scale
 from canvaswidget.tracing.lattices import Clusters, spacings
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.matrix import Matrix, as_numpy
+from canvaswidget.tracing.neurons import at_granularity
 from canvaswidget.tracing.reduce import Summary
 from canvaswidget.tracing.rules import AdditiveRule
-from canvaswidget.tracing.rules.base import COLOURS
+from canvaswidget.tracing.rules.base import channel_weights
 
 Doubles = npt.NDArray[np.float64]
 
@@ -122,16 +123,17 @@ def sampled(
         groups.setdefault(work.spacings[layer.name], []).append(layer)
     found: dict[str, Summary] = {}
     with steps("summary", "pass", progress) as counted:
-        counted.plan(work.sketches_wanted(layers) + FIRST * len(groups))
-        for _ in work.sketch(layers):
-            counted.take()
-        work.add_up(layers)
+        fresh = work.without_sketches(layers)
+        counted.plan((SKETCHES if fresh else 0) + FIRST * len(groups))
+        if fresh:
+            work.add_up(fresh)
+            for _ in work.sketch(fresh):
+                counted.take()
         while groups:
             for spacing, together in list(groups.items()):
                 clusters = work.clusters(spacing)
                 drawn = min(sample.tallies[layer.name].drawn for layer in together)
-                first = len(clusters) if _is_exact_soon(together, spacing, sample) else FIRST
-                upto = min(len(clusters), max(first, math.ceil(drawn * GROWTH)))
+                upto = min(len(clusters), max(FIRST, math.ceil(drawn * GROWTH)))
                 counted.plan(max(0, counted.done + upto - drawn - counted.planned))
                 for number in range(drawn, upto):
                     work.draw(clusters, number, together)
@@ -145,15 +147,10 @@ def sampled(
             yield {layer.name: found[layer.name] for layer in layers}
 
 
-def _is_exact_soon(layers: Sequence[Layer], spacing: tuple[int, int], sample: Sample) -> bool:
-    """Whether all pixels share a pass, and their products with the inputs of the layers cost little."""
-    return spacing == (1, 1) and all(len(layer.shape_of(sample.granularity)) == 1 for layer in layers)
-
-
 def exact_passes(matrix: Matrix, layer: Layer, rgb: str) -> int:
     """The backward passes that give every total of a layer exactly."""
     rows, columns = cast(AdditiveRule, matrix.rule).spacing(layer)
-    return rows * columns * _n_colours(matrix, rgb)
+    return rows * columns * len(colours_of(matrix, rgb))
 
 
 def enumerated(matrix: Matrix, layer: Layer, sample: Sample, progress: Progress) -> Summary:
@@ -168,10 +165,6 @@ def enumerated(matrix: Matrix, layer: Layer, sample: Sample, progress: Progress)
             work.draw(clusters, number, [layer])
             counted.take()
     return with_pixels(matrix, summarised(matrix, layer, sample, clusters, None))
-
-
-def _n_colours(matrix: Matrix, rgb: str) -> int:
-    return matrix.n_channels if rgb == "abs" else 1
 
 
 class _Work:
@@ -199,26 +192,27 @@ class _Work:
     def add_up(self, layers: Sequence[Layer]) -> None:
         """The sums of maps, signed."""
         image = self.colours.sum(0)[:, None, None].expand(-1, *self.matrix.inr.size)
-        for name, values in self.rule.weighted(list(layers), self.state, image).items():
-            tally = self.open(self.matrix.capture.weighted[name].layer)
-            tally.signed = as_numpy(self._neurons(values[None], self.matrix.capture.weighted[name].layer)[0])
+        sums = self.rule.weighted(list(layers), self.state, image)
+        for layer in layers:
+            self.open(layer).signed = as_numpy(self._neurons(sums[layer.name], layer))
 
-    def sketches_wanted(self, layers: Sequence[Layer]) -> int:
-        return SKETCHES - min(len(self.open(layer).sketches) for layer in layers)
+    def without_sketches(self, layers: Sequence[Layer]) -> list[Layer]:
+        """The layers that `sketch` is still to be asked for."""
+        return [layer for layer in layers if not len(self.open(layer).sketches)]
 
     def sketch(self, layers: Sequence[Layer]) -> Iterator[None]:
         """Backward passes with a Cauchy weight for every pixel and colour."""
-        for number in range(SKETCHES - self.sketches_wanted(layers), SKETCHES):
+        found: dict[str, list[npt.NDArray[np.float32]]] = {layer.name: [] for layer in layers}
+        for number in range(SKETCHES):
             generator = torch.Generator().manual_seed(_seed(self.sample.seed, 1, number))
             weights = torch.empty(len(self.colours), *self.matrix.inr.size).cauchy_(generator=generator)
             image = torch.einsum("cyx,cd->dyx", weights.to(self.matrix.device), self.colours)
             sums = self.rule.weighted(list(layers), self.state, image)
             for layer in layers:
-                tally = self.open(layer)
-                if len(tally.sketches) == number:
-                    values = self._neurons(sums[layer.name][None], layer)
-                    tally.sketches = np.concatenate([tally.sketches, as_numpy(values)])
+                found[layer.name].append(as_numpy(self._neurons(sums[layer.name], layer)))
             yield
+        for layer in layers:
+            self.open(layer).sketches = np.stack(found[layer.name])
 
     def draw(self, clusters: Clusters, number: int, layers: Sequence[Layer]) -> None:
         """Count the next cluster, the one with this number in the order of the seed."""
@@ -248,17 +242,13 @@ class _Work:
         return self._orders[count]
 
     def _neurons(self, kernels: torch.Tensor, layer: Layer) -> torch.Tensor:
-        """``(k, n)`` from the values of kernels ``(k, n_in, n_out)``."""
-        by_unit = len(layer.shape_of(self.sample.granularity)) == 1
-        return kernels.sum(2) if by_unit else kernels.flatten(1)
+        """``(n,)`` from the values of kernels ``(n_in, n_out / n_groups)``."""
+        return at_granularity(kernels, layer, self.sample.granularity).flatten()
 
 
 def colours_of(matrix: Matrix, rgb: str) -> torch.Tensor:
     """The weights of the output's channels that magnitudes are taken of one by one, ``(n_colours, channels)``."""
-    eye = torch.eye(matrix.n_channels, device=matrix.device)
-    if rgb == "abs":
-        return eye
-    return eye[COLOURS.index(rgb)][None] if rgb in COLOURS else eye.sum(0, keepdim=True)
+    return channel_weights(matrix.n_channels, rgb).to(matrix.device)
 
 
 def summarised(

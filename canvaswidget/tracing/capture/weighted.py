@@ -51,6 +51,17 @@ class WeightedOp:
         """Which axis of its data and of its output the units and outputs are on, counted from the end."""
         return -1 if self.layer.op == "linear" else 1 - self.weight.ndim
 
+    @property
+    def window(self) -> tuple[list[int], list[tuple[int, int]], list[int]]:
+        """Of a 2-d convolution: the stride, the padding before and after, and the dilation, on each axis."""
+        given: Any = [*self.node.args, *[None] * 7][3:6]
+        stride, dilation = _pair(given[0], 1), _pair(given[2], 1)
+        if not isinstance(given[1], str):
+            return stride, [(n, n) for n in _pair(given[1], 0)], dilation
+        same = given[1] == "same"
+        total = [d * (n - 1) * same for d, n in zip(dilation, self.layer.kernel_size, strict=True)]
+        return stride, [(n // 2, n - n // 2) for n in total], dilation
+
     def apply(
         self,
         x: torch.Tensor,
@@ -183,6 +194,12 @@ class WeightedOp:
         """``(n_in, n_out / n_groups)`` from one value an output: every kernel has that of its output."""
         by_group = values.unflatten(0, (self.layer.n_groups, -1))
         return by_group.repeat_interleave(self.layer.n_units // self.layer.n_groups, 0)
+
+
+def _pair(given: Any, default: int) -> list[int]:
+    """One number for each of two axes."""
+    values = [default] if given is None else list(given)
+    return values * (2 // len(values))
 
 
 def _spread(values: torch.Tensor, ndim: int, axis: int) -> torch.Tensor:

@@ -197,6 +197,17 @@ def numel(node: fx.Node) -> int:
 COLOURS = ("red", "green", "blue")
 
 
+def channel_weights(n_channels: int, rgb: str) -> torch.Tensor:
+    """The weights of the output's channels that are taken one by one, ``(n, channels)``.
+
+    Each channel for ``"each"`` and ``"abs"``, one of them, or for ``"sum"`` all of them together.
+    """
+    if rgb == "sum":
+        return torch.ones(1, n_channels)
+    every = torch.eye(n_channels)
+    return every[COLOURS.index(rgb)][None] if rgb in COLOURS else every
+
+
 def coloured(images: torch.Tensor, rgb: str) -> torch.Tensor:
     """Images ``(k, channels, h, w)`` as maps: their sum, sum of magnitudes, all as the last axis, or one colour."""
     if rgb == "each":

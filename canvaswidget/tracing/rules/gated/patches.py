@@ -1,40 +1,84 @@
 """Many pixels in one backward pass: each layer's contributions to every one of them, patch by patch.
 
-One backward pass gives the image's slopes by a layer's output. Where the boxes of positions that the pixels depend on
-(see `footprint`) don't meet, each pixel's slopes stand in a patch of their own. A kernel's contribution to the pixel is
-its weights times the layer's input, times the slopes of the patch.
+One backward pass gives the image's slopes by a layer's output. Where the spans of positions that the pixels depend on
+don't meet, each pixel's slopes stand in a patch of their own. A kernel's contribution to the pixel is its weights times
+the layer's input, times the slopes of the patch.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch.nn.functional import pad, unfold
 
-from canvaswidget.tracing.capture.ops import aten
 from canvaswidget.tracing.capture.weighted import WeightedOp
-from canvaswidget.tracing.rules.gated.footprint import Footprint, window_of
+from canvaswidget.tracing.rules.gated.spans import Spans
 
 PART = 1 << 24  # numbers that the products of some patches may take at a time; never changes a result
 
 
-def has_patches(layer: WeightedOp) -> bool:
-    """Whether the layer's products can be taken patch by patch: linear layers and plain 2-d convolutions."""
-    if layer.weight.is_complex() or layer.node.meta["val"].is_complex():
-        return False
-    if layer.layer.op == "linear":
-        return True
+@dataclass(frozen=True)
+class Boxes:
+    """The rows and columns of a layer's output that each pixel depends on.
+
+    Attributes
+    ----------
+    size : (rows, columns)
+        Of the output. The positions of a linear layer that are on one axis stand in one row.
+    first, last : torch.Tensor
+        ``(2, height, width)``; the first lies behind the last where there is none.
+    """
+
+    size: tuple[int, int]
+    first: torch.Tensor
+    last: torch.Tensor
+
+    @functools.cached_property
+    def spacing(self) -> tuple[int, int]:
+        """How many rows and columns apart pixels must be so that no two of them depend on one position."""
+        height, width = self.first.shape[1:]
+        row_first, row_last = (
+            self.first.amin(2),
+            self.last.amax(2),
+        )  # (2, height), of all pixels of a row together
+        between = next((d for d in range(1, height) if _are_apart(row_first, row_last, d)), height)
+        beside = next((d for d in range(1, width) if _are_apart(self.first, self.last, d)), width)
+        return between, beside
+
+
+def _are_apart(first: torch.Tensor, last: torch.Tensor, distance: int) -> bool:
+    """Whether boxes this far from each other along the last axis follow one another, in their rows or their columns."""
+    follow = last[..., :-distance] < first[..., distance:]
+    return any(bool(one.all()) for one in follow)
+
+
+def boxes_of(layer: WeightedOp, spans: Spans) -> Boxes | None:
+    """The boxes of a layer; None where its products can't be taken patch by patch."""
     value = layer.node.meta["val"]
-    batch = value.ndim == 4 and value.shape[0] == 1
-    return layer.node.target is aten.conv2d.default and layer.layer.n_groups == 1 and batch
+    if layer.weight.is_complex() or value.is_complex() or len(spans.axes) > 2:
+        return None
+    if layer.layer.op == "linear":
+        places = range(-len(spans.axes), 0)
+    elif layer.layer.op == "conv2d" and layer.layer.n_groups == 1 and value.ndim == 4 and value.shape[0] == 1:
+        places = spans.axes
+    else:
+        return None
+    size = [1, 1]
+    first = spans.low.new_zeros(2, *spans.low.shape[1:])
+    last = first.clone()
+    for place, positions, low, high in zip(places, spans.sizes, spans.low, spans.high, strict=True):
+        size[place], first[place], last[place] = positions, low, high
+    return Boxes((size[0], size[1]), first, last)
 
 
 def contributions(
     layer: WeightedOp,
     data: torch.Tensor,
     slopes: torch.Tensor,
-    footprint: Footprint,
+    boxes: Boxes,
     pixels: torch.Tensor,
     share: torch.Tensor | None,
     by_unit: bool,
@@ -58,15 +102,13 @@ def contributions(
         Of the pixels.
     contributions : (k, n_in, n_out), or (k, n_in)
     """
-    linear = layer.layer.op == "linear"
-    width = slopes.numel() // slopes.shape[-1] if linear else slopes.shape[-1]
-    grid = slopes.reshape(1, width, -1).permute(2, 0, 1) if linear else slopes[0]  # (n_out, rows, columns)
-    first = torch.as_tensor(footprint.first, device=slopes.device)[:, pixels[:, 0], pixels[:, 1]]
-    last = torch.as_tensor(footprint.last, device=slopes.device)[:, pixels[:, 0], pixels[:, 1]]
+    # (n_out, rows, columns)
+    grid = slopes.reshape(*boxes.size, -1).permute(2, 0, 1) if layer.layer.op == "linear" else slopes[0]
+    first, last = (side[:, pixels[:, 0], pixels[:, 1]] for side in (boxes.first, boxes.last))
     height, breadth = (max(1, int(n)) for n in (last - first + 1).amax(1))
     n_in, n_out, taps = layer.layer.n_units, layer.layer.n_outputs, layer.weight[0, 0].numel()
     values = max(n_in * taps * (n_out + height * breadth), n_out * height * breadth)
-    inputs = _Windows(layer, data, (height, breadth))
+    inputs = _Windows(layer, data, boxes.size, (height, breadth))
     for start in range(0, len(pixels), step := max(1, PART // values)):
         which = slice(start, min(start + step, len(pixels)))
         rows = first[0, which, None] + torch.arange(height, device=slopes.device)
@@ -106,31 +148,31 @@ def _products(
 class _Windows:
     """What a layer reads to make its output at boxes of one size."""
 
-    def __init__(self, layer: WeightedOp, data: torch.Tensor, size: tuple[int, int]) -> None:
-        self.linear = layer.layer.op == "linear"
-        self.size = size
-        if self.linear:
-            self.data = data.reshape(1, -1, data.shape[-1]).permute(2, 0, 1)
-            self.reach = size
-            return
-        self.stride, padding, self.dilation = window_of(layer)
+    def __init__(
+        self, layer: WeightedOp, data: torch.Tensor, grid: tuple[int, int], size: tuple[int, int]
+    ) -> None:
         self.kernel = layer.layer.kernel_size
-        # Boxes at the border may begin so far inside that their full size leaves the grid.
-        self.data = pad(data[0], (padding[1], padding[1], padding[0], padding[0]))
-        self.reach = tuple(
-            (size[axis] - 1) * self.stride[axis] + (self.kernel[axis] - 1) * self.dilation[axis] + 1
-            for axis in range(2)
-        )
+        if layer.layer.op == "linear":
+            self.stride, self.dilation = [1, 1], [1, 1]
+            self.data = data.reshape(*grid, -1).permute(2, 0, 1)
+        else:
+            self.stride, padding, self.dilation = layer.window
+            self.data = pad(data[0], [*padding[1], *padding[0]])
+        self.reach = [
+            (positions - 1) * stride + (taps - 1) * dilation + 1
+            for positions, stride, taps, dilation in zip(
+                size, self.stride, self.kernel, self.dilation, strict=True
+            )
+        ]
 
     def at(self, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
         """``(k, n_in * taps, positions)`` of the boxes that begin at these positions."""
-        steps = (1, 1) if self.linear else self.stride
-        device = self.data.device
-        y = rows[:, None] * steps[0] + torch.arange(self.reach[0], device=device)
-        x = columns[:, None] * steps[1] + torch.arange(self.reach[1], device=device)
-        # What is outside belongs to positions outside the box, whose slopes are masked.
-        y, x = y.clamp(0, self.data.shape[1] - 1), x.clamp(0, self.data.shape[2] - 1)
+        y, x = (
+            (first[:, None] * stride + torch.arange(reach, device=first.device)).clamp(0, size - 1)
+            # What is outside belongs to positions outside the box, whose slopes are masked.
+            for first, stride, reach, size in zip(
+                (rows, columns), self.stride, self.reach, self.data.shape[1:], strict=True
+            )
+        )
         windows = self.data[:, y[:, :, None], x[:, None]].transpose(0, 1)  # (k, n_in, *reach)
-        if self.linear:
-            return windows.flatten(2)
-        return unfold(windows, self.kernel, self.dilation, 0, self.stride)
+        return unfold(windows, self.kernel, tuple(self.dilation), 0, tuple(self.stride))

@@ -150,15 +150,21 @@ class Shared:
         if not after:
             return None
         program = self._plan.program_of(after)
-        layers = {found.node: found for found in self._capture.weighted.values()}
-        spans = find_spans(
-            program, self._plan.steps, layers, node, output, layer.channel_axis, self._capture.device
-        )
+        spans = self._spans(program, node, layer.channel_axis)
         if spans is None:
             return None
         return Suffix(
             layer.node, node, output, self._plan.program_of(before), program, spans, layer.channel_axis
         )
+
+    def spans(self, layer: WeightedOp) -> Spans | None:
+        """Which positions of a layer's output each pixel depends on; None where an op is not known to `spans`."""
+        return self._spans(self._plan.program(layer.node, layer.layer.name), layer.node, layer.channel_axis)
+
+    def _spans(self, program: Program, start: fx.Node, channel_axis: int) -> Spans | None:
+        layers = {found.node: found for found in self._capture.weighted.values()}
+        output, device = self._capture.output, self._capture.device
+        return find_spans(program, self._plan.steps, layers, start, output, channel_axis, device)
 
 
 def _mixes(node: fx.Node) -> bool:

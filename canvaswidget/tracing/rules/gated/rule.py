@@ -7,6 +7,7 @@ one forward pass of a neuron's term from its layer; a column one backward pass o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import fx
@@ -21,15 +22,15 @@ from canvaswidget.tracing.rules.base import (
     BIASES,
     COLOURS,
     AdditiveRule,
+    channel_weights,
     checked,
     coloured,
     numel,
     share_of_bias,
 )
-from canvaswidget.tracing.rules.gated.footprint import Footprint, footprint
 from canvaswidget.tracing.rules.gated.frozen import Frozen, needed
 from canvaswidget.tracing.rules.gated.linearise import linearise
-from canvaswidget.tracing.rules.gated.patches import contributions, has_patches
+from canvaswidget.tracing.rules.gated.patches import Boxes, boxes_of, contributions
 from canvaswidget.tracing.rules.gated.reach import Slice, sliced
 from canvaswidget.tracing.rules.gated.responses import Shared
 from canvaswidget.tracing.window import Window
@@ -74,7 +75,7 @@ class Gated(AdditiveRule):
         }
         self.needed: list[fx.Node] = needed(capture, self._plan)
         self.shared = Shared(capture, self._plan)
-        self._footprints: dict[str, Footprint | None] = {}
+        self._boxes: dict[str, Boxes | None] = {}
         self._largest = max((numel(node) for node in self._passed), default=1)
         if not self.layers:
             reasons = "; ".join(f"{name}: {why}" for name, why in self.undefined.items())
@@ -167,14 +168,8 @@ class Gated(AdditiveRule):
 
         In the frozen network a kernel's contribution is its weights times the pixel's derivatives by them.
         """
-        colours = torch.eye(self._capture.n_channels, device=weights.device)
-        if rgb != "each":
-            one = COLOURS.index(rgb) if rgb in COLOURS else None
-            colours = colours.sum(0, keepdim=True) if one is None else colours[one : one + 1]
-        parts = [
-            self.weighted(layers, state, colour[:, None, None] * weights)
-            for colour in colours.to(weights.dtype)
-        ]
+        colours = channel_weights(self._capture.n_channels, rgb).to(weights)
+        parts = [self.weighted(layers, state, colour[:, None, None] * weights) for colour in colours]
         return {
             layer.name: torch.stack([part[layer.name] for part in parts], -1)
             if rgb == "each"
@@ -208,7 +203,7 @@ class Gated(AdditiveRule):
 
     def spacing(self, layer: Layer) -> tuple[int, int]:
         """How many rows and columns apart pixels are that `contributions` takes together."""
-        found = self._footprint(self._capture.weighted[layer.name])
+        found = self._boxes_of(self._capture.weighted[layer.name])
         return self._capture.inr.size if found is None else found.spacing
 
     def contributions(
@@ -223,34 +218,28 @@ class Gated(AdditiveRule):
         weights = colours.new_zeros(self._capture.n_channels, *self._capture.inr.size)
         weights[:, pixels[:, 0], pixels[:, 1]] = colours.T
         chosen = [self._capture.weighted[layer.name] for layer in layers]
-        slopes = state.slopes(weights, [found for found in chosen if self._footprint(found) is not None])
-        for found in chosen:
+        boxes = {found.layer.name: self._boxes_of(found) for found in chosen}
+        together = [found for found in chosen if boxes[found.layer.name] is not None]
+        alone = [layer for layer in layers if boxes[layer.name] is None]  # their spacing leaves one pixel
+        slopes = state.slopes(weights, together)
+        for name, kernels in (self.weighted(alone, state, weights) if alone else {}).items():
+            yield name, slice(0, 1), (kernels.sum(1) if by_unit[name] else kernels)[None]
+        for found in together:
             name, share = found.layer.name, share_of_bias(found, self.bias)
-            boxes = self._footprint(found)
-            if boxes is None:
-                kernels = self._kernels(found, *state.backward(weights, [found])[name])
-                yield name, slice(0, 1), (kernels.sum(1) if by_unit[name] else kernels)[None]
-                continue
+            own, data = cast(Boxes, boxes[name]), state.data(found)
             with torch.no_grad():
-                parts = contributions(
-                    found,
-                    state.data(found),
-                    slopes[name],
-                    boxes,
-                    pixels,
-                    share,
-                    by_unit[name],
-                )
-                for which, values in parts:
+                for which, values in contributions(
+                    found, data, slopes[name], own, pixels, share, by_unit[name]
+                ):
                     yield name, which, values
 
-    def _footprint(self, found: WeightedOp) -> Footprint | None:
+    def _boxes_of(self, found: WeightedOp) -> Boxes | None:
         """Where the layer's patches are; None where it has none, and pixels are taken one by one."""
         name = found.layer.name
-        if name not in self._footprints:
-            has = has_patches(found)
-            self._footprints[name] = footprint(self._capture, self._plan, found) if has else None
-        return self._footprints[name]
+        if name not in self._boxes:
+            spans = self.shared.spans(found)
+            self._boxes[name] = None if spans is None else boxes_of(found, spans)
+        return self._boxes[name]
 
     def _kernels(self, found: WeightedOp, slope: torch.Tensor, bias_slope: torch.Tensor) -> torch.Tensor:
         """What kernels contribute, ``(n_in, n_out / n_groups)``, from the slopes by the layer's weights and bias."""

@@ -26,8 +26,14 @@ _MOVES = overloads(
     "view _unsafe_view reshape permute transpose t numpy_T mT squeeze unsqueeze expand clone contiguous alias detach",
     "slice select narrow flip roll repeat tile pixel_shuffle pixel_unshuffle channel_shuffle flatten unflatten",
     "movedim swapaxes swapdims cat stack split split_with_sizes chunk unbind upsample_nearest2d dropout",
-    "reflection_pad2d replication_pad2d",
+    "reflection_pad2d replication_pad2d _upsample_nearest_exact2d index_select expand_as to _to_copy",
 )
+# Interpolation between neighbours: so many positions to each side of the nearest one.
+_SPREADS = {
+    **dict.fromkeys(overloads("upsample_bilinear2d"), 1),
+    **dict.fromkeys(overloads("upsample_bicubic2d"), 3),
+}
+_MEANS = overloads("mean sum")
 _PADS = overloads("constant_pad_nd")
 _EXACT = 2**24  # the integers that single precision holds
 
@@ -138,6 +144,12 @@ def _carried(step: Step, value: Lookup, layer: WeightedOp | None) -> Any:
     target: Any = node.target
     if step.kind == "linear" and getattr(target, "__name__", "") == "getitem":
         return target(next(iter(arrived.values())), node.args[1])
+    if step.kind == "linear" and target in _MEANS:
+        found = next(iter(arrived.values()))
+        axes = node.args[1] if len(node.args) > 1 and node.args[1] else list(range(found.ndim))
+        return found.amin(cast(Any, axes), keepdim=len(node.args) > 2 and bool(node.args[2]))
+    if step.kind == "linear" and target in _SPREADS:
+        return _between_neighbours(next(iter(arrived.values())), _SPREADS[target], shape)
     if step.kind != "linear" or target not in _MOVES | _PADS:
         raise _UnknownError
 
@@ -161,27 +173,20 @@ def _read_by(layer: WeightedOp, coordinates: torch.Tensor, shape: torch.Size) ->
         return smallest.expand(shape)
     if layer.layer.op != "conv2d" or coordinates.ndim != 4:
         raise _UnknownError
-    arguments: Any = [*layer.node.args, *[None] * 7][3:6]
-    kernel = layer.layer.kernel_size
-    stride, dilation = (_pair(one, 1) for one in (arguments[0], arguments[2]))
-    if isinstance(arguments[1], str):
-        if arguments[1] != "same":
-            padding = [(0, 0), (0, 0)]
-        else:
-            total = [d * (n - 1) for d, n in zip(dilation, kernel, strict=True)]
-            padding = [(n // 2, n - n // 2) for n in total]
-    else:
-        padding = [(n, n) for n in _pair(arguments[1], 0)]
+    stride, padding, dilation = layer.window
     padded = F.pad(smallest, [*padding[1], *padding[0]], value=torch.inf)
-    pooled = -F.max_pool2d(-padded, kernel, stride, dilation=dilation)
+    pooled = -F.max_pool2d(-padded, layer.layer.kernel_size, stride, dilation=dilation)
     return pooled.expand(shape)
+
+
+def _between_neighbours(coordinates: torch.Tensor, margin: int, shape: torch.Size) -> torch.Tensor:
+    """What an interpolation to a size reads: the nearest position and those beside it."""
+    if coordinates.ndim != 4:
+        raise _UnknownError
+    wide = -F.max_pool2d(-coordinates, 2 * margin + 1, 1, margin)
+    return F.interpolate(wide, size=shape[-2:], mode="nearest")
 
 
 def _is_fixed(shape: Iterable[Any]) -> bool:
     """Whether a shape is known before the values are."""
     return all(isinstance(n, int) for n in shape)
-
-
-def _pair(given: Any, default: int) -> list[int]:
-    values = [default] if given is None else list(given)
-    return values * (2 // len(values))
