@@ -18,17 +18,6 @@ from tests.canvases import video
 from tests.small_models import Cnn, Mlp
 
 
-@pytest.fixture
-def decoder() -> Cnn:
-    torch.manual_seed(0)
-    return Cnn([3, 2, 2], [3, 3, 3], [2, 2], (4, 5), nn.GELU, bias=True)
-
-
-@pytest.fixture
-def canvas(decoder: Cnn) -> cw.Canvas:
-    return cw.trace(cw.INR.from_frames(decoder, 3))
-
-
 def test_layers_are_found_by_name_part_and_index(canvas: cw.Canvas) -> None:
     assert [layer.name for layer in canvas.layers] == ["convs.0", "convs.1", "head"]
     for key in ("head", "hea", 2, -1, canvas.layers[2]):

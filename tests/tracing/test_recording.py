@@ -17,17 +17,6 @@ import canvaswidget as cw
 from tests.small_models import Cnn, Mlp
 
 
-@pytest.fixture
-def decoder() -> Cnn:
-    torch.manual_seed(0)
-    return Cnn([3, 2, 2], [3, 3, 3], [2, 2], (4, 5), nn.GELU, bias=True)
-
-
-@pytest.fixture
-def canvas(decoder: Cnn) -> cw.Canvas:
-    return cw.trace(cw.INR.from_frames(decoder, 3))
-
-
 def test_the_module_is_left_as_it_was(decoder: Cnn) -> None:
     decoder.train()
     decoder.convs[0].eval()
