@@ -2,9 +2,9 @@
 
 Neurons. One backward pass gives every neuron's contribution to a pixel, and to many pixels at once where no two of them
 depend on one position of the layer's output. So the pairs of a pixel and a colour are divided into clusters: a lattice
-of pixels this far apart (`AdditiveRule.spacing`), with the colours in turn. Clusters are drawn at random without replacement;
-a neuron's total is estimated by the ratio of what its clusters hold (Cochran, Sampling Techniques, 1977, chapter 9),
-with a t interval on the logarithm. Once all are drawn the total is exact.
+of pixels this far apart (`AdditiveRule.spacing`), with the colours in turn. Clusters are drawn at random without
+replacement; a neuron's total is estimated by the ratio of what its clusters hold (Cochran, Sampling Techniques, 1977,
+chapter 9), with a t interval on the logarithm. Once all are drawn the total is exact.
 
 A sample misses what a neuron writes in a few pixels only. Passes with a standard Cauchy weight for every pixel see all
 of a map: their results are Cauchy with the map's L1 norm as scale (Indyk, J. ACM 53, 2006), estimated by maximum
