@@ -16,6 +16,8 @@ How a canvas answers:
 8. Any thread may ask. Locks guard the frames and the summaries. On a CPU a sweep computes several chunks at once, on
    threads of its own, and yields them in order on the caller's thread.
 9. Work stops when a generator is closed, or when the function given as `progress` raises.
+
+The file is long because the public methods are documented here; `Matrix`, `Summaries` and the rule do the work.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +73,27 @@ class Description:
     trouble: dict[str, str]
     why_no_colours: dict[str, str]
     neurons: dict[str, npt.NDArray[np.int64]]
+
+    def rows(self) -> list[list[str]]:
+        """What is stored, as rows of a table."""
+        (height, width), n_frames = self.inr.size, self.inr.n_frames
+        kept = ", ".join(
+            f"{len(self.neurons[layer.name]):,} of {math.prod(layer.neurons):,} ({layer.name})"
+            for layer in self.traced_layers
+        )
+        versions = f"canvaswidget {self.provenance['canvaswidget']}, torch {self.provenance['torch']}"
+        return [
+            ["model", f"{self.inr.name}, {n_frames} frames of {height}x{width}"],
+            ["weights", str(self.provenance["hash"])],
+            ["rule", ", ".join([self.rule, *(f"{name}={value}" for name, value in self.options.items())])],
+            ["written by", versions],
+            ["frames", listed(self.frames)],
+            ["maps", kept],
+            ["pixels", listed(self.pixels)],
+            ["regions", listed(self.regions)],
+            ["clusters", listed(f"{len(one.counts)} of {one.layer}" for one in self.clusters)],
+            *(["WARNING", problem] for problem in self.trouble.values()),
+        ]
 
 
 def read_description(reader: Reader, path: Path) -> Description:

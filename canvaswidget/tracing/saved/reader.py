@@ -100,7 +100,7 @@ class SavedCanvas:
     def __init__(self, path: Path) -> None:
         self.path = path
         reader = Reader(path)
-        about = read_description(reader, path)
+        self._about = about = read_description(reader, path)
         self._arrays, self._contents = StoredArrays(reader, about), Contents(about, path.name)
         self.inr, self.rule, self.why, self.options = about.inr, about.rule, about.why, about.options
         self.layers, self.traced_layers = about.layers, about.traced_layers
@@ -387,31 +387,8 @@ class SavedCanvas:
         kept = listed(self.pixels)
         return f"does not know what makes pixel {pixel}: it keeps {kept}. Keep it with save(..., pixels=[{pixel}]), or"
 
-    def _table(self) -> tuple[list[str], list[list[str]]]:
-        (height, width), n_frames = self.inr.size, self.inr.n_frames
-        kept = ", ".join(
-            f"{len(self.kept(layer)):,} of {math.prod(layer.neurons):,} ({layer.name})"
-            for layer in self.traced_layers
-        )
-        rows = [
-            ["model", f"{self.inr.name}, {n_frames} frames of {height}x{width}"],
-            ["weights", str(self.provenance["hash"])],
-            ["rule", ", ".join([self.rule, *(f"{name}={value}" for name, value in self.options.items())])],
-            [
-                "written by",
-                f"canvaswidget {self.provenance['canvaswidget']}, torch {self.provenance['torch']}",
-            ],
-            ["frames", listed(self.frames)],
-            ["maps", kept],
-            ["pixels", listed(self.pixels)],
-            ["regions", listed(self.regions)],
-            ["clusters", listed(f"{len(one.counts)} of {one.layer}" for one in self.clusters)],
-            *(["WARNING", problem] for problem in self.trouble.values()),
-        ]
-        return ["saved canvas", str(self.path)], rows
-
     def __repr__(self) -> str:
-        return tables.text(*self._table())
+        return tables.text(["saved canvas", str(self.path)], self._about.rows())
 
     def _repr_html_(self) -> str:
-        return tables.markup(*self._table())
+        return tables.markup(["saved canvas", str(self.path)], self._about.rows())
