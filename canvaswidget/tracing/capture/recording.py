@@ -30,6 +30,7 @@ from canvaswidget.inr.module_state import (
 )
 from canvaswidget.tracing.capture.asked_values import answering, asking
 from canvaswidget.tracing.capture.capture import Capture, copied, numbers_of
+from canvaswidget.tracing.capture.composite_ops import prepared_once
 from canvaswidget.tracing.capture.find_layers import find_layers, find_varying
 from canvaswidget.tracing.capture.ops import DECOMPOSED
 from canvaswidget.tracing.capture.parameters import parameter_note
@@ -222,7 +223,8 @@ def _exported(
         warnings.filterwarnings("ignore", "The tensor attributes", UserWarning)
         with answering(answers):
             program = torch.export.export(module, positional, keywords, strict=False)
-        return program.run_decompositions({**_simpler(), **DECOMPOSITIONS})
+        with prepared_once():
+            return program.run_decompositions({**_simpler(), **DECOMPOSITIONS})
 
 
 @functools.cache
