@@ -34,7 +34,8 @@ from benchmarks.run import describe_machine, show_time  # noqa: E402
 from benchmarks.sweeps import FRAME, LAYERS, one_by_one, shared  # noqa: E402
 from canvaswidget.tracing.layers import Layer  # noqa: E402
 from canvaswidget.tracing.reduce import Summary, summarise  # noqa: E402
-from canvaswidget.tracing.sampling import Sample, exact_passes, sampled  # noqa: E402
+from canvaswidget.tracing.sampling import exact_passes, sampled  # noqa: E402
+from canvaswidget.tracing.tallies import Sample  # noqa: E402
 
 ACCURACY = 0.05
 

@@ -7,8 +7,11 @@ replacement; a neuron's total is estimated by the ratio of what its clusters hol
 chapter 9), with a t interval on the logarithm. Once all are drawn the total is exact.
 
 A sample misses what a neuron writes in a few pixels only. Passes with a standard Cauchy weight for every pixel see all
-of a map: their results are Cauchy with the map's L1 norm as scale (Indyk, J. ACM 53, 2006), estimated by maximum
-likelihood (Li, SODA 2008). Where the two disagree, or the sample varies more, the norm and its interval are taken.
+of a map: their results are Cauchy with the map's L1 norm as scale (Indyk, J. ACM 53, 2006), estimated by the geometric
+mean (Li, SODA 2008). Where the two disagree, or the sample varies more, the norm and its interval are taken.
+
+Further passes are of the kind that narrows the median interval faster: sketches where maps are concentrated or few
+pixels fit a pass, clusters elsewhere. Where the exact totals take fewer passes than what remains, they are computed.
 
 Pixels. The same from the other side: a forward pass with a Cauchy weight for every neuron gives, at every pixel, a
 Cauchy variable whose scale is the sum over neurons of absolute contributions.
@@ -16,92 +19,41 @@ Cauchy variable whose scale is the sum over neurons of absolute contributions.
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from canvaswidget.progress import Progress, steps
-from canvaswidget.tracing.cauchy import cauchy_errors, cauchy_scale
+from canvaswidget.tracing.cauchy import log_magnitudes
+from canvaswidget.tracing.estimates import NORMAL, of_neurons, of_pixels, variance_of_a_pass
 from canvaswidget.tracing.lattices import Clusters, spacings
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.matrix import Matrix, as_numpy
-from canvaswidget.tracing.neurons import at_granularity
+from canvaswidget.tracing.neurons import at_granularity, count_neurons
 from canvaswidget.tracing.reduce import Summary
 from canvaswidget.tracing.rules import AdditiveRule
 from canvaswidget.tracing.rules.base import channel_weights
+from canvaswidget.tracing.tallies import Sample, Tally
 
-Doubles = npt.NDArray[np.float64]
-
-LEVEL = 0.95
-FIRST = 12  # passes of the first look
 GROWTH = 1.5  # of the number of passes, from one look at the interval to the next
-SKETCHES = 16  # backward passes that see all pixels
-PIXEL_SKETCHES = 64  # forward passes that see all neurons
-DISAGREE = 0.99  # level of the interval that a sample of pixels must meet to be believed
+FIRST_PAIRS = 128  # of pixels and colours that the first look is of, where that takes
+FIRST_CLUSTERS = 2, 12  # so many at least and at most
+FIRST_SKETCHES, SKETCHES = 2, 16  # of the first look, and beside as many clusters: what a sample could miss
+MAPS_OF_A_PASS = 2  # forward passes of one map that a backward pass with the products of its pixels costs
+PIXEL_SKETCHES = 16, 64  # forward passes for totals of pixels: at least and at most
 
 
-@dataclass
-class Tally:
-    """What is known of a layer so far: sums over the clusters that were drawn.
+class Target(NamedTuple):
+    """How many passes of each kind a layer is to have."""
 
-    Attributes
-    ----------
-    magnitudes, squares, with_count : (n,)
-        Over clusters, of the sum of each neuron's magnitudes in it: the sum, the sum of squares, and of products with
-        the number of pairs.
-    pixels : (height, width)
-        The sum over neurons of magnitudes, at the pairs that were drawn.
-    sketches : (s, n)
-        Sums of each neuron's map with Cauchy weights.
-    signed : (n,)
-        The sum of each neuron's map, which one pass gives exactly.
-    drawn : int
-        Clusters.
-    pairs, pair_squares : int
-        Their pairs, and the sum of their squared numbers.
-    """
-
-    magnitudes: Doubles
-    squares: Doubles
-    with_count: Doubles
-    pixels: Doubles
-    sketches: npt.NDArray[np.float32]
-    signed: npt.NDArray[np.float32]
-    drawn: int = 0
-    pairs: int = 0
-    pair_squares: int = 0
-
-    @classmethod
-    def empty(cls, n_neurons: int, size: tuple[int, int]) -> Tally:
-        magnitudes, squares, with_count = (np.zeros(n_neurons) for _ in range(3))
-        none = np.empty((0, n_neurons), np.float32)
-        return cls(magnitudes, squares, with_count, np.zeros(size), none, np.zeros(n_neurons, np.float32))
-
-
-@dataclass
-class Sample:
-    """Everything that further passes go on from: `Summary.sample`.
-
-    It is of one frame, granularity and choice of colours; layers have tallies of their own. The clusters of a layer are
-    drawn in an order that the seed decides, so that more of them include those before.
-    """
-
-    frame: int
-    granularity: str | None
-    rgb: str
-    seed: int
-    tallies: dict[str, Tally] = field(default_factory=dict)
-
-    def n_bytes(self, layer: Layer) -> int:
-        """What it keeps of a layer."""
-        tally = self.tallies[layer.name]
-        sums = (tally.magnitudes, tally.squares, tally.with_count, tally.pixels, tally.sketches, tally.signed)
-        return sum(array.nbytes for array in sums)
+    sketches: int
+    drawn: int
 
 
 def sampled(
@@ -110,47 +62,68 @@ def sampled(
     sample: Sample,
     accuracy: float,
     progress: Progress = False,
+    exact: Callable[[Layer], Summary] | None = None,
 ) -> Iterator[dict[str, Summary]]:
     """Ever better estimates of every neuron's total, in every layer; the last ones are as accurate as asked for.
 
     Pixel totals are added by `with_pixels`.
+
+    Parameters
+    ----------
+    exact : callable, optional
+        Computes the exact summary of a layer, where that takes fewer passes than what remains.
     """
     if not layers:
         return
     work = _Work(matrix, sample)
-    groups: dict[tuple[int, int], list[Layer]] = {}
-    for layer in layers:
-        groups.setdefault(work.spacings[layer.name], []).append(layer)
     found: dict[str, Summary] = {}
+    waiting = list(layers)
     with steps("summary", "pass", progress) as counted:
-        fresh = work.without_sketches(layers)
-        counted.plan((SKETCHES if fresh else 0) + FIRST * len(groups))
-        if fresh:
-            work.add_up(fresh)
-            for _ in work.sketch(fresh):
+        while True:
+            # A layer's numbers don't depend on how long the others take.
+            targets: dict[str, Target] = {}
+            for layer in list(waiting):
+                if exact is not None and work.is_exact_cheaper(layer, accuracy):
+                    found[layer.name] = exact(layer)
+                    waiting.remove(layer)
+                else:
+                    targets[layer.name] = work.target(layer, accuracy)
+            passes = work.passes(waiting, targets)
+            counted.plan(len(passes))
+            for one in passes:
+                one()
                 counted.take()
-        while groups:
-            for spacing, together in list(groups.items()):
-                clusters = work.clusters(spacing)
-                drawn = min(sample.tallies[layer.name].drawn for layer in together)
-                upto = min(len(clusters), max(FIRST, math.ceil(drawn * GROWTH)))
-                counted.plan(max(0, counted.done + upto - drawn - counted.planned))
-                for number in range(drawn, upto):
-                    work.draw(clusters, number, together)
-                    counted.take()
-                for layer in together:
-                    found[layer.name] = summarised(matrix, layer, sample, clusters, accuracy)
-                # A layer's numbers don't depend on how long the others take.
-                groups[spacing] = [layer for layer in together if found[layer.name].half_width > accuracy]
-                if not groups[spacing]:
-                    del groups[spacing]
+            for layer in waiting:
+                found[layer.name] = summarised(matrix, layer, sample, work.clusters_of(layer), accuracy)
+            waiting = [layer for layer in waiting if found[layer.name].half_width > accuracy]
             yield {layer.name: found[layer.name] for layer in layers}
+            if not waiting:
+                return
 
 
 def exact_passes(matrix: Matrix, layer: Layer, rgb: str) -> int:
     """The backward passes that give every total of a layer exactly."""
     rows, columns = cast(AdditiveRule, matrix.rule).spacing(layer)
     return rows * columns * len(colours_of(matrix, rgb))
+
+
+def is_by_columns(matrix: Matrix, layer: Layer, granularity: str | None, rgb: str) -> bool:
+    """Whether the exact totals of a layer come from the columns of all pixels, not from all maps.
+
+    For units of a linear layer the products of all pixels cost little. Kernels cost less map by map.
+    """
+    if not matrix.rule.is_additive or len(layer.shape_of(granularity)) > 1 or layer.grid is not None:
+        return False
+    return MAPS_OF_A_PASS * exact_passes(matrix, layer, rgb) <= count_neurons(layer, granularity)
+
+
+def exact_cost(matrix: Matrix, layer: Layer, granularity: str | None, rgb: str) -> float:
+    """What the exact totals of a layer cost, in backward passes."""
+    if is_by_columns(matrix, layer, granularity, rgb):
+        return exact_passes(matrix, layer, rgb)
+    count = count_neurons(layer, granularity)
+    # Nothing follows the last layer: a map is a part of the layer's own work, of one unit.
+    return count / layer.n_units if layer == matrix.rule.layers[-1] else count / MAPS_OF_A_PASS
 
 
 def enumerated(matrix: Matrix, layer: Layer, sample: Sample, progress: Progress) -> Summary:
@@ -182,6 +155,80 @@ class _Work:
     def clusters(self, spacing: tuple[int, int]) -> Clusters:
         return Clusters(self.matrix.inr.size, spacing, len(self.colours))
 
+    def clusters_of(self, layer: Layer) -> Clusters:
+        """Those that the layer is sampled by."""
+        return self.clusters(self.spacings[layer.name])
+
+    # --- which passes ---------------------------------------------------------------------------------------
+
+    def target(self, layer: Layer, accuracy: float) -> Target:
+        """The passes of a layer's next look: as many as it has if that is as accurate as asked for."""
+        tally, clusters = self.open(layer), self.clusters_of(layer)
+        if not tally.drawn:
+            few = math.ceil(FIRST_PAIRS * len(clusters) / self._n_pairs)
+            first = min(max(few, FIRST_CLUSTERS[0]), FIRST_CLUSTERS[1], len(clusters))
+            return Target(FIRST_SKETCHES, first)
+        if summarised(self.matrix, layer, self.sample, clusters, accuracy).half_width <= accuracy:
+            return Target(tally.sketches, tally.drawn)
+        by_cluster, by_sketch = variance_of_a_pass(tally, len(clusters), self._n_pairs)
+        if by_sketch < by_cluster:
+            return Target(math.ceil(tally.sketches * GROWTH), tally.drawn)
+        drawn = min(len(clusters), math.ceil(tally.drawn * GROWTH))
+        return Target(max(tally.sketches, min(SKETCHES, drawn)), drawn)
+
+    def is_exact_cheaper(self, layer: Layer, accuracy: float) -> bool:
+        """Whether the exact totals of a layer take no more passes than what remains."""
+        tally, clusters = self.open(layer), self.clusters_of(layer)
+        target = self.target(layer, accuracy)
+        if target == (tally.sketches, tally.drawn):
+            return False
+        passes = target.sketches - tally.sketches + target.drawn - tally.drawn
+        if tally.drawn:
+            by_cluster, by_sketch = variance_of_a_pass(tally, len(clusters), self._n_pairs)
+            enough = (NORMAL / accuracy) ** 2
+            passes = min(
+                by_cluster * enough - tally.drawn,
+                len(clusters) - tally.drawn,
+                by_sketch * enough - tally.sketches,
+            )
+        return exact_cost(self.matrix, layer, self.sample.granularity, self.sample.rgb) <= passes
+
+    def passes(self, layers: Sequence[Layer], targets: Mapping[str, Target]) -> list[Callable[[], None]]:
+        """The passes that bring these layers to their targets, each for all layers that it can serve."""
+        found: list[Callable[[], None]] = []
+        fresh = [layer for layer in layers if self.open(layer).signed is None]
+        if fresh:
+            found.append(functools.partial(self.add_up, fresh))
+        first = min((self.open(layer).sketches for layer in layers), default=0)
+        for number in range(first, max((targets[layer.name].sketches for layer in layers), default=0)):
+            some = [
+                layer
+                for layer in layers
+                if self.open(layer).sketches <= number < targets[layer.name].sketches
+            ]
+            if some:
+                found.append(functools.partial(self.sketch, number, some))
+        groups: dict[tuple[int, int], list[Layer]] = {}
+        for layer in layers:
+            groups.setdefault(self.spacings[layer.name], []).append(layer)
+        for spacing, together in groups.items():
+            first = min(self.open(layer).drawn for layer in together)
+            for number in range(first, max(targets[layer.name].drawn for layer in together)):
+                some = [
+                    layer
+                    for layer in together
+                    if self.open(layer).drawn <= number < targets[layer.name].drawn
+                ]
+                if some:
+                    found.append(functools.partial(self.draw, self.clusters(spacing), number, some))
+        return found
+
+    # --- the passes -----------------------------------------------------------------------------------------
+
+    @property
+    def _n_pairs(self) -> int:
+        return math.prod(self.matrix.inr.size) * len(self.colours)
+
     def open(self, layer: Layer) -> Tally:
         """The tally of a layer, made where there is none yet."""
         if layer.name not in self.sample.tallies:
@@ -196,38 +243,30 @@ class _Work:
         for layer in layers:
             self.open(layer).signed = as_numpy(self._neurons(sums[layer.name], layer))
 
-    def without_sketches(self, layers: Sequence[Layer]) -> list[Layer]:
-        """The layers that `sketch` is still to be asked for."""
-        return [layer for layer in layers if not len(self.open(layer).sketches)]
-
-    def sketch(self, layers: Sequence[Layer]) -> Iterator[None]:
-        """Backward passes with a Cauchy weight for every pixel and colour."""
-        found: dict[str, list[npt.NDArray[np.float32]]] = {layer.name: [] for layer in layers}
-        for number in range(SKETCHES):
-            generator = torch.Generator().manual_seed(_seed(self.sample.seed, 1, number))
-            weights = torch.empty(len(self.colours), *self.matrix.inr.size).cauchy_(generator=generator)
-            image = torch.einsum("cyx,cd->dyx", weights.to(self.matrix.device), self.colours)
-            sums = self.rule.weighted(list(layers), self.state, image)
-            for layer in layers:
-                found[layer.name].append(as_numpy(self._neurons(sums[layer.name], layer)))
-            yield
+    def sketch(self, number: int, layers: Sequence[Layer]) -> None:
+        """Count the next pass with a Cauchy weight for every pixel and colour."""
+        generator = torch.Generator().manual_seed(_seed(self.sample.seed, 1, number))
+        weights = torch.empty(len(self.colours), *self.matrix.inr.size).cauchy_(generator=generator)
+        image = torch.einsum("cyx,cd->dyx", weights.to(self.matrix.device), self.colours)
+        sums = self.rule.weighted(list(layers), self.state, image)
         for layer in layers:
-            self.open(layer).sketches = np.stack(found[layer.name])
+            tally = self.open(layer)
+            tally.log_sketches += log_magnitudes(as_numpy(self._neurons(sums[layer.name], layer)))
+            tally.sketches += 1
 
     def draw(self, clusters: Clusters, number: int, layers: Sequence[Layer]) -> None:
         """Count the next cluster, the one with this number in the order of the seed."""
-        open_layers = [layer for layer in layers if self.open(layer).drawn == number]
         pixels, colours = clusters.pairs(int(self._order(len(clusters))[number]))
         pixels, weights = pixels.to(self.matrix.device), self.colours[colours]
-        by_unit = {layer.name: len(layer.shape_of(self.sample.granularity)) == 1 for layer in open_layers}
-        sums: dict[str, Any] = {layer.name: 0.0 for layer in open_layers}
-        parts = self.rule.contributions(open_layers, self.state, pixels, weights, by_unit)
-        for name, which, values in parts:
-            magnitudes = values.flatten(1).abs()
-            sums[name] = sums[name] + magnitudes.sum(0, dtype=torch.float64).cpu().numpy()
+        by_unit = {layer.name: len(layer.shape_of(self.sample.granularity)) == 1 for layer in layers}
+        sums: dict[str, Any] = {layer.name: 0.0 for layer in layers}
+        for name, which, values in self.rule.contributions(layers, self.state, pixels, weights, by_unit):
+            tally, magnitudes = self.sample.tallies[name], values.flatten(1).abs()
+            sums[name] = sums[name] + _added_up(magnitudes, 0)
             y, x = pixels[which].cpu().numpy().T
-            self.sample.tallies[name].pixels[y, x] += magnitudes.sum(1, dtype=torch.float64).cpu().numpy()
-        for layer in open_layers:
+            tally.pixels[y, x] += _added_up(magnitudes, 1)
+            tally.pair_magnitudes += _added_up(magnitudes.square_(), 0)
+        for layer in layers:
             tally, found = self.sample.tallies[layer.name], sums[layer.name]
             tally.magnitudes += found
             tally.squares += np.square(found)
@@ -261,9 +300,10 @@ def summarised(
     is_exact = tally.drawn == len(clusters)
     total, low, high = tally.magnitudes, None, None
     if not is_exact:
-        total, low, high = _from_both(tally, len(clusters), n_pairs)
+        total, low, high = of_neurons(tally, len(clusters), n_pairs)
         low, high = low.reshape(shape).astype(np.float32), high.reshape(shape).astype(np.float32)
     empty = np.full(clusters.size, np.nan, np.float32)
+    assert tally.signed is not None
     return Summary(
         layer,
         sample.frame,
@@ -272,7 +312,7 @@ def summarised(
         tally.signed.reshape(shape),
         empty,
         sample.rgb,
-        passes=1 + tally.drawn + len(tally.sketches),
+        passes=tally.passes,
         low=low,
         high=high,
         accuracy=None if is_exact else accuracy,
@@ -281,71 +321,39 @@ def summarised(
 
 
 def with_pixels(matrix: Matrix, summary: Summary) -> Summary:
-    """The summary with the totals of every pixel."""
+    """The summary with the totals of every pixel, from about as many passes as those of neurons took."""
+    if summary.sample is None:  # from a sweep, which has them
+        return summary
     layer, sample = summary.layer, cast(Sample, summary.sample)
+    tally = sample.tallies[layer.name]
     rule, state = cast(AdditiveRule, matrix.rule), matrix.frame(sample.frame).state
     ones = torch.ones(1, layer.n_units, layer.outputs_per_unit, device=matrix.device)
-    colours = colours_of(matrix, sample.rgb)
-    image = rule.combined(layer, state, ones)
-    colours = colours.to(image.dtype)
-    signed = torch.einsum("kdyx,cd->yx", image, colours)
-    summary = replace(summary, pixel_sum=as_numpy(signed), passes=summary.passes + 1)
+    image = None
+    if tally.signed_pixels is None:
+        image = rule.combined(layer, state, ones)
+        colours = colours_of(matrix, sample.rgb).to(image.dtype)
+        tally.signed_pixels = as_numpy(torch.einsum("kdyx,cd->yx", image, colours))
+    summary = replace(summary, pixel_sum=tally.signed_pixels, passes=tally.passes)
     if summary.is_exact:
         return replace(summary, sample=None)
-    values = []
+    least, most = PIXEL_SKETCHES
     by_unit = len(layer.shape_of(sample.granularity)) == 1
-    for number in range(PIXEL_SKETCHES):
+    for number in range(tally.pixel_sketches, min(most, max(least, tally.drawn + tally.sketches))):
         generator = torch.Generator().manual_seed(_seed(sample.seed, 2, number))
         weights = torch.empty(1, layer.n_units, 1 if by_unit else layer.outputs_per_unit)
         weights = weights.cauchy_(generator=generator).to(matrix.device).expand_as(ones)
-        images = torch.einsum("kdyx,cd->cyx", rule.combined(layer, state, weights), colours)
-        values.append(as_numpy(images))
-    total = cauchy_scale(np.stack(values)).sum(0)  # the errors of the colours are of one sign at worst
-    below, above = cauchy_errors(PIXEL_SKETCHES, LEVEL)
-    return replace(
-        summary,
-        pixel_abs=total.astype(np.float32),
-        pixel_low=(total / above).astype(np.float32),
-        pixel_high=(total / below).astype(np.float32),
-        passes=summary.passes + PIXEL_SKETCHES,
-    )
+        image = rule.combined(layer, state, weights)
+        images = torch.einsum("kdyx,cd->cyx", image, colours_of(matrix, sample.rgb).to(image.dtype))
+        if tally.log_pixels is None:
+            tally.log_pixels = np.zeros(images.shape, np.float32)
+        tally.log_pixels += log_magnitudes(as_numpy(images)).astype(np.float32)
+        tally.pixel_sketches += 1
+    total, low, high = of_pixels(tally)
+    return replace(summary, pixel_abs=total, pixel_low=low, pixel_high=high, passes=tally.passes)
 
 
-# --- intervals ---------------------------------------------------------------------------------------------------
-
-
-def _from_both(tally: Tally, n_clusters: int, n_pairs: int) -> tuple[Doubles, Doubles, Doubles]:
-    """Totals with their intervals, from the clusters or, where that is better founded, from the sketches."""
-    total, low, high = _from_clusters(tally, n_clusters, n_pairs)
-    norm = cauchy_scale(tally.sketches)
-    below, above = cauchy_errors(len(tally.sketches), LEVEL)
-    surely_below, surely_above = cauchy_errors(len(tally.sketches), DISAGREE)
-    missed = (high < norm / surely_above) | (low > norm / surely_below)
-    wider = high - low > norm / below - norm / above
-    use = (missed | wider | (total == 0)) & (norm > 0)
-    dead = norm == 0
-    return (
-        np.where(use, norm, np.where(dead, 0, total)),
-        np.where(use, norm / above, np.where(dead, 0, low)),
-        np.where(use, norm / below, np.where(dead, 0, high)),
-    )
-
-
-def _from_clusters(tally: Tally, n_clusters: int, n_pairs: int) -> tuple[Doubles, Doubles, Doubles]:
-    """The ratio estimate of every neuron's total, with a t interval on its logarithm."""
-    from scipy import stats
-
-    drawn = tally.drawn
-    ratio = tally.magnitudes / tally.pairs
-    squares = tally.squares - 2 * ratio * tally.with_count + np.square(ratio) * tally.pair_squares
-    variance = (1 - drawn / n_clusters) * np.maximum(squares, 0) / (drawn - 1) / drawn
-    error = np.sqrt(variance) / (tally.pairs / drawn)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        relative = np.where(ratio > 0, error / ratio, 0)
-    # Clusters' sums are skewed: with the full degrees of freedom, intervals of 12 clusters held .93 of the totals.
-    factor = np.exp(stats.t.ppf((1 + LEVEL) / 2, (drawn - 1) / 2) * relative)
-    total = ratio * n_pairs
-    return total, total / factor, total * factor
+def _added_up(values: torch.Tensor, axis: int) -> npt.NDArray[np.float64]:
+    return values.sum(axis, dtype=torch.float64).cpu().numpy()
 
 
 def _seed(*parts: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import copy
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from canvaswidget.progress import Progress
@@ -13,12 +13,15 @@ from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.matrix import Matrix
 from canvaswidget.tracing.neurons import count_neurons
 from canvaswidget.tracing.reduce import Summary, Totals, summarise
-from canvaswidget.tracing.sampling import Sample, enumerated, exact_passes, sampled, with_pixels
+from canvaswidget.tracing.sampling import (
+    enumerated,
+    is_by_columns,
+    sampled,
+    with_pixels,
+)
+from canvaswidget.tracing.tallies import Sample
 
 KEPT = 1 / 8  # of the memory
-PASS_IN_MAPS = (
-    2  # what a backward pass with the products of all its pixels costs, in forward passes of one map
-)
 
 
 class Asked(NamedTuple):
@@ -59,8 +62,10 @@ class Summaries:
         self, layer: Layer, asked: Asked, accuracy: float, more: Summary | None, progress: Progress
     ) -> Summary:
         """Totals from a sample, which goes on from that of `more`."""
+        if more is not None and more.is_exact and _is_of(more, layer, asked):
+            return more
         sample = asked.sample() if more is None else _sample_of(more, layer, asked)
-        *_, last = sampled(self._matrix, [layer], sample, accuracy, progress)
+        *_, last = sampled(self._matrix, [layer], sample, accuracy, progress, self._exact(asked, progress))
         return with_pixels(self._matrix, last[layer.name])
 
     def improving(
@@ -70,7 +75,8 @@ class Summaries:
         order = [layer.name for layers in asked.values() for layer in layers]
         found: dict[str, Summary] = {}
         for one, layers in asked.items():
-            for better in sampled(self._matrix, layers, one.sample(), accuracy, progress):
+            exact = self._exact(one, progress)
+            for better in sampled(self._matrix, layers, one.sample(), accuracy, progress, exact):
                 found.update(better)
                 yield {name: found[name] for name in order if name in found}
 
@@ -80,29 +86,35 @@ class Summaries:
 
     def _computed(self, layer: Layer, asked: Asked, progress: Progress) -> Summary:
         matrix, (frame, granularity, rgb, _) = self._matrix, asked
-        # Units of a linear layer: the products of all pixels cost little. Kernels cost less map by map.
-        if matrix.rule.is_additive and len(layer.shape_of(granularity)) == 1 and layer.grid is None:
-            passes = exact_passes(matrix, layer, rgb)
-            if PASS_IN_MAPS * passes <= count_neurons(layer, granularity):
-                return enumerated(matrix, layer, asked.sample(), progress)
+        if is_by_columns(matrix, layer, granularity, rgb):
+            return enumerated(matrix, layer, asked.sample(), progress)
         maps = "each" if rgb == "abs" else rgb
         sweep = matrix.sweep(layer, frame, granularity, maps, progress, Totals.of, in_c_order=False)
         return summarise(layer, frame, granularity, matrix.inr.size, sweep, rgb)
+
+    def _exact(self, asked: Asked, progress: Progress) -> Callable[[Layer], Summary]:
+        """What computes the exact summary of a layer within the estimates of some."""
+        return lambda layer: self.exact(layer, asked, progress)
 
     def _bytes(self) -> int:
         return sum(summary.n_bytes for summary in self._kept.values())
 
 
+def _is_of(more: Summary, layer: Layer, asked: Asked) -> bool:
+    """Whether a summary answers what is asked."""
+    shape = layer.shape_of(asked.granularity)
+    given = more.layer, more.frame, more.rgb, more.neuron_abs.shape
+    return given == (layer, asked.frame, asked.rgb, shape)
+
+
 def _sample_of(more: Summary, layer: Layer, asked: Asked) -> Sample:
     """The sample of an estimate, to be added to; ValueError where it is of something else."""
     sample = more.sample
-    shape = layer.shape_of(asked.granularity)
-    given = more.layer, more.frame, more.rgb, more.neuron_abs.shape
-    if sample is None or given != (layer, asked.frame, asked.rgb, shape):
+    if sample is None or not _is_of(more, layer, asked):
         kind = "an exact summary" if more.is_exact else "an estimate"
         raise ValueError(
             f"more: {kind} of {more.layer.name!r}, frame {more.frame}, rgb={more.rgb!r}, {more.neuron_abs.size:,} "
-            f"neurons; expected an estimate of {layer.name!r}, frame {asked.frame}, rgb={asked.rgb!r}, "
+            f"neurons; expected a summary of {layer.name!r}, frame {asked.frame}, rgb={asked.rgb!r}, "
             f"{count_neurons(layer, asked.granularity):,} neurons"
         )
     return copy.deepcopy(sample)

@@ -12,7 +12,7 @@ from torch import nn
 import canvaswidget as cw
 from canvaswidget.models import NeRV
 from canvaswidget.tracing import sampling
-from canvaswidget.tracing.cauchy import cauchy_errors, cauchy_scale
+from canvaswidget.tracing.cauchy import LOG_VARIANCE, cauchy_errors, cauchy_scale, log_magnitudes
 from canvaswidget.tracing.lattices import Clusters, spacings
 from canvaswidget.tracing.summaries import Asked
 from tests.canvases import image, video
@@ -170,7 +170,8 @@ def test_a_neuron_that_writes_in_three_pixels_is_not_missed() -> None:
         work = sampling._Work(canvas.matrix, sample)
         # As if no two pixels could share a pass: nearly every sample misses all three.
         clusters = work.clusters(canvas.inr.size)
-        list(work.sketch([layer]))
+        for number in range(16):
+            work.sketch(number, [layer])
         work.add_up([layer])
         for number in range(60):
             work.draw(clusters, number, [layer])
@@ -197,12 +198,12 @@ def test_a_seed_gives_the_same_numbers_and_more_goes_on(monkeypatch: pytest.Monk
     at_once = canvas.summary(1, accuracy=0.1, seed=5)
     np.testing.assert_array_equal(better.neuron_abs, at_once.neuron_abs)
     assert better.passes == at_once.passes
-    with pytest.raises(
-        ValueError, match="more: an estimate of 'decoder.1.*expected an estimate of 'decoder.2"
-    ):
+    with pytest.raises(ValueError, match="more: an estimate of 'decoder.1.*expected a summary of 'decoder.2"):
         canvas.summary(2, accuracy=0.1, more=first)
     with pytest.raises(ValueError, match="more: an exact summary"):
-        canvas.summary(1, accuracy=0.1, more=canvas.summary(1))
+        canvas.summary(2, accuracy=0.1, more=canvas.summary(1))
+    exact = canvas.summary(1)
+    assert canvas.summary(1, accuracy=0.1, more=exact) is exact
 
 
 def test_passes_serve_all_layers_and_get_better() -> None:
@@ -237,6 +238,44 @@ def test_an_accuracy_out_of_range_is_refused(accuracy: float) -> None:
         trained().summary(1, accuracy=accuracy)
 
 
+def test_an_estimate_costs_no_more_than_the_exact_totals() -> None:
+    canvas = trained()
+    for layer in canvas.traced_layers:
+        found = canvas.summary(layer, accuracy=0.05)
+        assert found.is_exact or found.half_width <= 0.05
+        if found.is_exact:
+            np.testing.assert_array_equal(found.neuron_abs, canvas.summary(layer).neuron_abs)
+        else:
+            tally = found.sample.tallies[layer.name]
+            assert tally.sketches + tally.drawn <= layer.n_kernels
+    assert canvas.summary(
+        1, accuracy=0.05
+    ).is_exact  # its 120 maps cost less than the passes that 5 % would take
+    assert canvas.summary(-1, accuracy=0.5).is_exact
+
+
+def test_concentrated_maps_are_summed_with_cauchy_weights() -> None:
+    canvas = trained()
+    stem = canvas.traced_layers[0]
+    *_, last = sampling.sampled(canvas.matrix, [stem], Asked(0, None, "abs").sample(), 0.3)
+    tally = last[stem.name].sample.tallies[stem.name]
+    assert tally.sketches > tally.drawn  # a cluster of the stem is one pixel
+    assert last[stem.name].half_width <= 0.3
+    assert tally.n_bytes < 64 * (stem.n_kernels + 3 * 32 * 64)  # however many passes there are
+
+
+def test_more_adds_to_the_totals_of_pixels() -> None:
+    canvas = trained()
+    first = canvas.summary(1, accuracy=0.4, seed=3)
+    kept = first.sample.tallies[first.layer.name].pixel_sketches
+    better = canvas.summary(1, accuracy=0.25, more=first)
+    tally = better.sample.tallies[first.layer.name]
+    assert tally.pixel_sketches > kept
+    assert better.passes == 2 + tally.drawn + tally.sketches + tally.pixel_sketches
+    width = np.log(first.pixel_high / first.pixel_low).max()
+    assert np.log(better.pixel_high / better.pixel_low).max() < width
+
+
 def test_rules_that_are_not_sampled_are_exact() -> None:
     canvas = cw.trace(video(), "xinc")
     summary = canvas.summary(-1, accuracy=0.05)
@@ -249,12 +288,20 @@ def test_rules_that_are_not_sampled_are_exact() -> None:
 # --- the sketch ---------------------------------------------------------------------------------------------------
 
 
+def estimated_scale(values: np.ndarray) -> np.ndarray:
+    return cauchy_scale(log_magnitudes(values).sum(0), len(values))
+
+
 def test_the_scale_of_cauchy_variables() -> None:
     values = np.random.default_rng(0).standard_cauchy((400, 2000)) * 7
-    scale = cauchy_scale(values)
+    scale = estimated_scale(values)
     assert abs(np.median(scale) / 7 - 1) < 0.01
-    assert np.std(np.log(scale)) == pytest.approx(np.sqrt(2 / 400), rel=0.1)
-    assert (cauchy_scale(np.zeros((5, 2))) == 0).all()
-    below, above = cauchy_errors(16, 0.95)
-    estimates = cauchy_scale(np.random.default_rng(1).standard_cauchy((16, 4000)))
+    assert np.std(np.log(scale)) == pytest.approx(np.sqrt(LOG_VARIANCE / 400), rel=0.1)
+    assert (estimated_scale(np.zeros((5, 2))) == 0).all()
+
+
+@pytest.mark.parametrize("count", [1, 2, 16, 200])
+def test_errors_of_the_scale_hold_as_often_as_they_say(count: int) -> None:
+    below, above = cauchy_errors(count, 0.95)
+    estimates = estimated_scale(np.random.default_rng(1).standard_cauchy((count, 4000)))
     assert np.mean((below <= estimates) & (estimates <= above)) == pytest.approx(0.95, abs=0.015)
