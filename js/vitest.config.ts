@@ -6,5 +6,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     setupFiles: ["test/setup.ts"],
     restoreMocks: true,
+    // One page for all files of a worker: making pages takes longer than the tests.
+    pool: "threads",
+    isolate: false,
   },
 });

@@ -5,12 +5,11 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from tests.browser.page import CLOSE_WIDGETS, FIND_WIDGET, TIMEOUT, NotebookPage, Traffic
 from tests.conftest import ROOT, absent
@@ -22,6 +21,7 @@ expect.set_options(timeout=TIMEOUT)  # nothing here is wrong because it is slow
 RESULTS = ROOT / "test-results"
 Opener = Callable[..., NotebookPage]
 FAILED = pytest.StashKey[bool]()
+VIEWPORT = ViewportSize(width=1400, height=1000)
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
@@ -84,7 +84,7 @@ class Pages:
     def __call__(self, scale: float = 1) -> Page:
         """An empty page; `scale` is how many pixels of the screen a CSS pixel has."""
         context = self._browser.new_context(
-            viewport={"width": 1400, "height": 1000},
+            viewport=VIEWPORT,
             accept_downloads=True,
             device_scale_factor=scale,
             reduced_motion="reduce",  # a bar that moves while something loads is most of what a page costs
@@ -159,38 +159,49 @@ def put_notebook(server: JupyterServer, source: Path | None = None, cells: list[
 
 
 class SharedLab:
-    """JupyterLab in one page, which shows one notebook after another: loading it takes longer than most tests."""
+    """JupyterLab in one page, which shows one notebook after another: loading it takes longer than most tests.
+
+    The kernel stays too, as long as it lives, for importing the package takes longer still.
+    """
 
     def __init__(self, browser: Browser, server: JupyterServer) -> None:
         self._server, self._pages = server, Pages(browser)
         self._opened: NotebookPage | None = None
-        self._key: object = None
+        self._failed = False
 
-    def show(self, name: str, key: object = None) -> NotebookPage:
-        """A notebook that the server has, with a kernel of its own; `shown(key)` finds it until the next is shown."""
+    def show(self, name: str) -> NotebookPage:
+        """A notebook that the server has, with a kernel of its own."""
+        if self._failed:  # the page may be in any state
+            self.close()
         page = self._opened.page if self._opened else self._pages()
+        page.set_viewport_size(VIEWPORT)
         notebook = NotebookPage(page, self._server.url(name))
-        self._opened, self._key = (notebook.show(name) if self._opened else notebook.open()), key
+        self._opened = notebook.show(name) if self._opened else notebook.open()
         return self._opened
 
-    def shown(self, key: object) -> NotebookPage | None:
-        return self._opened if self._key == key else None
+    def show_cells(self, cells: list[str]) -> NotebookPage:
+        """These cells, not yet run, in the notebook that is open, and its kernel, if there is one."""
+        opened = self._opened
+        if self._failed or opened is None or not opened.has_kernel():
+            opened = self.show(put_notebook(self._server, cells=cells))
+        opened.page.set_viewport_size(VIEWPORT)
+        opened.execute(CLOSE_WIDGETS)
+        opened.set_cells(cells)
+        opened.page.mouse.move(0, 0)
+        return opened
 
     def finish_test(self, node: pytest.Item) -> None:
-        """See `Pages.finish_test`; after a test that failed the page is not used again."""
-        try:
-            self._pages.finish_test(node)
-        finally:
-            if node.stash.get(FAILED, True):
-                self.close()
+        """See `Pages.finish_test`; after a test that failed neither page nor kernel is used for another notebook."""
+        self._failed |= node.stash.get(FAILED, True)
+        self._pages.finish_test(node)
 
     def close(self) -> None:
         self._pages.close()
-        self._opened = self._key = None
+        self._opened, self._failed = None, False
 
 
 @pytest.fixture(scope="package")
-def _shared_lab(_browser: Browser | None, request: pytest.FixtureRequest) -> Iterator[SharedLab | None]:
+def shared_lab(_browser: Browser | None, request: pytest.FixtureRequest) -> Iterator[SharedLab | None]:
     if _browser is None:  # the tests skip, each
         yield None
         return
@@ -207,8 +218,12 @@ def open_notebook(
 ) -> Iterator[Opener]:
     """`open_notebook(path)` or `open_notebook(cells=[...])`: a copy of a notebook, open, its kernel idle."""
     if server.app == "lab":
-        shared: SharedLab = request.getfixturevalue("_shared_lab")
-        yield lambda source=None, cells=None: shared.show(put_notebook(server, source, cells))
+        shared: SharedLab = request.getfixturevalue("shared_lab")
+        yield (
+            lambda source=None, cells=None: (
+                shared.show_cells(cells) if cells else shared.show(put_notebook(server, source))
+            )
+        )
         shared.finish_test(request.node)
         return
     new_page: Pages = request.getfixturevalue("new_page")  # Notebook 7 shows one notebook a page
@@ -220,38 +235,16 @@ def open_notebook(
 
 @pytest.fixture
 def notebook(
-    request: pytest.FixtureRequest, browser: Browser, lab_server: JupyterServer, _shared_lab: SharedLab
+    request: pytest.FixtureRequest, browser: Browser, shared_lab: SharedLab
 ) -> Iterator[NotebookPage]:
     """A module's `CELLS` in JupyterLab, run anew for each test, their widget known to the kernel as `_w`.
 
-    The page and its kernel are those of the test before, which saves most of the time that a notebook takes. A module
-    whose cells change the package in the kernel says so with `OWN_KERNEL = True`.
+    A module whose cells change the package in the kernel says in `UNDO` how that is undone.
     """
-    cells: list[str] = request.module.CELLS
-    key = request.path if getattr(request.module, "OWN_KERNEL", False) else "any module"
-    opened = _shared_lab.shown(key)
-    if opened is None:
-        opened = _shared_lab.show(put_notebook(lab_server, cells=cells), key)
-    opened.execute(CLOSE_WIDGETS)
-    opened.set_cells(cells)
-    opened.page.mouse.move(0, 0)
+    opened = shared_lab.show_cells(request.module.CELLS)
     opened.run_all()
     opened.execute(FIND_WIDGET)
     yield opened
-    _shared_lab.finish_test(request.node)
-
-
-@contextmanager
-def own_notebook(
-    request: pytest.FixtureRequest, app: App, source: Path | None = None, cells: list[str] | None = None
-) -> Iterator[tuple[NotebookPage, Pages] | None]:
-    """A notebook in a page of its own, for the tests of a module, and what is to look at its page after each."""
-    browser: Browser | None = request.getfixturevalue("_browser")
-    if browser is None:  # the tests skip, each
-        yield None
-        return
-    server: JupyterServer = request.getfixturevalue(f"{app}_server")
-    pages = Pages(browser)
-    with server.ending_kernels():
-        yield NotebookPage(pages(), server.url(put_notebook(server, source, cells))).open(), pages
-        pages.close()
+    shared_lab.finish_test(request.node)
+    if hasattr(request.module, "UNDO") and not request.node.stash[FAILED]:
+        opened.execute(request.module.UNDO)

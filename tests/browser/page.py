@@ -48,6 +48,12 @@ _KERNEL_IDLE = """() => {
   return session?.kernel?.status === 'idle';
 }"""
 
+_HAS_KERNEL = """() => {
+  const session = window.jupyterapp?.shell?.currentWidget?.sessionContext?.session;
+  const {connectionStatus, status} = session?.kernel ?? {};
+  return connectionStatus === 'connected' && ['idle', 'busy'].includes(status);
+}"""
+
 _RUN_ALL = """timeout => Promise.race([
   window.jupyterapp.commands.execute('notebook:run-all-cells'),
   new Promise((_, reject) => setTimeout(() => reject(new Error('run-all-cells took too long')), timeout)),
@@ -178,6 +184,10 @@ class NotebookPage:
 
     def wait_idle(self) -> None:
         self.page.wait_for_function(_KERNEL_IDLE, timeout=TIMEOUT)
+
+    def has_kernel(self) -> bool:
+        """Whether the notebook has a kernel that lives."""
+        return self.page.evaluate(_HAS_KERNEL)
 
     def run_all(self) -> None:
         """Run every cell and fail on the first that raises."""

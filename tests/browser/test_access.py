@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Position, expect
 
-from tests.browser.conftest import Pages, own_notebook
+from tests.browser.conftest import SharedLab
 from tests.browser.page import TIMEOUT, NotebookPage, WidgetView
 from tests.conftest import ROOT
 
@@ -98,27 +98,25 @@ PROBLEMS = """root => {
 
 
 @pytest.fixture(scope="module")
-def _opened(request: pytest.FixtureRequest) -> Iterator[tuple[NotebookPage, Pages] | None]:
-    with own_notebook(request, "lab", cells=CELLS) as own:
-        if own is None:
-            yield None
-            return
-        notebook, _ = own
-        notebook.page.set_viewport_size({"width": 1720, "height": 1500})
-        notebook.run_all()
-        notebook.page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
-        notebook.page.evaluate(AXE.read_text(encoding="utf-8"))
-        notebook.widget.panel("neurons").get_by_role("button", name="Cluster neurons").click()
-        yield own
+def _opened(shared_lab: SharedLab | None) -> Iterator[NotebookPage | None]:
+    if shared_lab is None:  # there is no browser: the tests skip, each
+        yield None
+        return
+    notebook = shared_lab.show_cells(CELLS)
+    notebook.page.set_viewport_size({"width": 2100, "height": 1500})
+    notebook.run_all()
+    notebook.page.evaluate(AXE.read_text(encoding="utf-8"))
+    notebook.widget.panel("neurons").get_by_role("button", name="Cluster neurons").click()
+    yield notebook
+    notebook.page.evaluate(THEME, "Light")
 
 
 @pytest.fixture
 def view(
-    request: pytest.FixtureRequest, browser: Browser, _opened: tuple[NotebookPage, Pages]
+    request: pytest.FixtureRequest, browser: Browser, shared_lab: SharedLab, _opened: NotebookPage
 ) -> Iterator[WidgetView]:
-    notebook, pages = _opened
-    yield notebook.widget
-    pages.finish_test(request.node)
+    yield _opened.widget
+    shared_lab.finish_test(request.node)
 
 
 def set_theme(view: WidgetView, theme: str) -> None:

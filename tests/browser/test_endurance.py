@@ -10,9 +10,12 @@ from tests.browser.page import TIMEOUT, pixels
 
 CELLS = ["import canvaswidget as cw", "w = cw.CanvasWidget(cw.demo.video(), faithfulness=False)\nw"]
 
-FULL_WINDOWING = """() => {
+# How the notebook takes cells out of the page that are not in sight; as it was before.
+SET_WINDOWING = """mode => {
   const {content} = window.jupyterapp.shell.currentWidget;
-  content.notebookConfig = {...content.notebookConfig, windowingMode: 'full'};
+  const before = content.notebookConfig.windowingMode;
+  content.notebookConfig = {...content.notebookConfig, windowingMode: mode};
+  return before;
 }"""
 
 SCROLL_TO = """cell => {
@@ -29,7 +32,7 @@ def server(lab_server):
 
 def test_a_view_that_was_scrolled_out_comes_back_as_it_should_be(open_notebook: Opener) -> None:
     notebook = open_notebook(cells=[*CELLS, *(["\n" * 30] * 12)])
-    notebook.page.evaluate(FULL_WINDOWING)
+    windowing = notebook.page.evaluate(SET_WINDOWING, "full")
     notebook.run_all()
     notebook.page.evaluate(SCROLL_TO, 1)
     view = notebook.widget
@@ -43,6 +46,7 @@ def test_a_view_that_was_scrolled_out_comes_back_as_it_should_be(open_notebook: 
     expect(view.panel("pixel")).to_have_attribute("data-pixel", "30,40", timeout=TIMEOUT)
     assert pixels(view.frame)[..., :3].std() > 5
     view.click_pixel(50, 60)
+    notebook.page.evaluate(SET_WINDOWING, windowing)
 
 
 # Keys as fast as a page can take them: the frames, the layers, the pixel, there and back again.

@@ -25,7 +25,7 @@ def faithfulness(*args, progress, **more):
     return real(*args, progress=progress, **more)
 score.faithfulness = faithfulness
 """
-OWN_KERNEL = True
+UNDO = "score.faithfulness = real"
 CELLS = [SLOW, "w = cw.CanvasWidget(cw.demo.video(), layer='decoder.3', rule='gated')\nw"]
 
 

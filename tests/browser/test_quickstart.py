@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import Pages, own_notebook
+from tests.browser.conftest import Pages, SharedLab, put_notebook
 from tests.browser.page import FIND_WIDGET, TIMEOUT, NotebookPage, WidgetView, pixels
 from tests.conftest import ROOT
+from tools.server import JupyterServer
 
 NOTEBOOK = ROOT / "notebooks" / "quickstart.ipynb"
 
@@ -72,26 +73,37 @@ class Quickstart:
 
 
 @pytest.fixture(scope="module", params=["lab", pytest.param("notebook", marks=pytest.mark.repeats)])
-def _opened(request: pytest.FixtureRequest) -> Iterator[tuple[Quickstart, Pages] | None]:
-    with own_notebook(request, request.param, NOTEBOOK) as own:
-        if own is None:
-            yield None
-            return
-        notebook, pages = own
+def _opened(
+    request: pytest.FixtureRequest, _browser: Browser | None, shared_lab: SharedLab
+) -> Iterator[tuple[Quickstart, Pages | SharedLab] | None]:
+    if _browser is None:  # the tests skip, each
+        yield None
+        return
+    server: JupyterServer = request.getfixturevalue(f"{request.param}_server")
+    name = put_notebook(server, NOTEBOOK)
+    if request.param == "lab":
+        notebook = shared_lab.show(name)
+        notebook.run_all()
+        yield Quickstart(notebook), shared_lab
+        return
+    pages = Pages(_browser)
+    with server.ending_kernels():
+        notebook = NotebookPage(pages(), server.url(name)).open()
         notebook.run_all()
         yield Quickstart(notebook), pages
+        pages.close()
 
 
 @pytest.fixture
 def quick(
-    request: pytest.FixtureRequest, browser: Browser, _opened: tuple[Quickstart, Pages]
+    request: pytest.FixtureRequest, browser: Browser, _opened: tuple[Quickstart, Pages | SharedLab]
 ) -> Iterator[Quickstart]:
-    quickstart, pages = _opened
+    quickstart, shown_in = _opened
     quickstart.execute(RESET)
     quickstart.page.mouse.move(0, 0)
     quickstart.view.wait_settled()
     yield quickstart
-    pages.finish_test(request.node)
+    shown_in.finish_test(request.node)
 
 
 @pytest.fixture

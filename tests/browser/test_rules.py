@@ -17,16 +17,17 @@ SLOW = """
 import random, time
 import canvaswidget as cw
 from canvaswidget.kernel import layer_totals, neuron_maps, ranking, selection_maps
-_random = random.Random(0)
+_random, _undo = random.Random(0), []
 for _module, _name in (
     (neuron_maps, "maps"), (ranking, "pixel_columns"), (selection_maps, "total_and_change"), (layer_totals, "totals")
 ):
+    _undo.append((_module, _name, getattr(_module, _name)))
     def _slow(*arguments, _real=getattr(_module, _name), **keywords):
         time.sleep(_random.uniform(0, 0.05))
         return _real(*arguments, **keywords)
     setattr(_module, _name, _slow)
 """
-OWN_KERNEL = True
+UNDO = "for place in _undo: setattr(*place)"
 CELLS = [
     SLOW,
     f"w = cw.CanvasWidget(cw.demo.video(), layer={LAYER!r}, time={TIME}, neuron={NEURON}, faithfulness=False)\nw",

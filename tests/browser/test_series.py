@@ -20,9 +20,10 @@ from canvaswidget.models import NeRV
 from canvaswidget.kernel import (
     ablation, layer_totals, neuron_maps, pictures, ranking, selection_maps, similarity
 )
-_random = random.Random(1)
+_random, _undo = random.Random(1), []
 def _slowed(place, name):
     real = getattr(place, name)
+    _undo.append((place, name, real))
     def slow(*arguments, **keywords):
         time.sleep(_random.uniform(0, 0.1))
         return real(*arguments, **keywords)
@@ -41,7 +42,7 @@ for _module, _names in {
 torch.manual_seed(0)
 _inr = cw.as_inr(NeRV(embed="pe_1.25_4", fc_dim=6, fc_hw="4_8", dec_strds=(2, 2), lower_width=4, n_frames=6))
 """
-OWN_KERNEL = True
+UNDO = "for place in _undo: setattr(*place)"
 CELLS = [SLOW, "w = cw.CanvasWidget(_inr, rule='gated', pixel=(5, 6), sort='total', faithfulness=False)\nw"]
 
 # What a canvas of its own says about the state that the kernel has, and about the neurons that the page shows.
