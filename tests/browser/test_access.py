@@ -230,8 +230,7 @@ def test_a_term_is_explained_under_the_pointer_and_in_the_help(view: WidgetView)
     page, card = view.page, view.part("term-card")
     view.root.locator("[data-term=rule]").first.hover()
     expect(card).to_contain_text("How a contribution is computed")
-    card.get_by_role("link").hover()
-    page.wait_for_timeout(600)  # longer than a card stays that the pointer has left
+    card.get_by_role("link").hover()  # how long it stays then is seen in the front end's tests
     expect(card).to_be_visible()
     page.keyboard.press("Escape")
     expect(card).to_be_hidden()

@@ -161,7 +161,8 @@ def test_nothing_that_it_offers_is_an_error(opened: SavedPage) -> None:
             }"""
         )
         expect(opened.page.locator("[data-panel][data-state=error]")).to_have_count(0)
-    opened.page.wait_for_timeout(300)  # for an error to come
+    # All that was asked for has come, or an error.
+    expect(opened.page.locator("[data-panel][data-state=loading]")).to_have_count(0, timeout=TIMEOUT)
     expect(opened.page.locator("[data-panel][data-state=error]")).to_have_count(0)
 
 

@@ -16,6 +16,7 @@ from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.neurons import all_neurons
 from canvaswidget.tracing.sampling import enumerated
 from canvaswidget.tracing.summaries import Asked
+from tests.tracing.same_in_every_way import same_in_every_way
 from tests.zoo import KINDS, build
 
 pytestmark = pytest.mark.slow
@@ -105,6 +106,11 @@ def test_gated_divides_the_image(kind: str, seed: int) -> None:
         region = canvas.region(mask, frame, layer, granularity="kernel")[layer.name]
         expected = (kernels.sum(-1) * mask).sum((1, 2))
         np.testing.assert_allclose(region.ravel(), expected, rtol=1e-5, atol=3e-5 * scale)
+
+
+@EVERY
+def test_whole_terms_slices_and_what_kernels_share_are_the_same(kind: str) -> None:
+    same_in_every_way(traced(kind, 0))
 
 
 @EVERY

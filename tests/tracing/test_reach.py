@@ -23,15 +23,14 @@ from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.matrix import Matrix
 from canvaswidget.tracing.neurons import all_neurons, by_output
 from canvaswidget.tracing.reduce import Totals, summarise
-from canvaswidget.tracing.rules.base import share_of_bias
 from canvaswidget.tracing.rules.gated.frozen import Frozen
 from canvaswidget.tracing.rules.gated.responses import Suffix
 from canvaswidget.tracing.rules.gated.rule import Gated
 from canvaswidget.tracing.window import Window
-from tests.zoo import KINDS, build
+from tests.tracing.same_in_every_way import same_in_every_way
+from tests.zoo import build
 
 CHANNELS = 4
-SMALL = Budget(2**20, 8, torch.device("cpu"))
 Op = Callable[[random.Random, torch.Tensor], torch.Tensor]
 
 
@@ -96,27 +95,6 @@ def traced(seed: int) -> cw.Canvas:
     return cw.trace(cw.INR.from_frames(model, 2), "gated", progress=False)
 
 
-def same_in_every_way(canvas: cw.Canvas, bias: str = "separate") -> None:
-    """Compare whole terms, slices, and what kernels of an output share, all in double precision."""
-    canvas = canvas if bias == "separate" else canvas.under("gated", bias=bias)
-    rule, window = canvas.matrix.rule, Window.whole(canvas.inr.size)
-    assert isinstance(rule, Gated)
-    state: Any = canvas.matrix.frame(1 % canvas.inr.n_frames).state
-    for layer in canvas.traced_layers:
-        found = canvas.matrix.capture.weighted[layer.name]
-        kernels = all_neurons(layer, "kernel")
-        with torch.no_grad():
-            terms = found.terms(state.data(found), kernels, share_of_bias(found, bias))
-            dense = state.forward(found, terms).permute(0, 2, 3, 1)
-            close: Any = {"rtol": 1e-9, "atol": 1e-11 * float(dense.abs().max()) + 1e-300}
-            torch.testing.assert_close(rule.maps(layer, state, kernels, window, "each"), dense, **close)
-            parts = [
-                rule.maps_of_output(layer, state, part, window, "each", SMALL) for part in by_output(layer)
-            ]
-            for some, maps in [pair for part in parts for pair in part]:
-                torch.testing.assert_close(maps, dense[layer.flat_index(some.numpy())], **close)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "seed", [*range(10), *(pytest.param(seed, marks=pytest.mark.repeats) for seed in range(10, 60))]
@@ -129,12 +107,6 @@ def test_random_decoders(seed: int) -> None:
     neurons = all_neurons(last, "kernel")
     ablated = canvas.under("ablation").maps(last, neurons, rgb="each")
     np.testing.assert_allclose(canvas.maps(last, neurons, rgb="each"), ablated, rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_kind(kind: str) -> None:
-    same_in_every_way(cw.trace(build(kind, 0), "gated", progress=False))
 
 
 def suffix_of(canvas: cw.Canvas, layer: Layer) -> Suffix | None:
