@@ -19,7 +19,12 @@ from canvaswidget.analysis import (
 from tests import oracle
 from tests.canvases import image, video
 
-CASES = [(make, rule) for make in (video, image) for rule in ("xinc", "gated")]
+CASES = [
+    (video, "xinc"),
+    pytest.param(video, "gated", marks=pytest.mark.slow),
+    (image, "xinc"),
+    (image, "gated"),
+]
 
 
 def traced(make, rule: str) -> cw.Canvas:

@@ -51,6 +51,7 @@ def test_a_dead_neuron_and_one_that_matters_most(rule: str) -> None:
         assert found.silent[place[3]]
 
 
+@pytest.mark.slow
 def test_the_published_model(reference: Path) -> None:
     inr = cw.as_inr(cw.models.load_model(reference / "ffn_cityscapes.safetensors"))
     canvas = cw.trace(inr, "xinc", device="cpu")

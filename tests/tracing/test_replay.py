@@ -19,6 +19,7 @@ from torch import nn
 import canvaswidget as cw
 from canvaswidget.inr.module_state import ModuleState, RandomState, replica
 from canvaswidget.tracing.capture.replay import Replay
+from tests.small_models import Sine
 
 
 class Net(nn.Module):
@@ -251,15 +252,6 @@ def test_a_deep_steep_network_is_not_refused_for_its_rounding() -> None:
     replay = Replay(canvas.matrix.capture)
     assert replay._agree(1, image, image + off / 2)
     assert not replay._agree(1, image, image * 1.1)
-
-
-class Sine(nn.Module):
-    def __init__(self, omega: float) -> None:
-        super().__init__()
-        self.omega = omega
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.sin(self.omega * x)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])

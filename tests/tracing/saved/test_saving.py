@@ -249,7 +249,7 @@ REPLACED = """
 
 @pytest.mark.slow
 def test_a_reader_beside_two_writers_sees_a_whole_file(canvas: cw.Canvas, file: Path) -> None:
-    program = [sys.executable, "-c", textwrap.dedent(REPLACED), str(file), "5"]
+    program = [sys.executable, "-c", textwrap.dedent(REPLACED), str(file), "3"]
     piped = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     writers = [subprocess.Popen(program, cwd=ROOT, **piped) for _ in range(2)]
     for writer in writers:  # nothing is read while they only start
