@@ -50,6 +50,8 @@ class CachedCanvas:
         self.embeddings = Embeddings(cache)
         # The magnitudes computed last, alone: the next frame of a curve is compared with them.
         self.last_magnitude: dict[tuple[Any, ...], Floats] = {}
+        # The estimates that are getting better, those asked for last.
+        self.estimating: dict[tuple[Any, ...], Any] = {}
         self._ranked = {layer.name for layer in self.ranks.traced_layers}
         self._others: dict[str, CachedCanvas] = {}
 

@@ -35,29 +35,78 @@ def totals(cached: CachedCanvas, layer: Layer, time: int, checkpoint: Report) ->
     return totals
 
 
-def order(cached: CachedCanvas, layer: Layer, time: int, checkpoint: Report) -> tuple[Floats, float]:
+class Estimating:
+    """Estimates of a layer's totals that get better from look to look, on the way."""
+
+    def __init__(self, cached: CachedCanvas, layer: Layer, time: int) -> None:
+        self.report: Report = lambda done, planned: None
+        self._look, self._found = -1, None
+        self._looks: Any = cached.canvas.improving_summaries(
+            layer.name,
+            time,
+            ACCURACY,
+            rgb=None if cached.channel == "sum" else cached.channel,
+            # Of whoever asks at the moment.
+            progress=lambda done, planned: self.report(done, planned),
+        )
+
+    def at(self, look: int, checkpoint: Report) -> tuple[Floats, float] | None:
+        """What look number `look` shows, the last one if there are fewer; None where it has gone by."""
+        if look < self._look:
+            return None
+        self.report = checkpoint
+        while self._look < look:
+            found = next(self._looks, None)
+            if found is None:
+                break
+            self._look, (self._found,) = self._look + 1, found.values()
+        if self._found is None:
+            return None
+        return np.asarray(self._found.neuron_abs).ravel(), self._found.half_width
+
+
+def order(
+    cached: CachedCanvas, layer: Layer, time: int, look: int | None, checkpoint: Report
+) -> tuple[Floats, float]:
     """Totals to sort neurons by, and half the width of their 95 % intervals as a part of them; 0 where exact.
 
-    Estimates where the exact totals would take long: as good as can be had in a few seconds.
+    Estimates where the exact totals would take long. Those of a look are always the same, since the sample has a seed:
+    the first, number 0, comes after a few passes, each further one is better, until they are as good as `ACCURACY`.
+    Without a number they are as good as can be had in a few seconds.
     """
     canvas = cached.canvas
     is_long = layer.n_kernels * math.prod(cached.size) > LARGE
     if not (is_long and canvas.has_model and canvas.rule == "gated"):
         return totals(cached, layer, time, checkpoint), 0.0
-
-    def compute() -> tuple[Floats, float]:
-        rgb = None if cached.channel == "sum" else cached.channel
-        found, start = None, monotonic()
-        for looks in canvas.improving_summaries(layer.name, time, ACCURACY, rgb=rgb, progress=checkpoint):
-            found = looks[layer.name]
+    if look is None:
+        start, look = monotonic(), 0
+        while (found := _look(cached, layer, time, look, checkpoint))[1] > ACCURACY:
             if monotonic() - start > PATIENCE:
                 break
-        assert found is not None  # there is a first look
-        return np.asarray(found.neuron_abs).ravel(), found.half_width
+            look += 1
+        return found
+    return _look(cached, layer, time, look, checkpoint)
 
-    estimates, half_width = cached.cache.remember(cached.key("estimated totals", layer.name, time), compute)
-    check_finite(f"the totals of layer {layer.name!r}, frame {time}", estimates)
-    return estimates, half_width
+
+def _look(
+    cached: CachedCanvas, layer: Layer, time: int, look: int, checkpoint: Report
+) -> tuple[Floats, float]:
+    key = cached.key("estimated totals", layer.name, time)
+
+    def compute() -> tuple[Floats, float]:
+        going = cached.estimating.pop(key, None)
+        found = None if going is None else going.at(look, checkpoint)
+        if found is None:
+            going = Estimating(cached, layer, time)
+            found = going.at(look, checkpoint)
+        assert found is not None  # there is a first look
+        # One at a time, since it holds a sample; and none that was cancelled, which can't go on.
+        cached.estimating.clear()
+        cached.estimating[key] = going
+        check_finite(f"the totals of layer {layer.name!r}, frame {time}", found[0])
+        return found
+
+    return cached.cache.remember((*key, look), compute)
 
 
 def changes(cached: CachedCanvas, layer: Layer, time: int, checkpoint: Report) -> Floats:

@@ -227,6 +227,7 @@ def test_a_large_layer_is_sorted_by_estimates_that_say_how_good_they_are(
     assert body["values"] == pytest.approx(np.sort(exact)[::-1], rel=1e-4)
     monkeypatch.setattr("canvaswidget.kernel.layer_totals.LARGE", 0)
     monkeypatch.setattr(canvas, "summary", None)  # no exact totals now
+    monkeypatch.setattr("canvaswidget.tracing.sampling.exact_cost", lambda *_: math.inf)
     ask = {"time": 1, "layer": layer.name, "sort": "total", "channel": "sum", "pixel": None, "region": None}
     body, data = page.ask(kind="values", **ask)
     assert 0 < body["half_width"] <= 0.05

@@ -26,7 +26,7 @@ export interface Thumb {
 /** Everything a thumbnail depends on but its place. */
 export type GridContext = Pick<
   GridRequest,
-  "rule" | "time" | "layer" | "cluster" | "n_clusters" | "sort" | "channel" | "pixel" | "region"
+  "rule" | "time" | "layer" | "cluster" | "n_clusters" | "sort" | "channel" | "pixel" | "region" | "look"
 >;
 
 export interface Grid {
@@ -55,6 +55,9 @@ const THUMB_BYTES = 64e6;
 /** Frame, map and pixel requests go first, unless they take longer than this. */
 const URGENT = 400;
 const PATIENCE = 150;
+/** Totals as good as this are not estimated further, nor those whose last look took so many seconds. */
+const SETTLED = 0.05;
+const LONG = 60;
 
 export class GridSource extends ChunkedSource<"grid"> {
   /** The grid on screen; it may be of an earlier context than the one asked for. */
@@ -67,6 +70,14 @@ export class GridSource extends ChunkedSource<"grid"> {
   #context: GridContext | null = null;
   #thumbs = new ByteCache<Thumb>(THUMB_BYTES);
   #ranges = new Map<object, { first: number; last: number }>();
+  /** By grid without its look, the last look that was shown. */
+  #looks = new Map<string, number>();
+  /** The last look that the kernel has, which may not be shown yet. */
+  #latest: { context: GridContext; halfWidth: number; seconds: number } | null = null;
+  /** The look that is asked for. */
+  #asked: GridContext | null = null;
+  /** Why the order must not change now: the pointer is over it, say. */
+  #held: Signal<ReadonlySet<object>> = signal(new Set());
 
   constructor(store: Store, client: RequestClient, settled: ReadonlySignal<number>) {
     super(client, "grid", PATIENCE);
@@ -76,7 +87,14 @@ export class GridSource extends ChunkedSource<"grid"> {
     const context = computed(() => wantedContext(store, settled));
     this.watch(() => {
       const next = context.value;
-      untracked(() => this.#enter(next));
+      untracked(() => this.#enter(next && this.#at(next)));
+    });
+    this.watch(() => {
+      const isIdle = client.activity.value.length === 0 && !store.playing.value;
+      const isHeld = this.#held.value.size > 0;
+      const grid = this.#shown.value;
+      this.arrivals.value;
+      if (grid && isIdle) untracked(() => this.#refine(grid, isHeld));
     });
     this.watch(() => {
       if (!this.#mustWait()) untracked(() => this.soon());
@@ -114,6 +132,58 @@ export class GridSource extends ChunkedSource<"grid"> {
     this.#ranges.delete(view);
   }
 
+  /** While anything holds the order it stays, however much better the estimates get. */
+  hold(holder: object, isHeld: boolean): void {
+    if (this.#held.peek().has(holder) === isHeld) return;
+    const held = new Set(this.#held.peek());
+    if (isHeld) held.add(holder);
+    else held.delete(holder);
+    this.#held.value = held;
+  }
+
+  #at(context: GridContext): GridContext {
+    return context.sort === "total"
+      ? { ...context, look: this.#looks.get(JSON.stringify(context)) ?? 0 }
+      : context;
+  }
+
+  /** Asks for better estimates while nothing else is asked for, and sorts by those that have come. */
+  #refine(grid: Grid, isHeld: boolean): void {
+    const { context } = grid;
+    if (context.look === undefined || !same(context, this.#context)) return;
+    const isMore = this.#latest && same({ ...this.#latest.context, look: context.look }, context);
+    const latest = isMore && this.#latest ? this.#latest : { context, halfWidth: grid.halfWidth, seconds: 0 };
+    if (latest.context.look !== context.look && !isHeld) {
+      const { look = 0, ...plain } = latest.context;
+      this.#looks.set(JSON.stringify(plain), look);
+      this.#enter(latest.context);
+    }
+    if (this.#asked || latest.halfWidth <= SETTLED || latest.seconds > LONG) return;
+    const next = { ...latest.context, look: (latest.context.look ?? 0) + 1 };
+    this.#asked = next;
+    this.client.ask(
+      "refine",
+      { kind: "grid", ...next, first: 0, count: 0, side: THUMBNAIL_SIDE },
+      {
+        reply: ({ half_width: halfWidth }, _, seconds) => {
+          if (this.#asked !== next) return;
+          this.#asked = null;
+          this.#latest = { context: next, halfWidth, seconds };
+          const shown = this.#shown.peek();
+          if (shown && this.client.activity.peek().length === 0)
+            this.#refine(shown, this.#held.peek().size > 0);
+        },
+        // What is shown is an answer; another order asks again.
+        failed: () => {},
+      },
+    );
+  }
+
+  #stopRefining(): void {
+    this.#asked = null;
+    this.client.drop("refine");
+  }
+
   /** Shows nothing: the thumbnails are of another rule. */
   blank(): void {
     this.#shown.value = null;
@@ -122,6 +192,9 @@ export class GridSource extends ChunkedSource<"grid"> {
 
   override reset(): void {
     super.reset();
+    this.#latest = null;
+    this.#looks.clear();
+    this.#stopRefining();
     this.#thumbs.clear();
     this.#found.value = null;
     this.blank();
@@ -134,10 +207,16 @@ export class GridSource extends ChunkedSource<"grid"> {
       this.soon();
       return;
     }
+    const isBetterLook =
+      context !== null &&
+      same({ ...this.#context, look: 0 }, { ...context, look: 0 }) &&
+      this.state.peek() === "ready";
+    if (!isBetterLook) this.#stopRefining();
     this.#context = context;
     const before = this.#shown.peek()?.context;
     if (context?.layer !== before?.layer || context?.rule !== before?.rule) this.#shown.value = null;
-    this.stand(context || untracked(() => isSwitching(this.#store)) ? "loading" : "idle");
+    // A better order replaces the one on screen without a sign of waiting.
+    if (!isBetterLook) this.stand(context || untracked(() => isSwitching(this.#store)) ? "loading" : "idle");
     if (context) this.soon();
     else this.drop();
   }
@@ -182,7 +261,8 @@ export class GridSource extends ChunkedSource<"grid"> {
     const grid = this.#shown.peek();
     const onScreen = grid && same(grid.context, context) ? grid : null;
     // In a new order start from the top: the old scroll position means nothing.
-    const keepsPlace = onScreen || (grid && same({ ...grid.context, time: context.time }, context));
+    const keepsPlace =
+      onScreen || (grid && same({ ...grid.context, time: context.time, look: context.look }, context));
     for (const range of this.#ranges.values()) {
       const start = keepsPlace ? range.first : 0;
       const end = Math.min(start + range.last - range.first, (onScreen?.n ?? Number.POSITIVE_INFINITY) - 1);
@@ -230,11 +310,11 @@ function isUrgent({ view, body }: Activity): boolean {
 }
 
 function placeKey(
-  { rule, time, layer, cluster, n_clusters, sort, channel, pixel, region }: GridContext,
+  { rule, time, layer, cluster, n_clusters, sort, channel, pixel, region, look }: GridContext,
   index: number,
 ): string {
   const group = cluster >= 0 ? `${cluster}of${n_clusters}` : "";
-  return `${rule}/${layer}@${time} ${group} ${sort} ${channel} ${pixel ?? ""}${region ? JSON.stringify(region) : ""}#${index}`;
+  return `${rule}/${layer}@${time} ${group} ${sort} ${channel} ${pixel ?? ""}${region ? JSON.stringify(region) : ""} ${look ?? ""}#${index}`;
 }
 
 /** What neurons are sorted by: where there is no pixel, or no region, by their totals. */

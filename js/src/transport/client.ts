@@ -17,6 +17,7 @@ export type View =
   | "map"
   | "grid"
   | "find"
+  | "refine"
   | "pixel"
   | "hover"
   | "regions"
@@ -29,7 +30,7 @@ export type View =
   | "faithfulness";
 
 /** Requested while the widget is idle: the status line does not show it as activity. */
-const BACKGROUND: View = "faithfulness";
+const BACKGROUND: View[] = ["faithfulness", "refine"];
 
 export interface Handlers<K extends Kind> {
   reply(answer: AnswerOf<K>, data: Uint8Array, seconds: number): void;
@@ -303,7 +304,7 @@ export class RequestClient {
         handlers.late?.(message.body, data);
         return;
       }
-      if (pending.view !== BACKGROUND)
+      if (!BACKGROUND.includes(pending.view))
         this.#last.value = { kind: message.body.kind, seconds: message.seconds };
       handlers.reply(message.body, data, message.seconds);
     }
@@ -359,8 +360,8 @@ export class RequestClient {
             },
           ],
     );
-    this.#activity.value = all.filter(({ view }) => view !== BACKGROUND);
-    this.#background.value = all.find(({ view }) => view === BACKGROUND) ?? null;
+    this.#activity.value = all.filter(({ view }) => !BACKGROUND.includes(view));
+    this.#background.value = all.find(({ view }) => view === "faithfulness") ?? null;
   }
 }
 

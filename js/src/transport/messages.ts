@@ -221,6 +221,7 @@ export interface GridRequest {
   count: number;
   side: number;
   find?: number[];
+  look?: number;
 }
 
 export interface GridReply {

@@ -126,7 +126,7 @@ export function createNeuronGrid(view: View, scale: ReadonlySignal<Scale>, finds
     ])
       part.value;
     const context = grid.shown.value?.context;
-    const now = context ? JSON.stringify({ ...context, time: 0 }) : "";
+    const now = context ? JSON.stringify({ ...context, time: 0, look: 0 }) : "";
     if (now !== order) {
       order = now;
       scroller.scrollTop = 0;
@@ -198,6 +198,17 @@ export function createNeuronGrid(view: View, scale: ReadonlySignal<Scale>, finds
       if (same(grid.thumb(index)?.neuron, neuron)) return index;
     return null;
   }
+  // An estimated order gets better in place, but not under the pointer, nor while a button is down anywhere.
+  const holders = { over: {}, down: {} };
+  const listen = (target: EventTarget, type: string, holder: object, isHeld: boolean) =>
+    target.addEventListener(type, () => grid.hold(holder, isHeld), {
+      capture: target === document, // also where a part of the page keeps its events to itself
+      signal: view.signal,
+    });
+  listen(scroller, "pointerenter", holders.over, true);
+  listen(scroller, "pointerleave", holders.over, false);
+  listen(document, "pointerdown", holders.down, true);
+  for (const type of ["pointerup", "pointercancel"]) listen(document, type, holders.down, false);
   scroller.addEventListener("scroll", paint, { passive: true });
   scroller.addEventListener("click", (event) => {
     const button = (event.target as Element).closest<HTMLElement>(".cw-thumb");
@@ -240,6 +251,7 @@ export function createNeuronGrid(view: View, scale: ReadonlySignal<Scale>, finds
   view.signal.addEventListener("abort", () => {
     observer.disconnect();
     grid.forget(view);
+    for (const holder of Object.values(holders)) grid.hold(holder, false);
   });
   return { elements: [scroller, empty], scroller };
 }
