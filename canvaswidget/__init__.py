@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from canvaswidget.masks import MaskPainter as MaskPainter
     from canvaswidget.reporting.report import Report as Report
     from canvaswidget.reporting.report import report as report
+    from canvaswidget.runs import Recorder as Recorder
+    from canvaswidget.runs import RunError as RunError
+    from canvaswidget.runs import Runs as Runs
     from canvaswidget.tracing import Canvas as Canvas
     from canvaswidget.tracing import CaptureError as CaptureError
     from canvaswidget.tracing import Layer as Layer
@@ -51,7 +54,10 @@ _PLACES = {
     "Layer": "tracing",
     "MaskPainter": "masks",
     "NotKeptError": "tracing",
+    "Recorder": "runs",
     "Report": "reporting.report",
+    "RunError": "runs",
+    "Runs": "runs",
     "SavedCanvas": "tracing",
     "SavedCanvasError": "tracing",
     "UntraceableError": "tracing",

@@ -323,6 +323,7 @@ CHECKS: dict[str, Check] = {
     "shares": several(_share, "a sequence of numbers from 0 to 1"),
     "size": check_size,
     "sources": several(is_vectors, "a sequence of what canvaswidget.analysis.vectors returns"),
+    "snapshots": integer(0, 10_000),
     "steps": integer(1),
     "subset": number(0, 1, open_low=True),
     "subsets": integer(0, 4096),

@@ -6,8 +6,8 @@ import math
 import operator
 import os
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,8 +20,10 @@ from tqdm.auto import tqdm
 
 from canvaswidget import media, tables
 from canvaswidget.arguments import checked
+from canvaswidget.fitting.snapshots import Snapshot, Snapshots
 from canvaswidget.fitting.tasks import FrameTask, make_task
 from canvaswidget.inr import INR
+from canvaswidget.runs import Runs
 
 EPOCHS = 300
 WARM_UP = 0.05  # of the run; the learning rate rises linearly, then falls by a cosine
@@ -66,6 +68,24 @@ class Fit:
     cpu_seconds: float
     epochs: float
     cancelled: bool = False
+    _snapshots: Mapping[int, Snapshot] = field(default_factory=dict)
+
+    @property
+    def runs(self) -> Runs:
+        """The network at its snapshots, by step.
+
+        The last is of the last step, where `inr` has the best weights that were seen.
+
+        Raises
+        ------
+        ValueError
+            None were kept.
+        """
+        if not self._snapshots:
+            raise ValueError("runs: no weights were kept on the way; say fit(..., snapshots=20)")
+        return Runs.from_variants(
+            self.inr, {step: (one.inr, one.facts) for step, one in self._snapshots.items()}
+        )
 
     @property
     def model(self) -> nn.Module:
@@ -116,6 +136,7 @@ def fit(
     lr: float | None = None,
     batch_size: int | None = None,
     seed: int = 0,
+    snapshots: int | None = None,
     device: torch.device | str = "auto",
     progress: bool = True,
     callback: Callable[[Progress], Any] | None = None,
@@ -142,6 +163,9 @@ def fit(
     seed : int
         Of the order of batches and of embeddings. The same seed on the same processor with the same number of
         threads gives the same weights. Torch's global random state is left as it is.
+    snapshots : int, optional
+        Keep the weights at so many steps, the first and the last among them, evenly spaced in the logarithm of the
+        step: most changes early. `Fit.runs` has them. On a short training they are fewer.
     device : device or "auto"
         Where to train; ``"auto"`` takes a GPU if there is one. The result is where the model was.
     progress : bool
@@ -188,6 +212,7 @@ def fit(
             home,
             progress,
             callback,
+            snapshots,
         )
 
 
@@ -263,12 +288,15 @@ def _train(
     home: torch.device,
     progress: bool,
     callback: Callable[[Progress], Any] | None,
+    n_snapshots: int | None,
 ) -> Fit:
     optimiser = torch.optim.Adam(task.parameters(), lr=lr, betas=BETAS)
     steps_per_epoch = math.ceil(task.n_items / batch_size)
     clock = _Clock(limits, steps_per_epoch)
     record, cancelled = _Record(task), False
     psnr = record.measure(clock, lr)
+    snapshots = Snapshots(task, n_snapshots)
+    snapshots.take(clock.step, 0.0, psnr)
     batches = _batches(task.n_items, batch_size, generator)
     with tqdm(total=clock.total, disable=not progress, desc="fit", unit="step") as bar:
         try:
@@ -279,6 +307,7 @@ def _train(
                 if clock.done >= len(record.curve) / EVALUATIONS:
                     psnr = record.measure(clock, lr)
                     bar.set_postfix_str(f"{psnr:.2f} dB")
+                snapshots.take(clock.step, clock.done)
                 told = Progress(clock.step, clock.done, clock.elapsed, psnr)
                 if callback is not None and callback(told) is False:
                     raise StopIteration
@@ -286,12 +315,15 @@ def _train(
             cancelled = clock.done < 1
     if record.curve[-1][0] != clock.step:
         record.measure(clock, lr)
+    snapshots.take(clock.step, 1.0, record.curve[-1][1])
     record.restore()
     task.module.to(home, memory_format=torch.contiguous_format).eval()
     task.extra = {name: tensor.to(home) for name, tensor in task.extra.items()}
     step, curve, seconds = (np.array(part) for part in zip(*record.curve, strict=True))
     epochs = clock.step / steps_per_epoch
-    return Fit(task.inr(), step, curve, seconds, record.frame_psnr, clock.cpu, epochs, cancelled)
+    return Fit(
+        task.inr(), step, curve, seconds, record.frame_psnr, clock.cpu, epochs, cancelled, snapshots.taken
+    )
 
 
 def _step(task: FrameTask, optimiser: torch.optim.Optimizer, items: torch.Tensor, lr: float) -> None:

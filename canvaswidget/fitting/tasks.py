@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -70,6 +70,12 @@ class FrameTask:
         items = torch.arange(self.clip.n_frames, device=self.device)
         return _decibels([self.error(items[i : i + 1]) for i in range(self.clip.n_frames)])
 
+    def inr_of(
+        self, weights: Mapping[str, torch.Tensor], extra: Mapping[str, torch.Tensor]
+    ) -> Callable[[INR], INR]:
+        """How the INR with weights of another step is made from the fitted one."""
+        return lambda fitted: fitted.with_weights(weights)
+
     def inr(self) -> INR:
         return INR.from_frames(self.module, self.clip.n_frames, self.clip.size, truth=self.clip.frames)
 
@@ -95,6 +101,17 @@ class EmbeddingTask(FrameTask):
 
     def predict(self, items: torch.Tensor) -> torch.Tensor:
         return self.module(self.extra["embeddings"][items])
+
+    def inr_of(
+        self, weights: Mapping[str, torch.Tensor], extra: Mapping[str, torch.Tensor]
+    ) -> Callable[[INR], INR]:
+        def make(fitted: INR) -> INR:
+            module = fitted.with_weights(weights).module
+            return INR.from_embeddings(
+                module, extra["embeddings"], fitted.size, truth=fitted.truth, name=fitted.name
+            )
+
+        return make
 
     def inr(self) -> INR:
         embeddings = self.extra["embeddings"].detach()

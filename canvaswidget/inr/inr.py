@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,7 +20,8 @@ from canvaswidget.inr.calling import (
     n_required,
     size_of_output,
 )
-from canvaswidget.inr.module_state import CALLS, evaluating
+from canvaswidget.inr.exchange import load_checked
+from canvaswidget.inr.module_state import CALLS, about_copies, evaluating, replica
 from canvaswidget.inr.outputs import (
     CHANNELS,
     Candidate,
@@ -176,6 +178,29 @@ class INR:
             )
 
         return cls(decoder, inputs, size or size_of_output(decoder, inputs), len(embeddings), **keywords)
+
+    def with_weights(self, weights: Mapping[str, torch.Tensor], name: str | None = None) -> INR:
+        """A copy with other weights.
+
+        Parameters
+        ----------
+        weights : {name: tensor}
+            A state dict of the module, such as `canvaswidget.models.load_weights` reads.
+        name : str, optional
+            For titles; this one's by default.
+
+        Raises
+        ------
+        ValueError
+            Weights that the module has not, that are missing, or that have another shape; the message names them.
+        """
+        copies: dict[int, Any] = {}
+        module = replica(self.module, copies)
+        load_checked(module, weights)
+        made = copy.copy(self)
+        made.module, made.name, made.origin = module, name or self.name, ""
+        made.inputs, made.output = (about_copies(given, copies) for given in (self.inputs, self.output))
+        return made
 
     # --- what it shows ----------------------------------------------------------------------------------------
 

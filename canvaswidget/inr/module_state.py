@@ -184,13 +184,14 @@ def is_lazy(module: nn.Module) -> bool:
 # --- a copy to call ---------------------------------------------------------------------------------------------
 
 
-def replica(module: nn.Module) -> nn.Module:
+def replica(module: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module:
     """A copy of a module that can be called without any effect on the original; nothing of it needs gradients.
 
-    Attributes that can't be copied, an open file say, are shared.
+    Attributes that can't be copied, an open file say, are shared. `memo` is filled with the copies, by the identity of
+    what they are of, for `about_copies`.
     """
     module = getattr(module, "_orig_mod", module)  # of torch.compile
-    memo: dict[int, Any] = {}
+    memo = {} if memo is None else memo
     parts = list(module.modules())
     for part in parts:
         memo[id(part)] = type(part).__new__(type(part))
@@ -203,6 +204,11 @@ def replica(module: nn.Module) -> nn.Module:
         for name, value in part.__dict__.items():
             made.__dict__[name] = _copied(value, memo)
     return memo[id(module)]
+
+
+def about_copies(function: Any, memo: dict[int, Any]) -> Any:
+    """A function about the copies that `replica` made, where it is written in Python and closes over what is copied."""
+    return _rebound(function, memo) if isinstance(function, types.FunctionType) else function
 
 
 def _copied(value: Any, memo: dict[int, Any]) -> Any:
@@ -243,8 +249,11 @@ def _rebound(function: types.FunctionType, memo: dict[int, Any]) -> types.Functi
             value = given.cell_contents
         except ValueError:  # not yet filled
             return given
+        if isinstance(value, types.FunctionType) and id(value) not in memo:
+            _rebound(value, memo)
         return types.CellType(memo[id(value)]) if id(value) in memo else given
 
+    memo[id(function)] = function  # it may close over itself
     cells = tuple(cell(given) for given in function.__closure__ or ())
     if all(made is given for made, given in zip(cells, function.__closure__ or (), strict=True)):
         return function
@@ -252,6 +261,7 @@ def _rebound(function: types.FunctionType, memo: dict[int, Any]) -> types.Functi
         function.__code__, function.__globals__, function.__name__, function.__defaults__, cells
     )
     made.__kwdefaults__ = function.__kwdefaults__
+    memo[id(function)] = made
     return made
 
 

@@ -581,6 +581,12 @@ class Canvas:
             rule.without_all(removed, cast(Any, canvas.matrix.frame(frame).state)).permute(1, 2, 0)
         )
 
+    @property
+    def held_bytes(self) -> int:
+        """What it holds in memory now: weights, frames and summaries."""
+        weights = sum(tensor.nbytes for tensor in self.matrix.capture.constants.values())
+        return weights + self._family.frames.nbytes + self._summaries.n_bytes
+
     def hold(self, frame: int | None) -> None:
         """Keep what is known of a frame, whatever is asked of others meanwhile; None for no frame."""
         self.matrix.frames.held = None if frame is None else self.inr.frame_index(frame)

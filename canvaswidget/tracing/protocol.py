@@ -99,6 +99,11 @@ class CanvasLike(Protocol):
         ...
 
     @property
+    def held_bytes(self) -> int:
+        """What it holds in memory now."""
+        ...
+
+    @property
     def frames(self) -> Sequence[int]:
         """The frames that can be asked about."""
         ...

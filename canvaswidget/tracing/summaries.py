@@ -45,6 +45,11 @@ class Summaries:
         self._lock = threading.Lock()
         self._kept: collections.OrderedDict[tuple[str, Asked], Summary] = collections.OrderedDict()
 
+    @property
+    def n_bytes(self) -> int:
+        """What those that are held take."""
+        return sum(summary.n_bytes for summary in list(self._kept.values()))
+
     def exact(self, layer: Layer, asked: Asked, progress: Progress) -> Summary:
         """The exact totals, held from the last time they were asked for."""
         key = layer.name, asked._replace(seed=0)
@@ -54,7 +59,7 @@ class Summaries:
             summary = self._computed(layer, asked, progress)
             with self._lock:
                 self._kept[key] = summary
-                while len(self._kept) > 1 and self._bytes() > KEPT * self._matrix.memory:
+                while len(self._kept) > 1 and self.n_bytes > KEPT * self._matrix.memory:
                     self._kept.popitem(last=False)
         return summary
 
@@ -95,9 +100,6 @@ class Summaries:
     def _exact(self, asked: Asked, progress: Progress) -> Callable[[Layer], Summary]:
         """What computes the exact summary of a layer within the estimates of some."""
         return lambda layer: self.exact(layer, asked, progress)
-
-    def _bytes(self) -> int:
-        return sum(summary.n_bytes for summary in self._kept.values())
 
 
 def _is_of(more: Summary, layer: Layer, asked: Asked) -> bool:

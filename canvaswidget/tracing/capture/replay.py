@@ -28,13 +28,19 @@ class Replay:
 
     Before the first answer these are the first, the middle and the last, in an order that shows state that passes from
     call to call; afterwards each frame once, when it is first used.
+
+    Parameters
+    ----------
+    capture : Capture
+    is_known : bool
+        Whether its ops were compared before, with other weights: then each frame is when it is first used.
     """
 
-    def __init__(self, capture: Capture) -> None:
+    def __init__(self, capture: Capture, is_known: bool = False) -> None:
         self._capture = capture
         self._state = ModuleState(capture.module)  # as it was when it was recorded
         self._lock = threading.RLock()
-        self._compared: set[int] | None = None
+        self._compared: set[int] | None = set() if is_known else None
 
     def check(self, frame: int, image: torch.Tensor) -> None:
         """Raise where the recording's image is not the module's at this frame.

@@ -95,6 +95,7 @@ class SavedCanvas:
 
     has_model = False
     memory = 0  # nothing is computed
+    held_bytes = 0  # arrays are read when they are asked for
     device = torch.device("cpu")  # where `reduce` hands out maps
 
     def __init__(self, path: Path) -> None:

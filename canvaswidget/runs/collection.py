@@ -1,0 +1,387 @@
+"""Runs: canvases of many networks, in order, made when they are first asked for.
+
+1. A run has a key: a name, or a number such as the step of a training. Keys are in the order in which runs were
+   given; steps ascend.
+2. Nothing is loaded or traced until a run is asked for. Then its canvas is kept, and those asked for longest ago are
+   let go when all together hold more than `memory`.
+3. Checkpoints of one network share one recording: their weights take the place of the recorded ones.
+4. A run that can't be made raises `RunError` when it is asked for; the others are not affected.
+"""
+
+from __future__ import annotations
+
+import collections
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+import torch
+
+from canvaswidget import tables
+from canvaswidget.arguments import checked
+from canvaswidget.arguments.kinds import is_sequence, wrong_type
+from canvaswidget.inr import INR, as_inr
+from canvaswidget.runs.checkpoints import Checkpoint, find_checkpoints
+from canvaswidget.tracing import Canvas, CanvasLike, CaptureError, SavedCanvas, open_canvas, trace
+from canvaswidget.tracing.budget import parse_memory
+from canvaswidget.tracing.exchange import exchange
+
+Key = str | int
+Result = TypeVar("Result")
+
+KEPT = 2  # canvases at least, however large: two can be compared
+SHOWN = 6  # runs in a printed table, from the start and from the end
+
+
+class RunError(RuntimeError):
+    """A run can't be made: its file is missing or damaged, or its network can't be traced."""
+
+
+@dataclass
+class Run:
+    """One network of a collection, before it is looked at.
+
+    Attributes
+    ----------
+    make : callable
+        Makes its canvas.
+    facts : dict
+        What is known of it without looking: step, loss, PSNR.
+    stamp
+        Of its file; see `Checkpoint`.
+    error : str
+        Why it could not be made, once that was tried.
+    """
+
+    make: Callable[[], CanvasLike]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    stamp: Any = None
+    error: str = ""
+
+
+class Runs(Mapping[Key, CanvasLike]):
+    """Canvases of several networks that encode signals of one size and length.
+
+    Parameters
+    ----------
+    runs : mapping or sequence
+        INRs, reference models, canvases, saved canvases or paths of saved canvases; a mapping says their names. Those
+        of a sequence are called by the names of their INRs, with a number before them where these are not distinct.
+    rule : str, optional
+        The rule of all. By default that of the first: contributions under different rules can't be compared.
+    device, memory
+        As in `canvaswidget.trace`. All canvases that are kept hold no more than `memory` together, but two always are.
+
+    Attributes
+    ----------
+    size : (height, width)
+    n_frames : int
+    errors : dict
+        By key, why runs that were asked for could not be made.
+
+    Raises
+    ------
+    ValueError
+        Sizes, numbers of frames or rules differ; the message says which and whose.
+    """
+
+    @checked
+    def __init__(
+        self,
+        runs: Mapping[Key, Any] | Sequence[Any],
+        *,
+        rule: str | None = None,
+        device: str | torch.device = "auto",
+        memory: str | float = "1 GiB",
+    ) -> None:
+        given = _named(runs)
+        self._options: dict[str, Any] = {"device": device, "memory": memory}
+        self._start(rule, parse_memory(memory))
+        for key, source in given.items():
+            found = source if isinstance(source, str | os.PathLike | Canvas | SavedCanvas) else as_inr(source)
+            if not isinstance(found, str | os.PathLike):
+                inr = found if isinstance(found, INR) else found.inr
+                self._check_extent(key, inr.size, inr.n_frames)
+                if rule is None and not isinstance(found, INR):
+                    self._check_rule(key, found)
+            self._runs[key] = Run(self._maker(key, found))
+
+    @classmethod
+    @checked(weights=None)
+    def from_checkpoints(
+        cls,
+        inr: INR,
+        weights: Any,
+        *,
+        rule: str | None = None,
+        device: str | torch.device = "auto",
+        memory: str | float = "1 GiB",
+    ) -> Runs:
+        """The checkpoints of one network: it is recorded once, and its weights are exchanged.
+
+        Parameters
+        ----------
+        inr : INR or reference model
+            The network; its own weights are no run.
+        weights : mapping, path or pattern
+            ``{step: state dict or file}``, a folder, or a pattern such as ``"run/*.pt"``. Of files the step is the last
+            number in the name. A folder of a `Recorder` also tells loss and PSNR, and may still be written to: see
+            `refresh`.
+
+        Raises
+        ------
+        FileNotFoundError
+            There are no such files.
+        ValueError
+            A file's name has no number, or two have the same.
+        """
+        base = as_inr(inr)
+        find: Callable[[], dict[Key, Checkpoint]] = lambda: find_checkpoints(weights)  # noqa: E731
+        return cls._of_network(base, find, rule, device, memory)
+
+    @classmethod
+    def from_variants(
+        cls, network: INR, variants: Mapping[Key, tuple[Callable[[INR], INR], Mapping[str, Any]]]
+    ) -> Runs:
+        """Variants of one network that differ in weights and inputs: how each is made of it, and its facts."""
+        found = {key: Checkpoint(make, facts) for key, (make, facts) in variants.items()}
+        return cls._of_network(network, lambda: found, None, "auto", "1 GiB")
+
+    @classmethod
+    def _of_network(
+        cls,
+        base: INR,
+        find: Callable[[], dict[Key, Checkpoint]],
+        rule: str | None,
+        device: str | torch.device,
+        memory: str | float,
+    ) -> Runs:
+        made = cls.__new__(cls)
+        made._options = {"device": device, "memory": memory}
+        made._start(rule, parse_memory(memory))
+        made._check_extent("the network", base.size, base.n_frames)
+        made._network, made._find = base, find
+        made.refresh()
+        return made
+
+    def _start(self, rule: str | None, memory: int) -> None:
+        self.rule, self.memory = rule, memory
+        self.size, self.n_frames = (0, 0), 0
+        self._first: Key | None = None
+        self._runs: dict[Key, Run] = {}
+        self._kept: collections.OrderedDict[Key, CanvasLike] = collections.OrderedDict()
+        self._lock = threading.RLock()
+        self._network: INR | None = None
+        self._recorded: Canvas | None = None
+        self._find: Callable[[], dict[Key, Checkpoint]] | None = None
+
+    # --- as a mapping -----------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(list(self._runs))
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._runs
+
+    def __getitem__(self, key: Key) -> CanvasLike:
+        """The canvas of a run.
+
+        Raises
+        ------
+        KeyError
+            There is no such run.
+        RunError
+            It can't be made.
+        """
+        with self._lock:
+            run = self._run(key)
+            canvas = self._kept.pop(key, None)
+            if canvas is None:
+                canvas = self._made(key, run)
+            self._kept[key] = canvas
+            self._let_go()
+            return canvas
+
+    def facts(self, key: Key) -> dict[str, Any]:
+        """What is known of a run without its canvas: of a training its step, loss and PSNR."""
+        return dict(self._run(key).facts)
+
+    @property
+    def errors(self) -> dict[Key, str]:
+        return {key: run.error for key, run in self._runs.items() if run.error}
+
+    @property
+    def steps(self) -> list[int] | None:
+        """The keys, where all are numbers; None where runs have names."""
+        numbers = [key for key in self._runs if isinstance(key, int)]
+        return numbers if len(numbers) == len(self._runs) else None
+
+    def each(self, function: Callable[[CanvasLike], Result]) -> Iterator[tuple[Key, Result | RunError]]:
+        """What a function makes of every run, one after the other; the error of a run that can't be made."""
+        for key in self:
+            try:
+                canvas = self[key]
+            except RunError as error:
+                yield key, error
+            else:
+                yield key, function(canvas)
+
+    def refresh(self) -> list[Key]:
+        """Look for checkpoints again, and return those that are new or were written again.
+
+        A run that could not be made is tried again when it is asked for.
+        """
+        with self._lock:
+            for run in self._runs.values():
+                run.error = ""
+            if self._find is None:
+                return []
+            before, found = self._runs, self._find()
+            new = [key for key, one in found.items() if key not in before or before[key].stamp != one.stamp]
+            self._runs = {
+                key: Run(self._exchanger(one), one.facts, one.stamp) if key in new else before[key]
+                for key, one in found.items()
+            }
+            for key in [key for key in self._kept if key in new or key not in found]:
+                del self._kept[key]
+            return new
+
+    # --- within -----------------------------------------------------------------------------------------------
+
+    def _run(self, key: Key) -> Run:
+        try:
+            return self._runs[key]
+        except (KeyError, TypeError):
+            some = ", ".join(map(repr, list(self._runs)[:SHOWN]))
+            more = f" and {len(self._runs) - SHOWN} more" if len(self._runs) > SHOWN else ""
+            raise KeyError(f"run={key!r}: there is no such run; there are {some}{more}") from None
+
+    def _made(self, key: Key, run: Run) -> CanvasLike:
+        if not run.error:
+            try:
+                canvas = run.make()
+                self._check_extent(key, canvas.inr.size, canvas.inr.n_frames)
+                self._check_rule(key, canvas)
+                return canvas
+            except Exception as error:  # of a file or a network that may be anything
+                run.error = f"{type(error).__name__}: {error}"
+                raise RunError(f"run {key!r}: {run.error}") from error
+        raise RunError(f"run {key!r}: {run.error}")
+
+    def _maker(self, key: Key, source: Any) -> Callable[[], CanvasLike]:
+        def make() -> CanvasLike:
+            found = source
+            if isinstance(found, str | os.PathLike):
+                found = open_canvas(found)
+            if isinstance(found, INR):
+                return trace(found, self.rule, progress=False, **self._options)
+            return found if self.rule in (None, found.rule) else found.under(self.rule)
+
+        return make
+
+    def _exchanger(self, checkpoint: Checkpoint) -> Callable[[], CanvasLike]:
+        def make() -> CanvasLike:
+            inr = checkpoint.inr(cast(INR, self._network))
+            if self._recorded is None:
+                self._recorded = trace(self._network, self.rule, progress=False, **self._options)
+            try:
+                canvas = exchange(self._recorded, inr)
+                canvas.frame(0)
+            except CaptureError:
+                # A forward may branch on its weights: such a network is recorded anew for each checkpoint.
+                canvas = trace(inr, self._recorded.rule, progress=False, **self._options)
+            return canvas
+
+        return make
+
+    def _check_extent(self, key: Key, size: Sequence[int], n_frames: int) -> None:
+        if self._first is None:
+            self._first, self.size, self.n_frames = key, (size[0], size[1]), n_frames
+        for what, given, expected in (
+            ("size", tuple(size), self.size),
+            ("n_frames", n_frames, self.n_frames),
+        ):
+            if given != expected:
+                raise ValueError(
+                    f"runs: {what} differs: {expected} in {self._first!r} and {given} in {key!r}; all runs must make "
+                    "signals of one size and length"
+                )
+
+    def _check_rule(self, key: Key, canvas: CanvasLike) -> None:
+        if self.rule is None:
+            self.rule = canvas.rule
+        elif canvas.rule != self.rule:
+            raise ValueError(
+                f"rule={canvas.rule!r} in run {key!r} and {self.rule!r} in others: contributions under different rules "
+                f"can't be compared; give one rule to all, such as Runs(..., rule={canvas.rule!r})"
+            )
+
+    def _let_go(self) -> None:
+        sizes = {key: canvas.held_bytes for key, canvas in self._kept.items()}
+        for key in list(self._kept):
+            if len(self._kept) <= KEPT or sum(sizes.values()) <= self.memory:
+                break
+            del self._kept[key], sizes[key]
+
+    # --- printed ----------------------------------------------------------------------------------------------
+
+    def _table(self) -> tuple[list[str], list[list[str]]]:
+        names = list(dict.fromkeys(name for run in self._runs.values() for name in run.facts))
+        keys = list(self._runs)
+        shown = keys if len(keys) <= 2 * SHOWN else [*keys[:SHOWN], None, *keys[-SHOWN:]]
+        rows = []
+        for key in shown:
+            if key is None:
+                rows.append(["...", *("" for _ in names), ""])
+                continue
+            run = self._runs[key]
+            rows.append([str(key), *(_shown(run.facts.get(name)) for name in names), run.error])
+        return ["run", *names, "error" if self.errors else ""], rows
+
+    def _title(self) -> str:
+        height, width = self.size
+        kind = "images" if self.n_frames == 1 else f"clips of {self.n_frames} frames"
+        rule = f", rule {self.rule}" if self.rule else ""
+        return f"{len(self)} runs: {kind} of {height}x{width}{rule}"
+
+    def __repr__(self) -> str:
+        return f"{self._title()}\n{tables.text(*self._table())}"
+
+    def _repr_html_(self) -> str:
+        return tables.markup(*self._table(), note=self._title())
+
+
+def _named(runs: Any) -> dict[Key, Any]:
+    """The runs by name."""
+    found: dict[Key, Any]
+    if isinstance(runs, Mapping):
+        for key in runs:
+            if isinstance(key, bool) or not isinstance(key, str | int):
+                raise wrong_type("runs", key, "names or numbers as keys")
+        found = {**runs}
+    elif is_sequence(runs):
+        names = [_name_of(run) for run in runs]
+        if len(set(names)) < len(names):
+            names = [f"{place}: {name}" for place, name in enumerate(names)]
+        found = dict(zip(names, runs, strict=True))
+    else:
+        raise wrong_type("runs", runs, "a mapping or a sequence of INRs, canvases or paths of saved canvases")
+    if not found:
+        raise ValueError("runs: there are none; give at least one INR, canvas or path of a saved canvas")
+    return found
+
+
+def _name_of(run: Any) -> str:
+    if isinstance(run, str | os.PathLike):
+        return os.path.basename(os.fspath(run))
+    inr = getattr(run, "inr", run)
+    return getattr(inr, "name", type(inr).__name__)
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
