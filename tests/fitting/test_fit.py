@@ -264,3 +264,35 @@ def test_on_a_gpu(family):
     assert result.best > result.psnr[0] + 1  # in 30 steps
     assert next(result.model.parameters()).device.type == "cpu"
     assert media.psnr(result.inr.frame(0), frames[0]) == pytest.approx(result.frame_psnr[0], abs=0.1)
+
+
+# --- snapshots --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_snapshots_are_the_network_on_its_way(family):
+    model, frames = make(family)
+    seen = {}
+
+    def watch(progress):
+        seen[progress.step] = progress.psnr
+
+    result = quick(model, frames, snapshots=6, epochs=None, steps=60, callback=watch)
+    plain = quick(model, frames, epochs=None, steps=60)
+    assert same(weights(result.model), weights(plain.model))  # taking them changes nothing
+    runs = result.runs
+    steps = runs.steps
+    assert steps[0] == 0
+    assert steps[-1] == 60
+    assert 4 <= len(steps) <= 6
+    assert steps[1] == 1  # closest together at the start
+    for step in steps:
+        canvas = runs[step]
+        shown = [media.psnr(canvas.frame(frame), frames[frame]) for frame in range(len(frames))]
+        assert np.mean(shown) == pytest.approx(runs.facts(step)["psnr"], abs=0.05)
+    assert runs.facts(60)["psnr"] > runs.facts(0)["psnr"] + 1
+
+
+def test_without_snapshots_there_are_no_runs():
+    with pytest.raises(ValueError, match="snapshots=20"):
+        _ = quick(*make("ffn"), epochs=1).runs
