@@ -220,3 +220,16 @@ def test_polygon():
     expected = np.zeros((6, 7))
     expected[1:4, 2:5] = 1
     np.testing.assert_array_equal(square, expected)
+
+
+def test_the_training_ends_as_the_image() -> None:
+    runs = demo.training()
+    assert runs.steps is not None
+    assert runs.steps[0] == 0
+    last = runs[runs.steps[-1]]
+    truth = demo.image().truth[0]
+    assert media.psnr(last.frame(), truth) == pytest.approx(runs.facts(runs.steps[-1])["psnr"], abs=0.05)
+    assert runs.facts(runs.steps[-1])["psnr"] > 40
+    assert runs.facts(0)["psnr"] < 10
+    folder = demo.FOLDER / "training"
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 2_000_000

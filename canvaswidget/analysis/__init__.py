@@ -22,6 +22,7 @@ from canvaswidget.analysis.objects import Objects, ObjectsOverTime, objects, obj
 from canvaswidget.analysis.pruning import Pruning, prune, pruning
 from canvaswidget.analysis.regions import Regions, regions
 from canvaswidget.analysis.stability import Stability, stability
+from canvaswidget.analysis.training import Training, training
 from canvaswidget.analysis.vectors import Vectors, vectors
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Pruning",
     "Regions",
     "Stability",
+    "Training",
     "Vectors",
     "cluster",
     "completeness",
@@ -58,5 +60,6 @@ __all__ = [
     "pruning",
     "regions",
     "stability",
+    "training",
     "vectors",
 ]

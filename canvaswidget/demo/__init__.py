@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from canvaswidget.demo.photographs import portrait
 from canvaswidget.demo.scene import SIZE, DemoClip, clip, pictures
 from canvaswidget.inr import INR
 from canvaswidget.models import load_model
+from canvaswidget.runs import Runs
 
-__all__ = ["DemoClip", "clip", "image", "video"]
+__all__ = ["DemoClip", "clip", "image", "training", "video"]
 
 FOLDER = Path(__file__).parent
 
@@ -33,3 +35,14 @@ def image() -> INR:
     inr = INR.from_coords(model, shown.size, truth=shown.frames, name="demo image")
     inr.origin = "cw.demo.image()"
     return inr
+
+
+def training(**keywords: Any) -> Runs:
+    """Load the training of the demo's image: the network at 13 steps, from its random start.
+
+    Parameters
+    ----------
+    **keywords
+        `rule`, `device` and `memory`, as `canvaswidget.Runs.from_checkpoints` takes them.
+    """
+    return Runs.from_checkpoints(image(), FOLDER / "training", **keywords)

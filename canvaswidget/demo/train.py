@@ -1,7 +1,7 @@
 """Train the demo's two networks: ``python -m canvaswidget.demo.train``.
 
-Takes some minutes on a processor and writes ``video.safetensors`` and ``image.safetensors`` beside this file,
-or where ``--folder`` says.
+Takes some minutes on a processor and writes ``video.safetensors``, ``image.safetensors`` and the folder ``training``,
+with the weights of the image on its way, beside this file, or where ``--folder`` says.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import torch
 
@@ -16,6 +17,8 @@ from canvaswidget.demo.photographs import portrait
 from canvaswidget.demo.scene import N_FRAMES, clip
 from canvaswidget.fitting.fit import Fit, fit
 from canvaswidget.models import FFN, NeRV, save_model
+from canvaswidget.runs import Recorder
+from canvaswidget.tracing import Canvas
 
 
 def train_video(scale: float = 1.0) -> Fit:
@@ -34,7 +37,18 @@ def train_image(scale: float = 1.0) -> Fit:
     return fit(FFN(hidden=104, scale=10.0), portrait(), epochs=200 * scale)
 
 
-TRAINERS: dict[str, Callable[[float], Fit]] = {"image": train_image, "video": train_video}
+def train_with_snapshots(scale: float = 1.0) -> Fit:
+    """Fit the demo's image, and keep the weights on the way."""
+    torch.manual_seed(0)
+    return fit(FFN(hidden=104, scale=10.0), portrait(), epochs=200 * scale, snapshots=SNAPSHOTS)
+
+
+SNAPSHOTS = 14  # under 2 MB together
+TRAINERS: dict[str, Callable[[float], Fit]] = {
+    "image": train_image,
+    "training": train_with_snapshots,
+    "video": train_video,
+}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -51,8 +65,20 @@ def main(arguments: list[str] | None = None) -> None:
         torch.set_num_threads(options.threads)
     for name in options.only or TRAINERS:
         result = TRAINERS[name](options.scale)
-        path = save_model(result.model, options.folder / f"{name}.safetensors")
-        print(f"{result}\nwritten to {path} ({path.stat().st_size / 1e6:.2f} MB)\n", flush=True)
+        if name == "training":
+            written = save_snapshots(result, options.folder / name)
+        else:
+            written = [save_model(result.model, options.folder / f"{name}.safetensors")]
+        size = sum(path.stat().st_size for path in written) / 1e6
+        print(f"{result}\nwritten to {written[-1]} ({size:.2f} MB)\n", flush=True)
+
+
+def save_snapshots(result: Fit, folder: Path) -> list[Path]:
+    """Write the weights that a fit kept on its way, as a `Recorder` does."""
+    runs, recorder = result.runs, Recorder(folder, every=1)
+    for step in runs.steps or []:
+        recorder(step, cast(Canvas, runs[step]).inr.module, **runs.facts(step))
+    return sorted(folder.glob("*.safetensors"))
 
 
 if __name__ == "__main__":

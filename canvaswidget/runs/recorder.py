@@ -141,7 +141,7 @@ def read_index(folder: Path) -> list[dict[str, Any]]:
 
 def _number(name: str, value: Any) -> float | None:
     try:
-        number = float(value)
+        number = float(value.detach() if isinstance(value, torch.Tensor) else value)
     except (TypeError, ValueError, RuntimeError):
         raise wrong_type(name, value, "a number, or a tensor of one value") from None
     return number if math.isfinite(number) else None

@@ -532,6 +532,15 @@ class Canvas:
         return self.matrix.estimate(self._chosen(layers), frame)
 
     @checked
+    def weight(self, layer: LayerKey) -> FloatArray:
+        """The weight of a layer as the network computes with it.
+
+        ``(n_out, n_in)`` of a linear layer, ``(n_out, n_in / n_groups, ...)`` of a convolution, and
+        ``(n_in, n_out / n_groups, ...)`` of a transposed one.
+        """
+        return as_numpy(self.matrix.capture.weighted[self.layers.find(layer).name].weight.contiguous())
+
+    @checked
     def remainder(self, layer: LayerKey, frame: int = 0) -> FloatArray:
         """What of the image does not come from a layer's neurons, ``(height, width, channels)``.
 

@@ -350,6 +350,10 @@ class SavedCanvas:
         """Raise `NotKeptError`."""
         raise self._contents.missing("can't render the model without some neurons")
 
+    def weight(self, layer: LayerKey) -> NoReturn:
+        """Raise `NotKeptError`."""
+        raise self._contents.missing("has not the model's weights")
+
     def remainder(self, layer: LayerKey, frame: int = 0) -> NoReturn:
         """Raise `NotKeptError`."""
         raise self._contents.missing("has not what does not come from a layer's neurons")
