@@ -14,6 +14,6 @@ def test_kept_summaries_are_bounded_by_their_bytes() -> None:
     canvas.matrix.memory = int(3 * first.n_bytes / KEPT)
     for frame in range(6):
         canvas.summary(layer, frame)
-    assert canvas._summaries._bytes() <= KEPT * canvas.matrix.memory
+    assert canvas._summaries.n_bytes <= KEPT * canvas.matrix.memory
     assert canvas.summary(layer, 5) is canvas.summary(layer, 5)
     assert canvas.summary(layer, 0) is not first
