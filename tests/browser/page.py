@@ -208,19 +208,26 @@ class NotebookPage:
             raise AssertionError(_ANSI.sub("", str(error))) from None
         return json.loads(ast.literal_eval(text))
 
+    def ask_array(self, expression: str, code: str = "") -> np.ndarray:
+        """An array of the notebook's kernel, to the bit."""
+        as_text = "lambda a: [__import__('base64').b64encode(a.tobytes()).decode(), a.dtype.str, a.shape]"
+        data, kind, shape = self.ask(f"({as_text})({expression})", code)
+        return np.frombuffer(base64.b64decode(data), kind).reshape(shape)
+
     def execute(self, code: str) -> None:
         """Run code in the notebook's kernel."""
         self.ask("None", code)
 
     def wait_for(self, read: Callable[[], Any], wanted: Any, what: str = "it") -> None:
         """Wait until a reading has a value."""
-        found = None
+        found, between = None, 30.0
         deadline = time.monotonic() + TIMEOUT / 1000
         while time.monotonic() < deadline:
             found = read()
             if found == wanted:
                 return
-            self.page.wait_for_timeout(30)  # lets the page's messages pass between two readings
+            self.page.wait_for_timeout(between)  # lets the page's messages pass between two readings
+            between = min(1.5 * between, 300)  # reading is work for page and kernel too
         raise AssertionError(f"{what} is {found!r} and not {wanted!r}")
 
     def views(self) -> list[WidgetView]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-
 import numpy as np
 import pytest
 from playwright.sync_api import expect
@@ -16,10 +14,8 @@ CELLS = [
     "w = cw.CanvasWidget(cw.demo.video(), faithfulness=False, layer='decoder.2', opacity=0)\nw",
 ]
 LEFT = "_w.canvas.ablate(_w.ablated, _w.time)"
-# A picture of the kernel's, as bytes of (h, w, 3); and how far it is from the truth.
-SHOWN = """import base64 as _b, numpy as _n
-def _bytes(image):
-    return _b.b64encode(_n.rint(_n.clip(image, 0, 1) * 255).astype(_n.uint8).tobytes()).decode()
+# How far a picture of the kernel's is from the truth.
+SHOWN = """import numpy as _n
 def psnr(image):
     return float(-10 * _n.log10(((_n.clip(image, 0, 1) - _w.inr.truth[_w.time]) ** 2).mean()))
 """
@@ -32,9 +28,7 @@ def notebook(notebook: NotebookPage) -> NotebookPage:
 
 
 def expected(notebook: NotebookPage, image: str) -> np.ndarray:
-    height, width = notebook.ask("list(_w.inr.size)")
-    data = base64.b64decode(notebook.ask(f"_bytes({image})"))
-    return np.frombuffer(data, np.uint8).reshape(height, width, 3)
+    return notebook.ask_array(f"_n.rint(_n.clip({image}, 0, 1) * 255).astype(_n.uint8)")
 
 
 def shown(view: WidgetView) -> np.ndarray:

@@ -78,12 +78,12 @@ def test_rules_side_by_side(notebook: NotebookPage) -> None:
     maps, totals = {}, {}
     for rule in ("xinc", "gated", "ablation"):
         ask = f"_w.canvas.under({rule!r}).map(_w.layer, _w.neuron, _w.time"
-        maps[rule] = notebook.ask(f"{ask}).ravel().tolist()")
+        maps[rule] = notebook.ask_array(f"{ask})").ravel()
         # A total adds the magnitudes of each colour, where the rule knows colours.
         each = "" if rule == "xinc" else ", rgb='each'"
         totals[rule] = notebook.ask(f"float(abs({ask}{each})).sum())")
-    lost = np.array(maps["ablation"])
-    top = max(np.abs(part).max() for values in maps.values() for part in (np.array(values), values - lost))
+    lost = maps["ablation"]
+    top = max(np.abs(part).max() for values in maps.values() for part in (values, values - lost))
     expect(limits).to_contain_text(f"{top:.3g}")
     for rule, values in maps.items():
         shown = view.part(f"rule-{rule}")
@@ -93,7 +93,7 @@ def test_rules_side_by_side(notebook: NotebookPage) -> None:
         # Diverging: red where it adds, blue where it takes away, so that the colours order the values.
         warm = colours[:, 0] - colours[:, 2]
         strong = np.abs(values) > 0.2 * top
-        assert not strong.any() or (np.sign(warm[strong]) == np.sign(np.array(values)[strong])).all()
+        assert not strong.any() or (np.sign(warm[strong]) == np.sign(values[strong])).all()
         if rule != "ablation":
             known = np.corrcoef(values, lost)[0, 1]
             expect(dialog.locator(f'[data-rule="{rule}"]')).to_contain_text(f"{abs(known):.2f}")

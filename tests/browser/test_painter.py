@@ -48,7 +48,7 @@ def test_an_object_is_painted_copied_and_the_region_of_the_widget(open_notebook:
     assert abs(np.mean(xs) - 80) < 1
     assert notebook.ask("bool((w.region.mask == painter.mask()).all())")
 
-    mask = np.array(notebook.ask("painter.mask().tolist()"))
+    mask = notebook.ask_array("painter.mask()")
     scale = before.shape[0] // mask.shape[0]
 
     def seen() -> bool:

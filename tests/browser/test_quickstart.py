@@ -61,12 +61,12 @@ class Quickstart:
 
     def frame(self, time: int) -> np.ndarray:
         """What the canvas says a frame looks like, in 8 bits."""
-        image = np.array(self.ask(f"_canvas.frame({time}).tolist()"))
+        image = self.notebook.ask_array(f"_canvas.frame({time})")
         return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
 
     def map(self, layer: str, neuron: list[int], time: int) -> np.ndarray:
         which = tuple(neuron) if len(neuron) > 1 else neuron[0]
-        return np.array(self.ask(f"_canvas.map({layer!r}, {which!r}, {time}).tolist()"))
+        return self.notebook.ask_array(f"_canvas.map({layer!r}, {which!r}, {time})")
 
     def key(self, neuron: list[int]) -> str:
         return f"{self.ask('_w.layer')}/{','.join(map(str, neuron))}"
@@ -370,6 +370,6 @@ def test_python_pins_a_pixel(quick: Quickstart, view: WidgetView) -> None:
 def test_truth_is_the_clip(quick: Quickstart, view: WidgetView) -> None:
     quick.execute("_w.opacity = 0.0; _w.source = 'truth'; _w.time = 2")
     view.wait_frame(time=2, source="truth")
-    truth = np.array(quick.ask("_w.canvas.inr.truth[2].tolist()"))
+    truth = quick.notebook.ask_array("_w.canvas.inr.truth[2]")
     expected = np.rint(np.clip(truth, 0, 1) * 255).astype(np.uint8)
     quick.notebook.wait_for(lambda: same_picture(view, expected), True, "same pixels")

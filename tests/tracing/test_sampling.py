@@ -148,6 +148,7 @@ def test_intervals_hold_the_exact_totals(layer: int, accuracy: float) -> None:
     assert np.mean(held) >= 0.93
 
 
+@pytest.mark.slow
 def test_intervals_of_pixels_hold_their_exact_totals() -> None:
     canvas = trained()
     layer = canvas.traced_layers[1]
@@ -158,6 +159,7 @@ def test_intervals_of_pixels_hold_their_exact_totals() -> None:
     assert np.mean(held) >= 0.93
 
 
+@pytest.mark.slow
 def test_a_neuron_that_writes_in_three_pixels_is_not_missed() -> None:
     spots = torch.zeros(40, 40, 3)
     spots[..., 0] = torch.rand(40, 40, generator=torch.Generator().manual_seed(0))
