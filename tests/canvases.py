@@ -50,6 +50,8 @@ def coloured(maps: np.ndarray, rgb: str) -> np.ndarray:
 class MapsCanvas:
     """A canvas whose maps are given, ``{layer: (*neurons, height, width)}`` or a list of those, one a frame."""
 
+    can_sample = False
+
     def __init__(
         self,
         *frames: dict[str, np.ndarray],

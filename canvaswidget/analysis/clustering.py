@@ -13,12 +13,14 @@ from matplotlib.axes import Axes
 
 from canvaswidget.analysis.embedding import embed, methods
 from canvaswidget.analysis.kmeans import STEPS, kmeans
+from canvaswidget.analysis.sampled import Accuracy, Estimated, Sampling
 from canvaswidget.analysis.vectors import Vectors, vectors
-from canvaswidget.arguments import checked, is_clusters, some_groups
+from canvaswidget.arguments import checked, is_clusters, some_accuracy, some_groups
 from canvaswidget.plotting.style import (
     INK,
     TALLEST,
     drawn_ratio,
+    heading,
     new_axes,
     style,
 )
@@ -33,7 +35,7 @@ TALLEST_MAP, SPACE = 1.2, 0.42  # inches of an exemplar: its height, and its wid
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Clusters:
+class Clusters(Estimated):
     """Groups of neurons whose maps look alike, the largest first.
 
     Attributes
@@ -56,6 +58,8 @@ class Clusters:
         Of the layer.
     size : (height, width), optional
         Of the frame, whose shape `plot` draws; that of the centres where it is not given.
+    sampling : Sampling or None
+        How the vectors were estimated; None where they are exact.
     """
 
     layer: str
@@ -69,6 +73,7 @@ class Clusters:
     within: str = "vectors"
     n_groups: int = 1
     size: tuple[int, int] | None = None
+    sampling: Sampling | None = None
 
     def nearest(self, number: int, count: int) -> tuple[Neuron, ...]:
         """The neurons nearest to the centre of a cluster, the nearest first."""
@@ -80,7 +85,10 @@ class Clusters:
     def __repr__(self) -> str:
         constant = int((self.labels < 0).sum())
         sizes = ", ".join(f"{count:,}" for count in self.counts)
-        return f"Clusters({self.layer}, frame {self.frame}: {sizes} neurons; {constant:,} with a constant map in none)"
+        words = f"Clusters({self.layer}, frame {self.frame}: {sizes} neurons; {constant:,} with a constant map in none"
+        if self.sampling is None:
+            return f"{words})"
+        return f"{words}{''.join(f'; {what}: {how}' for what, how in self.sampling.rows())})"
 
     @checked
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -104,6 +112,8 @@ class Clusters:
             ax.set_yticks([])
             ax.tick_params(length=0)
             ax.spines[:].set_visible(False)
+            if not self.is_exact:
+                heading(ax, *self.estimated())
             ax.set_xlabel(f"cluster of {self.layer} (neurons)")
             ax.figure.colorbar(image, ax=ax, label="mean |contribution|,\nscaled", pad=0.01)
         return ax
@@ -167,7 +177,7 @@ class Exemplars:
         return ax
 
 
-@checked(k=some_groups)
+@checked(k=some_groups, accuracy=some_accuracy)
 def cluster(
     canvas: CanvasLike,
     layer: LayerKey,
@@ -179,6 +189,7 @@ def cluster(
     kind: str = "pooled",
     within: str = "vectors",
     granularity: str | None = None,
+    accuracy: Accuracy = "auto",
 ) -> Clusters:
     """Group a layer's neurons by k-means on what their maps look like.
 
@@ -190,7 +201,7 @@ def cluster(
         Number of clusters.
     frame : int
     seed : int
-        Of the first centres; the same seed gives the same clusters.
+        Of the first centres, and of the sample; the same seed gives the same clusters.
     progress : bool or callable, optional
         ``progress(done, total)`` is called between chunks and between steps of k-means; it may raise to stop.
     kind : {"pooled", "colours", "gabor"}
@@ -199,6 +210,8 @@ def cluster(
         Where k-means looks: at the vectors, or, as the published code does, at their places in a plane, where
         distances say less. UMAP needs the package `umap-learn`.
     granularity : {"unit", "kernel"}, optional
+    accuracy : float, "auto" or None
+        Of the vectors; see `canvaswidget.analysis.vectors`.
 
     Returns
     -------
@@ -207,7 +220,16 @@ def cluster(
     # Importing takes a second; beside the sweep it costs nothing, and nobody who waits for `progress` waits for it.
     loading = threading.Thread(target=importlib.import_module, args=("sklearn.cluster",), daemon=True)
     loading.start()
-    found = vectors(canvas, layer, kind, frame, granularity=granularity, progress=progress or False)
+    found = vectors(
+        canvas,
+        layer,
+        kind,
+        frame,
+        seed=seed if kind == "pooled" else 0,  # regions of colours and edges have a random start of their own
+        granularity=granularity,
+        accuracy=accuracy,
+        progress=progress or False,
+    )
     while loading.is_alive():
         loading.join(0.02)
         if callable(progress):
@@ -295,6 +317,7 @@ def _clusters(
         within,
         source.layer.n_groups,
         source.size,
+        source.sampling,
     )
     nearest = [clusters.nearest(number, 1) for number in range(k) if clusters.counts[number]]
     return Clusters(**{**vars(clusters), "exemplars": tuple(neuron for (neuron,) in nearest)})

@@ -16,8 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from canvaswidget import media
+from canvaswidget.analysis.sampled import Accuracy, Estimated, Sampling, target_of, totals
 from canvaswidget.analysis.sweeps import find
-from canvaswidget.arguments import checked
+from canvaswidget.arguments import checked, some_accuracy
 from canvaswidget.plotting.style import (
     CYCLE,
     QUIET,
@@ -40,7 +41,7 @@ POINTS = 12
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Deletion(Printed):
+class Deletion(Estimated, Printed):
     """PSNR in dB while neurons are deleted in the order of a rule's totals.
 
     Attributes
@@ -59,6 +60,8 @@ class Deletion(Printed):
         When they go in random order, a row a seed.
     rgb : str
         How the totals add colours, as in `canvaswidget.tracing.reduce.Summary`.
+    sampling : Sampling or None
+        How the totals were estimated; None where they are exact.
     """
 
     title: ClassVar[str] = "deletion"
@@ -72,6 +75,7 @@ class Deletion(Printed):
     least_first: FloatArray
     random: FloatArray
     rgb: str
+    sampling: Sampling | None = None
 
     @property
     def shares(self) -> FloatArray:
@@ -118,7 +122,9 @@ class Deletion(Printed):
             ax.set(xlim=(0, 1), xlabel=f"share of neurons {'inserted' if inserted else 'deleted'}")
             ax.set_ylabel(f"PSNR against the {self.against} (dB)")
             ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-            heading(ax, self.layer.name, f"by {self.rule} total", f"n = {self.n_neurons:,}")
+            heading(
+                ax, self.layer.name, f"by {self.rule} total", f"n = {self.n_neurons:,}", *self.estimated()
+            )
             legend_below(ax)
         return ax
 
@@ -134,10 +140,10 @@ class Deletion(Printed):
             seeds = f" (mean of {len(self.random)} seeds)" if order == "random" else ""
             rows.append([f"mean PSNR over the share deleted, {order}", f"{value:.2f} dB{seeds}"])
         rows.append(["", f"points above {ALIKE:.0f} dB count as {ALIKE:.0f} dB"])
-        return rows
+        return rows + self.sampling_rows()
 
 
-@checked
+@checked(accuracy=some_accuracy)
 def deletion(
     canvas: CanvasLike,
     layer: LayerKey,
@@ -148,11 +154,14 @@ def deletion(
     seeds: Sequence[int] = (0, 1, 2),
     granularity: str | None = None,
     fill: str = "zero",
+    accuracy: Accuracy = "auto",
+    seed: int = 0,
     progress: Progress = False,
 ) -> Deletion:
     """Delete a layer's neurons in the order of their totals under the canvas's rule, and in random order.
 
-    The totals of all neurons are needed first: under `gated` and `ablation` about a pass of the model for each.
+    The totals of all neurons are needed first: exactly, under `gated` and `ablation`, about a pass of the model for
+    each.
 
     Parameters
     ----------
@@ -168,6 +177,12 @@ def deletion(
     granularity : {"unit", "kernel"}, optional
     fill : {"zero", "mean"}
         What stands in the place of what is deleted, as in `Canvas.ablate`.
+    accuracy : float, "auto" or None
+        Of the totals that neurons are ordered by: None for exact ones. Otherwise half of the 95% interval of a
+        neuron's total is this part of it, in the median over neurons. By default exact where that takes at most about
+        10 s, else 0.05. Rules that can't be sampled (all but `gated`) are always exact.
+    seed : int
+        Of the sample.
     progress : bool or callable
         As in `faithfulness`.
     """
@@ -182,11 +197,11 @@ def deletion(
     with steps(f"deletion in {found.name}", "pass", progress) as counted:
         counted.plan(len(neurons) + len(counts) * (2 + len(seeds)))
         report = counted.part(len(neurons))
-        summary = canvas.summary(found, frame, granularity=granularity, progress=report)
-        totals = summary.neuron_abs.ravel()
+        wanted = target_of(canvas, found, frame, accuracy, granularity)
+        ranked = totals(canvas, found, frame, granularity, wanted, seed, report)
         report(len(neurons), len(neurons))  # it may have been known
         # Stable, so that equal totals keep the order of the neurons.
-        falling = np.argsort(-totals, kind="stable")
+        falling = np.argsort(-ranked.values, kind="stable")
         orders = [falling, falling[::-1]]
         orders += [np.random.default_rng(seed).permutation(len(neurons)) for seed in seeds]
         curves = np.empty((len(orders), len(counts)), np.float32)
@@ -205,7 +220,8 @@ def deletion(
         curves[0],
         curves[1],
         curves[2:],
-        summary.rgb,
+        ranked.rgb,
+        ranked.sampling,
     )
 
 

@@ -1,6 +1,6 @@
 """How contributions are spread: pixels of a neuron, neurons of a pixel (XINC section 4.1, figures 4 and 5).
 
-Both stream; see `thresholds`.
+Both stream; see `thresholds`. Estimates are from columns at some pixels; see `sampled_spread`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
+from canvaswidget.analysis.sampled import Accuracy, Draw, Estimated, Sampling, filled, target_of
+from canvaswidget.analysis.sampled_spread import sampled_spread
 from canvaswidget.analysis.sweeps import find
 from canvaswidget.analysis.thresholds import BINS, Bracket, Counter, Over, Totals, add_totals, masses_of
-from canvaswidget.arguments import checked
+from canvaswidget.arguments import checked, some_accuracy
 from canvaswidget.plotting.style import (
     colour_bar,
     heading,
@@ -41,8 +43,11 @@ LEVELS = (0.1, 0.5)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Distribution(Printed):
+class Distribution(Estimated, Printed):
     """How a layer's contributions are spread over neurons and pixels.
+
+    Where it is estimated (`is_exact` is False), its pixels are those whose columns were drawn: `pixel_abs` is exact
+    there, and NaN elsewhere; `neurons_per_pixel` is known at some of them, and NaN elsewhere.
 
     Attributes
     ----------
@@ -68,6 +73,12 @@ class Distribution(Printed):
         with `as_released`, where it is the second.
     rgb : str
         How magnitudes add colours: ``"abs"``, the magnitude of each colour, or ``"sum"``, the magnitude of their sum.
+    low, high : as `pixels_per_neuron`, or None
+        95% intervals of these; None where they are exact.
+    neuron_low, neuron_high : as `neuron_abs`, or None
+        The same of the sums.
+    sampling : Sampling or None
+        How it was estimated; None where it is exact.
     """
 
     title: ClassVar[str] = "distribution"
@@ -75,13 +86,18 @@ class Distribution(Printed):
     frame: int
     neuron_abs: FloatArray
     pixel_abs: FloatArray
-    pixels_per_neuron: npt.NDArray[np.int64]
+    pixels_per_neuron: npt.NDArray[np.number]
     levels: tuple[float, ...]
     thresholds: FloatArray
-    neurons_per_pixel: npt.NDArray[np.int32]
+    neurons_per_pixel: npt.NDArray[np.number]
     as_released: bool
     counted: Layer
     rgb: str
+    low: FloatArray | None = None
+    high: FloatArray | None = None
+    neuron_low: FloatArray | None = None
+    neuron_high: FloatArray | None = None
+    sampling: Sampling | None = None
 
     @property
     def n_neurons(self) -> int:
@@ -107,21 +123,28 @@ class Distribution(Printed):
             ax.set_ylabel("pixels where the neuron\ngives more than its share")
             ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
             ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+            if self.sampling is not None:
+                heading(ax, *self.estimated())
             legend_below(ax)
         return ax
 
     @checked
     def plot_pixels(self, ax: Axes | None = None, level: float | None = None) -> Axes:
-        """Neurons per pixel as a heat map, for one of `levels` (the first)."""
+        """Neurons per pixel as a heat map, for one of `levels` (the first).
+
+        Of an estimate each pixel shows the nearest one that is known.
+        """
         place = self._place(self.levels[0] if level is None else level)
         ax = ax or new_picture(self.pixel_abs.shape)
         with style():
-            shown = ax.imshow(self.share_of_neurons[place], vmin=0, cmap="viridis", interpolation="nearest")
+            shown = ax.imshow(
+                filled(self.share_of_neurons[place]), vmin=0, cmap="viridis", interpolation="nearest"
+            )
             part = f"{1 - self.levels[place]:.0%}"
             said = f"neurons that make {part} of {self.layer.name}"
             if self.as_released:
                 said = f"neurons of {self.counted.name} over the {part} threshold of {self.layer.name}"
-            heading(ax, said, f"n = {self.n_neurons:,}")
+            heading(ax, said, f"n = {self.n_neurons:,}", *self.estimated())
             pixels(ax)
             of_what = f"count / neurons of {self.layer.name}"
             colour_bar(ax, shown, of_what if self._crossed else "share of neurons")
@@ -154,17 +177,17 @@ class Distribution(Printed):
         for level, threshold, counts in zip(
             self.levels, self.thresholds, self.neurons_per_pixel, strict=True
         ):
-            low, middle, high = np.percentile(counts, (25, 50, 75))
+            low, middle, high = np.nanpercentile(counts, (25, 50, 75))
             rows += [
                 [f"smallest contribution of those that make {1 - level:.0%}", f"{threshold:.4g}"],
                 [f"{words}: median (quartiles)", f"{middle:,.0f} ({low:,.0f} to {high:,.0f})"],
             ]
         if self.as_released:
             rows.append(["", "as the published notebooks computed it"])
-        return rows
+        return rows + self.sampling_rows()
 
 
-@checked
+@checked(accuracy=some_accuracy)
 def distribution(
     canvas: CanvasLike,
     layer: LayerKey,
@@ -172,14 +195,16 @@ def distribution(
     levels: Sequence[float] = LEVELS,
     *,
     granularity: str | None = None,
+    accuracy: Accuracy = "auto",
+    seed: int = 0,
     as_released: bool = False,
     progress: Progress = False,
 ) -> Distribution:
     """Count the pixels of every neuron and the neurons of every pixel.
 
-    Streaming, and exact up to the rounding of the totals: no sample decides a threshold, it only says where to look.
-    It takes two sweeps over the layer, and never more than six: more where very many contributions are equal, or
-    where a threshold is not where the sample says. `as_released` takes one more.
+    Exact numbers are streamed, and exact up to the rounding of the totals: no sample decides a threshold, it only says
+    where to look. They take two sweeps over the layer, and never more than six: more where very many contributions are
+    equal, or where a threshold is not where the sample says. `as_released` takes one more.
 
     Parameters
     ----------
@@ -189,18 +214,24 @@ def distribution(
     levels : sequence of float
         Between 0 and 1: the part of the total that the smallest contributions make together, and that is left out.
     granularity : {"unit", "kernel"}, optional
+    accuracy : float, "auto" or None
+        None for exact numbers. Otherwise columns are drawn until half of the 95% interval of a neuron's number of
+        pixels is this part of it, in the median over neurons. By default exact where that takes at most about 10 s,
+        else 0.05. Rules that can't be sampled (all but `gated`) are always exact.
+    seed : int
+        Of the sample.
     as_released : bool
-        Count the neurons of a pixel as the published notebooks do: those that contribute more than the threshold,
-        where the definition counts those that contribute at least the threshold; and for the third layer of an MLP,
-        by a slip, the contributions of the *second* layer over the third layer's threshold, as a share of the third
-        layer's neurons. All other layers have their own contributions and their own threshold.
+        Always exact. Count the neurons of a pixel as the published notebooks do: those that contribute more than the
+        threshold, where the definition counts those that contribute at least the threshold; and for the third layer of
+        an MLP, by a slip, the contributions of the *second* layer over the third layer's threshold, as a share of the
+        third layer's neurons. All other layers have their own contributions and their own threshold.
     progress : bool or callable
         As in `Canvas.iter`; it starts again with each sweep.
 
     Raises
     ------
     ValueError
-        A level out of range, or a contribution that is infinite or no number.
+        A level out of range, an accuracy with `as_released`, or a contribution that is infinite or no number.
     """
     chosen = tuple(float(level) for level in levels)
     if not chosen or not all(0 < level < 1 for level in chosen):
@@ -208,6 +239,29 @@ def distribution(
     found, frame = find(canvas, layer, frame)
     n_neurons = math.prod(found.shape_of(granularity))
     height, width = canvas.inr.size
+    shape = found.shape_of(granularity)
+    target = target_of(canvas, found, frame, accuracy, granularity, 2, as_released)
+    if target is not None:
+        planned = Draw.of(canvas, found, frame, granularity, seed, target)
+        spread = sampled_spread(planned, chosen, progress)
+        return Distribution(
+            found,
+            frame,
+            spread.neuron_abs.reshape(shape),
+            spread.pixel_abs,
+            spread.pixels_per_neuron.reshape(shape),
+            chosen,
+            spread.thresholds,
+            spread.neurons_per_pixel,
+            False,
+            found,
+            planned.columns.rgb,
+            *(
+                part.reshape(shape)
+                for part in (spread.low, spread.high, spread.neuron_low, spread.neuron_high)
+            ),
+            sampling=spread.sampling,
+        )
     rgb = "sum" if as_released else rgb_of_magnitudes(canvas, found)
 
     def sweep(function: Any) -> Any:
@@ -248,7 +302,6 @@ def distribution(
             neurons_per_pixel += part
     else:
         neurons_per_pixel = np.stack([bracket.pixels for bracket in brackets])
-    shape = found.shape_of(granularity)
     return Distribution(
         found,
         frame,

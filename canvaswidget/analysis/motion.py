@@ -20,9 +20,11 @@ from matplotlib.ticker import MaxNLocator
 
 from canvaswidget.analysis.intensity import rank_correlation
 from canvaswidget.analysis.partitions import GREY
+from canvaswidget.analysis.sampled import Accuracy, Estimated, Sampling, filled, target_of
+from canvaswidget.analysis.sampled_changes import MeasuredChanges, sampled_changes
 from canvaswidget.analysis.spatial import agree, margin
 from canvaswidget.analysis.sweeps import find
-from canvaswidget.arguments import checked, some_frames
+from canvaswidget.arguments import checked, some_accuracy, some_frames
 from canvaswidget.inr.outputs import in_colour
 from canvaswidget.plotting.style import (
     CYCLE,
@@ -48,8 +50,11 @@ TOGETHER = 4  # frames swept side by side; all but the last of them are not swep
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Motion(Printed):
+class Motion(Estimated, Printed):
     """Change of a layer's contributions between frames, and the motion of the picture.
+
+    Where it is estimated, `change` is exact at the pixels that were drawn, and NaN elsewhere; `whole_frame` is over
+    these pixels, and for `agreement` every pixel has the change and the speed of the nearest one of them.
 
     Attributes
     ----------
@@ -80,6 +85,10 @@ class Motion(Printed):
         The same of the mean over all pairs of frames, as one test: pairs of one clip are not independent.
     rgb : str
         How magnitudes add colours: ``"abs"``, the magnitude of each colour, or ``"sum"``, the magnitude of their sum.
+    low, high : as `neuron_change`, or None
+        95% intervals of these; None where they are exact.
+    sampling : Sampling or None
+        How it was estimated; None where it is exact.
     """
 
     title: ClassVar[str] = "motion"
@@ -98,6 +107,9 @@ class Motion(Printed):
     mean_by_chance: FloatArray
     mean_p: float
     rgb: str
+    low: FloatArray | None = None
+    high: FloatArray | None = None
+    sampling: Sampling | None = None
 
     @property
     def speed(self) -> FloatArray:
@@ -117,7 +129,13 @@ class Motion(Printed):
             ax.set(xlabel="frame (against the one before)", ylabel="rank correlation of\nchange and speed")
             ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
             rows, columns = self._cropped()
-            heading(ax, self.layer.name, f"flow {self.source}", f"n = {rows * columns:,} pixels")
+            heading(
+                ax,
+                self.layer.name,
+                f"flow {self.source}",
+                f"n = {rows * columns:,} pixels",
+                *self.estimated(),
+            )
             legend_below(ax)
         return ax
 
@@ -134,9 +152,10 @@ class Motion(Printed):
         change = (
             f"change of {self.layer.name}",
             f"frame {first} to {self.frames[pair % len(self.change) + 1]}",
+            *self.estimated(),
         )
         parts = (
-            (change, self.change[pair], "sum of |change| (raw level)"),
+            (change, filled(self.change[pair]), "sum of |change| (raw level)"),
             (("optical flow", self.source), self.speed[pair], "speed (pixels a frame)"),
         )
         with style():
@@ -175,10 +194,10 @@ class Motion(Printed):
             ]
         if not known.all():
             rows.append(["pairs where nothing moves or nothing changes", f"{int((~known).sum())}"])
-        return rows
+        return rows + self.sampling_rows()
 
 
-@checked(frames=some_frames)
+@checked(frames=some_frames, accuracy=some_accuracy)
 def motion(
     canvas: CanvasLike,
     layer: LayerKey,
@@ -186,6 +205,8 @@ def motion(
     flow: npt.ArrayLike | None = None,
     *,
     granularity: str | None = None,
+    accuracy: Accuracy = "auto",
+    seed: int = 0,
     progress: Progress = False,
 ) -> Motion:
     """Compare how contributions change from frame to frame with how the picture moves.
@@ -201,6 +222,12 @@ def motion(
         `frames` are some that follow each other. Without it TV-L1 flow is computed, from the original frames where the
         INR has them, else from those it renders.
     granularity : {"unit", "kernel"}, optional
+    accuracy : float, "auto" or None
+        None for exact numbers. Otherwise columns are drawn until half of the 95% interval of a neuron's change is this
+        part of it, in the median over neurons, for each pair of frames. By default exact where that takes at most about
+        10 s, else 0.05. Rules that can't be sampled (all but `gated`) are always exact.
+    seed : int
+        Of the sample.
     progress : bool or callable
         As in `Canvas.iter`; it starts again with each few frames.
     """
@@ -213,17 +240,25 @@ def motion(
             f"frames={frames!r}: motion needs two frames or more; the INR has {canvas.inr.n_frames}"
         )
     known = None if flow is None else _given(np.asarray(flow, np.float32), chosen, canvas)
-    change, neuron_change = changes(canvas, found, chosen, granularity, progress)
+    target = target_of(canvas, found, chosen[0], accuracy, granularity, len(chosen))
+    if target is None:
+        measured = MeasuredChanges(*changes(canvas, found, chosen, granularity, progress))
+    else:
+        measured = sampled_changes(canvas, found, chosen, TOGETHER, granularity, seed, target, progress)
+    change = measured.change
     if known is None:
         known = optical_flow([picture(canvas, frame) for frame in chosen])
     speed = np.hypot(known[..., 0], known[..., 1])
     crop = margin(canvas.inr.size, _padded(canvas, found))
-    tested = agree(change, speed, crop)
+    at_known = np.where(np.isnan(change), np.nan, speed)
+    shown = [np.stack([filled(one) for one in maps]) for maps in (change, at_known)]
+    tested = agree(shown[0], shown[1], crop)
+    shape = (len(change), *found.shape_of(granularity))
     return Motion(
         found,
         np.array(chosen),
         change,
-        neuron_change.reshape(len(change), *found.shape_of(granularity)),
+        measured.neuron_change.reshape(shape),
         known,
         "TV-L1" if flow is None else "given",
         np.array([rank_correlation(one, two) for one, two in zip(change, speed, strict=True)], np.float32),
@@ -235,6 +270,9 @@ def motion(
         tested.mean_by_chance,
         tested.mean_p,
         rgb_of_magnitudes(canvas, found),
+        None if measured.low is None else measured.low.reshape(shape),
+        None if measured.high is None else measured.high.reshape(shape),
+        measured.sampling,
     )
 
 

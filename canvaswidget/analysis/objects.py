@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from canvaswidget.analysis.partitions import Masks, instances
-from canvaswidget.analysis.sweeps import find, region_sums
-from canvaswidget.arguments import checked, some_frames
+from canvaswidget.analysis.sampled import Accuracy, Draw, Estimated, Sampling, Target, target_of, together
+from canvaswidget.analysis.sampled_regions import SampledSums, of_itself, sampled_region_sums
+from canvaswidget.analysis.sweeps import RegionSums, find, region_sums
+from canvaswidget.arguments import checked, some_accuracy, some_frames
 from canvaswidget.plotting.style import (
     CYCLE,
     colour_bar,
@@ -30,10 +32,13 @@ from canvaswidget.tracing.layers import Layer, LayerKey
 from canvaswidget.tracing.protocol import CanvasLike
 
 FloatArray = npt.NDArray[np.float32]
+Sums = RegionSums | SampledSums
+
+MEAN = "each neuron's mean in an object"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Objects(Printed):
+class Objects(Estimated, Printed):
     """How strongly each neuron contributes to each object.
 
     Attributes
@@ -50,6 +55,10 @@ class Objects(Printed):
     as_released : bool
     rgb : str
         How magnitudes add colours: ``"abs"``, the magnitude of each colour, or ``"sum"``, the magnitude of their sum.
+    low, high : as `means`, or None
+        95% intervals of these; None where they are exact.
+    sampling : Sampling or None
+        How they were estimated; None where they are exact.
     """
 
     title: ClassVar[str] = "contributions to objects"
@@ -60,6 +69,9 @@ class Objects(Printed):
     means: FloatArray
     as_released: bool = False
     rgb: str = "sum"
+    low: FloatArray | None = None
+    high: FloatArray | None = None
+    sampling: Sampling | None = None
 
     @property
     def shares(self) -> FloatArray:
@@ -89,7 +101,7 @@ class Objects(Printed):
             ax.spines[:].set_visible(False)
             ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
             ax.set_xlabel(f"living neurons, by object (n = {len(order):,})")
-            heading(ax, self.layer.name, f"frame {self.frame}")
+            heading(ax, self.layer.name, f"frame {self.frame}", *self.estimated())
             colour_bar(ax, image, "share of the neuron")
         return ax
 
@@ -106,11 +118,11 @@ class Objects(Printed):
         rows.append(["dead neurons", f"{int((self.preferred < 0).sum()):,}"])
         if self.as_released:
             rows.append(["", "as the published notebooks computed it"])
-        return rows
+        return rows + self.sampling_rows()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ObjectsOverTime(Printed):
+class ObjectsOverTime(Estimated, Printed):
     """How each neuron's contributions to objects change from frame to frame.
 
     Attributes
@@ -125,6 +137,10 @@ class ObjectsOverTime(Printed):
     as_released : bool
     rgb : str
         How magnitudes add colours: ``"abs"``, the magnitude of each colour, or ``"sum"``, the magnitude of their sum.
+    low, high : as `means`, or None
+        95% intervals of these; None where they are exact.
+    sampling : Sampling or None
+        How they were estimated; None where they are exact.
     """
 
     title: ClassVar[str] = "objects over time"
@@ -134,6 +150,9 @@ class ObjectsOverTime(Printed):
     means: FloatArray
     as_released: bool = False
     rgb: str = "sum"
+    low: FloatArray | None = None
+    high: FloatArray | None = None
+    sampling: Sampling | None = None
 
     @property
     def shares(self) -> FloatArray:
@@ -184,7 +203,7 @@ class ObjectsOverTime(Printed):
             ax.set_ylim(bottom=0)
             ax.yaxis.set_major_formatter(PercentFormatter(1))
             ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-            heading(ax, self.layer.name, f"n = {self.n_living:,} living neurons")
+            heading(ax, self.layer.name, f"n = {self.n_living:,} living neurons", *self.estimated())
             if ax.get_lines():
                 legend_below(ax)
         return ax
@@ -204,10 +223,10 @@ class ObjectsOverTime(Printed):
         rows.append(["living neurons", f"{self.n_living:,} of {self.means[0, ..., 0].size:,}"])
         if self.as_released:
             rows.append(["", "as the published notebooks computed it"])
-        return rows
+        return rows + self.sampling_rows()
 
 
-@checked
+@checked(accuracy=some_accuracy)
 def objects(
     canvas: CanvasLike,
     layer: LayerKey,
@@ -217,6 +236,8 @@ def objects(
     *,
     as_released: bool = False,
     granularity: str | None = None,
+    accuracy: Accuracy = "auto",
+    seed: int = 0,
     progress: Progress = False,
 ) -> Objects:
     """Measure each neuron's mean absolute contribution to each object of a frame.
@@ -231,39 +252,73 @@ def objects(
     names : sequence of str, optional
         Of the instances, in the order of their labels, without the rest.
     as_released : bool
-        What the published notebooks computed: the last column, which they call "other", is all objects together
-        where it should be the rest; an object that is not on the frame counts as 0.
+        Always exact. What the published notebooks computed: the last column, which they call "other", is all objects
+        together where it should be the rest; an object that is not on the frame counts as 0.
     granularity : {"unit", "kernel"}, optional
+    accuracy : float, "auto" or None
+        None for exact numbers. Otherwise columns are drawn until half of the 95% interval of a neuron's mean in an
+        object is this part of it, in the median over neurons, for each object. By default exact where that takes at
+        most about 10 s, else 0.05. Rules that can't be sampled (all but `gated`) are always exact.
+    seed : int
+        Of the sample.
     progress : bool or callable
         As in `Canvas.iter`.
     """
     found, frame = find(canvas, layer, frame)
+    target = target_of(canvas, found, frame, accuracy, granularity, 1, as_released)
+    return _measured(canvas, found, masks, frame, names, as_released, granularity, seed, target, progress)
+
+
+def _measured(
+    canvas: CanvasLike,
+    layer: Layer,
+    masks: npt.ArrayLike,
+    frame: int,
+    names: Sequence[str] | None,
+    as_released: bool,
+    granularity: str | None,
+    seed: int,
+    target: Target | None,
+    progress: Progress,
+) -> Objects:
+    """See `objects`; exact where there is no target."""
     divided, labels = instances(masks, canvas.inr.size, frame, canvas.inr.n_frames, as_released)
-    rgb = "sum" if as_released else rgb_of_magnitudes(canvas, found)
-    sums = region_sums(canvas, found, divided, frame, granularity, progress, rgb).regions
+    rgb = "sum" if as_released else rgb_of_magnitudes(canvas, layer)
+    if target is None:
+        sums = region_sums(canvas, layer, divided, frame, granularity, progress, rgb)
+    else:
+        planned = Draw.of(canvas, layer, frame, granularity, seed, target)
+        sums = sampled_region_sums(planned, divided, MEAN, of_itself, progress)
     called = object_names(labels, names, as_released)
-    return objects_from_sums(found, frame, divided, sums, called, granularity, as_released, rgb)
+    return objects_from_sums(layer, frame, divided, sums, called, granularity, as_released, rgb)
 
 
 def objects_from_sums(
     layer: Layer,
     frame: int,
     masks: Masks,
-    sums: FloatArray,
+    sums: Sums,
     names: tuple[str, ...],
     granularity: str | None = None,
     as_released: bool = False,
     rgb: str = "sum",
 ) -> Objects:
-    """The same from the sums ``(n, r)`` over the masks of the objects and the rest."""
+    """The same from the sums over the masks of the objects and the rest, the last of the regions that were summed."""
     areas = masks.sum((1, 2))
     absent = 0 if as_released else np.nan
-    means = np.where(areas, sums / np.maximum(areas, 1), absent).astype(np.float32)
-    shape = (*layer.shape_of(granularity), len(areas))
-    return Objects(layer, frame, names, areas, means.reshape(shape), as_released, rgb)
+
+    def means(values: FloatArray) -> FloatArray:
+        own = np.where(areas, values[:, -len(areas) :] / np.maximum(areas, 1), absent).astype(np.float32)
+        return own.reshape(*layer.shape_of(granularity), len(areas))
+
+    found = Objects(layer, frame, names, areas, means(sums.regions), as_released, rgb)
+    if isinstance(sums, RegionSums):
+        return found
+    low, high = means(sums.region_low), means(sums.region_high)
+    return replace(found, low=low, high=high, sampling=sums.sampling)
 
 
-@checked(frames=some_frames)
+@checked(frames=some_frames, accuracy=some_accuracy)
 def objects_over_time(
     canvas: CanvasLike,
     layer: LayerKey,
@@ -273,32 +328,45 @@ def objects_over_time(
     *,
     as_released: bool = False,
     granularity: str | None = None,
+    accuracy: Accuracy = "auto",
+    seed: int = 0,
     progress: Progress = False,
 ) -> ObjectsOverTime:
-    """Measure the same on several frames (all, by default), one sweep each; see `objects`."""
-    chosen = range(canvas.inr.n_frames) if frames is None else frames
+    """Measure the same on several frames (all, by default); see `objects`.
+
+    By default it is exact where all frames together take at most about 10 s.
+    """
+    chosen = list(range(canvas.inr.n_frames) if frames is None else frames)
+    if not chosen:
+        raise ValueError(f"frames={frames!r}: expected at least one frame")
+    found, first = find(canvas, layer, chosen[0])
+    target = target_of(canvas, found, first, accuracy, granularity, len(chosen), as_released)
     each = [
-        objects(
+        _measured(
             canvas,
-            layer,
+            found,
             masks,
-            frame,
+            canvas.inr.frame_index(frame),
             names,
-            as_released=as_released,
-            granularity=granularity,
-            progress=progress,
+            as_released,
+            granularity,
+            seed,
+            target,
+            progress,
         )
         for frame in chosen
     ]
-    if not each:
-        raise ValueError(f"frames={frames!r}: expected at least one frame")
+    sampling = together([one.sampling for one in each])
     return ObjectsOverTime(
-        each[0].layer,
-        np.array([found.frame for found in each]),
+        found,
+        np.array([one.frame for one in each]),
         each[0].names,
-        np.stack([found.means for found in each]),
+        np.stack([one.means for one in each]),
         as_released,
         each[0].rgb,
+        None if sampling is None else np.stack([cast(FloatArray, one.low) for one in each]),
+        None if sampling is None else np.stack([cast(FloatArray, one.high) for one in each]),
+        sampling,
     )
 
 

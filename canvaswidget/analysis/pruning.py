@@ -16,7 +16,9 @@ from matplotlib.ticker import PercentFormatter
 
 from canvaswidget import tables
 from canvaswidget.analysis.deletion import ALIKE, psnr, target_picture
-from canvaswidget.arguments import checked, some_frames
+from canvaswidget.analysis.sampled import Accuracy, Estimated, Sampling, target_of, together
+from canvaswidget.analysis.sampled import totals as totals_of
+from canvaswidget.arguments import checked, some_accuracy, some_frames
 from canvaswidget.inr import INR, as_inr
 from canvaswidget.media.quality import mean_psnr
 from canvaswidget.plotting.style import (
@@ -44,7 +46,7 @@ FRAMES = 4  # that stand for a video
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Pruning:
+class Pruning(Estimated):
     """PSNR in dB of a model without its least contributing neurons.
 
     Attributes
@@ -65,6 +67,9 @@ class Pruning:
     where : dict of str to tuple of Layer
         By rule, the layers it is defined on, of `layers`. Under a rule with fewer of them neurons go from those alone,
         and `curves` has random order from the same layers beside it.
+    sampling : Sampling or None
+        How the contributions were estimated, of the layer and the rule where they are known least; None where all are
+        exact.
     """
 
     layers: tuple[Layer, ...]
@@ -75,6 +80,7 @@ class Pruning:
     curves: dict[str, FloatArray]
     random: FloatArray
     where: dict[str, tuple[Layer, ...]]
+    sampling: Sampling | None = None
 
     @checked
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -101,7 +107,7 @@ class Pruning:
             ax.set_ylabel(f"PSNR against the {self.against} (dB)")
             ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
             names = ", ".join(layer.name for layer in self.layers)
-            heading(ax, names if len(names) < 60 else f"{len(self.layers)} layers")
+            heading(ax, names if len(names) < 60 else f"{len(self.layers)} layers", *self.estimated())
             legend_below(ax)
         return ax
 
@@ -123,6 +129,7 @@ class Pruning:
             f"PSNR in dB against the {self.against}, mean of n = {count} frame{'s' if count > 1 else ''}, without the "
             f"least contributing {self.granularity}s of {names}; random: {len(self.random)} seeds. "
             "Contributions add colours by magnitude where a rule knows them"
+            + "".join(f"; {what}: {how}" for what, how in self.sampling_rows())
         )
 
     @property
@@ -145,7 +152,7 @@ class Pruning:
         return first + tables.markup(*self._table(), note=self.note)
 
 
-@checked(frames=some_frames)
+@checked(frames=some_frames, accuracy=some_accuracy)
 def prune(
     inr: Any,
     canvas: Canvas,
@@ -154,6 +161,8 @@ def prune(
     *,
     frames: Sequence[int] | None = None,
     granularity: str = "unit",
+    accuracy: Accuracy = "auto",
+    seed: int = 0,
     progress: Progress = False,
 ) -> INR:
     """Copy a model without the neurons that contribute least under the canvas's rule.
@@ -172,6 +181,12 @@ def prune(
     frames : sequence of int, optional
         What the contributions are summed over: up to four, evenly spread, by default.
     granularity : {"unit", "kernel"}
+    accuracy : float, "auto" or None
+        Of the contributions of each layer: None for exact ones. Otherwise half of the 95% interval of a neuron's total
+        is this part of it, in the median over neurons. By default exact where that takes at most about 10 s for a
+        layer, else 0.05. Rules that can't be sampled (all but `gated`) are always exact.
+    seed : int
+        Of the sample.
     progress : bool or callable
         As in `faithfulness`.
 
@@ -191,7 +206,7 @@ def prune(
     for layer in chosen:
         weight_without(canvas.matrix.capture, layer, nobody)  # refuse before the work starts
     with steps("prune", "map", progress) as counted:
-        totals = _totals(canvas, chosen, several, granularity, counted)
+        totals, _ = _totals(canvas, chosen, several, granularity, accuracy, seed, counted)
     module = copy.deepcopy(given.module)
     known = dict(module.named_parameters()) | dict(module.named_buffers())
     for layer, neurons in _least(totals, share, granularity).items():
@@ -207,7 +222,7 @@ def prune(
     return INR(module, given.inputs, given.size, given.n_frames, given.output, given.truth, given.name)
 
 
-@checked(frames=some_frames)
+@checked(frames=some_frames, accuracy=some_accuracy)
 def pruning(
     canvas: Canvas,
     shares: Sequence[float] = SHARES,
@@ -218,6 +233,8 @@ def pruning(
     against: str = "model",
     seeds: Sequence[int] = (0, 1, 2),
     granularity: str = "unit",
+    accuracy: Accuracy = "auto",
+    seed: int = 0,
     progress: Progress = False,
 ) -> Pruning:
     """Measure what is left of the picture when neurons are pruned by each rule, by magnitude, and at random.
@@ -227,7 +244,7 @@ def pruning(
     canvas : Canvas
         Its model; its rule does not matter.
     shares : sequence of float
-    layers, frames, granularity, progress
+    layers, frames, granularity, accuracy, seed, progress
         As in `prune`.
     rules : sequence of str, optional
         Those of ``xinc``, ``gated`` and ``ablation`` that are defined on the model, by default.
@@ -249,9 +266,11 @@ def pruning(
     with steps("pruning", "pass", progress) as counted:
         fewer = {_random_of(rule): own for rule, own in where.items() if own != chosen}
         counted.plan(len(shares) * (len(under) + 1 + len(seeds) * (1 + len(fewer))) * len(several))
-        scores = {
-            rule: _totals(one, where[rule], several, granularity, counted) for rule, one in under.items()
-        }
+        scores: dict[str, list[tuple[Layer, DoubleArray]]] = {}
+        samplings: list[Sampling | None] = []
+        for rule, one in under.items():
+            scores[rule], sampling = _totals(one, where[rule], several, granularity, accuracy, seed, counted)
+            samplings.append(sampling)
         scores["magnitude"] = [
             (layer, magnitudes(canvas.matrix.capture, layer, granularity).ravel().astype(np.float64))
             for layer in chosen
@@ -284,6 +303,7 @@ def pruning(
         curves,
         chance["random"],
         {rule: tuple(own) for rule, own in where.items()},
+        together(samplings),
     )
 
 
@@ -337,20 +357,28 @@ def _frames(canvas: Canvas, frames: Sequence[int] | None) -> list[int]:
 
 
 def _totals(
-    canvas: Canvas, layers: Sequence[Layer], frames: Sequence[int], granularity: str, counted: Steps
-) -> list[tuple[Layer, DoubleArray]]:
+    canvas: Canvas,
+    layers: Sequence[Layer],
+    frames: Sequence[int],
+    granularity: str,
+    accuracy: Accuracy,
+    seed: int,
+    counted: Steps,
+) -> tuple[list[tuple[Layer, DoubleArray]], Sampling | None]:
     """Each layer's absolute contributions, over pixels and frames."""
     counted.plan(len(frames) * sum(count_neurons(layer, granularity) for layer in layers))
-    found = []
+    found, samplings = [], []
     for layer in layers:
         total = np.zeros(count_neurons(layer, granularity))
+        target = target_of(canvas, layer, frames[0], accuracy, granularity, len(frames))
         for frame in frames:
             report = counted.part(len(total))
-            summary = canvas.summary(layer, frame, granularity=granularity, progress=report)
+            one = totals_of(canvas, layer, frame, granularity, target, seed, report)
             report(len(total), len(total))  # it may have been known
-            total += summary.neuron_abs.ravel()
+            total += one.values
+            samplings.append(one.sampling)
         found.append((layer, total))
-    return found
+    return found, together(samplings)
 
 
 def _least(totals: Sequence[tuple[Layer, DoubleArray]], share: float, granularity: str) -> Removed:

@@ -18,8 +18,15 @@ from matplotlib.ticker import PercentFormatter
 from canvaswidget.analysis import partitions
 from canvaswidget.analysis.motion import picture as original_frame
 from canvaswidget.analysis.partitions import Masks
+from canvaswidget.analysis.sampled import Accuracy, Draw, Estimated, Sampling, target_of
+from canvaswidget.analysis.sampled_regions import (
+    SampledSums,
+    departure_intervals,
+    of_even,
+    sampled_region_sums,
+)
 from canvaswidget.analysis.sweeps import RegionSums, find, region_sums
-from canvaswidget.arguments import checked, some_groups
+from canvaswidget.arguments import checked, some_accuracy, some_groups
 from canvaswidget.plotting.style import (
     colour_bar,
     heading,
@@ -37,11 +44,12 @@ from canvaswidget.tracing.protocol import CanvasLike
 
 FloatArray = npt.NDArray[np.float32]
 
+DEPARTURE = "each neuron's departure from even in a region"
 KINDS = ("grid", "colours", "gabor", "instances")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Regions(Printed):
+class Regions(Estimated, Printed):
     """How each neuron's contribution departs from an even spread, for each way to divide the frame.
 
     Attributes
@@ -57,6 +65,10 @@ class Regions(Printed):
     as_released : bool
     rgb : str
         How magnitudes add colours: ``"abs"``, the magnitude of each colour, or ``"sum"``, the magnitude of their sum.
+    low, high : as `deltas`, or None
+        95% intervals of the departures; None where they are exact.
+    sampling : Sampling or None
+        How they were estimated; None where they are exact.
     """
 
     title: ClassVar[str] = "what neurons care about"
@@ -66,6 +78,9 @@ class Regions(Printed):
     deltas: dict[str, FloatArray]
     as_released: bool = False
     rgb: str = "sum"
+    low: dict[str, FloatArray] | None = None
+    high: dict[str, FloatArray] | None = None
+    sampling: Sampling | None = None
 
     @property
     def variances(self) -> dict[str, FloatArray]:
@@ -96,7 +111,7 @@ class Regions(Printed):
                 xlabel="living neurons, sorted (share)",
                 ylabel="variance over regions\nof the departure from even",
             )
-            heading(ax, self.layer.name, f"frame {self.frame}", f"n = {living_most:,}")
+            heading(ax, self.layer.name, f"frame {self.frame}", f"n = {living_most:,}", *self.estimated())
             if ax.get_lines():
                 legend_below(ax)
         return ax
@@ -114,7 +129,7 @@ class Regions(Printed):
         ax = ax or new_picture(shown.shape)
         with style():
             image = ax.imshow(shown, cmap="viridis", vmin=0, interpolation="nearest")
-            heading(ax, f"{kind}: {self.layer.name}", f"frame {self.frame}")
+            heading(ax, f"{kind}: {self.layer.name}", f"frame {self.frame}", *self.estimated())
             pixels(ax)
             colour_bar(ax, image, "mean |departure from even|")
         return ax
@@ -139,10 +154,10 @@ class Regions(Printed):
         rows.append(["neurons", f"{sizes[0][1]:,} ({sizes[0][1] - max(sizes)[0]:,} dead)"])
         if self.as_released:
             rows.append(["", "as the published notebooks computed it"])
-        return rows
+        return rows + self.sampling_rows()
 
 
-@checked(k=some_groups)
+@checked(k=some_groups, accuracy=some_accuracy)
 def regions(
     canvas: CanvasLike,
     layer: LayerKey,
@@ -155,6 +170,7 @@ def regions(
     seed: int = 0,
     as_released: bool = False,
     granularity: str | None = None,
+    accuracy: Accuracy = "auto",
     progress: Progress = False,
 ) -> Regions:
     """Measure how much each neuron cares about where, which colour, which edge and which object.
@@ -175,12 +191,16 @@ def regions(
     cells : (rows, columns)
         Of the grid.
     k, seed : int
-        Regions of `colours` and `gabor`, and their random start.
+        Regions of `colours` and `gabor`, and their random start; `seed` is that of the sample too.
     as_released : bool
-        What the published notebooks computed: combs for a grid, six Gabor filters in bytes, objects for the rest
-        (see `canvaswidget.analysis.partitions`); colours and edges of the original frame where the INR has it;
+        Always exact. What the published notebooks computed: combs for a grid, six Gabor filters in bytes, objects for
+        the rest (see `canvaswidget.analysis.partitions`); colours and edges of the original frame where the INR has it;
         absolute departures for all kinds but the grid; variances that divide by the number of regions less one.
     granularity : {"unit", "kernel"}, optional
+    accuracy : float, "auto" or None
+        None for exact numbers. Otherwise columns are drawn until half of the 95% interval of a departure is no wider
+        than this, in the median over neurons, in each region. By default exact where that takes at most about 10 s,
+        else 0.05. Rules that can't be sampled (all but `gated`) are always exact.
     progress : bool or callable
         As in `Canvas.iter`.
     """
@@ -188,7 +208,12 @@ def regions(
     divided = divide(canvas, frame, by, masks, cells, k, seed, as_released)
     every = np.concatenate(list(divided.values()))
     rgb = "sum" if as_released else rgb_of_magnitudes(canvas, found)
-    sums = region_sums(canvas, found, every, frame, granularity, progress, rgb)
+    target = target_of(canvas, found, frame, accuracy, granularity, 1, as_released)
+    if target is None:
+        sums = region_sums(canvas, found, every, frame, granularity, progress, rgb)
+    else:
+        planned = Draw.of(canvas, found, frame, granularity, seed, target)
+        sums = sampled_region_sums(planned, every, DEPARTURE, of_even, progress)
     return regions_from_sums(found, frame, divided, sums, granularity, as_released, rgb)
 
 
@@ -196,20 +221,28 @@ def regions_from_sums(
     layer: Layer,
     frame: int,
     divided: dict[str, Masks],
-    sums: RegionSums,
+    sums: RegionSums | SampledSums,
     granularity: str | None = None,
     as_released: bool = False,
     rgb: str = "sum",
 ) -> Regions:
     """The same from the sums over the regions of all kinds, one after the other."""
-    deltas, start = {}, 0
-    for kind, masks in divided.items():
-        delta = departures(sums.regions[:, start : start + len(masks)], sums.total, masks)
-        start += len(masks)
-        if as_released and kind != "grid":
-            delta = np.abs(delta)
-        deltas[kind] = delta.reshape(*layer.shape_of(granularity), len(masks))
-    return Regions(layer, frame, divided, deltas, as_released, rgb)
+
+    def by_kind(values: FloatArray) -> dict[str, FloatArray]:
+        ends = np.cumsum([len(masks) for masks in divided.values()])
+        parts = np.split(values, ends, 1)[: len(divided)]
+        shape = layer.shape_of(granularity)
+        return {kind: part.reshape(*shape, -1) for kind, part in zip(divided, parts, strict=True)}
+
+    every = departures(sums.regions, sums.total, np.concatenate(list(divided.values())))
+    deltas = by_kind(every)
+    if as_released:
+        deltas = {kind: delta if kind == "grid" else np.abs(delta) for kind, delta in deltas.items()}
+    if isinstance(sums, RegionSums):
+        return Regions(layer, frame, divided, deltas, as_released, rgb)
+    sizes = np.concatenate([masks.sum((1, 2)) for masks in divided.values()])
+    low, high = (by_kind(bounds) for bounds in departure_intervals(sums, sizes))
+    return Regions(layer, frame, divided, deltas, as_released, rgb, low, high, sums.sampling)
 
 
 def divide(

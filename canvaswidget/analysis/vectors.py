@@ -16,8 +16,10 @@ import torch
 from canvaswidget.analysis import partitions
 from canvaswidget.analysis.motion import picture as original_frame
 from canvaswidget.analysis.partitions import Masks
-from canvaswidget.analysis.sweeps import extremes, find, region_sums, sweep
-from canvaswidget.arguments import checked
+from canvaswidget.analysis.sampled import Accuracy, Draw, Estimated, Sampling, target_of
+from canvaswidget.analysis.sampled_regions import SampledRegions, SampledSums, sampled_region_sums
+from canvaswidget.analysis.sweeps import RegionSums, extremes, find, region_sums, sweep
+from canvaswidget.arguments import checked, some_accuracy
 from canvaswidget.progress import Progress
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.colours import COLOURS_SAID, rgb_of_magnitudes
@@ -25,7 +27,9 @@ from canvaswidget.tracing.layers import Layer, LayerKey, Neuron
 from canvaswidget.tracing.protocol import CanvasLike
 
 FloatArray = npt.NDArray[np.float32]
+DoubleArray = npt.NDArray[np.float64]
 
+FEATURE = "each neuron's feature"
 KINDS = ("pooled", "colours", "gabor")
 WINDOW = 16  # pixels a side of a window, as released
 POOLED = 16  # maps are averaged to this many rows and columns before they are compared
@@ -33,8 +37,10 @@ MAX_BYTES = 128 * 2**20  # of all pooled maps; beyond, they are pooled to half a
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Vectors(Printed):
+class Vectors(Estimated, Printed):
     """A vector for each neuron of a layer.
+
+    Where they are estimated, each map is scaled by the smallest and the largest value at the pixels that were drawn.
 
     Attributes
     ----------
@@ -56,6 +62,8 @@ class Vectors(Printed):
         Of the frame.
     rgb : str
         How magnitudes add colours: ``"abs"``, the magnitude of each colour, or ``"sum"``, the magnitude of their sum.
+    sampling : Sampling or None
+        How they were estimated; None where they are exact.
     """
 
     title: ClassVar[str] = "vectors"
@@ -70,6 +78,7 @@ class Vectors(Printed):
     as_released: bool = False
     size: tuple[int, int] | None = None
     rgb: str = "sum"
+    sampling: Sampling | None = None
 
     def neuron(self, place: int) -> Neuron:
         """The neuron at a place in C order."""
@@ -85,10 +94,11 @@ class Vectors(Printed):
             ["features", f"{self.values.shape[1]}"],
             [living, f"{int(self.alive.sum()):,} of {len(self.alive):,}"],
             *([["", "as the published code computes them"]] if self.as_released else []),
+            *self.sampling_rows(),
         ]
 
 
-@checked
+@checked(accuracy=some_accuracy)
 def vectors(
     canvas: CanvasLike,
     layer: LayerKey,
@@ -100,6 +110,7 @@ def vectors(
     seed: int = 0,
     as_released: bool = False,
     granularity: str | None = None,
+    accuracy: Accuracy = "auto",
     progress: Progress = False,
 ) -> Vectors:
     """Make a vector of each neuron's scaled absolute map.
@@ -114,12 +125,16 @@ def vectors(
     masks : (k, height, width), optional
         Regions to use instead of those of the model's own frame.
     k, seed : int
-        Number of regions, and their random start.
+        Number of regions, and their random start; `seed` is that of the sample too.
     as_released : bool
-        What the published code computes: windows of 16x16 *pixels* instead of a 16x16 grid, without the rows and
-        columns that remain; the released regions of the original frame where the INR has it (see
+        Always exact. What the published code computes: windows of 16x16 *pixels* instead of a 16x16 grid, without the
+        rows and columns that remain; the released regions of the original frame where the INR has it (see
         `canvaswidget.analysis.partitions`); a map that is the same everywhere and not 0 is not scaled, and alive.
     granularity : {"unit", "kernel"}, optional
+    accuracy : float, "auto" or None
+        None for exact numbers. Otherwise columns are drawn until half of the 95% interval of a feature is no wider than
+        this, in the median over neurons, for each feature; features are from 0 to 1. By default exact where that takes
+        at most about 10 s, else 0.05. Rules that can't be sampled (all but `gated`) are always exact.
     progress : bool or callable
         As in `Canvas.iter`; a callable may raise to stop.
     """
@@ -128,16 +143,24 @@ def vectors(
         raise ValueError(f"kind={kind!r}: expected one of {', '.join(map(repr, KINDS))}")
     shape = found.shape_of(granularity)
     rgb = "sum" if as_released else rgb_of_magnitudes(canvas, found)
-    if kind == "pooled":
+    target = target_of(canvas, found, frame, accuracy, granularity, 1, as_released)
+    if kind == "pooled" and target is None:
         pooled = PooledMaps(canvas.inr.size, shape, as_released)
         sweep(canvas, found, [pooled], frame, granularity, progress, rgb)
         return pooled.vectors(found, frame, rgb)
-    if masks is None:
+    cells = None
+    if kind == "pooled":
+        masks, cells = cell_masks(canvas.inr.size, pooled_grid(canvas.inr.size, math.prod(shape)))
+    elif masks is None:
         divide = partitions.colours if kind == "colours" else partitions.gabor
         picture = original_frame(canvas, frame) if as_released else canvas.frame(frame)
         masks = divide(picture, k, seed, as_released)
-    sums = region_sums(canvas, found, masks, frame, granularity, progress, rgb)
-    means = sums.regions / np.maximum(masks.sum((1, 2)), 1)
+    if target is None:
+        sums = region_sums(canvas, found, masks, frame, granularity, progress, rgb)
+    else:
+        planned = Draw.of(canvas, found, frame, granularity, seed, target)
+        sums = sampled_region_sums(planned, masks, FEATURE, _of_span, progress)
+    means = _means(sums, masks)
     low, span, alive = _scale(sums.low, sums.high, as_released)
     values = (means - low[:, None]) / span[:, None]
     values[~alive] = 0
@@ -149,11 +172,44 @@ def vectors(
         values,
         alive,
         sums.total,
-        masks.argmax(0),
+        masks.argmax(0) if cells is None else cells,
         as_released,
         canvas.inr.size,
         rgb,
+        sums.sampling if isinstance(sums, SampledSums) else None,
     )
+
+
+def _means(sums: RegionSums | SampledSums, masks: Masks) -> FloatArray:
+    """``(n, r)``: means over regions; over the frame where no pixel of a region was drawn."""
+    means = sums.regions / np.maximum(masks.sum((1, 2)), 1)
+    if isinstance(sums, SampledSums):
+        overall = sums.total[:, None] / masks[0].size
+        means = np.where(np.isinf(sums.region_high), overall, means)
+    return means.astype(np.float32)
+
+
+def _of_span(regions: SampledRegions, total: DoubleArray, low: DoubleArray, high: DoubleArray) -> DoubleArray:
+    """Half-widths of means as parts of what lies between each neuron's smallest and largest value."""
+    some = regions.ratio.some()
+    span = (regions.high[some] - regions.low[some]).astype(np.float64)
+    return (high - low) / 2 / regions.ratio.sizes[:, None] / np.where(span > 0, span, np.nan)
+
+
+def pooled_grid(size: tuple[int, int], count: int) -> tuple[int, int]:
+    """Rows and columns that the maps of `count` neurons are averaged to."""
+    side = POOLED if count * POOLED**2 * 4 <= MAX_BYTES else POOLED // 2
+    return min(side, size[0]), min(side, size[1])
+
+
+def cell_masks(size: tuple[int, int], grid: tuple[int, int]) -> tuple[Masks, npt.NDArray[np.int64]]:
+    """The cells of `block_means` as masks ``(r, height, width)``, and their numbers ``(rows, columns)``."""
+    rows, columns = (
+        np.searchsorted(_starts(length, parts), np.arange(length), "right") - 1
+        for length, parts in zip(size, grid, strict=True)
+    )
+    cells = np.arange(math.prod(grid)).reshape(grid)
+    return cells[rows[:, None], columns] == cells.reshape(-1, 1, 1), cells
 
 
 class PooledMaps:
@@ -170,8 +226,7 @@ class PooledMaps:
 
     def __init__(self, size: tuple[int, int], shape: tuple[int, ...], as_released: bool = False) -> None:
         count = math.prod(shape)
-        side = POOLED if count * POOLED**2 * 4 <= MAX_BYTES else POOLED // 2
-        grid = (min(side, size[0]), min(side, size[1]))
+        grid = pooled_grid(size, count)
         self.covered = size
         if as_released:
             if min(size) < WINDOW:
@@ -239,10 +294,11 @@ def pooled_maps(
 
 def block_means(maps: FloatArray, size: tuple[int, ...]) -> FloatArray:
     """Means over a grid of blocks that differ by at most a pixel in size."""
-    starts = [
-        np.linspace(0, length, parts + 1).astype(int)[:-1]
-        for length, parts in zip(maps.shape[1:], size, strict=True)
-    ]
+    starts = [_starts(length, parts) for length, parts in zip(maps.shape[1:], size, strict=True)]
     sums = np.add.reduceat(np.add.reduceat(maps, starts[0], axis=1), starts[1], axis=2)
     lengths = [np.diff([*start, length]) for start, length in zip(starts, maps.shape[1:], strict=True)]
     return (sums / np.outer(*lengths)).astype(np.float32)
+
+
+def _starts(length: int, parts: int) -> npt.NDArray[np.int64]:
+    return np.linspace(0, length, parts + 1).astype(int)[:-1]

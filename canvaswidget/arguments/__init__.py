@@ -12,6 +12,7 @@ from canvaswidget.arguments.by_name import (
     check_size,
     checked_size,
     is_clusters,
+    some_accuracy,
     some_frames,
     some_groups,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "numbers",
     "optional",
     "show",
+    "some_accuracy",
     "some_frames",
     "some_groups",
     "wrong_type",

@@ -224,6 +224,19 @@ def _accuracy(name: str, value: Any) -> None:
         raise wrong_value(name, value, "a number between 0 and 1, such as 0.05, or None for exact totals")
 
 
+def some_accuracy(name: str, value: Any) -> None:
+    """An accuracy, None for exact numbers, or "auto"."""
+    accepted = "'auto', a number between 0 and 1, such as 0.05, or None for exact numbers"
+    if isinstance(value, str):
+        if value != "auto":
+            raise wrong_value(name, value, accepted)
+    elif value is not None:
+        if not is_number(value):
+            raise wrong_type(name, value, accepted)
+        if not 0 < value < 1:
+            raise wrong_value(name, value, accepted)
+
+
 # By the name of the parameter. None is accepted where it is the default.
 CHECKS: dict[str, Check] = {
     "accuracy": _accuracy,

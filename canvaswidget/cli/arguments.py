@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,7 @@ def _report(several: Any) -> None:
     parser.add_argument(
         "--masks", metavar="PATH", help="objects: label maps, an image or a folder of one a frame"
     )
+    _accuracy(parser)
 
 
 def _figure(several: Any) -> None:
@@ -230,6 +232,7 @@ def _prune(several: Any) -> None:
     parser.add_argument("--granularity", choices=["unit", "kernel"], default="unit")
     parser.add_argument("--frames", type=frames, metavar="A:B", help="whose totals count")
     parser.add_argument("--overwrite", action="store_true", help="replace the file where it exists")
+    _accuracy(parser)
 
 
 def _view(several: Any) -> None:
@@ -292,6 +295,15 @@ def _model(parser: argparse.ArgumentParser, words: str) -> None:
     group.add_argument("--memory", default="1 GiB", help="working memory of a pass over a layer (1 GiB)")
 
 
+def _accuracy(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--accuracy",
+        type=accuracy,
+        default="auto",
+        help="of estimates, such as 0.05; 'exact' for none; by default 0.05 where exact numbers take more than 10 s",
+    )
+
+
 def _notebook(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--folder", type=Path, help="where to write the notebook; a temporary folder by default"
@@ -337,6 +349,21 @@ def maps(text: str) -> Any:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r}: expected a number of maps, or all")
     return int(text)
+
+
+def accuracy(text: str) -> Any:
+    """A number, "auto", or None for exact."""
+    if text in ("auto", "exact"):
+        return None if text == "exact" else text
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not 0 < found < 1:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected a number between 0 and 1, such as 0.05, 'exact' or 'auto'"
+        )
+    return found
 
 
 def frames(text: str) -> slice:

@@ -107,6 +107,7 @@ def run_report(options: Any) -> None:
         options.frame,
         _numbered(options.layers),
         masks=masks,
+        accuracy=options.accuracy,
         progress=progress_of(options),
     )
     print(written.page)
@@ -191,6 +192,7 @@ def run_prune(options: Any) -> None:
         share=options.share,
         layers=_numbered(options.layers),
         granularity=options.granularity,
+        accuracy=options.accuracy,
         frames=None if options.frames is None else range(inr.n_frames)[options.frames],
         progress=progress_of(options),
     )

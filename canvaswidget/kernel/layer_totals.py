@@ -132,7 +132,7 @@ def heat_map(cached: CachedCanvas, layer: Layer, overlay: str, time: int, checkp
 
     def compute() -> Floats:
         if overlay == "neurons":
-            spread = distribution(cached.canvas, layer.name, time, (0.1,), progress=checkpoint)
+            spread = distribution(cached.canvas, layer.name, time, (0.1,), accuracy=None, progress=checkpoint)
             return spread.neurons_per_pixel[0].astype(np.float32)
         if overlay == "intensity":
             summed = cached.of_channel("sum")  # findings are of the colours added, whichever is shown

@@ -22,7 +22,7 @@ def clusters(cached: CachedCanvas, layer: Layer, n_clusters: int, time: int, che
     """
     found = known_clusters(cached, layer, n_clusters)
     if found is None:
-        found = cluster(cached.canvas, layer.name, n_clusters, frame=time, progress=checkpoint)
+        found = cluster(cached.canvas, layer.name, n_clusters, frame=time, progress=checkpoint, accuracy=None)
         cached.clusters[layer.name, n_clusters] = found
     return found
 

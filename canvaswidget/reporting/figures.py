@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -127,6 +127,12 @@ class LayerFindings:
             found[f"regions/{kind}/deltas"] = deltas
             found[f"regions/{kind}/variances"] = variances[kind]
             found[f"regions/{kind}/masks"] = care.masks[kind]
+        if spread.low is not None:
+            for name in ("low", "high", "neuron_low", "neuron_high"):
+                found[f"distribution/{name}"] = np.asarray(getattr(spread, name))
+        if care.low is not None and care.high is not None:
+            for kind in care.deltas:
+                found[f"regions/{kind}/low"], found[f"regions/{kind}/high"] = care.low[kind], care.high[kind]
         if self.objects is not None:
             found["objects/means"] = self.objects.means
         if self.objects_over_time is not None:
@@ -145,6 +151,19 @@ class LayerFindings:
             for name in ("counts", "most_first", "least_first", "random"):
                 found[f"deletion/{name}"] = getattr(self.deletion, name)
         return found
+
+
+def estimated(found: Sequence[LayerFindings]) -> str:
+    """How far findings are estimated, in one line; empty where all are exact."""
+    each = [
+        result.sampling
+        for layer in found
+        for result in (layer.distribution, layer.regions, layer.clusters, layer.motion, layer.deletion)
+        if result is not None and result.sampling is not None and not result.is_exact
+    ]
+    if not each:
+        return ""
+    return f"some numbers are estimated, to ± {each[0].accuracy:.0%}; accuracy=None computes the exact ones"
 
 
 def pruned_arrays(pruned: Pruning) -> dict[str, npt.NDArray[Any]]:

@@ -76,10 +76,12 @@ class Section:
     results: list[Any] = field(default_factory=list)
 
 
-def write_page(path: Path, canvas: Canvas, frame: int, sections: Sequence[Section], dpi: float) -> None:
-    """Write the page; pictures at `dpi`, shown at their size on paper or smaller."""
+def write_page(
+    path: Path, canvas: Canvas, frame: int, sections: Sequence[Section], dpi: float, note: str = ""
+) -> None:
+    """Write the page; pictures at `dpi`, shown at their size on paper or smaller; `note` is said of all findings."""
     titles = list(dict.fromkeys(section.title for section in sections))
-    parts = [_head(canvas, frame, titles)]
+    parts = [_head(canvas, frame, titles, note)]
     for title in titles:
         own = [section for section in sections if section.title == title]
         parts.append(
@@ -95,11 +97,12 @@ def write_page(path: Path, canvas: Canvas, frame: int, sections: Sequence[Sectio
     path.write_text("\n".join(parts), encoding="utf-8")
 
 
-def _head(canvas: Canvas, frame: int, titles: Sequence[str]) -> str:
+def _head(canvas: Canvas, frame: int, titles: Sequence[str], note: str) -> str:
     inr, (height, width) = canvas.inr, canvas.inr.size
     links = "".join(f'<a href="#{_anchor(title)}">{html.escape(title)}</a>' for title in titles)
     still = _image(canvas, frame)
     facts = f"frame {frame} of {inr.n_frames}, {height}x{width} pixels, rule {canvas.rule}"
+    facts += f"; {note}" if note else ""
     caution = CAUTION.get(canvas.rule, "")
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">

@@ -18,7 +18,7 @@ from canvaswidget.analysis.clustering import exemplars, group
 from canvaswidget.analysis.deletion import deletion
 from canvaswidget.analysis.distribution import distribution
 from canvaswidget.analysis.faithfulness import faithfulness
-from canvaswidget.analysis.intensity import compare
+from canvaswidget.analysis.intensity import compare, of_sample
 from canvaswidget.analysis.matching import Matching, match
 from canvaswidget.analysis.motion import motion
 from canvaswidget.analysis.objects import (
@@ -28,13 +28,15 @@ from canvaswidget.analysis.objects import (
 )
 from canvaswidget.analysis.partitions import CELLS, CLUSTERS, instances
 from canvaswidget.analysis.pruning import Pruning, pruning
-from canvaswidget.analysis.regions import divide, regions_from_sums
+from canvaswidget.analysis.regions import DEPARTURE, divide, regions_from_sums
+from canvaswidget.analysis.sampled import Accuracy, Draw, target_of
+from canvaswidget.analysis.sampled_regions import of_even, sampled_region_sums
 from canvaswidget.analysis.sweeps import RegionSums, sweep
-from canvaswidget.analysis.vectors import PooledMaps
-from canvaswidget.arguments import checked, some_frames
+from canvaswidget.analysis.vectors import PooledMaps, vectors
+from canvaswidget.arguments import checked, some_accuracy, some_frames
 from canvaswidget.plotting.style import style
 from canvaswidget.progress import Progress, Steps, steps
-from canvaswidget.reporting.figures import LayerFindings, drawings, file_name, pruned_arrays
+from canvaswidget.reporting.figures import LayerFindings, drawings, estimated, file_name, pruned_arrays
 from canvaswidget.reporting.page import Section, write_page
 from canvaswidget.tracing.canvas import Canvas, LayerKey
 from canvaswidget.tracing.layers import Layer
@@ -86,7 +88,7 @@ class Report:
         return tables.markup(["report", ""], self._rows())
 
 
-@checked(frames=some_frames)
+@checked(frames=some_frames, accuracy=some_accuracy)
 def report(
     canvas: Canvas,
     folder: str | os.PathLike[str],
@@ -98,6 +100,7 @@ def report(
     names: Sequence[str] | None = None,
     flow: npt.ArrayLike | None = None,
     clusters: int = GROUPS,
+    accuracy: Accuracy = "auto",
     seed: int = 0,
     progress: Progress = True,
 ) -> Report:
@@ -123,6 +126,9 @@ def report(
         As `canvaswidget.analysis.motion` takes it; computed where it is needed and not given.
     clusters : int
         Groups of neurons that look alike.
+    accuracy : float, "auto" or None
+        Of each finding, as its own function takes it: None for exact numbers. By default a finding is exact where that
+        takes at most about 10 s, else estimated to 0.05; the page says so.
     seed : int
     progress : bool or callable
         A progress bar over everything, or ``progress(done, total)``, which may raise to stop.
@@ -140,17 +146,32 @@ def report(
         divided = divide(canvas, frame, None, masks, CELLS, CLUSTERS, seed, False)
         every = np.concatenate(list(divided.values()))
         for layer in chosen:
-            spread = distribution(canvas, layer, frame, progress=counted.part(_neurons([layer]), 2))
-            sums = RegionSums(every, layer, None, canvas.device)
-            pooled = PooledMaps(canvas.inr.size, layer.neurons)
-            sweep(canvas, layer, [sums, pooled], frame, progress=counted.part(_neurons([layer])))
-            looks.append(pooled.vectors(layer, frame, spread.rgb))
+            spread = distribution(
+                canvas,
+                layer,
+                frame,
+                accuracy=accuracy,
+                seed=seed,
+                progress=counted.part(_neurons([layer]), 2),
+            )
+            look = compare(layer, frame, spread.pixel_abs, canvas.frame(frame), spread.rgb)
+            told = counted.part(_neurons([layer]))
+            target = target_of(canvas, layer, frame, accuracy, None)
+            if target is None:
+                sums = RegionSums(every, layer, None, canvas.device)
+                pooled = PooledMaps(canvas.inr.size, layer.neurons)
+                sweep(canvas, layer, [sums, pooled], frame, progress=told)
+                looks.append(pooled.vectors(layer, frame, spread.rgb))
+            else:
+                planned = Draw.of(canvas, layer, frame, None, seed, target)
+                sums = sampled_region_sums(planned, every, DEPARTURE, of_even, told)
+                looks.append(vectors(canvas, layer, frame=frame, seed=seed, accuracy=accuracy, progress=told))
             alike = group([looks[-1]], clusters, seed)[0]
             found.append(
                 LayerFindings(
                     layer,
                     spread,
-                    compare(layer, frame, spread.pixel_abs, canvas.frame(frame), spread.rgb),
+                    look if spread.sampling is None else of_sample(look, spread.sampling),
                     regions_from_sums(layer, frame, divided, sums, rgb=spread.rgb),
                     alike,
                     exemplars(canvas, alike, SHOWN),
@@ -159,9 +180,7 @@ def report(
             if masks is not None:
                 own = divided["instances"]
                 called = object_names(instances(masks, canvas.inr.size, frame, canvas.inr.n_frames)[1], names)
-                found[-1].objects = objects_from_sums(
-                    layer, frame, own, sums.regions[:, -len(own) :], called, rgb=spread.rgb
-                )
+                found[-1].objects = objects_from_sums(layer, frame, own, sums, called, rgb=spread.rgb)
             if masks is not None and len(several) > 1:
                 found[-1].objects_over_time = objects_over_time(
                     canvas,
@@ -169,11 +188,13 @@ def report(
                     masks,
                     several,
                     names,
+                    accuracy=accuracy,
+                    seed=seed,
                     progress=counted.part(_neurons([layer]), len(several)),
                 )
             if len(several) > 1:
                 told = counted.part(_neurons([layer]), len(several) - 1)
-                moved = motion(canvas, layer, several, moving, progress=told)
+                moved = motion(canvas, layer, several, moving, accuracy=accuracy, seed=seed, progress=told)
                 moving = moved.flow  # computed once
                 found[-1].motion = replace(moved, source="TV-L1" if flow is None else "given")
             if canvas.rule != "ablation":  # the truth that other rules are compared with
@@ -186,7 +207,13 @@ def report(
                     progress=counted.part(_neurons([layer])),
                 )
             found[-1].deletion = deletion(
-                canvas, layer, frame, points=POINTS, progress=counted.part(_neurons([layer]))
+                canvas,
+                layer,
+                frame,
+                points=POINTS,
+                accuracy=accuracy,
+                seed=seed,
+                progress=counted.part(_neurons([layer])),
             )
 
         pruned = pruning(
@@ -194,6 +221,8 @@ def report(
             layers=layers,
             rules=[canvas.rule],
             frames=[frame],
+            accuracy=accuracy,
+            seed=seed,
             progress=counted.part(_neurons(chosen)),
         )
         matchings = [match(one, other, seed=seed) for one, other in itertools.pairwise(looks)]
@@ -278,5 +307,5 @@ def _write(
         sections.append(Section(title, text, figure, f"figures/{path.name}", results))
         left = (counted.planned - counted.done) * (len(drawn) - place - 1) // (len(drawn) - place)
         counted.report(counted.planned - left, counted.planned)
-    write_page(written.page, canvas, frame, sections, DPI)
+    write_page(written.page, canvas, frame, sections, DPI, estimated(found))
     return written

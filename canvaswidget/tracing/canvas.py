@@ -38,6 +38,7 @@ from canvaswidget.arguments import by_layer, checked, checked_index
 from canvaswidget.progress import Progress
 from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.colours import ONE_CHANNEL, checked_rgb, rgb_of_magnitudes
+from canvaswidget.tracing.columns import Columns
 from canvaswidget.tracing.coverage import coverage
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.frames import Frames
@@ -167,6 +168,11 @@ class Canvas:
     def n_channels(self) -> int:
         """Of the image: 1 or 3."""
         return self.matrix.n_channels
+
+    @property
+    def can_sample(self) -> bool:
+        """Whether `columns` can be drawn: under the rule `gated`."""
+        return self.matrix.rule.is_additive
 
     def kept(self, layer: LayerKey) -> IntArray:
         """The neurons whose maps can be asked for, by flat index: all, but in a saved canvas."""
@@ -436,17 +442,36 @@ class Canvas:
             The rule can't be sampled (only `gated` can).
         """
         chosen, frame = self._chosen(layers), self.inr.frame_index(frame)
-        if not self.matrix.rule.is_additive:
-            raise UntraceableError(
-                f"rule={self.rule!r}: can't be sampled, its columns are read off its maps; rule 'gated' can, and "
-                "summary() is exact under every rule"
-            )
+        self._require_sampling()
         by_rgb: dict[str, list[Layer]] = {}
         for layer in chosen:
             self._check_once(layer, frame)
             by_rgb.setdefault(self._magnitudes(layer, rgb), []).append(layer)
         asked = {Asked(frame, granularity, one, seed): layers for one, layers in by_rgb.items()}
         yield from self._summaries.improving(asked, accuracy, progress)
+
+    @checked(frames=None)
+    def columns(
+        self,
+        layer: LayerKey,
+        frames: int | Sequence[int] = 0,
+        *,
+        granularity: str | None = None,
+        seed: int = 0,
+    ) -> Columns:
+        """Every neuron's magnitude at lattices of pixels, in a random order: what findings are estimated from.
+
+        Raises
+        ------
+        UntraceableError
+            The rule can't be sampled (only `gated` can).
+        """
+        found = self._layer(layer)
+        self._require_sampling()
+        given = [frames] if isinstance(frames, int) else frames
+        chosen = [self.inr.frame_index(frame) for frame in given]
+        self._check_once(found, chosen[0])
+        return Columns(self.matrix, found, chosen, granularity, self._magnitudes(found, None), seed)
 
     @checked
     def save(
@@ -644,6 +669,13 @@ class Canvas:
             self.trouble[layer.name] = problem
             warnings.warn(
                 f"rule {self.rule!r}, layer {problem}. canvas.check() tries every layer", stacklevel=3
+            )
+
+    def _require_sampling(self) -> None:
+        if not self.can_sample:
+            raise UntraceableError(
+                f"rule={self.rule!r}: can't be sampled, its columns are read off its maps; rule 'gated' can, and "
+                "summary() is exact under every rule"
             )
 
     def _warned(self, summary: Summary) -> Summary:

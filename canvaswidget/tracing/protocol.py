@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 
 from canvaswidget.progress import Progress
+from canvaswidget.tracing.columns import Columns
 from canvaswidget.tracing.layers import LayerKey, Layers, Neuron
 from canvaswidget.tracing.neurons import Neurons
 from canvaswidget.tracing.reduce import Summary
@@ -101,6 +102,11 @@ class CanvasLike(Protocol):
     @property
     def held_bytes(self) -> int:
         """What it holds in memory now."""
+        ...
+
+    @property
+    def can_sample(self) -> bool:
+        """Whether `columns` can be drawn: with a model, under the rule `gated`."""
         ...
 
     @property
@@ -220,6 +226,14 @@ class CanvasLike(Protocol):
         seed: int = 0,
         progress: Progress = False,
     ) -> Iterator[dict[str, Summary]]: ...
+    def columns(
+        self,
+        layer: LayerKey,
+        frames: int | Sequence[int] = 0,
+        *,
+        granularity: str | None = None,
+        seed: int = 0,
+    ) -> Columns: ...
     def why_no_colours(self, layer: LayerKey) -> str: ...
     def hold(self, frame: int | None) -> None: ...
 

@@ -94,6 +94,7 @@ class SavedCanvas:
     """
 
     has_model = False
+    can_sample = False
     memory = 0  # nothing is computed
     held_bytes = 0  # arrays are read when they are asked for
     device = torch.device("cpu")  # where `reduce` hands out maps
@@ -369,6 +370,17 @@ class SavedCanvas:
     def estimate(self, layers: LayerKey | Sequence[LayerKey] | None = None, frame: int = 0) -> NoReturn:
         """Raise `NotKeptError`."""
         raise self._contents.missing("can't compute what a sweep will take")
+
+    def columns(
+        self,
+        layer: LayerKey,
+        frames: int | Sequence[int] = 0,
+        *,
+        granularity: str | None = None,
+        seed: int = 0,
+    ) -> NoReturn:
+        """Raise `NotKeptError`."""
+        raise self._contents.missing("has no columns but those of the pixels that it keeps")
 
     def check(self, frame: int = 0, *, progress: Progress = True) -> NoReturn:
         """Raise `NotKeptError`."""

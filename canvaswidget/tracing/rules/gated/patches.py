@@ -74,6 +74,7 @@ def boxes_of(layer: WeightedOp, spans: Spans) -> Boxes | None:
     return Boxes((size[0], size[1]), first, last)
 
 
+@torch.no_grad()  # while it computes: several of these generators may be read in turn
 def contributions(
     layer: WeightedOp,
     data: torch.Tensor,

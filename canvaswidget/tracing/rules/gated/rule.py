@@ -227,11 +227,8 @@ class Gated(AdditiveRule):
         for found in together:
             name, share = found.layer.name, share_of_bias(found, self.bias)
             own, data = cast(Boxes, boxes[name]), state.data(found)
-            with torch.no_grad():
-                for which, values in contributions(
-                    found, data, slopes[name], own, pixels, share, by_unit[name]
-                ):
-                    yield name, which, values
+            for which, values in contributions(found, data, slopes[name], own, pixels, share, by_unit[name]):
+                yield name, which, values
 
     def _boxes_of(self, found: WeightedOp) -> Boxes | None:
         """Where the layer's patches are; None where it has none, and pixels are taken one by one."""

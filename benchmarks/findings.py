@@ -1,0 +1,105 @@
+"""Findings under `gated`: estimated to 5 % from columns at some pixels, and exact, in turn on one canvas.
+
+Nothing here asserts anything.
+
+    python benchmarks/findings.py                     decoder.3 of nerv_bunny
+    python benchmarks/findings.py decoder.1 --no-exact  a layer whose exact findings take minutes
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import canvaswidget as cw  # noqa: E402
+from benchmarks.rules import models  # noqa: E402
+from benchmarks.run import describe_machine  # noqa: E402
+from benchmarks.totals import Watch  # noqa: E402
+
+ACCURACY, FRAME, FRAMES = 0.05, 8, (8, 9)
+
+Finding = Callable[[cw.Canvas, str, Any], Any]
+# The finding, and its main number with the interval, each a row of neurons for every region or pair of frames.
+FINDINGS: dict[str, tuple[Finding, Callable[[Any], npt.NDArray[Any]]]] = {
+    "distribution": (
+        lambda canvas, layer, accuracy: cw.analysis.distribution(canvas, layer, FRAME, accuracy=accuracy),
+        lambda found: _bounds(found.pixels_per_neuron, found.low, found.high),
+    ),
+    "regions": (
+        lambda canvas, layer, accuracy: cw.analysis.regions(canvas, layer, FRAME, accuracy=accuracy),
+        lambda found: np.concatenate(
+            [
+                _bounds(deltas, found.low and found.low[kind], found.high and found.high[kind])
+                for kind, deltas in found.deltas.items()
+            ],
+            1,
+        ),
+    ),
+    "motion": (
+        lambda canvas, layer, accuracy: cw.analysis.motion(canvas, layer, FRAMES, accuracy=accuracy),
+        lambda found: _bounds(found.neuron_change, found.low, found.high),
+    ),
+}
+
+
+def _bounds(value: Any, low: Any, high: Any) -> npt.NDArray[Any]:
+    """``(3, n)``: the number, and its interval, which is the number itself where it is exact."""
+    parts = [value, value if low is None else low, value if high is None else high]
+    return np.stack([np.asarray(part, np.float64).ravel() for part in parts])
+
+
+def compared(name: str, found: Any, exact: Any) -> str:
+    """The errors of an estimate: as parts of the number, or of a region's even share."""
+    bounds = FINDINGS[name][1]
+    value, low, high = bounds(found)
+    truth = bounds(exact)[0]
+    error = np.abs(value - truth)
+    if name != "regions":
+        error = np.divide(error, truth, out=np.full(truth.shape, np.nan), where=truth > 0)
+    room = 1e-5 * (np.abs(truth) + (name == "regions"))
+    held = (low - room <= truth) & (truth <= high + room)
+    known = np.isfinite(error)
+    return f"median true error {np.median(error[known]):.2%}, {held[known].mean():.1%} of intervals hold it"
+
+
+def measure(canvas: cw.Canvas, layer: str, with_exact: bool) -> None:
+    for name, (finding, _) in FINDINGS.items():
+        watch = Watch()
+        found = finding(canvas, layer, ACCURACY)
+        estimate = watch.taken()
+        line = f"{name:13}{estimate!s:>10}  {found.passes} passes, {found.sampling.said}"
+        print(f"{line}, load {os.getloadavg()[0]:.0f}", flush=True)
+        if with_exact:
+            watch = Watch()
+            exact = finding(canvas, layer, None)
+            taken = watch.taken()
+            print(
+                f"{'  exact':13}{taken!s:>10}  {taken.times(estimate)} times; {compared(name, found, exact)}"
+            )
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("layer", nargs="?", default="decoder.3", help="of nerv_bunny")
+    parser.add_argument("--no-exact", action="store_true", help="measure the estimates only")
+    given = parser.parse_args(arguments)
+    title, inr = next(iter(models("cpu")))
+    print(f"{describe_machine()}, {title}, {given.layer}, accuracy {ACCURACY:.0%}, rule gated")
+    canvas = cw.trace(inr, "gated", progress=False)
+    for frame in FRAMES:
+        canvas.frame(frame)
+    measure(canvas, given.layer, not given.no_exact)
+
+
+if __name__ == "__main__":
+    main()
