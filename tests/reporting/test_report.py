@@ -150,3 +150,21 @@ def test_it_can_be_stopped_and_says_what_is_wrong(canvas: cw.Canvas, tmp_path: P
         cw.report(canvas, tmp_path, layers=[])
     with pytest.raises(IndexError):
         cw.report(canvas, tmp_path, 6)
+
+
+def test_the_page_says_what_is_estimated(tmp_path: Path) -> None:
+    gated = cw.trace(video(), rule="gated", device="cpu")
+    labels = np.zeros((16, 32), int)
+    labels[2:6, 3:9] = 1
+    found = cw.report(
+        gated, tmp_path, 1, [1], frames=[1, 2], masks=labels, flow=np.ones((1, 16, 32, 2)), accuracy=0.3
+    )
+    page = found.page.read_text()
+    assert "some numbers are estimated, to ± 30%; accuracy=None computes the exact ones" in page
+    one = found.layers[0]
+    for result in (one.distribution, one.intensity, one.motion, one.deletion):
+        assert not result.is_exact
+        assert f"± {result.sampling.said[2:]}" in page
+    with np.load(found.arrays[0]) as arrays:
+        assert np.isnan(arrays["intensity/contribution"]).any()
+        assert (arrays["distribution/low"] <= arrays["distribution/pixels_per_neuron"]).all()
