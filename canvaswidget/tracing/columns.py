@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from canvaswidget.tracing.cauchy import cauchy_errors, cauchy_scale
+from canvaswidget.tracing.cauchy import cauchy_errors, cauchy_scale, log_magnitudes
 from canvaswidget.tracing.lattices import Clusters, spacings
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.matrix import Matrix, as_numpy
@@ -126,16 +126,16 @@ class Columns:
 
     def norms(self, frame: int) -> Norms:
         """Every neuron's total on a frame, from passes that see all pixels."""
-        state, sums = self._matrix.frame(frame).state, []
+        state, sums = self._matrix.frame(frame).state, np.zeros(self.n_neurons)
         for number in range(SKETCHES):
             seed = int(np.random.SeedSequence([self.seed, 1, number]).generate_state(1)[0])
             weights = torch.empty(len(self._colours), *self.size)
             weights.cauchy_(generator=torch.Generator().manual_seed(seed))
             image = torch.einsum("cyx,cd->dyx", weights.to(self._matrix.device), self._colours)
             kernels = self._rule.weighted([self.layer], state, image)[self.layer.name]
-            sums.append(as_numpy(at_granularity(kernels, self.layer, self._granularity).flatten()))
+            sums += log_magnitudes(as_numpy(at_granularity(kernels, self.layer, self._granularity).flatten()))
             self.passes += 1
-        scale = cauchy_scale(np.stack(sums)).astype(np.float32)
+        scale = cauchy_scale(sums, SKETCHES).astype(np.float32)
         below, above = cauchy_errors(SKETCHES, LEVEL)
         surely_below, surely_above = cauchy_errors(SKETCHES, SURE)
         return Norms(scale, scale / above, scale / below, scale / surely_above, scale / surely_below)
