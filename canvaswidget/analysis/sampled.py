@@ -245,9 +245,9 @@ def totals(
     summary = next(looks)[layer.name]
     while summary.half_width > target.accuracy and summary.passes < target.most:
         summary = next(looks)[layer.name]
-    sampling = Sampling(
-        target.accuracy, summary.half_width, TOTAL, summary.passes, 0, is_exact=summary.is_exact
-    )
+    sampling = None  # where exact totals cost less
+    if not summary.is_exact:
+        sampling = Sampling(target.accuracy, summary.half_width, TOTAL, summary.passes, 0)
     return Totals(summary.neuron_abs.ravel(), summary.rgb, sampling)
 
 
