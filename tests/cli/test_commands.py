@@ -70,7 +70,9 @@ def test_a_canvas_is_kept_and_looked_at(run: Run) -> None:
     assert run("figure", "x.zarr", "view.png", "--dpi", "50")[:2] == (0, "view.png\n")
 
 
-@pytest.mark.parametrize("kind", ["png", "pdf", "svg"])
+@pytest.mark.parametrize(
+    "kind", ["png", *(pytest.param(kind, marks=pytest.mark.repeats) for kind in ("pdf", "svg"))]
+)
 def test_figure(run: Run, kind: str) -> None:
     given = (
         "--layer",
@@ -106,7 +108,7 @@ def test_fit_an_image_then_a_clip(run: Run) -> None:
     assert (inr.n_frames, inr.size) == (3, (16, 32))
 
 
-def test_report(run: Run) -> None:
+def test_report(run: Run, undrawn: None) -> None:
     code, out, err = run("report", "photo.safetensors", "out", "--layers", "net.1")
     assert (code, err) == (0, "")
     assert out.splitlines()[0] == str(Path("out") / "index.html")
