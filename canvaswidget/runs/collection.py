@@ -248,7 +248,7 @@ class Runs(Mapping[Key, CanvasLike]):
                 for key, one in found.items()
             }
             for key in [key for key in self._kept if key in new or key not in found]:
-                del self._kept[key]
+                self._forget(key)
             return new
 
     # --- within -----------------------------------------------------------------------------------------------
@@ -326,7 +326,12 @@ class Runs(Mapping[Key, CanvasLike]):
         for key in list(self._kept):
             if len(self._kept) <= KEPT or sum(sizes.values()) <= self.memory:
                 break
-            del self._kept[key], sizes[key]
+            self._forget(key)
+            del sizes[key]
+
+    def _forget(self, key: Key) -> None:
+        # At once: a canvas is a cycle of references, whose tensors Python's collector would leave for long.
+        self._kept.pop(key).forget()
 
     # --- printed ----------------------------------------------------------------------------------------------
 

@@ -621,6 +621,12 @@ class Canvas:
         weights = sum(tensor.nbytes for tensor in self.matrix.capture.constants.values())
         return weights + self._family.frames.nbytes + self._summaries.n_bytes
 
+    def forget(self) -> None:
+        """Let go of frames and summaries; what is asked next is computed anew."""
+        self._family.frames.forget()
+        for canvas in list(self._family.canvases.values()):
+            canvas._summaries.forget()
+
     def hold(self, frame: int | None) -> None:
         """Keep what is known of a frame, whatever is asked of others meanwhile; None for no frame."""
         self.matrix.frames.held = None if frame is None else self.inr.frame_index(frame)

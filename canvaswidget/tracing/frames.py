@@ -62,6 +62,11 @@ class Frames:
                 del self._kept[other]
             return frame
 
+    def forget(self) -> None:
+        """Let go of all that are kept."""
+        with self._lock:
+            self._kept.clear()
+
     @property
     def numbers(self) -> list[int]:
         """Those that are kept, the one that was used last at the end."""

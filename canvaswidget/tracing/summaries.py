@@ -50,6 +50,11 @@ class Summaries:
         """What those that are held take."""
         return sum(summary.n_bytes for summary in list(self._kept.values()))
 
+    def forget(self) -> None:
+        """Let go of all that are held."""
+        with self._lock:
+            self._kept.clear()
+
     def exact(self, layer: Layer, asked: Asked, progress: Progress) -> Summary:
         """The exact totals, held from the last time they were asked for."""
         key = layer.name, asked._replace(seed=0)

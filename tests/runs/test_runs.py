@@ -223,3 +223,18 @@ def test_a_table_is_printed_with_what_is_known() -> None:
     assert "psnr" in text
     assert "<table>" in fit.runs._repr_html_()
     assert fit.runs.facts(0)["psnr"] == fit.psnr[0]
+
+
+def test_canvases_that_were_let_go_leave_no_frames() -> None:
+    """A canvas is a cycle of references: without being told, its tensors stay until Python looks for cycles."""
+    checkpoints = {step: weights_of(network(step)) for step in range(6)}
+    runs = cw.Runs.from_checkpoints(network(), checkpoints, rule="gated", memory=2**20)
+    runs.memory = 1
+    canvases = []
+    for step in runs:
+        canvases.append(runs[step])
+        canvases[-1].summary(0)
+    assert [canvas.held_bytes > 10_000 for canvas in canvases] == [False] * 4 + [True] * 2, [
+        canvas.held_bytes for canvas in canvases
+    ]
+    np.testing.assert_array_equal(canvases[0].frame(), cw.trace(network(0), "gated").frame())

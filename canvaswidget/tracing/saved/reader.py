@@ -132,6 +132,9 @@ class SavedCanvas:
             f"rule={rule!r}: {self._contents.said} was made under rule {self.rule!r}; for another one, trace its model"
         )
 
+    def forget(self) -> None:
+        """Nothing is held."""
+
     def hold(self, frame: int | None) -> None:
         """Nothing is to be held: everything is on the disk."""
 
