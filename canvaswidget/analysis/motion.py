@@ -20,7 +20,7 @@ from matplotlib.ticker import MaxNLocator
 
 from canvaswidget.analysis.intensity import rank_correlation
 from canvaswidget.analysis.partitions import GREY
-from canvaswidget.analysis.sampled import Accuracy, Estimated, Sampling, filled, target_of
+from canvaswidget.analysis.sampled import Accuracy, Estimated, Sampling, filled, interpolated, target_of
 from canvaswidget.analysis.sampled_changes import MeasuredChanges, sampled_changes
 from canvaswidget.analysis.spatial import agree, margin
 from canvaswidget.analysis.sweeps import find
@@ -54,7 +54,7 @@ class Motion(Estimated, Printed):
     """Change of a layer's contributions between frames, and the motion of the picture.
 
     Where it is estimated, `change` is exact at the pixels that were drawn, and NaN elsewhere; `whole_frame` is over
-    these pixels, and for `agreement` every pixel has the change and the speed of the nearest one of them.
+    these pixels, and for `agreement` change and speed are interpolated linearly between them.
 
     Attributes
     ----------
@@ -251,7 +251,7 @@ def motion(
     speed = np.hypot(known[..., 0], known[..., 1])
     crop = margin(canvas.inr.size, _padded(canvas, found))
     at_known = np.where(np.isnan(change), np.nan, speed)
-    shown = [np.stack([filled(one) for one in maps]) for maps in (change, at_known)]
+    shown = [np.stack([interpolated(one) for one in maps]) for maps in (change, at_known)]
     tested = agree(shown[0], shown[1], crop)
     shape = (len(change), *found.shape_of(granularity))
     return Motion(

@@ -132,6 +132,23 @@ def filled(image: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     return image[tuple(nearest)]
 
 
+def interpolated(image: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """The same with NaN replaced linearly between the numbers around it; outside of them all by the nearest."""
+    from scipy.interpolate import LinearNDInterpolator
+    from scipy.spatial import QhullError
+
+    unknown = np.isnan(image)
+    if unknown.all() or not unknown.any():
+        return image
+    found = image.copy()
+    try:
+        between = LinearNDInterpolator(np.argwhere(~unknown), image[~unknown])
+        found[unknown] = between(np.argwhere(unknown))
+    except QhullError:  # fewer than three numbers, or all in one line
+        pass
+    return filled(found)
+
+
 # --- what is drawn --------------------------------------------------------------------------------------------
 
 

@@ -27,7 +27,7 @@ FloatArray = npt.NDArray[np.float32]
 
 SHIFT = 10  # bits of a float32 below its bin: bins are 0.012% wide, at most
 BINS = 2 ** (31 - SHIFT)
-PIXELS = 1024  # whose neurons are counted, at least, once the thresholds are known
+PIXELS = 128  # whose neurons are counted, at least, once the thresholds are known
 
 
 class SampledSpread(NamedTuple):

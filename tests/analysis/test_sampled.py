@@ -12,12 +12,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 
 import canvaswidget as cw
 from canvaswidget.analysis import sampled
 from canvaswidget.analysis.partitions import grid
 from canvaswidget.analysis.ratio_sums import RatioSums
-from canvaswidget.analysis.sampled import Draw, Target, filled
+from canvaswidget.analysis.sampled import Draw, Target, filled, interpolated
 from canvaswidget.analysis.sampled_changes import _part as measured_changes
 from canvaswidget.analysis.sampled_regions import (
     departure_intervals,
@@ -27,6 +28,7 @@ from canvaswidget.analysis.sampled_regions import (
     sampled_region_sums,
 )
 from canvaswidget.analysis.sampled_spread import sampled_spread
+from canvaswidget.analysis.spatial import agree
 from canvaswidget.tracing.columns import Norms
 from canvaswidget.tracing.lattices import Clusters
 from tests.canvases import image, magnitudes, video
@@ -380,3 +382,24 @@ def test_unknown_pixels_are_filled_by_the_nearest() -> None:
     image = np.array([[1, np.nan, np.nan, 4], [np.nan] * 4])
     assert filled(image).tolist() == [[1, 1, 4, 4], [1, 1, 4, 4]]
     assert np.isnan(filled(np.full((2, 2), np.nan))).all()
+
+
+def test_unknown_pixels_between_known_ones_are_interpolated() -> None:
+    plane = np.add.outer(2.0 * np.arange(9), np.arange(12))
+    image = np.where(np.random.default_rng(0).random(plane.shape) < 0.3, plane, np.nan)
+    image[[0, 0, -1, -1], [0, -1, 0, -1]] = plane[[0, 0, -1, -1], [0, -1, 0, -1]]
+    np.testing.assert_allclose(interpolated(image), plane, atol=1e-9)
+    assert interpolated(np.array([[1, np.nan, np.nan, 4]])).tolist() == [[1, 1, 4, 4]]
+
+
+def test_unrelated_maps_don_t_agree_because_they_are_interpolated() -> None:
+    rng, size = np.random.default_rng(1), (40, 60)
+    p = []
+    for _ in range(60):
+        known = np.full(size, np.nan)
+        for number in rng.permutation(121)[:12]:
+            y, x = Clusters(size, (11, 11), 1).pairs(int(number))[0].numpy().T
+            known[y, x] = 1
+        pair = [interpolated(gaussian_filter(rng.normal(size=size), 2) * known) for _ in range(2)]
+        p.append(agree(pair[0][None], pair[1][None]).p[0])
+    assert np.mean(np.array(p) < 0.2) < 0.36  # 0.2 and three standard errors
