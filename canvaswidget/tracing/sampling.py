@@ -75,7 +75,7 @@ def sampled(
     """
     if not layers:
         return
-    work = _Work(matrix, sample)
+    work = Sampler(matrix, sample)
     found: dict[str, Summary] = {}
     waiting = list(layers)
     with steps("summary", "pass", progress) as counted:
@@ -128,7 +128,7 @@ def exact_cost(matrix: Matrix, layer: Layer, granularity: str | None, rgb: str) 
 
 def enumerated(matrix: Matrix, layer: Layer, sample: Sample, progress: Progress) -> Summary:
     """The exact summary of a layer, from the columns of all pixels."""
-    work = _Work(matrix, sample)
+    work = Sampler(matrix, sample)
     clusters = work.clusters(work.rule.spacing(layer))
     work.open(layer)
     work.add_up([layer])
@@ -140,7 +140,7 @@ def enumerated(matrix: Matrix, layer: Layer, sample: Sample, progress: Progress)
     return with_pixels(matrix, summarised(matrix, layer, sample, clusters, None))
 
 
-class _Work:
+class Sampler:
     """Passes of one rule on one frame, counted into the tallies of a sample."""
 
     def __init__(self, matrix: Matrix, sample: Sample) -> None:

@@ -169,7 +169,7 @@ def test_a_neuron_that_writes_in_three_pixels_is_not_missed() -> None:
     held = []
     for seed in range(100):
         sample = Asked(0, None, "abs", seed).sample()
-        work = sampling._Work(canvas.matrix, sample)
+        work = sampling.Sampler(canvas.matrix, sample)
         # As if no two pixels could share a pass: nearly every sample misses all three.
         clusters = work.clusters(canvas.inr.size)
         for number in range(16):

@@ -51,8 +51,15 @@ class Boxes:
 
 def _are_apart(first: torch.Tensor, last: torch.Tensor, distance: int) -> bool:
     """Whether boxes this far from each other along the last axis follow one another, in their rows or their columns."""
-    follow = last[..., :-distance] < first[..., distance:]
-    return any(bool(one.all()) for one in follow)
+
+    def follow(first: torch.Tensor, last: torch.Tensor) -> bool:
+        return bool((last[..., :-distance] < first[..., distance:]).all())
+
+    # Most distances are too small already in one row of pixels, which takes a thousandth of the time of all.
+    return any(
+        (one.ndim == 1 or follow(one[0], other[0])) and follow(one, other)
+        for one, other in zip(first, last, strict=True)
+    )
 
 
 def boxes_of(layer: WeightedOp, spans: Spans) -> Boxes | None:
