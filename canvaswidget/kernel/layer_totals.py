@@ -15,10 +15,12 @@ from canvaswidget.kernel import neuron_maps, pictures
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.quantise import Floats, check_finite
 from canvaswidget.progress import Report
+from canvaswidget.tracing.estimates import NORMAL
 from canvaswidget.tracing.layers import Layer
 
 LARGE = 1e8  # values of all maps of a layer, from where their totals are estimated: exact ones take seconds
 ACCURACY = 0.05
+ENOUGH_PIXELS = 12  # that tell how much a change varies
 PATIENCE = 4.0  # seconds for better estimates
 
 
@@ -74,9 +76,7 @@ def order(
     the first, number 0, comes after a few passes, each further one is better, until they are as good as `ACCURACY`.
     Without a number they are as good as can be had in a few seconds.
     """
-    canvas = cached.canvas
-    is_long = layer.n_kernels * math.prod(cached.size) > LARGE
-    if not (is_long and canvas.has_model and canvas.rule == "gated"):
+    if not _is_estimated(cached, layer):
         return totals(cached, layer, time, checkpoint), 0.0
     if look is None:
         start, look = monotonic(), 0
@@ -86,6 +86,13 @@ def order(
             look += 1
         return found
     return _look(cached, layer, time, look, checkpoint)
+
+
+def _is_estimated(cached: CachedCanvas, layer: Layer) -> bool:
+    """Whether exact totals would take long, and can be estimated."""
+    canvas = cached.canvas
+    is_long = layer.n_kernels * math.prod(cached.size) > LARGE
+    return is_long and canvas.has_model and canvas.rule == "gated"
 
 
 def _look(
@@ -109,8 +116,14 @@ def _look(
     return cached.cache.remember((*key, look), compute)
 
 
-def changes(cached: CachedCanvas, layer: Layer, time: int, checkpoint: Report) -> Floats:
-    """How much each neuron's magnitudes differ from the previous frame's (the next one's at frame 0)."""
+def changes(cached: CachedCanvas, layer: Layer, time: int, checkpoint: Report) -> tuple[Floats, float]:
+    """How much each neuron's magnitudes differ from the previous frame's (the next one's at frame 0).
+
+    And half the width of their 95 % intervals, as `order`: estimated where exact changes would take long.
+    """
+    if _is_estimated(cached, layer) and cached.channel == "sum" and cached.n_frames > 1:
+        key = cached.key("estimated changes", layer.name, time)
+        return cached.cache.remember(key, lambda: _sampled_changes(cached, layer, time, checkpoint))
 
     def compute() -> Floats:
         other = time - 1 if time > 0 else min(1, cached.n_frames - 1)
@@ -124,7 +137,35 @@ def changes(cached: CachedCanvas, layer: Layer, time: int, checkpoint: Report) -
             found[block] = np.abs(now - then).sum((1, 2))
         return found
 
-    return cached.cache.remember(cached.key("changes", layer.name, time), compute)
+    return cached.cache.remember(cached.key("changes", layer.name, time), compute), 0.0
+
+
+def _sampled_changes(
+    cached: CachedCanvas, layer: Layer, time: int, checkpoint: Report
+) -> tuple[Floats, float]:
+    """From lattices of pixels in a random order, until they are good enough or took a few seconds."""
+    columns = cached.canvas.columns(layer.name, (time, time - 1 if time > 0 else 1))
+    sums, squares = np.zeros(columns.n_neurons), np.zeros(columns.n_neurons)
+    start, pixels, half_width = monotonic(), 0, math.inf
+    for number in range(len(columns)):
+        checkpoint(number, 0)
+        drawn = columns.lattice(number)
+        for _, (now, then) in columns.at(drawn):
+            change = (now - then).abs().double()
+            sums += change.sum(0).cpu().numpy()
+            squares += change.square().sum(0).cpu().numpy()
+        pixels += len(drawn)
+        mean = sums / pixels
+        error = np.sqrt(np.maximum(squares / pixels - np.square(mean), 0) / max(pixels - 1, 1))
+        changed = mean > 0
+        if pixels > 1 and changed.any():
+            part = float(1 - (number + 1) / len(columns)) ** 0.5
+            half_width = float(NORMAL * part * np.median(error[changed] / mean[changed]))
+        if half_width <= ACCURACY or (pixels >= ENOUGH_PIXELS and monotonic() - start > PATIENCE):
+            break
+    found = (sums / pixels * math.prod(cached.size)).astype(np.float32)
+    check_finite(f"the changes of layer {layer.name!r}, frame {time}", found)
+    return found, half_width if math.isfinite(half_width) else 0.0
 
 
 def heat_map(cached: CachedCanvas, layer: Layer, overlay: str, time: int, checkpoint: Report) -> Floats:

@@ -105,3 +105,17 @@ def test_a_look_that_was_cancelled_can_be_asked_for_again(
     page.session.call(lambda checkpoint: refining.append(page.send("refine", **look(page, 3, count=0))))
     assert page.end(refining[0])[0]["type"] == "cancelled"
     assert order(page, 3) == expected
+
+
+def test_a_large_layer_is_sorted_by_estimated_change(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    canvas = page.session.canvas
+    layer = canvas.traced_layers[1]
+    maps = [
+        np.concatenate([abs(part) for _, part in canvas.iter(layer, time, rgb="each")]) for time in (0, 1)
+    ]
+    exact = np.abs(maps[1].sum(-1) - maps[0].sum(-1)).sum((1, 2))
+    monkeypatch.setattr(canvas, "maps", None)  # no sweep
+    ask = {"time": 1, "layer": layer.name, "sort": "change", "channel": "sum", "pixel": None, "region": None}
+    body, data = page.ask(kind="values", **ask)
+    assert 0 < body["half_width"] <= 0.05
+    assert np.median(np.abs(data.view("<f4") / exact - 1)) < 0.05

@@ -63,8 +63,8 @@ class GridReply(TypedDict):
     `values` is the sort key; `totals` the sum of each absolute map. `scale` and `top_total` are the largest magnitude
     and the largest total of the thumbnails of the layer's strongest neurons, whichever are asked for and in whatever
     order. `place` is that of the neuron to find, None where it is not among these. `warning` says what failed when a
-    few of the layer's neurons were checked; empty where all held. `half_width` is half that of a total's 95% interval,
-    as a part of it, in the median over neurons, where neurons are sorted by estimates; else 0.
+    few of the layer's neurons were checked; empty where all held. `half_width` is half that of a 95% interval of
+    what neurons are sorted by, as a part of it, in the median over neurons, where that is estimated; else 0.
     """
 
     kind: Literal["grid"]
@@ -212,7 +212,7 @@ def _sort_key(
             raise ValueError("region=None: sort='region' needs a region")
         return ranking.region_column(cached, layer, region, time, checkpoint), 0.0
     if sort == "change":
-        values, half_width = layer_totals.changes(cached, layer, time, checkpoint), 0.0
+        values, half_width = layer_totals.changes(cached, layer, time, checkpoint)
     else:
         look = body.get("look")
         if look is not None:

@@ -94,7 +94,7 @@ export function createNeuronView(view: View) {
     write(
       panel.label,
       shown
-        ? `${count(shown.n)}${of}${shown.context.cluster >= 0 ? ` in ${clusterName(store, shown.context)}` : ""}${colour}${frame}${estimated(shown.halfWidth)}`
+        ? `${count(shown.n)}${of}${shown.context.cluster >= 0 ? ` in ${clusterName(store, shown.context)}` : ""}${colour}${frame}${estimated(shown.halfWidth, shown.context.sort)}`
         : "",
     );
   });
@@ -115,6 +115,7 @@ export function createNeuronView(view: View) {
 }
 
 /** What to say of an order by estimates. */
-function estimated(halfWidth: number): string {
-  return halfWidth > 0 ? ` · order estimated, totals ± ${percent(halfWidth)}` : "";
+function estimated(halfWidth: number, sort: Sort): string {
+  const of = sort === "change" ? "changes" : "totals";
+  return halfWidth > 0 ? ` · order estimated, ${of} ± ${percent(halfWidth)}` : "";
 }
