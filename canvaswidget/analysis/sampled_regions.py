@@ -198,7 +198,8 @@ def sampled_region_sums(
             is_open = unseen[some] & (ratio.left[:, None] > 0)
             high = np.where(is_open, np.maximum(high, beyond), high)
             total[-1], low[-1], high[-1] = with_norms(own, total[-1], low[-1], high[-1])
-        parts.append([values.astype(np.float32) for values in (total, low, high)])
+        with np.errstate(over="ignore"):  # an end that is next to unknown is infinite
+            parts.append([values.astype(np.float32) for values in (total, low, high)])
     total, low, high = (np.concatenate(each, 1).T for each in zip(*parts, strict=True))
     every = regions.half_widths(width)
     sampling = planned.sampling(
@@ -249,7 +250,8 @@ def departure_intervals(sums: SampledSums, sizes: npt.NDArray[np.integer]) -> tu
             )
         )
         below, above = _departures(total, below, above, sizes)
-        low[some], high[some] = below[:-1].T, above[:-1].T
+        with np.errstate(over="ignore"):
+            low[some], high[some] = below[:-1].T, above[:-1].T
     return low, high
 
 
