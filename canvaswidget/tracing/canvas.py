@@ -379,7 +379,8 @@ class Canvas:
         accuracy : float, optional
             None (the default) for the exact totals. Otherwise passes are added until half of the 95% interval of a
             neuron's total is this part of it, in the median over neurons. A rule whose maps cost little or can't be
-            sampled (all but `gated`) gives the exact totals all the same.
+            sampled (all but `gated`) gives the exact totals all the same, and so does a layer where they take no more
+            passes than the estimate would.
         rgb : {"abs", "sum", "red", "green", "blue"}, optional
             What the magnitudes are of: each colour (``"abs"``, the default where the rule knows colours), the sum of
             the colours (the default elsewhere, see `why_no_colours`), or one colour.
