@@ -77,6 +77,7 @@ benchmarks: setup  ## print the benchmark tables
 	@$(PY) benchmarks/run.py
 	@$(PY) benchmarks/rules.py
 	@$(PY) benchmarks/totals.py
+	@$(PY) benchmarks/findings.py
 	@$(PY) benchmarks/runs.py
 	@$(PY) benchmarks/trust.py
 	@$(PY) benchmarks/scaling.py

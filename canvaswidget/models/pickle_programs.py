@@ -6,9 +6,8 @@ import pickletools
 from dataclasses import dataclass
 from typing import Any
 
-MOST_NESTED = (
-    500  # containers within containers: the hash of a deeper tuple overflows the stack of the process
-)
+# Containers within containers: the hash of a deeper tuple overflows the stack of the process.
+MOST_NESTED = 500
 _STORES = {"PUT", "BINPUT", "LONG_BINPUT"}
 _LOADS = {"GET", "BINGET", "LONG_BINGET"}
 _FILLS = {"APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS", "BUILD"}  # an object that was made before

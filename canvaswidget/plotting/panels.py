@@ -32,9 +32,8 @@ from canvaswidget.plotting.style import (
 Floats = npt.NDArray[np.floating]
 
 UNIT = "contribution (raw level)"
-SHARED = (
-    0.999  # of all magnitudes are within the limits that maps share: one pixel must not darken all others
-)
+# The part of all magnitudes that is within the limits that maps share: one pixel must not darken all others.
+SHARED = 0.999
 NAME_LINE = 0.1  # inches
 LETTERS = 15  # of a title, an inch
 TALLEST_MAP = 0.95  # inches of a neuron's map

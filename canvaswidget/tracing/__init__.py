@@ -5,7 +5,8 @@ from canvaswidget.tracing.errors import CaptureError, NotKeptError, UntraceableE
 from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.protocol import CanvasLike
 from canvaswidget.tracing.results import Saving
-from canvaswidget.tracing.saved.reader import SavedCanvas, open_canvas
+from canvaswidget.tracing.saved.opening import open_canvas
+from canvaswidget.tracing.saved.reader import SavedCanvas
 from canvaswidget.tracing.saved.store import SavedCanvasError
 from canvaswidget.tracing.trace import trace
 

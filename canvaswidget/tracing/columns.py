@@ -26,10 +26,8 @@ Pixels = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
 
 SKETCHES = 16  # backward passes that see all pixels of a frame
-LEVEL, SURE = (
-    0.95,
-    0.999,
-)  # of intervals; all neurons' errors have the same sign, so one may be sure of many at once
+LEVEL = 0.95  # of intervals
+SURE = 0.999  # of wider ones: all neurons' errors have the same sign, so one may be sure of many at once
 
 
 class Norms(NamedTuple):

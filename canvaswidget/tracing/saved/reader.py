@@ -34,35 +34,6 @@ from canvaswidget.tracing.saved.writer import fingerprint, places_of
 FloatArray = npt.NDArray[np.float32]
 
 
-@checked
-def open_canvas(path: str | os.PathLike[str]) -> SavedCanvas:
-    """Read a canvas that was written by `Canvas.save`.
-
-    Parameters
-    ----------
-    path : str or Path
-
-    Returns
-    -------
-    SavedCanvas
-        What `CanvasWidget` shows and `Canvas` answers, as far as it was kept. No model is made, and no code of the file
-        runs.
-
-    Raises
-    ------
-    FileNotFoundError
-        Nothing is there.
-    SavedCanvasError
-        It is no saved canvas, is damaged, or was written by another version.
-
-    Examples
-    --------
-    >>> canvas.save("x.zarr", frames=[8], maps=32)  # doctest: +SKIP
-    >>> cw.CanvasWidget(cw.open("x.zarr"))  # doctest: +SKIP
-    """
-    return SavedCanvas(Path(path))
-
-
 class SavedCanvas:
     """What was kept of a canvas; it answers as `Canvas` does, or says what is missing.
 
