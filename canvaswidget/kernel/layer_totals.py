@@ -165,7 +165,11 @@ def _sampled_changes(
             break
     found = (sums / pixels * math.prod(cached.size)).astype(np.float32)
     check_finite(f"the changes of layer {layer.name!r}, frame {time}", found)
-    return found, half_width if math.isfinite(half_width) else 0.0
+    if math.isinf(
+        half_width
+    ):  # nothing changes where it was looked: no exact answer, unless that was everywhere
+        half_width = 0.0 if pixels == math.prod(cached.size) else 1.0
+    return found, half_width
 
 
 def heat_map(cached: CachedCanvas, layer: Layer, overlay: str, time: int, checkpoint: Report) -> Floats:

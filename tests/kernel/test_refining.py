@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import canvaswidget as cw
+from canvaswidget.kernel import layer_totals
 from tests.canvases import video
 from tests.kernel.page import Page, grid
 
@@ -119,3 +122,32 @@ def test_a_large_layer_is_sorted_by_estimated_change(page: Page, monkeypatch: py
     body, data = page.ask(kind="values", **ask)
     assert 0 < body["half_width"] <= 0.05
     assert np.median(np.abs(data.view("<f4") / exact - 1)) < 0.05
+
+
+class StillColumns:
+    """Columns of two frames that are alike, of 40 pixels in ten lattices."""
+
+    n_neurons = 3
+
+    def __len__(self) -> int:
+        return 10
+
+    def lattice(self, number: int) -> np.ndarray:
+        return np.stack([np.arange(4), np.full(4, number)], 1)
+
+    def at(self, pixels: np.ndarray) -> Any:
+        values = torch.ones(len(pixels), self.n_neurons)
+        yield slice(0, len(pixels)), [values, values]
+
+
+@pytest.mark.parametrize(("patience", "half_width"), [(0.0, 1.0), (math.inf, 0.0)])
+def test_no_change_at_some_pixels_is_no_exact_answer(
+    patience: float, half_width: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layer_totals, "PATIENCE", patience)
+    canvas = SimpleNamespace(columns=lambda layer, frames: StillColumns())
+    cached: Any = SimpleNamespace(canvas=canvas, size=(4, 10))
+    layer: Any = SimpleNamespace(name="layer")
+    found, said = layer_totals._sampled_changes(cached, layer, 1, lambda done, total: None)
+    assert found.tolist() == [0, 0, 0]
+    assert said == half_width
