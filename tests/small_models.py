@@ -126,3 +126,35 @@ def cnns(draw: st.DrawFn, head_sizes: tuple[int, ...] = (1, 3, 5)) -> SmallModel
             if block.activation is not None:
                 x = block.activation(nn.functional.pixel_shuffle(block.conv(x), block.upscale))
     return SmallModel(inr, maps)
+
+
+class Branching(nn.Module):
+    """A forward that goes another way where a weight is negative."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(2, 4), nn.Linear(4, 3)
+        self.side = nn.Parameter(torch.ones(()))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        hidden = torch.relu(self.first(x))
+        return self.last(hidden if self.side > 0 else -hidden)
+
+
+def learnt_nerv(steps: int) -> tuple[cw.models.NeRV, float]:
+    """A NeRV of two frames of 32x64 that has learnt the first, far enough that its maps have edges; and its error."""
+    torch.manual_seed(0)
+    model = cw.models.NeRV(
+        embed="pe_1.25_4", fc_dim=6, fc_hw="4_8", dec_strds=(2, 2, 2), lower_width=4, n_frames=2
+    )
+    y, x = torch.linspace(0, 1, 32)[:, None], torch.linspace(0, 1, 64)[None]
+    disc = ((x - 0.4) ** 2 + (y - 0.5) ** 2 < 0.06).float()
+    signal = torch.stack([0.5 + 0.4 * torch.sin(6 * x + 0 * y), 0.5 + 0.4 * torch.sin(9 * y * x), disc], 0)
+    optimiser, error = torch.optim.Adam(model.parameters(), 5e-3), float("inf")
+    for _ in range(steps):
+        loss = ((model(torch.tensor([0.0]))[0] - signal) ** 2).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        error = float(loss.detach())
+    return model.eval(), error

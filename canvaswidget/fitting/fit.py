@@ -20,10 +20,11 @@ from tqdm.auto import tqdm
 
 from canvaswidget import media, tables
 from canvaswidget.arguments import checked
-from canvaswidget.fitting.snapshots import Snapshot, Snapshots
+from canvaswidget.fitting.snapshots import Snapshots
 from canvaswidget.fitting.tasks import FrameTask, make_task
 from canvaswidget.inr import INR
 from canvaswidget.runs import Runs
+from canvaswidget.runs.checkpoints import Checkpoint
 
 EPOCHS = 300
 WARM_UP = 0.05  # of the run; the learning rate rises linearly, then falls by a cosine
@@ -68,7 +69,7 @@ class Fit:
     cpu_seconds: float
     epochs: float
     cancelled: bool = False
-    _snapshots: Mapping[int, Snapshot] = field(default_factory=dict)
+    _snapshots: Mapping[int, Checkpoint] = field(default_factory=dict)
 
     @property
     def runs(self) -> Runs:
@@ -83,9 +84,7 @@ class Fit:
         """
         if not self._snapshots:
             raise ValueError("runs: no weights were kept on the way; say fit(..., snapshots=20)")
-        return Runs.from_variants(
-            self.inr, {step: (one.inr, one.facts) for step, one in self._snapshots.items()}
-        )
+        return Runs.from_variants(self.inr, self._snapshots)
 
     @property
     def model(self) -> nn.Module:

@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 
 from canvaswidget import media
 from canvaswidget.fitting.tasks import FrameTask
-from canvaswidget.inr import INR
+from canvaswidget.runs.checkpoints import Checkpoint
 
 EARLIEST = 1e-4  # of a training: the first snapshot after its start
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A network at one step.
-
-    Attributes
-    ----------
-    inr : callable
-        Makes the INR with these weights from the fitted one.
-    facts : dict
-        Its PSNR.
-    """
-
-    inr: Callable[[INR], INR]
-    facts: dict[str, float]
 
 
 class Snapshots:
@@ -41,7 +22,7 @@ class Snapshots:
     """
 
     def __init__(self, task: FrameTask, count: int | None) -> None:
-        self.taken: dict[int, Snapshot] = {}
+        self.taken: dict[int, Checkpoint] = {}
         self._task = task
         self._due: list[float] = [] if not count else [0.0, *np.geomspace(EARLIEST, 1, max(1, count - 1))]
 
@@ -52,7 +33,7 @@ class Snapshots:
         if is_due and step not in self.taken:
             psnr = media.mean_psnr(self._task.frame_psnr()) if psnr is None else psnr
             weights, extra = _copies(self._task.module.state_dict()), _copies(self._task.extra)
-            self.taken[step] = Snapshot(self._task.inr_of(weights, extra), {"psnr": psnr})
+            self.taken[step] = Checkpoint(self._task.inr_of(weights, extra), {"psnr": psnr})
 
 
 def _copies(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

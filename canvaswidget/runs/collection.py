@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import collections
+import functools
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -97,8 +98,7 @@ class Runs(Mapping[Key, CanvasLike]):
         memory: str | float = "1 GiB",
     ) -> None:
         given = _named(runs)
-        self._options: dict[str, Any] = {"device": device, "memory": memory}
-        self._start(rule, parse_memory(memory))
+        self._start(rule, device, memory)
         for key, source in given.items():
             found = source if isinstance(source, str | os.PathLike | Canvas | SavedCanvas) else as_inr(source)
             if not isinstance(found, str | os.PathLike):
@@ -137,17 +137,13 @@ class Runs(Mapping[Key, CanvasLike]):
         ValueError
             A file's name has no number, or two have the same.
         """
-        base = as_inr(inr)
-        find: Callable[[], dict[Key, Checkpoint]] = lambda: find_checkpoints(weights)  # noqa: E731
-        return cls._of_network(base, find, rule, device, memory)
+        find = functools.partial(find_checkpoints, weights)
+        return cls._of_network(as_inr(inr), find, rule, device, memory)
 
     @classmethod
-    def from_variants(
-        cls, network: INR, variants: Mapping[Key, tuple[Callable[[INR], INR], Mapping[str, Any]]]
-    ) -> Runs:
-        """Variants of one network that differ in weights and inputs: how each is made of it, and its facts."""
-        found = {key: Checkpoint(make, facts) for key, (make, facts) in variants.items()}
-        return cls._of_network(network, lambda: found, None, "auto", "1 GiB")
+    def from_variants(cls, network: INR, variants: Mapping[Any, Checkpoint]) -> Runs:
+        """Variants of one network that differ in weights and inputs."""
+        return cls._of_network(network, lambda: dict(variants), None, "auto", "1 GiB")
 
     @classmethod
     def _of_network(
@@ -159,15 +155,15 @@ class Runs(Mapping[Key, CanvasLike]):
         memory: str | float,
     ) -> Runs:
         made = cls.__new__(cls)
-        made._options = {"device": device, "memory": memory}
-        made._start(rule, parse_memory(memory))
+        made._start(rule, device, memory)
         made._check_extent("the network", base.size, base.n_frames)
         made._network, made._find = base, find
         made.refresh()
         return made
 
-    def _start(self, rule: str | None, memory: int) -> None:
-        self.rule, self.memory = rule, memory
+    def _start(self, rule: str | None, device: str | torch.device, memory: str | float) -> None:
+        self.rule, self.memory = rule, parse_memory(memory)
+        self._options: dict[str, Any] = {"device": device, "memory": memory}
         self.size, self.n_frames = (0, 0), 0
         self._first: Key | None = None
         self._runs: dict[Key, Run] = {}

@@ -21,6 +21,7 @@ from canvaswidget.tracing.matrix import Matrix, as_numpy
 from canvaswidget.tracing.neurons import at_granularity
 from canvaswidget.tracing.rules import AdditiveRule
 from canvaswidget.tracing.rules.base import channel_weights
+from canvaswidget.tracing.sketches import sketched
 
 Pixels = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
@@ -127,10 +128,8 @@ class Columns:
         state, sums = self._matrix.frame(frame).state, np.zeros(self.n_neurons)
         for number in range(SKETCHES):
             seed = int(np.random.SeedSequence([self.seed, 1, number]).generate_state(1)[0])
-            weights = torch.empty(len(self._colours), *self.size)
-            weights.cauchy_(generator=torch.Generator().manual_seed(seed))
-            image = torch.einsum("cyx,cd->dyx", weights.to(self._matrix.device), self._colours)
-            kernels = self._rule.weighted([self.layer], state, image)[self.layer.name]
+            sums_of_maps = sketched(self._rule, [self.layer], state, self._colours, self.size, seed)
+            kernels = sums_of_maps[self.layer.name]
             sums += log_magnitudes(as_numpy(at_granularity(kernels, self.layer, self._granularity).flatten()))
             self.passes += 1
         scale = cauchy_scale(sums, SKETCHES).astype(np.float32)

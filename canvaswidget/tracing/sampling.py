@@ -39,6 +39,7 @@ from canvaswidget.tracing.neurons import at_granularity, count_neurons
 from canvaswidget.tracing.reduce import Summary
 from canvaswidget.tracing.rules import AdditiveRule
 from canvaswidget.tracing.rules.base import channel_weights
+from canvaswidget.tracing.sketches import sketched
 from canvaswidget.tracing.tallies import Sample, Tally
 
 GROWTH = 1.5  # of the number of passes, from one look at the interval to the next
@@ -245,10 +246,8 @@ class Sampler:
 
     def sketch(self, number: int, layers: Sequence[Layer]) -> None:
         """Count the next pass with a Cauchy weight for every pixel and colour."""
-        generator = torch.Generator().manual_seed(_seed(self.sample.seed, 1, number))
-        weights = torch.empty(len(self.colours), *self.matrix.inr.size).cauchy_(generator=generator)
-        image = torch.einsum("cyx,cd->dyx", weights.to(self.matrix.device), self.colours)
-        sums = self.rule.weighted(list(layers), self.state, image)
+        seed = _seed(self.sample.seed, 1, number)
+        sums = sketched(self.rule, layers, self.state, self.colours, self.matrix.inr.size, seed)
         for layer in layers:
             tally = self.open(layer)
             tally.log_sketches += log_magnitudes(as_numpy(self._neurons(sums[layer.name], layer)))

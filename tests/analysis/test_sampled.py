@@ -32,7 +32,7 @@ from canvaswidget.analysis.spatial import agree
 from canvaswidget.tracing.columns import Norms
 from canvaswidget.tracing.lattices import Clusters
 from tests.canvases import image, magnitudes, video
-from tests.small_models import SmallModel, cnns, mlps
+from tests.small_models import SmallModel, cnns, learnt_nerv, mlps
 
 an = cw.analysis
 ALL = 1e-9  # an accuracy that takes all pixels
@@ -80,20 +80,8 @@ def known(
 @functools.cache
 def learnt_maps() -> np.ndarray:
     """Maps of the middle layer of a NeRV that has learnt an image, on two frames."""
-    torch.manual_seed(0)
-    model = cw.models.NeRV(
-        embed="pe_1.25_4", fc_dim=6, fc_hw="4_8", dec_strds=(2, 2, 2), lower_width=4, n_frames=2
-    )
-    y, x = torch.linspace(0, 1, 32)[:, None], torch.linspace(0, 1, 64)[None]
-    disc = ((x - 0.4) ** 2 + (y - 0.5) ** 2 < 0.06).float()
-    signal = torch.stack([0.5 + 0.4 * torch.sin(6 * x + 0 * y), 0.5 + 0.4 * torch.sin(9 * y * x), disc], 0)
-    optimiser = torch.optim.Adam(model.parameters(), 5e-3)
-    for _ in range(100):
-        loss = ((model(torch.tensor([0.0]))[0] - signal) ** 2).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    canvas = cw.trace(cw.as_inr(model.eval()), "gated", progress=False)
+    model, _ = learnt_nerv(100)
+    canvas = cw.trace(cw.as_inr(model), "gated", progress=False)
     return np.stack([magnitudes(canvas, -2, frame, "unit") for frame in (0, 1)])
 
 

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 import canvaswidget as cw
 from canvaswidget.models import FFN, SIREN
+from tests.small_models import Branching
 
 SIZE = (6, 5)
 
@@ -123,16 +124,6 @@ def test_checkpoints_give_what_tracing_them_gives(tmp_path: Path) -> None:
 
 
 def test_a_network_whose_ops_depend_on_its_weights_is_recorded_anew() -> None:
-    class Branching(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.first, self.last = torch.nn.Linear(2, 4), torch.nn.Linear(4, 3)
-            self.side = torch.nn.Parameter(torch.ones(()))
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            hidden = torch.relu(self.first(x))
-            return self.last(hidden if self.side > 0 else -hidden)
-
     inr = cw.INR.from_coords(Branching(), SIZE)
     other = inr.with_weights({**weights_of(inr), "side": torch.tensor(-1.0)})
     runs = cw.Runs.from_checkpoints(inr, {0: weights_of(inr), 1: weights_of(other)}, rule="gated")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import canvaswidget as cw
 from canvaswidget.models import FFN
 from canvaswidget.tracing.exchange import exchange
+from tests.small_models import Branching
 from tests.zoo import KINDS, build
 
 
@@ -105,19 +106,6 @@ def test_what_was_recorded_keeps_its_weights() -> None:
         for name, column in before[1].items():
             np.testing.assert_array_equal(one.pixel(1, 2)[name], column)
     assert all(torch.equal(tensor, weights[name]) for name, tensor in inr.module.state_dict().items())
-
-
-class Branching(torch.nn.Module):
-    """A forward that goes another way where a weight is negative."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.last = torch.nn.Linear(2, 4), torch.nn.Linear(4, 3)
-        self.side = torch.nn.Parameter(torch.ones(()))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        hidden = torch.relu(self.first(x))
-        return self.last(hidden if self.side > 0 else -hidden)
 
 
 def test_ops_that_depend_on_weights_are_noticed() -> None:

@@ -10,30 +10,20 @@ import torch
 from torch import nn
 
 import canvaswidget as cw
-from canvaswidget.models import NeRV
 from canvaswidget.tracing import sampling
 from canvaswidget.tracing.cauchy import LOG_VARIANCE, cauchy_errors, cauchy_scale, log_magnitudes
 from canvaswidget.tracing.lattices import Clusters, spacings
 from canvaswidget.tracing.summaries import Asked
 from tests.canvases import image, video
+from tests.small_models import learnt_nerv
 
 
 @functools.cache
 def trained() -> cw.Canvas:
     """A NeRV that has learnt two frames of 32x64, far enough that its maps have edges."""
-    torch.manual_seed(0)
-    model = NeRV(embed="pe_1.25_4", fc_dim=6, fc_hw="4_8", dec_strds=(2, 2, 2), lower_width=4, n_frames=2)
-    y, x = torch.linspace(0, 1, 32)[:, None], torch.linspace(0, 1, 64)[None]
-    disc = ((x - 0.4) ** 2 + (y - 0.5) ** 2 < 0.06).float()
-    signal = torch.stack([0.5 + 0.4 * torch.sin(6 * x + 0 * y), 0.5 + 0.4 * torch.sin(9 * y * x), disc], 0)
-    optimiser = torch.optim.Adam(model.parameters(), 5e-3)
-    for _ in range(150):
-        loss = ((model(torch.tensor([0.0]))[0] - signal) ** 2).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    assert loss < 0.03
-    return cw.trace(cw.as_inr(model.eval()), "gated")
+    model, error = learnt_nerv(150)
+    assert error < 0.03
+    return cw.trace(cw.as_inr(model), "gated")
 
 
 class Spots(nn.Module):
