@@ -1,6 +1,7 @@
 """The findings of XINC, and how far maps can be trusted: functions of a canvas that give plain arrays.
 
-Each result prints well and draws itself.
+Each result prints well and draws itself. A function of a canvas takes a `canvaswidget.Runs`, too, or any mapping of
+canvases, and then gives an `OverRuns`.
 
 Examples
 --------
@@ -18,7 +19,9 @@ from canvaswidget.analysis.intensity import Intensity, intensity
 from canvaswidget.analysis.intervals import Interval
 from canvaswidget.analysis.matching import Matching, match
 from canvaswidget.analysis.motion import Motion, motion, optical_flow
-from canvaswidget.analysis.objects import Objects, ObjectsOverTime, objects, objects_over_time
+from canvaswidget.analysis.objects import Objects, objects
+from canvaswidget.analysis.objects_over_time import ObjectsOverTime, objects_over_time
+from canvaswidget.analysis.over_runs import Mean, OverRuns
 from canvaswidget.analysis.pruning import Pruning, prune, pruning
 from canvaswidget.analysis.regions import Regions, regions
 from canvaswidget.analysis.stability import Stability, stability
@@ -34,9 +37,11 @@ __all__ = [
     "Intensity",
     "Interval",
     "Matching",
+    "Mean",
     "Motion",
     "Objects",
     "ObjectsOverTime",
+    "OverRuns",
     "Pruning",
     "Regions",
     "Stability",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,9 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from canvaswidget.analysis.embedding import embed, methods
+from canvaswidget.analysis.intervals import mean
 from canvaswidget.analysis.kmeans import STEPS, kmeans
+from canvaswidget.analysis.over_runs import over_runs
 from canvaswidget.analysis.sampled import Accuracy, Estimated, Sampling
 from canvaswidget.analysis.vectors import Vectors, vectors
 from canvaswidget.arguments import checked, is_clusters, some_accuracy, some_groups
@@ -81,6 +84,18 @@ class Clusters(Estimated):
         order = places[np.argsort(self.distances.ravel()[places], kind="stable")][:count]
         found = neurons_at(order, self.labels.shape, self.n_groups).tolist()
         return tuple((neuron[0], neuron[1]) if isinstance(neuron, list) else neuron for neuron in found)
+
+    def numbers(self) -> dict[str, float]:
+        """Sum it up in the numbers of `OverRuns`.
+
+        The share of the largest cluster, the share of neurons in none, the mean distance to a centre.
+        """
+        clustered = int(self.counts.sum())
+        return {
+            "largest_share": int(self.counts.max()) / clustered if clustered else math.nan,
+            "constant_share": float((self.labels < 0).mean()),
+            "distance": mean(self.distances.ravel().astype(np.float64)),
+        }
 
     def __repr__(self) -> str:
         constant = int((self.labels < 0).sum())
@@ -177,6 +192,7 @@ class Exemplars:
         return ax
 
 
+@over_runs
 @checked(k=some_groups, accuracy=some_accuracy)
 def cluster(
     canvas: CanvasLike,
@@ -195,7 +211,8 @@ def cluster(
 
     Parameters
     ----------
-    canvas : Canvas
+    canvas : Canvas or Runs
+        Of runs each is measured; see `OverRuns`.
     layer : str, int or Layer
     k : int
         Number of clusters.

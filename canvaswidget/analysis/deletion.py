@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from canvaswidget import media
+from canvaswidget.analysis.over_runs import over_runs
 from canvaswidget.analysis.sampled import Accuracy, Estimated, Sampling, target_of, totals
 from canvaswidget.analysis.sweeps import find
 from canvaswidget.arguments import checked, some_accuracy
@@ -128,6 +129,13 @@ class Deletion(Estimated, Printed):
             legend_below(ax)
         return ax
 
+    def numbers(self) -> dict[str, float]:
+        """Sum it up in the numbers of `OverRuns`.
+
+        The areas, in dB.
+        """
+        return {f"area_{order.replace(' ', '_')}": value for order, value in self.areas.items()}
+
     def rows(self) -> list[list[str]]:
         rows = [
             ["layer", self.layer.name],
@@ -143,6 +151,7 @@ class Deletion(Estimated, Printed):
         return rows + self.sampling_rows()
 
 
+@over_runs
 @checked(accuracy=some_accuracy)
 def deletion(
     canvas: CanvasLike,
@@ -165,7 +174,8 @@ def deletion(
 
     Parameters
     ----------
-    canvas : Canvas
+    canvas : Canvas or Runs
+        Of runs each is measured; see `OverRuns`.
     layer : str, int or Layer
     frame : int
     against : {"model", "truth"}

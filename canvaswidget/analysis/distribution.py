@@ -16,6 +16,8 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
+from canvaswidget.analysis.intervals import median
+from canvaswidget.analysis.over_runs import over_runs
 from canvaswidget.analysis.sampled import Accuracy, Draw, Estimated, Sampling, filled, target_of
 from canvaswidget.analysis.sampled_spread import sampled_spread
 from canvaswidget.analysis.sweeps import find
@@ -160,6 +162,20 @@ class Distribution(Estimated, Printed):
             raise ValueError(f"level={level!r}: expected one of {', '.join(map(str, self.levels))}")
         return self.levels.index(level)
 
+    def numbers(self) -> dict[str, float]:
+        """Sum it up in the numbers of `OverRuns`.
+
+        The layer's total, the share of neurons whose map is 0, the median neuron's pixels, the median pixel's share of
+        neurons for each level.
+        """
+        shares = zip(self.levels, self.share_of_neurons, strict=True)
+        return {
+            "total": float(self.neuron_abs.sum(dtype=np.float64)),
+            "dead_share": float((self.neuron_abs == 0).mean()),
+            "pixels_per_neuron": median(self.pixels_per_neuron),
+            **{f"share_of_neurons_{100 * (1 - level):g}%": median(share) for level, share in shares},
+        }
+
     def rows(self) -> list[list[str]]:
         low, middle, high = np.percentile(self.pixels_per_neuron, (25, 50, 75))
         rows = [
@@ -187,6 +203,7 @@ class Distribution(Estimated, Printed):
         return rows + self.sampling_rows()
 
 
+@over_runs
 @checked(accuracy=some_accuracy)
 def distribution(
     canvas: CanvasLike,
@@ -208,7 +225,8 @@ def distribution(
 
     Parameters
     ----------
-    canvas : Canvas
+    canvas : Canvas or Runs
+        Of runs each is measured; see `OverRuns`.
     layer : str, int or Layer
     frame : int
     levels : sequence of float

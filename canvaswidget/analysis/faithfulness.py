@@ -14,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
-from canvaswidget.analysis.intervals import Interval, rank_correlation
+from canvaswidget.analysis.intervals import Interval
+from canvaswidget.analysis.measured_neurons import MeasuredNeurons
+from canvaswidget.analysis.over_runs import over_runs
 from canvaswidget.analysis.sweeps import find
 from canvaswidget.arguments import checked
 from canvaswidget.plotting.style import (
@@ -25,7 +27,7 @@ from canvaswidget.plotting.style import (
     new_axes,
     style,
 )
-from canvaswidget.progress import Progress, Steps, steps
+from canvaswidget.progress import Progress, steps
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.colours import COLOURS_SAID
 from canvaswidget.tracing.errors import UntraceableError
@@ -39,10 +41,6 @@ IntArray = npt.NDArray[np.int64]
 
 FIRST = 32  # neurons; the sample doubles from there
 PIXELS = 1024
-BATCH_BYTES = 2**26
-ROUNDING = 16 * float(
-    np.finfo(np.float32).eps
-)  # of the image's largest value: what re-rendering alone may change
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -146,6 +144,25 @@ class Faithfulness(Printed):
             heading(ax, self.layer.name, f"rank correlation {self.totals}")
         return ax
 
+    def numbers(self) -> dict[str, float]:
+        """Sum it up in the numbers of `OverRuns`.
+
+        Both rank correlations; infidelity as a part of the squared change; the completeness residual; the shares of
+        neurons whose map is 0, and of those that change nothing.
+        """
+        return {
+            "totals": self.totals.value,
+            "per_pixel": self.per_pixel.value,
+            "infidelity_share": self.infidelity_share,
+            "residual": self.residual,
+            "silent_share": float(self.silent.mean()),
+            "dead_share": float(self.dead.mean()),
+        }
+
+    def estimated(self) -> tuple[str, ...]:
+        """A part of a heading; none where every neuron was measured."""
+        return () if self.is_whole else (f"estimated, ± {self.totals.half_width:.3f}",)
+
     def rows(self) -> list[list[str]]:
         silent, matter = int(self.silent.sum()), int((self.silent & ~self.dead).sum())
         rows = [
@@ -175,6 +192,7 @@ class Faithfulness(Printed):
         return rows
 
 
+@over_runs
 @checked
 def faithfulness(
     canvas: CanvasLike,
@@ -199,7 +217,8 @@ def faithfulness(
 
     Parameters
     ----------
-    canvas : Canvas
+    canvas : Canvas or Runs
+        Of runs each is measured; see `OverRuns`.
     layer : str, int or Layer
     frame : int
     half_width : float
@@ -235,7 +254,7 @@ def faithfulness(
     rng = np.random.default_rng(seed)
     order = all_neurons(found, granularity).numpy()
     order = order[rng.permutation(len(order))]
-    sample = _Sample(canvas, found, frame, fill, _places(canvas.inr.size, rng), batch)
+    sample = MeasuredNeurons(canvas, found, frame, fill, _places(canvas.inr.size, rng), batch)
     limit = min(len(order), at_most or len(order))
     with steps(f"faithfulness of {found.name}", "pass", progress) as counted:
         counted.tell()
@@ -294,74 +313,6 @@ def completeness(canvas: CanvasLike, layer: LayerKey, frame: int = 0) -> float:
             scale = max(float(np.abs(expected).max()), float(np.finfo(np.float32).tiny))
             return float(np.abs(total - expected).max()) / scale
     return math.nan
-
-
-class _Sample:
-    """What was measured so far: totals, and the values at some pixels, of both rules."""
-
-    def __init__(
-        self, canvas: CanvasLike, layer: Layer, frame: int, fill: str, places: IntArray, batch: int | None
-    ) -> None:
-        self.canvas, self.layer, self.frame, self.fill, self.places = canvas, layer, frame, fill, places
-        self.truth = canvas.ablation(fill)
-        self.image = canvas.frame(frame)
-        self.floor = ROUNDING * max(float(np.abs(self.image).max()), 1.0)
-        self.neurons = np.empty(0, np.int64)
-        self.rule_totals = self.ablation_totals = np.empty(0, np.float32)
-        self.rgb = "sum" if canvas.why_no_colours(layer) else "each"
-        # Signed, with colours where the rule knows them; and the magnitudes of the changes.
-        self.rule_values = np.empty(
-            (0, len(places), 1 if self.rgb == "sum" else self.image.shape[-1]), np.float32
-        )
-        self.ablation_values = np.empty((0, len(places)), np.float32)
-        self.batch = batch or max(1, BATCH_BYTES // (4 * self.image.size))
-
-    def add(self, neurons: IntArray, counted: Steps) -> None:
-        """Measure more neurons."""
-        counted.plan(2 * len(neurons))
-        parts: list[list[FloatArray]] = [[], [], [], []]
-        for start in range(0, len(neurons), self.batch):
-            some = neurons[start : start + self.batch]
-            for place, canvas, rgb in ((0, self.canvas, self.rgb), (2, self.truth, "each")):
-                maps = canvas.maps(self.layer, some, self.frame, rgb=rgb)
-                maps = maps.reshape(len(some), self.image[..., 0].size, -1)
-                maps[np.abs(maps) <= self.floor] = 0
-                parts[place].append(np.abs(maps).sum((1, 2)))
-                at = maps[:, self.places]
-                parts[place + 1].append(np.abs(at).sum(-1) if place else at)
-                counted.take(len(some))
-        self.neurons = np.concatenate([self.neurons, neurons]) if len(self.neurons) else neurons
-        self.rule_totals = np.concatenate([self.rule_totals, *parts[0]])
-        self.rule_values = np.concatenate([self.rule_values, *parts[1]])
-        self.ablation_totals = np.concatenate([self.ablation_totals, *parts[2]])
-        self.ablation_values = np.concatenate([self.ablation_values, *parts[3]])
-
-    def totals_interval(self, n_neurons: int, counted: Steps) -> Interval:
-        ours, truth = self.rule_totals[:, None], self.ablation_totals[:, None]
-        return rank_correlation(ours, truth, n_neurons, 1, counted.tell)[0]
-
-    def pixel_interval(self, n_neurons: int, counted: Steps) -> tuple[Interval, DoubleArray]:
-        """Of the mean over pixels, and each pixel's: both the neurons and the pixels were drawn."""
-        n_pixels = self.image[..., 0].size
-        ours, truth = np.abs(self.rule_values).sum(-1), self.ablation_values
-        return rank_correlation(ours, truth, n_neurons, n_pixels, counted.tell)
-
-    def subsets(
-        self, count: int, size: int, rng: np.random.Generator, counted: Steps
-    ) -> tuple[DoubleArray, DoubleArray]:
-        """What random sets are said to contribute, and what goes with them: ``(count, pixels, colours)`` each."""
-        counted.plan(count)
-        claimed, changed = (np.empty((count, *self.rule_values.shape[1:])) for _ in range(2))
-        image = self.image.reshape(-1, self.image.shape[-1])[self.places].astype(np.float64)
-        for one in range(count):
-            drawn = rng.permutation(len(self.neurons))[:size]
-            left = self.canvas.ablate({self.layer: self.neurons[drawn]}, self.frame, fill=self.fill)
-            claimed[one] = self.rule_values[drawn].sum(0, dtype=np.float64)
-            change = image - left.reshape(-1, left.shape[-1])[self.places]
-            changed[one] = change if self.rgb == "each" else change.sum(1, keepdims=True)
-            counted.take()
-        changed[np.abs(changed) <= self.floor] = 0
-        return claimed, changed
 
 
 def _infidelity(claimed: DoubleArray, changed: DoubleArray) -> tuple[float, float, float]:

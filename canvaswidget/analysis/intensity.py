@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from canvaswidget.analysis.intervals import spearman
+from canvaswidget.analysis.over_runs import over_runs
 from canvaswidget.analysis.partitions import GREY
 from canvaswidget.analysis.sampled import (
     Accuracy,
@@ -118,6 +119,13 @@ class Intensity(Estimated, Printed):
         self.plot(axes[3])
         return cast(Figure, axes[0].figure)
 
+    def numbers(self) -> dict[str, float]:
+        """Sum it up in the numbers of `OverRuns`.
+
+        Both rank correlations.
+        """
+        return {"with_brightness": self.with_brightness, "with_edges": self.with_edges}
+
     def rows(self) -> list[list[str]]:
         return [
             ["layer", self.layer.name],
@@ -130,6 +138,7 @@ class Intensity(Estimated, Printed):
         ]
 
 
+@over_runs
 @checked(accuracy=some_accuracy)
 def intensity(
     canvas: CanvasLike,
@@ -145,7 +154,8 @@ def intensity(
 
     Parameters
     ----------
-    canvas : Canvas
+    canvas : Canvas or Runs
+        Of runs each is measured; see `OverRuns`.
     layer : str, int or Layer
     frame : int
     granularity : {"unit", "kernel"}, optional

@@ -141,6 +141,12 @@ def mean(values: DoubleArray) -> float:
     return float(known.mean()) if len(known) else math.nan
 
 
+def median(values: npt.NDArray[np.number]) -> float:
+    """The same of the median."""
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if len(known) else math.nan
+
+
 def _left_out(
     a: npt.NDArray[np.floating], b: npt.NDArray[np.floating], between: Callable[[], None]
 ) -> DoubleArray:

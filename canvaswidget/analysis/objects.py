@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
+from canvaswidget.analysis.over_runs import over_runs
 from canvaswidget.analysis.partitions import Masks, instances
-from canvaswidget.analysis.sampled import Accuracy, Draw, Estimated, Sampling, Target, target_of, together
+from canvaswidget.analysis.sampled import Accuracy, Draw, Estimated, Sampling, Target, target_of
 from canvaswidget.analysis.sampled_regions import SampledSums, of_itself, sampled_region_sums
 from canvaswidget.analysis.sweeps import RegionSums, find, region_sums
-from canvaswidget.arguments import checked, some_accuracy, some_frames
+from canvaswidget.arguments import checked, some_accuracy
 from canvaswidget.plotting.style import (
-    CYCLE,
     colour_bar,
     heading,
-    legend_below,
-    legend_label,
     new_axes,
     style,
 )
@@ -76,7 +74,7 @@ class Objects(Estimated, Printed):
     @property
     def shares(self) -> FloatArray:
         """`means` of each neuron as parts of their sum over the objects; nan for a dead neuron."""
-        return _parts(self.means, (-1,))
+        return parts(self.means, (-1,))
 
     @property
     def preferred(self) -> npt.NDArray[np.int64]:
@@ -105,6 +103,17 @@ class Objects(Estimated, Printed):
             colour_bar(ax, image, "share of the neuron")
         return ax
 
+    def numbers(self) -> dict[str, float]:
+        """Sum it up in the numbers of `OverRuns`.
+
+        The share of neurons that contribute most to each object, and of dead ones.
+        """
+        preferred = self.preferred
+        most = {
+            f"most_to_{name}": float((preferred == place).mean()) for place, name in enumerate(self.names)
+        }
+        return {**most, "dead_share": float((preferred < 0).mean())}
+
     def rows(self) -> list[list[str]]:
         counts = [int((self.preferred == place).sum()) for place in range(len(self.names))]
         rows = [
@@ -121,111 +130,7 @@ class Objects(Estimated, Printed):
         return rows + self.sampling_rows()
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class ObjectsOverTime(Estimated, Printed):
-    """How each neuron's contributions to objects change from frame to frame.
-
-    Attributes
-    ----------
-    layer : Layer
-    frames : (t,)
-    names : tuple of str
-        As in `Objects`.
-    means : (t, n, r) or (t, n_in, n_out, r)
-        Mean absolute contribution to a pixel of the object; nan where the object is not on the frame, with
-        `as_released` 0.
-    as_released : bool
-    rgb : str
-        How magnitudes add colours: ``"abs"``, the magnitude of each colour, or ``"sum"``, the magnitude of their sum.
-    low, high : as `means`, or None
-        95% intervals of these; None where they are exact.
-    sampling : Sampling or None
-        How they were estimated; None where they are exact.
-    """
-
-    title: ClassVar[str] = "objects over time"
-    layer: Layer
-    frames: npt.NDArray[np.int64]
-    names: tuple[str, ...]
-    means: FloatArray
-    as_released: bool = False
-    rgb: str = "sum"
-    low: FloatArray | None = None
-    high: FloatArray | None = None
-    sampling: Sampling | None = None
-
-    @property
-    def shares(self) -> FloatArray:
-        """`means` of each neuron as parts of their sum over frames and objects; nan for a dead neuron.
-
-        A share belongs to one frame and one object: a neuron's shares of all frames and objects together make 1.
-        """
-        return _parts(self.means, (0, -1))
-
-    @property
-    def quartiles(self) -> FloatArray:
-        """``(3, t, r)``: lower quartile, median, upper quartile of the living neurons' `shares`; nan where unknown."""
-        shares = self.shares.reshape(len(self.frames), -1, len(self.names))
-        found = np.full((3, len(self.frames), len(self.names)), np.nan, np.float32)
-        for frame, name in np.ndindex(found.shape[1:]):
-            known = shares[frame, np.isfinite(shares[frame, :, name]), name]
-            if len(known):
-                found[:, frame, name] = np.percentile(known, (25, 50, 75))
-        return found
-
-    @property
-    def n_living(self) -> int:
-        """Number of neurons that contribute to any object on any frame."""
-        shares = self.shares.reshape(len(self.frames), -1, len(self.names))
-        return int(np.isfinite(shares).any((0, 2)).sum())
-
-    @checked
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Each object's share on each frame: the median and the quartiles of the neurons."""
-        ax = ax or new_axes()
-        low, middle, high = self.quartiles
-        with style():
-            for place, name in enumerate(self.names):
-                if not np.isfinite(middle[:, place]).any():
-                    continue
-                colour = CYCLE[place % len(CYCLE)]
-                ax.plot(
-                    self.frames,
-                    middle[:, place],
-                    color=colour,
-                    lw=1.2,
-                    marker="o",
-                    ms=2,
-                    label=legend_label(name),
-                )
-                ax.fill_between(self.frames, low[:, place], high[:, place], color=colour, alpha=0.15, lw=0)
-            ax.set(xlabel="frame", ylabel="share on the frame\n(median, quartiles of neurons)")
-            ax.set_ylim(bottom=0)
-            ax.yaxis.set_major_formatter(PercentFormatter(1))
-            ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-            heading(ax, self.layer.name, f"n = {self.n_living:,} living neurons", *self.estimated())
-            if ax.get_lines():
-                legend_below(ax)
-        return ax
-
-    def rows(self) -> list[list[str]]:
-        rows = [
-            ["layer", self.layer.name],
-            ["frames", _spans(self.frames)],
-            ["colours", COLOURS_SAID[self.rgb]],
-        ]
-        for name, curve in zip(self.names, self.quartiles[1].T, strict=True):
-            if not np.isfinite(curve).any():
-                continue
-            most = int(self.frames[int(np.nanargmax(curve))])
-            told = f"{np.nanmin(curve):.2%} to {np.nanmax(curve):.2%} (most on frame {most})"
-            rows.append([f"share of {name} on a frame, median of neurons", told])
-        rows.append(["living neurons", f"{self.n_living:,} of {self.means[0, ..., 0].size:,}"])
-        if self.as_released:
-            rows.append(["", "as the published notebooks computed it"])
-        return rows + self.sampling_rows()
-
-
+@over_runs
 @checked(accuracy=some_accuracy)
 def objects(
     canvas: CanvasLike,
@@ -244,7 +149,8 @@ def objects(
 
     Parameters
     ----------
-    canvas : Canvas
+    canvas : Canvas or Runs
+        Of runs each is measured; see `OverRuns`.
     layer : str, int or Layer
     masks : array
         As `canvaswidget.analysis.partitions.instances` takes them: labels or booleans, of one frame or of all.
@@ -266,10 +172,12 @@ def objects(
     """
     found, frame = find(canvas, layer, frame)
     target = target_of(canvas, found, frame, accuracy, granularity, 1, as_released)
-    return _measured(canvas, found, masks, frame, names, as_released, granularity, seed, target, progress)
+    return measure_objects(
+        canvas, found, masks, frame, names, as_released, granularity, seed, target, progress
+    )
 
 
-def _measured(
+def measure_objects(
     canvas: CanvasLike,
     layer: Layer,
     masks: npt.ArrayLike,
@@ -281,7 +189,7 @@ def _measured(
     target: Target | None,
     progress: Progress,
 ) -> Objects:
-    """See `objects`; exact where there is no target."""
+    """The same, exact where there is no target."""
     divided, labels = instances(masks, canvas.inr.size, frame, canvas.inr.n_frames, as_released)
     rgb = "sum" if as_released else rgb_of_magnitudes(canvas, layer)
     if target is None:
@@ -318,58 +226,6 @@ def objects_from_sums(
     return replace(found, low=low, high=high, sampling=sums.sampling)
 
 
-@checked(frames=some_frames, accuracy=some_accuracy)
-def objects_over_time(
-    canvas: CanvasLike,
-    layer: LayerKey,
-    masks: npt.ArrayLike,
-    frames: Sequence[int] | None = None,
-    names: Sequence[str] | None = None,
-    *,
-    as_released: bool = False,
-    granularity: str | None = None,
-    accuracy: Accuracy = "auto",
-    seed: int = 0,
-    progress: Progress = False,
-) -> ObjectsOverTime:
-    """Measure the same on several frames (all, by default); see `objects`.
-
-    By default it is exact where all frames together take at most about 10 s.
-    """
-    chosen = list(range(canvas.inr.n_frames) if frames is None else frames)
-    if not chosen:
-        raise ValueError(f"frames={frames!r}: expected at least one frame")
-    found, first = find(canvas, layer, chosen[0])
-    target = target_of(canvas, found, first, accuracy, granularity, len(chosen), as_released)
-    each = [
-        _measured(
-            canvas,
-            found,
-            masks,
-            canvas.inr.frame_index(frame),
-            names,
-            as_released,
-            granularity,
-            seed,
-            target,
-            progress,
-        )
-        for frame in chosen
-    ]
-    sampling = together([one.sampling for one in each])
-    return ObjectsOverTime(
-        found,
-        np.array([one.frame for one in each]),
-        each[0].names,
-        np.stack([one.means for one in each]),
-        as_released,
-        each[0].rgb,
-        None if sampling is None else np.stack([cast(FloatArray, one.low) for one in each]),
-        None if sampling is None else np.stack([cast(FloatArray, one.high) for one in each]),
-        sampling,
-    )
-
-
 def object_names(
     labels: tuple[int, ...], names: Sequence[str] | None, as_released: bool = False
 ) -> tuple[str, ...]:
@@ -382,12 +238,7 @@ def object_names(
     return (*names, last)
 
 
-def _parts(values: FloatArray, axes: tuple[int, ...]) -> FloatArray:
+def parts(values: FloatArray, axes: tuple[int, ...]) -> FloatArray:
+    """Values as parts of their sum over some axes; nan where that is 0."""
     total = np.nansum(values, axis=axes, keepdims=True, dtype=np.float64)
     return np.where(total > 0, values / np.where(total > 0, total, 1), np.nan).astype(np.float32)
-
-
-def _spans(frames: npt.NDArray[np.int64]) -> str:
-    if len(frames) > 1 and (np.diff(frames) == 1).all():
-        return f"{frames[0]} to {frames[-1]}"
-    return ", ".join(map(str, frames))

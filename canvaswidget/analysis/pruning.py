@@ -16,8 +16,15 @@ from matplotlib.ticker import PercentFormatter
 
 from canvaswidget import tables
 from canvaswidget.analysis.deletion import ALIKE, psnr, target_picture
-from canvaswidget.analysis.sampled import Accuracy, Estimated, Sampling, target_of, together
-from canvaswidget.analysis.sampled import totals as totals_of
+from canvaswidget.analysis.least_contributing import (
+    check_shares,
+    chosen_frames,
+    chosen_layers,
+    least,
+    totals_of_layers,
+)
+from canvaswidget.analysis.over_runs import over_runs
+from canvaswidget.analysis.sampled import Accuracy, Estimated, Sampling, together
 from canvaswidget.arguments import checked, some_accuracy, some_frames
 from canvaswidget.inr import INR, as_inr
 from canvaswidget.media.quality import mean_psnr
@@ -29,20 +36,18 @@ from canvaswidget.plotting.style import (
     new_axes,
     style,
 )
-from canvaswidget.progress import Progress, Steps, steps
+from canvaswidget.progress import Progress, steps
 from canvaswidget.tracing.canvas import Canvas
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layer_weight import magnitudes, weight_without
 from canvaswidget.tracing.layers import Layer, LayerKey
-from canvaswidget.tracing.neurons import all_neurons, count_neurons
+from canvaswidget.tracing.neurons import count_neurons
 
 FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
-Removed = dict[LayerKey, npt.NDArray[np.int64]]
 
 RULES = ("xinc", "gated", "ablation")
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
-FRAMES = 4  # that stand for a video
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -110,6 +115,14 @@ class Pruning(Estimated):
             heading(ax, names if len(names) < 60 else f"{len(self.layers)} layers", *self.estimated())
             legend_below(ax)
         return ax
+
+    def numbers(self) -> dict[str, float]:
+        """Sum it up in the numbers of `OverRuns`.
+
+        The PSNR of each order in dB, mean over the shares, at most 60 dB a point.
+        """
+        curves = {**self.curves, "random": np.minimum(self.random, ALIKE).mean(0)}
+        return {f"psnr_{name}": float(np.minimum(curve, ALIKE).mean()) for name, curve in curves.items()}
 
     def _table(self) -> tuple[list[str], list[list[str]], tuple[int, ...]]:
         head = ["removed", *self.curves, "random"]
@@ -199,17 +212,17 @@ def prune(
     UntraceableError
         A layer's weight is no plain parameter of the module, but made in the forward, or used in several places.
     """
-    _checked_shares([share])
+    check_shares([share])
     given = as_inr(inr)
-    chosen, several = _layers([canvas], layers), _frames(canvas, frames)
+    chosen, several = chosen_layers([canvas], layers), chosen_frames(canvas, frames)
     nobody = np.empty(0, np.int64)
     for layer in chosen:
         weight_without(canvas.matrix.capture, layer, nobody)  # refuse before the work starts
     with steps("prune", "map", progress) as counted:
-        totals, _ = _totals(canvas, chosen, several, granularity, accuracy, seed, counted)
+        totals, _ = totals_of_layers(canvas, chosen, several, granularity, accuracy, seed, counted)
     module = copy.deepcopy(given.module)
     known = dict(module.named_parameters()) | dict(module.named_buffers())
-    for layer, neurons in _least(totals, share, granularity).items():
+    for layer, neurons in least(totals, share, granularity).items():
         name, weight = weight_without(canvas.matrix.capture, layer, neurons)
         if name not in known or known[name].shape != weight.shape:
             raise ValueError(
@@ -222,6 +235,7 @@ def prune(
     return INR(module, given.inputs, given.size, given.n_frames, given.output, given.truth, given.name)
 
 
+@over_runs
 @checked(frames=some_frames, accuracy=some_accuracy)
 def pruning(
     canvas: Canvas,
@@ -241,7 +255,7 @@ def pruning(
 
     Parameters
     ----------
-    canvas : Canvas
+    canvas : Canvas or Runs
         Its model; its rule does not matter.
     shares : sequence of float
     layers, frames, granularity, accuracy, seed, progress
@@ -252,11 +266,11 @@ def pruning(
     seeds : sequence of int
         Of the random orders.
     """
-    _checked_shares(shares)
+    check_shares(shares)
     if not len(seeds):
         raise ValueError(f"seeds={seeds!r}: at least one, for the random order that others are held against")
     under = _under(canvas, rules)
-    chosen, several = _layers(list(under.values()) or [canvas], layers), _frames(canvas, frames)
+    chosen, several = chosen_layers(list(under.values()) or [canvas], layers), chosen_frames(canvas, frames)
     where = {rule: _defined(one, chosen) for rule, one in under.items()}
     if rules is not None:
         where = {rule: chosen if layers is not None else own for rule, own in where.items()}
@@ -269,7 +283,9 @@ def pruning(
         scores: dict[str, list[tuple[Layer, DoubleArray]]] = {}
         samplings: list[Sampling | None] = []
         for rule, one in under.items():
-            scores[rule], sampling = _totals(one, where[rule], several, granularity, accuracy, seed, counted)
+            scores[rule], sampling = totals_of_layers(
+                one, where[rule], several, granularity, accuracy, seed, counted
+            )
             samplings.append(sampling)
         scores["magnitude"] = [
             (layer, magnitudes(canvas.matrix.capture, layer, granularity).ravel().astype(np.float64))
@@ -287,7 +303,7 @@ def pruning(
         for name, totals in scores.items():
             curves[name] = np.empty(len(shares), np.float32)
             for place, share in enumerate(shares):
-                removed, each = _least(totals, share, granularity), []
+                removed, each = least(totals, share, granularity), []
                 for frame, target in zip(several, targets, strict=True):
                     each.append(psnr(canvas.ablate(removed, frame), target))
                     counted.take()
@@ -329,69 +345,3 @@ def _under(canvas: Canvas, rules: Sequence[str] | None) -> dict[str, Canvas]:
             if rules is not None:
                 raise
     return found
-
-
-def _layers(canvases: Sequence[Canvas], layers: LayerKey | Sequence[LayerKey] | None) -> list[Layer]:
-    known = canvases[0].layers
-    if layers is None:
-        traced = [layer for layer in known if any(layer in list(canvas.traced_layers) for canvas in canvases)]
-        return [layer for layer in traced if layer != known[0]] or traced
-    keys = [layers] if isinstance(layers, str | int | Layer) else list(layers)
-    if not keys:
-        raise ValueError("layers=[]: expected at least one layer")
-    return [known.find(key) for key in keys]
-
-
-def spread_frames(n_frames: int) -> list[int]:
-    """Up to four frames, evenly spread, which stand for the whole clip."""
-    return sorted(set(np.linspace(0, n_frames - 1, min(FRAMES, n_frames)).round().astype(int).tolist()))
-
-
-def _frames(canvas: Canvas, frames: Sequence[int] | None) -> list[int]:
-    n_frames = canvas.inr.n_frames
-    if frames is None:
-        return spread_frames(n_frames)
-    if not len(frames):
-        raise ValueError("frames=[]: expected at least one frame")
-    return [canvas.inr.frame_index(frame) for frame in frames]
-
-
-def _totals(
-    canvas: Canvas,
-    layers: Sequence[Layer],
-    frames: Sequence[int],
-    granularity: str,
-    accuracy: Accuracy,
-    seed: int,
-    counted: Steps,
-) -> tuple[list[tuple[Layer, DoubleArray]], Sampling | None]:
-    """Each layer's absolute contributions, over pixels and frames."""
-    counted.plan(len(frames) * sum(count_neurons(layer, granularity) for layer in layers))
-    found, samplings = [], []
-    for layer in layers:
-        total = np.zeros(count_neurons(layer, granularity))
-        target = target_of(canvas, layer, frames[0], accuracy, granularity, len(frames))
-        for frame in frames:
-            report = counted.part(len(total))
-            one = totals_of(canvas, layer, frame, granularity, target, seed, report)
-            report(len(total), len(total))  # it may have been known
-            total += one.values
-            samplings.append(one.sampling)
-        found.append((layer, total))
-    return found, together(samplings)
-
-
-def _least(totals: Sequence[tuple[Layer, DoubleArray]], share: float, granularity: str) -> Removed:
-    removed: Removed = {}
-    for layer, values in totals:
-        rising = np.argsort(values, kind="stable")[: round(share * len(values))]
-        removed[layer] = all_neurons(layer, granularity).numpy()[rising]
-    return removed
-
-
-def _checked_shares(shares: Sequence[float]) -> None:
-    if not len(shares):
-        raise ValueError("shares=[]: expected at least one")
-    for share in shares:
-        if not 0 <= share <= 1:
-            raise ValueError(f"share={share!r}: from 0 to 1")

@@ -16,7 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from canvaswidget.analysis import partitions
+from canvaswidget.analysis.intervals import median
 from canvaswidget.analysis.motion import picture as original_frame
+from canvaswidget.analysis.over_runs import over_runs
 from canvaswidget.analysis.partitions import Masks
 from canvaswidget.analysis.sampled import Accuracy, Draw, Estimated, Sampling, target_of
 from canvaswidget.analysis.sampled_regions import (
@@ -134,6 +136,13 @@ class Regions(Estimated, Printed):
             colour_bar(ax, image, "mean |departure from even|")
         return ax
 
+    def numbers(self) -> dict[str, float]:
+        """Sum it up in the numbers of `OverRuns`.
+
+        The median of the living neurons' variances, for each kind of regions.
+        """
+        return {f"variance_{kind}": median(variances) for kind, variances in self.variances.items()}
+
     def rows(self) -> list[list[str]]:
         rows = [
             ["layer", self.layer.name],
@@ -157,6 +166,7 @@ class Regions(Estimated, Printed):
         return rows + self.sampling_rows()
 
 
+@over_runs
 @checked(k=some_groups, accuracy=some_accuracy)
 def regions(
     canvas: CanvasLike,
@@ -179,7 +189,8 @@ def regions(
 
     Parameters
     ----------
-    canvas : Canvas
+    canvas : Canvas or Runs
+        Of runs each is measured; see `OverRuns`.
     layer : str, int or Layer
     frame : int
     by : sequence of {"grid", "colours", "gabor", "instances"}, or mapping of a name to masks, optional

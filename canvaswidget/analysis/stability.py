@@ -12,6 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from canvaswidget.analysis.clustering import group
+from canvaswidget.analysis.intervals import mean
+from canvaswidget.analysis.over_runs import over_runs
 from canvaswidget.analysis.vectors import Vectors, vectors
 from canvaswidget.arguments import canvas_or_vectors, checked, some_groups
 from canvaswidget.plotting.style import (
@@ -56,6 +58,13 @@ class Stability:
         """The scores of different seeds."""
         return self.scores[np.triu_indices(len(self.seeds), 1)]
 
+    def numbers(self) -> dict[str, float]:
+        """Sum it up in the numbers of `OverRuns`.
+
+        The adjusted Rand index, mean over pairs of seeds.
+        """
+        return {"rand_index": mean(self.pairs.astype(np.float64))}
+
     def __repr__(self) -> str:
         score = "not defined"
         if np.isfinite(self.pairs).all():
@@ -84,6 +93,7 @@ class Stability:
         return ax
 
 
+@over_runs
 @checked(canvas=canvas_or_vectors, k=some_groups)
 def stability(
     canvas: CanvasLike | Vectors,
@@ -101,8 +111,9 @@ def stability(
 
     Parameters
     ----------
-    canvas : Canvas
-        Or the vectors of a layer, which say its frame and kind themselves: ``stability(vectors, k=6)``.
+    canvas : Canvas or Runs
+        Of runs each is measured; see `OverRuns`. Or the vectors of a layer, which say its frame and kind themselves:
+        ``stability(vectors, k=6)``.
     layer : str, int or Layer
     k, frame, kind, within, granularity, progress
         As in `cluster`.

@@ -15,6 +15,7 @@ import torch
 
 from canvaswidget.analysis import partitions
 from canvaswidget.analysis.motion import picture as original_frame
+from canvaswidget.analysis.over_runs import over_runs
 from canvaswidget.analysis.partitions import Masks
 from canvaswidget.analysis.sampled import Accuracy, Draw, Estimated, Sampling, target_of
 from canvaswidget.analysis.sampled_regions import SampledRegions, SampledSums, sampled_region_sums
@@ -84,6 +85,13 @@ class Vectors(Estimated, Printed):
         """The neuron at a place in C order."""
         return self.layer.neuron_at(place, "kernel" if len(self.shape) == 2 else "unit")
 
+    def numbers(self) -> dict[str, float]:
+        """Sum it up in the numbers of `OverRuns`.
+
+        The share of neurons that are alive, and the sum of all absolute maps.
+        """
+        return {"alive_share": float(self.alive.mean()), "total": float(self.strength.sum(dtype=np.float64))}
+
     def rows(self) -> list[list[str]]:
         living = "neurons whose map is not 0" if self.as_released else "neurons whose map varies"
         return [
@@ -98,6 +106,7 @@ class Vectors(Estimated, Printed):
         ]
 
 
+@over_runs
 @checked(accuracy=some_accuracy)
 def vectors(
     canvas: CanvasLike,
@@ -117,7 +126,8 @@ def vectors(
 
     Parameters
     ----------
-    canvas : Canvas
+    canvas : Canvas or Runs
+        Of runs each is measured; see `OverRuns`.
     layer : str, int or Layer
     kind : {"pooled", "colours", "gabor"}
         Means over a 16x16 grid, or over `k` regions of like colour, or of like edges, of the model's frame.

@@ -15,6 +15,7 @@ from canvaswidget.arguments.by_name import (
     some_accuracy,
     some_frames,
     some_groups,
+    some_progress,
 )
 from canvaswidget.arguments.checked import checked
 from canvaswidget.arguments.kinds import (
@@ -49,5 +50,6 @@ __all__ = [
     "some_accuracy",
     "some_frames",
     "some_groups",
+    "some_progress",
     "wrong_type",
 ]

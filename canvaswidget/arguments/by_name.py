@@ -59,7 +59,8 @@ def _path(name: str, value: Any) -> None:
         raise wrong_value(name, value, "a path, a text or a pathlib.Path")
 
 
-def _progress(name: str, value: Any) -> None:
+def some_progress(name: str, value: Any) -> None:
+    """Whether to show progress, or where to report it."""
     if not isinstance(value, bool) and not callable(value):
         raise wrong_type(name, value, "True, False or a function of (done, total)")
 
@@ -323,7 +324,7 @@ CHECKS: dict[str, Check] = {
         numbers("an array (height, width, 3)", (3,)), "a sequence of pictures (height, width, 3)", 2
     ),
     "points": integer(2, 10**6),
-    "progress": _progress,
+    "progress": some_progress,
     "reduce": number(-1, 1e9),
     "rgb": choice(*COLOURS),
     "rule": _text,

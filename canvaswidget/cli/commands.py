@@ -12,7 +12,7 @@ from torch import nn
 from canvaswidget import media
 from canvaswidget.analysis import faithfulness, prune
 from canvaswidget.analysis.deletion import psnr
-from canvaswidget.analysis.pruning import spread_frames
+from canvaswidget.analysis.least_contributing import spread_frames
 from canvaswidget.cli.errors import UsageError
 from canvaswidget.cli.model import (
     is_called,

@@ -21,7 +21,8 @@ from canvaswidget.analysis.intensity import Intensity
 from canvaswidget.analysis.intervals import Interval
 from canvaswidget.analysis.matching import Matching
 from canvaswidget.analysis.motion import Motion
-from canvaswidget.analysis.objects import Objects, ObjectsOverTime
+from canvaswidget.analysis.objects import Objects
+from canvaswidget.analysis.objects_over_time import ObjectsOverTime
 from canvaswidget.analysis.pruning import Pruning
 from canvaswidget.analysis.regions import Regions
 from canvaswidget.plotting.style import new_axes, new_panels, new_pictures

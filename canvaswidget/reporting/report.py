@@ -21,11 +21,8 @@ from canvaswidget.analysis.faithfulness import faithfulness
 from canvaswidget.analysis.intensity import compare, of_sample
 from canvaswidget.analysis.matching import Matching, match
 from canvaswidget.analysis.motion import motion
-from canvaswidget.analysis.objects import (
-    object_names,
-    objects_from_sums,
-    objects_over_time,
-)
+from canvaswidget.analysis.objects import object_names, objects_from_sums
+from canvaswidget.analysis.objects_over_time import objects_over_time
 from canvaswidget.analysis.partitions import CELLS, CLUSTERS, instances
 from canvaswidget.analysis.pruning import Pruning, pruning
 from canvaswidget.analysis.regions import DEPARTURE, divide, regions_from_sums

@@ -217,6 +217,11 @@ class Runs(Mapping[Key, CanvasLike]):
         numbers = [key for key in self._runs if isinstance(key, int)]
         return numbers if len(numbers) == len(self._runs) else None
 
+    @property
+    def is_one_network(self) -> bool:
+        """Whether all are one network with other weights or inputs, such as the checkpoints of a training."""
+        return self._network is not None
+
     def each(self, function: Callable[[CanvasLike], Result]) -> Iterator[tuple[Key, Result | RunError]]:
         """What a function makes of every run, one after the other; the error of a run that can't be made."""
         for key in self:

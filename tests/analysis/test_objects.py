@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import canvaswidget as cw
-from canvaswidget.analysis.objects import objects, objects_over_time
+from canvaswidget.analysis.objects import objects
+from canvaswidget.analysis.objects_over_time import objects_over_time
 from tests.canvases import MapsCanvas, image, magnitudes, video
 
 
