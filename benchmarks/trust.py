@@ -88,7 +88,8 @@ def behind_the_score(canvas: cw.Canvas, layer: cw.Layer) -> None:
 
         def ask(key: int, **body: Any) -> float:
             answered.clear()
-            request = {"type": "request", "id": key, "view": str(body["kind"]), "body": body}
+            stated = {"run": None, "rule": canvas.rule, **body}
+            request = {"type": "request", "id": key, "view": str(body["kind"]), "body": stated}
             return timed(lambda: (session.handle(cast(Any, request), hear), key and answered.wait()))
 
         def hear(message: Any, buffers: list[bytes]) -> None:

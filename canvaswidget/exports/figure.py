@@ -32,7 +32,7 @@ def draw_figure(
     checked_choice("limits", limits, LIMITS)
     chosen = figures.checked_panels(panels) or None
     figures.checked_columns(columns, width)
-    followed = _followed(view.session.cached, frames)
+    followed = _followed(view.cached(), frames)
     with steps("figure", "it", progress) as counted:
         drawn = view.compute(
             lambda cached, report: figure_data(

@@ -177,6 +177,7 @@ def _document(
             "clusters": f"{NEEDS} {kept.n_clusters} clusters of each layer",
             "scatter": f"{NEEDS} no scatter of the neurons",
             "rules": f"{NEEDS} the maps of one rule",
+            "runs": f"{NEEDS} the maps of one run",
             "colours": COLOURS,
             "regions": f"{NEEDS} no sums over regions",
             "export": f"{NEEDS} the view alone, not what figures, data and animations are made of",

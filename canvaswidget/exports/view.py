@@ -44,7 +44,7 @@ class ExportedView:
     truth_given: bool
 
     def compute(self, work: Callable[[CachedCanvas, Report], T], report: Report | None = None) -> T:
-        """What ``work(cached, report)`` returns, on the worker's thread; `cached` are those of the view's rule."""
+        """What ``work(cached, report)`` returns, on the worker's thread; `cached` are those of its run and rule."""
 
         def job(checkpoint: Any) -> T:
             def reported(done: int = 0, total: int = 0) -> None:
@@ -52,7 +52,7 @@ class ExportedView:
                 if report is not None and total:
                     report(done, total)
 
-            return work(self.session.under(self.state["rule"]), reported)
+            return work(self.session.of(self.state["run"], self.state["rule"]), reported)
 
         return self.session.call(job)
 
@@ -62,7 +62,7 @@ class ExportedView:
             write_whole(path, self.compute(work, counted.report))
 
     def cached(self) -> CachedCanvas:
-        """Those of the view's rule."""
+        """Those of the view's run and rule."""
         return self.compute(lambda cached, report: cached)
 
     def recipe(self, canvas: CanvasLike) -> str:

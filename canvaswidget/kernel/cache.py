@@ -12,7 +12,7 @@ _OVERHEAD = 200  # of an entry that is a plain number or a small object, in byte
 
 
 class ByteCache:
-    """CachedCanvas and numbers by key, the least recently used first out. Used by one thread at a time.
+    """Arrays and numbers by key, the least recently used first out. Used by one thread at a time.
 
     Parameters
     ----------
@@ -48,6 +48,10 @@ class ByteCache:
         value = self.get(key)
         return self.put(key, compute()) if value is None else value
 
+    def part(self, name: Hashable) -> CachePart:
+        """The entries of one network, say: keys of different parts never meet."""
+        return CachePart(self, name)
+
     def drop(self, is_meant: Callable[[Any], bool]) -> None:
         """Remove the entries whose key is meant."""
         for key in [key for key in self._entries if is_meant(key)]:
@@ -64,6 +68,40 @@ class ByteCache:
     def _remove(self, key: Hashable) -> None:
         if key in self._entries:
             self.n_bytes -= _n_bytes(self._entries.pop(key))
+
+
+class CachePart:
+    """Some entries of a cache that others share the limit of.
+
+    Parameters
+    ----------
+    whole : ByteCache
+    name : hashable
+        All keys begin with it in the whole cache, and none here.
+    """
+
+    def __init__(self, whole: ByteCache, name: Hashable) -> None:
+        self.whole, self.name = whole, name
+
+    def get(self, key: Hashable) -> Any:
+        """The entry, now the most recently used one, or None."""
+        return self.whole.get((self.name, key))
+
+    def put(self, key: Hashable, value: Any) -> Any:
+        """Keep `value`, at the cost of others; returns it."""
+        return self.whole.put((self.name, key), value)
+
+    def remember(self, key: Hashable, compute: Callable[[], Any]) -> Any:
+        """The entry of that key, computed if it is not there."""
+        return self.whole.remember((self.name, key), compute)
+
+    def drop(self, is_meant: Callable[[Any], bool]) -> None:
+        """Remove the entries whose key is meant."""
+        self.whole.drop(lambda key: key[0] == self.name and is_meant(key[1]))
+
+    def clear(self) -> None:
+        """Remove the entries of this part."""
+        self.drop(lambda key: True)
 
 
 def _n_bytes(value: Any) -> int:

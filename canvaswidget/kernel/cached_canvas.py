@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from canvaswidget.analysis.clustering import Clusters
-from canvaswidget.kernel.cache import ByteCache
+from canvaswidget.kernel.cache import ByteCache, CachePart
 from canvaswidget.kernel.embeddings import Embeddings
 from canvaswidget.kernel.quantise import Floats
 from canvaswidget.tracing import CanvasLike, UntraceableError
@@ -29,14 +29,16 @@ class CachedCanvas:
     Parameters
     ----------
     canvas : Canvas
-    cache : ByteCache
+    cache : ByteCache or CachePart
         Shared with the canvas of another rule: keys of what depends on the rule begin with it (see `key`), keys of
         frames with None.
     clusters : dict, optional
         Clusters of this rule that are known already; new ones are added.
     """
 
-    def __init__(self, canvas: CanvasLike, cache: ByteCache, clusters: KnownClusters | None = None) -> None:
+    def __init__(
+        self, canvas: CanvasLike, cache: ByteCache | CachePart, clusters: KnownClusters | None = None
+    ) -> None:
         self.canvas = canvas
         self.cache = cache
         self.ranks = ranking_canvas(canvas)

@@ -9,7 +9,7 @@ from concurrent.futures import Future, wait
 import numpy as np
 
 from canvaswidget.analysis.embedding import embed
-from canvaswidget.kernel.cache import ByteCache
+from canvaswidget.kernel.cache import ByteCache, CachePart
 from canvaswidget.kernel.quantise import Floats
 from canvaswidget.kernel.region import Mask
 
@@ -23,7 +23,7 @@ class Embeddings:
     The next one begins after it: while frames are stepped through, at most one runs that is not wanted.
     """
 
-    def __init__(self, cache: ByteCache) -> None:
+    def __init__(self, cache: ByteCache | CachePart) -> None:
         self._cache = cache
         self._under_way: dict[Hashable, Future[Floats]] = {}
 

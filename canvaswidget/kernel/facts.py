@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 from canvaswidget.analysis.embedding import methods
 from canvaswidget.kernel import ablation
 from canvaswidget.kernel.cached_canvas import ranking_canvas
-from canvaswidget.kernel.message_parts import CanvasInfo
+from canvaswidget.kernel.message_parts import CanvasInfo, RunKey
 from canvaswidget.tracing import CanvasLike, UntraceableError
 from canvaswidget.tracing.layers import Layers
 from canvaswidget.tracing.rules import RULES
@@ -17,6 +17,7 @@ class Facts(NamedTuple):
     """What checking a view takes; it outlives the canvas."""
 
     title: str
+    run: RunKey
     rule: str
     layers: Layers
     size: tuple[int, int]
@@ -31,7 +32,7 @@ class Facts(NamedTuple):
     why_no_colours: dict[str, str]  # by layer; empty where it has
 
     @classmethod
-    def of(cls, canvas: CanvasLike, first: Facts | None = None) -> Facts:
+    def of(cls, canvas: CanvasLike, first: Facts | None = None, run: RunKey = None) -> Facts:
         """Those of a canvas; `first` are those of the rule that the model was first traced under."""
         inr = canvas.inr
         layers = Layers(canvas.traced_layers)
@@ -45,6 +46,7 @@ class Facts(NamedTuple):
         size, n_frames = inr.size, inr.n_frames
         return cls(
             inr.name,
+            run if first is None else first.run,
             canvas.rule,
             layers,
             size,
@@ -59,10 +61,24 @@ class Facts(NamedTuple):
             colours,
         )
 
-    def on_wire(self) -> CanvasInfo:
+    def alike(self, other: Facts) -> bool:
+        """Whether a view of the one fits the other, whatever it is set to."""
+        own = ("title", "run", "why", "device")
+        one, two = (
+            {
+                name: tuple(value) if isinstance(value, Layers) else value
+                for name, value in facts._asdict().items()
+            }
+            for facts in (self, other)
+        )
+        return all(one[name] == two[name] for name in one if name not in own)
+
+    def on_wire(self, notice: str = "") -> CanvasInfo:
         """As the page gets them; a layer without a grid of its own works on every pixel."""
         return {
             "title": self.title,
+            "run": self.run,
+            "notice": notice,
             "rule": self.rule,
             "height": self.size[0],
             "width": self.size[1],

@@ -77,6 +77,13 @@ def _checked_union(value: Any, members: tuple[Any, ...], name: str) -> Any:
     left = [member for member in members if member is not type(None)]
     if len(left) == 1:
         return checked(value, left[0], name)
+    if all(member in WORDS for member in left):
+        for member in left:
+            try:
+                return _checked_scalar(value, member, name)
+            except TypeError:
+                continue
+        raise TypeError(_problem(name, value, " or ".join(WORDS[member] for member in left)))
     # Of several objects the word in `kind` tells which is meant.
     if not isinstance(value, dict):
         raise TypeError(_problem(name, value, "an object"))

@@ -10,6 +10,7 @@ Maps = Literal["magnitude", "signed"]
 Overlay = Literal["selection", "neurons", "intensity", "change"]
 Channel = Literal["sum", "red", "green", "blue", "abs"]  # of the output: what a contribution is to
 Embedding = Literal["pca", "tsne", "umap"]
+RunKey = int | str | None  # which network of several; None where there is one
 
 
 class LayerInfo(TypedDict):
@@ -33,11 +34,14 @@ class LayerInfo(TypedDict):
 class CanvasInfo(TypedDict):
     """What the page must know of the canvas before it asks anything (trait `_canvas`).
 
-    `rule` is the one that the layers are those of, `rules` are those that are defined on the model, `why` says how the
-    first one was chosen, `ranked_by` is the rule that orders neurons where this one would take too long.
+    `run` and `rule` are those that the layers are of; `notice` says what of the view could not stay when they were
+    chosen. `rules` are those that are defined on the model, `why` says how the first one was chosen, `ranked_by` is the
+    rule that orders neurons where this one would take too long.
     """
 
     title: str
+    run: RunKey
+    notice: str
     rule: str
     height: int
     width: int
@@ -50,6 +54,21 @@ class CanvasInfo(TypedDict):
     embeddings: list[Embedding]
     has_truth: bool
     device: str
+
+
+class RunInfo(TypedDict):
+    """One of several networks (trait `_runs`); `key` is a step or a name.
+
+    Runs of one `group` have the same layers and rules; it is null until the run was looked at. `error` says why it
+    can't be made, once that was tried. `facts` are what is known of it, such as its loss. `version` counts how often
+    its weights were replaced: what was computed before is of other weights.
+    """
+
+    key: RunKey
+    group: int | None
+    error: str
+    facts: dict[str, float | None]
+    version: int
 
 
 class Region(TypedDict):
@@ -99,6 +118,7 @@ class Removed(TypedDict):
 class ViewState(TypedDict):
     """What a view is set to, as the page has it: the traits of the widget by name."""
 
+    run: RunKey
     rule: str
     layer: str
     time: int

@@ -97,7 +97,13 @@ def module() -> str:
     """The module ``js/src/transport/messages.ts``."""
     spaces = [vars(message_parts), *map(vars, MODULES), globals()]
     words = {name: value for space in spaces for name, value in space.items() if get_origin(value) is Literal}
-    unions = {"Body": Body, "Answer": Answer, "FromPage": FromPage, "FromKernel": FromKernel}
+    unions = {
+        "RunKey": message_parts.RunKey,
+        "Body": Body,
+        "Answer": Answer,
+        "FromPage": FromPage,
+        "FromKernel": FromKernel,
+    }
     return typescript.module({**words, **unions}, _typed_dicts(spaces))
 
 

@@ -1,7 +1,7 @@
 """The protocol between page and kernel.
 
 1. The page sends ``{"type": "request", "id", "view", "body"}``. The body says everything that the answer depends on,
-   the rule first: the kernel reads no trait of the widget, whose values may have changed by then.
+   the run and the rule first: the kernel reads no trait of the widget, whose values may have changed by then.
 2. Every id gets exactly one `reply`, `cancelled` or `error` with that id, and any number of `progress` before it.
 3. Image data is the first binary buffer of a reply. A second one is padding (see `PADDED_BYTES`) and has no meaning.
 4. One thread, the `Worker`, computes all answers, since one thread should own torch. It takes the most urgent request
@@ -23,7 +23,7 @@ import logging
 import threading
 import time
 import weakref
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Literal, TypeVar, cast
@@ -34,6 +34,7 @@ from canvaswidget.kernel.cache import ByteCache
 from canvaswidget.kernel.cached_canvas import CachedCanvas, KnownClusters
 from canvaswidget.kernel.latency import Latency
 from canvaswidget.kernel.message_checks import checked, find_unsent, short
+from canvaswidget.kernel.message_parts import RunKey
 from canvaswidget.kernel.messages import (
     Cancel,
     FromKernel,
@@ -44,6 +45,7 @@ from canvaswidget.kernel.messages import (
 from canvaswidget.kernel.requests.export import Drawing
 from canvaswidget.kernel.requests.registry import Answer, AnswerFunction
 from canvaswidget.kernel.worker import Cancelled, Checkpoint, Job, Worker
+from canvaswidget.runs import RunError
 from canvaswidget.tracing import CanvasLike, NotKeptError
 
 log = logging.getLogger(__name__)
@@ -53,6 +55,7 @@ Buffers = Sequence[bytes | Drawing]
 Reply = Callable[[FromKernel, Buffers], None]
 
 CACHE_BYTES = 256 * 2**20
+CANVASES = 4  # of runs and rules, with what is known of each: two runs can be compared, each under two rules
 
 # A message under about 64 KB waits 40 ms more in the stock notebook server (Nagle's algorithm meets delayed
 # acknowledgements), so a reply is filled up with zeros that nobody reads.
@@ -67,6 +70,7 @@ class Session:
     Parameters
     ----------
     canvas : Canvas
+        The only one, or that of the run which is shown first.
     cache_bytes : int
         Bound of the answers that are kept.
     clock : callable, optional
@@ -74,6 +78,9 @@ class Session:
     answered_by : dict of str to callable, optional
         Functions that answer some kinds of requests in place of those in `requests`, which take a widget: recipes and
         files. A file may be a `Drawing` in place of the bytes: it is left to whoever takes the reply.
+    runs : mapping of key to Canvas, optional
+        The canvases of several networks; `canvas` is that of `run`.
+    run : int or str, optional
     """
 
     def __init__(
@@ -82,15 +89,19 @@ class Session:
         cache_bytes: int = CACHE_BYTES,
         clock: Callable[[], float] = time.perf_counter,
         answered_by: Mapping[str, AnswerFunction] | None = None,
+        runs: Mapping[Any, CanvasLike] | None = None,
+        run: RunKey = None,
     ) -> None:
         self._cache = ByteCache(cache_bytes)
         self._answered_by = answered_by or {}
-        self._first: CanvasLike | None = canvas
-        # By rule. The page knows clusters by number, so they are never forgotten: they are small.
-        self._clusters: dict[str, KnownClusters] = {}
-        # Of the widget's rule, and of the last other rule that was asked for.
-        self._cached: CachedCanvas | None = self._cached_canvas(canvas)
-        self._other: CachedCanvas | None = None
+        self._canvases: Mapping[Any, CanvasLike] = {None: canvas} if runs is None else runs
+        # By run and rule. The page knows clusters by number, so they are never forgotten: they are small.
+        self._clusters: dict[tuple[RunKey, str], KnownClusters] = {}
+        # By run and rule, those asked for last: the canvas of the run, and that of the rule.
+        self._known: OrderedDict[tuple[RunKey, str], tuple[CanvasLike, CachedCanvas]] = OrderedDict()
+        # What the widget shows; None once it is closed.
+        self._shown: tuple[RunKey, str] | None = run, canvas.rule
+        self._remember(run, canvas, canvas)
         self._worker = Worker(clock)
         self._counts: Counter[str] = Counter()
         self._counting = threading.Lock()
@@ -103,19 +114,24 @@ class Session:
     @property
     def closed(self) -> bool:
         """Whether `close` was called."""
-        return self._cached is None
+        return self._shown is None
 
     @property
     def canvas(self) -> CanvasLike:
-        """What the session answers about."""
-        return self.cached.canvas
+        """That of the run and the rule that are shown."""
+        shown = self._require_open()
+        known = self._known.get(shown)
+        return self.call(lambda checkpoint: self.of(*shown)).canvas if known is None else known[1].canvas
 
     @property
     def cached(self) -> CachedCanvas:
-        """The canvas with what was computed of it; to be used inside `call`."""
-        if self._cached is None:
+        """The same canvas with what was computed of it; to be used inside `call`."""
+        return self.of(*self._require_open())
+
+    def _require_open(self) -> tuple[RunKey, str]:
+        if self._shown is None:
             raise RuntimeError("the widget is closed; make a new one")
-        return self._cached
+        return self._shown
 
     # --- messages -------------------------------------------------------------------------------------------
 
@@ -157,7 +173,7 @@ class Session:
         kind = requests.KINDS[body["kind"]]
 
         def work(checkpoint: Checkpoint) -> Answer:
-            cached = self.under(requests.rule_of(body))
+            cached = self.of(*requests.subject_of(body))
             answer, data = self._answered_by.get(kind.name, requests.answer)(cached, body, checkpoint)
             if unsent := find_unsent(answer):
                 raise ValueError(f"{kind.name}: {unsent} of the answer is not a finite number")
@@ -177,7 +193,7 @@ class Session:
                 reply({"type": "cancelled", "id": key}, [])
             else:
                 self._count("failed")
-                if not isinstance(error, NotKeptError):  # that is an answer
+                if not isinstance(error, NotKeptError | RunError):  # these are answers
                     log.error("request %.300r failed", body, exc_info=error)
                 reply({"type": "error", "id": key, "message": one_line(error)}, [])
 
@@ -195,27 +211,48 @@ class Session:
         )
         self._worker.submit(job)
 
-    # --- the rules ------------------------------------------------------------------------------------------
+    # --- runs and rules -------------------------------------------------------------------------------------
 
-    def under(self, rule: str | None) -> CachedCanvas:
-        """The canvas of a rule, by default the widget's; to be used inside `call`.
+    def of(self, run: RunKey, rule: str | None = None) -> CachedCanvas:
+        """The canvas of a run under a rule, by default the widget's; to be used inside `call`.
 
-        A rule always means the same canvas: that which the session began with, or what its `under` gives.
+        A rule always means the same canvas: that which the run began with, or what its `under` gives.
+
+        Raises
+        ------
+        KeyError, RunError
+            There is no such run, or it can't be made.
         """
-        current = self._cached
-        if current is None:
+        if self._shown is None:
             raise Cancelled
-        if rule is None or rule == current.canvas.rule:
-            return current
-        if self._other is None or self._other.canvas.rule != rule:
-            first = self._first
-            if first is None:
-                raise Cancelled
-            self._other = self._cached_canvas(first if rule == first.rule else first.under(rule))
-        return self._other
+        rule = self._shown[1] if rule is None else rule
+        first = self._canvas_of(run)
+        known = self._known.pop((run, rule), None)
+        if known is not None and known[0] is first:
+            self._known[run, rule] = known
+            return known[1]
+        return self._remember(run, first, first if rule == first.rule else first.under(rule))
 
-    def _cached_canvas(self, canvas: CanvasLike) -> CachedCanvas:
-        return CachedCanvas(canvas, self._cache, self._clusters.setdefault(canvas.rule, {}))
+    def _canvas_of(self, run: RunKey) -> CanvasLike:
+        if run not in self._canvases and None in self._canvases:
+            raise KeyError(f"run={run!r}: this widget shows one network; make one of `canvaswidget.Runs`")
+        return self._canvases[run]
+
+    def _remember(self, run: RunKey, first: CanvasLike, canvas: CanvasLike) -> CachedCanvas:
+        clusters = self._clusters.setdefault((run, canvas.rule), {})
+        cached = CachedCanvas(canvas, self._cache.part(run), clusters)
+        self._known[run, canvas.rule] = first, cached
+        oldest = [key for key in self._known if key != self._shown]
+        for key in oldest[: max(0, len(self._known) - CANVASES)]:
+            del self._known[key]
+        return cached
+
+    def forget(self, run: RunKey) -> None:
+        """Let go of what was computed of a run: its weights are other ones now; to be used inside `call`."""
+        self._cache.part(run).clear()
+        for key in [key for key in (*self._known, *self._clusters) if key[0] == run]:
+            self._known.pop(key, None)
+            self._clusters.pop(key, None)
 
     # --- the kernel's own work ------------------------------------------------------------------------------
 
@@ -255,19 +292,15 @@ class Session:
 
         self._worker.submit(Job(function, done, priority=LATER_PRIORITY, view=view))
 
-    def use(self, rule: str) -> None:
-        """Make a rule the widget's. What is under way keeps the rule that it was asked for under."""
-        self.call(lambda checkpoint: self._use(rule))
-
-    def _use(self, rule: str) -> None:
-        chosen, current = self.under(rule), self._cached
-        if chosen is not current:
-            self._cached, self._other = chosen, current
+    def use(self, rule: str, run: RunKey = None) -> None:
+        """Make a rule and a run the ones that are shown. What is under way keeps those that it was asked for under."""
+        self._shown = run, rule
 
     def close(self) -> None:
         """Cancel everything, wait for the worker to end, and let go of the canvas. May be called again."""
         self._worker.close()
-        self._cached = self._other = self._first = None
+        self._shown, self._canvases = None, {}
+        self._known.clear()
         self._clusters.clear()
         self._cache.clear()
 

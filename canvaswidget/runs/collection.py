@@ -14,6 +14,7 @@ import collections
 import functools
 import os
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
@@ -172,6 +173,7 @@ class Runs(Mapping[Key, CanvasLike]):
         self._network: INR | None = None
         self._recorded: Canvas | None = None
         self._find: Callable[[], dict[Key, Checkpoint]] | None = None
+        self._watchers: list[weakref.WeakMethod[Callable[[list[Key]], None]]] = []
 
     # --- as a mapping -----------------------------------------------------------------------------------------
 
@@ -212,6 +214,11 @@ class Runs(Mapping[Key, CanvasLike]):
         return {key: run.error for key, run in self._runs.items() if run.error}
 
     @property
+    def is_one_network(self) -> bool:
+        """Whether all runs are variants of one network, with the same layers."""
+        return self._network is not None
+
+    @property
     def steps(self) -> list[int] | None:
         """The keys, where all are numbers; None where runs have names."""
         numbers = [key for key in self._runs if isinstance(key, int)]
@@ -250,7 +257,16 @@ class Runs(Mapping[Key, CanvasLike]):
             }
             for key in [key for key in self._kept if key in new or key not in found]:
                 self._forget(key)
-            return new
+        for watcher in list(self._watchers):
+            if (told := watcher()) is None:
+                self._watchers.remove(watcher)
+            else:
+                told(new)
+        return new
+
+    def watch(self, changed: Callable[[list[Key]], None]) -> None:
+        """Call a bound method, which is referred to weakly, after every `refresh` with what that returns."""
+        self._watchers.append(weakref.WeakMethod(changed))
 
     # --- within -----------------------------------------------------------------------------------------------
 

@@ -58,6 +58,18 @@ def _of_saved(canvas: CanvasLike) -> dict[str, Any]:
     return {"time": canvas.frames[len(canvas.frames) // 2], "pixel": pixel}
 
 
+def strongest_neuron(
+    cached: CachedCanvas, layer: Layer, pixel: Pixel | None, time: int, checkpoint: Any
+) -> Neuron | None:
+    """The neuron of a layer that contributes most to the pixel; None without a pixel, and where no map is kept."""
+    if not cached.canvas.has_model:
+        return _strongest_kept(cached, layer, pixel, time, checkpoint)
+    if pixel is None:
+        return None
+    best = ranking.top(cached, ranking.pixel_columns(cached, [layer], pixel, time, checkpoint), 1)
+    return best[0].neuron if best else None
+
+
 def _strongest_kept(
     cached: CachedCanvas, layer: Layer, pixel: Pixel | None, time: int, checkpoint: Any
 ) -> Neuron | None:

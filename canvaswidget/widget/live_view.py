@@ -17,16 +17,18 @@ from canvaswidget.exports.export_file import export_file
 from canvaswidget.exports.fallback_image import FallbackImage
 from canvaswidget.exports.figure_data import PICTURE, figure_data
 from canvaswidget.exports.view import ExportedView
-from canvaswidget.kernel import view_checks
 from canvaswidget.kernel.cached_canvas import CachedCanvas
-from canvaswidget.kernel.facts import Facts
+from canvaswidget.kernel.message_parts import RunKey
 from canvaswidget.kernel.requests.export import ExportRequest
 from canvaswidget.kernel.requests.recipe import RecipeReply, RecipeRequest
 from canvaswidget.kernel.session import Session
 from canvaswidget.progress import Report
+from canvaswidget.runs import RunError, Runs
 from canvaswidget.widget import traits
-from canvaswidget.widget.initial_state import initial_state, usual_layer
-from canvaswidget.widget.model import canvas_of
+from canvaswidget.widget.carried_over import carried_over
+from canvaswidget.widget.initial_state import initial_state, strongest_neuron
+from canvaswidget.widget.known_runs import KnownRuns
+from canvaswidget.widget.model import canvas_of, check_given
 from canvaswidget.widget.page_comm import AnswersPage
 from canvaswidget.widget.view_traits import ViewTraits
 
@@ -37,6 +39,7 @@ class LiveView(ViewTraits):
     """The traits of a view, with the session behind them; `CanvasWidget` adds what its user calls."""
 
     _canvas = traitlets.Dict().tag(sync=True)
+    _runs = traitlets.List().tag(sync=True)
     _picture = traitlets.Unicode().tag(sync=True)  # the class of what the live view hides
 
     def __init__(
@@ -53,13 +56,22 @@ class LiveView(ViewTraits):
         _check_names(state, self.VIEW)
         # Text, not paths: a path makes anywidget keep every widget alive for ever.
         self._esm, self._css = (bundled(name) for name in ("widget.js", "widget.css"))
-        canvas = canvas_of(model, rule, device, memory, truth)
+        run, runs = state.pop("run", None), model if isinstance(model, Runs) else None
+        self._known_runs = KnownRuns(runs)
+        if runs is None:
+            run = self._known_runs.checked(run)
+            canvas = canvas_of(model, rule, device, memory, truth)
+        else:
+            check_given(device, memory, truth)
+            run, canvas = self._known_runs.first(run, rule)
         self._truth_given = truth is not None
-        self.facts = Facts.of(canvas)
+        self.facts = self._known_runs.facts(run, canvas)
         self._fallback = FallbackImage(self._redraw)
         this = weakref.ref(self)
         self._session = Session(
             canvas,
+            runs=runs,
+            run=run,
             answered_by={
                 "recipe": lambda cached, body, report: cast(LiveView, this())._answer_recipe(cached, body),
                 "export": lambda cached, body, report: cast(LiveView, this())._answer_export(
@@ -70,8 +82,15 @@ class LiveView(ViewTraits):
         try:
             first = self._ordered(initial_state(self._session, self.facts, state))
             super().__init__(
-                rule=canvas.rule, _canvas=self.facts.on_wire(), _picture=self._fallback.name, **first
+                run=run,
+                rule=canvas.rule,
+                _canvas=self.facts.on_wire(),
+                _runs=self._known_runs.on_wire(),
+                _picture=self._fallback.name,
+                **first,
             )
+            if runs is not None:
+                runs.watch(self._refreshed)
             self.observe(self._fallback.changed, list(self.VIEW))
             self.observe(self._follow, "time")
         except BaseException:
@@ -104,7 +123,9 @@ class LiveView(ViewTraits):
         session, state = self._session, self._state()
         try:
             drawn = session.call(
-                lambda checkpoint: figure_data(session.under(state["rule"]), state, PICTURE, checkpoint)
+                lambda checkpoint: figure_data(
+                    session.of(state["run"], state["rule"]), state, PICTURE, checkpoint
+                )
             )
             self._fallback.show(drawn, repr(self))
         except Exception:
@@ -116,35 +137,84 @@ class LiveView(ViewTraits):
         if session is not None:
             session.later(
                 "picture",
-                lambda checkpoint: figure_data(session.under(state["rule"]), state, PICTURE, checkpoint),
+                lambda checkpoint: figure_data(
+                    session.of(state["run"], state["rule"]), state, PICTURE, checkpoint
+                ),
                 lambda drawn: fallback.replace(drawn, text),
             )
 
-    # --- the rule -------------------------------------------------------------------------------------------
+    # --- run and rule ---------------------------------------------------------------------------------------
 
     def _traced_rule(self, rule: Any) -> str:
         """A rule that the model can be traced under, which is not used yet; it raises where it can't."""
         if not isinstance(rule, str):
             raise TypeError(f"rule={show(rule)}: expected a name of a rule")
-        session = self._live
-        return session.call(lambda checkpoint: session.under(rule).canvas.rule)
+        session, run = self._live, self.facts.run
+        return session.call(lambda checkpoint: session.of(run, rule).canvas.rule)
 
     def _use_rule(self, rule: str) -> None:
-        session = self._live
-        if rule == session.canvas.rule:
-            return
-        session.use(rule)
-        self.facts = Facts.of(session.canvas, self.facts)
-        names = [layer.name for layer in self.facts.layers]
-        self._canvas = self.facts.on_wire()
+        if rule != self.facts.rule:
+            self._show(self.facts.run, rule)
+
+    def _made_run(self, run: Any) -> RunKey:
+        """The key of a run that can be shown; it raises where it can't."""
+        known, session = self._known_runs, self._live
+        key = known.checked(run)
+        # The page follows to a run that is like the last without waiting, and its requests say what is wrong with it.
+        if key != self.facts.run and not (self._is_report and known.alike(key, self.facts)):
+            rule = self.facts.rule
+            try:
+                session.call(lambda checkpoint: session.of(key, rule))
+            except RunError:
+                self._runs = known.on_wire()
+                raise
+        return key
+
+    def _use_run(self, run: RunKey) -> None:
+        if run != self.facts.run:
+            self._show(run, self.facts.rule)
+            self._runs = self._known_runs.on_wire()
+
+    def _show(self, run: RunKey, rule: str) -> None:
+        """Make a run and a rule the ones that are shown; what of the view can't stay is changed."""
+        session, known = self._live, self._known_runs
+        alike = known.alike(run, self.facts) if rule == self.facts.rule else None
+        facts = alike or session.call(lambda checkpoint: known.facts(run, session.of(run, rule).canvas))
+        session.use(rule, run)
+        changes, notice = carried_over(self._state(), self.facts, facts)
+        self.facts = facts
+        self._canvas = facts.on_wire(notice)
         self.cluster_names = {}  # other maps, other clusters
-        if self.layer not in names:
-            self.layer = usual_layer(self.facts.layers)
+        for name, value in changes.items():
+            setattr(self, name, value)
+        if changes.get("neurons") == () and run is not None:
+            self._select_strongest(session)
+
+    def _select_strongest(self, session: Session) -> None:
+        """Select the neuron that contributes most to the pixel, in place of one that the run has not."""
+        layer, pixel, time = self.facts.layers.find(self.layer), self.pixel, self.time
+        neuron = session.call(
+            lambda checkpoint: strongest_neuron(session.cached, layer, pixel, time, checkpoint)
+        )
+        if neuron is not None:
+            self.neuron = neuron
+
+    def _refreshed(self, changed: list[Any]) -> None:
+        """The runs were looked for again: those whose weights changed are computed anew."""
+        session, known = self._session, self._known_runs
+        if session is None:
             return
-        if self.facts.why_no_colours[self.layer]:
-            self.channel = "sum"
-        if self.neuron is not None and not view_checks.fits(self.facts.layers.find(self.layer), self.neuron):
-            self.neuron = None
+        known.changed(changed)
+
+        def forget(checkpoint: Any) -> None:
+            for run in changed:
+                session.forget(run)
+
+        session.call(forget)
+        with self.hold_sync():
+            self._runs = known.on_wire()
+            if self.facts.run in changed:
+                self._show(self.facts.run, self.facts.rule)
 
     # --- the page -------------------------------------------------------------------------------------------
 

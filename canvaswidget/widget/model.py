@@ -12,12 +12,17 @@ from canvaswidget.tracing import CanvasLike, trace
 def canvas_of(model: Any, rule: str | None, device: str, memory: str | float, truth: Any) -> CanvasLike:
     """The canvas itself, or that of a model; under the rule, if one is named."""
     if isinstance(model, CanvasLike):
-        if (device, memory, truth) != ("auto", "1 GiB", None):
-            raise ValueError("device, memory and truth are of the canvas that was given; leave them out here")
+        check_given(device, memory, truth)
         if rule is None or rule == model.rule:
             return model
         return model.under(rule)
     return trace(with_truth(model, truth), rule, device, memory)
+
+
+def check_given(device: str, memory: str | float, truth: Any) -> None:
+    """Raise ValueError for what would be passed over where a canvas, or several, are given."""
+    if (device, memory, truth) != ("auto", "1 GiB", None):
+        raise ValueError("device, memory and truth are of the canvas that was given; leave them out here")
 
 
 def with_truth(model: Any, truth: Any) -> INR:

@@ -53,7 +53,7 @@ class SharedTraits(anywidget.AnyWidget):
                     try:
                         if name in order:
                             self.traits()[name]._validate(self, value)
-                        elif name.startswith(("_canvas", "_changes")):
+                        elif name.startswith(("_canvas", "_runs", "_changes")):
                             raise traitlets.TraitError(f"{name} is the kernel's")
                     except Exception as error:  # whatever it is, it must not end the comm
                         log.warning("the page set %s=%.200r, which was refused: %s", name, value, error)
@@ -96,11 +96,16 @@ class SharedTraits(anywidget.AnyWidget):
         """A trait's value as the page has it."""
         return self.get_state([name]).get(name) if name in self.VIEW else None
 
+    @property
+    def _is_report(self) -> bool:
+        """Whether this runs while a report of the page is taken."""
+        return threading.get_ident() == self._reporting
+
     def _assigned(self, name: str) -> None:
         """A trait was set, by the page or by Python."""
         if self.comm is None:  # the page knows nothing yet
             return
-        if threading.get_ident() != self._reporting:
+        if not self._is_report:
             self._number({name})
         elif name != self._set_by_page:
             self._followed.add(name)

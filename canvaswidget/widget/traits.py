@@ -138,6 +138,20 @@ class CountTrait(Checked):
             super().set(obj, count)
 
 
+class RunTrait(Checked):
+    """One of several networks by its key; the canvas is another one by the time it is set."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda widget, value: widget._made_run(value), None)
+
+    def set(self, obj: Any, value: Any) -> None:
+        """Set the trait."""
+        with obj.hold_sync():  # the page must see the run and its layers at once
+            run = self._validate(obj, value)
+            obj._use_run(run)
+            super().set(obj, run)
+
+
 class RuleTrait(Checked):
     """A rule that the model can be traced under; the canvas is another one by the time it is set."""
 
@@ -287,7 +301,7 @@ def checked_state(
     stated = SimpleNamespace(facts=facts)
     for name, trait in names.items():
         value = given[name]
-        if name != "rule" and not (value is None and trait.allow_none):
+        if name not in ("run", "rule") and not (value is None and trait.allow_none):
             value = cast(Checked, trait).validate(stated, value)
         setattr(stated, name, value)
     del stated.facts

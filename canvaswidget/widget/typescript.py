@@ -22,7 +22,7 @@ from canvaswidget.widget.widget import CanvasWidget
 
 HEAD = """\
 // Written by `python -m canvaswidget.widget.typescript`: change the traits of `CanvasWidget`, not this file.
-import type { CanvasInfo, ViewState } from "../transport/messages";
+import type { CanvasInfo, RunInfo, ViewState } from "../transport/messages";
 """
 CONSTANTS_HEAD = """\
 // Written by `python -m canvaswidget.widget.typescript`: change the constants of Python, not this file.
@@ -47,6 +47,7 @@ PRIVATE = {
     "_canvas": "CanvasInfo | Record<string, never>",
     "_changes": "Record<string, number>",
     "_picture": "string",
+    "_runs": "RunInfo[]",
     "_seen": "Record<string, number>",
 }
 

@@ -8,6 +8,7 @@ from canvaswidget.kernel.facts import Facts
 from canvaswidget.kernel.message_parts import ViewState
 from canvaswidget.kernel.region_list import followed
 from canvaswidget.widget import traits
+from canvaswidget.widget.known_runs import KnownRuns
 from canvaswidget.widget.shared_traits import SharedTraits
 
 
@@ -15,8 +16,10 @@ class ViewTraits(SharedTraits):
     """What a view is set to; `CanvasWidget` says what each means."""
 
     facts: Facts
+    _known_runs: KnownRuns
 
     VIEW: ClassVar[tuple[str, ...]] = (
+        "run",
         "rule",
         "layer",
         "time",
@@ -45,15 +48,16 @@ class ViewTraits(SharedTraits):
 
     # A report of the page loses against what Python has set meanwhile of these, too: it was meant for that.
     MEANT_FOR: ClassVar[dict[str, tuple[str, ...]]] = {
-        "layer": ("rule",),
-        "neuron": ("rule", "layer", "neurons"),
-        "neurons": ("rule", "layer", "neuron"),
-        "cluster": ("rule", "layer", "n_clusters"),
-        "channel": ("rule", "layer"),
-        "cluster_names": ("rule",),
+        "layer": ("run", "rule"),
+        "neuron": ("run", "rule", "layer", "neurons"),
+        "neurons": ("run", "rule", "layer", "neuron"),
+        "cluster": ("run", "rule", "layer", "n_clusters"),
+        "channel": ("run", "rule", "layer"),
+        "cluster_names": ("run", "rule"),
         "source": ("ablated",),
     }
 
+    run = traits.RunTrait()
     rule = traits.RuleTrait()
     layer = traits.LayerTrait()
     time = traits.time_trait()
@@ -86,9 +90,8 @@ class ViewTraits(SharedTraits):
     def _stated(self, canvas: Any, state: ViewState) -> dict[str, Any]:
         """The view that a request states, checked; `canvas` is that of its rule."""
         known = self.traits()
-        return traits.checked_state(
-            state, Facts.of(canvas, self.facts), {name: known[name] for name in self.VIEW}
-        )
+        facts = self._known_runs.facts(state["run"], canvas)
+        return traits.checked_state(state, facts, {name: known[name] for name in self.VIEW})
 
     def _ordered(self, state: dict[str, Any]) -> dict[str, Any]:
         """The same traits in the order they are checked."""

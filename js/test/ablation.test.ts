@@ -30,6 +30,7 @@ describe("ablating", () => {
     expect(source()).toBe("ablated");
     expect(view.model.last("frame").body).toEqual({
       kind: "frame",
+      run: null,
       time: 2,
       source: "ablated",
       ablated: [{ layer: LAYER, neurons: [[3, 17]] }],

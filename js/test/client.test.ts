@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { RequestClient, SILENCE } from "../src/transport/client";
 import { ManualModel, state } from "./page";
 
-const body = (time: number) => ({ kind: "frame", time, source: "truth" }) as const;
+const body = (time: number) => ({ kind: "frame", run: null, time, source: "truth" }) as const;
 
 function listener() {
   const heard: unknown[] = [];
@@ -48,7 +48,7 @@ describe("RequestClient", () => {
     client.ask("frame", body(0), listener());
     client.ask(
       "pixel",
-      { kind: "pixel", rule: "xinc", time: 0, pixel: [0, 0], k: 1, selection: {} as never },
+      { kind: "pixel", run: null, rule: "xinc", time: 0, pixel: [0, 0], k: 1, selection: {} as never },
       listener(),
     );
     expect(model.requests().map((r) => r.view)).toEqual(["frame", "pixel"]);

@@ -25,6 +25,7 @@ describe("faithfulness", () => {
     pass(REST);
     expect(view.model.last("faithfulness").body).toEqual({
       kind: "faithfulness",
+      run: null,
       rule: "xinc",
       time: 2,
       layer: LAYER,

@@ -20,6 +20,7 @@ const STYLE: Style = { maps: "magnitude", palette: "ramp", opacity: 1, contrast:
 function frame(data: number[], channels = 3): Frame {
   return {
     kind: "frame",
+    run: null,
     time: 0,
     source: "truth",
     height: 1,
@@ -38,6 +39,7 @@ function frame(data: number[], channels = 3): Frame {
 function map(levels: number[], low: number, high: number): ContributionMap {
   return {
     kind: "map",
+    run: null,
     rule: "xinc",
     time: 0,
     selection: { layer: "a", neuron: [0], neurons: [], cluster: -1, n_clusters: 6 },
@@ -120,7 +122,7 @@ describe("composePicture", () => {
   it("blends the map over the frame by its alpha", () => {
     const half = { ...STYLE, opacity: 0.5 };
     const { rgba, width, height } = composePicture(
-      { frame: frame([10, 20, 30, 100, 100, 100]), map: map([0, 255], 0, 2), time: 0 },
+      { frame: frame([10, 20, 30, 100, 100, 100]), map: map([0, 255], 0, 2) },
       half,
       PALETTES,
     );
@@ -132,7 +134,7 @@ describe("composePicture", () => {
 
   it("centres signed maps on zero", () => {
     const signed = { ...STYLE, maps: "signed" as const };
-    const picture = { frame: frame([9, 9, 9, 9, 9, 9]), map: map([0, 255], -0.25, 1), time: 0 };
+    const picture = { frame: frame([9, 9, 9, 9, 9, 9]), map: map([0, 255], -0.25, 1) };
     const { rgba } = composePicture(picture, signed, PALETTES);
     const alpha = Math.round(255 * 0.25 * 1.75) / 255;
     const place = Math.round(127.5 - 127.5 * 0.25);
@@ -142,7 +144,7 @@ describe("composePicture", () => {
 
   it("shows the map alone, opaque, where there is no frame", () => {
     const { rgba } = composePicture(
-      { frame: null, map: map([0, 255], 0, 1), time: 0 },
+      { frame: null, map: map([0, 255], 0, 1) },
       { ...STYLE, opacity: 0.1 },
       PALETTES,
     );
@@ -150,12 +152,12 @@ describe("composePicture", () => {
   });
 
   it("shows one channel as grey", () => {
-    const { rgba } = composePicture({ frame: frame([0, 77], 1), map: null, time: 0 }, STYLE, PALETTES);
+    const { rgba } = composePicture({ frame: frame([0, 77], 1), map: null }, STYLE, PALETTES);
     expect([...rgba]).toEqual([0, 0, 0, 255, 77, 77, 77, 255]);
   });
 
   it("reads a map of another size at the nearest pixel", () => {
-    const picture = { frame: frame(Array(12).fill(0)), map: map([0, 255], 0, 1), time: 0 };
+    const picture = { frame: frame(Array(12).fill(0)), map: map([0, 255], 0, 1) };
     const { rgba } = composePicture(picture, STYLE, PALETTES);
     expect([rgba[0], rgba[4], rgba[8], rgba[12]]).toEqual([0, 0, 255, 255]);
   });
@@ -177,11 +179,7 @@ describe("a finding over the frame", () => {
     return { ...found, selection: { ...found.selection, neuron: null, overlay } };
   };
   const colours = (overlay: "intensity" | "neurons", maps: Style["maps"]) => {
-    const { rgba } = composePicture(
-      { frame: null, map: overlaid(overlay), time: 0 },
-      { ...STYLE, maps },
-      PALETTES,
-    );
+    const { rgba } = composePicture({ frame: null, map: overlaid(overlay) }, { ...STYLE, maps }, PALETTES);
     return [0, 4, 8].map((at) => [...rgba.subarray(at, at + 3)]);
   };
 
@@ -208,7 +206,7 @@ describe("the colour bar", () => {
       expect(ground).toEqual([200, 100, 50]);
       const bar = composeBar(style, PALETTES, ground);
       const over = map([0, 128, 255], maps === "signed" ? -3 : 0, 3);
-      const { rgba } = composePicture({ frame: under, map: over, time: 0 }, style, PALETTES);
+      const { rgba } = composePicture({ frame: under, map: over }, style, PALETTES);
       [0, 128, 255].forEach((at, i) => {
         const [shown, told] = [rgba.subarray(i * 4, i * 4 + 4), bar.subarray(at * 4, at * 4 + 4)];
         for (let c = 0; c < 4; c++) expect(Math.abs((shown[c] ?? 0) - (told[c] ?? 0))).toBeLessThanOrEqual(1);

@@ -17,6 +17,14 @@ function random(seed: number): () => number {
 }
 
 const RULES = ["xinc", "gated", "ablation"];
+// The first two have the same layers, so the page asks about them without waiting for Python.
+const RUNS = [0, 500, "other"].map((key) => ({
+  key,
+  group: key === "other" ? 1 : 0,
+  error: "",
+  facts: {},
+  version: 0,
+}));
 const LAYERS = [LAYER, "head"];
 
 /** The kernel's half: it has traits of its own, hears of the page's late, and answers late and in any order. */
@@ -30,7 +38,8 @@ class Kernel {
   readonly #done = new Set<number>();
 
   constructor() {
-    this.#traits = state({ pixel: [3, 4], sort: "pixel", regions: [] });
+    const _canvas = { ...canvasInfo(OPTIONS), run: 0 };
+    this.#traits = state({ pixel: [3, 4], sort: "pixel", regions: [], run: 0, _runs: RUNS, _canvas });
     this.model = new ManualModel({ ...this.#traits });
   }
 
@@ -40,8 +49,9 @@ class Kernel {
 
   /** Python sets traits, and what follows from them; the page hears of it when `deliver` says so. */
   python(values: Record<string, unknown>): void {
-    const all =
-      "rule" in values ? { ...values, _canvas: { ...canvasInfo(OPTIONS), rule: values.rule } } : values;
+    const { run, rule } = { ...this.#traits, ...values };
+    const isOther = "rule" in values || "run" in values;
+    const all = isOther ? { ...values, _canvas: { ...canvasInfo(OPTIONS), run, rule } } : values;
     this.#count += 1;
     Object.assign(this.#traits, all);
     for (const name of Object.keys(all)) this.#numbers[name] = this.#count;
@@ -62,9 +72,10 @@ class Kernel {
     const current = Object.entries(saved).filter(
       ([name]) => (seen?.[name] ?? 0) >= (this.#numbers[name] ?? 0),
     );
-    const { rule, ...others } = Object.fromEntries(current);
+    const { rule, run, ...others } = Object.fromEntries(current);
     Object.assign(this.#traits, others);
     if (rule !== undefined && rule !== this.#traits.rule) this.python({ rule });
+    if (run !== undefined && run !== this.#traits.run) this.python({ run });
   }
 
   get waiting(): Request[] {
@@ -115,26 +126,29 @@ describe("changes, delays and answers in any order", () => {
 
   function check(): void {
     const { store, maps, pixels, curve, grid, picture } = session;
-    const rule = store.rule.value;
+    const [run, rule] = [store.run.value, store.rule.value];
     const shown = picture.value?.map;
     if (shown) expect(shown.rule).toBe(rule);
+    if (shown && picture.value?.frame) expect(shown.run).toBe(picture.value.frame.run);
     if (curve.shown.value) expect(curve.shown.value.rule).toBe(rule);
     if (grid.shown.value) expect(grid.shown.value.context.rule).toBe(rule);
     if (maps.state.value === "ready") {
       const map = maps.shown.value;
-      expect([map?.rule, map?.time, map?.selection.layer]).toEqual([
+      expect([map?.run, map?.rule, map?.time, map?.selection.layer]).toEqual([
+        run,
         rule,
         store.time.value,
         store.layer.value,
       ]);
       expect(map?.selection.neuron).toEqual(store.neuron.value);
       const { selection } = map as NonNullable<typeof map>;
-      const body = { kind: "map", rule, time: store.time.value, selection } as const;
+      const body = { kind: "map", run, rule, time: store.time.value, selection } as const;
       expect(map?.total).toBe(totalOf({ body } as Request));
     }
     if (pixels.pinned.state.value === "ready") {
       const at = pixels.pinned.shown.value;
-      expect([at?.rule, at?.pixel, at?.selection.layer]).toEqual([
+      expect([at?.run, at?.rule, at?.pixel, at?.selection.layer]).toEqual([
+        run,
         rule,
         store.pixel.value,
         store.layer.value,
@@ -149,6 +163,7 @@ describe("changes, delays and answers in any order", () => {
       const neuron = [pick([0, 1, 2]), pick([0, 1, 2])];
       return pick([
         { rule: pick(RULES) },
+        { run: pick(RUNS).key },
         { time: pick([0, 1, 2, 3, 4, 5]) },
         { layer: pick(LAYERS), neuron, neurons: [neuron] },
         { neuron, neurons: [neuron] },
@@ -170,7 +185,7 @@ describe("changes, delays and answers in any order", () => {
     kernel.settle();
     check();
     expect(kernel.quiet).toBe(true);
-    for (const name of ["rule", "layer", "time", "neuron", "neurons", "pixel", "sort", "n_clusters"] as const)
+    for (const name of ["run", "rule", "layer", "time", "neuron", "neurons", "pixel", "sort", "n_clusters"] as const)
       expect([name, session.store[name].value]).toEqual([name, kernel.traits[name]]);
     expect(session.maps.state.value).toBe("ready");
     expect(session.grid.state.value).not.toBe("error");

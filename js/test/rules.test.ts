@@ -27,6 +27,7 @@ describe("rules side by side", () => {
     expect(part("rules-status").textContent).toBe("computing the maps");
     expect(view.model.last("rules").body).toEqual({
       kind: "rules",
+      run: null,
       rule: "xinc",
       time: 2,
       selection: { layer: LAYER, neuron: [3, 17], neurons: [], cluster: -1, n_clusters: 6 },

@@ -26,6 +26,8 @@ export const LAYERS = [
 export function canvasInfo({ height, width, frames }: CanvasOptions): CanvasInfo {
   return {
     title: "big buck bunny, NeRV-S",
+    run: null,
+    notice: "",
     rule: "xinc",
     height,
     width,

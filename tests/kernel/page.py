@@ -13,6 +13,7 @@ from canvaswidget.kernel.session import Session
 from tests.kernel.test_messages import problems
 
 CONV = "net.conv"  # a layer of `StepCanvas`
+RUNLESS = ("palettes", "recipe", "export")
 RULELESS = ("palettes", "recipe", "export", "frame", "strip")
 
 
@@ -36,6 +37,8 @@ class Page:
         self._last += 1
         if body["kind"] not in RULELESS:
             body.setdefault("rule", self.session.canvas.rule)
+        if body["kind"] not in RUNLESS:
+            body.setdefault("run", None)
         request = {"type": "request", "id": self._last, "view": view or body["kind"], "body": body}
         self.asked[self._last] = body
         self.session.handle(json.loads(json.dumps(request)), self.reply)

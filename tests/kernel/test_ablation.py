@@ -177,7 +177,7 @@ def test_what_is_set_during_a_request_does_not_change_its_answer(
 
     monkeypatch.setattr(canvas, "ablate", slow)
     parts = [{"layer": last, "neurons": [[0, 0]]}]
-    body: Any = {"kind": "frame", "time": 1, "source": "ablated", "ablated": parts}
+    body: Any = {"kind": "frame", "run": None, "time": 1, "source": "ablated", "ablated": parts}
     w._live.handle({"type": "request", "id": 1, "view": "frame", "body": body}, reply)
     assert began.wait(60)
     w.ablated = {last: [(1, 1), (2, 0)]}

@@ -22,7 +22,8 @@ def without_numbers(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def request(key: int, **body: Any) -> dict[str, Any]:
-    return {"type": "request", "id": key, "view": "v", "body": body}
+    stated = body if body["kind"] == "palettes" else {"run": None, **body}
+    return {"type": "request", "id": key, "view": "v", "body": stated}
 
 
 def displayed(w: CanvasWidget, monkeypatch) -> list[dict[str, Any]]:

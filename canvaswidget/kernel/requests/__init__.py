@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from canvaswidget.kernel.cached_canvas import CachedCanvas
+from canvaswidget.kernel.message_parts import RunKey
 from canvaswidget.kernel.requests import (
     clicked_pixel,
     clusters,
@@ -58,12 +59,13 @@ def answer(cached: CachedCanvas, body: Mapping[str, Any], checkpoint: Report) ->
 
     Both depend on the request's body and the model alone. The body has the types of its kind.
     """
-    rule = rule_of(body)
+    _, rule = subject_of(body)
     if rule not in (None, cached.canvas.rule):
         raise ValueError(f"rule={rule!r}: these are the contributions under {cached.canvas.rule!r}")
     return KINDS[body["kind"]].answer(cached, body, checkpoint)
 
 
-def rule_of(body: Mapping[str, Any]) -> str | None:
-    """The rule that the answer depends on, if it does; a file and a recipe name it in their state."""
-    return body.get("state", body).get("rule")
+def subject_of(body: Mapping[str, Any]) -> tuple[RunKey, str | None]:
+    """The run and the rule that the answer depends on, where it does; a file and a recipe name them in their state."""
+    stated = body.get("state", body)
+    return stated.get("run"), stated.get("rule")

@@ -10,6 +10,7 @@ from canvaswidget.kernel import neuron_maps, pictures, ranking, similarity, view
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import (
     Channel,
+    RunKey,
     Selection,
 )
 from canvaswidget.kernel.quantise import absolute_sum
@@ -29,6 +30,7 @@ CURVE_POINTS = 40
 
 class PixelRequest(TypedDict):
     kind: Literal["pixel"]
+    run: RunKey
     rule: str
     time: int
     pixel: list[int]

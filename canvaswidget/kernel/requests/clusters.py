@@ -8,6 +8,7 @@ import numpy as np
 
 from canvaswidget.kernel import neuron_maps, similarity, view_checks
 from canvaswidget.kernel.cached_canvas import CachedCanvas
+from canvaswidget.kernel.message_parts import RunKey
 from canvaswidget.kernel.quantise import fitted
 from canvaswidget.kernel.requests.checked_fields import (
     checked_cluster_count,
@@ -22,6 +23,7 @@ EXEMPLAR_SIDE = 64
 
 class ClustersRequest(TypedDict):
     kind: Literal["clusters"]
+    run: RunKey
     rule: str
     time: int
     layer: str

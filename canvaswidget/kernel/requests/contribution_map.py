@@ -7,6 +7,7 @@ from typing import Any, Literal, TypedDict
 from canvaswidget.kernel import layer_totals, neuron_maps, selection_maps, view_checks
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import (
+    RunKey,
     Selection,
 )
 from canvaswidget.kernel.quantise import absolute_sum, quantise
@@ -21,6 +22,7 @@ from canvaswidget.progress import Report
 
 class MapRequest(TypedDict):
     kind: Literal["map"]
+    run: RunKey
     rule: str
     time: int
     selection: Selection

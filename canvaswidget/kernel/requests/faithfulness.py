@@ -13,6 +13,7 @@ from typing import Any, Literal, TypedDict
 from canvaswidget.analysis.faithfulness import Faithfulness, faithfulness
 from canvaswidget.analysis.intervals import Interval
 from canvaswidget.kernel.cached_canvas import CachedCanvas
+from canvaswidget.kernel.message_parts import RunKey
 from canvaswidget.kernel.requests.checked_fields import checked_frame
 from canvaswidget.kernel.requests.registry import answers
 from canvaswidget.progress import Report
@@ -29,6 +30,7 @@ class FaithfulnessRequest(TypedDict):
     """How far the layer's maps can be believed; asked for in the background."""
 
     kind: Literal["faithfulness"]
+    run: RunKey
     rule: str
     time: int
     layer: str

@@ -6,6 +6,7 @@ from typing import Literal, TypedDict
 
 from canvaswidget.kernel import pictures
 from canvaswidget.kernel.cached_canvas import CachedCanvas
+from canvaswidget.kernel.message_parts import RunKey
 from canvaswidget.kernel.quantise import fitted
 from canvaswidget.kernel.requests.checked_fields import (
     checked_frames,
@@ -19,6 +20,7 @@ class StripRequest(TypedDict):
     """Small pictures of some frames, of the reconstruction."""
 
     kind: Literal["strip"]
+    run: RunKey
     frames: list[int]
     side: int
 

@@ -10,6 +10,7 @@ from canvaswidget.kernel import ablation, pictures, view_checks
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import (
     Removed,
+    RunKey,
     Source,
 )
 from canvaswidget.kernel.quantise import colours, quantise
@@ -22,6 +23,7 @@ from canvaswidget.progress import Report
 
 class PlainFrameRequest(TypedDict):
     kind: Literal["frame"]
+    run: RunKey
     time: int
     source: Source
 

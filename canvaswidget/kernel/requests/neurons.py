@@ -11,6 +11,7 @@ from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import (
     Channel,
     Region,
+    RunKey,
     Sort,
 )
 from canvaswidget.kernel.quantise import fitted
@@ -31,6 +32,7 @@ class PlainGridRequest(TypedDict):
     """Thumbnails `first .. first + count` of the layer's neurons in the order `sort`, within the cluster if any."""
 
     kind: Literal["grid"]
+    run: RunKey
     rule: str
     time: int
     layer: str
@@ -90,6 +92,7 @@ class ValuesRequest(TypedDict):
     """The sort key of each neuron of the layer: its contribution to this pixel or this region, its total or change."""
 
     kind: Literal["values"]
+    run: RunKey
     rule: str
     time: int
     layer: str

@@ -8,6 +8,7 @@ from canvaswidget.kernel import selection_maps, view_checks
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import (
     Region,
+    RunKey,
     Selection,
 )
 from canvaswidget.kernel.region import checked_region
@@ -25,6 +26,7 @@ class RegionsRequest(TypedDict):
     """What part of the selection's contribution lies in each of some regions."""
 
     kind: Literal["regions"]
+    run: RunKey
     rule: str
     time: int
     selection: Selection

@@ -8,6 +8,7 @@ import numpy as np
 
 from canvaswidget.kernel import ablation, message_parts, neuron_maps, selection_maps
 from canvaswidget.kernel.cached_canvas import CachedCanvas
+from canvaswidget.kernel.message_parts import RunKey
 from canvaswidget.kernel.quantise import Floats, absolute_sum, quantise
 from canvaswidget.kernel.requests.checked_fields import checked_frame, checked_selection
 from canvaswidget.kernel.requests.registry import answers
@@ -24,6 +25,7 @@ class RulesRequest(TypedDict):
     """The selection's map under every rule; a cluster is one of the clusters of `rule`."""
 
     kind: Literal["rules"]
+    run: RunKey
     rule: str
     time: int
     selection: message_parts.Chosen

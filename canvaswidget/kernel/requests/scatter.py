@@ -9,6 +9,7 @@ from canvaswidget.kernel import similarity, view_checks
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import (
     Embedding,
+    RunKey,
 )
 from canvaswidget.kernel.requests.checked_fields import (
     checked_frame,
@@ -21,6 +22,7 @@ class ScatterRequest(TypedDict):
     """The layer's neurons as points, near each other where their maps of this frame look alike."""
 
     kind: Literal["scatter"]
+    run: RunKey
     rule: str
     time: int
     layer: str

@@ -7,6 +7,7 @@ from typing import Literal, TypedDict
 from canvaswidget.kernel import selection_maps
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import (
+    RunKey,
     Selection,
 )
 from canvaswidget.kernel.requests.checked_fields import (
@@ -22,6 +23,7 @@ class CurveRequest(TypedDict):
     """The selection's total and change on some frames; the page asks for a few at a time."""
 
     kind: Literal["curve"]
+    run: RunKey
     rule: str
     frames: list[int]
     selection: Selection

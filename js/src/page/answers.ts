@@ -46,6 +46,8 @@ export class Answers {
   }
 
   answer(body: Body): Promise<Answered> {
+    if ("run" in body && body.run !== this.#page.info.run)
+      return Promise.reject(new Error(this.#page.needs.runs));
     if ("rule" in body && body.rule !== this.#page.info.rule)
       return Promise.reject(new Error(this.#page.needs.rules));
     switch (body.kind) {

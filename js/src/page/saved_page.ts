@@ -45,6 +45,7 @@ export interface SavedPage {
     | "clusters"
     | "scatter"
     | "rules"
+    | "runs"
     | "source"
     | "colours"
     | "faithfulness"

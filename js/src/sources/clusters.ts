@@ -5,11 +5,16 @@ import { canvasOf, isSwitching, ready, type Store } from "../state/store";
 import type { RequestClient } from "../transport/client";
 import { NO_CLUSTER } from "../transport/constants";
 import { requireBytes } from "../transport/data";
-import type { ClustersReply } from "../transport/messages";
+import type { ClustersReply, RunKey } from "../transport/messages";
 import { ByteCache } from "./cache";
 import { Source } from "./source";
 
-export type Clusters = ClustersReply & { rule: string; labels: Uint8Array; thumbs: Uint8Array[] };
+export type Clusters = ClustersReply & {
+  run: RunKey;
+  rule: string;
+  labels: Uint8Array;
+  thumbs: Uint8Array[];
+};
 
 export class ClusterSource extends Source<"clusters", Clusters> {
   readonly asked: Signal<boolean>;
@@ -27,11 +32,11 @@ export class ClusterSource extends Source<"clusters", Clusters> {
         if (!info || !layerOf(info, layer) || !(asked.value || store.cluster.value >= 0)) return null;
         // Clusters keep their numbers and names from frame to frame: a change of frame does not repeat the request.
         const time = untracked(() => store.time.value);
-        return { kind: "clusters", rule: info.rule, time, layer, n_clusters };
+        return { kind: "clusters", run: store.run.value, rule: info.rule, time, layer, n_clusters };
       },
       preparing: () => asked.value && isSwitching(store),
       key: ({ rule, layer, n_clusters }) => `${rule}/${layer}/${n_clusters}`,
-      decode: (answer, data, { rule }) => {
+      decode: (answer, data, { run, rule }) => {
         const info = store._canvas.peek();
         const layer = ready(info) ? layerOf(info, answer.layer) : undefined;
         const count = layer ? neuronCount(layer) : 0;
@@ -40,7 +45,7 @@ export class ClusterSource extends Source<"clusters", Clusters> {
         const thumbs = answer.exemplars.map((_, i) =>
           data.subarray(count + i * size, count + (i + 1) * size),
         );
-        return { ...answer, rule, labels: data.subarray(0, count), thumbs };
+        return { ...answer, run, rule, labels: data.subarray(0, count), thumbs };
       },
       cache: new ByteCache(4e6),
       bytes: ({ labels, thumbs }) => labels.length + thumbs.reduce((sum, { length }) => sum + length, 0),
@@ -52,7 +57,8 @@ export class ClusterSource extends Source<"clusters", Clusters> {
 /** The clusters that are known, if they are those of the rule, the layer and the number that are chosen. */
 export function currentClusters(clusters: Clusters | null, store: Store): Clusters | null {
   const current =
-    clusters?.rule === store.rule.value &&
+    clusters?.run === store.run.value &&
+    clusters.rule === store.rule.value &&
     clusters.layer === store.layer.value &&
     clusters.n_clusters === store.n_clusters.value;
   return current ? clusters : null;

@@ -4,11 +4,12 @@ import { framesOf } from "../state/saved";
 import { currentSelection, selectionBytes, selectionKey } from "../state/selection";
 import { isSwitching, ready, type Store } from "../state/store";
 import type { RequestClient } from "../transport/client";
-import type { Selection } from "../transport/messages";
+import type { RunKey, Selection } from "../transport/messages";
 import { ByteCache } from "./cache";
 import { type Chunk, ChunkedSource } from "./chunked_source";
 
 export interface Curve {
+  run: RunKey;
   rule: string;
   selection: Selection;
   /** NaN where not known yet. */
@@ -20,10 +21,10 @@ export interface Curve {
   done: number;
 }
 
-type Of = Pick<Curve, "rule" | "selection">;
+type Of = Pick<Curve, "run" | "rule" | "selection">;
 
-function keyOf({ rule, selection }: Of): string {
-  return `${rule}/${selectionKey(selection)}`;
+function keyOf({ run, rule, selection }: Of): string {
+  return `${JSON.stringify(run)} ${rule}/${selectionKey(selection)}`;
 }
 
 const FIRST_BATCH = 2;
@@ -51,8 +52,8 @@ export class CurveSource extends ChunkedSource<"curve"> {
       const info = store._canvas.value;
       const started = this.#started.value;
       const frames = ready(info) ? info.n_frames : 0;
-      const [rule, switching] = [store.rule.value, isSwitching(store)];
-      untracked(() => this.#select(selection && { rule, selection }, frames, started, switching));
+      const [run, rule, switching] = [store.run.value, store.rule.value, isSwitching(store)];
+      untracked(() => this.#select(selection && { run, rule, selection }, frames, started, switching));
     });
     this.watch(() => {
       this.#shown.value;
@@ -66,8 +67,8 @@ export class CurveSource extends ChunkedSource<"curve"> {
   /** Computes the whole layer's curve, which is too slow to compute without being asked to. */
   start(): void {
     const selection = currentSelection(this.#store);
-    const rule = this.#store.rule.peek();
-    if (selection) this.#started.value = new Set([...this.#started.peek(), keyOf({ rule, selection })]);
+    const [run, rule] = [this.#store.run.peek(), this.#store.rule.peek()];
+    if (selection) this.#started.value = new Set([...this.#started.peek(), keyOf({ run, rule, selection })]);
   }
 
   override reset(): void {
@@ -105,11 +106,11 @@ export class CurveSource extends ChunkedSource<"curve"> {
   protected next(): Chunk<"curve"> | null {
     const curve = this.#shown.peek();
     if (!curve || curve.done === curve.totals.length || this.pending?.isWanted()) return null;
-    const { rule, selection, totals, changes, absent } = curve;
+    const { run, rule, selection, totals, changes, absent } = curve;
     const frames = this.#batch(curve);
     const isKnown = (frame: number) => absent.has(frame) || !Number.isNaN(totals[frame]);
     return {
-      body: { kind: "curve", rule, frames, selection },
+      body: { kind: "curve", run, rule, frames, selection },
       isWanted: () => this.#shown.peek() === curve,
       keep: (answer) => {
         answer.frames.forEach((frame, i) => {

@@ -3,14 +3,16 @@ import { type ReadonlySignal, untracked } from "@preact/signals-core";
 import { layerOf } from "../state/selection";
 import { canvasOf, type Store } from "../state/store";
 import type { RequestClient } from "../transport/client";
-import type { FaithfulnessReply } from "../transport/messages";
+import type { FaithfulnessReply, RunKey } from "../transport/messages";
 import { ByteCache } from "./cache";
 import { Source } from "./source";
 
 /** In ms: layers that the user only steps over are not measured. */
 const REST = 600;
 
-export class FaithfulnessSource extends Source<"faithfulness", FaithfulnessReply> {
+export type Faithfulness = FaithfulnessReply & { run: RunKey };
+
+export class FaithfulnessSource extends Source<"faithfulness", Faithfulness> {
   constructor(store: Store, client: RequestClient, watched: ReadonlySignal<boolean>) {
     super({
       client,
@@ -23,10 +25,16 @@ export class FaithfulnessSource extends Source<"faithfulness", FaithfulnessReply
         const idle = store.faithfulness.value && !store.playing.value && rule !== "ablation";
         if (!idle || !info || !layerOf(info, layer)) return null;
         // Measured on the frame that was shown at the first request: a change of frame does not repeat it.
-        return { kind: "faithfulness", rule, time: untracked(() => store.time.value), layer };
+        return {
+          kind: "faithfulness",
+          run: store.run.value,
+          rule,
+          time: untracked(() => store.time.value),
+          layer,
+        };
       },
       key: ({ rule, layer }) => `${rule}/${layer}`,
-      decode: (answer) => answer,
+      decode: (answer, _data, { run }) => ({ ...answer, run }),
       cache: new ByteCache(1e6),
       bytes: () => 500,
       delay: () => REST,

@@ -26,7 +26,17 @@ export interface Thumb {
 /** Everything a thumbnail depends on but its place. */
 export type GridContext = Pick<
   GridRequest,
-  "rule" | "time" | "layer" | "cluster" | "n_clusters" | "sort" | "channel" | "pixel" | "region" | "look"
+  | "run"
+  | "rule"
+  | "time"
+  | "layer"
+  | "cluster"
+  | "n_clusters"
+  | "sort"
+  | "channel"
+  | "pixel"
+  | "region"
+  | "look"
 >;
 
 export interface Grid {
@@ -262,7 +272,8 @@ export class GridSource extends ChunkedSource<"grid"> {
     const onScreen = grid && same(grid.context, context) ? grid : null;
     // In a new order start from the top: the old scroll position means nothing.
     const keepsPlace =
-      onScreen || (grid && same({ ...grid.context, time: context.time, look: context.look }, context));
+      onScreen ||
+      (grid && same({ ...grid.context, run: context.run, time: context.time, look: context.look }, context));
     for (const range of this.#ranges.values()) {
       const start = keepsPlace ? range.first : 0;
       const end = Math.min(start + range.last - range.first, (onScreen?.n ?? Number.POSITIVE_INFINITY) - 1);
@@ -310,11 +321,11 @@ function isUrgent({ view, body }: Activity): boolean {
 }
 
 function placeKey(
-  { rule, time, layer, cluster, n_clusters, sort, channel, pixel, region, look }: GridContext,
+  { run, rule, time, layer, cluster, n_clusters, sort, channel, pixel, region, look }: GridContext,
   index: number,
 ): string {
   const group = cluster >= 0 ? `${cluster}of${n_clusters}` : "";
-  return `${rule}/${layer}@${time} ${group} ${sort} ${channel} ${pixel ?? ""}${region ? JSON.stringify(region) : ""} ${look ?? ""}#${index}`;
+  return `${JSON.stringify(run)} ${rule}/${layer}@${time} ${group} ${sort} ${channel} ${pixel ?? ""}${region ? JSON.stringify(region) : ""} ${look ?? ""}#${index}`;
 }
 
 /** What neurons are sorted by: where there is no pixel, or no region, by their totals. */
@@ -337,6 +348,7 @@ function wantedContext(store: Store, settled: ReadonlySignal<number>): GridConte
   const layer = store.layer.value;
   if (!info || !layerOf(info, layer)) return null;
   return {
+    run: store.run.value,
     rule: info.rule,
     time: settled.value,
     layer,

@@ -5,12 +5,21 @@ import { currentOverlay, selectionKey } from "../state/selection";
 import { isSwitching, ready, type Store } from "../state/store";
 import type { RequestClient } from "../transport/client";
 import { requireBytes } from "../transport/data";
-import type { FrameReply, FrameRequest, MapReply, MapRequest, Maps, Selection } from "../transport/messages";
+import type {
+  FrameReply,
+  FrameRequest,
+  MapReply,
+  MapRequest,
+  Maps,
+  RunKey,
+  Selection,
+} from "../transport/messages";
 import { same } from "../transport/same";
 import { ByteCache } from "./cache";
 import { Source } from "./source";
 
 export type Frame = FrameReply & {
+  run: RunKey;
   data: Uint8Array;
   /** How many neurons are ablated of it, and which: empty where none are. */
   out: number;
@@ -24,6 +33,7 @@ export interface Plane {
 }
 
 export type ContributionMap = MapReply & {
+  run: RunKey;
   rule: string;
   data: Uint8Array;
   /** The sum with signs, where the map sums the magnitudes of more than one neuron. */
@@ -42,21 +52,23 @@ export function planeOf(map: ContributionMap, maps: Maps): Plane {
   return maps === "signed" && map.signed ? map.signed : map;
 }
 
-function withPlanes(answer: MapReply, data: Uint8Array, { rule }: MapRequest): ContributionMap {
+function withPlanes(answer: MapReply, data: Uint8Array, { run, rule }: MapRequest): ContributionMap {
   const [low, high] = answer.signed_range;
   const size = answer.height * answer.width;
   const two = low !== undefined && high !== undefined;
   const { data: all } = sized(answer, data, two ? 2 : 1);
   return {
     ...answer,
+    run,
     rule,
     data: all.subarray(0, size),
     signed: two ? { data: all.subarray(size), low, high } : null,
   };
 }
 
-/** What the frame panel paints: never a map of another frame than the one under it. */
+/** What the frame panel paints: never a map of another frame, or another run, than the one under it. */
 export interface Picture {
+  run: RunKey;
   frame: Frame | null;
   map: ContributionMap | null;
   time: number;
@@ -88,7 +100,8 @@ export function frameSource(store: Store, client: RequestClient, watched: Watche
       return ready(store._canvas.value) && needed ? body : null;
     },
     key: ({ time, source, ablated }) => `${source}${setKey(ablated)}/${time}`,
-    decode: (answer, data, { ablated = [] }) => ({
+    decode: (answer, data, { run, ablated = [] }) => ({
+      run,
       ...sized(answer, data, answer.channels),
       out: ablated.reduce((sum, { neurons }) => sum + neurons.length, 0),
       set: setKey(ablated),
@@ -97,7 +110,7 @@ export function frameSource(store: Store, client: RequestClient, watched: Watche
     bytes: ({ data }) => data.length,
     // Frames are fast, and are painted while the slider moves: cancel them late.
     patience: 1000,
-    showLate: (body) => same({ ...body, time: 0 }, frameBody(store, 0)),
+    showLate: (body) => same({ ...body, run: null, time: 0 }, { ...frameBody(store, 0), run: null }),
   });
 }
 
@@ -126,21 +139,21 @@ export function mapSource(
         : WHOLE_LAYER_DELAY,
     showLate: (body) => {
       const now = currentOverlay(store);
-      return now !== null && same(body, mapBody(store, body.time, now));
+      return now !== null && same(body, { ...mapBody(store, body.time, now), run: body.run });
     },
   });
 }
 
 /** What is shown of a frame under the contributions. */
-export function frameBody(store: Store, time: number): FrameRequest {
+export function frameBody(store: Store, time: number, run = store.run.value): FrameRequest {
   const source = store.source.value;
-  if (!isAblated(source)) return { kind: "frame", time, source };
-  return { kind: "frame", time, source, ablated: onWire(store.ablated.value) };
+  if (!isAblated(source)) return { kind: "frame", run, time, source };
+  return { kind: "frame", run, time, source, ablated: onWire(store.ablated.value) };
 }
 
 /** What is over it, under the chosen rule. */
-export function mapBody(store: Store, time: number, selection: Selection): MapRequest {
-  return { kind: "map", rule: store.rule.value, time, selection };
+export function mapBody(store: Store, time: number, selection: Selection, run = store.run.value): MapRequest {
+  return { kind: "map", run, rule: store.rule.value, time, selection };
 }
 
 /** Joins frames and maps: both of one time and of the current selection, or the frame alone after a grace. */
@@ -155,8 +168,9 @@ export function joinPictures(
     clearTimeout(timer);
     timer = undefined;
     const time = frame?.time ?? map?.time ?? 0;
+    const run = frame?.run ?? map?.run ?? null;
     const before = picture.peek();
-    if (before?.frame !== frame || before.map !== map) picture.value = { frame, map, time };
+    if (before?.frame !== frame || before.map !== map) picture.value = { run, frame, map, time };
   };
   const join = () => {
     maps.arrivals.value;
@@ -169,6 +183,7 @@ export function joinPictures(
       const current =
         map &&
         selection &&
+        map.run === store.run.value &&
         map.rule === store.rule.value &&
         selectionKey(map.selection) === selectionKey(selection);
       if (current || maps.state.value === "error" || maps.state.value === "idle")
@@ -177,7 +192,7 @@ export function joinPictures(
     }
     const frame = frames.shown.value;
     if (!frame) return;
-    const map = selection && maps.lookup(mapBody(store, frame.time, selection));
+    const map = selection && maps.lookup(mapBody(store, frame.time, selection, frame.run));
     const failed = maps.state.value === "error" || maps.state.value === "idle";
     if (map || failed) show(frame, map ?? null);
     else timer ??= setTimeout(() => show(frames.shown.peek(), null), GRACE);

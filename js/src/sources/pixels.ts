@@ -3,7 +3,7 @@ import { computed, type ReadonlySignal, type Signal, signal } from "@preact/sign
 import { currentSelection, selectionBytes, selectionKey } from "../state/selection";
 import { isSwitching, type Store } from "../state/store";
 import type { RequestClient, View } from "../transport/client";
-import type { PixelReply, Selection } from "../transport/messages";
+import type { PixelReply, RunKey, Selection } from "../transport/messages";
 import { same } from "../transport/same";
 import { ByteCache } from "./cache";
 import { Source } from "./source";
@@ -15,7 +15,7 @@ const HOVER_REST = 40;
 const AFTER_MAP = 120;
 
 /** A pixel's neurons and the selection whose exact contribution the answer holds. */
-export type PixelNeurons = PixelReply & { rule: string; selection: Selection };
+export type PixelNeurons = PixelReply & { run: RunKey; rule: string; selection: Selection };
 
 function pixelSource(
   store: Store,
@@ -35,13 +35,21 @@ function pixelSource(
       const at = pixel.value;
       return (
         selection &&
-        at && { kind: "pixel", rule: store.rule.value, time: time.value, pixel: at, k: RANKED, selection }
+        at && {
+          kind: "pixel",
+          run: store.run.value,
+          rule: store.rule.value,
+          time: time.value,
+          pixel: at,
+          k: RANKED,
+          selection,
+        }
       );
     },
     preparing: () => pixel.value !== null && isSwitching(store),
     key: ({ rule, time: frame, pixel: at, k, selection }) =>
       `${rule}/${selectionKey(selection)}@${frame}:${at.join(",")}/${k}`,
-    decode: (answer, _data, { rule, selection }) => ({ ...answer, rule, selection }),
+    decode: (answer, _data, { run, rule, selection }) => ({ ...answer, run, rule, selection }),
     cache: new ByteCache(PIXEL_BYTES),
     bytes: ({ selection, neurons, layers }) =>
       selectionBytes(selection) +
@@ -50,7 +58,8 @@ function pixelSource(
     patience: 100,
     delay: (body) => {
       const shown = source.shown.peek();
-      const same = shown?.time === body.time && String(shown.pixel) === String(body.pixel);
+      const same =
+        shown?.run === body.run && shown.time === body.time && String(shown.pixel) === String(body.pixel);
       return same ? Math.max(rest, AFTER_MAP) : rest;
     },
   });
@@ -81,7 +90,8 @@ export class PixelSources {
     this.preview = computed(() => {
       const shown = this.hovered.shown.value;
       const at = this.hover.value;
-      return shown && at && same(shown.pixel, at) && shown.time === store.time.value ? shown : null;
+      const current = shown && shown.run === store.run.value && shown.time === store.time.value;
+      return current && at && same(shown.pixel, at) ? shown : null;
     });
   }
 

@@ -4,7 +4,7 @@ import { regionAt } from "../state/regions";
 import { currentSelection, digest, selectionBytes, selectionKey } from "../state/selection";
 import { isSwitching, ready, type Store } from "../state/store";
 import type { RequestClient } from "../transport/client";
-import type { Region, RegionsReply } from "../transport/messages";
+import type { Region, RegionsReply, RunKey } from "../transport/messages";
 import { same } from "../transport/same";
 import { ByteCache } from "./cache";
 import { Source } from "./source";
@@ -18,7 +18,7 @@ export interface Part {
 }
 
 /** The answer, and the regions asked for: a region may be renamed without a new request. */
-export type RegionParts = RegionsReply & { rule: string; regions: Region[] };
+export type RegionParts = RegionsReply & { run: RunKey; rule: string; regions: Region[] };
 
 /** What lies in a region, if it is one of those that were asked for. */
 export function partOf({ regions, shares, areas, deltas }: RegionParts, region: Region): Part | undefined {
@@ -45,12 +45,12 @@ export class RegionSource extends Source<"regions", RegionParts> {
         const time = settled.value;
         const regions = store.regions.value.flatMap((named) => regionAt(named, time) ?? []);
         if (!ready(store._canvas.value) || !selection || regions.length === 0) return null;
-        return { kind: "regions", rule: store.rule.value, time, selection, regions };
+        return { kind: "regions", run: store.run.value, rule: store.rule.value, time, selection, regions };
       },
       preparing: () => store.regions.value.length > 0 && isSwitching(store),
       key: ({ rule, time, selection, regions }) =>
         `${rule}/${selectionKey(selection)}@${time}:${digest(JSON.stringify(regions))}`,
-      decode: (answer, _data, { rule, regions }) => ({ ...answer, rule, regions }),
+      decode: (answer, _data, { run, rule, regions }) => ({ ...answer, run, rule, regions }),
       cache: new ByteCache(BYTES),
       bytes: ({ shares, selection }) => selectionBytes(selection) + 120 * shares.length,
       // Let the map's request, made at the same moment, go first.

@@ -36,7 +36,13 @@ export class RulesSource extends Source<"rules", SideBySide> {
         if (!selection) return null;
         // Not every rule knows the colours: compare their sum.
         const { channel: _, overlay: __, ...chosen } = selection;
-        return { kind: "rules", rule: store.rule.value, time: store.time.value, selection: chosen };
+        return {
+          kind: "rules",
+          run: store.run.value,
+          rule: store.rule.value,
+          time: store.time.value,
+          selection: chosen,
+        };
       },
       preparing: () => open.value > 0 && isSwitching(store),
       key: ({ rule, time, selection }) => `${rule}/${selectionKey(selection)}@${time}`,

@@ -38,7 +38,14 @@ export class ScatterSource extends Source<"scatter", Scatter> {
         const info = canvasOf(store);
         const layer = store.layer.value;
         if (!info || !layerOf(info, layer)) return null;
-        return { kind: "scatter", rule: info.rule, time: settled.value, layer, method: method.value };
+        return {
+          kind: "scatter",
+          run: store.run.value,
+          rule: info.rule,
+          time: settled.value,
+          layer,
+          method: method.value,
+        };
       },
       preparing: () => isSwitching(store),
       key: ({ rule, time, layer, method }) => `${rule}/${method}/${layer}@${time}`,

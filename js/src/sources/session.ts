@@ -1,8 +1,9 @@
 // Everything the views of one model share: its traits, its requests and what has been answered so far.
 import { computed, effect, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
-import { createStore, ready } from "../state/store";
+import { createStore, ready, runOf, type Store } from "../state/store";
 import type { Traits } from "../state/traits";
 import { RequestClient } from "../transport/client";
+import type { RunInfo } from "../transport/messages";
 import type { Model } from "../transport/model";
 import { createAblation } from "./ablation";
 import { ClusterSource } from "./clusters";
@@ -16,6 +17,7 @@ import { PixelSources } from "./pixels";
 import { settledTime, startPlayer, startPrefetch } from "./player";
 import { RegionSource } from "./region_shares";
 import { RulesSource } from "./rules";
+import { createRunPlayer } from "./run_player";
 import { ScatterSource } from "./scatter";
 import { StripSource } from "./strip";
 import { ValueSource } from "./values";
@@ -23,11 +25,18 @@ import { ValueSource } from "./values";
 /** A view may be taken away and put back (redisplay, a moved cell): what is shared outlives it a little. */
 export type Session = ReturnType<typeof createSession>;
 
-/** What frames depend on: another rule describes other layers of the same signal. */
-function signalOf(canvas: Traits["_canvas"]): string {
-  return ready(canvas)
-    ? JSON.stringify([canvas.title, canvas.height, canvas.width, canvas.n_frames, canvas.has_truth])
-    : "";
+/** What frames depend on: another rule describes other layers of the same signal, and runs have answers of their own. */
+function signalOf(canvas: Traits["_canvas"], runs: RunInfo[]): string {
+  if (!ready(canvas)) return "";
+  const own =
+    canvas.run === null ? [canvas.title, canvas.has_truth] : runs.map(({ key, version }) => [key, version]);
+  return JSON.stringify([own, canvas.height, canvas.width, canvas.n_frames]);
+}
+
+/** What is on screen is wrong under another rule, and for a run with other layers. */
+function viewOf(store: Store): string {
+  const group = runOf(store, store.run.value)?.group ?? null;
+  return JSON.stringify([store.rule.value, group ?? store.run.value]);
 }
 
 export function createSession(model: Model) {
@@ -55,16 +64,18 @@ export function createSession(model: Model) {
   const playing = { store, client, frames, maps, views };
   const stopPlaying = startPlayer(playing);
   const stopPrefetching = startPrefetch(playing);
+  const runPlayer = createRunPlayer(store, picture, views);
   palettes.ask();
 
   // Another rule makes everything on screen wrong; another model makes every cached answer wrong, too.
   const ruled = [maps, grid, pixels, regions, clusters, scatter, values, rules, faithfulness];
-  let known = { model: signalOf(store._canvas.peek()), rule: store.rule.peek() };
+  const look = () => ({ model: signalOf(store._canvas.value, store._runs.value), view: viewOf(store) });
+  let known = untracked(look);
   const stopWatching = effect(() => {
-    const now = { model: signalOf(store._canvas.value), rule: store.rule.value };
+    const now = look();
     untracked(() => {
       if (now.model !== known.model) for (const source of [frames, strip, curve, ...ruled]) source.reset();
-      else if (now.rule !== known.rule) for (const source of ruled) source.blank();
+      else if (now.view !== known.view) for (const source of ruled) source.blank();
       known = now;
     });
   });
@@ -94,6 +105,7 @@ export function createSession(model: Model) {
     palettes: palettes.palettes as ReadonlySignal<typeof palettes.palettes.value>,
     picture,
     ablation,
+    runPlayer,
     views,
     ...sources,
     dispose() {
@@ -101,6 +113,7 @@ export function createSession(model: Model) {
       stopWatching();
       stopWatchingKernel();
       stopPlaying();
+      runPlayer.dispose();
       stopPrefetching();
       stopJoining();
       stopSettling();

@@ -17,7 +17,7 @@ export interface SourceOptions<K extends Kind, V> {
   wanted: () => BodyOf<K> | null;
   /** Whether there is no request only because something else must arrive first. Read inside an effect. */
   preparing?: () => boolean;
-  /** Equal for requests that have the same answer. */
+  /** Equal for requests of one run that have the same answer. */
   key: (body: BodyOf<K>) => string;
   /** The answer as the cache stores it. Throws where the answer does not fit the request. */
   decode: (answer: AnswerOf<K>, data: Uint8Array, body: BodyOf<K>) => V;
@@ -69,11 +69,11 @@ export class Source<K extends Kind, V> {
   }
 
   lookup(body: BodyOf<K>): V | undefined {
-    return this.#options.cache.get(this.#options.key(body));
+    return this.#options.cache.get(this.#keyOf(body));
   }
 
   has(body: BodyOf<K>): boolean {
-    return this.#options.cache.has(this.#options.key(body));
+    return this.#options.cache.has(this.#keyOf(body));
   }
 
   /** Asks for something that will be needed soon; call it while the view has no request in flight. */
@@ -107,10 +107,15 @@ export class Source<K extends Kind, V> {
     clearTimeout(this.#timer);
   }
 
+  #keyOf(body: BodyOf<K>): string {
+    const run = "run" in body ? body.run : null;
+    return `${JSON.stringify(run)} ${this.#options.key(body)}`;
+  }
+
   #want(body: BodyOf<K> | null, preparing: boolean): void {
-    const { client, view, key, delay } = this.#options;
+    const { client, view, delay } = this.#options;
     clearTimeout(this.#timer);
-    this.#key = body ? key(body) : "";
+    this.#key = body ? this.#keyOf(body) : "";
     if (body === null) {
       this.#state.value = preparing ? "loading" : "idle";
       client.drop(view);
@@ -162,14 +167,15 @@ export class Source<K extends Kind, V> {
 
   #keep(body: BodyOf<K>, answer: AnswerOf<K>, data: Uint8Array, generation: number): V | undefined {
     if (generation !== this.#generation) return undefined;
-    const { cache, key, decode, bytes } = this.#options;
+    const { cache, decode, bytes } = this.#options;
+    const key = this.#keyOf(body);
     try {
       const value = decode(answer, data, body);
-      cache.set(key(body), value, bytes(value));
+      cache.set(key, value, bytes(value));
       this.#arrivals.value += 1;
       return value;
     } catch (error) {
-      if (this.#key === key(body)) this.#fail(error instanceof Error ? error.message : String(error));
+      if (this.#key === key) this.#fail(error instanceof Error ? error.message : String(error));
       return undefined;
     }
   }

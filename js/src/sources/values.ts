@@ -40,7 +40,14 @@ export class ValueSource extends Source<"values", Values> {
         const order = wantedOrder(store);
         // Sorted by index, all points have the same size.
         if (!info || !layerOf(info, layer) || order.sort === "index") return null;
-        return { kind: "values", rule: info.rule, time: settled.value, layer, ...order };
+        return {
+          kind: "values",
+          run: store.run.value,
+          rule: info.rule,
+          time: settled.value,
+          layer,
+          ...order,
+        };
       },
       preparing: () => isSwitching(store),
       key: (body) => digest(JSON.stringify(body)),

@@ -1,11 +1,11 @@
 // The changes that the user can make, whether with the mouse, a slider or a key.
 import { LONGEST_NAME, MAX_CLUSTERS, MIN_CLUSTERS } from "../transport/constants";
-import type { LayerInfo, Region } from "../transport/messages";
+import type { LayerInfo, Region, RunKey } from "../transport/messages";
 import { same } from "../transport/same";
 import { followed } from "./regions";
 import { framesOf, nearestFrame } from "./saved";
 import { layerOf, namesKey } from "./selection";
-import { ready, type Store } from "./store";
+import { isSwitching, ready, type Store } from "./store";
 import type { Traits } from "./traits";
 
 export function currentLayer(store: Store): LayerInfo | undefined {
@@ -43,6 +43,28 @@ export function chooseLoop(store: Store, first: number, last: number): void {
 export function togglePlaying(store: Store): void {
   const info = store._canvas.peek();
   if (framesOf(info).length > 1) store.set({ playing: !store.playing.peek() });
+}
+
+export function chooseRun(store: Store, run: RunKey): void {
+  if (run === store.run.peek()) return;
+  store.set({ run });
+  // Of a run with other layers nothing can be asked for before Python has sent what they are.
+  if (isSwitching(store)) store.save();
+}
+
+/** To the next run, or the one before; `around` goes on from the other end, over runs that are known to be broken. */
+export function stepRun(store: Store, by: number, around = false): void {
+  const runs = store._runs.peek();
+  const { length } = runs;
+  const at = runs.findIndex(({ key }) => key === store.run.peek());
+  if (!around) {
+    const next = runs[Math.max(0, Math.min(length - 1, at + by))];
+    if (next) chooseRun(store, next.key);
+    return;
+  }
+  const rest = Array.from({ length }, (_, i) => runs[(((at + by * (i + 1)) % length) + length) % length]);
+  const next = rest.find((run) => run?.error === "");
+  if (next) chooseRun(store, next.key);
 }
 
 /** Changes layer, neuron and colour in one save: the new layer may have neither that neuron nor that colour. */

@@ -1,5 +1,5 @@
 // What is selected: several neurons, else one, else one cluster, else the whole layer; its key, its name and its validity.
-import type { CanvasInfo, Channel, LayerInfo, Overlay, Selection, Sort } from "../transport/messages";
+import type { CanvasInfo, Channel, LayerInfo, Overlay, RunKey, Selection, Sort } from "../transport/messages";
 import { canvasOf, ready, type Store } from "./store";
 
 export function layerOf(info: CanvasInfo, name: string): LayerInfo | undefined {
@@ -141,6 +141,11 @@ function chosenKey({ layer, neuron, neurons, cluster, n_clusters }: Selection): 
 /** About what it takes to keep: a lasso catches thousands of neurons. */
 export function selectionBytes({ neurons }: Selection): number {
   return 400 + 40 * neurons.length;
+}
+
+/** A step of a training by its number, another run by its name. */
+export function runLabel(run: RunKey): string {
+  return typeof run === "number" ? `step ${run}` : (run ?? "");
 }
 
 export function neuronLabel(neuron: number[]): string {

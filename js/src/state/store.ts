@@ -1,6 +1,6 @@
 // The state that Python and all views share: one signal for each trait, synchronised with the anywidget model.
 import { batch, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
-import type { CanvasInfo, ViewState } from "../transport/messages";
+import type { CanvasInfo, RunInfo, RunKey, ViewState } from "../transport/messages";
 import type { Model } from "../transport/model";
 import { same } from "../transport/same";
 import { DEFAULTS, type Traits } from "./traits";
@@ -156,15 +156,29 @@ export function stateOf(store: Store): ViewState {
   return Object.fromEntries(STATE.map((name) => [name, store[name].peek()])) as unknown as ViewState;
 }
 
-/** Whether a rule is chosen whose canvas Python has not described yet. Read inside an effect. */
+/** Whether a run or a rule is chosen whose canvas Python has not described yet. Read inside an effect. */
 export function isSwitching(store: Store): boolean {
   return ready(store._canvas.value) && canvasOf(store) === null;
 }
 
-/** The canvas of the chosen rule; null until Python has described it. Read inside an effect. */
+/** The canvas of the chosen run and rule; null until Python has described it. Read inside an effect. */
 export function canvasOf(store: Store): CanvasInfo | null {
   const info = store._canvas.value;
-  return ready(info) && info.rule === store.rule.value ? info : null;
+  return ready(info) && info.rule === store.rule.value && areAlike(store, info.run, store.run.value)
+    ? info
+    : null;
+}
+
+/** Whether one run is described by what describes another: their layers are the same. Read inside an effect. */
+export function areAlike(store: Store, one: RunKey, other: RunKey): boolean {
+  if (one === other) return true;
+  const groups = [one, other].map((key) => runOf(store, key)?.group ?? null);
+  return groups[0] !== null && groups[0] === groups[1];
+}
+
+/** What is known of a run. Read inside an effect. */
+export function runOf(store: Store, run: RunKey): RunInfo | undefined {
+  return store._runs.value.find(({ key }) => key === run);
 }
 
 /** The canvas once Python has described it. */

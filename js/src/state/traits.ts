@@ -1,10 +1,11 @@
 // Written by `python -m canvaswidget.widget.typescript`: change the traits of `CanvasWidget`, not this file.
-import type { CanvasInfo, ViewState } from "../transport/messages";
+import type { CanvasInfo, RunInfo, ViewState } from "../transport/messages";
 
 export interface Traits extends ViewState {
   _canvas: CanvasInfo | Record<string, never>;
   _changes: Record<string, number>;
   _picture: string;
+  _runs: RunInfo[];
   _seen: Record<string, number>;
 }
 
@@ -12,7 +13,9 @@ export const DEFAULTS: Traits = {
   _canvas: {},
   _changes: {},
   _picture: "",
+  _runs: [],
   _seen: {},
+  run: null,
   rule: "",
   layer: "",
   time: 0,

@@ -16,6 +16,8 @@ export type Form = "png" | "pdf" | "svg" | "npz" | "csv" | "mp4" | "gif";
 
 export type Act = "pixel" | "overlay" | "step";
 
+export type RunKey = number | string | null;
+
 export type Body = PalettesRequest | RecipeRequest | ExportRequest | FrameRequest | MapRequest | GridRequest | ValuesRequest | PixelRequest | RegionsRequest | CurveRequest | StripRequest | ClustersRequest | ScatterRequest | RulesRequest | FaithfulnessRequest;
 
 export type Answer = PalettesReply | RecipeReply | ExportReply | FrameReply | MapReply | GridReply | ValuesReply | PixelReply | RegionsReply | CurveReply | StripReply | ClustersReply | ScatterReply | RulesReply | FaithfulnessReply;
@@ -36,6 +38,8 @@ export interface LayerInfo {
 
 export interface CanvasInfo {
   title: string;
+  run: RunKey;
+  notice: string;
   rule: string;
   height: number;
   width: number;
@@ -48,6 +52,14 @@ export interface CanvasInfo {
   embeddings: Embedding[];
   has_truth: boolean;
   device: string;
+}
+
+export interface RunInfo {
+  key: RunKey;
+  group: number | null;
+  error: string;
+  facts: Record<string, number | null>;
+  version: number;
 }
 
 export interface Region {
@@ -84,6 +96,7 @@ export interface Removed {
 }
 
 export interface ViewState {
+  run: RunKey;
   rule: string;
   layer: string;
   time: number;
@@ -147,12 +160,14 @@ export interface ExportReply {
 
 export interface PlainFrameRequest {
   kind: "frame";
+  run: RunKey;
   time: number;
   source: Source;
 }
 
 export interface FrameRequest {
   kind: "frame";
+  run: RunKey;
   time: number;
   source: Source;
   ablated?: Removed[];
@@ -173,6 +188,7 @@ export interface FrameReply {
 
 export interface MapRequest {
   kind: "map";
+  run: RunKey;
   rule: string;
   time: number;
   selection: Selection;
@@ -192,6 +208,7 @@ export interface MapReply {
 
 export interface PlainGridRequest {
   kind: "grid";
+  run: RunKey;
   rule: string;
   time: number;
   layer: string;
@@ -208,6 +225,7 @@ export interface PlainGridRequest {
 
 export interface GridRequest {
   kind: "grid";
+  run: RunKey;
   rule: string;
   time: number;
   layer: string;
@@ -246,6 +264,7 @@ export interface GridReply {
 
 export interface ValuesRequest {
   kind: "values";
+  run: RunKey;
   rule: string;
   time: number;
   layer: string;
@@ -266,6 +285,7 @@ export interface ValuesReply {
 
 export interface PixelRequest {
   kind: "pixel";
+  run: RunKey;
   rule: string;
   time: number;
   pixel: number[];
@@ -307,6 +327,7 @@ export interface PixelReply {
 
 export interface RegionsRequest {
   kind: "regions";
+  run: RunKey;
   rule: string;
   time: number;
   selection: Selection;
@@ -324,6 +345,7 @@ export interface RegionsReply {
 
 export interface CurveRequest {
   kind: "curve";
+  run: RunKey;
   rule: string;
   frames: number[];
   selection: Selection;
@@ -338,6 +360,7 @@ export interface CurveReply {
 
 export interface StripRequest {
   kind: "strip";
+  run: RunKey;
   frames: number[];
   side: number;
 }
@@ -351,6 +374,7 @@ export interface StripReply {
 
 export interface ClustersRequest {
   kind: "clusters";
+  run: RunKey;
   rule: string;
   time: number;
   layer: string;
@@ -372,6 +396,7 @@ export interface ClustersReply {
 
 export interface ScatterRequest {
   kind: "scatter";
+  run: RunKey;
   rule: string;
   time: number;
   layer: string;
@@ -387,6 +412,7 @@ export interface ScatterReply {
 
 export interface RulesRequest {
   kind: "rules";
+  run: RunKey;
   rule: string;
   time: number;
   selection: Chosen;
@@ -418,6 +444,7 @@ export interface RulesReply {
 
 export interface FaithfulnessRequest {
   kind: "faithfulness";
+  run: RunKey;
   rule: string;
   time: number;
   layer: string;

@@ -17,7 +17,11 @@ export interface Pixels {
  * The picture of the frame panel, at the frame's own size. With no frame under it (source "off") the map is opaque.
  * A map of another size than the frame is read at the nearest pixel.
  */
-export function composePicture({ frame, map }: Picture, style: Style, palettes: Palettes): Pixels {
+export function composePicture(
+  { frame, map }: Pick<Picture, "frame" | "map">,
+  style: Style,
+  palettes: Palettes,
+): Pixels {
   const { width, height } = frame ?? map ?? { width: 1, height: 1 };
   const rgba = new Uint8ClampedArray(width * height * 4);
   if (frame?.source === "difference") {
@@ -55,7 +59,7 @@ export function composeBar(style: Style, palettes: Palettes, ground: readonly nu
 
 /** The mean colour of a frame: what its map lies over. */
 export function groundOf(frame: Frame, style: Style, palettes: Palettes): number[] {
-  const { rgba } = composePicture({ frame, map: null, time: frame.time }, style, palettes);
+  const { rgba } = composePicture({ frame, map: null }, style, palettes);
   const step = 4 * Math.max(1, Math.floor(rgba.length / 4 / GROUND_PIXELS));
   const sum = [0, 0, 0];
   let n = 0;

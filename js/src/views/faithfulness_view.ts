@@ -104,7 +104,7 @@ export function createFaithfulness(view: Omit<View, "say">): HTMLElement {
         ],
       };
     const score = faithfulness.shown.value;
-    if (score?.layer === layer && score.rule === rule)
+    if (score?.run === store.run.value && score.layer === layer && score.rule === rule)
       return showFaithfulness(score, name, known.neurons.length === 2, magnitudesOf(info, layer).whole);
     if (faithfulness.state.value === "error") return plain("not measured", faithfulness.error.value);
     if (store.playing.value) return plain("paused", "It is measured when nothing plays.");

@@ -77,6 +77,7 @@ export function createFilmStrip(view: View) {
   view.effect(() => {
     store._canvas.value;
     strip.arrivals.value;
+    store.run.value;
     paint();
   });
   const observer = new ResizeObserver(paint);

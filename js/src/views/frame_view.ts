@@ -6,7 +6,7 @@ import { isAblated } from "../state/ablated";
 import { pin } from "../state/actions";
 import { number } from "../state/format";
 import { savedOf } from "../state/saved";
-import { selectionKey, selectionLabel } from "../state/selection";
+import { runLabel, selectionKey, selectionLabel } from "../state/selection";
 import { ready, type Store } from "../state/store";
 import type { Source as FrameSource } from "../transport/messages";
 import { same } from "../transport/same";
@@ -97,15 +97,17 @@ export function createFrameView(view: View, more: HTMLElement) {
     image.data.set(rgba);
     context.putImageData(image, 0, 0);
     attribute(canvas, "data-time", shown.time);
+    attribute(canvas, "data-run", shown.run);
     attribute(canvas, "data-under", map?.rule);
     attribute(canvas, "data-source", shown.frame?.source ?? "off");
     attribute(canvas, "data-selection", map ? selectionKey(map.selection) : "");
     attribute(canvas, "data-out", shown.frame?.out || null);
     writeLabel({ ...shown, map });
   });
-  const writeLabel = ({ frame, map, time }: Picture) => {
+  const writeLabel = ({ run, frame, map, time }: Picture) => {
     const info = store._canvas.peek();
     const parts = [
+      run === null ? null : runLabel(run),
       ready(info) && info.n_frames > 1 ? `${time}` : null,
       withoutLabel(frame),
       map ? selectionLabel(map.selection, store.cluster_names.peek()) : null,
@@ -326,7 +328,7 @@ function describe({ session }: View): string {
   const shown = picture.value;
   const pinned = pixels.pinned.shown.value;
   const known = pixels.preview.value ?? (pinned && same(pinned.pixel, at) ? pinned : null);
-  const exact = known?.time === shown?.time ? known : null;
+  const exact = known?.time === shown?.time && known?.run === shown?.run ? known : null;
   const [y = 0, x = 0] = at;
   const parts = [`(${y}, ${x})`];
   const map = shown?.map;
@@ -334,6 +336,7 @@ function describe({ session }: View): string {
     const told =
       exact &&
       exact.selected !== null &&
+      exact.run === map.run &&
       exact.rule === map.rule &&
       selectionKey(exact.selection) === selectionKey(map.selection)
         ? store.maps.value === "signed"

@@ -10,6 +10,7 @@ import type { View } from "../ui/view";
 const KEYS = [
   ["← →", "previous, next frame"],
   ["space", "play, pause"],
+  [", .", "previous, next run"],
   ["[ ]", "previous, next layer"],
   ["shift + arrows", "move the pinned pixel"],
   ["Esc", "clear the selected neuron"],

@@ -1,5 +1,5 @@
 // The keyboard. The notebook never sees a key pressed in the widget, save for combinations with Ctrl or Meta.
-import { chooseNeuron, nudgePixel, stepLayer, stepTime, togglePlaying } from "../state/actions";
+import { chooseNeuron, nudgePixel, stepLayer, stepRun, stepTime, togglePlaying } from "../state/actions";
 import { savedOf } from "../state/saved";
 import type { Store } from "../state/store";
 import type { Dialog } from "../ui/dialog";
@@ -62,6 +62,10 @@ function actionOf(event: KeyboardEvent, hands: Hands): (() => void) | null {
       return target instanceof Element && target.closest("button, summary, select")
         ? null
         : () => togglePlaying(store);
+    case ",":
+      return () => stepRun(store, -1);
+    case ".":
+      return () => stepRun(store, 1);
     case "[":
       return () => stepLayer(store, -1);
     case "]":

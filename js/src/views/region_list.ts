@@ -103,6 +103,7 @@ export function createRegionList(view: View): HTMLElement {
     const fits =
       shown !== null &&
       selection !== null &&
+      shown.run === store.run.value &&
       shown.rule === store.rule.value &&
       selectionKey(shown.selection) === selectionKey(selection) &&
       shown.time === time;

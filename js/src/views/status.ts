@@ -1,8 +1,8 @@
 // The line at the foot: what is being computed, how long the last thing took, where; what went wrong.
 import { signal } from "@preact/signals-core";
 import { count, seconds } from "../state/format";
-import { neuronLabel, selectionLabel } from "../state/selection";
-import { isSwitching, ready } from "../state/store";
+import { neuronLabel, runLabel, selectionLabel } from "../state/selection";
+import { isSwitching, ready, type Store } from "../state/store";
 import { type Activity, GONE } from "../transport/client";
 import { attribute, h, write } from "../ui/dom";
 import { type ExportPlan, exportPng } from "../ui/export_png";
@@ -54,6 +54,13 @@ function what(body: Activity["body"]): string {
     default:
       return body.kind;
   }
+}
+
+function switching(store: Store): string {
+  const info = store._canvas.value;
+  return info.run === store.run.value
+    ? `tracing the model under ${store.rule.value}`
+    : `opening ${runLabel(store.run.value)}`;
 }
 
 export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | null, help: () => void) {
@@ -146,8 +153,11 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
     const broken = sources.find(({ state }) => state.value === "error");
     if (broken) return { message: broken.error.value, kind: "error" };
     if (!ready(store._canvas.value)) return { message: "preparing the canvas", kind: "note" };
-    if (isSwitching(store)) return { message: `tracing the model under ${store.rule.value}`, kind: "note" };
+    if (isSwitching(store)) return { message: switching(store), kind: "note" };
     if (slow.value) return { message: activityText(slow.value), kind: "note" };
+    const { notice = "" } = store._canvas.value;
+    if (notice)
+      return { message: `${runLabel(store.run.value) || store.rule.value}: ${notice}`, kind: "note" };
     const warning = grid.shown.value?.warning;
     return warning ? { message: `WARNING: ${warning}`, kind: "error" } : { message: "ready", kind: "note" };
   };

@@ -1,10 +1,11 @@
 // The controls of the view: layer, time, cluster, rule, and a menu of the style.
-import { chooseCluster, chooseLayer, currentLayer, goTo, togglePlaying } from "../state/actions";
+import { chooseCluster, chooseLayer, chooseRun, currentLayer, goTo, togglePlaying } from "../state/actions";
+import { number } from "../state/format";
 import { framesOf, frameToward, savedOf } from "../state/saved";
-import { namesKey, OVERLAYS, shortNames } from "../state/selection";
+import { namesKey, OVERLAYS, runLabel, shortNames } from "../state/selection";
 import { ready } from "../state/store";
 import { MAX_CONTRAST } from "../transport/constants";
-import type { LayerInfo, Overlay } from "../transport/messages";
+import type { LayerInfo, Overlay, RunInfo } from "../transport/messages";
 import { attribute, h, icon, write } from "../ui/dom";
 import { closeByItself } from "../ui/menu";
 import { clusterColour } from "../ui/palette";
@@ -58,6 +59,7 @@ export function createToolbar(view: View) {
     "div",
     { class: "cw-toolbar", role: "toolbar", "aria-label": "What is shown" },
     layerControl(view),
+    runControl(view),
     timeControl(view),
     clusterControl(view),
     ruleControl(view),
@@ -96,6 +98,72 @@ function layerControl({ session: { store }, effect }: View): HTMLElement {
     name.title = layer ? layerTitle(layer) : "";
   });
   return control("layer", word("layer", "layer", "cw-name"), slider, name);
+}
+
+/** A slider over the steps of a training, or a menu of runs that have names. */
+function runControl({ session: { store, runPlayer }, effect }: View): HTMLElement {
+  const play = h("button", {
+    class: "cw-icon-button",
+    type: "button",
+    "data-testid": "play-runs",
+    on: { click: () => runPlayer.toggle() },
+  });
+  const slider = range({
+    name: "run",
+    label: "Run",
+    input: (at) => {
+      const run = store._runs.peek()[at];
+      if (run) chooseRun(store, run.key);
+    },
+  });
+  const text = h("output", { class: "cw-value cw-run-name", "data-testid": "run-label" });
+  const menu = h("select", {
+    class: "cw-select",
+    "aria-label": "Run",
+    "data-testid": "run-menu",
+    on: {
+      change: () => {
+        const run = store._runs.peek()[menu.selectedIndex];
+        if (run) chooseRun(store, run.key);
+      },
+    },
+  });
+  const element = control("run", play, word("run", "run", "cw-name"), slider, text, menu);
+  effect(() => {
+    const playing = runPlayer.playing.value;
+    play.replaceChildren(icon(playing ? "pause" : "play"));
+    attribute(play, "aria-label", playing ? "Pause the runs" : "Play the runs");
+    attribute(play, "title", playing ? "Pause" : "Play through the runs");
+  });
+  effect(() => {
+    const runs = store._runs.value;
+    const at = runs.findIndex(({ key }) => key === store.run.value);
+    const shown = runs[at];
+    const isTraining = runs.every(({ key }) => typeof key === "number");
+    element.hidden = runs.length === 0;
+    play.hidden = runs.length < 2;
+    slider.hidden = text.hidden = !isTraining;
+    menu.hidden = isTraining;
+    if (isTraining) {
+      slide(slider, Math.max(0, at), runLabel(store.run.value), Math.max(0, runs.length - 1));
+      write(text, String(store.run.value));
+      text.style.minWidth = `${Math.max(0, ...runs.map(({ key }) => String(key).length))}ch`;
+    } else {
+      const broken = new Set(runs.flatMap(({ key, error }) => (error ? [String(key)] : [])));
+      const names = runs.map(({ key }) => String(key));
+      options(menu, names, String(store.run.value), (name) => (broken.has(name) ? `${name} (broken)` : name));
+    }
+    attribute(element, "title", shown ? [runLabel(shown.key), ...factsOf(shown)].join(" · ") : null);
+    attribute(element, "data-broken", shown?.error ? true : null);
+  });
+  return element;
+}
+
+function factsOf({ facts, error }: RunInfo): string[] {
+  const known = Object.entries(facts).flatMap(([name, value]) =>
+    value === null || name === "step" ? [] : [`${name} ${number(value)}`],
+  );
+  return error ? [...known, error] : known;
 }
 
 function timeControl({ session: { store }, effect }: View): HTMLElement {

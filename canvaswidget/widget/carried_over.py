@@ -1,0 +1,72 @@
+"""What of a view stays when another run or another rule is shown, and what can't."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from canvaswidget.kernel import ablation, view_checks
+from canvaswidget.kernel.facts import Facts
+from canvaswidget.tracing.layers import Layers
+
+
+def carried_over(view: Mapping[str, Any], before: Facts, after: Facts) -> tuple[dict[str, Any], str]:
+    """What has to change in a view, in the order it is set, and that in words.
+
+    Parameters
+    ----------
+    view : dict
+        The traits by name.
+    before, after : Facts
+        Of what is shown, and of what will be.
+
+    Returns
+    -------
+    dict
+        Traits by name. Neurons that the layer has not are let go of.
+    str
+        What could not stay; empty where all of it could.
+    """
+    changes: dict[str, Any] = {}
+    said: list[str] = []
+    name = view["layer"]
+    if name not in [layer.name for layer in after.layers]:
+        changes["neurons"] = ()
+        changes["layer"] = _counterpart(name, before.layers, after.layers)
+        said.append(f"layer {name} is not in it: {changes['layer']} is shown")
+    else:
+        layer = after.layers.find(name)
+        fitting = tuple(neuron for neuron in view["neurons"] if view_checks.fits(layer, neuron))
+        if fitting != view["neurons"]:
+            changes["neurons"] = fitting
+            said.append("the selected neurons are not in it")
+    if view["channel"] != "sum" and after.why_no_colours[changes.get("layer", name)]:
+        changes["channel"] = "sum"
+        said.append("its colours can't be told apart")
+    ablated = _left(view["ablated"], after.removable)
+    if ablated != view["ablated"]:
+        changes["ablated"] = ablated
+        said.append("neurons that are not in it are no longer ablated")
+    if view["source"] in ("truth", "error") and not after.has_truth:
+        changes["source"] = "reconstruction"
+        said.append("it has no truth")
+    return changes, "; ".join(said)
+
+
+def _counterpart(name: str, before: Layers, after: Layers) -> str:
+    """The layer that is as far from the output."""
+    names = [layer.name for layer in before]
+    place = len(names) - 1 - names.index(name) if name in names else 1
+    return after[max(0, len(after) - 1 - place)].name
+
+
+def _left(ablated: ablation.Ablated, layers: Layers) -> ablation.Ablated:
+    """The neurons that these layers have."""
+    found: ablation.Ablated = {}
+    known = {layer.name: layer for layer in layers}
+    for name, neurons in ablated.items():
+        if name in known:
+            fitting = tuple(neuron for neuron in neurons if view_checks.fits(known[name], neuron))
+            if fitting:
+                found[name] = fitting
+    return found

@@ -1,0 +1,208 @@
+"""A widget of several networks: what is asked of each, what stays from one to the next, what can't be made."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import canvaswidget as cw
+from canvaswidget.models import FFN, SIREN
+from canvaswidget.widget.widget import CanvasWidget
+from tests.widget.between_page_and_widget import sent
+
+SIZE = (6, 5)
+STEPS = (0, 10, 200)
+
+
+def network(seed: int = 0, hidden: int = 8, kind: Any = FFN, truth: bool = False) -> cw.INR:
+    torch.manual_seed(seed)
+    return cw.as_inr(kind(hidden=hidden, size=SIZE), truth=np.full((*SIZE, 3), 0.5) if truth else None)
+
+
+def weights_of(inr: cw.INR) -> dict[str, torch.Tensor]:
+    return dict(inr.module.state_dict())
+
+
+@pytest.fixture
+def training() -> cw.Runs:
+    weights = {step: weights_of(network(step)) for step in STEPS}
+    return cw.Runs.from_checkpoints(network(99), weights, rule="gated")
+
+
+@pytest.fixture
+def mixed() -> cw.Runs:
+    """Two seeds of one architecture, and another one with fewer layers."""
+    runs = {"one": network(1, truth=True), "two": network(2, truth=True), "siren": network(3, 5, SIREN)}
+    return cw.Runs(runs, rule="gated")
+
+
+def ask(w: CanvasWidget, **body: Any) -> tuple[dict[str, Any], list[bytes]]:
+    """The end of a request, as the page gets it."""
+    ended, found = threading.Event(), []
+
+    def reply(message: Any, buffers: Any) -> None:
+        if message["type"] != "progress":
+            found.append((message, buffers))
+            ended.set()
+
+    request: Any = {"type": "request", "id": 1, "view": "test", "body": body}
+    w._live.handle(request, reply)
+    assert ended.wait(60)
+    return found[0]
+
+
+def total(w: CanvasWidget, run: Any, neuron: int = 3) -> float:
+    chosen = {"layer": w.layer, "neuron": [neuron], "neurons": [], "cluster": -1, "n_clusters": 6}
+    message, _ = ask(w, kind="map", run=run, rule=w.rule, time=0, selection=chosen)
+    assert message["type"] == "reply", message
+    assert message["of"]["run"] == run
+    return message["body"]["total"]
+
+
+def expected(step: int, layer: str, neuron: int = 3) -> float:
+    """The total of a network that is traced on its own."""
+    return float(np.abs(cw.trace(network(step), "gated").map(layer, neuron, rgb="each")).sum())
+
+
+def test_a_training_begins_at_its_last_step_and_answers_for_every_step(widgets, training) -> None:
+    w = widgets(training)
+    assert w.run == 200
+    assert [run["key"] for run in w._runs] == list(STEPS)
+    assert {run["group"] for run in w._runs} == {0}
+    for run in (10, 0, 200):  # whatever is shown
+        assert total(w, run) == pytest.approx(expected(run, w.layer), rel=1e-5)
+    w.run = 10
+    assert (w._canvas["run"], w.canvas) == (10, training[10])
+    assert total(w, 10) == pytest.approx(expected(10, w.layer), rel=1e-5)
+    assert total(w, 10, 4) == pytest.approx(expected(10, w.layer, 4), rel=1e-5)
+
+
+def test_clusters_are_of_the_run_that_was_asked_about(widgets, training) -> None:
+    w = widgets(training)
+    found = {}
+    for run in (0, 200, 0):
+        message, buffers = ask(w, kind="clusters", run=run, rule="gated", time=0, layer=w.layer, n_clusters=3)
+        assert message["type"] == "reply", message
+        assert found.setdefault(run, bytes(buffers[0])) == bytes(buffers[0])
+    assert found[0] != found[200]
+
+
+def test_what_stays_and_what_a_run_with_other_layers_has_not(widgets, mixed) -> None:
+    w = widgets(mixed, neuron=7, pixel=(2, 3), opacity=0.3)
+    assert w.run == "one"
+    w.ablated = {w.layer: [7]}
+    w.source = "truth"
+    layer = w.layer
+    w.run = "two"
+    assert (w.layer, w.neuron, w.pixel, w.opacity) == (layer, 7, (2, 3), 0.3)
+    assert w.ablated == {layer: (7,)}
+    assert w._canvas["notice"] == ""
+    assert [run["group"] for run in w._runs] == [0, 0, None]
+    w.run = "siren"
+    names = [one.name for one in w.canvas.traced_layers]
+    assert w.layer in names
+    assert (w.pixel, w.opacity, w.ablated, w.source) == ((2, 3), 0.3, {}, "reconstruction")
+    column = np.abs(w.canvas.pixel(2, 3, layers=[w.layer], rgb="each")[w.layer]).sum(-1)
+    assert w.neuron == column.argmax()
+    for word in ("selected neurons are not in it", "no longer ablated", "no truth"):
+        assert word in w._canvas["notice"]
+    w.run = "one"
+    assert len({run["group"] for run in w._runs}) == 2
+
+
+def test_a_layer_that_a_run_has_not_is_replaced_by_one_as_far_from_the_output(widgets) -> None:
+    deep = cw.as_inr(FFN(hidden=8, layers=5, size=SIZE))
+    w = widgets(
+        cw.Runs({"shallow": network(), "deep": deep}, rule="gated"), run="deep", layer="net.3", pixel=None
+    )
+    before = w.layer
+    w.run = "shallow"
+    assert w.layer == w.canvas.traced_layers[-2].name
+    assert w.neuron is None  # without a pixel there is no strongest one
+    assert f"layer {before} is not in it: {w.layer} is shown" in w._canvas["notice"]
+
+
+def test_a_rule_is_that_of_all_runs(widgets, mixed) -> None:
+    w = widgets(mixed, rule="xinc")
+    assert (w.rule, w.canvas.rule) == ("xinc", "xinc")
+    w.run = "two"
+    assert (w.rule, w.canvas.rule) == ("xinc", "xinc")
+    w.rule = "ablation"
+    w.run = "siren"
+    assert (w.rule, w.canvas.rule, w._canvas["rule"]) == ("ablation", "ablation", "ablation")
+    assert w.canvas is mixed["siren"].under("ablation")
+
+
+def test_a_run_that_cant_be_made_is_told_and_the_others_go_on(widgets, tmp_path: Path) -> None:
+    save_file(weights_of(network(1)), tmp_path / "step-1.safetensors")
+    (tmp_path / "step-2.safetensors").write_bytes(b"no weights")
+    runs = cw.Runs.from_checkpoints(network(), tmp_path, rule="gated")
+    w = widgets(runs)
+    assert w.run == 1  # the last that can be made
+    assert "step-2" in w._runs[1]["error"]
+    with pytest.raises(cw.RunError, match="run 2: .*step-2"):
+        w.run = 2
+    assert w.run == 1
+    assert total(w, 1) > 0
+    chosen = {"layer": w.layer, "neuron": [3], "neurons": [], "cluster": -1, "n_clusters": 6}
+    message, _ = ask(w, kind="map", run=2, rule="gated", time=0, selection=chosen)
+    assert message["type"] == "error"
+    assert "step-2" in message["message"]
+    with pytest.raises(KeyError, match="run=3: there is no such run"):
+        w.run = 3
+    with pytest.raises(TypeError, match="expected the key of a run"):
+        w.run = None
+    with pytest.raises(cw.RunError):
+        widgets(runs, run=2)
+
+
+def test_the_page_follows_a_training_without_waiting_and_is_refused_what_is_not_there(
+    widgets, training
+) -> None:
+    w = widgets(training)
+    messages = sent(w)
+    w.set_state({"run": 0, "_seen": {"run": 0, "report": 1}})
+    assert w.run == 0
+    assert total(w, 0) == pytest.approx(expected(0, w.layer), rel=1e-5)
+    messages.clear()
+    w.set_state({"run": "nix", "_seen": {"run": 0, "report": 2}})
+    assert w.run == 0
+    assert any(message.get("state", {}).get("run") == 0 for message in messages)
+
+
+def test_weights_that_were_written_again_are_computed_again(widgets, tmp_path: Path) -> None:
+    recorder = cw.Recorder(tmp_path, every=1)
+    recorder(1, network(1).module, loss=0.5)
+    runs = cw.Runs.from_checkpoints(network(), tmp_path, rule="gated")
+    w = widgets(runs)
+    assert (w._runs[0]["facts"], w._runs[0]["version"]) == ({"loss": 0.5}, 0)
+    assert total(w, 1) == pytest.approx(expected(1, w.layer), rel=1e-5)
+    recorder(1, network(5).module, loss=0.25)
+    recorder(2, network(2).module, loss=0.125)
+    assert runs.refresh() == [1, 2]
+    assert [(run["key"], run["version"]) for run in w._runs] == [(1, 1), (2, 1)]
+    assert total(w, 1) == pytest.approx(expected(5, w.layer), rel=1e-5)
+    w.run = 2
+    assert total(w, 2) == pytest.approx(expected(2, w.layer), rel=1e-5)
+    w.close()
+    assert runs.refresh() == []
+
+
+def test_one_network_has_no_other_run(widgets) -> None:
+    w = widgets(network())
+    assert (w.run, w._runs, w._canvas["run"]) == (None, [], None)
+    with pytest.raises(ValueError, match="run=3: this widget shows one network"):
+        w.run = 3
+    with pytest.raises(ValueError, match="run='a': this widget shows one network"):
+        widgets(network(), run="a")
+    chosen = {"layer": w.layer, "neuron": [3], "neurons": [], "cluster": -1, "n_clusters": 6}
+    message, _ = ask(w, kind="map", run=4, rule=w.rule, time=0, selection=chosen)
+    assert message["type"] == "error"
+    with pytest.raises(ValueError, match="leave them out here"):
+        widgets(cw.Runs([network()]), memory="2 GiB")
