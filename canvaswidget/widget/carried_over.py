@@ -31,7 +31,8 @@ def carried_over(view: Mapping[str, Any], before: Facts, after: Facts) -> tuple[
     said: list[str] = []
     name = view["layer"]
     if name not in [layer.name for layer in after.layers]:
-        changes["neurons"] = ()
+        if view["neurons"]:
+            changes["neurons"] = ()
         changes["layer"] = _counterpart(name, before.layers, after.layers)
         said.append(f"layer {name} is not in it: {changes['layer']} is shown")
     else:

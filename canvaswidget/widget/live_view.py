@@ -197,7 +197,7 @@ class LiveView(ViewTraits):
             lambda checkpoint: strongest_neuron(session.cached, layer, pixel, time, checkpoint)
         )
         if neuron is not None:
-            self.neuron = neuron
+            self.set_trait("neuron", neuron)
 
     def _refreshed(self, changed: list[Any]) -> None:
         """The runs were looked for again: those whose weights changed are computed anew."""
