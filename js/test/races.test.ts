@@ -185,7 +185,17 @@ describe("changes, delays and answers in any order", () => {
     kernel.settle();
     check();
     expect(kernel.quiet).toBe(true);
-    for (const name of ["run", "rule", "layer", "time", "neuron", "neurons", "pixel", "sort", "n_clusters"] as const)
+    for (const name of [
+      "run",
+      "rule",
+      "layer",
+      "time",
+      "neuron",
+      "neurons",
+      "pixel",
+      "sort",
+      "n_clusters",
+    ] as const)
       expect([name, session.store[name].value]).toEqual([name, kernel.traits[name]]);
     expect(session.maps.state.value).toBe("ready");
     expect(session.grid.state.value).not.toBe("error");
