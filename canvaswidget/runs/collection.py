@@ -214,11 +214,6 @@ class Runs(Mapping[Key, CanvasLike]):
         return {key: run.error for key, run in self._runs.items() if run.error}
 
     @property
-    def is_one_network(self) -> bool:
-        """Whether all runs are variants of one network, with the same layers."""
-        return self._network is not None
-
-    @property
     def steps(self) -> list[int] | None:
         """The keys, where all are numbers; None where runs have names."""
         numbers = [key for key in self._runs if isinstance(key, int)]
