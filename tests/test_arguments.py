@@ -144,6 +144,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "Canvas.why_no_colours": (CANVAS.why_no_colours, {"layer": 0}),
     "analysis.cluster": (analysis.cluster, {"canvas": CANVAS, "layer": 0, "k": 2}),
     "analysis.vectors": (analysis.vectors, {"canvas": CANVAS, "layer": 0}),
+    "analysis.embed": (analysis.embed, {"sources": [analysis.vectors(CANVAS, 0)], "method": "pca"}),
     "analysis.exemplars": (analysis.exemplars, {"canvas": CANVAS, "clusters": FOUND}),
     "analysis.stability": (analysis.stability, {"canvas": CANVAS, "layer": 0, "k": 2, "seeds": [0, 1]}),
     "analysis.completeness": (analysis.completeness, {"canvas": CANVAS, "layer": 0}),

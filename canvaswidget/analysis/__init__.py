@@ -14,6 +14,7 @@ from canvaswidget.analysis import partitions
 from canvaswidget.analysis.clustering import Clusters, Exemplars, cluster, exemplars, group
 from canvaswidget.analysis.deletion import Deletion, deletion
 from canvaswidget.analysis.distribution import Distribution, distribution
+from canvaswidget.analysis.embedding import Embedding, embed
 from canvaswidget.analysis.faithfulness import Faithfulness, completeness, faithfulness
 from canvaswidget.analysis.intensity import Intensity, intensity
 from canvaswidget.analysis.intervals import Interval
@@ -32,6 +33,7 @@ __all__ = [
     "Clusters",
     "Deletion",
     "Distribution",
+    "Embedding",
     "Exemplars",
     "Faithfulness",
     "Intensity",
@@ -51,6 +53,7 @@ __all__ = [
     "completeness",
     "deletion",
     "distribution",
+    "embed",
     "exemplars",
     "faithfulness",
     "group",

@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
-from canvaswidget.analysis.embedding import embed, methods
+from canvaswidget.analysis.embedding import arrange, methods
 from canvaswidget.analysis.intervals import mean
 from canvaswidget.analysis.kmeans import STEPS, kmeans
 from canvaswidget.analysis.over_runs import over_runs
 from canvaswidget.analysis.sampled import Accuracy, Estimated, Sampling
-from canvaswidget.analysis.vectors import Vectors, vectors
+from canvaswidget.analysis.vectors import Vectors, check_comparable, vectors
 from canvaswidget.arguments import checked, is_clusters, some_accuracy, some_groups
 from canvaswidget.plotting.style import (
     INK,
@@ -270,18 +270,12 @@ def group(
     list of Clusters
         One for each of `sources`; cluster 3 of one is cluster 3 of the others. The largest of all comes first.
     """
-    if not sources or len({(source.kind, source.values.shape[1]) for source in sources}) > 1:
-        raise ValueError("sources: expected one or more vectors, all of the same kind and length")
-    first = sources[0]
-    if first.kind != "pooled" and any(not np.array_equal(first.cells, other.cells) for other in sources[1:]):
-        raise ValueError(
-            "sources: their regions differ; give `canvaswidget.analysis.vectors` the same masks for all"
-        )
+    check_comparable("sources", sources)
     if within not in ("vectors", *methods()):
         known = ", ".join(map(repr, ("vectors", *methods())))
         raise ValueError(f"within={within!r}: expected one of {known}")
     values = np.concatenate([source.values[source.alive] for source in sources])
-    points = values if within == "vectors" or not len(values) else embed(values, within, seed)
+    points = values if within == "vectors" or not len(values) else arrange(values, within, seed)
     labels, distances = np.zeros(len(values), np.intp), np.zeros(len(values), np.float32)
     centres = np.zeros((k, values.shape[1]), np.float32)
     if len(points):

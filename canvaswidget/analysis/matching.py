@@ -7,12 +7,13 @@ are out of place: each pooled map is moved by a random number of rows and column
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
+from canvaswidget.analysis.intervals import median
 from canvaswidget.analysis.vectors import Vectors
 from canvaswidget.arguments import checked
 from canvaswidget.plotting.style import (
@@ -24,7 +25,10 @@ from canvaswidget.plotting.style import (
     style,
 )
 from canvaswidget.tables import Printed
-from canvaswidget.tracing.layers import Neuron
+from canvaswidget.tracing.layers import Neuron, show_neuron
+
+if TYPE_CHECKING:
+    import pandas
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -55,6 +59,21 @@ class Matching(Printed):
     pairs: tuple[tuple[Neuron, Neuron], ...]
     likeness: FloatArray
     by_chance: FloatArray
+
+    def numbers(self) -> dict[str, float]:
+        """Sum it up: the number of pairs, the median of their correlations, and of those by chance."""
+        return {
+            "pairs": float(len(self.pairs)),
+            "correlation": median(self.likeness),
+            "correlation_by_chance": median(self.by_chance),
+        }
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row a pair; pandas is imported here."""
+        import pandas
+
+        one, other = ([show_neuron(pair[side]) for pair in self.pairs] for side in (0, 1))
+        return pandas.DataFrame({"one": one, "other": other, "correlation": self.likeness})
 
     @checked
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -102,8 +121,9 @@ def match(one: Vectors, other: Vectors, most: int = MOST, seed: int = 0) -> Matc
     Parameters
     ----------
     one, other : Vectors
-        Of the same kind and length: of two layers, of two seeds or of two models. Means over regions compare only if
-        the regions are the same: give `canvaswidget.analysis.vectors` the same `masks`.
+        Of the same kind and length: of two layers, of two seeds or of two models, whatever their architectures. With
+        ``found = analysis.vectors(runs, layer)`` it is ``match(found["one"], found["other"])``. Means over regions
+        compare only if the regions are the same: give `canvaswidget.analysis.vectors` the same `masks`.
     most : int
         Neurons of each side that are matched: those that contribute most. Neurons with a constant vector are left
         out.

@@ -6,6 +6,7 @@ Each neuron's absolute map is scaled to [0, 1], so that neurons meet by where th
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -188,6 +189,17 @@ def vectors(
         rgb,
         sums.sampling if isinstance(sums, SampledSums) else None,
     )
+
+
+def check_comparable(name: str, sources: Sequence[Vectors]) -> None:
+    """Raise ValueError where there are no vectors, or some are not of the same kind, length and regions."""
+    if not sources or len({(source.kind, source.values.shape[1]) for source in sources}) > 1:
+        raise ValueError(f"{name}: expected one or more vectors, all of the same kind and length")
+    first = sources[0]
+    if first.kind != "pooled" and any(not np.array_equal(first.cells, other.cells) for other in sources[1:]):
+        raise ValueError(
+            f"{name}: their regions differ; give `canvaswidget.analysis.vectors` the same masks for all"
+        )
 
 
 def _means(sums: RegionSums | SampledSums, masks: Masks) -> FloatArray:

@@ -16,6 +16,7 @@ from canvaswidget.arguments.by_name import (
     some_frames,
     some_groups,
     some_progress,
+    vectors_by_run,
 )
 from canvaswidget.arguments.checked import checked
 from canvaswidget.arguments.kinds import (
@@ -51,5 +52,6 @@ __all__ = [
     "some_frames",
     "some_groups",
     "some_progress",
+    "vectors_by_run",
     "wrong_type",
 ]

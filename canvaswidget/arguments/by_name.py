@@ -192,6 +192,17 @@ is_clusters = having(
 some_frames = several(integer(high=None), "a sequence of ints")
 
 
+def vectors_by_run(name: str, value: Any) -> None:
+    """Vectors by run, or one after another."""
+    if not isinstance(value, Mapping):
+        several(is_vectors, "what canvaswidget.analysis.vectors returns, by run or in a sequence")(
+            name, value
+        )
+        return
+    for run, vectors in value.items():
+        is_vectors(f"{name}[{run!r}]", vectors)
+
+
 def some_groups(name: str, value: Any) -> None:
     """How many groups to make."""
     number = as_integer(value)
@@ -304,6 +315,7 @@ CHECKS: dict[str, Check] = {
     "mask": numbers("a mask (height, width)", (2,)),
     "masks": numbers("labels or masks of objects"),
     "memory": _memory,
+    "method": _text,
     "module": instance("a torch.nn.Module", torch.nn.Module),
     "most": integer(1),
     "n_frames": integer(1, MOST_FRAMES),

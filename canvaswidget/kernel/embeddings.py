@@ -8,7 +8,7 @@ from concurrent.futures import Future, wait
 
 import numpy as np
 
-from canvaswidget.analysis.embedding import embed
+from canvaswidget.analysis.embedding import arrange
 from canvaswidget.kernel.cache import ByteCache, CachePart
 from canvaswidget.kernel.quantise import Floats
 from canvaswidget.kernel.region import Mask
@@ -72,7 +72,7 @@ class Embeddings:
 def _embed(future: Future[Floats], features: Floats, alive: Mask, method: str) -> None:
     try:
         found = np.full((len(alive), 2), np.nan, np.float32)
-        found[alive] = embed(features[alive].reshape(int(alive.sum()), features[0].size), method)
+        found[alive] = arrange(features[alive].reshape(int(alive.sum()), features[0].size), method)
         future.set_result(found)
     except BaseException as error:
         future.set_exception(error)

@@ -265,6 +265,14 @@ def test_matching_finds_a_permutation() -> None:
     assert "29" in repr(found)
     found.plot()
     # The strongest only, of either side.
+    table = found.to_frame()
+    assert list(zip(table.one, table.other, strict=True)) == [(str(a), str(b)) for a, b in found.pairs]
+    np.testing.assert_array_equal(table.correlation, found.likeness)
+    assert found.numbers() == {
+        "pairs": len(found.pairs),
+        "correlation": float(np.median(found.likeness)),
+        "correlation_by_chance": float(np.median(found.by_chance)),
+    }
     few = match(one, other, most=5)
     strongest = {int(place) for place in np.argsort(-np.where(one.alive, one.strength, 0))[:5]}
     assert {first for first, _ in few.pairs} <= strongest

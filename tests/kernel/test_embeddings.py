@@ -28,7 +28,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> tuple[list[float], threading.Event,
         assert go_on.wait(60)
         return np.full((len(points), 2), points[0, 0], np.float32)
 
-    monkeypatch.setattr("canvaswidget.kernel.embeddings.embed", embed)
+    monkeypatch.setattr("canvaswidget.kernel.embeddings.arrange", embed)
     return begun, any_begun, go_on
 
 
@@ -66,7 +66,7 @@ def test_what_fails_is_told_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> 
             raise answer
         return answer
 
-    monkeypatch.setattr("canvaswidget.kernel.embeddings.embed", embed)
+    monkeypatch.setattr("canvaswidget.kernel.embeddings.arrange", embed)
     with pytest.raises(ValueError, match="no"):
         embeddings.points(0, features(0), "tsne", lambda: None)
     assert embeddings.points(0, features(0), "tsne", lambda: None).shape == (3, 2)

@@ -84,7 +84,7 @@ def test_urgent_answers_pass_a_slow_scatter(pages, monkeypatch) -> None:
         assert go_on.wait(60)
         return np.zeros((len(points), 2), np.float32)
 
-    monkeypatch.setattr("canvaswidget.kernel.embeddings.embed", slow)
+    monkeypatch.setattr("canvaswidget.kernel.embeddings.arrange", slow)
     steps = pages(StepCanvas())
     scatter = steps.send(kind="scatter", time=0, layer="net.linear", method="tsne")
     assert started.wait(60)
