@@ -45,4 +45,7 @@ def training(**keywords: Any) -> Runs:
     **keywords
         `rule`, `device` and `memory`, as `canvaswidget.Runs.from_checkpoints` takes them.
     """
-    return Runs.from_checkpoints(image(), FOLDER / "training", **keywords)
+    runs = Runs.from_checkpoints(image(), FOLDER / "training", **keywords)
+    given = {name: str(value) if name == "device" else value for name, value in keywords.items()}
+    runs.origin = f"cw.demo.training({', '.join(f'{name}={value!r}' for name, value in given.items())})"
+    return runs

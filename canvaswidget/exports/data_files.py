@@ -96,11 +96,13 @@ def table(cached: CachedCanvas, state: dict[str, Any], name: str, report: Report
 
     ``pixel``: every neuron's contribution to the pinned pixel, the largest first. ``neurons``: every neuron of the
     layer with its total, and its cluster where those are known. ``time``: total and change of the selection on every
-    frame.
+    frame. Where there are several runs, the first column says which.
     """
-    rows = {"pixel": _pixel_rows, "neurons": _neuron_rows, "time": _time_rows}[name]
+    rows = {"pixel": _pixel_rows, "neurons": _neuron_rows, "time": _time_rows}[name](cached, state, report)
+    if state["run"] is not None:
+        rows = ([state["run"] if place else "run", *row] for place, row in enumerate(rows))
     written = io.StringIO()
-    csv.writer(written).writerows([_cell(value) for value in row] for row in rows(cached, state, report))
+    csv.writer(written).writerows([_cell(value) for value in row] for row in rows)
     return written.getvalue().encode()
 
 

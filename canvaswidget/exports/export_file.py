@@ -31,5 +31,7 @@ def export_file(
 
 
 def _file_name(title: str, state: dict[str, Any]) -> str:
-    name = re.sub(r"[^\w.-]+", "_", f"{title} {state['layer']} frame {state['time']}").strip("_")
+    run = "" if state["run"] is None else f" run {state['run']}"
+    shown = f"{title}{run} {state['layer']} frame {state['time']}"
+    name = re.sub(r"[^\w.-]+", "_", shown).strip("_")
     return name[:80] or "canvas"

@@ -164,6 +164,8 @@ def _title(cached: CachedCanvas, time: int, state: dict[str, Any]) -> str:
     parts = [inr.name, f"rule {cached.canvas.rule}"]
     if inr.n_frames > 1:
         parts.insert(1, f"frame {time} of {inr.n_frames}")
+    if state["run"] not in (None, inr.name):
+        parts.insert(1, f"run {state['run']}")
     if source in ablation.SOURCES:
         parts.append(ablation.title(state["ablated"]))
         psnr = ablation.psnr(cached, state["ablated"], time)

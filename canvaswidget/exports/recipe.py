@@ -8,14 +8,22 @@ from typing import Any
 
 from canvaswidget.kernel.region import Region, checked_region
 from canvaswidget.kernel.region_list import Moving
+from canvaswidget.runs import Runs
 from canvaswidget.tracing import CanvasLike
 
 WIDTH = 88
+NAMED = 3  # runs that a comment names, and the last
 MEMORY = 2**30  # what `CanvasWidget` takes where nobody says
 ALWAYS = ("layer", "time", "pixel")  # what they are otherwise is computed from the model
 
 
-def recipe(canvas: CanvasLike, view: Mapping[str, Any], usual: Mapping[str, Any], truth_given: bool) -> str:
+def recipe(
+    canvas: CanvasLike,
+    view: Mapping[str, Any],
+    usual: Mapping[str, Any],
+    truth_given: bool,
+    runs: Runs | None = None,
+) -> str:
     """What to type for a view.
 
     Parameters
@@ -25,13 +33,26 @@ def recipe(canvas: CanvasLike, view: Mapping[str, Any], usual: Mapping[str, Any]
         The traits by name, in the order they are set; and their defaults.
     truth_given : bool
         Whether the truth came to the widget and not with the model.
+    runs : Runs, optional
+        The networks that the widget shows one at a time; `canvas` is that of one.
     """
-    inr, lines = canvas.inr, ["import canvaswidget as cw", ""]
+    lines = ["import canvaswidget as cw", ""]
+    if runs is None:
+        model, options = _one_network(canvas, truth_given, lines)
+    else:
+        model, options = _several(canvas, runs, lines)
+    options |= {name: _code(value) for name, value in _telling(view, usual, canvas.inr.n_frames)}
+    lines += [_call("w = cw.CanvasWidget", model, options), "w"]
+    return "\n".join(lines) + "\n"
+
+
+def _one_network(canvas: CanvasLike, truth_given: bool, lines: list[str]) -> tuple[str, dict[str, str]]:
+    """The model and the options of the widget; what must stand before that is added to the lines."""
+    inr = canvas.inr
     model = inr.origin or "model"
     if not inr.origin:
-        kind = "an image" if inr.n_frames == 1 else f"{inr.n_frames} frames"
         name = inr.name if inr.name.isprintable() else repr(inr.name)  # a line break would end the comment
-        lines.append(f"# model: {name}, {kind} of {inr.size[0]}x{inr.size[1]}. Make or load it here.")
+        lines.append(f"# model: {name}, {_kind(inr.size, inr.n_frames)}. Make or load it here.")
     options = {"rule": repr(canvas.rule)} if canvas.has_model else {}
     if canvas.has_model and canvas.memory != MEMORY:
         options["memory"] = repr(canvas.memory)
@@ -41,10 +62,29 @@ def recipe(canvas: CanvasLike, view: Mapping[str, Any], usual: Mapping[str, Any]
     if canvas.has_model and canvas.options:  # those of a rule are the canvas's, not the widget's
         options |= {name: repr(value) for name, value in canvas.options.items()}
         lines.append(_call("canvas = cw.trace", model, options))
-        model, options = "canvas", {}
-    options |= {name: _code(value) for name, value in _telling(view, usual, inr.n_frames)}
-    lines += [_call("w = cw.CanvasWidget", model, options), "w"]
-    return "\n".join(lines) + "\n"
+        return "canvas", {}
+    return model, options
+
+
+def _several(canvas: CanvasLike, runs: Runs, lines: list[str]) -> tuple[str, dict[str, str]]:
+    """The same of several networks, of which the canvas is one."""
+    if not runs.origin:
+        lines.append(
+            f"# runs: {_keys(runs)}: {_kind(runs.size, runs.n_frames)} each. Make or load them here."
+        )
+    return runs.origin or "runs", {"rule": repr(canvas.rule)} if canvas.has_model else {}
+
+
+def _keys(runs: Runs) -> str:
+    """How many runs there are, and the first ones and the last."""
+    keys = list(runs)
+    named = "steps " if runs.steps is not None else ""
+    shown = [*map(repr, keys[:NAMED]), "...", repr(keys[-1])] if len(keys) > NAMED + 1 else map(repr, keys)
+    return f"{len(keys)} networks, {named}{', '.join(shown)}"
+
+
+def _kind(size: tuple[int, int], n_frames: int) -> str:
+    return f"{'an image' if n_frames == 1 else f'{n_frames} frames'} of {size[0]}x{size[1]}"
 
 
 def _telling(view: Mapping[str, Any], usual: Mapping[str, Any], n_frames: int) -> Iterable[tuple[str, Any]]:

@@ -13,6 +13,7 @@ from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.facts import Facts
 from canvaswidget.kernel.session import Session
 from canvaswidget.progress import Progress, Report, steps
+from canvaswidget.runs import Runs
 from canvaswidget.tracing import CanvasLike
 
 T = TypeVar("T")
@@ -34,6 +35,8 @@ class ExportedView:
         Of the traits.
     truth_given : bool
         Whether the truth came to the widget and not with the model.
+    runs : Runs, optional
+        The networks that the widget shows one at a time.
     """
 
     session: Session
@@ -42,6 +45,7 @@ class ExportedView:
     wire: dict[str, Any]
     defaults: dict[str, Any]
     truth_given: bool
+    runs: Runs | None = None
 
     def compute(self, work: Callable[[CachedCanvas, Report], T], report: Report | None = None) -> T:
         """What ``work(cached, report)`` returns, on the worker's thread; `cached` are those of its run and rule."""
@@ -67,7 +71,7 @@ class ExportedView:
 
     def recipe(self, canvas: CanvasLike) -> str:
         """Python that makes the view again."""
-        return recipe(canvas, self.state, self.defaults, self.truth_given)
+        return recipe(canvas, self.state, self.defaults, self.truth_given, self.runs)
 
 
 def checked_file(path: str | Path, forms: tuple[str, ...]) -> tuple[Path, str]:

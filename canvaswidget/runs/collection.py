@@ -80,6 +80,8 @@ class Runs(Mapping[Key, CanvasLike]):
     ----------
     size : (height, width)
     n_frames : int
+    origin : str
+        Python that makes them again, where it is known.
     errors : dict
         By key, why runs that were asked for could not be made.
 
@@ -163,7 +165,7 @@ class Runs(Mapping[Key, CanvasLike]):
         return made
 
     def _start(self, rule: str | None, device: str | torch.device, memory: str | float) -> None:
-        self.rule, self.memory = rule, parse_memory(memory)
+        self.rule, self.memory, self.origin = rule, parse_memory(memory), ""
         self._options: dict[str, Any] = {"device": device, "memory": memory}
         self.size, self.n_frames = (0, 0), 0
         self._first: Key | None = None

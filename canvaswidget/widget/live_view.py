@@ -228,9 +228,8 @@ class LiveView(ViewTraits):
     def _exported(self) -> ExportedView:
         """The view as it is now."""
         state, defaults = self._state(), {name: trait.default_value for name, trait in self.traits().items()}
-        return ExportedView(
-            self._live, self.facts, state, traits.on_wire(self, state), defaults, self._truth_given
-        )
+        wire, runs = traits.on_wire(self, state), self._known_runs.runs
+        return ExportedView(self._live, self.facts, state, wire, defaults, self._truth_given, runs)
 
     def _answer_recipe(self, cached: CachedCanvas, body: RecipeRequest) -> tuple[RecipeReply, bytes]:
         stated = replace(self._exported(), state=self._stated(cached.canvas, body["state"]))

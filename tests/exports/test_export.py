@@ -316,7 +316,7 @@ def test_a_page_is_of_the_rule_that_it_began_with(tmp_path: Path, monkeypatch: p
     assert saved["state"]["rule"] == saved["info"]["rule"] == "gated"
     assert [one["each_colour"] for one in saved["info"]["layers"]] == [True]
     (one,) = [one for one in saved["selections"] if one["neuron"] == [1, 2]]
-    canvas = widget._live.call(lambda report: widget._live.under("gated").canvas)
+    canvas = widget._live.call(lambda report: widget._live.of(None, "gated").canvas)
     totals = [np.abs(canvas.map(layer, (1, 2), frame, rgb="abs")).sum() for frame in range(6)]
     np.testing.assert_allclose(one["totals"], totals, rtol=1e-4)
     widget.close()
