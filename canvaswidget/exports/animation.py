@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import imageio.v3 as iio
+import matplotlib
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from canvaswidget.arguments import checked_index
 from canvaswidget.exports.figure_data import figure_data
+from canvaswidget.exports.over_runs import checked_runs, frame_of
 from canvaswidget.exports.view import ExportedView, checked_file
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.view_checks import checked_number
 from canvaswidget.plotting.figures import palettes
 from canvaswidget.plotting.panels import View, view_size
+from canvaswidget.plotting.run_frames import RunFrame, shared_scale
 from canvaswidget.progress import Progress, Report
 
 Picture = npt.NDArray[np.uint8]
 
 FORMS = ("mp4", "gif")
+STRIP, STRIP_COLOUR = 28, (28, 33, 39)  # pixels, of the words under a picture
 SMALLEST = 480  # pixels of the longer side: smaller frames are enlarged by a whole factor
 
 
@@ -53,6 +58,23 @@ def save_animation(
     view.write(path, lambda cached, report: animate(cached, view.state, span, form, report), progress)
 
 
+def save_runs_animation(
+    view: ExportedView, path: str | Path, runs: Any, fps: float | None, progress: Progress
+) -> None:
+    """See `CanvasWidget.animation`: several runs at the current frame."""
+    path, form = checked_file(path, FORMS)
+    rate = view.state["fps"] if fps is None else checked_number("fps", fps)
+    keys = checked_runs(view, runs)
+
+    def work(cached: CachedCanvas, report: Report) -> bytes:
+        def frames() -> Iterator[RunFrame]:
+            return (frame_of(view, run, report) for run in keys)
+
+        return _animated(frames, len(keys), rate, form, report)
+
+    view.write(path, work, progress)
+
+
 def animate(cached: CachedCanvas, state: dict[str, Any], span: Range, form: str, report: Report) -> bytes:
     """The frames of a range with the selection's contribution over them, on one scale throughout.
 
@@ -62,23 +84,47 @@ def animate(cached: CachedCanvas, state: dict[str, Any], span: Range, form: str,
         The widget's traits by name.
     form : {"mp4", "gif"}
     """
-    count = span.last - span.first + 1
+    times = range(span.first, span.last + 1)
+
+    def frames() -> Iterator[RunFrame]:
+        return (
+            RunFrame("", figure_data(cached, {**state, "time": time}, ("frame",), report)) for time in times
+        )
+
+    return _animated(frames, len(times), span.fps, form, report)
+
+
+def _animated(
+    frames: Callable[[], Iterator[RunFrame]], count: int, fps: float, form: str, report: Report
+) -> bytes:
+    """Frames on one scale, each with its name under it; they are gone through twice, as all may be too many to hold."""
     top = 0.0
-    for done, view in enumerate(_views(cached, state, span, report)):
+    for done, frame in enumerate(frames()):
         report(done, 2 * count)
-        top = max(top, 0.0 if view.overlay is None else float(np.abs(view.overlay).max()))
+        top = max(top, shared_scale([frame]))
 
     def pictures() -> Iterator[Picture]:
-        for done, view in enumerate(_views(cached, state, span, report)):
+        for done, frame in enumerate(frames()):
             report(count + done, 2 * count)
-            yield _enlarged(painted(view, top))
+            picture = _enlarged(painted(frame.view, top))
+            words = " - ".join(part for part in (frame.name, frame.note) if part)
+            yield with_words(picture, words) if words else picture
 
-    return _mp4(pictures(), span.fps) if form == "mp4" else _gif(pictures(), span.fps)
+    return _mp4(pictures(), fps) if form == "mp4" else _gif(pictures(), fps)
 
 
-def _views(cached: CachedCanvas, state: dict[str, Any], span: Range, report: Report) -> Iterator[View]:
-    for frame in range(span.first, span.last + 1):
-        yield figure_data(cached, {**state, "time": frame}, ("frame",), report)
+def with_words(picture: Picture, words: str) -> Picture:
+    """The picture with a line of words in a strip under it, as large as fits."""
+    width = picture.shape[1]
+    size = next((size for size in (18, 16, 14, 12, 10) if _font(size).getlength(words) <= width - 12), 9)
+    strip = Image.new("RGB", (width, STRIP), STRIP_COLOUR)
+    ImageDraw.Draw(strip).text((6, STRIP // 2), words, "white", _font(size), anchor="lm")
+    return np.concatenate([picture, np.asarray(strip, np.uint8)])
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf")), size)
 
 
 def painted(view: View, top: float) -> Picture:
@@ -88,7 +134,8 @@ def painted(view: View, top: float) -> Picture:
     elif view.image.ndim == 3:
         under = np.clip(view.image, 0, 1)
     else:
-        under = np.repeat((view.image / (view.image.max() or 1))[..., None], 3, 2)
+        brightest = top if view.overlay is None and top else view.image.max() or 1
+        under = np.repeat((view.image / brightest)[..., None], 3, 2)
     if view.overlay is None or top == 0:
         return np.rint(255 * under).astype(np.uint8)
     known = palettes()

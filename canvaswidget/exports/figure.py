@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from canvaswidget.exports.figure_data import figure_data
+from canvaswidget.exports.figure_data import figure_data, title_of
+from canvaswidget.exports.over_runs import checked_runs, frame_of
 from canvaswidget.exports.page_budget import checked_frames
 from canvaswidget.exports.view import ExportedView
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.view_checks import checked_choice
 from canvaswidget.plotting import figures
+from canvaswidget.plotting.run_frames import RunFrame
 from canvaswidget.progress import Progress, steps
 
 LIMITS = ("shared", "own")
@@ -26,11 +29,19 @@ def draw_figure(
     columns: int | None = None,
     limits: str = "shared",
     frames: Any = None,
+    runs: Any = None,
     progress: Progress = True,
 ) -> Figure:
     """See `CanvasWidget.figure`."""
     checked_choice("limits", limits, LIMITS)
     chosen = figures.checked_panels(panels) or None
+    keys = [] if runs is None else checked_runs(view, runs)
+    if keys:
+        chosen = chosen or ["frame"]
+        if "frame" not in chosen:
+            raise ValueError(
+                f"panels={panels!r}: runs stand side by side in the panel 'frame', which is not among them"
+            )
     figures.checked_columns(columns, width)
     followed = _followed(view.cached(), frames)
     with steps("figure", "it", progress) as counted:
@@ -40,7 +51,16 @@ def draw_figure(
             ),
             counted.report,
         )
-    return figures.view_figure(drawn, width, chosen, columns)
+        counted.plan(len(keys))
+        beside: list[RunFrame] = []
+        for run in keys:
+            beside.append(
+                view.session.call(lambda report, run=run: frame_of(view, run, counted.within(report)))
+            )
+            counted.take()
+        if chosen == ["frame"] and beside:
+            drawn = replace(drawn, title=title_of(view.cached(), view.state, says_run=False))
+    return figures.view_figure(drawn, width, chosen, columns, beside)
 
 
 def save_figure(

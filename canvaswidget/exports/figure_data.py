@@ -97,8 +97,8 @@ def figure_data(
         curve.append(selection_maps.total_and_change(cached, chosen, frame, checkpoint))
         checkpoint(done + 1, len(followed))
     return View(
-        title=_title(cached, time, state),
-        image=_image(cached, state, time),
+        title=title_of(cached, state),
+        image=image_of(cached, state),
         overlay=_overlay(cached, chosen, state, checkpoint),
         overlay_name=_name(short[layer.name], chosen, state),
         signed=state["maps"] == "signed",
@@ -146,8 +146,9 @@ def chosen_of(cached: CachedCanvas, state: dict[str, Any]) -> Chosen:
     return Chosen(layer, neuron, -1 if neuron is not None else state["cluster"], state["n_clusters"])
 
 
-def _image(cached: CachedCanvas, state: dict[str, Any], time: int) -> Any:
-    source = state["source"]
+def image_of(cached: CachedCanvas, state: dict[str, Any]) -> Any:
+    """What is under the map; None for nothing."""
+    source, time = state["source"], state["time"]
     if source == "off":
         return None
     if source == "ablated":
@@ -159,17 +160,27 @@ def _image(cached: CachedCanvas, state: dict[str, Any], time: int) -> Any:
     return in_colour({"reconstruction": pictures.frame, "truth": pictures.truth}[source](cached, time))
 
 
-def _title(cached: CachedCanvas, time: int, state: dict[str, Any]) -> str:
-    inr, psnr, source = cached.canvas.inr, pictures.psnr(cached, time), state["source"]
+def shown_psnr(cached: CachedCanvas, state: dict[str, Any]) -> float | None:
+    """Of the picture that the frame view shows; None without truth, and where no picture is shown."""
+    if state["source"] == "off":
+        return None
+    if state["source"] in ablation.SOURCES:
+        return ablation.psnr(cached, state["ablated"], state["time"])
+    return pictures.psnr(cached, state["time"])
+
+
+def title_of(cached: CachedCanvas, state: dict[str, Any], says_run: bool = True) -> str:
+    """What is shown, in words; where several runs are, not of which and how well it fits."""
+    inr, time = cached.canvas.inr, state["time"]
     parts = [inr.name, f"rule {cached.canvas.rule}"]
     if inr.n_frames > 1:
         parts.insert(1, f"frame {time} of {inr.n_frames}")
-    if state["run"] not in (None, inr.name):
+    if says_run and state["run"] not in (None, inr.name):
         parts.insert(1, f"run {state['run']}")
-    if source in ablation.SOURCES:
+    if state["source"] in ablation.SOURCES:
         parts.append(ablation.title(state["ablated"]))
-        psnr = ablation.psnr(cached, state["ablated"], time)
-    if psnr is not None and source != "off":
+    psnr = shown_psnr(cached, state) if says_run else None
+    if psnr is not None:
         parts.append(f"{psnr:.1f} dB")
     return ", ".join(parts)
 

@@ -42,6 +42,7 @@ from canvaswidget.plotting.panels import (
     scale_of,
     view_size,
 )
+from canvaswidget.plotting.run_frames import RunFrame, describe_frames, draw_run_frames, frames_height
 from canvaswidget.plotting.style import INK, Page, drawn_ratio, style
 
 __all__ = [
@@ -84,7 +85,11 @@ ABSENT = {
 
 
 def view_figure(
-    view: View, width: float = 6.6, panels: Sequence[str] | None = None, columns: int | None = None
+    view: View,
+    width: float = 6.6,
+    panels: Sequence[str] | None = None,
+    columns: int | None = None,
+    runs: Sequence[RunFrame] = (),
 ) -> Figure:
     """The widget's views on one page.
 
@@ -97,6 +102,8 @@ def view_figure(
         Which of `PANELS`, in this order; all that have anything to show by default.
     columns : {1, 2}, optional
         Two from 5 inches on by default. Rows of maps always take the whole width.
+    runs : sequence of RunFrame
+        In place of the one frame, where there are any.
     """
     if not 1 <= width <= 40:
         raise ValueError(f"width={width!r}: expected 1 to 40 inches")
@@ -105,19 +112,23 @@ def view_figure(
         if not _has(view, name):
             raise ValueError(f"panels: nothing to draw as {name!r}, since {ABSENT[name]}")
     view_size(view)
-    rows = _rows(chosen, checked_columns(columns, width))
-    heights, tallest = _heights(view, rows, width)
+    whole = (*WHOLE_ROW, "frame") if runs else WHOLE_ROW
+    rows = _rows(chosen, checked_columns(columns, width), whole)
+    heights, tallest = _heights(view, rows, width, runs)
     with style():
         figure = Page(figsize=(width, sum(heights) + TITLE), layout="constrained")
         figure.suptitle(view.title, fontsize=8, fontweight="bold", color=INK, x=0.012, ha="left")
         # A figure of its own for each row, so that the labels of one don't push the axes of another.
         parts = figure.subfigures(len(rows), 1, squeeze=False, height_ratios=heights)
         for part, row in zip(parts.ravel(), rows, strict=True):
+            if runs and row[0][0] == "frame":
+                draw_run_frames(part, runs, view.overlay_name, width)
+                continue
             ratios = [share for _, share in row]
             axes = part.subplots(1, len(row), squeeze=False, width_ratios=ratios)
             for ax, (name, share) in zip(axes.ravel(), row, strict=True):
                 _draw(ax, name, view, width * share, tallest)
-    figure.words = describe(view, chosen)
+    figure.words = describe(view, chosen, runs)
     return figure
 
 
@@ -158,12 +169,12 @@ def _has(view: View, name: str) -> bool:
     return content[name]
 
 
-def _rows(names: Sequence[str], columns: int) -> list[list[tuple[str, float]]]:
+def _rows(names: Sequence[str], columns: int, whole: Sequence[str]) -> list[list[tuple[str, float]]]:
     """The panels of each row with the part of the width that each takes."""
     rows: list[list[tuple[str, float]]] = []
     left: str | None = None
     for name in names:
-        if columns == 1 or name in WHOLE_ROW:
+        if columns == 1 or name in whole:
             rows += [[(one, 1.0)] for one in (left, name) if one is not None]
             left = None
         elif left is None:
@@ -176,7 +187,7 @@ def _rows(names: Sequence[str], columns: int) -> list[list[tuple[str, float]]]:
 
 
 def _heights(
-    view: View, rows: Sequence[Sequence[tuple[str, float]]], width: float
+    view: View, rows: Sequence[Sequence[tuple[str, float]]], width: float, runs: Sequence[RunFrame]
 ) -> tuple[list[float], Any]:
     """Heights of the rows, and the tallest frame and map, in inches: as large as the page allows."""
     heights: list[float] = []
@@ -185,14 +196,18 @@ def _heights(
         tallest = (np.array(PICTURES[0]) * (1 - shrunk) + np.array(PICTURES[1]) * shrunk) * max(
             1, width / 6.6
         )
-        heights = [max(_height(view, name, width * part, tallest) for name, part in row) for row in rows]
+        heights = [
+            max(_height(view, name, width * part, tallest, runs) for name, part in row) for row in rows
+        ]
         if sum(heights) + TITLE <= PAGE:
             break
     return heights, tallest
 
 
-def _height(view: View, name: str, width: float, tallest: Any) -> float:
+def _height(view: View, name: str, width: float, tallest: Any, runs: Sequence[RunFrame]) -> float:
     """Of a panel, in inches, where a frame and a map are no taller than `tallest`."""
+    if name == "frame" and runs:
+        return frames_height(runs, width, tallest[0])
     if name == "frame":
         return 0.6 + min(drawn_ratio(view_size(view)) * (width - 1.2), tallest[0])
     if name == "pixel":
@@ -237,11 +252,13 @@ def _scale_name(view: View) -> str:
 # --- in words -------------------------------------------------------------------------------------------------
 
 
-def describe(view: View, panels: Sequence[str]) -> str:
+def describe(view: View, panels: Sequence[str], runs: Sequence[RunFrame] = ()) -> str:
     """What is on a figure, for who can't see it."""
     told = [view.title]
     for name in panels:
-        if name == "frame" and view.overlay is not None:
+        if name == "frame" and runs:
+            told.append(describe_frames(runs, view.overlay_name))
+        elif name == "frame" and view.overlay is not None:
             low, high = float(view.overlay.min()), float(view.overlay.max())
             told.append(
                 f"Frame with {view.overlay_name} over it, from {low:.3g} to {high:.3g}, {view.overlay_unit}"

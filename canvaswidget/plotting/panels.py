@@ -32,6 +32,7 @@ from canvaswidget.plotting.style import (
 Floats = npt.NDArray[np.floating]
 
 UNIT = "contribution (raw level)"
+GREY_UNIT = "absolute error (raw level)"
 # The part of all magnitudes that is within the limits that maps share: one pixel must not darken all others.
 SHARED = 0.999
 NAME_LINE = 0.1  # inches
@@ -156,25 +157,34 @@ def view_size(view: View) -> tuple[int, int]:
     return shown.shape[0], shown.shape[1]
 
 
-def draw_frame(ax: Axes, view: View) -> None:
-    """The frame, the selected contribution over it, and the pixel."""
+def frame_scale(view: View) -> float:
+    """The largest magnitude over the image; without any there, that of an image in grey."""
+    if view.overlay is not None:
+        return float(np.abs(view.overlay).max())
+    return 0.0 if view.image is None or view.image.ndim == 3 else float(view.image.max())
+
+
+def draw_frame(ax: Axes, view: View, scale: float | None = None, bar: bool = True) -> None:
+    """The frame, the selected contribution over it, and the pixel; `scale` is its own `frame_scale` by default."""
     height, width = view_size(view)
+    scale = frame_scale(view) if scale is None else scale
     aspect = pixel_aspect((height, width))
     if view.image is None:
         ax.imshow(np.zeros((height, width, 3)), aspect=aspect)
     elif view.image.ndim == 3:
         ax.imshow(np.clip(view.image, 0, 1), aspect=aspect)
     else:
-        shown = ax.imshow(view.image, cmap="gray", vmin=0, aspect=aspect)
-        if view.overlay is None:
-            colour_bar(ax, shown, "absolute error (raw level)")
+        top = scale if view.overlay is None else None
+        shown = ax.imshow(view.image, cmap="gray", vmin=0, vmax=top, aspect=aspect)
+        if view.overlay is None and bar:
+            colour_bar(ax, shown, GREY_UNIT)
     if view.overlay is not None:
-        top = float(np.abs(view.overlay).max()) / view.contrast
-        values, norm, cmap = _scaled(view.overlay, view.overlay_signed, top, view.palette)
+        values, norm, cmap = _scaled(view.overlay, view.overlay_signed, scale / view.contrast, view.palette)
         reach = max(abs(norm.vmin or 0), abs(norm.vmax or 0)) or 1
         alpha = _alpha(np.clip(np.abs(values) / reach, 0, 1), view)
         ax.imshow(values, cmap=cmap, norm=norm, alpha=alpha, interpolation="nearest", aspect=aspect)
-        colour_bar(ax, ScalarMappable(norm, _over_image(cmap, view)), view.overlay_unit)
+        if bar:
+            colour_bar(ax, frame_colours(view, scale), view.overlay_unit)
     if view.pixel is not None:
         y, x = view.pixel
         for line, colour in ((2.2, "black"), (1.0, "white")):
@@ -182,6 +192,14 @@ def draw_frame(ax: Axes, view: View) -> None:
     ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     pixels(ax)
     ax.set_title(view.overlay_name, color=INK)
+
+
+def frame_colours(view: View, scale: float) -> ScalarMappable:
+    """The colours of a scale as they lie over the image; without anything over it, those of an image in grey."""
+    if view.overlay is None:
+        return ScalarMappable(Normalize(0, scale), "gray")
+    _, norm, cmap = _scaled(view.overlay, view.overlay_signed, scale / view.contrast, view.palette)
+    return ScalarMappable(norm, _over_image(cmap, view))
 
 
 def _alpha(strength: Floats, view: View) -> Floats:

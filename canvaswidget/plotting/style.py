@@ -14,6 +14,7 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import RendererBase
+from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator, ScalarFormatter
@@ -78,6 +79,11 @@ class Page(Figure):
 def colour_bar(ax: Axes, shown: Any, label: str, width: float = 0.03, extend: str = "neither") -> None:
     """A thin colour bar beside the axes, its width as a part of theirs."""
     bar = ax.figure.colorbar(shown, cax=ax.inset_axes((1 + min(0.02, width), 0, width, 1)), extend=extend)
+    finish_bar(bar, label)
+
+
+def finish_bar(bar: Colorbar, label: str) -> None:
+    """The label, numbers and outline of a colour bar."""
     bar.set_label(label)
     bar.outline.set_linewidth(0.5)  # type: ignore[operator]
     bar.ax.yaxis.set_major_locator(MaxNLocator(4))

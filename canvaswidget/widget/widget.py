@@ -12,7 +12,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from canvaswidget.arguments import checked
-from canvaswidget.exports.animation import save_animation
+from canvaswidget.exports.animation import save_animation, save_runs_animation
 from canvaswidget.exports.data_files import save_data
 from canvaswidget.exports.figure import draw_figure, save_figure
 from canvaswidget.exports.page import estimate_page, save_page
@@ -186,6 +186,7 @@ class CanvasWidget(LiveView):
         limits: str = "shared",
         frames: Any = None,
         *,
+        runs: Any = None,
         progress: bool | Callable[[int, int], None] = True,
     ) -> Figure:
         """The current view for a paper, drawn from the arrays, not from the screen.
@@ -206,6 +207,9 @@ class CanvasWidget(LiveView):
         frames : range, sequence of int or "all", optional
             Where ``"time"`` is computed, and on the current frame; at most 32, evenly, by default. The panel says how
             many.
+        runs : sequence of keys or "all", optional
+            A frame for each of these runs side by side, on one scale, under its run and PSNR; a run that has no such
+            layer or neuron says so. Other panels, if they are asked for, are of the run that is shown.
         progress : bool or callable
             A bar where it takes longer than 2 s, or ``progress(done, total)``, which may raise to stop.
 
@@ -213,7 +217,7 @@ class CanvasWidget(LiveView):
         --------
         >>> w.figure(["frame", "pixel"], width=3.3).savefig("view.pdf")  # doctest: +SKIP
         """
-        return draw_figure(self._exported(), panels, width, columns, limits, frames, progress)
+        return draw_figure(self._exported(), panels, width, columns, limits, frames, runs, progress)
 
     @checked(neurons=None)
     def save(
@@ -227,6 +231,7 @@ class CanvasWidget(LiveView):
         limits: str | None = None,
         layers: Any = None,
         frames: Any = None,
+        runs: Any = None,
         neurons: Any = None,
         budget: str | float | None = None,
         progress: bool | Callable[[int, int], None] = True,
@@ -245,6 +250,8 @@ class CanvasWidget(LiveView):
             Of a page; see `estimate_page`.
         frames
             Of a page, those it keeps; of a figure, those of its curve of time.
+        runs
+            Of a figure, those whose frames stand side by side; see `figure`.
         progress : bool or callable
             A progress bar, or ``progress(done, total)``, which may raise to stop.
 
@@ -254,7 +261,7 @@ class CanvasWidget(LiveView):
             Of a page, what it takes.
         """
         page = {"layers": layers, "frames": frames, "neurons": neurons, "budget": budget}
-        drawing = {"panels": panels, "width": width, "columns": columns, "limits": limits}
+        drawing = {"panels": panels, "width": width, "columns": columns, "limits": limits, "runs": runs}
         if Path(path).suffix.lower() == PAGE:
             _check_unused(path, "a figure", {**drawing, "dpi": dpi})
             return save_page(self._exported(), path, page, progress)
@@ -290,6 +297,7 @@ class CanvasWidget(LiveView):
         last: int = -1,
         fps: float | None = None,
         *,
+        runs: Any = None,
         progress: bool | Callable[[int, int], None] = True,
     ) -> None:
         """Write the frame view as an animation, MP4 or GIF as the name ends: the selection's contribution on one scale.
@@ -300,8 +308,17 @@ class CanvasWidget(LiveView):
         first, last : int
             Frames, both included.
         fps : float, optional
-            Frames a second; what the widget plays at by default.
+            Pictures a second; what the widget plays at by default.
+        runs : sequence of keys or "all", optional
+            These runs at the current frame, in place of frames; under each picture stand its run and PSNR.
         """
+        if runs is not None:
+            if (first, last) != (0, -1):
+                raise TypeError(
+                    "first and last would be of an animation through frames; this one is through runs"
+                )
+            save_runs_animation(self._exported(), path, runs, fps, progress)
+            return
         save_animation(self._exported(), path, first, last, fps, progress)
 
     @checked(neurons=None)

@@ -6,12 +6,15 @@ import csv
 from pathlib import Path
 from typing import Any
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 import torch
 
 import canvaswidget as cw
+from canvaswidget.exports import animation
 from canvaswidget.exports.export_file import export_file
+from canvaswidget.exports.over_runs import frame_of
 from canvaswidget.models import FFN, SIREN
 from canvaswidget.widget.widget import CanvasWidget
 
@@ -106,3 +109,135 @@ def test_data_and_names_of_files_say_the_run(widgets, training, tmp_path: Path) 
     other = widgets(network())
     other.save_data(tmp_path / "a.csv", progress=False)
     assert (tmp_path / "a.csv").read_text().startswith("layer,neuron,")
+
+
+# --- figures and animations ---------------------------------------------------------------------------------
+
+
+def largest(runs: cw.Runs, keys: Any, layer: str, neuron: int) -> float:
+    return max(float(np.abs(runs[key].map(layer, neuron)).max()) for key in keys)
+
+
+def test_a_figure_has_a_column_a_run_on_one_scale(widgets, training) -> None:
+    w = widgets(training, neuron=3)
+    figure = w.figure(runs="all")
+    *axes, bar = figure.subfigs[0].axes
+    assert [ax.get_title(loc="left").split(",")[0] for ax in axes] == ["run 0", "run 10", "run 200"]
+    assert all("dB" in ax.get_title(loc="left") for ax in axes)
+    expected = largest(training, STEPS, w.layer, 3)
+    for ax, key in zip(axes, STEPS, strict=True):
+        picture, shown = ax.images
+        np.testing.assert_allclose(picture.get_array(), np.clip(training[key].frame(0), 0, 1), atol=1e-6)
+        np.testing.assert_allclose(
+            shown.get_array(), np.abs(training[key].map(w.layer, 3)), rtol=1e-4, atol=1e-6
+        )
+        assert (shown.norm.vmin, shown.norm.vmax) == pytest.approx((0, expected), rel=1e-5)
+    assert bar.get_ylim() == pytest.approx((0, expected), rel=1e-5)
+    assert bar.get_ylabel() == "contribution\n(raw level)"
+    title = figure.get_suptitle()
+    assert "run" not in title
+    assert "dB" not in title
+    words = figure.words
+    assert "Frames of 3 runs with" in words
+    assert "on one scale up to" in words
+    w.run = 0
+    assert largest(training, [0], w.layer, 3) < expected  # a scale of its own would be another one
+    alone, _ = w.figure(runs=[0, 0]).subfigs[0].axes
+    assert alone.images[1].norm.vmax == pytest.approx(largest(training, [0], w.layer, 3), rel=1e-5)
+
+
+def test_a_run_without_the_selection_says_so(widgets, mixed, tmp_path: Path) -> None:
+    w = widgets(mixed, run="one", neuron=7)
+    figure = w.figure(runs=["siren", "two"])
+    siren, two, _ = figure.subfigs[0].axes
+    said = " ".join(siren.get_xlabel().split())
+    assert said == f"layer {w.layer} has no neuron 7"
+    assert (len(siren.images), len(two.images)) == (1, 2)
+    assert said in figure.words
+    w.ablated = {w.layer: [7]}
+    (one,) = w.figure(runs=["siren"]).subfigs[0].axes
+    assert "has no neuron 7" in " ".join(one.get_xlabel().split())
+    w.neuron, w.source = 2, "error"
+    *axes, bar = w.figure(runs="all").subfigs[0].axes
+    assert bar.get_ylabel() == "absolute error\n(raw level)"
+    assert len({ax.images[0].norm.vmax for ax in axes}) == 1
+    w.save(tmp_path / "a.svg", runs="all", panels=["pixel", "frame"])
+    assert "Frames of 3 runs: one" in (tmp_path / "a.svg").read_text()
+    assert "Strongest neurons" in (tmp_path / "a.svg").read_text()
+
+
+def test_a_run_that_cant_be_made_is_a_column_in_words(widgets, tmp_path: Path) -> None:
+    weights: Any = {1: dict(network(1).module.state_dict()), 2: str(tmp_path / "gone.safetensors")}
+    w = widgets(cw.Runs.from_checkpoints(network(), weights, rule="gated"))
+    one, two, _ = w.figure(runs="all").subfigs[0].axes
+    assert not one.get_xlabel()
+    assert "gone.safetensors" in two.get_xlabel().replace("\n", "")
+    w.animation(tmp_path / "a.gif", runs="all", progress=False)
+
+
+def test_many_runs_stand_in_lines(widgets) -> None:
+    weights = {step: dict(network(1).module.state_dict()) for step in range(13)}
+    w = widgets(cw.Runs.from_checkpoints(network(), weights, rule="gated"))
+    figure = w.figure(runs="all", width=6.6)
+    figure.draw_without_rendering()
+    *axes, _ = figure.subfigs[0].axes
+    assert len(axes) == 13
+    places = {round(ax.get_position().y0, 2) for ax in axes}
+    assert len(places) == 3
+    assert w.figure(runs="all", width=1.5).get_figheight() < 45
+
+
+@pytest.mark.parametrize(
+    ("runs", "error", "what"),
+    [
+        ([7], KeyError, "run=7: there is no such run"),
+        ([], ValueError, "at least one"),
+        (10, TypeError, "runs=10: expected a list"),
+        ([None], TypeError, "runs=None: expected keys"),
+        ("nix", TypeError, "runs='nix'"),
+    ],
+)
+def test_runs_that_are_none(widgets, training, tmp_path: Path, runs: Any, error: Any, what: str) -> None:
+    w = widgets(training)
+    with pytest.raises(error, match=what):
+        w.figure(runs=runs)
+    with pytest.raises(error, match=what):
+        w.animation(tmp_path / "a.gif", runs=runs)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_does_not_go_with_runs(widgets, training, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="runs='all': this widget shows one network"):
+        widgets(network()).figure(runs="all")
+    w = widgets(training)
+    with pytest.raises(ValueError, match="panels='pixel': runs stand side by side"):
+        w.figure("pixel", runs="all")
+    with pytest.raises(TypeError, match="first and last would be of an animation through frames"):
+        w.animation(tmp_path / "a.gif", 0, 0, runs="all")
+
+
+def test_an_animation_along_the_runs_is_on_one_scale_with_words_under_each(
+    widgets, training, tmp_path: Path
+) -> None:
+    w = widgets(training, neuron=3)
+    told: list[tuple[int, int]] = []
+    w.animation(tmp_path / "a.gif", runs="all", progress=lambda *done: told.append(done))
+    assert told[-1][1] == 6
+    found = iio.imread(tmp_path / "a.gif", plugin="pillow", index=...)
+    assert found.shape == (3, 480 + animation.STRIP, 400, 3)
+    strips = found[:, 480:]
+    assert all(strip.max() > 200 > 60 > np.median(strip) for strip in strips)
+    assert all((strips[0] != other).any() for other in strips[1:])
+    top = largest(training, STEPS, w.layer, 3)
+    for picture, key in zip(found, STEPS, strict=True):
+        view = frame_of(w._exported(), key, lambda *_: None).view
+        expected = animation.painted(view, top).repeat(80, 0).repeat(80, 1)
+        assert np.abs(picture[:480].astype(int) - expected).mean() < 6  # a GIF has 256 colours
+
+
+def test_words_are_as_large_as_fits() -> None:
+    picture = np.zeros((40, 200, 3), np.uint8)
+    for words in ("run 5", "run 5, 31.2 dB - layer decoder.3 has no neuron 7", "x" * 500):
+        with_words = animation.with_words(picture, words)
+        assert with_words.shape == (40 + animation.STRIP, 200, 3)
+        assert not with_words[:40].any()
