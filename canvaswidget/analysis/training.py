@@ -15,7 +15,7 @@ from matplotlib.ticker import PercentFormatter
 
 from canvaswidget.analysis.sweeps import find
 from canvaswidget.arguments import checked
-from canvaswidget.plotting.style import CYCLE, heading, style
+from canvaswidget.plotting.style import CYCLE, Page, heading, style
 from canvaswidget.progress import Progress, steps
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.colours import COLOURS_SAID, rgb_of_magnitudes
@@ -111,8 +111,8 @@ class Training(Printed):
     @checked
     def plot(self) -> Figure:
         """Totals, stability and changes along the steps: medians and quartiles of the neurons."""
-        figure = Figure(figsize=(3.4, 4.6), layout="constrained")
         with style():
+            figure = Page(figsize=(3.4, 4.6), layout="constrained")
             axes = figure.subplots(3, sharex=True)
             places = np.arange(len(self.steps))
             with np.errstate(invalid="ignore", divide="ignore"):

@@ -64,7 +64,7 @@ class Page(Figure):
         for ax in self.findobj(Axes):
             for axis in (ax.xaxis, ax.yaxis):  # their numbers may have powers of ten
                 is_named = isinstance(axis.get_major_formatter(), FixedFormatter | FuncFormatter)
-                for label in [*axis.get_ticklabels(), axis.get_offset_text()]:
+                for label in [*axis.get_ticklabels(which="both"), axis.get_offset_text()]:
                     label.set_parse_math(not is_named)
         super().draw(renderer)
 
