@@ -6,6 +6,7 @@ and `similarity` are functions of a `CachedCanvas`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
 from typing import Any
 
@@ -13,8 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from canvaswidget.analysis.clustering import Clusters
+from canvaswidget.analysis.vectors import Vectors
 from canvaswidget.kernel.cache import ByteCache, CachePart
 from canvaswidget.kernel.embeddings import Embeddings
+from canvaswidget.kernel.message_parts import RunKey
 from canvaswidget.kernel.quantise import Floats
 from canvaswidget.tracing import CanvasLike, UntraceableError
 from canvaswidget.tracing.layers import Layer, Layers
@@ -34,10 +37,16 @@ class CachedCanvas:
         frames with None.
     clusters : dict, optional
         Clusters of this rule that are known already; new ones are added.
+    of_run : callable, optional
+        ``of_run(key)`` gives the same of another run, under the same rule.
     """
 
     def __init__(
-        self, canvas: CanvasLike, cache: ByteCache | CachePart, clusters: KnownClusters | None = None
+        self,
+        canvas: CanvasLike,
+        cache: ByteCache | CachePart,
+        clusters: KnownClusters | None = None,
+        of_run: Callable[[RunKey], CachedCanvas] | None = None,
     ) -> None:
         self.canvas = canvas
         self.cache = cache
@@ -46,12 +55,15 @@ class CachedCanvas:
         self.size: tuple[int, int] = canvas.inr.size
         self.n_frames: int = canvas.inr.n_frames
         self.channel = "sum"
+        self._of_run = of_run
         self.clusters: KnownClusters = {} if clusters is None else clusters
         for one in canvas.clusters:
             self.clusters[one.layer, len(one.counts)] = Clusters(**vars(one), size=self.size)
         self.embeddings = Embeddings(cache)
         # The magnitudes computed last, alone: the next frame of a curve is compared with them.
         self.last_magnitude: dict[tuple[Any, ...], Floats] = {}
+        # Neurons as vectors, of the layer and frame that were described last: see `counterparts`.
+        self.last_vectors: dict[tuple[Any, ...], Vectors] = {}
         # The estimates that are getting better, those asked for last.
         self.estimating: dict[tuple[Any, ...], Any] = {}
         self._ranked = {layer.name for layer in self.ranks.traced_layers}
@@ -64,6 +76,18 @@ class CachedCanvas:
         if rule not in self._others:
             self._others[rule] = CachedCanvas(self.canvas.under(rule), self.cache)
         return self._others[rule]
+
+    def of_run(self, run: RunKey) -> CachedCanvas:
+        """Another run under this rule.
+
+        Raises
+        ------
+        KeyError, RunError
+            There is no such run, or it can't be made.
+        """
+        if self._of_run is None:
+            raise KeyError(f"run={run!r}: there is one network here")
+        return self._of_run(run)
 
     def of_channel(self, channel: str) -> CachedCanvas:
         """The same canvas's contributions to one colour; what does not depend on the colour is shared."""

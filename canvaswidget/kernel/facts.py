@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, cast
 from canvaswidget.analysis.embedding import methods
 from canvaswidget.kernel import ablation
 from canvaswidget.kernel.cached_canvas import ranking_canvas
+from canvaswidget.kernel.counterparts import counterpart_layer
 from canvaswidget.kernel.message_parts import CanvasInfo, RunKey
 from canvaswidget.tracing import CanvasLike, UntraceableError
 from canvaswidget.tracing.layers import Layers
@@ -73,12 +74,19 @@ class Facts(NamedTuple):
         )
         return all(one[name] == two[name] for name in one if name not in own)
 
-    def on_wire(self, notice: str = "") -> CanvasInfo:
-        """As the page gets them; a layer without a grid of its own works on every pixel."""
+    def on_wire(self, notice: str = "", beside: Layers | None = None) -> CanvasInfo:
+        """As the page gets them; a layer without a grid of its own works on every pixel.
+
+        `beside` are the layers of the run that this one is compared with.
+        """
         return {
             "title": self.title,
             "run": self.run,
             "notice": notice,
+            "counterparts": {
+                layer.name: counterpart_layer(layer.name, beside or (), self.layers).name
+                for layer in beside or ()
+            },
             "rule": self.rule,
             "height": self.size[0],
             "width": self.size[1],

@@ -10,6 +10,9 @@ Maps = Literal["magnitude", "signed"]
 Overlay = Literal["selection", "neurons", "intensity", "change"]
 Channel = Literal["sum", "red", "green", "blue", "abs"]  # of the output: what a contribution is to
 Embedding = Literal["pca", "tsne", "umap"]
+Comparison = Literal[
+    "side", "wipe", "picture", "map"
+]  # beside each other, under a divider, or differences of these
 RunKey = int | str | None  # which network of several; None where there is one
 
 
@@ -36,12 +39,14 @@ class CanvasInfo(TypedDict):
 
     `run` and `rule` are those that the layers are of; `notice` says what of the view could not stay when they were
     chosen. `rules` are those that are defined on the model, `why` says how the first one was chosen, `ranked_by` is the
-    rule that orders neurons where this one would take too long.
+    rule that orders neurons where this one would take too long. Of a run that another is compared with, `counterparts`
+    has the layer of this one that stands for each of the other.
     """
 
     title: str
     run: RunKey
     notice: str
+    counterparts: dict[str, str]
     rule: str
     height: int
     width: int
@@ -61,7 +66,8 @@ class RunInfo(TypedDict):
 
     Runs of one `group` have the same layers and rules; it is null until the run was looked at. `error` says why it
     can't be made, once that was tried. `facts` are what is known of it, such as its loss. `version` counts how often
-    its weights were replaced: what was computed before is of other weights.
+    its weights were replaced: what was computed before is of other weights. `same_neurons` is whether all runs are one
+    network with other weights, so that a neuron keeps its number.
     """
 
     key: RunKey
@@ -69,6 +75,7 @@ class RunInfo(TypedDict):
     error: str
     facts: dict[str, float | None]
     version: int
+    same_neurons: bool
 
 
 class Region(TypedDict):
@@ -119,6 +126,8 @@ class ViewState(TypedDict):
     """What a view is set to, as the page has it: the traits of the widget by name."""
 
     run: RunKey
+    compare: RunKey
+    comparison: Comparison
     rule: str
     layer: str
     time: int

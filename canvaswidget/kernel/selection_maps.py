@@ -99,6 +99,12 @@ def magnitude(cached: CachedCanvas, chosen: Chosen, time: int, checkpoint: Repor
     return found
 
 
+def total(cached: CachedCanvas, chosen: Chosen, time: int, checkpoint: Report) -> float:
+    """The sum of a selection's magnitudes over the frame."""
+    key = cached.key("total", chosen.layer.name, *chosen[1:], time)
+    return cached.cache.remember(key, lambda: absolute_sum(magnitude(cached, chosen, time, checkpoint)))
+
+
 def total_and_change(
     cached: CachedCanvas, chosen: Chosen, time: int, checkpoint: Report
 ) -> tuple[float, float | None]:

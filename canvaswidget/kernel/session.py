@@ -213,8 +213,8 @@ class Session:
 
     # --- runs and rules -------------------------------------------------------------------------------------
 
-    def of(self, run: RunKey, rule: str | None = None) -> CachedCanvas:
-        """The canvas of a run under a rule, by default the widget's; to be used inside `call`.
+    def of(self, run: RunKey = None, rule: str | None = None) -> CachedCanvas:
+        """The canvas of a run under a rule, by default those that are shown; to be used inside `call`.
 
         A rule always means the same canvas: that which the run began with, or what its `under` gives.
 
@@ -225,6 +225,7 @@ class Session:
         """
         if self._shown is None:
             raise Cancelled
+        run = self._shown[0] if run is None else run
         rule = self._shown[1] if rule is None else rule
         first = self._canvas_of(run)
         known = self._known.pop((run, rule), None)
@@ -240,7 +241,15 @@ class Session:
 
     def _remember(self, run: RunKey, first: CanvasLike, canvas: CanvasLike) -> CachedCanvas:
         clusters = self._clusters.setdefault((run, canvas.rule), {})
-        cached = CachedCanvas(canvas, self._cache.part(run), clusters)
+        this = weakref.ref(self)
+
+        def of_run(other: RunKey) -> CachedCanvas:
+            session = this()
+            if session is None:
+                raise Cancelled
+            return session.of(other, canvas.rule)
+
+        cached = CachedCanvas(canvas, self._cache.part(run), clusters, of_run)
         self._known[run, canvas.rule] = first, cached
         oldest = [key for key in self._known if key != self._shown]
         for key in oldest[: max(0, len(self._known) - CANVASES)]:

@@ -12,6 +12,7 @@ import torch
 from canvaswidget.arguments import as_integer, checked_index, is_listed, is_number, show
 from canvaswidget.kernel.message_parts import (
     Channel,
+    Comparison,
     Maps,
     Overlay,
     Sort,
@@ -29,6 +30,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "maps": get_args(Maps),
     "overlay": get_args(Overlay),
     "channel": get_args(Channel),
+    "comparison": get_args(Comparison),
 }
 RANGES: dict[str, tuple[float, float]] = {"opacity": (0, 1), "contrast": (1, 32), "fps": (1, 60)}
 MAX_NEURONS = 20_000

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from canvaswidget.kernel import ablation, view_checks
+from canvaswidget.kernel.counterparts import counterpart_layer
 from canvaswidget.kernel.facts import Facts
 from canvaswidget.tracing.layers import Layers
 
@@ -33,7 +34,7 @@ def carried_over(view: Mapping[str, Any], before: Facts, after: Facts) -> tuple[
     if name not in [layer.name for layer in after.layers]:
         if view["neurons"]:
             changes["neurons"] = ()
-        changes["layer"] = _counterpart(name, before.layers, after.layers)
+        changes["layer"] = counterpart_layer(name, before.layers, after.layers).name
         said.append(f"layer {name} is not in it: {changes['layer']} is shown")
     else:
         layer = after.layers.find(name)
@@ -52,13 +53,6 @@ def carried_over(view: Mapping[str, Any], before: Facts, after: Facts) -> tuple[
         changes["source"] = "reconstruction"
         said.append("it has no truth")
     return changes, "; ".join(said)
-
-
-def _counterpart(name: str, before: Layers, after: Layers) -> str:
-    """The layer that is as far from the output."""
-    names = [layer.name for layer in before]
-    place = len(names) - 1 - names.index(name) if name in names else 1
-    return after[max(0, len(after) - 1 - place)].name
 
 
 def _left(ablated: ablation.Ablated, layers: Layers) -> ablation.Ablated:

@@ -97,6 +97,7 @@ class KnownRuns:
                     if value is None or isinstance(value, int | float)
                 },
                 "version": self._versions.get(key, 0),
+                "same_neurons": self.runs.is_one_network,
             }
             for key in self.runs
         ]

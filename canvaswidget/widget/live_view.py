@@ -18,6 +18,7 @@ from canvaswidget.exports.fallback_image import FallbackImage
 from canvaswidget.exports.figure_data import PICTURE, figure_data
 from canvaswidget.exports.view import ExportedView
 from canvaswidget.kernel.cached_canvas import CachedCanvas
+from canvaswidget.kernel.facts import Facts
 from canvaswidget.kernel.message_parts import RunKey
 from canvaswidget.kernel.requests.export import ExportRequest
 from canvaswidget.kernel.requests.recipe import RecipeReply, RecipeRequest
@@ -39,6 +40,7 @@ class LiveView(ViewTraits):
     """The traits of a view, with the session behind them; `CanvasWidget` adds what its user calls."""
 
     _canvas = traitlets.Dict().tag(sync=True)
+    _compared = traitlets.Dict().tag(sync=True)
     _runs = traitlets.List().tag(sync=True)
     _picture = traitlets.Unicode().tag(sync=True)  # the class of what the live view hides
 
@@ -149,8 +151,10 @@ class LiveView(ViewTraits):
         """A rule that the model can be traced under, which is not used yet; it raises where it can't."""
         if not isinstance(rule, str):
             raise TypeError(f"rule={show(rule)}: expected a name of a rule")
-        session, run = self._live, self.facts.run
-        return session.call(lambda checkpoint: session.of(run, rule).canvas.rule)
+        session = self._live
+        if self.compare is not None:
+            session.call(lambda checkpoint: session.of(self.compare, rule))
+        return session.call(lambda checkpoint: session.of(self.facts.run, rule).canvas.rule)
 
     def _use_rule(self, rule: str) -> None:
         if rule != self.facts.rule:
@@ -175,15 +179,28 @@ class LiveView(ViewTraits):
             self._show(run, self.facts.rule)
             self._runs = self._known_runs.on_wire()
 
+    def _compare_with(self, run: RunKey) -> None:
+        """Tell the page what the second run is."""
+        self._compared = (
+            {} if run is None else self._facts_of(run, self.facts.rule).on_wire(beside=self.facts.layers)
+        )
+        self._runs = self._known_runs.on_wire()
+
+    def _facts_of(self, run: RunKey, rule: str) -> Facts:
+        session, known = self._live, self._known_runs
+        return session.call(lambda checkpoint: known.facts(run, session.of(run, rule).canvas))
+
     def _show(self, run: RunKey, rule: str) -> None:
         """Make a run and a rule the ones that are shown; what of the view can't stay is changed."""
         session, known = self._live, self._known_runs
         alike = known.alike(run, self.facts) if rule == self.facts.rule else None
-        facts = alike or session.call(lambda checkpoint: known.facts(run, session.of(run, rule).canvas))
+        facts = alike or self._facts_of(run, rule)
         session.use(rule, run)
         changes, notice = carried_over(self._state(), self.facts, facts)
         self.facts = facts
         self._canvas = facts.on_wire(notice)
+        if self.compare is not None:
+            self._compare_with(self.compare)
         self.cluster_names = {}  # other maps, other clusters
         for name, value in changes.items():
             setattr(self, name, value)

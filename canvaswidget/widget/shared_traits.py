@@ -53,7 +53,7 @@ class SharedTraits(anywidget.AnyWidget):
                     try:
                         if name in order:
                             self.traits()[name]._validate(self, value)
-                        elif name.startswith(("_canvas", "_runs", "_changes")):
+                        elif name.startswith(("_canvas", "_compared", "_runs", "_changes")):
                             raise traitlets.TraitError(f"{name} is the kernel's")
                     except Exception as error:  # whatever it is, it must not end the comm
                         log.warning("the page set %s=%.200r, which was refused: %s", name, value, error)

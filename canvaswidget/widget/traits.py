@@ -152,6 +152,20 @@ class RunTrait(Checked):
             super().set(obj, run)
 
 
+class CompareTrait(Checked):
+    """A second network by its key; None for none."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda widget, value: widget._made_run(value), None, allow_none=True)
+
+    def set(self, obj: Any, value: Any) -> None:
+        """Set the trait."""
+        with obj.hold_sync():
+            run = self._validate(obj, value)
+            obj._compare_with(run)
+            super().set(obj, run)
+
+
 class RuleTrait(Checked):
     """A rule that the model can be traced under; the canvas is another one by the time it is set."""
 
@@ -301,7 +315,7 @@ def checked_state(
     stated = SimpleNamespace(facts=facts)
     for name, trait in names.items():
         value = given[name]
-        if name not in ("run", "rule") and not (value is None and trait.allow_none):
+        if name not in ("run", "compare", "rule") and not (value is None and trait.allow_none):
             value = cast(Checked, trait).validate(stated, value)
         setattr(stated, name, value)
     del stated.facts

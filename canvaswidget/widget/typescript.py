@@ -46,6 +46,7 @@ CONSTANTS = {
 PRIVATE = {
     "_canvas": "CanvasInfo | Record<string, never>",
     "_changes": "Record<string, number>",
+    "_compared": "CanvasInfo | Record<string, never>",
     "_picture": "string",
     "_runs": "RunInfo[]",
     "_seen": "Record<string, number>",

@@ -20,6 +20,8 @@ class ViewTraits(SharedTraits):
 
     VIEW: ClassVar[tuple[str, ...]] = (
         "run",
+        "compare",
+        "comparison",
         "rule",
         "layer",
         "time",
@@ -58,6 +60,8 @@ class ViewTraits(SharedTraits):
     }
 
     run = traits.RunTrait()
+    compare = traits.CompareTrait()
+    comparison = traits.choice_trait("comparison", "side")
     rule = traits.RuleTrait()
     layer = traits.LayerTrait()
     time = traits.time_trait()

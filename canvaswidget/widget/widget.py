@@ -1,4 +1,4 @@
-"""`CanvasWidget`: the canvas of an INR, live in a notebook.
+"""`CanvasWidget`: the canvas of an INR, or of several, live in a notebook.
 
 More than half of this file is what `help(CanvasWidget)` shows; the work is done in `live_view`, `exports` and `kernel`.
 """
@@ -30,8 +30,9 @@ class CanvasWidget(LiveView):
 
     Parameters
     ----------
-    model : INR, Canvas, SavedCanvas or reference model
-        See `canvaswidget.as_inr` for what a model alone must be.
+    model : INR, Canvas, SavedCanvas, reference model or Runs
+        See `canvaswidget.as_inr` for what a model alone must be. Of `Runs` one is shown at a time, and another can be
+        compared with it.
     rule : str, optional
         How a contribution is defined; the first of the rules that is defined on the model by default.
     device : str
@@ -45,6 +46,15 @@ class CanvasWidget(LiveView):
 
     Attributes
     ----------
+    run : int, str or None
+        Of `Runs`, the key of the one that is shown: a step or a name; at first the last step of a training, else the
+        first run. Layer, neurons, pixel and what else is chosen stay where that run has them.
+    compare : int, str or None
+        The key of a second run in the same views. In checkpoints of one network a neuron keeps its number; in any other
+        two runs neurons are matched by `analysis.match`.
+    comparison : {"side", "wipe", "picture", "map"}
+        How the frame shows a second run: beside the first, right of a line that is dragged, or as a difference, of the
+        pictures (its mean magnitude over the colours) or of the maps (the first less the second).
     layer : str
         Set by name, by a unique part of it, or by index.
     time : int

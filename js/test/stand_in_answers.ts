@@ -25,6 +25,36 @@ export function makeAnswer(
         answer: { kind: "palettes", names: Object.keys(ANCHORS), diverging: ["RdBu_r"] },
         data: palettes(),
       };
+    case "bars": {
+      const { time, pixel, neurons } = body;
+      return {
+        answer: { kind: "bars", time, pixel, values: neurons.map((_, i) => i - 1) },
+        data: new Uint8Array(),
+      };
+    }
+    case "pairs": {
+      const layer = LAYERS.find(({ name }) => name === body.layer);
+      const count = (layer?.neurons ?? []).reduce((product, n) => product * n, 1);
+      // Each neuron's counterpart is the one before it.
+      const places = Int32Array.from({ length: count }, (_, i) => i - 1);
+      const correlations = Float32Array.from(places, (place) => (place < 0 ? Number.NaN : 0.5));
+      const data = new Uint8Array(8 * count);
+      data.set(new Uint8Array(places.buffer), 0);
+      data.set(new Uint8Array(correlations.buffer), 4 * count);
+      return {
+        answer: { kind: "pairs", time: body.time, layer: body.layer, other_layer: body.layer },
+        data,
+      };
+    }
+    case "run_curve": {
+      const { time, runs } = body;
+      const totals = runs.map((_, i) => i + 1);
+      const none = runs.map(() => null);
+      return {
+        answer: { kind: "run_curve", time, runs, totals, psnr: none, faithfulness: none },
+        data: new Uint8Array(),
+      };
+    }
     case "recipe":
       return { answer: { kind: "recipe", text: "w = cw.CanvasWidget(model)\n" }, data: new Uint8Array() };
     case "frame": {

@@ -28,6 +28,7 @@ export function canvasInfo({ height, width, frames }: CanvasOptions): CanvasInfo
     title: "big buck bunny, NeRV-S",
     run: null,
     notice: "",
+    counterparts: {},
     rule: "xinc",
     height,
     width,

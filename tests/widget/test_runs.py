@@ -77,6 +77,7 @@ def test_a_training_begins_at_its_last_step_and_answers_for_every_step(widgets, 
     assert {run["group"] for run in w._runs} == {0}
     for run in (10, 0, 200):  # whatever is shown
         assert total(w, run) == pytest.approx(expected(run, w.layer), rel=1e-5)
+    assert ask(w, kind="palettes")[0]["type"] == "reply"  # whatever depends on no run
     w.run = 10
     assert (w._canvas["run"], w.canvas) == (10, training[10])
     assert total(w, 10) == pytest.approx(expected(10, w.layer), rel=1e-5)
@@ -206,3 +207,40 @@ def test_one_network_has_no_other_run(widgets) -> None:
     assert message["type"] == "error"
     with pytest.raises(ValueError, match="leave them out here"):
         widgets(cw.Runs([network()]), memory="2 GiB")
+
+
+def test_a_second_run_is_described_to_the_page_with_the_layers_that_stand_for_each_other(
+    widgets, mixed
+) -> None:
+    w = widgets(mixed, compare="two")
+    assert (w.compare, w.comparison, w._compared["run"]) == ("two", "side", "two")
+    names = [layer.name for layer in w.facts.layers]
+    assert w._compared["counterparts"] == dict(zip(names, names, strict=True))
+    w.compare = "siren"
+    assert w._compared["counterparts"][names[1]] == names[1]
+    w.rule = "ablation"
+    assert (w._compared["run"], w._compared["rule"]) == ("siren", "ablation")
+    w.run = "siren"
+    w.compare = "one"
+    assert w._compared["counterparts"].keys() == {layer.name for layer in w.facts.layers}
+    w.compare = None
+    assert w._compared == {}
+    with pytest.raises(KeyError, match="nix"):
+        w.compare = "nix"
+    with pytest.raises(ValueError, match="comparison='beside': expected one of 'side'"):
+        w.comparison = "beside"
+    with pytest.raises(ValueError, match="this widget shows one network"):
+        widgets(network(), compare="a")
+
+
+def test_a_rule_that_one_of_two_runs_has_not_is_refused(widgets, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = cw.Runs({"one": network(1), "two": network(2)}, rule="gated")
+    w = widgets(runs, compare="two")
+
+    def under(rule: str) -> Any:
+        raise cw.UntraceableError(f"rule={rule!r}: not here")
+
+    monkeypatch.setattr(runs["two"], "under", under)
+    with pytest.raises(cw.UntraceableError, match="not here"):
+        w.rule = "xinc"
+    assert (w.rule, w._canvas["rule"], w._compared["rule"]) == ("gated", "gated", "gated")

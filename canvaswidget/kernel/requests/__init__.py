@@ -20,10 +20,13 @@ from canvaswidget.kernel.requests import (
     film_strip,
     frame,
     neurons,
+    paired_bars,
+    pairs,
     palettes,
     recipe,
     regions,
     rules,
+    run_curve,
     scatter,
     time_curve,
 )
@@ -39,11 +42,14 @@ MODULES = (
     neurons,
     clicked_pixel,
     regions,
+    paired_bars,
     time_curve,
+    run_curve,
     film_strip,
     clusters,
     scatter,
     rules,
+    pairs,
     faithfulness,
 )
 KINDS = {

@@ -107,6 +107,12 @@ def is_measured(cached: CachedCanvas, layer: Layer) -> bool:
     return cached.canvas.rule == "ablation" or cached.cache.get(_key(cached, layer)) is not None
 
 
+def known_score(cached: CachedCanvas, layer: str) -> float | None:
+    """The rank correlation of totals, if it was measured already."""
+    known = cached.cache.get((None, "faithfulness", cached.canvas.rule, layer))
+    return known[3]["value"] if known and known[3] else None
+
+
 def _key(cached: CachedCanvas, layer: Layer) -> tuple[Any, ...]:
     return None, "faithfulness", cached.canvas.rule, layer.name
 

@@ -1,7 +1,7 @@
 // A source of many small things, such as thumbnails, requested one chunk at a time: the next chunk depends on what is
 // still missing. The data of a chunk that is no longer wanted is stored, but not shown.
 import { effect, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
-import type { AnswerOf, BodyOf, Kind, RequestClient, View } from "../transport/client";
+import type { AnswerOf, BodyOf, Kind, Requests, View } from "../transport/client";
 import type { State } from "./source";
 
 export interface Chunk<K extends Kind> {
@@ -19,7 +19,7 @@ export abstract class ChunkedSource<K extends Kind> {
   readonly error: ReadonlySignal<string>;
   /** Incremented with each chunk that is shown. */
   readonly arrivals: ReadonlySignal<number>;
-  protected readonly client: RequestClient;
+  protected readonly client: Requests;
   /** The chunk in flight. */
   protected pending: Chunk<K> | null = null;
   /** Incremented when all answers so far become wrong. */
@@ -33,7 +33,7 @@ export abstract class ChunkedSource<K extends Kind> {
   #stops: (() => void)[] = [];
 
   /** `patience`: how long a newer chunk waits for the one in flight before that is cancelled. */
-  constructor(client: RequestClient, view: View, patience = 0) {
+  constructor(client: Requests, view: View, patience = 0) {
     this.client = client;
     this.#view = view;
     this.#patience = patience;

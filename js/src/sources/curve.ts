@@ -3,7 +3,7 @@ import { type ReadonlySignal, type Signal, signal, untracked } from "@preact/sig
 import { framesOf } from "../state/saved";
 import { currentSelection, selectionBytes, selectionKey } from "../state/selection";
 import { isSwitching, ready, type Store } from "../state/store";
-import type { RequestClient } from "../transport/client";
+import type { Requests } from "../transport/client";
 import type { RunKey, Selection } from "../transport/messages";
 import { ByteCache } from "./cache";
 import { type Chunk, ChunkedSource } from "./chunked_source";
@@ -43,7 +43,7 @@ export class CurveSource extends ChunkedSource<"curve"> {
   #perFrame = BATCH_SECONDS / FIRST_BATCH;
   #store: Store;
 
-  constructor(store: Store, client: RequestClient, watched: ReadonlySignal<boolean>) {
+  constructor(store: Store, client: Requests, watched: ReadonlySignal<boolean>) {
     super(client, "curve");
     this.#store = store;
     this.shown = this.#shown;

@@ -3,7 +3,7 @@ import { effect, type ReadonlySignal, type Signal, signal } from "@preact/signal
 import { isAblated, onWire, setKey } from "../state/ablated";
 import { currentOverlay, selectionKey } from "../state/selection";
 import { isSwitching, ready, type Store } from "../state/store";
-import type { RequestClient } from "../transport/client";
+import type { Requests } from "../transport/client";
 import { requireBytes } from "../transport/data";
 import type {
   FrameReply,
@@ -89,7 +89,7 @@ function sized<A extends { height: number; width: number }>(answer: A, data: Uin
 
 type Watched = ReadonlySignal<boolean>;
 
-export function frameSource(store: Store, client: RequestClient, watched: Watched): Source<"frame", Frame> {
+export function frameSource(store: Store, client: Requests, watched: Watched): Source<"frame", Frame> {
   return new Source<"frame", Frame>({
     client,
     view: "frame",
@@ -114,11 +114,7 @@ export function frameSource(store: Store, client: RequestClient, watched: Watche
   });
 }
 
-export function mapSource(
-  store: Store,
-  client: RequestClient,
-  watched: Watched,
-): Source<"map", ContributionMap> {
+export function mapSource(store: Store, client: Requests, watched: Watched): Source<"map", ContributionMap> {
   return new Source<"map", ContributionMap>({
     client,
     view: "map",

@@ -7,6 +7,7 @@ import type { RunInfo } from "../transport/messages";
 import type { Model } from "../transport/model";
 import { createAblation } from "./ablation";
 import { ClusterSource } from "./clusters";
+import { createComparison } from "./comparison";
 import { CurveSource } from "./curve";
 import { FaithfulnessSource } from "./faithfulness";
 import { GridSource } from "./grid";
@@ -17,6 +18,7 @@ import { PixelSources } from "./pixels";
 import { settledTime, startPlayer, startPrefetch } from "./player";
 import { RegionSource } from "./region_shares";
 import { RulesSource } from "./rules";
+import { RunCurveSource } from "./run_curve";
 import { createRunPlayer } from "./run_player";
 import { ScatterSource } from "./scatter";
 import { StripSource } from "./strip";
@@ -60,6 +62,15 @@ export function createSession(model: Model) {
   const strip = new StripSource(store, client, watched);
   const rules = new RulesSource(store, client, watched);
   const faithfulness = new FaithfulnessSource(store, client, watched);
+  const runsSeen: Signal<number> = signal(0);
+  const runCurve = new RunCurveSource(
+    store,
+    client,
+    watched,
+    settled,
+    computed(() => runsSeen.value > 0),
+  );
+  const comparison = createComparison(store, client, watched, settled, { pixels, clusters });
   const stopLatency = watchLatency(model, { store, picture, maps, pixels, views });
   const playing = { store, client, frames, maps, views };
   const stopPlaying = startPlayer(playing);
@@ -74,8 +85,9 @@ export function createSession(model: Model) {
   const stopWatching = effect(() => {
     const now = look();
     untracked(() => {
-      if (now.model !== known.model) for (const source of [frames, strip, curve, ...ruled]) source.reset();
-      else if (now.view !== known.view) for (const source of ruled) source.blank();
+      if (now.model !== known.model)
+        for (const source of [frames, strip, curve, runCurve, comparison, ...ruled]) source.reset();
+      else if (now.view !== known.view) for (const source of [comparison, ...ruled]) source.blank();
       known = now;
     });
   });
@@ -91,6 +103,7 @@ export function createSession(model: Model) {
     pixels,
     regions,
     curve,
+    runCurve,
     clusters,
     scatter,
     values,
@@ -106,6 +119,9 @@ export function createSession(model: Model) {
     picture,
     ablation,
     runPlayer,
+    comparison,
+    /** How many views show the curve over runs. */
+    runsSeen,
     views,
     ...sources,
     dispose() {
@@ -117,7 +133,7 @@ export function createSession(model: Model) {
       stopPrefetching();
       stopJoining();
       stopSettling();
-      for (const source of [...Object.values(sources), client, store]) source.dispose();
+      for (const source of [comparison, ...Object.values(sources), client, store]) source.dispose();
     },
   };
 }

@@ -2,14 +2,14 @@
 // error). `shown` is the last answer. It carries its own label (frame, selection, rule), so that a view can tell
 // whether it is the answer to the current request.
 import { computed, effect, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
-import type { AnswerOf, BodyOf, Kind, RequestClient, View } from "../transport/client";
+import type { AnswerOf, BodyOf, Kind, Requests, View } from "../transport/client";
 import { same } from "../transport/same";
 import type { ByteCache } from "./cache";
 
 export type State = "idle" | "loading" | "ready" | "error";
 
 export interface SourceOptions<K extends Kind, V> {
-  client: RequestClient;
+  client: Requests;
   view: View;
   /** Whether any view is on the page: a widget that is not displayed costs the kernel nothing. */
   watched: ReadonlySignal<boolean>;

@@ -52,6 +52,12 @@ export function chooseRun(store: Store, run: RunKey): void {
   if (isSwitching(store)) store.save();
 }
 
+/** Shows a second run in the same views; null for none. */
+export function compareWith(store: Store, run: RunKey): void {
+  store.set({ compare: run });
+  store.save(); // nothing can be asked about it before Python has said what it is
+}
+
 /** To the next run, or the one before; `around` goes on from the other end, over runs that are known to be broken. */
 export function stepRun(store: Store, by: number, around = false): void {
   const runs = store._runs.peek();

@@ -4,6 +4,7 @@ import type { CanvasInfo, RunInfo, ViewState } from "../transport/messages";
 export interface Traits extends ViewState {
   _canvas: CanvasInfo | Record<string, never>;
   _changes: Record<string, number>;
+  _compared: CanvasInfo | Record<string, never>;
   _picture: string;
   _runs: RunInfo[];
   _seen: Record<string, number>;
@@ -12,10 +13,13 @@ export interface Traits extends ViewState {
 export const DEFAULTS: Traits = {
   _canvas: {},
   _changes: {},
+  _compared: {},
   _picture: "",
   _runs: [],
   _seen: {},
   run: null,
+  compare: null,
+  comparison: "side",
   rule: "",
   layer: "",
   time: 0,

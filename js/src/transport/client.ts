@@ -9,7 +9,8 @@ import { same } from "./same";
 export type Kind = Body["kind"];
 export type BodyOf<K extends Kind> = Extract<Body, { kind: K }>;
 export type AnswerOf<K extends Kind> = Extract<Answer, { kind: K }>;
-export type View =
+export type View = Part | `compared ${Part}`;
+type Part =
   | "palettes"
   | "recipe"
   | "frame"
@@ -27,10 +28,13 @@ export type View =
   | "scatter"
   | "values"
   | "rules"
+  | "bars"
+  | "pairs"
+  | "run curve"
   | "faithfulness";
 
 /** Requested while the widget is idle: the status line does not show it as activity. */
-const BACKGROUND: View[] = ["faithfulness", "refine"];
+const BACKGROUND: View[] = ["faithfulness", "refine", "pairs"];
 
 export interface Handlers<K extends Kind> {
   reply(answer: AnswerOf<K>, data: Uint8Array, seconds: number): void;
@@ -363,6 +367,20 @@ export class RequestClient {
     this.#activity.value = all.filter(({ view }) => !BACKGROUND.includes(view));
     this.#background.value = all.find(({ view }) => view === "faithfulness") ?? null;
   }
+}
+
+/** What a source needs of a client. */
+export type Requests = Pick<RequestClient, "ask" | "drop" | "waiting" | "activity">;
+
+/** The same client for the sources of a second run: none of their requests replaces one of the first run's. */
+export function besides(client: Requests): Requests {
+  const of = (view: View) => `compared ${view}` as View;
+  return {
+    activity: client.activity,
+    ask: (view, body, handlers, patience) => client.ask(of(view), body, handlers, patience),
+    drop: (view) => client.drop(of(view)),
+    waiting: (view) => client.waiting(of(view)),
+  };
 }
 
 /** What Jupyter's widget manager knows of its kernel; other hosts have no such object. */

@@ -12,15 +12,17 @@ export type Channel = "sum" | "red" | "green" | "blue" | "abs";
 
 export type Embedding = "pca" | "tsne" | "umap";
 
+export type Comparison = "side" | "wipe" | "picture" | "map";
+
 export type Form = "png" | "pdf" | "svg" | "npz" | "csv" | "mp4" | "gif";
 
 export type Act = "pixel" | "overlay" | "step";
 
 export type RunKey = number | string | null;
 
-export type Body = PalettesRequest | RecipeRequest | ExportRequest | FrameRequest | MapRequest | GridRequest | ValuesRequest | PixelRequest | RegionsRequest | CurveRequest | StripRequest | ClustersRequest | ScatterRequest | RulesRequest | FaithfulnessRequest;
+export type Body = PalettesRequest | RecipeRequest | ExportRequest | FrameRequest | MapRequest | GridRequest | ValuesRequest | PixelRequest | RegionsRequest | BarsRequest | CurveRequest | RunCurveRequest | StripRequest | ClustersRequest | ScatterRequest | RulesRequest | PairsRequest | FaithfulnessRequest;
 
-export type Answer = PalettesReply | RecipeReply | ExportReply | FrameReply | MapReply | GridReply | ValuesReply | PixelReply | RegionsReply | CurveReply | StripReply | ClustersReply | ScatterReply | RulesReply | FaithfulnessReply;
+export type Answer = PalettesReply | RecipeReply | ExportReply | FrameReply | MapReply | GridReply | ValuesReply | PixelReply | RegionsReply | BarsReply | CurveReply | RunCurveReply | StripReply | ClustersReply | ScatterReply | RulesReply | PairsReply | FaithfulnessReply;
 
 export type FromPage = Request | Cancel | Painted;
 
@@ -40,6 +42,7 @@ export interface CanvasInfo {
   title: string;
   run: RunKey;
   notice: string;
+  counterparts: Record<string, string>;
   rule: string;
   height: number;
   width: number;
@@ -60,6 +63,7 @@ export interface RunInfo {
   error: string;
   facts: Record<string, number | null>;
   version: number;
+  same_neurons: boolean;
 }
 
 export interface Region {
@@ -97,6 +101,8 @@ export interface Removed {
 
 export interface ViewState {
   run: RunKey;
+  compare: RunKey;
+  comparison: Comparison;
   rule: string;
   layer: string;
   time: number;
@@ -343,6 +349,28 @@ export interface RegionsReply {
   deltas: number[];
 }
 
+export interface NamedNeuron {
+  layer: string;
+  neuron: number[];
+}
+
+export interface BarsRequest {
+  kind: "bars";
+  run: RunKey;
+  rule: string;
+  time: number;
+  pixel: number[];
+  channel: Channel;
+  neurons: NamedNeuron[];
+}
+
+export interface BarsReply {
+  kind: "bars";
+  time: number;
+  pixel: number[];
+  values: number[];
+}
+
 export interface CurveRequest {
   kind: "curve";
   run: RunKey;
@@ -356,6 +384,24 @@ export interface CurveReply {
   frames: number[];
   totals: (number | null)[];
   changes: (number | null)[];
+}
+
+export interface RunCurveRequest {
+  kind: "run_curve";
+  run: RunKey;
+  rule: string;
+  time: number;
+  runs: RunKey[];
+  selection: Selection | null;
+}
+
+export interface RunCurveReply {
+  kind: "run_curve";
+  time: number;
+  runs: RunKey[];
+  totals: (number | null)[];
+  psnr: (number | null)[];
+  faithfulness: (number | null)[];
 }
 
 export interface StripRequest {
@@ -440,6 +486,22 @@ export interface RulesReply {
   height: number;
   width: number;
   maps: RuleMap[];
+}
+
+export interface PairsRequest {
+  kind: "pairs";
+  run: RunKey;
+  rule: string;
+  time: number;
+  layer: string;
+  other: RunKey;
+}
+
+export interface PairsReply {
+  kind: "pairs";
+  time: number;
+  layer: string;
+  other_layer: string;
 }
 
 export interface FaithfulnessRequest {

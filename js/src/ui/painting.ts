@@ -2,7 +2,7 @@
 
 import type { Palettes } from "../sources/palettes";
 import { drawnAs, type Frame, type Picture, planeOf } from "../sources/pictures";
-import { alphaOf, levelTable, type Range, type Style, tableOf } from "./palette";
+import { alphaOf, levelTable, onScale, type Range, type Style, tableOf } from "./palette";
 
 /** So many are enough for a mean. */
 const GROUND_PIXELS = 4000;
@@ -15,12 +15,14 @@ export interface Pixels {
 
 /**
  * The picture of the frame panel, at the frame's own size. With no frame under it (source "off") the map is opaque.
- * A map of another size than the frame is read at the nearest pixel.
+ * A map of another size than the frame is read at the nearest pixel. `top` is where the colours of a map end, if that is
+ * not the largest of its own magnitudes.
  */
 export function composePicture(
   { frame, map }: Pick<Picture, "frame" | "map">,
   style: Style,
   palettes: Palettes,
+  top: number | null = null,
 ): Pixels {
   const { width, height } = frame ?? map ?? { width: 1, height: 1 };
   const rgba = new Uint8ClampedArray(width * height * 4);
@@ -31,8 +33,9 @@ export function composePicture(
     blend(rgba, frame.data, colours);
   } else if (frame) paintFrame(rgba, frame.data, frame.channels);
   if (map) {
-    const how = { ...style, maps: drawnAs(map, style.maps) };
-    const plane = planeOf(map, how.maps);
+    const drawn = { ...style, maps: drawnAs(map, style.maps) };
+    const plane = planeOf(map, drawn.maps);
+    const how = top === null ? drawn : onScale(drawn, plane, top);
     const colours = levelTable(plane, how, tableOf(palettes, how));
     if (!frame) for (let level = 0; level < 256; level++) colours[level * 4 + 3] = 255;
     if (map.width === width && map.height === height) blend(rgba, plane.data, colours);

@@ -11,6 +11,7 @@ import type { View } from "./view";
 export interface Panel {
   element: HTMLElement;
   heading: HTMLElement;
+  title: HTMLElement;
   /** What the panel shows right now, beside its title. */
   label: HTMLElement;
   tools: HTMLElement;
@@ -31,13 +32,8 @@ export function createPanel(
   const error = h("div", { class: "cw-error", role: "alert", hidden: true }, message, again);
   const label = h("span", { class: "cw-label" });
   const tools = h("div", { class: "cw-tools" });
-  const heading = h(
-    "header",
-    { class: "cw-heading" },
-    h("h3", { class: "cw-title" }, word(term, title)),
-    label,
-    tools,
-  );
+  const titled = word(term, title);
+  const heading = h("header", { class: "cw-heading" }, h("h3", { class: "cw-title" }, titled), label, tools);
   const body = h("div", { class: "cw-body" });
   const foot = h("footer", { class: "cw-foot" });
   const element = h(
@@ -58,6 +54,7 @@ export function createPanel(
   return {
     element,
     heading,
+    title: titled,
     label,
     tools,
     body,

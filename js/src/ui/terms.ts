@@ -14,6 +14,7 @@ export const TERMS = {
   cluster: "A group of neurons of one layer whose maps look alike.",
   exemplars: "The neurons nearest to the middle of each cluster.",
   run: "One of several networks: a step of a training, a seed, an architecture.",
+  compare: "Shows a second run in the same views, and how the two differ.",
   rule: "How a contribution is computed: by xinc, gated or ablation.",
   xinc: "Where a neuron writes, by the published method; what later layers make of that is left out.",
   gated: "A neuron's exact share of the image, with every activation frozen as this frame sets it.",

@@ -7,21 +7,23 @@ import { pin } from "../state/actions";
 import { number } from "../state/format";
 import { savedOf } from "../state/saved";
 import { runLabel, selectionKey, selectionLabel } from "../state/selection";
-import { ready, type Store } from "../state/store";
+import { ready } from "../state/store";
 import type { Source as FrameSource } from "../transport/messages";
 import { same } from "../transport/same";
 import { attribute, h, svg, write, zoomOf } from "../ui/dom";
 import type { ExportPlan } from "../ui/export_png";
 import { composeBar, composePicture, groundOf } from "../ui/painting";
-import { levelValue, reach, type Style } from "../ui/palette";
+import { levelValue, type Range, reach, type Style } from "../ui/palette";
 import { createPanel, segmented } from "../ui/panel";
 import { explain } from "../ui/term_card";
 import type { Term } from "../ui/terms";
 import type { View } from "../ui/view";
 import { FITTED, type Placed, pan, pixelAt, place, type Size, settled, zoomAt } from "../ui/viewport";
 import { createAblationView, withoutLabel } from "./ablation_view";
+import { createComparisonView } from "./comparison_view";
 import { createRegionList } from "./region_list";
 import { createRegionHand, drawRegion } from "./region_view";
+import { styleOf } from "./style_of";
 
 const SOURCES = [
   { value: "reconstruction", text: "reconstruction", term: "reconstruction" },
@@ -33,15 +35,6 @@ const SOURCES = [
 /** Farther than this many CSS pixels a press is a drag; two clicks within so many ms may be a double click. */
 const CLICK = 4;
 const DOUBLE = 500;
-
-export function styleOf(store: Store): Style {
-  return {
-    maps: store.maps.value,
-    palette: store.palette.value,
-    opacity: store.opacity.value,
-    contrast: store.contrast.value,
-  };
-}
 
 export function createFrameView(view: View, more: HTMLElement) {
   const { session } = view;
@@ -57,15 +50,17 @@ export function createFrameView(view: View, more: HTMLElement) {
   const psnr = explain(h("span", { class: "cw-psnr", "data-testid": "psnr", hidden: true }), "PSNR");
   panel.label.append(label, psnr);
   const ablation = createAblationView(view, picture);
-  panel.heading.after(ablation.bar);
+  const second = createComparisonView(view, ablation.covered);
+  panel.heading.after(second.controls, ablation.bar);
 
   const canvas = h("canvas", { class: "cw-frame-canvas", "data-testid": "frame", width: 1, height: 1 });
   const cross = svg("g", { class: "cw-cross" });
   const outline = svg("g", { class: "cw-region", "data-testid": "region" });
   const marks = svg("svg", { class: "cw-marks", "aria-hidden": "true" }, outline, cross);
   const stage = h("div", { class: "cw-stage", role: "img" }, canvas);
-  stage.append(marks);
-  panel.body.append(stage);
+  stage.append(marks, second.ours);
+  const stages = h("div", { class: "cw-stages" }, stage, second.stage, second.divider);
+  panel.body.append(stages);
   const readout = h("output", { class: "cw-readout", "data-testid": "readout" });
   const bar = h("canvas", { class: "cw-bar-colours", width: 256, height: 1, "aria-hidden": "true" });
   const [low, high] = [h("span", { class: "cw-bar-low" }), h("span", { class: "cw-bar-high" })];
@@ -88,7 +83,12 @@ export function createFrameView(view: View, more: HTMLElement) {
     const shown = picture.peek();
     if (!shown || (!shown.frame && !shown.map)) return;
     const map = ablation.covered(shown) ? shown.map : null;
-    const { width, height, rgba } = composePicture({ ...shown, map }, styleOf(store), palettes.peek());
+    const { width, height, rgba } = composePicture(
+      { ...shown, map },
+      styleOf(store),
+      palettes.peek(),
+      second.top(),
+    );
     if (canvas.width !== width) canvas.width = width;
     if (canvas.height !== height) canvas.height = height;
     const context = canvas.getContext("2d");
@@ -126,30 +126,33 @@ export function createFrameView(view: View, more: HTMLElement) {
     palettes.value;
     store.cluster_names.value;
     if (picture.value) ablation.covered(picture.value);
+    second.top();
     if (picture.value) attribute(panel.element, "data-painted", true);
     paint();
   });
   const paintBar = view.painter(() => {
     const shown = picture.peek();
     const map = shown && ablation.covered(shown) ? shown.map : null;
+    const between = second.difference.peek();
     const difference = !map && shown?.frame?.source === "difference" ? shown.frame : null;
     const chosen = styleOf(store);
     const style: Style = {
       ...chosen,
-      maps: difference ? "signed" : map ? drawnAs(map, chosen.maps) : chosen.maps,
+      maps: difference || between?.signed ? "signed" : map ? drawnAs(map, chosen.maps) : chosen.maps,
     };
     const context = bar.getContext("2d");
     if (!context) return;
     // The bar has the colours of the picture: a map is transparent where it is weak.
-    const ground = map && shown?.frame ? groundOf(shown.frame, chosen, palettes.peek()) : null;
+    const ground = map && shown?.frame && !between ? groundOf(shown.frame, chosen, palettes.peek()) : null;
     const image = context.createImageData(256, 1);
     image.data.set(composeBar(style, palettes.peek(), ground));
     context.putImageData(image, 0, 0);
     attribute(legend, "title", ground ? "As the colours lie over the mean colour of the frame" : null);
     const range = map ? planeOf(map, style.maps) : difference;
-    legend.classList.toggle("cw-hidden", !range);
-    if (!range) return;
-    const top = reach(range) / style.contrast;
+    // How far two pictures are apart has no palette: the largest difference is white.
+    legend.classList.toggle("cw-hidden", between ? !between.signed : !range);
+    if (!range && !between) return;
+    const top = between?.top ?? (second.top() ?? reach(range as Range)) / style.contrast;
     const beyond = style.contrast > 1 ? "≥ " : "";
     write(low, style.maps === "signed" ? `${style.contrast > 1 ? "≤ " : ""}${number(-top)}` : "0");
     write(high, `${beyond}${number(top)}`);
@@ -158,6 +161,8 @@ export function createFrameView(view: View, more: HTMLElement) {
     styleOf(store);
     if (picture.value) ablation.covered(picture.value);
     palettes.value;
+    second.top();
+    second.difference.value;
     paintBar();
   });
   view.effect(() => {
@@ -176,10 +181,12 @@ export function createFrameView(view: View, more: HTMLElement) {
     );
   });
 
+  /** The picture that an event is on: of the first run or of the second, which lie alike. */
+  const under = (event: Event) => (second.stage.contains(event.target as Node) ? second : { stage, canvas });
   const hand = createRegionHand(
     view,
     (event) => {
-      const { left, top, width, height } = canvas.getBoundingClientRect();
+      const { left, top, width, height } = under(event).canvas.getBoundingClientRect();
       const image = imageSize();
       return [
         ((event.clientY - top) / height) * image.height,
@@ -223,10 +230,14 @@ export function createFrameView(view: View, more: HTMLElement) {
       { left, top, width, height },
       width / image.width,
     );
+    second.follow({ left, top, width, height }, size, [outline, cross]);
+  });
+  view.effect(() => {
+    attribute(stages, "data-beside", session.comparison.isOn.value && store.comparison.value === "side");
   });
   view.effect(() => {
     const { width, height } = imageSize();
-    stage.style.setProperty("--cw-aspect", `${width} / ${height}`);
+    stages.style.setProperty("--cw-aspect", `${width} / ${height}`);
   });
   const measure = () => {
     const [box, scale] = [stage.getBoundingClientRect(), zoomOf(stage)];
@@ -241,10 +252,10 @@ export function createFrameView(view: View, more: HTMLElement) {
   // --- input ----------------------------------------------------------------------------------------------------
 
   const pointed = (event: MouseEvent) =>
-    pixelAt(event.clientX, event.clientY, canvas.getBoundingClientRect(), imageSize());
+    pixelAt(event.clientX, event.clientY, under(event).canvas.getBoundingClientRect(), imageSize());
   const zoom = (factor: number, at?: MouseEvent) => {
     measure();
-    const [{ left, top }, scale] = [stage.getBoundingClientRect(), zoomOf(stage)];
+    const [{ left, top }, scale] = [(at ? under(at).stage : stage).getBoundingClientRect(), zoomOf(stage)];
     const { width, height } = stageSize.peek();
     const point = at
       ? { x: (at.clientX - left) / scale, y: (at.clientY - top) / scale }
@@ -259,51 +270,55 @@ export function createFrameView(view: View, more: HTMLElement) {
   const point = (at: [number, number] | null) => {
     if (!same(at, pixels.hover.peek())) pixels.hover.value = at;
   };
-  stage.addEventListener("pointerdown", (event) => {
-    if (event.button === 0 && hand.start(event, stage)) return;
-    if (event.button === 0) grabbed = { x: event.clientX, y: event.clientY, moved: false };
-  });
-  stage.addEventListener("pointermove", (event) => {
-    if (hand.move(event)) return point(null);
-    if (grabbed && event.buttons & 1) {
-      const [dx, dy] = [event.clientX - grabbed.x, event.clientY - grabbed.y];
-      if (!grabbed.moved && Math.hypot(dx, dy) < CLICK) return;
-      if (!grabbed.moved) stage.setPointerCapture?.(event.pointerId);
-      const scale = zoomOf(stage);
-      viewport.value = pan(viewport.peek(), dx / scale, dy / scale, stageSize.peek(), imageSize());
-      grabbed = { x: event.clientX, y: event.clientY, moved: true };
-      return point(null);
-    }
-    point(pointed(event));
-  });
-  stage.addEventListener("pointerup", (event) => {
-    if (hand.end()) return;
-    const at = grabbed && !grabbed.moved ? pointed(event) : null;
-    grabbed = null;
-    if (!at) return;
-    if (event.timeStamp - clicked.at > DOUBLE) clicked = { at: event.timeStamp, before: store.pixel.peek() };
-    pin(store, at);
-  });
-  stage.addEventListener("pointercancel", () => {
-    grabbed = null;
-    hand.cancel();
-  });
-  stage.addEventListener("pointerleave", () => point(null));
-  stage.addEventListener("dblclick", () => {
-    // A double click fits the frame: undo the pins of its two clicks.
-    pin(store, clicked.before);
-    reset();
-  });
-  stage.addEventListener(
-    "wheel",
-    (event) => {
-      // At the fitted size there is nothing to zoom out of: let the notebook scroll.
-      if (event.deltaY > 0 && viewport.peek().zoom === 1) return;
-      event.preventDefault();
-      zoom(Math.exp(-event.deltaY * (event.deltaMode === 1 ? 0.05 : 0.002)), event);
-    },
-    { passive: false },
-  );
+  const listen = (one: HTMLElement) => {
+    one.addEventListener("pointerdown", (event) => {
+      if (event.button === 0 && hand.start(event, one)) return;
+      if (event.button === 0) grabbed = { x: event.clientX, y: event.clientY, moved: false };
+    });
+    one.addEventListener("pointermove", (event) => {
+      if (hand.move(event)) return point(null);
+      if (grabbed && event.buttons & 1) {
+        const [dx, dy] = [event.clientX - grabbed.x, event.clientY - grabbed.y];
+        if (!grabbed.moved && Math.hypot(dx, dy) < CLICK) return;
+        if (!grabbed.moved) one.setPointerCapture?.(event.pointerId);
+        const scale = zoomOf(stage);
+        viewport.value = pan(viewport.peek(), dx / scale, dy / scale, stageSize.peek(), imageSize());
+        grabbed = { x: event.clientX, y: event.clientY, moved: true };
+        return point(null);
+      }
+      point(pointed(event));
+    });
+    one.addEventListener("pointerup", (event) => {
+      if (hand.end()) return;
+      const at = grabbed && !grabbed.moved ? pointed(event) : null;
+      grabbed = null;
+      if (!at) return;
+      if (event.timeStamp - clicked.at > DOUBLE)
+        clicked = { at: event.timeStamp, before: store.pixel.peek() };
+      pin(store, at);
+    });
+    one.addEventListener("pointercancel", () => {
+      grabbed = null;
+      hand.cancel();
+    });
+    one.addEventListener("pointerleave", () => point(null));
+    one.addEventListener("dblclick", () => {
+      // A double click fits the frame: undo the pins of its two clicks.
+      pin(store, clicked.before);
+      reset();
+    });
+    one.addEventListener(
+      "wheel",
+      (event) => {
+        // At the fitted size there is nothing to zoom out of: let the notebook scroll.
+        if (event.deltaY > 0 && viewport.peek().zoom === 1) return;
+        event.preventDefault();
+        zoom(Math.exp(-event.deltaY * (event.deltaMode === 1 ? 0.05 : 0.002)), event);
+      },
+      { passive: false },
+    );
+  };
+  for (const one of [stage, second.stage]) listen(one);
   view.signal.addEventListener("abort", () => point(null));
 
   view.effect(() => write(readout, describe(view)));

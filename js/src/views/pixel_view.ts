@@ -5,7 +5,7 @@ import type { PixelNeurons } from "../sources/pixels";
 import { chooseNeuron, toggleNeuron } from "../state/actions";
 import { count, number, percent } from "../state/format";
 import { hasMap, NOT_KEPT } from "../state/saved";
-import { CHANNELS, neuronLabel, selectionLabel, shortNames } from "../state/selection";
+import { CHANNELS, neuronLabel, runLabel, selectionLabel, shortNames } from "../state/selection";
 import { ready } from "../state/store";
 import type { LayerShare, RankedNeuron } from "../transport/messages";
 import { same } from "../transport/same";
@@ -22,12 +22,14 @@ interface Row {
   button: HTMLButtonElement;
   name: HTMLElement;
   bar: HTMLElement;
+  /** What its counterpart in the second run contributes. */
+  other: HTMLElement;
   value: HTMLElement;
   share: HTMLElement;
 }
 
 export function createPixelView(view: View) {
-  const { store, pixels, clusters, ablation } = view.session;
+  const { store, pixels, clusters, ablation, comparison } = view.session;
   const panel = createPanel(view, "pixel", "Pixel", "contribution", () => pixels.pinned.retry());
   const list = h("div", { class: "cw-bars", role: "group", "aria-label": "Strongest neurons of the pixel" });
   const hint = h("p", { class: "cw-hint" }, "Click a pixel of the frame to see which neurons make it");
@@ -46,15 +48,16 @@ export function createPixelView(view: View) {
     );
     explain(share as HTMLElement, "share");
     const bar = h("i", { class: "cw-bar-fill" });
+    const other = h("i", { class: "cw-bar-fill cw-bar-other", hidden: true });
     const button = h(
       "button",
       { class: "cw-bar", type: "button", on: { click: (event) => choose(button, event.shiftKey) } },
       name as HTMLElement,
-      h("span", { class: "cw-bar-track", "aria-hidden": "true" }, bar),
+      h("span", { class: "cw-bar-track", "aria-hidden": "true" }, bar, other),
       value as HTMLElement,
       share as HTMLElement,
     );
-    return { button, bar, name, value, share } as Row;
+    return { button, bar, other, name, value, share } as Row;
   };
   const choose = ({ dataset }: HTMLButtonElement, add: boolean) => {
     if (dataset.layer === undefined || !dataset.neuron) return;
@@ -75,17 +78,27 @@ export function createPixelView(view: View) {
       rows.push(row);
       list.append(row.button);
     }
-    const values = neurons.map(({ value }) => value);
+    const seconds = neurons.map(({ layer, neuron }) => comparison.barOf(layer, neuron));
+    const run = comparison.isOn.value ? runLabel(store.compare.value) : "";
+    const values = [...neurons.map(({ value }) => value), ...seconds.flatMap((value) => value ?? [])];
     const [low, high] = [Math.min(0, ...values), Math.max(0, ...values)];
     const zero = high > low ? -low / (high - low) : 0;
     list.style.setProperty("--cw-zero", `${zero * 100}%`);
-    rows.forEach(({ button, name, bar, value, share }, i) => {
+    attribute(list, "data-paired", run !== "");
+    const put = (fill: HTMLElement, value: number) => {
+      const width = high > low ? Math.abs(value) / (high - low) : 0;
+      fill.style.left = `${(value < 0 ? zero - width : zero) * 100}%`;
+      fill.style.width = `${width * 100}%`;
+      attribute(fill, "data-sign", value < 0 ? "-" : "+");
+    };
+    rows.forEach(({ button, name, bar, other, value, share }, i) => {
       const ranked = neurons[i];
       button.hidden = !ranked;
       if (!ranked) return;
       attribute(button, "tabindex", i === Math.min(active.value, neurons.length - 1) ? 0 : -1);
       const label = `${short.get(ranked.layer) ?? ranked.layer}  ${neuronLabel(ranked.neuron)}`;
-      const width = high > low ? Math.abs(ranked.value) / (high - low) : 0;
+      const second = seconds[i] ?? null;
+      const beside = second === null ? "" : `; ${second} in ${run}`;
       attribute(button, "data-layer", ranked.layer);
       attribute(button, "data-neuron", ranked.neuron.join(","));
       attribute(button, "data-value", ranked.value);
@@ -99,7 +112,7 @@ export function createPixelView(view: View) {
       attribute(
         button,
         "title",
-        `${ranked.layer}, neuron ${neuronLabel(ranked.neuron)}: ${ranked.value}${colours}, ${percent(ranked.share)} of its layer${out ? ", ablated" : ""}${kept ? "" : `\n${NOT_KEPT}`}`,
+        `${ranked.layer}, neuron ${neuronLabel(ranked.neuron)}: ${ranked.value}${colours}${beside}, ${percent(ranked.share)} of its layer${out ? ", ablated" : ""}${kept ? "" : `\n${NOT_KEPT}`}`,
       );
       attribute(button, "aria-disabled", kept ? null : "true");
       const chosen =
@@ -113,9 +126,10 @@ export function createPixelView(view: View) {
       write(name, label);
       write(value, number(ranked.value));
       write(share, percent(ranked.share));
-      bar.style.left = `${(ranked.value < 0 ? zero - width : zero) * 100}%`;
-      bar.style.width = `${width * 100}%`;
-      attribute(bar, "data-sign", ranked.value < 0 ? "-" : "+");
+      put(bar, ranked.value);
+      other.hidden = second === null;
+      attribute(button, "data-other", second);
+      if (second !== null) put(other, second);
     });
   };
   /** Rows are made when the layers change, and only written to when the pixel does; so is what is scrolled to. */

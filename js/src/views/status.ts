@@ -49,6 +49,12 @@ function what(body: Activity["body"]): string {
       return `what sizes the neurons of ${body.layer}`;
     case "rules":
       return `${selectionLabel(body.selection)} under every rule`;
+    case "bars":
+      return "the neurons of the second run";
+    case "pairs":
+      return `which neuron of ${body.layer} is which in ${runLabel(body.other)}`;
+    case "run_curve":
+      return "the curve over runs";
     case "export":
       return `the ${body.form.toUpperCase()}`;
     default:

@@ -1,4 +1,5 @@
-// Two lines over the frames: the selection's total, and how much its map differs from the previous frame's.
+// Lines over the frames: the selection's total, and how much its map differs from the previous frame's; dashed, the
+// total of a second run.
 import uPlot from "uplot";
 import type { Curve } from "../sources/curve";
 import { number } from "../state/format";
@@ -13,6 +14,7 @@ export function createTimeChart(view: View) {
   let plot: uPlot | null = null;
   let frames = 0;
   let curve: Curve | null = null;
+  let second: Curve | null = null;
   const colour = (name: string) => getComputedStyle(view.root).getPropertyValue(name).trim() || "#888";
   const known = (values: Float64Array | undefined) =>
     Array.from({ length: frames }, (_, frame) => {
@@ -23,6 +25,7 @@ export function createTimeChart(view: View) {
     Array.from({ length: frames }, (_, frame) => frame),
     known(curve?.totals),
     known(curve?.changes),
+    known(second?.totals),
   ];
   const axis = (size: number): uPlot.Axis => ({
     stroke: () => colour("--cw-muted"),
@@ -32,7 +35,8 @@ export function createTimeChart(view: View) {
     gap: 4,
     size,
   });
-  const line = (name: string, fill: string | null): uPlot.Series => ({
+  const line = (name: string, fill: string | null, dash: number[] = []): uPlot.Series => ({
+    dash,
     stroke: () => colour(name),
     ...(fill ? { fill: () => colour(fill) } : {}),
     width: 1.75,
@@ -65,7 +69,12 @@ export function createTimeChart(view: View) {
             space: 28,
           },
         ],
-        series: [{}, line("--cw-accent", "--cw-accent-wash"), line("--cw-positive", null)],
+        series: [
+          {},
+          line("--cw-accent", "--cw-accent-wash"),
+          line("--cw-positive", null),
+          line("--cw-accent", null, [5, 4]),
+        ],
       },
       data(),
       element,
@@ -89,8 +98,8 @@ export function createTimeChart(view: View) {
   });
   return {
     element,
-    show(shown: Curve | null, count: number) {
-      [curve, frames] = [shown, count];
+    show(shown: Curve | null, count: number, other: Curve | null = null) {
+      [curve, frames, second] = [shown, count, other];
       draw();
     },
     restyle: () => plot?.redraw(),

@@ -1,20 +1,36 @@
 // Time: the selection's total and change on every frame, filled in as they are computed; small frames; the playhead.
 
+import { signal, untracked } from "@preact/signals-core";
 import { number, percent } from "../state/format";
 import { framesOf } from "../state/saved";
 import { magnitudesOf, selectionKey, selectionLabel } from "../state/selection";
 import { ready } from "../state/store";
 import { same } from "../transport/same";
 import { attribute, h, write } from "../ui/dom";
-import { createPanel } from "../ui/panel";
+import { createPanel, segmented } from "../ui/panel";
 import { explain } from "../ui/term_card";
 import type { View } from "../ui/view";
 import { createFilmStrip } from "./film_strip";
+import { createRunChart } from "./run_chart";
 import { createTimeChart } from "./time_chart";
 
+const AXES = [
+  { value: "time", text: "frames" },
+  { value: "runs", text: "runs", term: "run" },
+] as const;
+
 export function createTimeView(view: View) {
-  const { store, curve, maps } = view.session;
-  const panel = createPanel(view, "time", "Time", "total", () => curve.retry());
+  const { store, comparison, curve, runCurve, runsSeen, maps } = view.session;
+  /** Whether the panel follows the selection over the runs, in place of the frames. */
+  const overRuns = signal(false);
+  const panel = createPanel(view, "time", "Time", "total", () =>
+    (overRuns.peek() ? runCurve : curve).retry(),
+  );
+  const axes = segmented<"time" | "runs">("What the curve runs over", AXES, (axis) => {
+    overRuns.value = axis === "runs";
+  });
+  panel.tools.append(axes.element);
+  const runChart = createRunChart(view);
   const chart = createTimeChart(view);
   const film = createFilmStrip(view);
   const start = h(
@@ -24,7 +40,7 @@ export function createTimeView(view: View) {
   );
   const words = h("span", {});
   const hint = h("p", { class: "cw-hint" }, words, start);
-  const above = h("div", { class: "cw-curve-area" }, chart.element, hint);
+  const above = h("div", { class: "cw-curve-area" }, chart.element, runChart.element, hint);
   panel.body.append(above, film.loop, film.track);
 
   const subject = h("span", {});
@@ -36,26 +52,82 @@ export function createTimeView(view: View) {
 
   view.effect(() => {
     const info = store._canvas.value;
+    const [still, several] = [ready(info) && framesOf(info).length < 2, store._runs.value.length > 1];
+    axes.element.hidden = !several || still;
+    if (several && still) overRuns.value = true;
+    else if (!several) overRuns.value = false;
+    axes.press(overRuns.value ? "runs" : "time");
+    write(panel.title, overRuns.value ? "Runs" : "Time");
+  });
+  let counted = false;
+  const count = (now: boolean) => {
+    if (now !== counted) runsSeen.value += now ? 1 : -1;
+    counted = now;
+  };
+  view.effect(() => {
+    const now = overRuns.value;
+    untracked(() => count(now));
+  });
+  view.signal.addEventListener("abort", () => count(false));
+  view.effect(() => {
+    const info = store._canvas.value;
     const frames = ready(info) && framesOf(info).length > 1 ? info.n_frames : 1;
     const shown = curve.shown.value;
     curve.arrivals.value;
-    panel.stand(frames < 2 ? "ready" : curve.state.value, curve.error.value);
+    const runs = overRuns.value;
+    const shownRuns = runCurve.shown.value;
+    runCurve.arrivals.value;
+    [store.run.value, store.compare.value];
+    const source = runs ? runCurve : curve;
+    panel.stand(frames < 2 && !runs ? "ready" : source.state.value, source.error.value);
+    runChart.element.hidden = !runs;
+    attribute(runChart.element, "data-done", shownRuns?.done.filter(Boolean).length ?? 0);
+    attribute(runChart.element, "data-total", shownRuns?.runs.length ?? 0);
+    runChart.show(runs ? shownRuns : null);
     attribute(chart.element, "data-done", shown?.done ?? 0);
     attribute(chart.element, "data-total", frames);
     attribute(chart.element, "data-selection", shown ? selectionKey(shown.selection) : "");
-    chart.element.hidden = !shown;
-    hint.hidden = shown !== null;
+    chart.element.hidden = !shown || runs;
+    hint.hidden = shown !== null || runs;
     start.hidden = frames < 2;
-    film.loop.hidden = film.track.hidden = frames < 2;
-    attribute(panel.body, "data-still", frames < 2);
-    chart.show(shown, frames);
+    film.loop.hidden = film.track.hidden = frames < 2 || runs;
+    attribute(panel.body, "data-still", frames < 2 && !runs);
+    const other = comparison.isOn.value ? comparison.curve.shown.value : null;
+    comparison.curve.arrivals.value;
+    attribute(chart.element, "data-other", other?.done ?? null);
+    chart.show(shown, frames, other);
   });
+  /** What is known of the run that is shown. */
+  const labelRuns = () => {
+    const shown = runCurve.shown.value;
+    runCurve.arrivals.value;
+    const at = shown?.runs.indexOf(store.run.value) ?? -1;
+    const [sum, decibels, score] = [shown?.totals, shown?.psnr, shown?.faithfulness].map(
+      (values) => values?.[at] ?? Number.NaN,
+    ) as [number, number, number];
+    const { selection = null } = shown ?? {};
+    total.hidden = !selection;
+    change.hidden = Number.isNaN(decibels);
+    write(subject, selection ? selectionLabel(selection, store.cluster_names.value) : "");
+    const info = store._canvas.value;
+    const magnitudes =
+      selection && ready(info) ? magnitudesOf(info, selection.layer, selection.channel) : null;
+    write(total, `total${magnitudes?.short ?? ""} ${number(sum)}`);
+    write(change, `PSNR ${decibels.toFixed(1)} dB`);
+    const known = shown?.done.filter(Boolean).length ?? 0;
+    const progress_ = shown && known < shown.runs.length ? ` · ${known} / ${shown.runs.length} runs` : "";
+    write(progress, `${Number.isNaN(score) ? "" : ` · faithfulness ${number(score)}`}${progress_}`);
+    explain(total, "total", magnitudes ? `A pixel's magnitude adds ${magnitudes.whole}.` : "");
+    explain(change, "PSNR");
+    attribute(panel.label, "title", panel.label.textContent);
+  };
   view.effect(() => {
     const shown = curve.shown.value;
     curve.arrivals.value;
     const time = store.time.value;
     const [sum, differs] = [shown?.totals[time] ?? Number.NaN, shown?.changes[time] ?? Number.NaN];
     total.hidden = change.hidden = !shown;
+    if (overRuns.value) return labelRuns();
     const some = shown && shown.done < shown.totals.length;
     write(subject, shown ? selectionLabel(shown.selection, store.cluster_names.value) : "");
     const absent = shown?.absent.size ?? 0;
@@ -91,5 +163,9 @@ export function createTimeView(view: View) {
       info.n_frames > 1 ? `Frame ${store.time.value} alone is kept here` : "A single image has no time";
     write(words, `${alone}${sum}`);
   });
-  return { element: panel.element, restyle: chart.restyle };
+  const restyle = () => {
+    chart.restyle();
+    runChart.restyle();
+  };
+  return { element: panel.element, restyle };
 }
