@@ -38,8 +38,8 @@ def counterparts(
 ) -> Counterparts:
     """The optimal assignment of `canvaswidget.analysis.match`, between the strongest neurons of both layers."""
     other_layer = counterpart_layer(layer.name, cached.layers, other.layers)
-    described = [_vectors(cached, layer, time, checkpoint), _vectors(other, other_layer, time, checkpoint)]
-    found = match(*described)
+    one = _vectors(cached, layer, time, checkpoint)
+    found = match(one, _vectors(other, other_layer, time, checkpoint))
     count = math.prod(layer.neurons)
     places, correlations = np.full(count, -1, np.int32), np.full(count, np.nan, np.float32)
     if found.pairs:

@@ -86,6 +86,9 @@ def test_every_number_is_that_of_the_rule(notebook: NotebookPage, by: str) -> No
         view.wait_settled()
         expect(view.part("status")).to_have_text("ready", timeout=TIMEOUT)
         expect(view.part("curve")).to_have_attribute("data-done", "24", timeout=TIMEOUT)
+        # Thumbnails are painted a moment after their answer.
+        expect(view.part("grid")).to_have_attribute("data-under", rule, timeout=TIMEOUT)
+        expect(view.root.locator(".cw-thumb[data-neuron]").nth(5)).to_be_attached(timeout=TIMEOUT)
         page, kernel = shown(view), expected(notebook, rule)
         tops[rule] = page["top"]
         assert notebook.ask("w.rule") == page["under"] == rule

@@ -109,6 +109,8 @@ export function createNeuronGrid(view: View, scale: ReadonlySignal<Scale>, finds
       fill(cell, index, index === active);
     }
     empty.classList.toggle("cw-hidden", !(grid.shown.peek()?.n === 0));
+    attribute(scroller, "data-run", grid.shown.peek()?.context.run ?? null);
+    attribute(scroller, "data-under", grid.shown.peek()?.context.rule ?? null);
     if (last >= first) grid.see(view, first, last);
   });
 
