@@ -111,6 +111,7 @@ def test_a_cluster_shows_in_every_view(notebook: NotebookPage) -> None:
     for panel in ("frame", "neurons", "pixel"):  # the curve takes a pass over the layer for every frame
         expect(view.panel(panel)).to_have_attribute("data-state", "ready", timeout=TIMEOUT)
     thumbs = view.root.locator(".cw-thumb[data-neuron]")
+    expect(thumbs.first).to_be_attached(timeout=TIMEOUT)
     expect(thumbs.and_(view.root.locator(':not([data-cluster="0"])'))).to_have_count(
         0
     )  # once they are painted
