@@ -161,7 +161,10 @@ class Faithfulness(Printed):
 
     def estimated(self) -> tuple[str, ...]:
         """A part of a heading; none where every neuron was measured."""
-        return () if self.is_whole else (f"estimated, ± {self.totals.half_width:.3f}",)
+        if self.is_whole:
+            return ()
+        reach = self.totals.half_width
+        return ("estimated",) if math.isnan(reach) else (f"estimated, ± {reach:.3f}",)
 
     def rows(self) -> list[list[str]]:
         silent, matter = int(self.silent.sum()), int((self.silent & ~self.dead).sum())

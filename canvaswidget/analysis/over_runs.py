@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar, cast, overload
 
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from canvaswidget import tables
 from canvaswidget.arguments import checked, some_progress
@@ -32,7 +33,9 @@ LEVEL = 0.95
 SHOWN = 6  # runs in a printed table, from the start and from the end
 WIDE = 30  # the largest step by the smallest from which on an axis is logarithmic
 MOST_NAMED = 3  # failed runs that a heading lists by name
-LONG_NAMES = 30  # letters of all names of runs that fit under an axis
+LONG_NAMES = 30  # letters of all names of runs that fit under an axis side by side
+LONGEST_NAME = 24  # letters of a name in a drawing
+MOST_TICKS = 24  # names under an axis
 
 
 class Numbered(Protocol):
@@ -165,13 +168,9 @@ class OverRuns(Mapping[Any, Found]):
             line = "-" if self.is_one_network and numeric else ""
             ax.plot(places, values, color=CYCLE[0], lw=1.2, ls=line, marker="o", ms=3)
             if numeric:
-                _spread(ax, places)
+                _place_steps(ax, places)
             else:
-                names = list(map(str, self.runs))
-                ax.set_xticks(
-                    places, names, rotation=0 if len("".join(names)) + 2 * len(names) < LONG_NAMES else 60
-                )
-                ax.set_xlim(-0.5, len(places) - 0.5)
+                _place_names(ax, [_short(run) for run in self.runs])
             ax.set(xlabel="run", ylabel=name.replace("_", " "))
             ax.yaxis.set_major_formatter(plain_numbers())
             heading(ax, *self._heading(mean))
@@ -204,7 +203,7 @@ class OverRuns(Mapping[Any, Found]):
         if count:
             parts.append(f"{count} of {len(self.runs)} estimated")
         if self.errors:
-            some = ", ".join(map(str, list(self.errors)[:MOST_NAMED]))
+            some = ", ".join(map(_short, list(self.errors)[:MOST_NAMED]))
             more = f" and {len(self.errors) - MOST_NAMED} more" if len(self.errors) > MOST_NAMED else ""
             parts.append(f"failed: {some}{more}")
         return parts
@@ -349,12 +348,26 @@ def _layer_of(result: Any) -> str:
     return getattr(layer, "name", layer)
 
 
-def _spread(ax: Axes, places: npt.NDArray[np.float64]) -> None:
-    """Make the axis of the runs logarithmic where they span decades, and linear about 0 where one is there."""
+def _short(run: Any) -> str:
+    """The name of a run, as long as a drawing has room for."""
+    name = str(run)
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
+def _place_names(ax: Axes, names: Sequence[str]) -> None:
+    """Runs with names stand side by side; of very many some are named."""
+    every = math.ceil(len(names) / MOST_TICKS)
+    is_short = sum(len(name) + 2 for name in names) < LONG_NAMES
+    ax.set_xticks(range(0, len(names), every), names[::every], rotation=0 if is_short else 60)
+    ax.set_xlim(-0.5, len(names) - 0.5)
+
+
+def _place_steps(ax: Axes, places: npt.NDArray[np.float64]) -> None:
+    """Runs with numbers: on a logarithmic axis where they span decades, which is linear from 0 to the next of them."""
     positive = places[places > 0]
     if places.min() < 0 or not len(positive) or positive.max() / positive.min() < WIDE:
-        return
-    if places.min() > 0:
+        ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    elif places.min() > 0:
         ax.set_xscale("log")
     else:
         ax.set_xscale("symlog", linthresh=float(positive.min()))

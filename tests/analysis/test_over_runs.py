@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -244,6 +245,10 @@ def test_checkpoints_that_are_let_go_give_the_same() -> None:
     assert list(one.index) == [0, 1, 30, 500]
     assert one.equals(other)
     assert len(small._kept) == 2
+    anew = analysis.distribution(
+        {step: cw.trace(network(step), "gated") for step in other.index}, -1
+    ).to_frame()
+    np.testing.assert_allclose(other, anew, rtol=1e-6)
 
 
 def test_checkpoints_have_no_mean_and_a_line() -> None:
@@ -279,6 +284,38 @@ def test_names_stand_side_by_side_with_the_mean() -> None:
     assert mean.get_ydata()[0] == pytest.approx(found.mean()["with_brightness"].value)  # type: ignore[index]
     assert points.get_linestyle() == "None"
     assert "n = 3" in ax.get_title(loc="left")
+
+
+def test_long_and_many_names_fit() -> None:
+    canvas = cw.trace(network(0), "gated")
+    runs = {f"{number}: {'a long name ' * 20}": canvas for number in range(60)}
+    ax = analysis.intensity(runs, -1).plot()
+    labels = [label.get_text() for label in ax.get_xticklabels()]
+    assert labels[:2] == ["0: a long name a long n…", "3: a long name a long n…"]
+    assert len(labels) == 20
+    ax.figure.savefig(io.BytesIO())
+
+
+def test_vectors_of_several_runs_are_grouped_each() -> None:
+    looks = analysis.vectors(seeds(3), -1)
+    found = analysis.stability(looks, k=2, seeds=[0, 1])
+    assert list(found) == list(looks)
+    alone = analysis.stability(looks["seed 1"], k=2, seeds=[0, 1])
+    np.testing.assert_array_equal(found["seed 1"].scores, alone.scores)
+
+
+def test_a_saved_canvas_without_its_model_is_a_row_where_the_model_is_needed(tmp_path: Path) -> None:
+    canvas = cw.trace(network(0), "gated")
+    canvas.save(tmp_path / "saved.zarr", maps="all", progress=False)
+    runs = cw.Runs({"live": canvas, "saved": tmp_path / "saved.zarr"}, rule="gated")
+    spread = analysis.distribution(runs, -1)
+    assert list(spread) == ["live", "saved"]
+    np.testing.assert_allclose(spread["saved"].neuron_abs, spread["live"].neuron_abs, rtol=1e-2)
+    deleted = analysis.deletion(runs, -1, points=2, seeds=[0])
+    assert list(deleted) == ["live"]
+    assert deleted.errors["saved"]
+    pruned = analysis.pruning(runs, (0.5,), seeds=(0,))
+    assert list(pruned) == ["live"]
 
 
 def test_many_runs_print_their_first_and_last() -> None:
