@@ -29,6 +29,12 @@ def check_shares(shares: Sequence[float]) -> None:
             raise ValueError(f"share={share!r}: from 0 to 1")
 
 
+def require_model(canvas: Canvas) -> None:
+    """Raise `NotKeptError` for a saved canvas, which can't render without neurons."""
+    if not canvas.has_model:
+        canvas.ablate({})
+
+
 def chosen_layers(canvases: Sequence[Canvas], layers: LayerKey | Sequence[LayerKey] | None) -> list[Layer]:
     """The layers that were asked for; by default all that one of the canvases traces, but the model's first."""
     known = canvases[0].layers

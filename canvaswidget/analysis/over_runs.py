@@ -317,7 +317,7 @@ def _measured(
 
     results, errors, failure = {}, {}, None
     counted.tell()
-    for key, found in _each(runs, measure):
+    for key, found in each_run(runs, measure):
         if isinstance(found, Exception):
             failure = failure or found
             errors[key] = one_line(found, whole=True)
@@ -331,7 +331,7 @@ def _measured(
     )
 
 
-def _each(runs: Mapping[Any, Any], function: Callable[[Any], Any]) -> Iterable[tuple[Any, Any]]:
+def each_run(runs: Mapping[Any, Any], function: Callable[[Any], Any]) -> Iterable[tuple[Any, Any]]:
     """What the function gives for each run, or the error of a run that can't be made; see `canvaswidget.Runs.each`."""
     each = getattr(runs, "each", None)
     return ((key, function(runs[key])) for key in runs) if each is None else each(function)

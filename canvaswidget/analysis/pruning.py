@@ -21,6 +21,7 @@ from canvaswidget.analysis.least_contributing import (
     chosen_frames,
     chosen_layers,
     least,
+    require_model,
     totals_of_layers,
 )
 from canvaswidget.analysis.over_runs import over_runs
@@ -213,6 +214,7 @@ def prune(
         A layer's weight is no plain parameter of the module, but made in the forward, or used in several places.
     """
     check_shares([share])
+    require_model(canvas)
     given = as_inr(inr)
     chosen, several = chosen_layers([canvas], layers), chosen_frames(canvas, frames)
     nobody = np.empty(0, np.int64)
@@ -267,6 +269,7 @@ def pruning(
         Of the random orders.
     """
     check_shares(shares)
+    require_model(canvas)
     if not len(seeds):
         raise ValueError(f"seeds={seeds!r}: at least one, for the random order that others are held against")
     under = _under(canvas, rules)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -13,8 +13,10 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from canvaswidget.analysis.over_runs import each_run
 from canvaswidget.analysis.sweeps import find
 from canvaswidget.arguments import checked
+from canvaswidget.error_text import one_line
 from canvaswidget.plotting.style import CYCLE, Page, heading, style
 from canvaswidget.progress import Progress, steps
 from canvaswidget.tables import Printed
@@ -59,6 +61,8 @@ class Training(Printed):
     rgb : str
         How totals add colours: ``"abs"``, the magnitude of each colour, or ``"sum"``, the magnitude of their sum. Maps
         are compared with their colours added.
+    errors : dict of str
+        By key, why a run could not be made; it is none of `steps`.
     """
 
     title: ClassVar[str] = "training"
@@ -71,6 +75,7 @@ class Training(Printed):
     contribution_change: FloatArray
     weight_change: FloatArray
     rgb: str
+    errors: Mapping[Any, str] = field(default_factory=dict)
 
     @property
     def half_step(self) -> list[Any]:
@@ -159,6 +164,7 @@ class Training(Printed):
             ["born, died", f"{self.born.sum():,}, {self.died.sum():,}"],
             ["step with half of the final total: median of neurons", half],
             [f"first step with a median correlation of {SETTLED} with the final map", first],
+            *([f"step {step}, left out", why] for step, why in self.errors.items()),
         ]
 
 
@@ -176,7 +182,8 @@ def training(
     Parameters
     ----------
     runs : Runs
-        Checkpoints of one network, in the order of their steps; see `canvaswidget.Runs.from_checkpoints`.
+        Checkpoints of one network, in the order of their steps; see `canvaswidget.Runs.from_checkpoints`. Those that
+        can't be made are left out, and named.
     layer : str, int or Layer
     frame : int
     granularity : {"unit", "kernel"}, optional
@@ -188,9 +195,12 @@ def training(
     ValueError
         There are fewer than two runs, or their layers differ.
     """
-    keys = tuple(runs)
+    made = dict(each_run(runs, lambda canvas: None))
+    errors = {key: one_line(error, whole=True) for key, error in made.items() if error is not None}
+    keys = tuple(key for key in made if key not in errors)
     if len(keys) < 2:
-        raise ValueError(f"runs: there are {len(keys)}; expected at least two steps of a training")
+        said = "".join(f"; {why}" for why in errors.values())
+        raise ValueError(f"runs: there are {len(keys)}; expected at least two steps of a training{said}")
     found, frame = find(runs[keys[-1]], layer, frame)
     shape = found.shape_of(granularity)
     count = math.prod(shape)
@@ -233,6 +243,7 @@ def training(
         relative.astype(np.float32),
         weight_change.astype(np.float32),
         rgb,
+        errors,
     )
 
 

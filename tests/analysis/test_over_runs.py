@@ -316,6 +316,7 @@ def test_a_saved_canvas_without_its_model_is_a_row_where_the_model_is_needed(tmp
     assert deleted.errors["saved"]
     pruned = analysis.pruning(runs, (0.5,), seeds=(0,))
     assert list(pruned) == ["live"]
+    assert "trace the model" in pruned.errors["saved"]
 
 
 def test_many_runs_print_their_first_and_last() -> None:

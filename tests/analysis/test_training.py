@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,3 +94,20 @@ def test_one_run_and_other_networks_are_refused() -> None:
         training(other, -1)
     with pytest.raises(KeyError):
         training(runs(), "no such layer")
+
+
+def test_a_broken_checkpoint_is_left_out_and_named(tmp_path: Path) -> None:
+    weights: dict[str | int, Any] = {step: dict(network(step).module.state_dict()) for step in (0, 1, 5)}
+    whole = cw.Runs.from_checkpoints(network(0), weights, rule="gated")
+    broken = tmp_path / "3.pt"
+    broken.write_bytes(b"no checkpoint")
+    every = cw.Runs.from_checkpoints(network(0), {**weights, 3: broken}, rule="gated")
+    found, expected = training(every, -1), training(whole, -1)
+    assert found.steps == expected.steps == (0, 1, 5)
+    np.testing.assert_array_equal(found.totals, expected.totals)
+    np.testing.assert_array_equal(found.stability, expected.stability)
+    assert list(found.errors) == [3]
+    assert "step 3, left out" in repr(found)
+    assert "left out" not in repr(expected)
+    with pytest.raises(ValueError, match=r"there are 1; expected at least two steps of a training; .*run 3"):
+        training(cw.Runs.from_checkpoints(network(0), {0: weights[0], 3: broken}, rule="gated"), -1)
