@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Union, get_origin
 from canvaswidget.kernel import message_parts, typescript
 from canvaswidget.kernel.requests import KINDS, MODULES
 
-Act = Literal["pixel", "overlay", "step"]  # to the pixel's bars; another selection's map; another frame
+# To the pixel's bars; another selection's map; another frame; another run; a second run beside it.
+Act = Literal["pixel", "overlay", "step", "run", "compare"]
 
 if TYPE_CHECKING:  # a type checker can't follow types that are put together at run time
     Body = dict[str, Any]

@@ -166,11 +166,12 @@ class CanvasWidget(LiveView):
         dict
             ``requests`` of the page and how many were ``answered``, ``cancelled`` (superseded) or ``failed``;
             ``last_seconds`` of an answer; ``cache_bytes`` of what is kept. As the pages measure it, None at
-            first: ``pixel_ms``, ``overlay_ms`` and ``step_ms``, from a click on a pixel to its bars, on a neuron to
-            its map, from one frame to another, each ``{"n", "p50", "p95"}`` of the last 200 that had to be asked for;
-            ``playing_fps``, pictures a second on screen. ``faithfulness`` is None or the last score, ``{"rule",
-            "layer", "frame", "measured", "n_neurons", "totals", "pixels"}``: the rank correlations of ``measured``
-            neurons with ablation, each ``{"value", "low", "high"}`` or None where it is not defined.
+            first: ``pixel_ms``, ``overlay_ms``, ``step_ms``, ``run_ms`` and ``compare_ms``, from a click on a pixel to
+            its bars, on a neuron to its map, from one frame or one run to another, to a second run beside it, each
+            ``{"n", "p50", "p95"}`` of the last 200 that had to be asked for; ``playing_fps``, pictures a second on
+            screen. ``faithfulness`` is None or the last score, ``{"rule", "layer", "frame", "measured", "n_neurons",
+            "totals", "pixels"}``: the rank correlations of ``measured`` neurons with ablation, each ``{"value", "low",
+            "high"}`` or None where it is not defined.
         """
         return self._live.stats()
 

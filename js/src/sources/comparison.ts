@@ -1,5 +1,6 @@
 // A second run beside the one that is shown: the same requests about it, for the neurons that stand for the selected ones.
 import { computed, type ReadonlySignal } from "@preact/signals-core";
+import { isAblated } from "../state/ablated";
 import { flatIndex, isNeuronOf, layerOf, neuronAt, neuronCount } from "../state/selection";
 import { canvasOf, isSwitching, ready, runOf, type Store } from "../state/store";
 import { besides, type RequestClient } from "../transport/client";
@@ -112,6 +113,10 @@ export function createComparison(
     neurons: computed(() => selected.value.neurons),
     neuron: computed(() => selected.value.neurons.at(-1) ?? null),
     cluster: computed(() => -1),
+    // Neurons that are ablated of one network are none of another.
+    source: computed(() =>
+      isAblated(store.source.value) && !keeps.value ? "reconstruction" : store.source.value,
+    ),
   };
 
   // --- what is asked about it -----------------------------------------------------------------------------------

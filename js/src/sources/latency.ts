@@ -6,6 +6,7 @@ import { currentOverlay, selectionKey } from "../state/selection";
 import type { Store } from "../state/store";
 import type { Act, Timing } from "../transport/messages";
 import type { Model } from "../transport/model";
+import type { Comparing } from "./comparison";
 import type { ContributionMap, Picture } from "./pictures";
 import type { PixelSources } from "./pixels";
 import type { Source } from "./source";
@@ -28,13 +29,17 @@ export function onScreen(run: (now: number) => void): void {
 
 interface Watched {
   store: Store;
+  comparison: Comparing;
   picture: ReadonlySignal<Picture | null>;
   maps: Source<"map", ContributionMap>;
   pixels: PixelSources;
   views: ReadonlySignal<number>;
 }
 
-export function watchLatency(model: Model, { store, picture, maps, pixels, views }: Watched): () => void {
+export function watchLatency(
+  model: Model,
+  { store, comparison, picture, maps, pixels, views }: Watched,
+): () => void {
   const begun = new Map<Act, number>();
   let times: Timing[] = [];
   let rate: number | null = null;
@@ -75,6 +80,9 @@ export function watchLatency(model: Model, { store, picture, maps, pixels, views
       if (now === seen) end(name);
     });
   };
+  /** The run whose picture is on screen; the chosen one where that is none. */
+  const seenRun = (chosen: Store["run"], seen: ReadonlySignal<Picture | null>) => () =>
+    String(chosen.value === null ? null : (seen.value?.run ?? ""));
   const selected = () => {
     const selection = currentOverlay(store);
     return selection ? selectionKey(selection) : "";
@@ -97,6 +105,8 @@ export function watchLatency(model: Model, { store, picture, maps, pixels, views
         return shown && (shown.map || maps.state.value === "idle") ? String(shown.time) : "";
       },
     ),
+    act("run", () => String(store.run.value), seenRun(store.run, picture)),
+    act("compare", () => String(store.compare.value), seenRun(store.compare, comparison.picture)),
     effect(() => {
       if (!store.playing.value) return undefined;
       let [count, start, last] = [0, performance.now(), -1];

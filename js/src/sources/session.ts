@@ -71,7 +71,7 @@ export function createSession(model: Model) {
     computed(() => runsSeen.value > 0),
   );
   const comparison = createComparison(store, client, watched, settled, { pixels, clusters });
-  const stopLatency = watchLatency(model, { store, picture, maps, pixels, views });
+  const stopLatency = watchLatency(model, { store, comparison, picture, maps, pixels, views });
   const playing = { store, client, frames, maps, views };
   const stopPlaying = startPlayer(playing);
   const stopPrefetching = startPrefetch(playing);

@@ -16,7 +16,7 @@ export type Comparison = "side" | "wipe" | "picture" | "map";
 
 export type Form = "png" | "pdf" | "svg" | "npz" | "csv" | "mp4" | "gif";
 
-export type Act = "pixel" | "overlay" | "step";
+export type Act = "pixel" | "overlay" | "step" | "run" | "compare";
 
 export type RunKey = number | string | null;
 

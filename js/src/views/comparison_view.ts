@@ -157,7 +157,9 @@ export function createComparisonView(view: View, covered: (picture: Picture) => 
     const first = runLabel(picture.value?.run ?? null);
     write(ours, first);
     ours.hidden ||= isDifference;
-    write(theirs, isDifference ? `${first} − ${run}` : `${run}${decibels}`);
+    // Where neurons are ablated of the first, which the second has not.
+    const whole = other?.frame && other.frame.source !== store.source.value ? " · original" : "";
+    write(theirs, isDifference ? `${first} − ${run}` : `${run}${decibels}${whole}`);
     attribute(stage, "aria-label", isDifference ? `${first} less ${run}` : `the same of ${run}`);
   });
   view.effect(() => {
