@@ -46,6 +46,7 @@ SORTED = {
     "region": "strongest in the region",
     "total": "largest totals",
     "change": "largest changes",
+    "difference": "least like the compared run",
     "index": "in order",
 }
 BARS, THUMBNAILS, NEURONS, CURVE_FRAMES = 12, 6, 12, 32
@@ -268,7 +269,9 @@ def _neurons(
     """The first neurons of the layer in the order that the widget shows, and the scale that it draws them on."""
     known = cached.layers.find(state["layer"])
     sort, cluster = state["sort"], state["cluster"]
-    if (sort == "pixel" and state["pixel"] is None) or (sort == "region" and state["region"] is None):
+    if (sort == "pixel" and state["pixel"] is None) or (sort == "region" and state["region"] is None) or (
+        sort == "difference" and state["compare"] is None
+    ):
         sort = "total"
     body: Any = {
         "kind": "grid",
@@ -285,6 +288,8 @@ def _neurons(
         "side": THUMBNAIL_SIDE,
         "channel": state["channel"],
     }
+    if sort == "difference":
+        body["beside"] = state["compare"]
     found, _ = requests.answer(cached.of_channel("sum"), body, checkpoint)
     if not found["neurons"]:
         return "", [], 0.0

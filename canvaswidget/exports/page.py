@@ -292,7 +292,7 @@ def _state(state: Mapping[str, Any], kept: Kept) -> dict[str, Any]:
         found["loop"] = [inside[0], inside[-1]] if len(inside) > 1 else None
     if found["source"] not in (*kept.sources, "error", "off"):
         found["source"] = "reconstruction"
-    if found["sort"] == "change" and not _consecutive(kept.frames):
+    if found["sort"] == "difference" or (found["sort"] == "change" and not _consecutive(kept.frames)):
         found["sort"] = "total"
     return found
 

@@ -39,6 +39,8 @@ class CachedCanvas:
         Clusters of this rule that are known already; new ones are added.
     of_run : callable, optional
         ``of_run(key)`` gives the same of another run, under the same rule.
+    same_neurons : bool
+        Whether all runs are one network with other weights, so that a neuron keeps its number.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class CachedCanvas:
         cache: ByteCache | CachePart,
         clusters: KnownClusters | None = None,
         of_run: Callable[[RunKey], CachedCanvas] | None = None,
+        same_neurons: bool = False,
     ) -> None:
         self.canvas = canvas
         self.cache = cache
@@ -55,7 +58,7 @@ class CachedCanvas:
         self.size: tuple[int, int] = canvas.inr.size
         self.n_frames: int = canvas.inr.n_frames
         self.channel = "sum"
-        self._of_run = of_run
+        self._of_run, self.same_neurons = of_run, same_neurons
         self.clusters: KnownClusters = {} if clusters is None else clusters
         for one in canvas.clusters:
             self.clusters[one.layer, len(one.counts)] = Clusters(**vars(one), size=self.size)

@@ -1,4 +1,4 @@
-"""Which neuron of another run is which of this one, by how alike their maps are."""
+"""Which neuron of another run is which of this one, and how alike their maps are."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from canvaswidget.analysis.matching import match
 from canvaswidget.analysis.vectors import Vectors, vectors
 from canvaswidget.kernel.cached_canvas import CachedCanvas
+from canvaswidget.kernel.message_parts import RunKey
 from canvaswidget.progress import Report
 from canvaswidget.tracing.layers import Layer
 
@@ -33,7 +34,31 @@ def counterpart_layer(name: str, layers: Sequence[Layer], others: Sequence[Layer
     return others[max(0, len(others) - 1 - place)]
 
 
-def counterparts(
+def pairs_of(cached: CachedCanvas, run: RunKey, layer: Layer, time: int, checkpoint: Report) -> Counterparts:
+    """The counterparts in another run: the same neurons of one network with other weights, else those that match."""
+    other = cached.of_run(run)
+    find = same_numbers if cached.same_neurons or other is cached else matched
+    key = (cached.canvas.rule, "pairs", run, layer.name, time)
+    return Counterparts(
+        *cached.cache.remember(key, lambda: tuple(find(cached, other, layer, time, checkpoint)))
+    )
+
+
+def same_numbers(
+    cached: CachedCanvas, other: CachedCanvas, layer: Layer, time: int, checkpoint: Report
+) -> Counterparts:
+    """Each neuron beside the one of its number; the correlation is NaN where one of the maps is the same everywhere."""
+    one = _vectors(cached, layer, time, checkpoint)
+    two = _vectors(other, other.layers.find(layer.name), time, checkpoint)
+    rows = [side.values - side.values.mean(1, keepdims=True) for side in (one, two)]
+    norms = np.linalg.norm(rows[0], axis=1) * np.linalg.norm(rows[1], axis=1)
+    known = one.alive & two.alive & (norms > 0)
+    correlations = np.full(len(norms), np.nan, np.float32)
+    correlations[known] = (rows[0] * rows[1]).sum(1)[known] / norms[known]
+    return Counterparts(np.arange(len(norms), dtype=np.int32), correlations)
+
+
+def matched(
     cached: CachedCanvas, other: CachedCanvas, layer: Layer, time: int, checkpoint: Report
 ) -> Counterparts:
     """The optimal assignment of `canvaswidget.analysis.match`, between the strongest neurons of both layers."""

@@ -95,6 +95,7 @@ class Session:
         self._cache = ByteCache(cache_bytes)
         self._answered_by = answered_by or {}
         self._canvases: Mapping[Any, CanvasLike] = {None: canvas} if runs is None else runs
+        self._same_neurons = bool(getattr(runs, "is_one_network", False))
         # By run and rule. The page knows clusters by number, so they are never forgotten: they are small.
         self._clusters: dict[tuple[RunKey, str], KnownClusters] = {}
         # By run and rule, those asked for last: the canvas of the run, and that of the rule.
@@ -249,7 +250,7 @@ class Session:
                 raise Cancelled
             return session.of(other, canvas.rule)
 
-        cached = CachedCanvas(canvas, self._cache.part(run), clusters, of_run)
+        cached = CachedCanvas(canvas, self._cache.part(run), clusters, of_run, self._same_neurons)
         self._known[run, canvas.rule] = first, cached
         oldest = [key for key in self._known if key != self._shown]
         for key in oldest[: max(0, len(self._known) - CANVASES)]:

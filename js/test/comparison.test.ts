@@ -197,6 +197,25 @@ describe("a second run", () => {
     expect(find("compared").dataset.selection).toBe("");
   });
 
+  it("has a thumbnail in the corner of each of the first, and neurons sort by how much they differ", () => {
+    compared({ sort: "difference" });
+    view.settle();
+    view.settle();
+    pass(500);
+    view.settle();
+    pass();
+    expect(view.model.last("grid").body).toMatchObject({ sort: "difference", beside: 500, run: 2400 });
+    const request = view.model.last("thumbnails").body;
+    expect(request).toMatchObject({ run: 500, layer: LAYER });
+    const cells = [...view.page.el.querySelectorAll<HTMLElement>(".cw-thumb[data-neuron]")];
+    expect(cells.length).toBeGreaterThan(3);
+    for (const { dataset } of cells) expect(dataset.second).toBe(dataset.neuron);
+    view.model.python({ compare: null, _compared: {} });
+    view.settle();
+    pass(500);
+    expect(view.model.last("grid").body).toMatchObject({ sort: "total" });
+  });
+
   it("is left again", () => {
     compared();
     view.settle();

@@ -25,6 +25,23 @@ export function makeAnswer(
         answer: { kind: "palettes", names: Object.keys(ANCHORS), diverging: ["RdBu_r"] },
         data: palettes(),
       };
+    case "thumbnails": {
+      const { time, layer, neurons, side } = body;
+      const size = { height: Math.round((side * height) / width), width: side };
+      const none = neurons.map(() => 0);
+      return {
+        answer: {
+          kind: "thumbnails",
+          time,
+          layer,
+          ...size,
+          low: none,
+          high: neurons.map(() => 1),
+          totals: none,
+        },
+        data: new Uint8Array(neurons.length * size.height * size.width).fill(9),
+      };
+    }
     case "bars": {
       const { time, pixel, neurons } = body;
       return {
@@ -228,7 +245,9 @@ export function makeAnswer(
     case "values": {
       const layer = LAYERS.find(({ name }) => name === body.layer) as (typeof LAYERS)[number];
       const n = layer.neurons.reduce((a, b) => a * b, 1);
-      const seed = { total: 0.1, change: 0.2, index: 0.3, pixel: 0.4, region: 0.5 }[body.sort];
+      const seed = { total: 0.1, change: 0.2, difference: 0.6, index: 0.3, pixel: 0.4, region: 0.5 }[
+        body.sort
+      ];
       const at = (body.pixel ?? [0, 0]).reduce((a, b) => a * 0.7 + b, 0);
       const values = Float32Array.from({ length: n }, (_, i) => noise(i * 0.37 + seed + at + body.time) ** 4);
       const { time, sort, pixel } = body;

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 import canvaswidget as cw
 from canvaswidget.models import FFN, SIREN
-from tests.kernel.page import Page, selection
+from tests.kernel.page import Page, grid, selection, values
 
 SIZE = (12, 10)
 SEEDS = (1, 2)
@@ -139,3 +139,61 @@ def test_one_network_has_nothing_to_be_compared_with() -> None:
     page = Page(cw.trace(network(1), "gated"))
     assert "one network" in page.fail(kind="pairs", time=0, layer="net.1", other="two")
     page.session.close()
+
+
+def test_neurons_are_sorted_by_how_little_they_are_like_their_counterparts(tmp_path: Path) -> None:
+    weights = {seed: dict(network(seed).module.state_dict()) for seed in SEEDS}
+    runs = cw.Runs.from_checkpoints(network(9), weights, rule="gated")
+    page = Page(runs[1], runs=runs, run=1)
+    layer, count = "net.1.linear", 8
+    vectors = [cw.analysis.vectors(runs[seed], layer) for seed in SEEDS]
+    expected = np.full(count, np.nan)
+    for neuron in range(count):  # one network: each beside its own number
+        one, two = (side.values[neuron] for side in vectors)
+        if one.std() > 0 and two.std() > 0:
+            expected[neuron] = 1 - np.corrcoef(one, two)[0, 1]
+    body, _ = page.ask(**grid(layer, run=1, time=0, sort="difference", beside=2, count=count, pixel=None))
+    shown = {neuron[0]: value for neuron, value in zip(body["neurons"], body["values"], strict=True)}
+    assert len(shown) == count
+    for neuron, value in shown.items():
+        assert (value is None) == bool(np.isnan(expected[neuron]))
+        if value is not None:
+            assert value == pytest.approx(expected[neuron], abs=1e-4)
+    known = [value for value in body["values"] if value is not None]
+    assert known == sorted(known, reverse=True)
+    assert body["values"][: len(known)] == known  # those that can't be compared come last
+    _, data = page.ask(
+        kind="values",
+        run=1,
+        time=0,
+        layer=layer,
+        sort="difference",
+        channel="sum",
+        pixel=None,
+        region=None,
+        beside=2,
+    )
+    np.testing.assert_allclose(data[: 4 * count].view("<f4"), expected, atol=1e-4)
+    assert "needs a run" in page.fail(**grid(layer, run=1, time=0, sort="difference", pixel=None))
+    page.session.close()
+
+
+def test_thumbnails_of_named_neurons_come_in_the_order_they_are_named(page: Page, runs: cw.Runs) -> None:
+    body, data = page.ask(
+        kind="thumbnails",
+        run="permuted",
+        time=0,
+        layer="net.1",
+        channel="sum",
+        neurons=[[5], [2], [5]],
+        side=12,
+    )
+    assert (body["height"], body["width"]) == SIZE
+    shown = values(body, data[: 3 * SIZE[0] * SIZE[1]])
+    for place, neuron in enumerate((5, 2, 5)):
+        expected = runs["permuted"].map("net.1", neuron)
+        step = (body["high"][place] - body["low"][place]) / 255
+        np.testing.assert_allclose(shown[place], expected, atol=step + 1e-6)
+    assert "out of range" in page.fail(
+        kind="thumbnails", run="one", time=0, layer="net.1", channel="sum", neurons=[[8]], side=12
+    )

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, TypedDict
 
 import numpy as np
 
 from canvaswidget.kernel import layer_totals, neuron_maps, ranking, selection_maps, view_checks
 from canvaswidget.kernel.cached_canvas import CachedCanvas
+from canvaswidget.kernel.counterparts import pairs_of
 from canvaswidget.kernel.message_parts import (
     Channel,
     Region,
     RunKey,
     Sort,
 )
-from canvaswidget.kernel.quantise import fitted
+from canvaswidget.kernel.quantise import Floats, fitted
 from canvaswidget.kernel.region import checked_region
 from canvaswidget.kernel.requests.checked_fields import (
     checked_cluster_count,
@@ -25,6 +27,7 @@ from canvaswidget.kernel.requests.checked_fields import (
 from canvaswidget.kernel.requests.registry import answers
 from canvaswidget.kernel.selection_maps import Chosen
 from canvaswidget.progress import Report
+from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.results import Column
 
 
@@ -52,21 +55,23 @@ class GridRequest(PlainGridRequest, total=False):
 
     `look` is which estimate of totals neurons are sorted by, where exact ones would take long: 0 for the first, which
     comes soon. The page asks for the next one, with a `count` of 0, as long as `half_width` says that it is rough.
-    Without it they are sorted by what can be had in a few seconds.
+    Without it they are sorted by what can be had in a few seconds. `beside` is the run that `difference` is from.
     """
 
     find: list[int]
     look: int
+    beside: RunKey
 
 
 class GridReply(TypedDict):
     """Buffer: one `height * width` thumbnail of levels after the other, each with its own `low` and `high`.
 
-    `values` is the sort key; `totals` the sum of each absolute map. `scale` and `top_total` are the largest magnitude
-    and the largest total of the thumbnails of the layer's strongest neurons, whichever are asked for and in whatever
-    order. `place` is that of the neuron to find, None where it is not among these. `warning` says what failed when a
-    few of the layer's neurons were checked; empty where all held. `half_width` is half that of a 95% interval of
-    what neurons are sorted by, as a part of it, in the median over neurons, where that is estimated; else 0.
+    `values` is the sort key, null where a neuron has none; `totals` the sum of each absolute map. `scale` and
+    `top_total` are the largest magnitude and the largest total of the thumbnails of the layer's strongest neurons,
+    whichever are asked for and in whatever order. `place` is that of the neuron to find, None where it is not among
+    these. `warning` says what failed when a few of the layer's neurons were checked; empty where all held.
+    `half_width` is half that of a 95% interval of what neurons are sorted by, as a part of it, in the median over
+    neurons, where that is estimated; else 0.
     """
 
     kind: Literal["grid"]
@@ -75,7 +80,7 @@ class GridReply(TypedDict):
     first: int
     n_neurons: int
     neurons: list[list[int]]
-    values: list[float]
+    values: list[float | None]
     height: int
     width: int
     low: list[float]
@@ -88,7 +93,7 @@ class GridReply(TypedDict):
     warning: str
 
 
-class ValuesRequest(TypedDict):
+class PlainValuesRequest(TypedDict):
     """The sort key of each neuron of the layer: its contribution to this pixel or this region, its total or change."""
 
     kind: Literal["values"]
@@ -102,8 +107,14 @@ class ValuesRequest(TypedDict):
     region: Region | None
 
 
+class ValuesRequest(PlainValuesRequest, total=False):
+    """`beside` is the run that `difference` is from."""
+
+    beside: RunKey
+
+
 class ValuesReply(TypedDict):
-    """Buffer: the value of each neuron in C order, little-endian float32."""
+    """Buffer: the value of each neuron in C order, little-endian float32, NaN where there is none."""
 
     kind: Literal["values"]
     time: int
@@ -116,7 +127,7 @@ class ValuesReply(TypedDict):
 MAX_THUMBNAILS = 4096
 COMPARED = 12  # neurons whose thumbnails decide about the scale of all of their layer's
 MOST_LOOKS = 1000  # each has half as many passes more than the one before
-LONG_SORTS = ("region", "total", "change")
+LONG_SORTS = ("region", "total", "change", "difference")
 
 
 def _priority(body: GridRequest) -> int:
@@ -161,7 +172,7 @@ def grid(cached: CachedCanvas, body: GridRequest, checkpoint: Report) -> tuple[G
         "first": first,
         "n_neurons": len(order),
         "neurons": [view_checks.on_wire(layer.neuron_at(place)) for place in places],
-        "values": values[places].astype(float).tolist(),
+        "values": [None if math.isnan(value) else float(value) for value in values[places]],
         "height": height,
         "width": width,
         "low": [thumbnail.low for thumbnail in thumbnails],
@@ -214,6 +225,9 @@ def _sort_key(
         if region is None:
             raise ValueError("region=None: sort='region' needs a region")
         return ranking.region_column(cached, layer, region, time, checkpoint), 0.0
+    if sort == "difference":
+        values = _differences(cached, layer, body, time, checkpoint)
+        return Column(values, np.nan_to_num(values, nan=-1.0)), 0.0
     if sort == "change":
         values, half_width = layer_totals.changes(cached, layer, time, checkpoint)
     else:
@@ -222,3 +236,13 @@ def _sort_key(
             look = view_checks.checked_count("look", look, 0, MOST_LOOKS)
         values, half_width = layer_totals.order(cached, layer, time, look, checkpoint)
     return Column(values, values), half_width
+
+
+def _differences(
+    cached: CachedCanvas, layer: Layer, body: GridRequest | ValuesRequest, time: int, checkpoint: Report
+) -> Floats:
+    """How little each neuron's map is like its counterpart's: 1 less their correlation, NaN without one."""
+    run = body.get("beside")
+    if run is None:
+        raise ValueError("beside=None: sort='difference' needs a run to compare with")
+    return 1 - pairs_of(cached, run, layer, time, checkpoint).correlations

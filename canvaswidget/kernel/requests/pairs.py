@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, TypedDict
 
 from canvaswidget.kernel.cached_canvas import CachedCanvas
-from canvaswidget.kernel.counterparts import Counterparts, counterpart_layer, counterparts
+from canvaswidget.kernel.counterparts import counterpart_layer, pairs_of
 from canvaswidget.kernel.message_parts import RunKey
 from canvaswidget.kernel.requests.checked_fields import checked_frame
 from canvaswidget.kernel.requests.registry import answers
@@ -39,10 +39,7 @@ class PairsReply(TypedDict):
 def pairs(cached: CachedCanvas, body: PairsRequest, checkpoint: Report) -> tuple[PairsReply, bytes]:
     time, layer = checked_frame(cached, body["time"]), cached.layers.find(body["layer"])
     other = cached.of_run(body["other"])
-    key = (cached.canvas.rule, "pairs", body["other"], layer.name, time)
-    found = Counterparts(
-        *cached.cache.remember(key, lambda: tuple(counterparts(cached, other, layer, time, checkpoint)))
-    )
+    found = pairs_of(cached, body["other"], layer, time, checkpoint)
     reply: PairsReply = {
         "kind": "pairs",
         "time": time,

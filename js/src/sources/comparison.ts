@@ -1,14 +1,17 @@
 // A second run beside the one that is shown: the same requests about it, for the neurons that stand for the selected ones.
-import { computed, type ReadonlySignal } from "@preact/signals-core";
+import { computed, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
 import { isAblated } from "../state/ablated";
 import { flatIndex, isNeuronOf, layerOf, neuronAt, neuronCount } from "../state/selection";
-import { canvasOf, isSwitching, ready, runOf, type Store } from "../state/store";
+import { canvasOf, isSwitching, keepsNumbers, ready, type Store } from "../state/store";
 import { besides, type RequestClient } from "../transport/client";
+import { THUMBNAIL_SIDE } from "../transport/constants";
 import { requireBytes } from "../transport/data";
 import type { BarsReply, BarsRequest, PairsReply, RunKey } from "../transport/messages";
+import { same } from "../transport/same";
 import { ByteCache } from "./cache";
 import { type ClusterSource, currentClusters } from "./clusters";
 import { CurveSource } from "./curve";
+import type { GridContext, Thumb } from "./grid";
 import { frameSource, joinPictures, mapSource } from "./pictures";
 import type { PixelSources } from "./pixels";
 import { Source } from "./source";
@@ -29,6 +32,11 @@ export interface Counterpart {
   correlation: number | null;
 }
 
+/** Of some neurons of the second run, by their numbers. */
+export interface PairedThumbs extends Pick<GridContext, "run" | "rule" | "time" | "layer" | "channel"> {
+  thumbs: Map<string, Thumb>;
+}
+
 /** The second run's values, in the order of the bars that they belong to. */
 export type Bars = BarsReply & Pick<BarsRequest, "run" | "rule" | "neurons">;
 
@@ -44,10 +52,7 @@ export function createComparison(
   const isOn = computed(() => store.compare.value !== null && ready(store._compared.value));
   const comparing = computed(() => watched.value && isOn.value);
   /** Whether a neuron keeps its number. */
-  const keeps = computed(
-    () =>
-      store.compare.value === store.run.value || (runOf(store, store.compare.value)?.same_neurons ?? false),
-  );
+  const keeps = computed(() => keepsNumbers(store));
   const pairs = new PairSource(
     store,
     client,
@@ -148,7 +153,58 @@ export function createComparison(
     bytes: ({ values }) => 200 + 80 * values.length,
     patience: 100,
   });
-  const sources = { frames, maps, curve, bars, pairs };
+  // The neurons in sight, and the thumbnails of those that stand for them.
+  const inSight: Signal<{ context: GridContext; neurons: number[][] } | null> = signal(null);
+  const thumbs: Source<"thumbnails", PairedThumbs> = new Source<"thumbnails", PairedThumbs>({
+    client: requests,
+    view: "grid",
+    watched: comparing,
+    wanted: () => {
+      const seen = inSight.value;
+      const run = store.compare.value;
+      if (!seen || run === null || isSwitching(second)) return null;
+      const { rule, time, layer, channel } = seen.context;
+      const found = seen.neurons.flatMap((neuron) => counterpart(layer, neuron) ?? []);
+      const [first] = found;
+      if (!first || rule !== store.rule.value) return null;
+      const neurons = found.map(({ neuron }) => neuron);
+      return {
+        kind: "thumbnails",
+        run,
+        rule,
+        time,
+        layer: first.layer,
+        channel,
+        neurons,
+        side: THUMBNAIL_SIDE,
+      };
+    },
+    key: ({ rule, time, layer, channel, neurons }) =>
+      `${rule}/${layer}@${time} ${channel} ${JSON.stringify(neurons)}`,
+    decode: (answer, data, { run, rule, channel, neurons }) => {
+      const { time, layer, height, width, low, high, totals } = answer;
+      const size = height * width;
+      requireBytes(data, size * neurons.length);
+      const found = neurons.map((neuron, i): [string, Thumb] => [
+        neuron.join(","),
+        {
+          neuron,
+          value: Number.NaN,
+          height,
+          width,
+          low: low[i] ?? 0,
+          high: high[i] ?? 0,
+          total: totals[i] ?? 0,
+          levels: data.subarray(i * size, (i + 1) * size),
+        },
+      ]);
+      return { run, rule, time, layer, channel, thumbs: new Map(found) };
+    },
+    cache: new ByteCache(8e6),
+    bytes: ({ thumbs }) => thumbs.size * (THUMBNAIL_SIDE * THUMBNAIL_SIDE + 200),
+    patience: 150,
+  });
+  const sources = { frames, maps, curve, bars, thumbs, pairs };
   return {
     isOn,
     store: second,
@@ -170,8 +226,25 @@ export function createComparison(
       );
       return shown.values[at] ?? null;
     },
+    /** A grid shows these neurons. */
+    see(context: GridContext, neurons: number[][]): void {
+      const before = inSight.peek();
+      if (!same(before, { context, neurons })) inSight.value = { context, neurons };
+    },
+    /** The thumbnail of what stands for a neuron of the grid; null while it is not known. */
+    thumbOf({ time, layer, channel }: GridContext, neuron: number[]): Thumb | null {
+      const known = thumbs.shown.peek();
+      const found = isOn.peek() && known ? untracked(() => counterpart(layer, neuron)) : null;
+      const current =
+        known?.run === store.compare.peek() &&
+        known.rule === store.rule.peek() &&
+        known.time === time &&
+        known.channel === channel &&
+        known.layer === found?.layer;
+      return (current && found && known.thumbs.get(found.neuron.join(","))) || null;
+    },
     blank(): void {
-      for (const source of [maps, bars, pairs]) source.blank();
+      for (const source of [maps, bars, thumbs, pairs]) source.blank();
     },
     reset(): void {
       for (const source of Object.values(sources)) source.reset();

@@ -6,7 +6,7 @@ import { canvasOf, isSwitching, type Store } from "../state/store";
 import type { Activity, RequestClient } from "../transport/client";
 import { THUMBNAIL_SIDE } from "../transport/constants";
 import { requireBytes } from "../transport/data";
-import type { GridReply, GridRequest } from "../transport/messages";
+import type { GridReply, GridRequest, Sort } from "../transport/messages";
 import { same } from "../transport/same";
 import { ByteCache } from "./cache";
 import { type Chunk, ChunkedSource } from "./chunked_source";
@@ -37,6 +37,7 @@ export type GridContext = Pick<
   | "pixel"
   | "region"
   | "look"
+  | "beside"
 >;
 
 export interface Grid {
@@ -321,25 +322,30 @@ function isUrgent({ view, body }: Activity): boolean {
 }
 
 function placeKey(
-  { run, rule, time, layer, cluster, n_clusters, sort, channel, pixel, region, look }: GridContext,
+  { run, rule, time, layer, cluster, n_clusters, sort, channel, pixel, region, look, beside }: GridContext,
   index: number,
 ): string {
   const group = cluster >= 0 ? `${cluster}of${n_clusters}` : "";
-  return `${JSON.stringify(run)} ${rule}/${layer}@${time} ${group} ${sort} ${channel} ${pixel ?? ""}${region ? JSON.stringify(region) : ""} ${look ?? ""}#${index}`;
+  return `${JSON.stringify(run)} ${rule}/${layer}@${time} ${group} ${sort} ${channel} ${pixel ?? ""}${region ? JSON.stringify(region) : ""} ${look ?? ""}${beside === undefined ? "" : JSON.stringify(beside)}#${index}`;
 }
 
 /** What neurons are sorted by: where there is no pixel, or no region, by their totals. */
-export function wantedOrder(store: Store): Pick<GridRequest, "sort" | "channel" | "pixel" | "region"> {
+export function wantedOrder(
+  store: Store,
+): Pick<GridRequest, "sort" | "channel" | "pixel" | "region" | "beside"> {
   const at = store.pixel.value;
   const region = store.region.value;
   const wish = store.sort.value;
-  const sort = (wish === "pixel" && !at) || (wish === "region" && !region) ? "total" : wish;
+  const other = store.compare.value;
+  const lacks = { pixel: !at, region: !region, difference: other === null } as Partial<Record<Sort, boolean>>;
+  const sort = lacks[wish] ? "total" : wish;
   return {
     sort,
     channel: currentChannel(store),
     // Only one order depends on the pixel: pinning another must not fetch the others again.
     pixel: sort === "pixel" ? at : null,
     region: sort === "region" ? region : null,
+    ...(sort === "difference" ? { beside: other } : {}),
   };
 }
 

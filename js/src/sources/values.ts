@@ -53,7 +53,11 @@ export class ValueSource extends Source<"values", Values> {
       key: (body) => digest(JSON.stringify(body)),
       decode: (answer, data) => {
         const values = numbersOf(store, answer.layer, 1, data);
-        return { ...answer, values, top: values.reduce((top, value) => Math.max(top, Math.abs(value)), 0) };
+        return {
+          ...answer,
+          values,
+          top: values.reduce((top, value) => Math.max(top, Math.abs(value) || 0), 0),
+        };
       },
       cache: new ByteCache(BYTES),
       bytes: ({ values }) => values.byteLength + 1000,

@@ -89,6 +89,7 @@ export const SORTS: Record<Sort, string> = {
   region: "this region",
   total: "total",
   change: "change",
+  difference: "difference",
   index: "index",
 };
 

@@ -176,6 +176,12 @@ export function areAlike(store: Store, one: RunKey, other: RunKey): boolean {
   return groups[0] !== null && groups[0] === groups[1];
 }
 
+/** Whether a neuron of the run that is shown has the same number in the compared one. Read inside an effect. */
+export function keepsNumbers(store: Store): boolean {
+  const other = store.compare.value;
+  return other === store.run.value || (runOf(store, other)?.same_neurons ?? false);
+}
+
 /** What is known of a run. Read inside an effect. */
 export function runOf(store: Store, run: RunKey): RunInfo | undefined {
   return store._runs.value.find(({ key }) => key === run);

@@ -2,7 +2,7 @@
 
 export type Source = "reconstruction" | "truth" | "error" | "off" | "ablated" | "difference";
 
-export type Sort = "pixel" | "region" | "total" | "change" | "index";
+export type Sort = "pixel" | "region" | "total" | "change" | "difference" | "index";
 
 export type Maps = "magnitude" | "signed";
 
@@ -20,9 +20,9 @@ export type Act = "pixel" | "overlay" | "step" | "run" | "compare";
 
 export type RunKey = number | string | null;
 
-export type Body = PalettesRequest | RecipeRequest | ExportRequest | FrameRequest | MapRequest | GridRequest | ValuesRequest | PixelRequest | RegionsRequest | BarsRequest | CurveRequest | RunCurveRequest | StripRequest | ClustersRequest | ScatterRequest | RulesRequest | PairsRequest | FaithfulnessRequest;
+export type Body = PalettesRequest | RecipeRequest | ExportRequest | FrameRequest | MapRequest | GridRequest | ValuesRequest | PixelRequest | RegionsRequest | BarsRequest | ThumbnailsRequest | CurveRequest | RunCurveRequest | StripRequest | ClustersRequest | ScatterRequest | RulesRequest | PairsRequest | FaithfulnessRequest;
 
-export type Answer = PalettesReply | RecipeReply | ExportReply | FrameReply | MapReply | GridReply | ValuesReply | PixelReply | RegionsReply | BarsReply | CurveReply | RunCurveReply | StripReply | ClustersReply | ScatterReply | RulesReply | PairsReply | FaithfulnessReply;
+export type Answer = PalettesReply | RecipeReply | ExportReply | FrameReply | MapReply | GridReply | ValuesReply | PixelReply | RegionsReply | BarsReply | ThumbnailsReply | CurveReply | RunCurveReply | StripReply | ClustersReply | ScatterReply | RulesReply | PairsReply | FaithfulnessReply;
 
 export type FromPage = Request | Cancel | Painted;
 
@@ -246,6 +246,7 @@ export interface GridRequest {
   side: number;
   find?: number[];
   look?: number;
+  beside?: RunKey;
 }
 
 export interface GridReply {
@@ -255,7 +256,7 @@ export interface GridReply {
   first: number;
   n_neurons: number;
   neurons: number[][];
-  values: number[];
+  values: (number | null)[];
   height: number;
   width: number;
   low: number[];
@@ -268,6 +269,18 @@ export interface GridReply {
   warning: string;
 }
 
+export interface PlainValuesRequest {
+  kind: "values";
+  run: RunKey;
+  rule: string;
+  time: number;
+  layer: string;
+  sort: Sort;
+  channel: Channel;
+  pixel: number[] | null;
+  region: Region | null;
+}
+
 export interface ValuesRequest {
   kind: "values";
   run: RunKey;
@@ -278,6 +291,7 @@ export interface ValuesRequest {
   channel: Channel;
   pixel: number[] | null;
   region: Region | null;
+  beside?: RunKey;
 }
 
 export interface ValuesReply {
@@ -369,6 +383,28 @@ export interface BarsReply {
   time: number;
   pixel: number[];
   values: number[];
+}
+
+export interface ThumbnailsRequest {
+  kind: "thumbnails";
+  run: RunKey;
+  rule: string;
+  time: number;
+  layer: string;
+  channel: Channel;
+  neurons: number[][];
+  side: number;
+}
+
+export interface ThumbnailsReply {
+  kind: "thumbnails";
+  time: number;
+  layer: string;
+  height: number;
+  width: number;
+  low: number[];
+  high: number[];
+  totals: number[];
 }
 
 export interface CurveRequest {

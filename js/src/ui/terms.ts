@@ -40,6 +40,8 @@ export const TERMS = {
   "90 % by": "How many of a layer's strongest neurons together make nine tenths of the pixel.",
   "this pixel": "Sorts neurons by their contribution to the pinned pixel.",
   "this region": "Sorts neurons by their contribution to the drawn region.",
+  difference:
+    "Sorts neurons by how little their map is like that of the compared run: 1 less the correlation.",
   index: "Leaves neurons in the order of their numbers in the layer.",
   "one scale": "Equal colours are equal values in all thumbnails of the layer.",
   scatter: "Each neuron as a point; neurons whose maps look alike lie near each other.",

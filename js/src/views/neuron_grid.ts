@@ -28,7 +28,7 @@ export function clusterName(store: Store, { layer, cluster, n_clusters }: GridCo
 
 /** `finds` is incremented with each search for a neuron. */
 export function createNeuronGrid(view: View, scale: ReadonlySignal<Scale>, finds: ReadonlySignal<number>) {
-  const { store, grid, clusters, palettes } = view.session;
+  const { store, grid, clusters, palettes, comparison } = view.session;
   const fill = createFill(view, scale);
   const spacer = h("div", { class: "cw-grid-space" });
   const scroller = h(
@@ -112,11 +112,19 @@ export function createNeuronGrid(view: View, scale: ReadonlySignal<Scale>, finds
     attribute(scroller, "data-run", grid.shown.peek()?.context.run ?? null);
     attribute(scroller, "data-under", grid.shown.peek()?.context.rule ?? null);
     if (last >= first) grid.see(view, first, last);
+    const context = grid.shown.peek()?.context;
+    if (context && comparison.isOn.peek())
+      comparison.see(
+        context,
+        there.flatMap((index) => grid.thumb(index) ?? []).map(({ neuron }) => neuron),
+      );
   });
 
   view.effect(() => {
     for (const part of [grid.shown, grid.arrivals, clusters.shown, palettes, store.maps, store.palette])
       part.value;
+    const { isOn, thumbs, pairs } = comparison;
+    for (const part of [isOn, thumbs.shown, pairs.shown, store.compare]) part.value;
     for (const part of [
       store.contrast,
       store.neurons,

@@ -27,6 +27,7 @@ const SORT_TERMS: Record<Sort, Term> = {
   region: "this region",
   total: "total",
   change: "change",
+  difference: "difference",
   index: "index",
 };
 
@@ -106,6 +107,7 @@ export function createNeuronView(view: View) {
       if (option.value === "pixel") write(option, store.pixel.value ? name : `${name} (none yet)`);
       if (option.value === "region") write(option, store.region.value ? name : `${name} (none yet)`);
       if (option.value === "change") option.hidden = ready(info) && !areConsecutive(framesOf(info));
+      if (option.value === "difference") option.hidden = !session.comparison.isOn.value;
       if (option.value === "total") write(option, `${name}${magnitudes?.short ?? ""}`);
     }
     if (sort.value !== store.sort.value) sort.value = store.sort.value;

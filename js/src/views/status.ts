@@ -49,6 +49,8 @@ function what(body: Activity["body"]): string {
       return `what sizes the neurons of ${body.layer}`;
     case "rules":
       return `${selectionLabel(body.selection)} under every rule`;
+    case "thumbnails":
+      return `thumbnails of ${body.layer} of the second run`;
     case "bars":
       return "the neurons of the second run";
     case "pairs":

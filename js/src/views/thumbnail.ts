@@ -3,7 +3,7 @@ import type { ReadonlySignal } from "@preact/signals-core";
 import { clusterOf } from "../sources/clusters";
 import type { Thumb } from "../sources/grid";
 import { number } from "../state/format";
-import { neuronLabel, SORTS } from "../state/selection";
+import { neuronLabel, runLabel, SORTS } from "../state/selection";
 import { THUMBNAIL_SIDE } from "../transport/constants";
 import { same } from "../transport/same";
 import { attribute, h, write } from "../ui/dom";
@@ -16,30 +16,53 @@ import { magnitudesIn, type Scale, styleOfGrid } from "./grid_scale";
 export interface Cell {
   button: HTMLButtonElement;
   canvas: HTMLCanvasElement;
+  /** What stands for the neuron in the compared run, in a corner. */
+  second: HTMLCanvasElement;
   name: HTMLElement;
   top: HTMLElement;
   total: HTMLElement;
   painted: string;
+  paintedSecond: string;
 }
 
 export function makeCell(): Cell {
   const canvas = h("canvas", { class: "cw-thumb-map", width: THUMBNAIL_SIDE, height: THUMBNAIL_SIDE });
+  const second = h("canvas", { class: "cw-thumb-second", width: 1, height: 1, hidden: true });
   const [name, top, total] = [h("span", {}), h("span", { class: "cw-muted" }), h("i", {})];
   const words = h("span", { class: "cw-thumb-name" }, name, top);
   const track = h("span", { class: "cw-thumb-total", "aria-hidden": "true" }, total);
-  const button = h("button", { class: "cw-thumb", type: "button", tabindex: "-1" }, canvas, words, track);
-  return { button, canvas, name, top, total, painted: "" };
+  const button = h(
+    "button",
+    { class: "cw-thumb", type: "button", tabindex: "-1" },
+    canvas,
+    second,
+    words,
+    track,
+  );
+  return { button, canvas, second, name, top, total, painted: "", paintedSecond: "" };
 }
 
 /** `fill` shows a thumbnail in a cell, or that it is not there yet; `active` has the tab stop. */
 export function createFill({ session }: View, scale: ReadonlySignal<Scale>) {
-  const { store, grid, clusters, palettes } = session;
-  const drawThumb = (cell: Cell, canvas: HTMLCanvasElement, thumb: Thumb) => {
+  const { store, grid, clusters, palettes, comparison } = session;
+  const drawThumb = (
+    cell: Cell,
+    canvas: HTMLCanvasElement,
+    thumb: Thumb,
+    key: "painted" | "paintedSecond" = "painted",
+  ) => {
     const shown = grid.shown.peek();
     const style =
       scale.peek() === "own" ? styleOfGrid(store) : onScale(styleOfGrid(store), thumb, shown?.scale ?? 0);
-    const painted = JSON.stringify([style, thumb.neuron, shown?.context, palettes.peek().sequential.length]);
-    if (painted === cell.painted) return;
+    const run = key === "painted" ? "" : store.compare.peek();
+    const painted = JSON.stringify([
+      style,
+      thumb.neuron,
+      shown?.context,
+      run,
+      palettes.peek().sequential.length,
+    ]);
+    if (painted === cell[key]) return;
     const { width, height } = thumb;
     if (canvas.width !== width) canvas.width = width;
     if (canvas.height !== height) canvas.height = height;
@@ -48,7 +71,7 @@ export function createFill({ session }: View, scale: ReadonlySignal<Scale>) {
     const image = context.createImageData(width, height);
     image.data.set(composeThumbnail(thumb.levels, thumb, style, palettes.peek()));
     context.putImageData(image, 0, 0);
-    cell.painted = painted;
+    cell[key] = painted;
   };
   const fill = (cell: Cell, index: number, active: boolean) => {
     const thumb = grid.thumb(index);
@@ -57,6 +80,10 @@ export function createFill({ session }: View, scale: ReadonlySignal<Scale>) {
     attribute(button, "tabindex", active ? "0" : "-1");
     attribute(button, "data-empty", !thumb);
     attribute(button, "aria-disabled", thumb ? null : "true");
+    const known = thumb && grid.shown.peek();
+    const second = known ? comparison.thumbOf(known.context, thumb.neuron) : null;
+    cell.second.hidden = !second;
+    attribute(button, "data-second", second ? second.neuron.join(",") : null);
     if (!thumb) {
       cell.painted = "";
       for (const gone of ["data-neuron", "data-cluster", "data-out", "aria-pressed"])
@@ -91,6 +118,9 @@ export function createFill({ session }: View, scale: ReadonlySignal<Scale>) {
         `${neuronLabel(thumb.neuron)}   ${sorted === "total" ? sum : SORTS[sorted]}: ${number(thumb.value)}`,
         sorted === "total" ? "" : `${sum}: ${number(thumb.total)}`,
         `largest value of the thumbnail: ${number(reach(thumb))}`,
+        second
+          ? `${runLabel(store.compare.peek())}: ${neuronLabel(second.neuron)}, total ${number(second.total)}`
+          : "",
       ]
         .filter(Boolean)
         .join("\n"),
@@ -104,6 +134,7 @@ export function createFill({ session }: View, scale: ReadonlySignal<Scale>) {
     write(name, neuronLabel(thumb.neuron));
     explain(name, thumb.neuron.length > 1 ? "kernel" : "unit");
     drawThumb(cell, canvas, thumb);
+    if (second) drawThumb(cell, cell.second, second, "paintedSecond");
   };
   return fill;
 }
