@@ -269,8 +269,10 @@ def _neurons(
     """The first neurons of the layer in the order that the widget shows, and the scale that it draws them on."""
     known = cached.layers.find(state["layer"])
     sort, cluster = state["sort"], state["cluster"]
-    if (sort == "pixel" and state["pixel"] is None) or (sort == "region" and state["region"] is None) or (
-        sort == "difference" and state["compare"] is None
+    if (
+        (sort == "pixel" and state["pixel"] is None)
+        or (sort == "region" and state["region"] is None)
+        or (sort == "difference" and state["compare"] is None)
     ):
         sort = "total"
     body: Any = {
