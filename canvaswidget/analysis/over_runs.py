@@ -82,6 +82,12 @@ class Mean(NamedTuple):
         reach = float(t.ppf((1 + LEVEL) / 2, n - 1)) * float(known.std(ddof=1)) / math.sqrt(n)
         return cls(value, value - reach, value + reach, n)
 
+    def __str__(self) -> str:
+        if not self.n:
+            return "not defined"
+        interval = "" if self.low is None or self.high is None else f" ({self.low:.3g} to {self.high:.3g})"
+        return f"{self.value:.3g}{interval}, n = {self.n}"
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class OverRuns(Mapping[Any, Found]):
@@ -197,8 +203,8 @@ class OverRuns(Mapping[Any, Found]):
 
     def _heading(self, mean: Mean) -> list[str]:
         parts = [self._title()]
-        if not self.is_one_network and mean.low is not None and mean.high is not None:
-            parts.append(f"mean {mean.value:.3g} ({mean.low:.3g} to {mean.high:.3g}), n = {mean.n}")
+        if not self.is_one_network and mean.low is not None:
+            parts.append(f"mean {mean}")
         count = sum(map(bool, self._words()["estimated"]))
         if count:
             parts.append(f"{count} of {len(self.runs)} estimated")

@@ -6,13 +6,14 @@ import inspect
 import io
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from scipy import stats
@@ -143,6 +144,7 @@ def test_the_mean_is_over_the_runs() -> None:
     low, high = stats.t.interval(0.95, 3, totals.mean(), stats.sem(totals))
     assert (mean.low, mean.high) == pytest.approx((low, high))
     assert mean.n == 4
+    assert str(mean) == f"{mean.value:.3g} ({low:.3g} to {high:.3g}), n = 4"
     with pytest.raises(ValueError, match="name='totals': expected one of 'total', 'dead_share'"):
         found.number("totals")
     with pytest.raises(ValueError, match="expected one of"):
@@ -153,6 +155,8 @@ def test_one_run_has_a_mean_without_an_interval() -> None:
     found = analysis.intensity(seeds(1), -1)
     assert found.mean()["with_edges"] == (found["seed 0"].with_edges, None, None, 1)
     assert len(found.to_frame()) == 1
+    assert str(found.mean()["with_edges"]) == f"{found['seed 0'].with_edges:.3g}, n = 1"
+    assert str(Mean.of(np.array([math.nan]))) == "not defined"
     assert "n = " not in found.plot().get_title(loc="left")
 
 
@@ -284,6 +288,43 @@ def test_names_stand_side_by_side_with_the_mean() -> None:
     assert mean.get_ydata()[0] == pytest.approx(found.mean()["with_brightness"].value)  # type: ignore[index]
     assert points.get_linestyle() == "None"
     assert "n = 3" in ax.get_title(loc="left")
+
+
+@dataclass
+class Numbers:
+    """A finding that is nothing but its numbers."""
+
+    given: dict[str, float]
+
+    def numbers(self) -> dict[str, float]:
+        return self.given
+
+
+keys = st.integers(-(10**12), 10**12) | st.text(
+    st.characters(min_codepoint=32, max_codepoint=126), max_size=8
+)
+results = st.dictionaries(st.sampled_from(["a", "b_c", "_d 90%"]), numbers, min_size=1)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.dictionaries(keys, results | st.text(), min_size=1, max_size=8), st.booleans())
+def test_any_numbers_are_shown(rows: dict[Any, Any], is_one_network: bool) -> None:
+    measured = {run: Numbers(row) for run, row in rows.items() if not isinstance(row, str)}
+    errors = {run: row or "?" for run, row in rows.items() if isinstance(row, str)}
+    if not measured:
+        return  # its first error is raised
+    found = OverRuns("any", tuple(rows), measured, errors, is_one_network)
+    table = found.to_frame()
+    assert list(table.index) == list(rows)
+    for run, row in rows.items():
+        for name in found.names:
+            expected = math.nan if isinstance(row, str) else row.get(name, math.nan)
+            np.testing.assert_equal(found.number(name)[list(rows).index(run)], expected)
+    assert "any" in repr(found)
+    assert "<table>" in found._repr_html_()
+    page = found.plot_all()
+    assert len(page.axes) == len(found.names)
+    page.savefig(io.BytesIO(), dpi=30)
 
 
 def test_long_and_many_names_fit() -> None:
