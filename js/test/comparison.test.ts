@@ -216,6 +216,17 @@ describe("a second run", () => {
     expect(view.model.last("grid").body).toMatchObject({ sort: "total" });
   });
 
+  it("has a scatter beside that of the first, arranged alike", () => {
+    compared({}, false);
+    view.settle();
+    view.page.find<HTMLElement>('.cw-panel-neurons [data-value="scatter"]').click();
+    pass();
+    for (let i = 0; i < 4; i++) view.settle();
+    const asked = view.model.requests("scatter").map(({ body }) => body);
+    expect(asked).toContainEqual(expect.objectContaining({ run: 2400, layer: LAYER, method: "pca" }));
+    expect(asked).toContainEqual(expect.objectContaining({ run: 500, layer: LAYER, method: "pca" }));
+  });
+
   it("is left again", () => {
     compared();
     view.settle();

@@ -14,6 +14,7 @@ import { CurveSource } from "./curve";
 import type { GridContext, Thumb } from "./grid";
 import { frameSource, joinPictures, mapSource } from "./pictures";
 import type { PixelSources } from "./pixels";
+import { ScatterSource } from "./scatter";
 import { Source } from "./source";
 
 /** Of each neuron of a layer, in C order, the flat index of its counterpart, -1 without one, and their correlation. */
@@ -47,7 +48,11 @@ export function createComparison(
   client: RequestClient,
   watched: ReadonlySignal<boolean>,
   settled: ReadonlySignal<number>,
-  { pixels, clusters }: { pixels: PixelSources; clusters: ClusterSource },
+  {
+    pixels,
+    clusters,
+    scatter: first,
+  }: { pixels: PixelSources; clusters: ClusterSource; scatter: ScatterSource },
 ) {
   const isOn = computed(() => store.compare.value !== null && ready(store._compared.value));
   const comparing = computed(() => watched.value && isOn.value);
@@ -153,6 +158,9 @@ export function createComparison(
     bytes: ({ values }) => 200 + 80 * values.length,
     patience: 100,
   });
+  // All neurons of the layer, whichever are selected.
+  const wholeLayer = { ...second, layer: computed(() => layerOfOther(store.layer.value)?.name ?? "") };
+  const scatter = new ScatterSource(wholeLayer, requests, comparing, settled, first);
   // The neurons in sight, and the thumbnails of those that stand for them.
   const inSight: Signal<{ context: GridContext; neurons: number[][] } | null> = signal(null);
   const thumbs: Source<"thumbnails", PairedThumbs> = new Source<"thumbnails", PairedThumbs>({
@@ -204,7 +212,7 @@ export function createComparison(
     bytes: ({ thumbs }) => thumbs.size * (THUMBNAIL_SIDE * THUMBNAIL_SIDE + 200),
     patience: 150,
   });
-  const sources = { frames, maps, curve, bars, thumbs, pairs };
+  const sources = { frames, maps, curve, bars, thumbs, scatter, pairs };
   return {
     isOn,
     store: second,
@@ -244,7 +252,7 @@ export function createComparison(
       return (current && found && known.thumbs.get(found.neuron.join(","))) || null;
     },
     blank(): void {
-      for (const source of [maps, bars, thumbs, pairs]) source.blank();
+      for (const source of [maps, bars, thumbs, scatter, pairs]) source.blank();
     },
     reset(): void {
       for (const source of Object.values(sources)) source.reset();

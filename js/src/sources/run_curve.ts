@@ -8,6 +8,7 @@ import type { RunInfo, RunKey, Selection } from "../transport/messages";
 import { same } from "../transport/same";
 import { ByteCache } from "./cache";
 import { type Chunk, ChunkedSource } from "./chunked_source";
+import type { Faithfulness } from "./faithfulness";
 
 export interface RunCurve {
   rule: string;
@@ -39,6 +40,7 @@ export class RunCurveSource extends ChunkedSource<"run_curve"> {
     watched: ReadonlySignal<boolean>,
     settled: ReadonlySignal<number>,
     seen: ReadonlySignal<boolean>,
+    faithfulness: ReadonlySignal<Faithfulness | null>,
   ) {
     super(client, "run curve");
     this.#store = store;
@@ -51,6 +53,14 @@ export class RunCurveSource extends ChunkedSource<"run_curve"> {
       untracked(() =>
         this.#select(wanted ? { rule, time, selection: followed(selection, runs) } : null, runs),
       );
+    });
+    this.watch(() => {
+      const score = faithfulness.value;
+      const curve = this.#shown.value;
+      this.arrivals.value;
+      const at = score && curve?.selection?.layer === score.layer ? curve.runs.indexOf(score.run) : -1;
+      if (!curve || !score || at < 0 || score.rule !== curve.rule) return;
+      curve.faithfulness[at] = score.totals?.value ?? Number.NaN;
     });
     this.watch(() => {
       this.#shown.value;

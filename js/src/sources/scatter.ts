@@ -3,14 +3,14 @@ import { computed, type ReadonlySignal, type Signal, signal } from "@preact/sign
 import { isInside } from "../state/polygon";
 import { layerOf } from "../state/selection";
 import { canvasOf, isSwitching, type Store } from "../state/store";
-import type { RequestClient } from "../transport/client";
-import type { Embedding, ScatterReply } from "../transport/messages";
+import type { Requests } from "../transport/client";
+import type { Embedding, RunKey, ScatterReply } from "../transport/messages";
 import { ByteCache } from "./cache";
 import { Source } from "./source";
 import { numbersOf } from "./values";
 
 /** `points` has `x, y` of each neuron in C order, NaN for a dead one. */
-export type Scatter = ScatterReply & { points: Float32Array };
+export type Scatter = ScatterReply & { run: RunKey; points: Float32Array };
 
 const SCATTER_BYTES = 8e6;
 
@@ -21,14 +21,16 @@ export class ScatterSource extends Source<"scatter", Scatter> {
   /** Whether any of them is on the page. */
   readonly watched: ReadonlySignal<boolean>;
 
+  /** With `first` it is seen, and arranged, as that one is. */
   constructor(
     store: Store,
-    client: RequestClient,
+    client: Requests,
     watched: ReadonlySignal<boolean>,
     settled: ReadonlySignal<number>,
+    first?: ScatterSource,
   ) {
-    const seen = signal(0);
-    const method: Signal<Embedding> = signal("pca");
+    const seen = first?.seen ?? signal(0);
+    const method: Signal<Embedding> = first?.method ?? signal("pca");
     const shown = computed(() => watched.value && seen.value > 0);
     super({
       client,
@@ -49,12 +51,12 @@ export class ScatterSource extends Source<"scatter", Scatter> {
       },
       preparing: () => isSwitching(store),
       key: ({ rule, time, layer, method }) => `${rule}/${method}/${layer}@${time}`,
-      decode: (answer, data) => {
+      decode: (answer, data, { run }) => {
         const points = numbersOf(store, answer.layer, 2, data);
         const before = this.shown.peek();
-        if (before && before.layer === answer.layer && before.method === answer.method)
-          turnTowards(points, before.points);
-        return { ...answer, points };
+        const alike = before?.layer === answer.layer && before.points.length === points.length;
+        if (alike && before.method === answer.method) turnTowards(points, before.points);
+        return { ...answer, run, points };
       },
       cache: new ByteCache(SCATTER_BYTES),
       bytes: ({ points }) => points.byteLength,

@@ -69,8 +69,9 @@ export function createSession(model: Model) {
     watched,
     settled,
     computed(() => runsSeen.value > 0),
+    faithfulness.shown,
   );
-  const comparison = createComparison(store, client, watched, settled, { pixels, clusters });
+  const comparison = createComparison(store, client, watched, settled, { pixels, clusters, scatter });
   const stopLatency = watchLatency(model, { store, comparison, picture, maps, pixels, views });
   const playing = { store, client, frames, maps, views };
   const stopPlaying = startPlayer(playing);

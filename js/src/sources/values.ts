@@ -4,13 +4,13 @@ import { digest, layerOf, neuronCount } from "../state/selection";
 import { canvasOf, isSwitching, ready, type Store } from "../state/store";
 import type { RequestClient } from "../transport/client";
 import { requireBytes } from "../transport/data";
-import type { ValuesReply } from "../transport/messages";
+import type { RunKey, ValuesReply } from "../transport/messages";
 import { ByteCache } from "./cache";
 import { wantedOrder } from "./grid";
 import { Source } from "./source";
 
 /** `values` has one of each neuron in C order, `top` is the largest magnitude. */
-export type Values = ValuesReply & { values: Float32Array; top: number };
+export type Values = ValuesReply & { run: RunKey; values: Float32Array; top: number };
 
 const BYTES = 8e6;
 
@@ -51,10 +51,11 @@ export class ValueSource extends Source<"values", Values> {
       },
       preparing: () => isSwitching(store),
       key: (body) => digest(JSON.stringify(body)),
-      decode: (answer, data) => {
+      decode: (answer, data, { run }) => {
         const values = numbersOf(store, answer.layer, 1, data);
         return {
           ...answer,
+          run,
           values,
           top: values.reduce((top, value) => Math.max(top, Math.abs(value) || 0), 0),
         };

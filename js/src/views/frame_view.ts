@@ -361,6 +361,12 @@ function describe({ session }: View): string {
     const plane = planeOf(map, drawnAs(map, store.maps.value));
     const level = plane.data[y * map.width + x] ?? 0;
     parts.push(told === null ? `≈ ${number(levelValue(level, plane))}` : number(told));
+    const other = session.comparison.isOn.value ? session.comparison.picture.value : null;
+    if (other?.map && other.time === shown.time && other.map.width === map.width) {
+      const theirs = planeOf(other.map, drawnAs(other.map, store.maps.value));
+      const value = levelValue(theirs.data[y * map.width + x] ?? 0, theirs);
+      parts.push(`${runLabel(other.run)} ≈ ${number(value)}`);
+    }
   }
   const info = store._canvas.value;
   const grey = ready(info) && info.n_channels === 1;

@@ -1,4 +1,4 @@
-// The selection's total and the PSNR over the runs; a click goes to the run.
+// The selection's total, the PSNR, and the faithfulness where it was measured, over the runs; a click goes to the run.
 import uPlot from "uplot";
 import type { RunCurve } from "../sources/run_curve";
 import { chooseRun } from "../state/actions";
@@ -21,6 +21,7 @@ export function createRunChart(view: View) {
     [...(curve?.runs.keys() ?? [])],
     known(curve?.totals),
     known(curve?.psnr),
+    known(curve?.faithfulness),
   ];
   const axis = (size: number): uPlot.Axis => ({
     stroke: () => colour("--cw-muted"),
@@ -32,7 +33,8 @@ export function createRunChart(view: View) {
   });
   const line = (name: string, scale: string): uPlot.Series => ({
     stroke: () => colour(name),
-    width: 1.75,
+    // Between runs that have names there is nothing to interpolate.
+    width: curve?.runs.every((run) => typeof run === "number") ? 1.75 : 0,
     scale,
     points: { show: true, size: 4, fill: () => colour(name) },
   });
@@ -75,6 +77,8 @@ export function createRunChart(view: View) {
           x: { time: false, range: () => [-0.3, Math.max(1, runs.length - 1) + 0.3] },
           y: { range: range(1.06) },
           dB: { range: range(1.06) },
+          // From no relation to the same order: the height of the chart.
+          rank: { range: () => [0, 1.06] },
         },
         axes: [
           {
@@ -83,7 +87,12 @@ export function createRunChart(view: View) {
             incrs: [1, 2, 5, 10, 20, 50, 100],
             values: (_u, splits) => splits.map((at) => (Number.isInteger(at) ? short(runs[at] ?? null) : "")),
           },
-          { ...axis(LEFT), values: (_u, splits) => splits.map(number), space: 28 },
+          {
+            ...axis(LEFT),
+            // Without totals there is no scale to read.
+            values: (_u, splits) => splits.map((value) => (curve?.selection ? number(value) : "")),
+            space: 28,
+          },
           {
             ...axis(RIGHT),
             scale: "dB",
@@ -93,7 +102,7 @@ export function createRunChart(view: View) {
             space: 28,
           },
         ],
-        series: [{}, line("--cw-accent", "y"), line("--cw-positive", "dB")],
+        series: [{}, line("--cw-accent", "y"), line("--cw-positive", "dB"), line("--cw-scored", "rank")],
         hooks: { draw: [marks] },
       },
       data(),

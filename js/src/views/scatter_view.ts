@@ -1,11 +1,12 @@
 // The layer's neurons as points of a plane. Colour: the cluster. Size: the value that neurons are sorted by. Ring: the
-// pixel view lists the neuron. Click a point to select it, or draw around several.
+// pixel view lists the neuron. Click a point to select it, or draw around several. A second run's neurons are right of
+// them, and a line leads to the one that stands for the neuron under the pointer.
 import { signal } from "@preact/signals-core";
 import { currentClusters } from "../sources/clusters";
 import { inside, nearest } from "../sources/scatter";
 import { chooseNeuron, chooseNeurons, currentLayer, toggleNeuron } from "../state/actions";
 import { number } from "../state/format";
-import { flatIndex, neuronAt, neuronLabel, SORTS } from "../state/selection";
+import { flatIndex, layerOf, neuronAt, neuronLabel, SORTS } from "../state/selection";
 import { ready } from "../state/store";
 import { NO_CLUSTER } from "../transport/constants";
 import type { Embedding } from "../transport/messages";
@@ -20,9 +21,10 @@ const METHODS: Record<Embedding, string> = { pca: "PCA", tsne: "t-SNE", umap: "U
 const PAD = 8;
 const REACH = 9;
 const SLIP = 4;
+const MOST_LINKED = 12;
 
 export function createScatterView(view: View) {
-  const { store, scatter, values, clusters, pixels } = view.session;
+  const { store, scatter, values, clusters, pixels, comparison } = view.session;
   const canvas = h("canvas", { class: "cw-scatter", "data-testid": "scatter", width: 1, height: 1 });
   const tip = h("output", { class: "cw-tip", hidden: true });
   const element = h(
@@ -49,17 +51,35 @@ export function createScatterView(view: View) {
   });
   explain(method, "scatter");
   const lasso = signal<[number, number][]>([]);
+  /** The flat index of the neuron under the pointer. */
+  const pointed = signal<number | null>(null);
 
-  /** The unit square on the canvas, in CSS pixels. */
+  /** The unit square on the canvas, in CSS pixels; `x2` is that of the second run. */
   const square = () => {
     const { clientWidth: width, clientHeight: height } = element;
-    const [w, hgt] = [Math.max(1, width - 2 * PAD), Math.max(1, height - 2 * PAD)];
-    return { width, height, x: (x: number) => PAD + x * w, y: (y: number) => PAD + (1 - y) * hgt, w, h: hgt };
+    const parts = comparison.isOn.peek() ? 2 : 1;
+    const w = Math.max(1, (width - (parts + 1) * PAD) / parts);
+    const hgt = Math.max(1, height - 2 * PAD);
+    const x = (x: number) => PAD + x * w;
+    return {
+      width,
+      height,
+      x,
+      x2: (at: number) => x(at) + w + PAD,
+      y: (y: number) => PAD + (1 - y) * hgt,
+      w,
+      h: hgt,
+    };
   };
   /** The values that give the sizes of points; null while they are not known: all points are equal then. */
   const sizes = () => {
     const [shown, known] = [scatter.shown.peek(), values.shown.peek()];
-    const fits = known && shown && known.layer === shown.layer && values.state.peek() !== "idle";
+    const fits =
+      known &&
+      shown &&
+      known.run === shown.run &&
+      known.layer === shown.layer &&
+      values.state.peek() !== "idle";
     return fits && known.top > 0 ? known : null;
   };
   /** The neurons of this layer that the pixel view lists. */
@@ -69,7 +89,63 @@ export function createScatterView(view: View) {
   };
   const placed = () => {
     const shown = scatter.shown.peek();
-    return shown?.layer === store.layer.peek() ? shown : null;
+    return shown?.run === store.run.peek() && shown.layer === store.layer.peek() ? shown : null;
+  };
+  /** The second run's neurons: smaller, without clusters, which are of the first; and the line to the counterpart. */
+  const paintSecond = (context: CanvasRenderingContext2D, colours: { points: string; line: string }) => {
+    const other = comparison.scatter.shown.peek();
+    const shown = placed();
+    const isOther = comparison.isOn.peek() && other?.run === store.compare.peek();
+    attribute(canvas, "data-other", isOther ? other.run : null);
+    if (!other || !isOther) return;
+    const { x, x2, y, height, w } = square();
+    context.strokeStyle = colours.line;
+    context.lineWidth = 1;
+    context.globalAlpha = 0.25;
+    context.beginPath();
+    context.moveTo(PAD * 1.5 + w, PAD);
+    context.lineTo(PAD * 1.5 + w, height - PAD);
+    context.stroke();
+    context.globalAlpha = 0.7;
+    context.fillStyle = colours.points;
+    const side = other.points.length > 3000 ? 2 : 4;
+    for (let i = 0; i < other.points.length; i += 2)
+      context.fillRect(
+        x2(other.points[i] ?? 0) - side / 2,
+        y(other.points[i + 1] ?? 0) - side / 2,
+        side,
+        side,
+      );
+    context.globalAlpha = 1;
+    const layer = currentLayer(store);
+    const info = store._compared.peek();
+    for (const neuron of linked()) {
+      const found = layer ? comparison.counterpart(layer.name, neuron) : null;
+      const theirs = found && ready(info) ? layerOf(info, found.layer) : undefined;
+      if (!layer || !found || !theirs || theirs.name !== other.layer) continue;
+      const [at, to] = [flatIndex(layer, neuron), flatIndex(theirs, found.neuron)];
+      const ends = [
+        shown?.points[2 * at],
+        shown?.points[2 * at + 1],
+        other.points[2 * to],
+        other.points[2 * to + 1],
+      ];
+      const [ax, ay, bx, by] = ends.map((value) => value ?? Number.NaN) as [number, number, number, number];
+      if (Number.isNaN(ax) || Number.isNaN(bx)) continue;
+      context.beginPath();
+      context.moveTo(x(ax), y(ay));
+      context.lineTo(x2(bx), y(by));
+      context.stroke();
+      context.beginPath();
+      context.arc(x2(bx), y(by), side / 2 + 3, 0, 2 * Math.PI);
+      context.stroke();
+    }
+  };
+  /** The neuron under the pointer, else those that are selected, if they are few. */
+  const linked = (): number[][] => {
+    const [at, layer, selected] = [pointed.peek(), currentLayer(store), store.neurons.peek()];
+    if (at !== null && layer) return [neuronAt(layer, at)];
+    return selected.length <= MOST_LINKED ? selected : [];
   };
 
   const paint = view.painter(() => {
@@ -129,6 +205,7 @@ export function createScatterView(view: View) {
     const selected = store.neurons.peek();
     const [gap, line] = selected.length > 50 ? [1, 1] : [2.5, 2];
     for (const neuron of selected) ring(neuron, gap, line, strong);
+    paintSecond(context, { points: colour("--cw-positive"), line: strong });
     const drawn = lasso.peek();
     if (drawn.length > 1) {
       context.beginPath();
@@ -152,6 +229,14 @@ export function createScatterView(view: View) {
     ])
       part.value;
     for (const part of [values.shown, values.state, pixels.preview, pixels.pinned.shown, store.pixel])
+      part.value;
+    for (const part of [
+      store.run,
+      comparison.isOn,
+      comparison.scatter.shown,
+      comparison.pairs.shown,
+      pointed,
+    ])
       part.value;
     lasso.value;
     paint();
@@ -193,12 +278,17 @@ export function createScatterView(view: View) {
     }
     const [at, layer] = [under(event), currentLayer(store)];
     tip.hidden = at === null || !layer;
+    pointed.value = at;
     if (at === null || !layer) return;
     const sized = sizes();
     const told = sized ? `   ${SORTS[sized.sort]}: ${number(sized.values[at] ?? Number.NaN)}` : "";
-    tip.textContent = neuronLabel(neuronAt(layer, at)) + told;
+    const other = comparison.isOn.peek() ? comparison.counterpart(layer.name, neuronAt(layer, at)) : null;
+    const linkedTo =
+      other?.correlation == null ? "" : `   ↔ ${neuronLabel(other.neuron)}: ${number(other.correlation)}`;
+    tip.textContent = neuronLabel(neuronAt(layer, at)) + told + linkedTo;
   });
   element.addEventListener("pointerleave", () => {
+    pointed.value = null;
     tip.hidden = true;
   });
   element.addEventListener("pointercancel", () => {

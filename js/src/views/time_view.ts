@@ -20,7 +20,7 @@ const AXES = [
 ] as const;
 
 export function createTimeView(view: View) {
-  const { store, comparison, curve, runCurve, runsSeen, maps } = view.session;
+  const { store, comparison, curve, runCurve, runsSeen, faithfulness, maps } = view.session;
   /** Whether the panel follows the selection over the runs, in place of the frames. */
   const overRuns = signal(false);
   const panel = createPanel(view, "time", "Time", "total", () =>
@@ -47,8 +47,9 @@ export function createTimeView(view: View) {
   const [total, change] = ["total", "change"].map((name) =>
     h("span", { class: `cw-key cw-key-${name}`, "data-testid": `time-${name}` }),
   ) as [HTMLElement, HTMLElement];
+  const scored = h("span", { class: "cw-key cw-key-scored", "data-testid": "time-scored", hidden: true });
   const progress = h("span", { class: "cw-muted", "data-testid": "time-progress" });
-  panel.label.append(subject, total, change, progress);
+  panel.label.append(subject, total, change, scored, progress);
 
   view.effect(() => {
     const info = store._canvas.value;
@@ -77,7 +78,7 @@ export function createTimeView(view: View) {
     const runs = overRuns.value;
     const shownRuns = runCurve.shown.value;
     runCurve.arrivals.value;
-    [store.run.value, store.compare.value];
+    [store.run.value, store.compare.value, faithfulness.shown.value];
     const source = runs ? runCurve : curve;
     panel.stand(frames < 2 && !runs ? "ready" : source.state.value, source.error.value);
     runChart.element.hidden = !runs;
@@ -100,7 +101,7 @@ export function createTimeView(view: View) {
   /** What is known of the run that is shown. */
   const labelRuns = () => {
     const shown = runCurve.shown.value;
-    runCurve.arrivals.value;
+    [runCurve.arrivals.value, faithfulness.shown.value];
     const at = shown?.runs.indexOf(store.run.value) ?? -1;
     const [sum, decibels, score] = [shown?.totals, shown?.psnr, shown?.faithfulness].map(
       (values) => values?.[at] ?? Number.NaN,
@@ -115,8 +116,11 @@ export function createTimeView(view: View) {
     write(total, `total${magnitudes?.short ?? ""} ${number(sum)}`);
     write(change, `PSNR ${decibels.toFixed(1)} dB`);
     const known = shown?.done.filter(Boolean).length ?? 0;
-    const progress_ = shown && known < shown.runs.length ? ` · ${known} / ${shown.runs.length} runs` : "";
-    write(progress, `${Number.isNaN(score) ? "" : ` · faithfulness ${number(score)}`}${progress_}`);
+    scored.hidden = Number.isNaN(score);
+    write(scored, `faithfulness ${number(score)}`);
+    explain(scored, "faithfulness");
+    const missing = shown && known < shown.runs.length ? ` · ${known} / ${shown.runs.length} runs` : "";
+    write(progress, missing);
     explain(total, "total", magnitudes ? `A pixel's magnitude adds ${magnitudes.whole}.` : "");
     explain(change, "PSNR");
     attribute(panel.label, "title", panel.label.textContent);
@@ -127,6 +131,7 @@ export function createTimeView(view: View) {
     const time = store.time.value;
     const [sum, differs] = [shown?.totals[time] ?? Number.NaN, shown?.changes[time] ?? Number.NaN];
     total.hidden = change.hidden = !shown;
+    scored.hidden = true;
     if (overRuns.value) return labelRuns();
     const some = shown && shown.done < shown.totals.length;
     write(subject, shown ? selectionLabel(shown.selection, store.cluster_names.value) : "");
