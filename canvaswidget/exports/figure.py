@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from canvaswidget.exports.figure_data import figure_data, title_of
 from canvaswidget.exports.over_runs import checked_runs, frame_of
-from canvaswidget.exports.page_budget import checked_frames
+from canvaswidget.exports.page_contents import checked_frames
 from canvaswidget.exports.view import ExportedView
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.view_checks import checked_choice

@@ -16,27 +16,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from canvaswidget.bundle import bundled
 from canvaswidget.exports.fallback_image import WIDTH, png
 from canvaswidget.exports.figure_data import PICTURE, figure_data
-from canvaswidget.exports.packing import Packed
-from canvaswidget.exports.page_budget import (
-    BUDGET,
-    PageEstimate,
-    Plan,
-    checked_contents,
-    megabytes,
-    plan_page,
-)
+from canvaswidget.exports.packing import Packed, pack
+from canvaswidget.exports.page_budget import PageEstimate, Plan, megabytes, named_runs, plan_page
+from canvaswidget.exports.page_contents import BUDGET
 from canvaswidget.exports.precomputed import RANKED, Kept, PrecomputedAnswers
 from canvaswidget.exports.view import ExportedView, checked_file
 from canvaswidget.files import write_whole
+from canvaswidget.kernel import requests
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.facts import Facts
-from canvaswidget.kernel.session import Session
+from canvaswidget.kernel.message_parts import RunKey
 from canvaswidget.kernel.view_checks import on_wire
 from canvaswidget.plotting import figures
-from canvaswidget.progress import Progress, steps
+from canvaswidget.progress import Progress, Report, Steps, steps
 from canvaswidget.version import __version__
 
 NEEDS_NOTEBOOK = "needs the notebook"  # the view offers no "Try again" for an error that starts so
@@ -70,46 +67,32 @@ UNFINISHED = (
 def save_page(
     view: ExportedView, path: str | Path, contents: Mapping[str, Any], progress: Progress
 ) -> PageEstimate:
-    """See `CanvasWidget.save`; `contents` are layers, frames, neurons and budget."""
+    """See `CanvasWidget.save`; `contents` are layers, frames, runs, neurons and budget."""
     path, _ = checked_file(path, ("html",))
     cached = view.cached()
     shown = view.compute(lambda cached, report: figure_data(cached, view.state, PICTURE, report))
-    info = Facts.of(cached.canvas, view.facts).on_wire()
-    plan = _plan(view, cached, contents, progress)
-    return write_page(
-        path, view.session, cached, plan, view.wire, info, view.recipe(cached.canvas), shown, progress
-    )
+    plan = _plan(view, contents, progress)
+    return write_page(path, view, plan, view.recipe(cached.canvas), shown, progress)
 
 
 def estimate_page(view: ExportedView, contents: Mapping[str, Any], progress: Progress) -> PageEstimate:
     """See `CanvasWidget.estimate_page`."""
-    return _plan(view, view.cached(), contents, progress).estimate
+    return _plan(view, contents, progress).estimate
 
 
-def _plan(view: ExportedView, cached: CachedCanvas, contents: Mapping[str, Any], progress: Progress) -> Plan:
-    checked = checked_contents(cached, **{**contents, "budget": contents["budget"] or BUDGET})
-    return plan_page(view.session, cached, view.state, checked, progress)
+def _plan(view: ExportedView, contents: Mapping[str, Any], progress: Progress) -> Plan:
+    return plan_page(view, {**contents, "budget": contents["budget"] or BUDGET}, progress)
 
 
 def write_page(
-    path: Path,
-    session: Session,
-    cached: CachedCanvas,
-    plan: Plan,
-    state: Mapping[str, Any],
-    info: Mapping[str, Any],
-    recipe: str,
-    shown: figures.View,
-    progress: Any = True,
+    path: Path, view: ExportedView, plan: Plan, recipe: str, shown: figures.View, progress: Any = True
 ) -> PageEstimate:
     """Compute what the plan says, and write it at once or not at all.
 
     Parameters
     ----------
-    cached : CachedCanvas
-        Those that the plan was made for.
-    state, info : dict
-        The widget's traits and the canvas as messages have them.
+    view : ExportedView
+        That the plan was made for.
     recipe : str
         Python that makes the view again.
     shown : View
@@ -120,21 +103,13 @@ def write_page(
     PageEstimate
         With the bytes that were written.
     """
-    kept = plan.kept
-    answers = PrecomputedAnswers(cached, kept, plan.quality)
+    arrays: list[Packed] = []
     with steps(path.name, "layer", progress) as tell:
-        tell.plan(len(kept.frames) * len(kept.layers))
-        for frame in kept.frames:
-            session.call(lambda report, frame=frame: answers.add_frame(frame, tell.within(report)))
-            for layer in kept.layers:
-                session.call(
-                    lambda report, layer=layer, frame=frame: answers.add_layer(
-                        layer, frame, tell.within(report)
-                    )
-                )
-                tell.take()
+        tell.plan(sum(len(kept.frames) * len(kept.layers) for kept in plan.kept.values()))
+        baked = [_baked(view, run, plan, arrays, tell) for run in plan.kept]
     picture = png(figures.view_figure(shown, WIDTH))
-    text = session.call(lambda report: _document(answers, plan, state, info, recipe, picture, report))
+    palettes = view.compute(_palettes)
+    text = _document(view, plan, baked, arrays, palettes, recipe, picture)
     size = len(text.encode())
     if size > plan.estimate.budget:
         raise ValueError(
@@ -145,50 +120,45 @@ def write_page(
     return replace(plan.estimate, bytes=size)
 
 
-def _document(
-    answers: PrecomputedAnswers,
-    plan: Plan,
-    state: Mapping[str, Any],
-    info: Mapping[str, Any],
-    recipe: str,
-    picture: bytes,
-    report: Any,
-) -> str:
-    kept, arrays = plan.kept, []
+def _palettes(cached: CachedCanvas, report: Report) -> tuple[Any, Packed]:
+    """The kernel's answer about palettes."""
+    answer, data = requests.answer(cached, {"kind": "palettes"}, report)
+    return answer, pack(np.frombuffer(data, np.uint8), "u1")
+
+
+def _baked(view: ExportedView, run: RunKey, plan: Plan, arrays: list[Packed], tell: Steps) -> dict[str, Any]:
+    """What the page knows of a run; its arrays are added to those of the page, and stand for them by their places."""
+    session, kept, rule = view.session, plan.kept[run], view.state["rule"]
+    cached = session.call(lambda report: session.of(run, rule))
+    answers = PrecomputedAnswers(cached, kept, plan.quality)
+    for frame in kept.frames:
+        session.call(lambda report, frame=frame: answers.add_frame(frame, tell.within(report)))
+        for layer in kept.layers:
+            session.call(
+                lambda report, layer=layer, frame=frame: answers.add_layer(layer, frame, tell.within(report))
+            )
+            tell.take()
+    # Which rules there are, and which neurons can be ablated, a page does not say: those of the run that is shown do.
+    facts = session.call(lambda report: Facts.of(cached.canvas, view.facts._replace(run=run)))
+    clusters = [
+        session.call(lambda report, layer=layer: answers.clusters(layer, report)) for layer in kept.layers
+    ]
+    scores = [
+        session.call(lambda report, layer=layer: answers.faithfulness(layer, report)) for layer in kept.layers
+    ]
 
     def keep(packed: Packed) -> int:
         arrays.append(packed)
         return len(arrays) - 1
 
-    palettes, tables = answers.palettes(report)
-    clusters = [answers.clusters(layer, report) for layer in kept.layers]
     selections = []
     for layer in kept.layers:
         for selected in [*answers.groups[layer.name], *answers.neurons[layer.name]]:
             header, planes = selected.pack()
             selections.append({**header, "planes": [keep(plane) for plane in planes]})
-    page = {
-        "info": _info(info, state["rule"], kept),
-        "state": _state(state, kept),
-        "needs": {
-            "selection": f"{NEEDS} {plan.chosen}",
-            "frames": f"{NEEDS} frames {_numbers(kept.frames)}",
-            "overlay": f"{NEEDS} no findings about whole layers",
-            "clusters": f"{NEEDS} {kept.n_clusters} clusters of each layer",
-            "scatter": f"{NEEDS} no scatter of the neurons",
-            "rules": f"{NEEDS} the maps of one rule",
-            "runs": f"{NEEDS} the maps of one run",
-            "colours": COLOURS,
-            "regions": f"{NEEDS} no sums over regions",
-            "export": f"{NEEDS} the view alone, not what figures, data and animations are made of",
-            "faithfulness": f"{NEEDS} the scores that were measured when it was saved",
-            "source": f"{NEEDS} {' and '.join(kept.sources)}",
-        },
-        "recipe": recipe,
-        "faithfulness": [
-            score for score in (answers.faithfulness(layer, report) for layer in kept.layers) if score
-        ],
-        "palettes": {"answer": palettes, "data": keep(tables)},
+    return {
+        "info": _info(facts.on_wire(), rule, kept),
+        "faithfulness": [score for score in scores if score],
         "pictures": {source: keep(series.pack()) for source, series in answers.frames.items()},
         "psnr": answers.psnr,
         "selections": selections,
@@ -199,7 +169,55 @@ def _document(
             **{name: keep(packed) for name, packed in answers.ranked.pack().items()},
         },
     }
-    page["arrays"] = [packed.describe() for packed in arrays]
+
+
+def _needs(view: ExportedView, plan: Plan) -> dict[str, str]:
+    """What the page says of what it does not keep."""
+    kept = plan.kept[view.state["run"]]
+    several = [run["key"] for run in view.known_runs if run["key"] in plan.kept]
+    return {
+        "selection": f"{NEEDS} {plan.chosen}",
+        "frames": f"{NEEDS} frames {_numbers(kept.frames)}",
+        "overlay": f"{NEEDS} no findings about whole layers",
+        "clusters": f"{NEEDS} {kept.n_clusters} clusters of each layer",
+        "scatter": f"{NEEDS} no scatter of the neurons",
+        "rules": f"{NEEDS} the maps of one rule",
+        "runs": f"{NEEDS} {f'the runs {named_runs(several)}' if len(several) > 1 else 'the maps of one run'}",
+        "colours": COLOURS,
+        "regions": f"{NEEDS} no sums over regions",
+        "export": f"{NEEDS} the view alone, not what figures, data and animations are made of",
+        "faithfulness": f"{NEEDS} the scores that were measured when it was saved",
+        "source": f"{NEEDS} {' and '.join(kept.sources)}",
+    }
+
+
+def _runs(view: ExportedView, plan: Plan) -> list[dict[str, Any]]:
+    """The runs that the page offers. Of one network the same is kept of each, so that they are alike."""
+    group = 0 if view.runs is not None and view.runs.is_one_network else None
+    return [{**run, "group": group} for run in view.known_runs if run["key"] in plan.kept]
+
+
+def _document(
+    view: ExportedView,
+    plan: Plan,
+    baked: Sequence[Mapping[str, Any]],
+    arrays: Sequence[Packed],
+    palettes: tuple[Any, Packed],
+    recipe: str,
+    picture: bytes,
+) -> str:
+    state = view.wire
+    kept, info = plan.kept[state["run"]], view.facts.on_wire()
+    answer, tables = palettes
+    arrays = [*arrays, tables]
+    page = {
+        "state": {**_state(state, kept), **({"_runs": _runs(view, plan)} if view.known_runs else {})},
+        "needs": _needs(view, plan),
+        "recipe": recipe,
+        "palettes": {"answer": answer, "data": len(arrays) - 1},
+        "baked": baked,
+        "arrays": [packed.describe() for packed in arrays],
+    }
     data = "\n".join(f'<script type="text/plain" class="cw-data">{packed.text}</script>' for packed in arrays)
     title = f"{info['title']}: implicit neural canvas"
     script = _inside("script", bundled("page.js"))
@@ -225,7 +243,7 @@ def _document(
 <h2>Implicit neural canvas</h2>
 <div id="canvas"></div>
 <noscript><img alt="{html.escape(title)}" src="data:image/png;base64,{base64.b64encode(picture).decode()}"></noscript>
-<p id="kept">{html.escape(_about(plan, state, info))}</p>
+<p id="kept">{html.escape(_about(view, plan))}</p>
 </main>
 <script type="application/json" id="page">{_json(page)}</script>
 {data}
@@ -302,16 +320,22 @@ def _consecutive(frames: Sequence[int]) -> bool:
     return len(frames) > 1 and frames[-1] - frames[0] == len(frames) - 1
 
 
-def _about(plan: Plan, state: Mapping[str, Any], info: Mapping[str, Any]) -> str:
-    kept = plan.kept
+def _about(view: ExportedView, plan: Plan) -> str:
+    kept, facts, state = plan.kept[view.state["run"]], view.facts, view.state
     frames = kept.frames
-    if info["n_frames"] == 1:
-        which = ""
-    elif len(frames) == info["n_frames"]:
-        which = f"all {len(frames)} frames, "
-    else:
-        which = f"frames {_numbers(frames)} of {info['n_frames']}, "
-    n_layers = f"{len(kept.layers)} of {len(info['layers'])} layers"
+    which = ""
+    if view.runs is not None:
+        several = f"runs {named_runs(plan.estimate.runs)} of" if len(plan.kept) > 1 else "one of"
+        which = (
+            f"{several} {len(view.runs)} runs, "
+            if len(plan.kept) < len(view.runs)
+            else f"all {len(view.runs)} runs, "
+        )
+    if len(frames) == facts.n_frames > 1:
+        which += f"all {len(frames)} frames, "
+    elif facts.n_frames > 1:
+        which += f"frames {_numbers(frames)} of {facts.n_frames}, "
+    n_layers = f"{len(kept.layers)} of {len(facts.layers)} layers"
     return (
         f"A saved page of canvaswidget {__version__}, rule {state['rule']}. "
         f"It keeps {which}{n_layers}, {plan.chosen}"

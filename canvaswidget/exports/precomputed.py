@@ -314,11 +314,6 @@ class PrecomputedAnswers:
             return None
         return score
 
-    def palettes(self, report: Report) -> tuple[dict[str, Any], Packed]:
-        """The kernel's answer about palettes."""
-        answer, data = self._ask({"kind": "palettes"}, report)
-        return answer, pack(np.frombuffer(data, np.uint8), "u1")
-
     def _ask(self, body: dict[str, Any], report: Report) -> tuple[dict[str, Any], bytes]:
         return requests.answer(self._cached, body, report)
 

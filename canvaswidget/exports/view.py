@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ from canvaswidget.exports.recipe import recipe
 from canvaswidget.files import write_whole
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.facts import Facts
+from canvaswidget.kernel.message_parts import RunInfo
 from canvaswidget.kernel.session import Session
 from canvaswidget.progress import Progress, Report, steps
 from canvaswidget.runs import Runs
@@ -37,6 +38,8 @@ class ExportedView:
         Whether the truth came to the widget and not with the model.
     runs : Runs, optional
         The networks that the widget shows one at a time.
+    known_runs : sequence of RunInfo
+        The same as the page has them.
     """
 
     session: Session
@@ -46,6 +49,7 @@ class ExportedView:
     defaults: dict[str, Any]
     truth_given: bool
     runs: Runs | None = None
+    known_runs: Sequence[RunInfo] = ()
 
     def compute(self, work: Callable[[CachedCanvas, Report], T], report: Report | None = None) -> T:
         """What ``work(cached, report)`` returns, on the worker's thread; `cached` are those of its run and rule."""

@@ -245,8 +245,10 @@ class LiveView(ViewTraits):
     def _exported(self) -> ExportedView:
         """The view as it is now."""
         state, defaults = self._state(), {name: trait.default_value for name, trait in self.traits().items()}
-        wire, runs = traits.on_wire(self, state), self._known_runs.runs
-        return ExportedView(self._live, self.facts, state, wire, defaults, self._truth_given, runs)
+        wire, known = traits.on_wire(self, state), self._known_runs
+        return ExportedView(
+            self._live, self.facts, state, wire, defaults, self._truth_given, known.runs, known.on_wire()
+        )
 
     def _answer_recipe(self, cached: CachedCanvas, body: RecipeRequest) -> tuple[RecipeReply, bytes]:
         stated = replace(self._exported(), state=self._stated(cached.canvas, body["state"]))

@@ -16,7 +16,8 @@ from canvaswidget.exports.animation import save_animation, save_runs_animation
 from canvaswidget.exports.data_files import save_data
 from canvaswidget.exports.figure import draw_figure, save_figure
 from canvaswidget.exports.page import estimate_page, save_page
-from canvaswidget.exports.page_budget import BUDGET, PageEstimate
+from canvaswidget.exports.page_budget import PageEstimate
+from canvaswidget.exports.page_contents import BUDGET
 from canvaswidget.kernel import view_checks
 from canvaswidget.tracing import CanvasLike
 from canvaswidget.tracing.protocol import Signal
@@ -262,7 +263,7 @@ class CanvasWidget(LiveView):
         frames
             Of a page, those it keeps; of a figure, those of its curve of time.
         runs
-            Of a figure, those whose frames stand side by side; see `figure`.
+            Of a page, those it keeps; of a figure, those whose frames stand side by side.
         progress : bool or callable
             A progress bar, or ``progress(done, total)``, which may raise to stop.
 
@@ -271,13 +272,14 @@ class CanvasWidget(LiveView):
         PageEstimate or None
             Of a page, what it takes.
         """
-        page = {"layers": layers, "frames": frames, "neurons": neurons, "budget": budget}
-        drawing = {"panels": panels, "width": width, "columns": columns, "limits": limits, "runs": runs}
+        both = {"frames": frames, "runs": runs}
+        page = {"layers": layers, "neurons": neurons, "budget": budget}
+        drawing = {"panels": panels, "width": width, "columns": columns, "limits": limits}
         if Path(path).suffix.lower() == PAGE:
             _check_unused(path, "a figure", {**drawing, "dpi": dpi})
-            return save_page(self._exported(), path, page, progress)
-        _check_unused(path, "a page", {name: value for name, value in page.items() if name != "frames"})
-        return save_figure(self._exported(), path, dpi, {**drawing, "frames": frames}, progress)
+            return save_page(self._exported(), path, {**page, **both}, progress)
+        _check_unused(path, "a page", page)
+        return save_figure(self._exported(), path, dpi, {**drawing, **both}, progress)
 
     @checked
     def save_data(
@@ -340,6 +342,8 @@ class CanvasWidget(LiveView):
         neurons: Any = None,
         budget: str | float = BUDGET,
         progress: bool | Callable[[int, int], None] = True,
+        *,
+        runs: Any = None,
     ) -> PageEstimate:
         """What ``save("view.html", ...)`` would write, measured on a sample; nothing is written.
 
@@ -355,13 +359,16 @@ class CanvasWidget(LiveView):
             most 8.
         budget : str or number of bytes
             Of the file. Frames and maps are kept as finely as it allows.
+        runs : sequence of keys or "all", optional
+            The run that is shown is always kept. Without it, as many as fit of a training, evenly, at most 24, the
+            last among them; of other runs the one that is shown.
 
         Raises
         ------
         ValueError
             Even the coarsest page would be larger than the budget; it says what to leave out.
         """
-        page = {"layers": layers, "frames": frames, "neurons": neurons, "budget": budget}
+        page = {"layers": layers, "frames": frames, "neurons": neurons, "budget": budget, "runs": runs}
         return estimate_page(self._exported(), page, progress)
 
 

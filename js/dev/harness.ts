@@ -2,7 +2,7 @@
 // `index.html?theme=dark&width=900&fail=grid,map&silent=curve&delay=1&views=2&preparing`, and any trait: `maps=signed`.
 import type { AnyModel } from "@anywidget/types";
 import widget from "../src/index";
-import { Answers } from "../src/page/answers";
+import { BakedRuns, followRuns, infoOf } from "../src/page/baked_runs";
 import { PageModel } from "../src/page/model";
 import type { Answered, SavedPage } from "../src/page/saved_page";
 import { Arrays } from "../src/page/unpacking";
@@ -21,7 +21,7 @@ if (place) place.style.width = `${asNumber("width", 1200)}px`;
 const saved = new DOMParser().parseFromString(await (await fetch("out/page.html")).text(), "text/html");
 const page = JSON.parse(saved.querySelector("#page")?.textContent ?? "") as SavedPage;
 const texts = saved.querySelectorAll(".cw-data");
-const answers = new Answers(page, new Arrays(page.arrays, (index) => texts[index]?.textContent ?? ""));
+const answers = new BakedRuns(page, new Arrays(page.arrays, (index) => texts[index]?.textContent ?? ""));
 
 /** As the page answers, but as late as asked for, with an error, or never. */
 async function answer(body: Body): Promise<Answered> {
@@ -44,8 +44,9 @@ function traitsOf(names: string[]): Record<string, unknown> {
   return Object.fromEntries(given.map(([name, text]) => [name, read(text)]));
 }
 
-const traits = { ...page.state, _canvas: query.has("preparing") ? {} : page.info };
+const traits = { ...page.state, _canvas: query.has("preparing") ? {} : infoOf(page, page.state.run) };
 const model = new PageModel({ ...traits, ...traitsOf(Object.keys(DEFAULTS)) }, answer);
+followRuns(model, page);
 Object.assign(window, { model, answers });
 const typed = model as unknown as AnyModel<Traits>;
 widget.initialize({ model: typed });

@@ -20,22 +20,25 @@ import type {
 import { same } from "../transport/same";
 import { insideOf } from "./region";
 import { enlarge, fitted, quantise, type Size, shrink } from "./resize";
-import type { Answered, Kept, SavedPage } from "./saved_page";
+import type { Answered, Baked, Kept, SavedPage } from "./saved_page";
 import type { Arrays } from "./unpacking";
 
 const NOTHING = new Uint8Array(0);
 
+/** Those of one run. */
 export class Answers {
   #page: SavedPage;
+  #baked: Baked;
   #arrays: Arrays;
   #size: Size;
   #frames: readonly number[];
 
-  constructor(page: SavedPage, arrays: Arrays) {
+  constructor(page: SavedPage, baked: Baked, arrays: Arrays) {
     this.#page = page;
+    this.#baked = baked;
     this.#arrays = arrays;
-    this.#size = { height: page.info.height, width: page.info.width };
-    this.#frames = framesOf(page.info);
+    this.#size = { height: baked.info.height, width: baked.info.width };
+    this.#frames = framesOf(baked.info);
   }
 
   /** Where a frame stands among those that the page keeps. */
@@ -46,13 +49,9 @@ export class Answers {
   }
 
   answer(body: Body): Promise<Answered> {
-    if ("run" in body && body.run !== this.#page.info.run)
-      return Promise.reject(new Error(this.#page.needs.runs));
-    if ("rule" in body && body.rule !== this.#page.info.rule)
+    if ("rule" in body && body.rule !== this.#baked.info.rule)
       return Promise.reject(new Error(this.#page.needs.rules));
     switch (body.kind) {
-      case "palettes":
-        return this.#palettes();
       case "frame":
         return this.#frame(body);
       case "map":
@@ -69,8 +68,6 @@ export class Answers {
         return this.#clusters(body.layer, body.n_clusters);
       case "faithfulness":
         return this.#faithfulness(body.layer);
-      case "recipe":
-        return Promise.resolve({ answer: { kind: "recipe", text: this.#page.recipe }, data: NOTHING });
       case "regions":
         return Promise.reject(new Error(this.#page.needs.regions));
       case "export":
@@ -82,15 +79,10 @@ export class Answers {
     }
   }
 
-  async #palettes(): Promise<Answered> {
-    const { answer, data } = this.#page.palettes;
-    return { answer, data: await this.#arrays.bytes(data) };
-  }
-
   // --- pictures -------------------------------------------------------------------------------------------------
 
   async #picture(time: number, source: "reconstruction" | "truth"): Promise<Uint8Array> {
-    const index = this.#page.pictures[source];
+    const index = this.#baked.pictures[source];
     if (index === undefined) throw new Error(this.#page.needs.source);
     const [, , height = 1, width = 1] = this.#arrays.shape(index);
     const bytes = 3 * height * width;
@@ -102,7 +94,7 @@ export class Answers {
   async #frame({ time, source }: FrameRequest): Promise<Answered> {
     if (source === "ablated" || source === "difference") throw new Error(this.#page.needs.source);
     const base = { kind: "frame", time, source, ...this.#size, psnr_before: null } as const;
-    const psnr = this.#page.psnr[this.#at(time)] ?? null;
+    const psnr = this.#baked.psnr[this.#at(time)] ?? null;
     if (source === "error") {
       const [ours, truth] = await Promise.all([
         this.#picture(time, "reconstruction"),
@@ -137,15 +129,15 @@ export class Answers {
   // --- maps -----------------------------------------------------------------------------------------------------
 
   #kept({ layer, neuron, cluster, n_clusters }: Selection): Kept {
-    const { selections, clusters, needs } = this.#page;
+    const { selections, clusters } = this.#baked;
     if (!neuron && cluster >= 0 && clusters[0]?.answer.n_clusters !== n_clusters)
-      throw new Error(needs.clusters);
+      throw new Error(this.#page.needs.clusters);
     const found = selections.find(
       (one) =>
         one.layer === layer &&
         (neuron ? same(one.neuron, neuron) : one.neuron === null && one.cluster === cluster),
     );
-    if (!found) throw new Error(needs.selection);
+    if (!found) throw new Error(this.#page.needs.selection);
     return found;
   }
 
@@ -222,8 +214,8 @@ export class Answers {
   // --- neurons --------------------------------------------------------------------------------------------------
 
   async #labels(name: string): Promise<(neuron: number[]) => number> {
-    const layer = layerOf(this.#page.info, name);
-    const known = this.#page.clusters.find(({ answer }) => answer.layer === name);
+    const layer = layerOf(this.#baked.info, name);
+    const known = this.#baked.clusters.find(({ answer }) => answer.layer === name);
     if (!layer || !known) return () => -1;
     const data = await this.#arrays.bytes(known.data);
     return (neuron) => {
@@ -235,7 +227,7 @@ export class Answers {
   async #grid(body: GridRequest): Promise<Answered> {
     const { time, cluster, first, count } = body;
     const label = await this.#labels(body.layer);
-    const kept = this.#page.selections.filter(
+    const kept = this.#baked.selections.filter(
       ({ layer, neuron }) => layer === body.layer && neuron && (cluster < 0 || label(neuron) === cluster),
     );
     const values = await Promise.all(kept.map((one) => this.#key(one, body)));
@@ -252,7 +244,7 @@ export class Answers {
     };
     const thumbs = await Promise.all(shown.map((at) => thumbOf(kept[at] as Kept)));
     // One scale for the layer: that of all its neurons that the page keeps, whichever cluster they are of.
-    const all = this.#page.selections.filter(({ layer, neuron }) => layer === body.layer && neuron);
+    const all = this.#baked.selections.filter(({ layer, neuron }) => layer === body.layer && neuron);
     const ranges = await Promise.all(all.map(thumbOf));
     const place = order.findIndex((at) => body.find && same(kept[at]?.neuron, body.find));
     const neurons = shown.map((at) => kept[at]?.neuron ?? []);
@@ -285,7 +277,7 @@ export class Answers {
   /** What a neuron is sorted by. */
   async #key(kept: Kept, { sort, time, pixel, region, layer }: GridRequest): Promise<number> {
     if (sort === "index") {
-      const known = layerOf(this.#page.info, layer);
+      const known = layerOf(this.#baked.info, layer);
       return known && kept.neuron ? flatIndex(known, kept.neuron) : 0;
     }
     const index = this.#at(time);
@@ -307,14 +299,15 @@ export class Answers {
   }
 
   async #clusters(layer: string, n_clusters: number): Promise<Answered> {
-    const { clusters, needs } = this.#page;
-    const known = clusters.find(({ answer }) => answer.layer === layer && answer.n_clusters === n_clusters);
-    if (!known) throw new Error(needs.clusters);
+    const known = this.#baked.clusters.find(
+      ({ answer }) => answer.layer === layer && answer.n_clusters === n_clusters,
+    );
+    if (!known) throw new Error(this.#page.needs.clusters);
     return { answer: known.answer, data: await this.#arrays.bytes(known.data) };
   }
 
   async #faithfulness(name: string): Promise<Answered> {
-    const answer = this.#page.faithfulness.find(({ layer }) => layer === name);
+    const answer = this.#baked.faithfulness.find(({ layer }) => layer === name);
     if (!answer) throw new Error(this.#page.needs.faithfulness);
     return { answer, data: NOTHING };
   }
@@ -322,7 +315,7 @@ export class Answers {
   // --- a pixel --------------------------------------------------------------------------------------------------
 
   async #pixel({ time, pixel, k }: PixelRequest): Promise<Answered> {
-    const { ranked, info, pictures } = this.#page;
+    const { ranked, info, pictures } = this.#baked;
     const [y = 0, x = 0] = pixel;
     const far = ([py = 0, px = 0]: number[]) => (py - y) ** 2 + (px - x) ** 2;
     const nearest = ranked.pixels.reduce(

@@ -2,7 +2,7 @@
 import type { AnyModel } from "@anywidget/types";
 import widget from "../index";
 import type { Traits } from "../state/traits";
-import { Answers } from "./answers";
+import { BakedRuns, followRuns, infoOf } from "./baked_runs";
 import { PageModel } from "./model";
 import type { SavedPage } from "./saved_page";
 import { Arrays } from "./unpacking";
@@ -22,8 +22,10 @@ function open(el: HTMLElement): void {
   const texts = document.querySelectorAll(".cw-data");
   if (texts.length !== page.arrays.length)
     throw new Error(`it has ${texts.length} of ${page.arrays.length} arrays`);
-  const answers = new Answers(page, new Arrays(page.arrays, (index) => texts[index]?.textContent ?? ""));
-  const model = new PageModel({ ...page.state, _canvas: page.info }, (body) => answers.answer(body));
+  const answers = new BakedRuns(page, new Arrays(page.arrays, (index) => texts[index]?.textContent ?? ""));
+  const _canvas = infoOf(page, page.state.run);
+  const model = new PageModel({ ...page.state, _canvas }, (body) => answers.answer(body));
+  followRuns(model, page);
   // For who looks into the page: its traits, and what it answers.
   Object.assign(window, { canvaswidget: { model, answers } });
   widget.render({ model: model as unknown as AnyModel<Traits>, el });

@@ -24,6 +24,13 @@ export class PageModel extends Events implements Model {
     this.emit(`change:${name}`);
   }
 
+  /** Sets traits that belong together: all are there before anybody hears of one. */
+  assign(values: Record<string, unknown>): void {
+    const changed = Object.keys(values).filter((name) => this.#state.get(name) !== values[name]);
+    for (const name of changed) this.#state.set(name, values[name]);
+    for (const name of changed) this.emit(`change:${name}`);
+  }
+
   /** There is nobody to save them for. */
   save_changes(): void {}
 

@@ -5,6 +5,7 @@ import type {
   ClustersReply,
   FaithfulnessReply,
   PalettesReply,
+  RunKey,
 } from "../transport/messages";
 import type { Packed } from "./unpacking";
 
@@ -35,9 +36,20 @@ export interface Ranked {
   shares: number;
 }
 
-export interface SavedPage {
+/** What the page keeps of one run. */
+export interface Baked {
   info: CanvasInfo;
-  state: Record<string, unknown>;
+  faithfulness: FaithfulnessReply[];
+  pictures: { reconstruction: number; truth?: number };
+  psnr: (number | null)[];
+  selections: Kept[];
+  clusters: { answer: ClustersReply; data: number }[];
+  ranked: Ranked;
+}
+
+export interface SavedPage {
+  /** Traits by name. */
+  state: Record<string, unknown> & { run: RunKey };
   needs: Record<
     | "selection"
     | "frames"
@@ -54,13 +66,9 @@ export interface SavedPage {
     string
   >;
   recipe: string;
-  faithfulness: FaithfulnessReply[];
   palettes: { answer: PalettesReply; data: number };
-  pictures: { reconstruction: number; truth?: number };
-  psnr: (number | null)[];
-  selections: Kept[];
-  clusters: { answer: ClustersReply; data: number }[];
-  ranked: Ranked;
+  /** The runs, in the order of the slider; of one network, that one. */
+  baked: Baked[];
   arrays: Packed[];
 }
 
