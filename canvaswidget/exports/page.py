@@ -183,6 +183,7 @@ def _needs(view: ExportedView, plan: Plan) -> dict[str, str]:
         "scatter": f"{NEEDS} no scatter of the neurons",
         "rules": f"{NEEDS} the maps of one rule",
         "runs": f"{NEEDS} {f'the runs {named_runs(several)}' if len(several) > 1 else 'the maps of one run'}",
+        "pairs": f"{NEEDS} no matches between neurons of two runs",
         "colours": COLOURS,
         "regions": f"{NEEDS} no sums over regions",
         "export": f"{NEEDS} the view alone, not what figures, data and animations are made of",

@@ -114,10 +114,11 @@ def plan_page(view: ExportedView, asked: Mapping[str, Any], progress: Progress =
     contents = checked_contents(cached, asked["layers"], asked["frames"], asked["neurons"], asked["budget"])
     given = contents.neurons
     keys = None if asked["runs"] is None else checked_runs(view, asked["runs"])
+    beside = [] if state["compare"] is None else [state["compare"]]
     first = sampled(session, cached, state, contents, None, QUALITIES, progress)
     samples = {shown: first}
-    for run in _usual_runs(view, first, contents) if keys is None else keys:
-        if run == shown:
+    for run in [*(_usual_runs(view, first, contents) if keys is None else keys), *beside]:
+        if run in samples:
             continue
         try:
             other = session.call(lambda report, run=run: session.of(run, state["rule"]))

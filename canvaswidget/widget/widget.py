@@ -360,8 +360,8 @@ class CanvasWidget(LiveView):
         budget : str or number of bytes
             Of the file. Frames and maps are kept as finely as it allows.
         runs : sequence of keys or "all", optional
-            The run that is shown is always kept. Without it, as many as fit of a training, evenly, at most 24, the
-            last among them; of other runs the one that is shown.
+            The run that is shown is always kept, and the one that it is compared with. Without it, as many as fit of a
+            training, evenly, at most 24, the last among them; of other runs the one that is shown.
 
         Raises
         ------

@@ -4,7 +4,7 @@ import { BakedRuns, followRuns, infoOf } from "../src/page/baked_runs";
 import { PageModel } from "../src/page/model";
 import type { Baked, SavedPage } from "../src/page/saved_page";
 import { Arrays } from "../src/page/unpacking";
-import { chooseRun, stepRun } from "../src/state/actions";
+import { chooseRun, compareWith, stepRun } from "../src/state/actions";
 import { canvasOf, createStore, isSwitching, SAVE_AFTER } from "../src/state/store";
 import type { Body, CanvasInfo, LayerInfo, RunKey } from "../src/transport/messages";
 import { layerInfo } from "./stand_in_canvas";
@@ -23,13 +23,17 @@ async function deflate(bytes: number[]): Promise<string> {
   return btoa(String.fromCharCode(...new Uint8Array(packed)));
 }
 
-/** A run whose picture is array `at`, and whose map of each kept neuron is array `at + 1`. */
-function baked(run: RunKey, at: number, layers: LayerInfo[], more: Partial<CanvasInfo> = {}): Baked {
+/** The arrays that all runs share: palettes, then of the one ranked neuron its layer, its place and its value. */
+const [PALETTES, LAYER, PLACE, VALUE, SHARED] = [0, 1, 2, 3, 4];
+
+/** A run with a picture, and a map for each kept neuron; `place` is that of the run. */
+function baked(run: RunKey, place: number, layers: LayerInfo[], more: Partial<CanvasInfo> = {}): Baked {
   const neurons = Object.fromEntries(layers.map(({ name }) => [name, [[1], [0]]]));
   const info = {
     title: "a network",
     run,
     notice: "",
+    counterparts: {},
     rule: "gated",
     ...SIZE,
     n_frames: 1,
@@ -50,29 +54,46 @@ function baked(run: RunKey, at: number, layers: LayerInfo[], more: Partial<Canva
       neuron,
       cluster: -1,
       low: [[0]],
-      high: [[at + 1]],
-      totals: [10 * at],
+      high: [[2 * place + 1]],
+      totals: [20 * place],
       changes: [null],
-      planes: [at + 1],
+      planes: [SHARED + 2 * place + 1],
     })),
   );
-  const none = { layers: 0, places: 0, values: 0, sizes: 0, totals: 0, counts: 0, shares: 0 };
   return {
     info,
     faithfulness: [],
-    pictures: { reconstruction: at },
-    psnr: [20 + at],
+    pictures: { reconstruction: SHARED + 2 * place },
+    psnr: [20 + 2 * place],
     selections,
     clusters: [],
-    ranked: { pixels: [[0, 0]], points: [], ...none },
+    ranked: {
+      pixels: [[0, 0]],
+      points: [],
+      layers: LAYER,
+      places: PLACE,
+      values: VALUE,
+      sizes: VALUE,
+      totals: VALUE,
+      counts: PLACE,
+      shares: LAYER,
+    },
   };
 }
 
 async function open(all: Baked[], group: number | null, state: Record<string, unknown> = {}) {
-  const known = all.map(({ info }) => ({ key: info.run, group, error: "", facts: {}, version: 0 }));
+  const known = all.map(({ info }) => ({
+    key: info.run,
+    group,
+    error: "",
+    facts: {},
+    version: 0,
+    same_neurons: group !== null,
+  }));
   const page: SavedPage = {
     state: {
       run: all[0]?.info.run ?? null,
+      compare: null,
       _runs: known,
       rule: "gated",
       layer: "net.1",
@@ -85,19 +106,22 @@ async function open(all: Baked[], group: number | null, state: Record<string, un
     },
     needs: new Proxy({} as SavedPage["needs"], { get: (_, name) => `needs the notebook: ${String(name)}` }),
     recipe: "import canvaswidget as cw",
-    palettes: { answer: { kind: "palettes", names: ["gray"] } as never, data: 2 * all.length },
+    palettes: { answer: { kind: "palettes", names: ["gray"] } as never, data: PALETTES },
     baked: all,
     arrays: [
+      { form: "u1", shape: [3], levels: 256 },
+      { form: "u1", shape: [1, 1, 1], levels: 256 },
+      { form: "u4", shape: [1, 1, 1], levels: 256 },
+      { form: "f4", shape: [1, 1, 1], levels: 256 },
       ...all.flatMap(() => [
         { form: "colours" as const, shape: [1, 3, 1, 2], levels: 256 },
         { form: "maps" as const, shape: [1, 1, 2], levels: 256 },
       ]),
-      { form: "u1", shape: [3], levels: 256 },
     ],
   };
   const texts = await Promise.all([
+    ...[[1, 2, 3], [1], [3, 0, 0, 0], [0, 0, 0, 63]].map(deflate),
     ...all.flatMap((_, place) => [deflate([0, 0, 7 * (place + 1), 0, 0, 0]), deflate([0, 255])]),
-    deflate([1, 2, 3]),
   ]);
   const answers = new BakedRuns(page, new Arrays(page.arrays, (index) => texts[index] ?? ""));
   const _canvas = infoOf(page, page.state.run);
@@ -106,9 +130,9 @@ async function open(all: Baked[], group: number | null, state: Record<string, un
   return { page, answers, model, store: createStore(model) };
 }
 
-const training = () => open([baked(0, 0, FFN), baked(10, 2, FFN), baked(200, 4, FFN)], 0);
+const training = () => open([baked(0, 0, FFN), baked(10, 1, FFN), baked(200, 2, FFN)], 0);
 const mixed = (state = {}) =>
-  open([baked("FFN", 0, FFN), baked("SIREN", 2, SIREN, { has_truth: false })], null, state);
+  open([baked("FFN", 0, FFN), baked("SIREN", 1, SIREN, { has_truth: false })], null, state);
 
 const selection = { layer: "net.1", neuron: [1], neurons: [], cluster: -1, n_clusters: 6 };
 const ofFrame = (run: RunKey): Body => ({ kind: "frame", run, time: 0, source: "reconstruction" });
@@ -136,6 +160,65 @@ describe("the answers of a page of runs", () => {
     expect([...(await answers.answer({ kind: "palettes" })).data]).toEqual([1, 2, 3]);
     const recipe = await answers.answer({ kind: "recipe", state: {} as never });
     expect(recipe.answer).toMatchObject({ text: "import canvaswidget as cw" });
+  });
+});
+
+describe("what is asked about a second run", () => {
+  const bars = (run: RunKey): Body => ({
+    kind: "bars",
+    run,
+    rule: "gated",
+    time: 0,
+    pixel: [0, 1],
+    channel: "sum",
+    neurons: [3, 1, 2].map((neuron) => ({ layer: "net.1", neuron: [neuron] })),
+  });
+
+  it("is answered of the neurons that are kept, or among the strongest", async () => {
+    const { answers } = await training();
+    const { answer } = await answers.answer(bars(200));
+    expect(answer).toMatchObject({ kind: "bars", values: [0.5, 5, undefined] });
+    const thumbnails = { kind: "thumbnails", run: 10, rule: "gated", time: 0, layer: "net.1" } as const;
+    const more = { channel: "sum", side: 8 } as const;
+    const { answer: thumbs, data } = await answers.answer({ ...thumbnails, ...more, neurons: [[1], [0]] });
+    expect(thumbs).toMatchObject({ height: 1, width: 2, low: [0, 0], high: [3, 3], totals: [20, 20] });
+    expect([...data]).toEqual([0, 255, 0, 255]);
+    await expect(answers.answer({ ...thumbnails, ...more, neurons: [[2]] })).rejects.toThrow("selection");
+    const pairs = { kind: "pairs", run: 0, rule: "gated", time: 0, layer: "net.1", other: 10 } as const;
+    await expect(answers.answer(pairs)).rejects.toThrow("needs the notebook: pairs");
+  });
+
+  it("has a curve over the runs, without totals of what is not kept", async () => {
+    const { answers } = await training();
+    const body = { kind: "run_curve", run: 0, rule: "gated", time: 0, runs: [200, 0] } as const;
+    const kept = await answers.answer({ ...body, runs: [200, 0], selection } as Body);
+    expect(kept.answer).toMatchObject({ totals: [40, 0], psnr: [24, 20], faithfulness: [null, null] });
+    const other = await answers.answer({
+      ...body,
+      selection: { ...selection, neuron: [2] },
+    } as unknown as Body);
+    expect(other.answer).toMatchObject({ totals: [null, null], psnr: [24, 20] });
+    expect((await answers.answer({ ...body, selection: null } as unknown as Body)).answer).toMatchObject({
+      totals: [null, null],
+    });
+  });
+
+  it("is told of the layers that stand for those of the first", async () => {
+    const { store } = await mixed();
+    expect(store._compared.value).toEqual({});
+    compareWith(store, "SIREN");
+    expect(store._compared.value).toMatchObject({
+      run: "SIREN",
+      counterparts: { "net.0": "net.1", "net.1": "net.1", "net.2": "head" },
+    });
+    chooseRun(store, "SIREN");
+    expect(store._compared.value).toMatchObject({ counterparts: { "net.1": "net.1", head: "head" } });
+    compareWith(store, null);
+    expect(store._compared.value).toEqual({});
+    store.dispose();
+    const open = await mixed({ compare: "SIREN" });
+    expect(open.store._compared.value.run).toBe("SIREN");
+    open.store.dispose();
   });
 });
 

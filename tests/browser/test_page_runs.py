@@ -44,9 +44,10 @@ def kernel(w: cw.CanvasWidget, **body: Any) -> tuple[Any, np.ndarray]:
     return answer, np.frombuffer(data, np.uint8)
 
 
-def levels(opened: SavedPage) -> np.ndarray:
-    """What the frame shows, without its alpha."""
-    drawn = io.BytesIO(base64.b64decode(opened.colours().partition(b",")[2]))
+def levels(opened: SavedPage, name: str = "frame") -> np.ndarray:
+    """What a canvas shows, without its alpha."""
+    address = opened.part(name).evaluate("canvas => canvas.toDataURL()")
+    drawn = io.BytesIO(base64.b64decode(address.partition(",")[2]))
     return np.asarray(Image.open(drawn).convert("RGB"))
 
 
@@ -92,6 +93,20 @@ def test_its_answers_are_the_kernels_for_each_run(
         mine, _ = opened.ask(**pixel, selection=selection)
         truth, _ = kernel(w, **pixel, selection=selection)
         assert [each["neuron"] for each in mine["neurons"]] == [each["neuron"] for each in truth["neurons"]]
+
+
+def test_a_second_run_is_compared(opened: SavedPage, written: tuple[Path, cw.CanvasWidget]) -> None:
+    w, second = written[1], opened.part("compared")
+    opened.part("compare").select_option("112")
+    expect(second).to_have_attribute("data-run", "112", timeout=TIMEOUT)
+    expect(second).to_have_attribute("data-selection", f"{w.layer}/{w.neuron}", timeout=TIMEOUT)
+    opened.settle()
+    _, data = kernel(w, run=112, kind="frame", time=0, source="reconstruction")
+    np.testing.assert_array_equal(levels(opened, "compared").ravel(), data)
+    expect(opened.panel("pixel").locator(".cw-bar[data-other]:visible").first).to_be_visible()
+    expect(opened.page.locator("[data-panel][data-state=error]")).to_have_count(0)
+    opened.part("compare").select_option("–")
+    expect(second).to_be_hidden()
 
 
 def test_it_plays_through_the_runs(opened: SavedPage) -> None:

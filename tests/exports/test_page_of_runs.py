@@ -79,6 +79,9 @@ def test_the_run_that_is_shown_is_kept_whatever_is_asked_for(widgets, training, 
     w.save(tmp_path / "a.html", runs=[0], neurons=1, progress=False)
     assert list(Saved(tmp_path / "a.html").baked) == [0, 200]
     assert "runs 0, 200 of 3 runs" in (tmp_path / "a.html").read_text(encoding="utf-8")
+    w.compare = 10
+    assert w.estimate_page(runs=[0], neurons=1, progress=False).runs == STEPS
+    w.compare = None
     for runs, error, what in (
         ([7], KeyError, "run=7"),
         ([], ValueError, "at least one"),

@@ -2,22 +2,23 @@
 // page was not given it says: such words are thrown as errors.
 
 import { framesOf } from "../state/saved";
-import { flatIndex, layerOf, neuronAt } from "../state/selection";
+import { flatIndex, layerOf } from "../state/selection";
 import { NO_CLUSTER } from "../transport/constants";
 import type {
+  BarsRequest,
   Body,
   CurveRequest,
   FrameRequest,
   GridRequest,
   MapReply,
   MapRequest,
-  PixelReply,
   PixelRequest,
-  RankedNeuron,
   Selection,
   StripRequest,
+  ThumbnailsRequest,
 } from "../transport/messages";
 import { same } from "../transport/same";
+import { rankedAt } from "./ranked";
 import { insideOf } from "./region";
 import { enlarge, fitted, quantise, type Size, shrink } from "./resize";
 import type { Answered, Baked, Kept, SavedPage } from "./saved_page";
@@ -64,6 +65,10 @@ export class Answers {
         return this.#curve(body);
       case "strip":
         return this.#strip(body);
+      case "bars":
+        return this.#bars(body);
+      case "thumbnails":
+        return this.#thumbnails(body);
       case "clusters":
         return this.#clusters(body.layer, body.n_clusters);
       case "faithfulness":
@@ -74,6 +79,8 @@ export class Answers {
         return Promise.reject(new Error(this.#page.needs.export));
       case "rules":
         return Promise.reject(new Error(this.#page.needs.rules));
+      case "pairs":
+        return Promise.reject(new Error(this.#page.needs.pairs));
       default:
         return Promise.reject(new Error(this.#page.needs.scatter));
     }
@@ -238,19 +245,13 @@ export class Answers {
     );
     const shown = order.slice(first, first + count);
     const size = fitted(this.#size, body.side);
-    const thumbOf = async (one: Kept) => {
-      const map = await this.#values(one, time);
-      return quantise(shrink(map.values, map, fitted(map, Math.max(size.height, size.width))));
-    };
-    const thumbs = await Promise.all(shown.map((at) => thumbOf(kept[at] as Kept)));
+    const side = Math.max(size.height, size.width);
+    const thumbs = await Promise.all(shown.map((at) => this.#thumb(kept[at] as Kept, time, side)));
     // One scale for the layer: that of all its neurons that the page keeps, whichever cluster they are of.
     const all = this.#baked.selections.filter(({ layer, neuron }) => layer === body.layer && neuron);
-    const ranges = await Promise.all(all.map(thumbOf));
+    const ranges = await Promise.all(all.map((one) => this.#thumb(one, time, side)));
     const place = order.findIndex((at) => body.find && same(kept[at]?.neuron, body.find));
     const neurons = shown.map((at) => kept[at]?.neuron ?? []);
-    const [plane = -1] = kept[0]?.planes ?? [];
-    const [, height = 1, width = 1] = this.#arrays.shape(plane);
-    const thumb = fitted({ height, width }, Math.max(size.height, size.width));
     return {
       answer: {
         kind: "grid",
@@ -260,7 +261,7 @@ export class Answers {
         n_neurons: order.length,
         neurons,
         values: shown.map((at) => values[at] ?? 0),
-        ...thumb,
+        ...this.#thumbSize(kept[0], side),
         low: thumbs.map(({ low }) => low),
         high: thumbs.map(({ high }) => high),
         totals: shown.map((at) => kept[at]?.totals[this.#at(time)] ?? 0),
@@ -269,6 +270,40 @@ export class Answers {
         place: place < 0 ? null : place,
         half_width: 0,
         warning: "",
+      },
+      data: joined(thumbs.map(({ levels }) => levels)),
+    };
+  }
+
+  async #valueAt(kept: Kept, time: number, [y = 0, x = 0]: number[]): Promise<number> {
+    const { values, height, width } = await this.#values(kept, time);
+    const scale = { y: height / this.#size.height, x: width / this.#size.width };
+    return values[Math.floor((y + 0.5) * scale.y) * width + Math.floor((x + 0.5) * scale.x)] ?? 0;
+  }
+
+  async #thumb(kept: Kept, time: number, side: number) {
+    const map = await this.#values(kept, time);
+    return quantise(shrink(map.values, map, fitted(map, side)));
+  }
+
+  #thumbSize(kept: Kept | undefined, side: number): Size {
+    const [, height = 1, width = 1] = this.#arrays.shape(kept?.planes[0] ?? -1);
+    return fitted({ height, width }, side);
+  }
+
+  async #thumbnails({ time, layer, neurons, side }: ThumbnailsRequest): Promise<Answered> {
+    const alone = { layer, neurons: [], cluster: -1, n_clusters: 0 };
+    const kept = neurons.map((neuron) => this.#kept({ ...alone, neuron }));
+    const thumbs = await Promise.all(kept.map((one) => this.#thumb(one, time, side)));
+    return {
+      answer: {
+        kind: "thumbnails",
+        time,
+        layer,
+        ...this.#thumbSize(kept[0], side),
+        low: thumbs.map(({ low }) => low),
+        high: thumbs.map(({ high }) => high),
+        totals: kept.map(({ totals }) => totals[this.#at(time)] ?? 0),
       },
       data: joined(thumbs.map(({ levels }) => levels)),
     };
@@ -283,13 +318,10 @@ export class Answers {
     const index = this.#at(time);
     if (sort === "total") return kept.totals[index] ?? 0;
     if (sort === "change") return kept.changes[index] ?? kept.changes[index + 1] ?? 0;
+    if (sort === "pixel") return this.#valueAt(kept, time, pixel ?? []);
+    if (!region) return 0;
     const { values, height, width } = await this.#values(kept, time);
     const scale = { y: height / this.#size.height, x: width / this.#size.width };
-    if (sort === "pixel") {
-      const [y = 0, x = 0] = pixel ?? [];
-      return values[Math.floor((y + 0.5) * scale.y) * width + Math.floor((x + 0.5) * scale.x)] ?? 0;
-    }
-    if (!region) return 0;
     const inside = insideOf(region, this.#size.width);
     let sum = 0;
     for (let y = 0, i = 0; y < height; y++)
@@ -315,48 +347,9 @@ export class Answers {
   // --- a pixel --------------------------------------------------------------------------------------------------
 
   async #pixel({ time, pixel, k }: PixelRequest): Promise<Answered> {
-    const { ranked, info, pictures } = this.#baked;
+    const { info, pictures } = this.#baked;
     const [y = 0, x = 0] = pixel;
-    const far = ([py = 0, px = 0]: number[]) => (py - y) ** 2 + (px - x) ** 2;
-    const nearest = ranked.pixels.reduce(
-      (best, one, i) => (far(one) < far(ranked.pixels[best] ?? []) ? i : best),
-      0,
-    );
-    const row = this.#at(time) * ranked.pixels.length + nearest;
-    const kept = [ranked.layers, ranked.places, ranked.values, ranked.sizes];
-    const [layers, places, values, sizes, totals, counts, shares] = await Promise.all(
-      [...kept, ranked.totals, ranked.counts, ranked.shares].map((index) => this.#arrays.numbers(index)),
-    );
-    const at = (array: ArrayLike<number> | undefined, index: number) => array?.[index] ?? 0;
-    const [, , length = 0] = this.#arrays.shape(ranked.layers);
-    const neurons: RankedNeuron[] = [];
-    for (let i = row * length; i < row * length + Math.min(length, k); i++) {
-      const number = at(layers, i);
-      const layer = info.layers[number];
-      if (!layer) continue;
-      const value = at(values, i);
-      const total = at(totals, row * info.layers.length + number);
-      const magnitude = at(sizes, i);
-      const share = total > 0 ? magnitude / total : 0;
-      neurons.push({ layer: layer.name, neuron: neuronAt(layer, at(places, i)), value, magnitude, share });
-    }
-    const curve = ranked.points.reduce((sum, points) => sum + points.length, 0);
-    let start = row * curve;
-    const told: PixelReply["layers"] = info.layers.map((layer, number) => {
-      const from = row * info.layers.length + number;
-      const points = ranked.points[number] ?? [];
-      const first = start;
-      start += points.length;
-      return {
-        layer: layer.name,
-        n_neurons: layer.neurons.reduce((product, n) => product * n, 1),
-        total: at(totals, from),
-        n50: at(counts, 2 * from),
-        n90: at(counts, 2 * from + 1),
-        counts: points,
-        shares: points.map((_, i) => at(shares, first + i) / 255),
-      };
-    });
+    const ranked = await rankedAt(this.#baked, this.#arrays, this.#at(time), pixel, k);
     const colour = async (source: "reconstruction" | "truth") => {
       const picture = await this.#picture(time, source);
       const from = (y * info.width + x) * 3;
@@ -368,17 +361,34 @@ export class Answers {
         time,
         pixel,
         channel: "sum",
-        ranked_at: ranked.pixels[nearest] ?? pixel,
+        ranked_at: ranked.pixel,
         rgb: await colour("reconstruction"),
         truth: pictures.truth === undefined ? null : await colour("truth"),
         // The read-out takes it from the map's levels, and says that it is about so much.
         selected: null,
         selected_signed: null,
-        neurons,
-        layers: told,
+        neurons: ranked.neurons,
+        layers: ranked.layers,
       },
       data: NOTHING,
     };
+  }
+
+  /** Of neurons that are not among the strongest, as their maps have it; nothing of those that are not kept. */
+  async #bars({ time, pixel, neurons }: BarsRequest): Promise<Answered> {
+    const ranked = await rankedAt(this.#baked, this.#arrays, this.#at(time), pixel, Number.POSITIVE_INFINITY);
+    const values = neurons.map(async (wanted) => {
+      const found = ranked.neurons.find(
+        (one) => one.layer === wanted.layer && same(one.neuron, wanted.neuron),
+      );
+      if (found) return found.value;
+      const kept = this.#baked.selections.find(
+        (one) => one.layer === wanted.layer && same(one.neuron, wanted.neuron),
+      );
+      return kept && this.#valueAt(kept, time, pixel);
+    });
+    const known = (await Promise.all(values)) as number[];
+    return { answer: { kind: "bars", time, pixel, values: known }, data: NOTHING };
   }
 }
 

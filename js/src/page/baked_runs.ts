@@ -2,7 +2,7 @@
 import { framesOf, hasMap, nearestFrame, savedOf } from "../state/saved";
 import { layerOf } from "../state/selection";
 import type { Traits } from "../state/traits";
-import type { Body, CanvasInfo, LayerInfo, RunKey } from "../transport/messages";
+import type { Body, CanvasInfo, LayerInfo, RunCurveRequest, RunKey } from "../transport/messages";
 import { Answers } from "./answers";
 import type { PageModel } from "./model";
 import type { Answered, SavedPage } from "./saved_page";
@@ -25,9 +25,27 @@ export class BakedRuns {
     if (body.kind === "palettes")
       return { answer: palettes.answer, data: await this.#arrays.bytes(palettes.data) };
     if (body.kind === "recipe") return { answer: { kind: "recipe", text: recipe }, data: new Uint8Array(0) };
+    if (body.kind === "run_curve") return this.#runCurve(body);
     const answers = this.#answers.get("run" in body ? body.run : state.run);
     if (!answers) throw new Error(needs.runs);
     return answers.answer(body);
+  }
+
+  async #runCurve({ rule, time, runs, selection }: RunCurveRequest): Promise<Answered> {
+    const totalOf = async (run: RunKey) => {
+      if (!selection) return null;
+      const curve = this.answer({ kind: "curve", run, rule, frames: [time], selection });
+      const { answer } = await curve.catch(() => ({ answer: null })); // the selection is not kept
+      return answer?.kind === "curve" ? (answer.totals[0] ?? null) : null;
+    };
+    const totals = await Promise.all(runs.map(totalOf));
+    const psnr = runs.map((run) => {
+      const baked = this.#page.baked.find(({ info }) => info.run === run);
+      return baked?.psnr[framesOf(baked.info).indexOf(time)] ?? null;
+    });
+    const faithfulness = runs.map(() => null);
+    const answer = { kind: "run_curve", time, runs, totals, psnr, faithfulness } as const;
+    return { answer, data: new Uint8Array(0) };
   }
 }
 
@@ -35,13 +53,29 @@ export function infoOf({ baked }: SavedPage, run: RunKey): CanvasInfo | undefine
   return baked.find(({ info }) => info.run === run)?.info;
 }
 
-/** Describes the run that is chosen, as Python would: what of the view it has not got is let go of. */
+/** Describes the runs that are chosen, as Python would: what of the view the first has not got is let go of. */
 export function followRuns(model: PageModel, page: SavedPage): void {
+  const compare = () => {
+    const first = model.get("_canvas") as CanvasInfo;
+    const second = infoOf(page, model.get("compare") as RunKey);
+    model.assign({ _compared: second && model.get("compare") !== null ? besides(first, second) : {} });
+  };
   model.on("change:run", () => {
     const before = model.get("_canvas") as CanvasInfo;
     const after = infoOf(page, model.get("run") as RunKey);
-    if (after && after.run !== before.run) model.assign(carriedOver(page, model, before, after));
+    if (!after || after.run === before.run) return;
+    model.assign(carriedOver(page, model, before, after));
+    compare();
   });
+  model.on("change:compare", compare);
+  compare();
+}
+
+function besides(first: CanvasInfo, second: CanvasInfo): CanvasInfo {
+  const names = first.layers.map(
+    ({ name }) => [name, (layerOf(second, name) ?? counterpart(name, first, second))?.name ?? ""] as const,
+  );
+  return { ...second, counterparts: Object.fromEntries(names) };
 }
 
 function carriedOver(page: SavedPage, model: PageModel, before: CanvasInfo, after: CanvasInfo) {

@@ -58,6 +58,7 @@ export interface SavedPage {
     | "scatter"
     | "rules"
     | "runs"
+    | "pairs"
     | "source"
     | "colours"
     | "faithfulness"

@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals-core";
 import { currentLayer } from "../state/actions";
 import { count, percent } from "../state/format";
-import { areConsecutive, framesOf } from "../state/saved";
+import { areConsecutive, framesOf, savedOf } from "../state/saved";
 import { CHANNELS, currentChannel, neuronCount, SORTS } from "../state/selection";
 import { ready } from "../state/store";
 import type { Sort } from "../transport/messages";
@@ -107,7 +107,8 @@ export function createNeuronView(view: View) {
       if (option.value === "pixel") write(option, store.pixel.value ? name : `${name} (none yet)`);
       if (option.value === "region") write(option, store.region.value ? name : `${name} (none yet)`);
       if (option.value === "change") option.hidden = ready(info) && !areConsecutive(framesOf(info));
-      if (option.value === "difference") option.hidden = !session.comparison.isOn.value;
+      if (option.value === "difference")
+        option.hidden = !session.comparison.isOn.value || savedOf(info) !== null;
       if (option.value === "total") write(option, `${name}${magnitudes?.short ?? ""}`);
     }
     if (sort.value !== store.sort.value) sort.value = store.sort.value;
