@@ -134,7 +134,7 @@ def test_for_everyone(opened: SavedPage) -> None:
 def test_a_menu_of_networks_of_other_layers(browser: Browser, tmp_path: Path) -> None:
     torch.manual_seed(0)
     image = cw.demo.image()
-    runs = {"FFN": image, "SIREN": cw.as_inr(SIREN(hidden=6, size=image.size))}
+    runs: Any = {"FFN": image, "SIREN": cw.as_inr(SIREN(hidden=6, size=image.size))}
     w = cw.CanvasWidget(cw.Runs(runs, rule="gated"), neuron=40, opacity=0.0)
     w.save(tmp_path / "a.html", runs="all", neurons=2, progress=False)
     opened = SavedPage(browser, tmp_path / "a.html")
