@@ -15,8 +15,10 @@ import canvaswidget as cw
 from canvaswidget.exports import animation
 from canvaswidget.exports.export_file import export_file
 from canvaswidget.exports.over_runs import frame_of
+from canvaswidget.kernel import requests
 from canvaswidget.models import FFN, SIREN
 from canvaswidget.widget.widget import CanvasWidget
+from tests.exports.saved_page import Saved
 
 pytestmark = pytest.mark.usefixtures("unbuilt")
 
@@ -241,3 +243,60 @@ def test_words_are_as_large_as_fits() -> None:
         with_words = animation.with_words(picture, words)
         assert with_words.shape == (40 + animation.STRIP, 200, 3)
         assert not with_words[:40].any()
+
+
+# --- saved canvases -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> cw.Runs:
+    """Two seeds, saved whole, and opened without their networks."""
+    for name, seed in (("a", 1), ("b", 2)):
+        cw.trace(network(seed), "gated").save(tmp_path / f"{name}.zarr", maps="all", progress=False)
+    return cw.Runs({name: str(tmp_path / f"{name}.zarr") for name in "ab"})
+
+
+def test_saved_canvases_are_runs_that_answer(widgets, saved) -> None:
+    w = widgets(saved, neuron=3)
+    assert w.run == "a"
+    assert not w.canvas.has_model
+    layer = w.layer
+    for run, seed in (("b", 2), ("a", 1)):
+        w.run = run
+        assert (w.layer, w.neuron) == (layer, 3)
+        expected = cw.trace(network(seed), "gated")
+        body: Any = {"kind": "frame", "run": run, "time": 0, "source": "reconstruction"}
+        _, data = w._live.call(lambda report, body=body: requests.answer(w._live.cached, body, report))
+        picture = np.frombuffer(data, np.uint8).reshape(*SIZE, 3)
+        assert np.abs(picture - 255 * np.clip(expected.frame(0), 0, 1)).max() <= 1
+        chosen = {"layer": layer, "neuron": [3], "neurons": [], "cluster": -1, "n_clusters": 6}
+        body = {"kind": "map", "run": run, "rule": "gated", "time": 0, "selection": chosen}
+        answer, _ = w._live.call(lambda report, body=body: requests.answer(w._live.cached, body, report))
+        total = np.abs(expected.map(layer, 3, rgb="each")).sum()
+        assert answer["total"] == pytest.approx(total, rel=0.02)  # saved in half precision
+
+
+def test_saved_canvases_are_exported(widgets, saved, tmp_path: Path) -> None:
+    w = widgets(saved, run="b", neuron=3)
+    second = again(w, widgets, runs=saved)
+    assert shown(second) == shown(w)
+    assert "rule=" not in w.recipe()
+    *axes, _ = w.figure(runs="all").subfigs[0].axes
+    assert [ax.get_title(loc="left").split(",")[0] for ax in axes] == ["a", "b"]
+    assert [len(ax.images) for ax in axes] == [2, 2]
+    w.animation(tmp_path / "a.gif", runs="all", progress=False)
+    w.save_data(tmp_path / "a.csv", progress=False)
+    assert (tmp_path / "a.csv").read_text().splitlines()[1].startswith("b,")
+    written = w.save(tmp_path / "a.html", runs="all", neurons=1, progress=False)
+    page = Saved(tmp_path / "a.html")
+    assert list(page.baked) == ["a", "b"] == list(written.runs)
+    for run, seed in (("a", 1), ("b", 2)):
+        levels = page.array(page.baked[run]["pictures"]["reconstruction"])[0]
+        assert np.abs(levels - 255 * np.clip(cw.trace(network(seed), "gated").frame(0), 0, 1)).max() <= 1
+
+
+def test_a_recipe_says_what_a_run_is_compared_with(widgets, mixed) -> None:
+    w = widgets(mixed, run="one", neuron=3, compare="two", comparison="wipe")
+    second = again(w, widgets, runs=mixed)
+    assert shown(second) == shown(w)
+    assert "compare='two',\n    comparison='wipe'" in w.recipe()
