@@ -17,12 +17,14 @@ export interface OpenView {
 }
 
 export function useView(): OpenView {
+  /** A test may open none. */
+  let opened: ReturnType<typeof show> | undefined;
   const view: OpenView = {
     model: new ManualModel({}),
     page: undefined as never,
     open(changes = {}) {
       view.model = new ManualModel(state(changes));
-      view.page = show(view.model);
+      opened = view.page = show(view.model);
       pass();
     },
     settle() {
@@ -48,7 +50,8 @@ export function useView(): OpenView {
     stubBox();
   });
   afterEach(() => {
-    view.page.close();
+    opened?.close();
+    opened = undefined;
     vi.useRealTimers();
   });
   return view;
