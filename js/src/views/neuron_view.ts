@@ -114,7 +114,7 @@ export function createNeuronView(view: View) {
     if (sort.value !== store.sort.value) sort.value = store.sort.value;
     explained.value = magnitudes ? `Added are ${magnitudes.whole}.` : "";
   });
-  return { element: panel.element, focusSearch: search.focus };
+  return { element: panel.element, focusSearch: search.focus, restyle: scatter.restyle };
 }
 
 /** What to say of an order by estimates. */

@@ -324,6 +324,7 @@ export function createScatterView(view: View) {
   return {
     element,
     method,
+    restyle: paint,
     show(open: boolean) {
       if (open === !element.hidden) return;
       element.hidden = method.hidden = !open;
