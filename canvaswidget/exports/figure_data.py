@@ -21,6 +21,7 @@ from canvaswidget.kernel import (
     view_checks,
 )
 from canvaswidget.kernel.cached_canvas import CachedCanvas
+from canvaswidget.kernel.message_parts import RunKey
 from canvaswidget.kernel.requests.clicked_pixel import share_of
 from canvaswidget.kernel.selection_maps import Chosen
 from canvaswidget.kernel.view_checks import Neuron
@@ -161,6 +162,11 @@ def image_of(cached: CachedCanvas, state: dict[str, Any]) -> Any:
     return in_colour({"reconstruction": pictures.frame, "truth": pictures.truth}[source](cached, time))
 
 
+def run_label(run: RunKey) -> str:
+    """A run as the page calls it: a number is a step."""
+    return run if isinstance(run, str) else f"step {run}"
+
+
 def shown_psnr(cached: CachedCanvas, state: dict[str, Any]) -> float | None:
     """Of the picture that the frame view shows; None without truth, and where no picture is shown."""
     if state["source"] == "off":
@@ -177,7 +183,7 @@ def title_of(cached: CachedCanvas, state: dict[str, Any], says_run: bool = True)
     if inr.n_frames > 1:
         parts.insert(1, f"frame {time} of {inr.n_frames}")
     if says_run and state["run"] not in (None, inr.name):
-        parts.insert(1, f"run {state['run']}")
+        parts.insert(1, run_label(state["run"]))
     if state["source"] in ablation.SOURCES:
         parts.append(ablation.title(state["ablated"]))
     psnr = shown_psnr(cached, state) if says_run else None

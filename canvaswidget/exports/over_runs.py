@@ -8,7 +8,7 @@ import numpy as np
 
 from canvaswidget.arguments import as_integer, show
 from canvaswidget.arguments.kinds import is_sequence
-from canvaswidget.exports.figure_data import figure_data, image_of, shown_psnr
+from canvaswidget.exports.figure_data import figure_data, image_of, run_label, shown_psnr
 from canvaswidget.exports.view import ExportedView
 from canvaswidget.kernel import ablation, view_checks
 from canvaswidget.kernel.cached_canvas import CachedCanvas
@@ -47,7 +47,7 @@ def checked_runs(view: ExportedView, runs: Any) -> list[RunKey]:
 def frame_of(view: ExportedView, run: RunKey, report: Report) -> RunFrame:
     """A run's frame with the selection over it; to be used on the worker's thread."""
     state = {**view.state, "run": run}
-    name = run if isinstance(run, str) else f"run {run}"
+    name = run_label(run)
     try:
         cached = view.session.of(run, state["rule"])
         note = absent(cached, state)

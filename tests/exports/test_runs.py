@@ -124,7 +124,7 @@ def test_a_figure_has_a_column_a_run_on_one_scale(widgets, training) -> None:
     w = widgets(training, neuron=3)
     figure = w.figure(runs="all")
     *axes, bar = figure.subfigs[0].axes
-    assert [ax.get_title(loc="left").split(",")[0] for ax in axes] == ["run 0", "run 10", "run 200"]
+    assert [ax.get_title(loc="left").split(",")[0] for ax in axes] == ["step 0", "step 10", "step 200"]
     assert all("dB" in ax.get_title(loc="left") for ax in axes)
     expected = largest(training, STEPS, w.layer, 3)
     for ax, key in zip(axes, STEPS, strict=True):
@@ -137,7 +137,7 @@ def test_a_figure_has_a_column_a_run_on_one_scale(widgets, training) -> None:
     assert bar.get_ylim() == pytest.approx((0, expected), rel=1e-5)
     assert bar.get_ylabel() == "contribution\n(raw level)"
     title = figure.get_suptitle()
-    assert "run" not in title
+    assert "step" not in title
     assert "dB" not in title
     words = figure.words
     assert "Frames of 3 runs with" in words
