@@ -22,6 +22,7 @@ class ByteCache:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
+        self.name: Hashable = None  # of the whole; parts have others
         self.n_bytes = 0
         self._entries: OrderedDict[Hashable, Any] = OrderedDict()
 

@@ -38,7 +38,8 @@ def pairs_of(cached: CachedCanvas, run: RunKey, layer: Layer, time: int, checkpo
     """The counterparts in another run: the same neurons of one network with other weights, else those that match."""
     other = cached.of_run(run)
     find = same_numbers if cached.same_neurons or other is cached else matched
-    key = (cached.canvas.rule, "pairs", run, layer.name, time)
+    # The name of the other run's cache is another one once its weights are.
+    key = (cached.canvas.rule, "pairs", other.cache.name, layer.name, time)
     return Counterparts(
         *cached.cache.remember(key, lambda: tuple(find(cached, other, layer, time, checkpoint)))
     )

@@ -14,6 +14,9 @@ from canvaswidget.tracing.layers import Layers
 from canvaswidget.tracing.rules import RULES
 
 
+OWN = ("title", "run", "why", "device")  # facts that no view depends on: each run has its own
+
+
 class Facts(NamedTuple):
     """What checking a view takes; it outlives the canvas."""
 
@@ -64,7 +67,6 @@ class Facts(NamedTuple):
 
     def alike(self, other: Facts) -> bool:
         """Whether a view of the one fits the other, whatever it is set to."""
-        own = ("title", "run", "why", "device")
         one, two = (
             {
                 name: tuple(value) if isinstance(value, Layers) else value
@@ -72,7 +74,7 @@ class Facts(NamedTuple):
             }
             for facts in (self, other)
         )
-        return all(one[name] == two[name] for name in one if name not in own)
+        return all(one[name] == two[name] for name in one if name not in OWN)
 
     def on_wire(self, notice: str = "", beside: Layers | None = None) -> CanvasInfo:
         """As the page gets them; a layer without a grid of its own works on every pixel.

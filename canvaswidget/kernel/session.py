@@ -98,6 +98,8 @@ class Session:
         self._same_neurons = bool(getattr(runs, "is_one_network", False))
         # By run and rule. The page knows clusters by number, so they are never forgotten: they are small.
         self._clusters: dict[tuple[RunKey, str], KnownClusters] = {}
+        # How often each run's weights were replaced: work that is under way stores its answers under the old number.
+        self._versions: Counter[RunKey] = Counter()
         # By run and rule, those asked for last: the canvas of the run, and that of the rule.
         self._known: OrderedDict[tuple[RunKey, str], tuple[CanvasLike, CachedCanvas]] = OrderedDict()
         # What the widget shows; None once it is closed.
@@ -250,7 +252,8 @@ class Session:
                 raise Cancelled
             return session.of(other, canvas.rule)
 
-        cached = CachedCanvas(canvas, self._cache.part(run), clusters, of_run, self._same_neurons)
+        part = self._cache.part((run, self._versions[run]))
+        cached = CachedCanvas(canvas, part, clusters, of_run, self._same_neurons)
         self._known[run, canvas.rule] = first, cached
         oldest = [key for key in self._known if key != self._shown]
         for key in oldest[: max(0, len(self._known) - CANVASES)]:
@@ -259,7 +262,8 @@ class Session:
 
     def forget(self, run: RunKey) -> None:
         """Let go of what was computed of a run: its weights are other ones now; to be used inside `call`."""
-        self._cache.part(run).clear()
+        self._cache.part((run, self._versions[run])).clear()
+        self._versions[run] += 1
         for key in [key for key in (*self._known, *self._clusters) if key[0] == run]:
             self._known.pop(key, None)
             self._clusters.pop(key, None)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from canvaswidget.arguments import as_integer, show
-from canvaswidget.kernel.facts import Facts
+from canvaswidget.kernel.facts import OWN, Facts
 from canvaswidget.kernel.message_parts import RunInfo, RunKey
 from canvaswidget.runs import RunError, Runs
 from canvaswidget.tracing import CanvasLike
@@ -61,6 +61,10 @@ class KnownRuns:
         self.runs.facts(key)
         return key
 
+    def has(self, run: RunKey) -> bool:
+        """Whether there is such a run, or there is one network only."""
+        return run is None or run in self._required()
+
     def facts(self, run: RunKey, canvas: CanvasLike) -> Facts:
         """What is known of a run's canvas."""
         first = self._facts.get(run)
@@ -73,7 +77,9 @@ class KnownRuns:
         group = self._group(run)
         if group is None or group != self._group(other.run):
             return None
-        return other._replace(run=run)
+        known = self._facts.get(run)
+        own = {} if known is None else {name: getattr(known, name) for name in OWN}
+        return other._replace(**{**own, "run": run})
 
     def changed(self, runs: Iterable[RunKey]) -> None:
         """The weights of some runs were replaced."""

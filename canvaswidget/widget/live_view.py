@@ -13,6 +13,7 @@ from IPython.display import display
 
 from canvaswidget.arguments import show
 from canvaswidget.bundle import bundled
+from canvaswidget.error_text import one_line
 from canvaswidget.exports.export_file import export_file
 from canvaswidget.exports.fallback_image import FallbackImage
 from canvaswidget.exports.figure_data import PICTURE, figure_data
@@ -186,6 +187,17 @@ class LiveView(ViewTraits):
         )
         self._runs = self._known_runs.on_wire()
 
+    def _compare_again(self) -> str:
+        """Compare the second run with another first one; where it can't be made any more, say so and let it go."""
+        if self.compare is None:
+            return ""
+        try:
+            self._compare_with(self.compare)
+        except (KeyError, RunError) as error:
+            self.compare = None
+            return f"nothing is compared: {one_line(error)}"
+        return ""
+
     def _facts_of(self, run: RunKey, rule: str) -> Facts:
         session, known = self._live, self._known_runs
         return session.call(lambda checkpoint: known.facts(run, session.of(run, rule).canvas))
@@ -195,12 +207,11 @@ class LiveView(ViewTraits):
         session, known = self._live, self._known_runs
         alike = known.alike(run, self.facts) if rule == self.facts.rule else None
         facts = alike or self._facts_of(run, rule)
-        session.use(rule, run)
         changes, notice = carried_over(self._state(), self.facts, facts)
+        session.use(rule, run)
         self.facts = facts
-        self._canvas = facts.on_wire(notice)
-        if self.compare is not None:
-            self._compare_with(self.compare)
+        notices = [notice, self._compare_again()]
+        self._canvas = facts.on_wire("; ".join(filter(None, notices)))
         self.cluster_names = {}  # other maps, other clusters
         for name, value in changes.items():
             setattr(self, name, value)
@@ -230,8 +241,19 @@ class LiveView(ViewTraits):
         session.call(forget)
         with self.hold_sync():
             self._runs = known.on_wire()
+            if self.compare is not None and not known.has(self.compare):
+                self.compare = None
             if self.facts.run in changed:
                 self._show(self.facts.run, self.facts.rule)
+            elif not known.has(self.facts.run):
+                self._leave_run()
+
+    def _leave_run(self) -> None:
+        """The run that is shown is not there any more: show the one that a new widget would begin with."""
+        try:
+            self.run, _ = self._known_runs.first(None, None)
+        except RunError:
+            pass  # requests say what is wrong
 
     # --- the page -------------------------------------------------------------------------------------------
 

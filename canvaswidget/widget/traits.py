@@ -148,8 +148,10 @@ class RunTrait(Checked):
         """Set the trait."""
         with obj.hold_sync():  # the page must see the run and its layers at once
             run = self._validate(obj, value)
-            obj._use_run(run)
-            super().set(obj, run)
+            try:
+                obj._use_run(run)
+            finally:  # an observer of what follows may raise: the trait says which run is shown all the same
+                super().set(obj, obj.facts.run)
 
 
 class CompareTrait(Checked):
@@ -176,8 +178,10 @@ class RuleTrait(Checked):
         """Set the trait."""
         with obj.hold_sync():  # the page must see the rule and its layers at once
             rule = self._validate(obj, value)
-            obj._use_rule(rule)
-            super().set(obj, rule)
+            try:
+                obj._use_rule(rule)
+            finally:  # as of a run
+                super().set(obj, obj.facts.rule)
 
 
 def pixel_trait() -> Checked:

@@ -244,3 +244,75 @@ def test_a_rule_that_one_of_two_runs_has_not_is_refused(widgets, monkeypatch: py
     with pytest.raises(cw.UntraceableError, match="not here"):
         w.rule = "xinc"
     assert (w.rule, w._canvas["rule"], w._compared["rule"]) == ("gated", "gated", "gated")
+
+
+def correlations(w: CanvasWidget, run: Any, other: Any) -> np.ndarray:
+    message, buffers = ask(w, kind="pairs", run=run, rule="gated", time=0, layer=w.layer, other=other)
+    count = w.facts.layers.find(w.layer).neurons[0]
+    return np.frombuffer(bytes(buffers[0]), "<f4")[count : 2 * count]
+
+
+def test_neurons_are_compared_again_with_weights_that_were_written_again(widgets, tmp_path: Path) -> None:
+    recorder = cw.Recorder(tmp_path, every=1)
+    for step in (1, 2):
+        recorder(step, network(step).module)
+    runs = cw.Runs.from_checkpoints(network(), tmp_path, rule="gated")
+    w = widgets(runs, run=1, compare=2)
+    before = correlations(w, 1, 2)
+    old = w._live.call(lambda checkpoint: w._live.of(2, "gated"))
+    recorder(2, network(5).module)
+    runs.refresh()
+    old.cache.put(old.key("total"), 1.0)  # by work that was under way
+    assert w._live.call(lambda checkpoint: w._live.of(2, "gated").cache.get(old.key("total"))) is None
+    fresh = widgets(cw.Runs.from_checkpoints(network(), tmp_path, rule="gated"), run=1)
+    np.testing.assert_array_equal(correlations(w, 1, 2), correlations(fresh, 1, 2))
+    assert not np.array_equal(correlations(w, 1, 2), before, equal_nan=True)
+
+
+def test_runs_whose_files_are_deleted_are_left(widgets, tmp_path: Path) -> None:
+    for step in STEPS:
+        save_file(weights_of(network(step)), tmp_path / f"{step}.safetensors")
+    runs = cw.Runs.from_checkpoints(network(), tmp_path, rule="gated")
+    w = widgets(runs, run=200, compare=10)
+    (tmp_path / "10.safetensors").unlink()
+    runs.refresh()
+    assert (w.run, w.compare, w._compared) == (200, None, {})
+    (tmp_path / "200.safetensors").unlink()
+    runs.refresh()
+    assert (w.run, w._canvas["run"], [run["key"] for run in w._runs]) == (0, 0, [0])
+    (tmp_path / "0.safetensors").write_bytes(b"no weights")
+    runs.refresh()  # nothing can be shown, which requests say
+    assert w.run == 0
+
+
+def test_a_compared_run_that_cant_be_made_any_more_is_let_go(widgets, tmp_path: Path) -> None:
+    for step in STEPS:
+        save_file(weights_of(network(step)), tmp_path / f"{step}.safetensors")
+    runs = cw.Runs.from_checkpoints(network(), tmp_path, rule="gated")
+    w = widgets(runs, run=200, compare=10)
+    (tmp_path / "10.safetensors").write_bytes(b"no weights")
+    runs.refresh()
+    w.run = 0
+    assert (w.run, w._canvas["run"], w.compare, w._compared) == (0, 0, None, {})
+    assert "nothing is compared: RunError: run 10" in w._canvas["notice"]
+
+
+def test_the_run_is_the_one_that_is_shown_even_where_an_observer_raises(widgets, mixed) -> None:
+    w = widgets(mixed, neuron=7)
+
+    def fail(change: Any) -> None:
+        raise ArithmeticError("an observer's")
+
+    w.observe(fail, "neurons")
+    with pytest.raises(ArithmeticError):
+        w.run = "siren"
+    assert w.run == w._canvas["run"] == w.facts.run == "siren"
+
+
+def test_every_run_has_its_own_name(widgets) -> None:
+    one, two = network(1), network(2)
+    one.name, two.name = "bunny", "cat"
+    w = widgets(cw.Runs({"one": one, "two": two}, rule="gated"))
+    for run, name in (("two", "cat"), ("one", "bunny"), ("two", "cat")):
+        w.run = run
+        assert (w._canvas["run"], w._canvas["title"]) == (run, name)
