@@ -13,7 +13,6 @@ from canvaswidget.tracing import CanvasLike, UntraceableError
 from canvaswidget.tracing.layers import Layers
 from canvaswidget.tracing.rules import RULES
 
-
 OWN = ("title", "run", "why", "device")  # facts that no view depends on: each run has its own
 
 

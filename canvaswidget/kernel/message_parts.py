@@ -95,7 +95,8 @@ class NamedRegion(TypedDict):
 class Chosen(TypedDict):
     """Neurons of a layer: several, else one (`neuron`), else one cluster (`cluster >= 0`), else all.
 
-    Where `neurons` has any, they are at least two, and `neuron` is null.
+    Where `neurons` has any, `neuron` is null. Of a second run there may be one, where the others have no counterpart:
+    its magnitudes are summed up as those of several are.
     """
 
     layer: str

@@ -47,17 +47,17 @@ class KnownRuns:
                 return key, canvas if rule in (None, canvas.rule) else canvas.under(rule)
         raise problem or RunError("runs: there are none yet")
 
-    def checked(self, run: Any) -> RunKey:
+    def checked(self, run: Any, name: str = "run") -> RunKey:
         """A key of the runs; KeyError where it is none, ValueError where there is one network only."""
         if self.runs is None:
             if run is not None:
                 raise ValueError(
-                    f"run={show(run)}: this widget shows one network; give it a canvaswidget.Runs"
+                    f"{name}={show(run)}: this widget shows one network; give it a canvaswidget.Runs"
                 )
             return None
         key = run if isinstance(run, str) else as_integer(run)
         if key is None:
-            raise TypeError(f"run={show(run)}: expected the key of a run, a step or a name")
+            raise TypeError(f"{name}={show(run)}: expected the key of a run, a step or a name")
         self.runs.facts(key)
         return key
 

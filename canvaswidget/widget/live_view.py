@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import logging
+import threading
 import weakref
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, cast
 
@@ -56,6 +58,8 @@ class LiveView(ViewTraits):
         **state: Any,
     ) -> None:
         self._session: Session | None = None
+        # Held while the run, the rule or the second run changes, on whichever thread, and what follows from it.
+        self._switching = threading.RLock()
         _check_names(state, self.VIEW)
         # Text, not paths: a path makes anywidget keep every widget alive for ever.
         self._esm, self._css = (bundled(name) for name in ("widget.js", "widget.css"))
@@ -161,10 +165,10 @@ class LiveView(ViewTraits):
         if rule != self.facts.rule:
             self._show(self.facts.run, rule)
 
-    def _made_run(self, run: Any) -> RunKey:
+    def _made_run(self, run: Any, name: str = "run") -> RunKey:
         """The key of a run that can be shown; it raises where it can't."""
         known, session = self._known_runs, self._live
-        key = known.checked(run)
+        key = known.checked(run, name)
         # The page follows to a run that is like the last without waiting, and its requests say what is wrong with it.
         if key != self.facts.run and not (self._is_report and known.alike(key, self.facts)):
             rule = self.facts.rule
@@ -239,7 +243,7 @@ class LiveView(ViewTraits):
                 session.forget(run)
 
         session.call(forget)
-        with self.hold_sync():
+        with self._switching, self.hold_sync():
             self._runs = known.on_wire()
             if self.compare is not None and not known.has(self.compare):
                 self.compare = None
@@ -250,10 +254,8 @@ class LiveView(ViewTraits):
 
     def _leave_run(self) -> None:
         """The run that is shown is not there any more: show the one that a new widget would begin with."""
-        try:
+        with suppress(RunError):  # if none can be made, requests say why
             self.run, _ = self._known_runs.first(None, None)
-        except RunError:
-            pass  # requests say what is wrong
 
     # --- the page -------------------------------------------------------------------------------------------
 

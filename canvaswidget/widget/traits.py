@@ -146,7 +146,7 @@ class RunTrait(Checked):
 
     def set(self, obj: Any, value: Any) -> None:
         """Set the trait."""
-        with obj.hold_sync():  # the page must see the run and its layers at once
+        with obj._switching, obj.hold_sync():  # the page must see the run and its layers at once
             run = self._validate(obj, value)
             try:
                 obj._use_run(run)
@@ -158,11 +158,11 @@ class CompareTrait(Checked):
     """A second network by its key; None for none."""
 
     def __init__(self) -> None:
-        super().__init__(lambda widget, value: widget._made_run(value), None, allow_none=True)
+        super().__init__(lambda widget, value: widget._made_run(value, "compare"), None, allow_none=True)
 
     def set(self, obj: Any, value: Any) -> None:
         """Set the trait."""
-        with obj.hold_sync():
+        with obj._switching, obj.hold_sync():
             run = self._validate(obj, value)
             obj._compare_with(run)
             super().set(obj, run)
@@ -176,7 +176,7 @@ class RuleTrait(Checked):
 
     def set(self, obj: Any, value: Any) -> None:
         """Set the trait."""
-        with obj.hold_sync():  # the page must see the rule and its layers at once
+        with obj._switching, obj.hold_sync():  # the page must see the rule and its layers at once
             rule = self._validate(obj, value)
             try:
                 obj._use_rule(rule)

@@ -98,9 +98,10 @@ class CanvasWidget(LiveView):
     palette : str
         Of magnitudes; see `canvaswidget.plotting.figures.palettes`.
     opacity, contrast : float
-    sort : {"pixel", "region", "total", "change", "index"}
+    sort : {"pixel", "region", "total", "change", "difference", "index"}
         Order of the neurons: by contribution to the pixel, to the region, by total, by how much their magnitudes
-        differ from the previous frame's, or as they are. In the scatter, how large their points are.
+        differ from the previous frame's, by how little their maps are like those of the compared run, or as they are.
+        In the scatter, how large their points are.
     playing : bool
     fps : float
     loop : (first, last) or None
@@ -182,7 +183,9 @@ class CanvasWidget(LiveView):
         height, width = self.facts.size
         kind = "image" if self.facts.n_frames == 1 else f"{self.facts.n_frames} frames"
         shown = ", ".join(
-            f"{name}={getattr(self, name)!r}" for name in ("layer", "time", "neuron", "pixel", "rule")
+            f"{name}={getattr(self, name)!r}"
+            for name in ("run", "compare", "layer", "time", "neuron", "pixel", "rule")
+            if name not in ("run", "compare") or getattr(self, name) is not None
         )
         closed = ", closed" if self._session is None else ""
         return f"CanvasWidget({self.facts.title}, {kind} of {height}x{width}, {shown}{closed})"

@@ -1,5 +1,6 @@
 // Runs and a second run beside the first: what is asked about each, and what is painted of both.
 import { describe, expect, it } from "vitest";
+import type { Body } from "../src/transport/messages";
 import { LAYER, OPTIONS, painted } from "./page";
 import { canvasInfo, LAYERS } from "./stand_in_canvas";
 import { pass, useView } from "./view";
@@ -26,6 +27,18 @@ function compared(changes: Record<string, unknown> = {}, same_neurons = true) {
   open({ compare: 500, _compared: info(500), pixel: [3, 4], ...changes }, same_neurons);
 }
 const find = (name: string) => view.page.find<HTMLElement>(`[data-testid="${name}"]`);
+/** All that the tests below don't answer by themselves. */
+const KINDS: Body["kind"][] = [
+  "palettes",
+  "frame",
+  "map",
+  "pixel",
+  "bars",
+  "grid",
+  "curve",
+  "strip",
+  "regions",
+];
 const asked = (kind: "map" | "frame" | "bars" | "pairs") => view.model.requests(kind).map(({ body }) => body);
 
 describe("runs", () => {
@@ -249,5 +262,132 @@ describe("a second run", () => {
     view.key("ArrowRight", divider);
     expect(divider.getAttribute("aria-valuenow")).toBe("55");
     expect(view.model.get("time")).toBe(2);
+  });
+});
+
+describe("what stands under the name of a run", () => {
+  const option = (name: string) =>
+    [...view.page.find<HTMLSelectElement>(`[data-testid="${name}"]`).options].map((one) => one.textContent);
+
+  it("is a picture of that run, also while the next one is awaited", () => {
+    compared();
+    view.settle();
+    pass();
+    expect(find("run-theirs").textContent).toContain("step 500");
+    view.model.python({ compare: 0, _compared: info(0) });
+    pass();
+    expect(find("compared").dataset.run).toBe("500");
+    expect(find("run-theirs").textContent).toContain("step 500");
+    view.settle();
+    pass();
+    expect(find("compared").dataset.run).toBe("0");
+    expect(find("run-theirs").textContent).toContain("step 0");
+  });
+
+  it("says that it is broken once that is known", () => {
+    const named = runs(false, ["siren", "ffn"]);
+    view.open({ _runs: named, _canvas: info("siren"), run: "siren" });
+    expect(option("run-menu")).toEqual(["siren", "ffn"]);
+    view.model.python({ _runs: named.map((run) => (run.key === "ffn" ? { ...run, error: "gone" } : run)) });
+    pass();
+    expect(option("run-menu")).toEqual(["siren", "ffn (broken)"]);
+    expect(option("compare")).toEqual(["no run", "siren", "ffn (broken)"]);
+  });
+
+  it("is one of two whose keys are written alike", () => {
+    const keys = [1, "1", "–"];
+    view.open({ _runs: runs(false, keys), _canvas: info("1"), run: "1", compare: "–", _compared: info("–") });
+    const [menu, second] = ["run-menu", "compare"].map((name) =>
+      view.page.find<HTMLSelectElement>(`[data-testid="${name}"]`),
+    ) as [HTMLSelectElement, HTMLSelectElement];
+    expect(menu.selectedIndex).toBe(1);
+    expect(second.selectedIndex).toBe(3);
+    expect(option("compare")).toEqual(["no run", "1", "1", "–"]);
+  });
+
+  it("are bars of the colour that the first run's are of", () => {
+    const layers = LAYERS.map((layer) => ({ ...layer, why_no_colours: "", each_colour: true }));
+    compared({ _canvas: { ...info(2400), layers }, _compared: { ...info(500), layers } });
+    view.settle();
+    view.settle();
+    pass();
+    const others = () => view.page.el.querySelectorAll(".cw-bars .cw-bar[data-other]").length;
+    expect(others()).toBeGreaterThan(0);
+    view.model.python({ channel: "red" });
+    pass(200);
+    expect(view.model.last("pixel").body).toMatchObject({ selection: { channel: "red" } });
+    view.model.reply(view.model.last("pixel"), { channel: "red" });
+    pass(0);
+    expect(others()).toBe(0);
+    view.model.settle(["bars"]);
+    pass();
+    expect(others()).toBeGreaterThan(0);
+  });
+
+  it("is nothing where it has not the colour that the first run's map is of", () => {
+    const layers = LAYERS.map((layer) => ({ ...layer, why_no_colours: "", each_colour: true }));
+    const grey = layers.map((layer) => ({ ...layer, why_no_colours: "it is grey" }));
+    compared({
+      channel: "red",
+      _canvas: { ...info(2400), layers },
+      _compared: { ...info(500), layers: grey },
+    });
+    view.settle();
+    pass();
+    expect(asked("map").map((body) => "run" in body && body.run)).toEqual([2400]);
+    expect(find("compared").dataset.run).toBe("500");
+    expect(find("compared").dataset.selection ?? "").toBe("");
+    expect(find("compared-said").textContent).toBe("no red there: it is grey");
+  });
+
+  it("is painted anew with other weights", () => {
+    compared();
+    const answer = (level: number) => {
+      for (let i = 0; i < 12; i++) {
+        for (const request of view.model.requests("thumbnails")) {
+          const { body } = request;
+          if (body.kind === "thumbnails") view.model.reply(request, {}, new Uint8Array(1e6).fill(level));
+        }
+        view.model.settle(KINDS);
+        pass(200);
+      }
+    };
+    const pixel = () => {
+      const second = view.page.find<HTMLCanvasElement>(".cw-thumb[data-second] .cw-thumb-second");
+      return [...(painted.get(second)?.subarray(0, 3) ?? [])];
+    };
+    answer(10);
+    const before = pixel();
+    view.model.python({ _runs: runs().map((run) => ({ ...run, version: 1 })) });
+    answer(250);
+    expect(before).toHaveLength(3);
+    expect(pixel()).not.toEqual(before);
+  });
+});
+
+describe("a cluster in a second run", () => {
+  const labels = (other: number[]) => {
+    const all = new Uint8Array(1e5);
+    for (const at of other) all[at] = 1;
+    return all;
+  };
+  const open = (cluster: number, places: number[]) => {
+    compared({ neuron: null, cluster });
+    for (let i = 0; i < 8; i++) {
+      for (const request of view.model.requests("clusters")) view.model.reply(request, {}, labels(places));
+      view.model.settle(KINDS);
+      pass(300);
+    }
+    return asked("map").filter((body) => body.kind === "map" && body.run === 500);
+  };
+
+  it("is its members, summed up as a cluster is, even where there is one only", () => {
+    const neuron = [0, 5];
+    const selection = expect.objectContaining({ neuron: null, neurons: [neuron], cluster: -1 });
+    expect(open(1, [5])).toEqual([expect.objectContaining({ selection })]);
+  });
+
+  it("is nothing where it has no neurons, and not the whole layer", () => {
+    expect(open(2, [5])).toEqual([]);
   });
 });

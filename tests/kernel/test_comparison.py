@@ -197,3 +197,22 @@ def test_thumbnails_of_named_neurons_come_in_the_order_they_are_named(page: Page
     assert "out of range" in page.fail(
         kind="thumbnails", run="one", time=0, layer="net.1", channel="sum", neurons=[[8]], side=12
     )
+
+
+def test_bars_of_a_colour_that_the_second_run_has_not_are_refused() -> None:
+    grey = network(3, channels=1)
+    page = Page(
+        cw.trace(network(1), "gated"),
+        runs=cw.Runs({"one": network(1), "grey": grey}, rule="gated"),
+        run="one",
+    )
+    asked = {
+        "kind": "bars",
+        "time": 0,
+        "pixel": [3, 4],
+        "neurons": [{"layer": "net.1.linear", "neuron": [4]}],
+    }
+    assert "one channel" in page.fail(run="grey", channel="red", **asked)
+    body, _ = page.ask(run="grey", channel="sum", **asked)
+    assert len(body["values"]) == 1
+    page.session.close()

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 import canvaswidget as cw
 from canvaswidget.models import FFN, SIREN
+from canvaswidget.widget import live_view
 from canvaswidget.widget.widget import CanvasWidget
 from tests.widget.between_page_and_widget import sent
 
@@ -225,8 +226,12 @@ def test_a_second_run_is_described_to_the_page_with_the_layers_that_stand_for_ea
     assert w._compared["counterparts"].keys() == {layer.name for layer in w.facts.layers}
     w.compare = None
     assert w._compared == {}
+    assert "run='siren'" in repr(w)
+    assert "compare" not in repr(w)
     with pytest.raises(KeyError, match="nix"):
         w.compare = "nix"
+    with pytest.raises(TypeError, match="compare=1.5: expected the key of a run"):
+        w.compare = 1.5
     with pytest.raises(ValueError, match="comparison='beside': expected one of 'side'"):
         w.comparison = "beside"
     with pytest.raises(ValueError, match="this widget shows one network"):
@@ -247,7 +252,7 @@ def test_a_rule_that_one_of_two_runs_has_not_is_refused(widgets, monkeypatch: py
 
 
 def correlations(w: CanvasWidget, run: Any, other: Any) -> np.ndarray:
-    message, buffers = ask(w, kind="pairs", run=run, rule="gated", time=0, layer=w.layer, other=other)
+    _, buffers = ask(w, kind="pairs", run=run, rule="gated", time=0, layer=w.layer, other=other)
     count = w.facts.layers.find(w.layer).neurons[0]
     return np.frombuffer(bytes(buffers[0]), "<f4")[count : 2 * count]
 
@@ -316,3 +321,31 @@ def test_every_run_has_its_own_name(widgets) -> None:
     for run, name in (("two", "cat"), ("one", "bunny"), ("two", "cat")):
         w.run = run
         assert (w._canvas["run"], w._canvas["title"]) == (run, name)
+
+
+def test_a_run_that_another_thread_chooses_meanwhile_comes_after(
+    widgets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    networks = {"one": network(1), "two": network(2), "deep": cw.as_inr(FFN(hidden=8, layers=5, size=SIZE))}
+    w = widgets(cw.Runs(networks, rule="gated"))
+    deepest = [layer.name for layer in cw.trace(networks["deep"], "gated").traced_layers][-2]
+    carried_over = live_view.carried_over
+
+    def choose() -> None:
+        w.run = "deep"
+        w.layer = deepest
+
+    meanwhile = threading.Thread(target=choose)
+
+    def interrupted(*arguments: Any) -> Any:
+        found = carried_over(*arguments)
+        if not meanwhile.ident:
+            meanwhile.start()
+            meanwhile.join(1)
+        return found
+
+    monkeypatch.setattr(live_view, "carried_over", interrupted)
+    w.run = "two"
+    meanwhile.join(60)
+    assert w.run == w.facts.run == w._canvas["run"] == "deep"
+    assert w.layer == deepest

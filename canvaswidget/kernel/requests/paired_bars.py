@@ -7,7 +7,7 @@ from typing import Literal, TypedDict
 from canvaswidget.kernel import neuron_maps, ranking, view_checks
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import Channel, RunKey
-from canvaswidget.kernel.requests.checked_fields import checked_frame
+from canvaswidget.kernel.requests.checked_fields import checked_frame, in_channel
 from canvaswidget.kernel.requests.clicked_pixel import MAX_RANKED
 from canvaswidget.kernel.requests.registry import answers
 from canvaswidget.progress import Report
@@ -31,7 +31,7 @@ class BarsRequest(TypedDict):
 
 
 class BarsReply(TypedDict):
-    """The signed value of each, in the order of the request."""
+    """The signed value of each, in the order of the request: all to the colour that was asked for, or it is refused."""
 
     kind: Literal["bars"]
     time: int
@@ -44,19 +44,16 @@ def bars(cached: CachedCanvas, body: BarsRequest, checkpoint: Report) -> tuple[B
     time = checked_frame(cached, body["time"])
     pixel = view_checks.checked_pixel(body["pixel"], cached.size)
     view_checks.checked_count("the number of neurons", len(body["neurons"]), 0, MAX_RANKED)
-    if cached.has_all_colours:
-        cached = cached.of_channel(
-            view_checks.checked_choice("channel", body["channel"], view_checks.CHOICES["channel"])
-        )
     values = []
     for done, one in enumerate(body["neurons"]):
         checkpoint(done, len(body["neurons"]))
         layer = cached.layers.find(one["layer"])
         place = layer.flat_index([view_checks.checked_neuron(layer, one["neuron"])])
+        coloured = in_channel(cached, body, layer)
         if cached.ranks is cached.canvas:
-            column = ranking.pixel_columns(cached, [layer], pixel, time, checkpoint)[layer.name]
+            column = ranking.pixel_columns(coloured, [layer], pixel, time, checkpoint)[layer.name]
             values.append(float(column.values[place[0]]))
         else:  # the rule that ranks is another one
-            values.append(float(neuron_maps.signed_and_sizes(cached, layer, place, time)[0][0][pixel]))
+            values.append(float(neuron_maps.signed_and_sizes(coloured, layer, place, time)[0][0][pixel]))
     reply: BarsReply = {"kind": "bars", "time": time, "pixel": list(pixel), "values": values}
     return reply, b""

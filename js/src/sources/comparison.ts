@@ -1,7 +1,15 @@
 // A second run beside the one that is shown: the same requests about it, for the neurons that stand for the selected ones.
 import { computed, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
 import { isAblated } from "../state/ablated";
-import { flatIndex, isNeuronOf, layerOf, neuronAt, neuronCount } from "../state/selection";
+import {
+  CHANNELS,
+  currentChannel,
+  flatIndex,
+  isNeuronOf,
+  layerOf,
+  neuronAt,
+  neuronCount,
+} from "../state/selection";
 import { canvasOf, isSwitching, keepsNumbers, ready, type Store } from "../state/store";
 import { besides, type RequestClient } from "../transport/client";
 import { THUMBNAIL_SIDE } from "../transport/constants";
@@ -39,7 +47,7 @@ export interface PairedThumbs extends Pick<GridContext, "run" | "rule" | "time" 
 }
 
 /** The second run's values, in the order of the bars that they belong to. */
-export type Bars = BarsReply & Pick<BarsRequest, "run" | "rule" | "neurons">;
+export type Bars = BarsReply & Pick<BarsRequest, "run" | "rule" | "channel" | "neurons">;
 
 export type Comparing = ReturnType<typeof createComparison>;
 
@@ -70,6 +78,12 @@ export function createComparison(
     const other = store._compared.value;
     return ready(other) ? layerOf(other, other.counterparts[name] ?? name) : undefined;
   };
+  /** Why the second run has no contributions to the colour that is shown; empty where it has. Read inside an effect. */
+  const whyNoColour = () => {
+    const channel = currentChannel(store);
+    const other = channel === "sum" ? undefined : layerOfOther(store.layer.value);
+    return other?.why_no_colours ? `no ${CHANNELS[channel]} there: ${other.why_no_colours}` : "";
+  };
   /** The neuron of the second run that stands for one of the first; null while it is not known, and without one. */
   const counterpart = (name: string, neuron: number[]): Counterpart | null => {
     const info = canvasOf(store);
@@ -92,13 +106,17 @@ export function createComparison(
     const name = store.layer.value;
     const other = layerOfOther(name);
     const chosen = members();
-    if (!other || !chosen) return { layer: "", neurons: [] };
+    if (!other || !chosen || whyNoColour()) return { layer: "", neurons: [], alone: false };
     const neurons = chosen.flatMap((neuron) => {
       const found = counterpart(name, neuron);
       return found ? [found.neuron] : [];
     });
-    // Neurons without a counterpart are not the whole layer.
-    return { layer: chosen.length > 0 && neurons.length === 0 ? "" : other.name, neurons };
+    // Neurons without a counterpart are not the whole layer, nor is a cluster without neurons.
+    const isLayer = store.neuron.value === null && chosen.length === 0 && store.cluster.value < 0;
+    const isNothing = neurons.length === 0 && !isLayer;
+    // What is left of several neurons is summed up as they are.
+    const alone = store.neuron.value !== null && store.neurons.value.length < 2;
+    return { layer: isNothing ? "" : other.name, neurons, alone };
   });
   /** The selected neurons one by one, none for the whole layer; null for a cluster that is not known yet. */
   const members = (): number[][] | null => {
@@ -121,7 +139,7 @@ export function createComparison(
     _canvas: store._compared,
     layer: computed(() => selected.value.layer),
     neurons: computed(() => selected.value.neurons),
-    neuron: computed(() => selected.value.neurons.at(-1) ?? null),
+    neuron: computed(() => (selected.value.alone && selected.value.neurons[0]) || null),
     cluster: computed(() => -1),
     // Neurons that are ablated of one network are none of another.
     source: computed(() =>
@@ -153,7 +171,7 @@ export function createComparison(
     },
     key: ({ rule, time, pixel, channel, neurons }) =>
       `${rule}@${time}:${pixel.join(",")} ${channel} ${JSON.stringify(neurons)}`,
-    decode: (answer, _data, { run, rule, neurons }) => ({ ...answer, run, rule, neurons }),
+    decode: (answer, _data, { run, rule, channel, neurons }) => ({ ...answer, run, rule, channel, neurons }),
     cache: new ByteCache(2e6),
     bytes: ({ values }) => 200 + 80 * values.length,
     patience: 100,
@@ -170,7 +188,7 @@ export function createComparison(
     wanted: () => {
       const seen = inSight.value;
       const run = store.compare.value;
-      if (!seen || run === null || isSwitching(second)) return null;
+      if (!seen || run === null || isSwitching(second) || whyNoColour()) return null;
       const { rule, time, layer, channel } = seen.context;
       const found = seen.neurons.flatMap((neuron) => counterpart(layer, neuron) ?? []);
       const [first] = found;
@@ -218,6 +236,7 @@ export function createComparison(
     store: second,
     picture,
     counterpart,
+    whyNoColour,
     ...sources,
     /** What a second run contributes with a neuron's counterpart to the pinned pixel. Read inside an effect. */
     barOf(layer: string, neuron: number[]): number | null {
@@ -227,6 +246,7 @@ export function createComparison(
         shown?.run === store.compare.value &&
         shown.rule === store.rule.value &&
         shown.time === pinned?.time &&
+        shown.channel === pinned.channel &&
         String(shown.pixel) === String(pinned.pixel);
       if (!found || !shown || !current) return null;
       const at = shown.neurons.findIndex(

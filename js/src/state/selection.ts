@@ -1,5 +1,14 @@
 // What is selected: several neurons, else one, else one cluster, else the whole layer; its key, its name and its validity.
-import type { CanvasInfo, Channel, LayerInfo, Overlay, RunKey, Selection, Sort } from "../transport/messages";
+import type {
+  CanvasInfo,
+  Channel,
+  LayerInfo,
+  Overlay,
+  RunInfo,
+  RunKey,
+  Selection,
+  Sort,
+} from "../transport/messages";
 import { canvasOf, ready, type Store } from "./store";
 
 export function layerOf(info: CanvasInfo, name: string): LayerInfo | undefined {
@@ -52,7 +61,7 @@ export function currentSelection(store: Store): Selection | null {
   if (!layer || (neuron && !isNeuronOf(layer, neuron))) return null;
   const channel = currentChannel(store);
   const colour = channel === "sum" ? {} : { channel };
-  if (neurons.length > 1 && neurons.every((one) => isNeuronOf(layer, one)))
+  if (neurons.length > (neuron ? 1 : 0) && neurons.every((one) => isNeuronOf(layer, one)))
     return { layer: name, neuron: null, neurons, cluster: -1, n_clusters, ...colour };
   return { layer: name, neuron, neurons: [], cluster: neuron ? -1 : cluster, n_clusters, ...colour };
 }
@@ -134,6 +143,8 @@ function chosenKey({ layer, neuron, neurons, cluster, n_clusters }: Selection): 
   if (neuron) return `${layer}/${neuron.join(",")}`;
   if (neurons.length) {
     const list = neurons.map((one) => one.join(",")).join(";");
+    // One that is left of several is summed up as they are, unlike a neuron on its own.
+    if (neurons.length === 1) return `${layer}/${list};`;
     return `${layer}/${neurons.length > MOST_LISTED ? `${neurons.length}#${digest(list)}` : list}`;
   }
   return cluster >= 0 ? `${layer}/cluster=${cluster}of${n_clusters}` : `${layer}/*`;
@@ -147,6 +158,11 @@ export function selectionBytes({ neurons }: Selection): number {
 /** A step of a training by its number, another run by its name. */
 export function runLabel(run: RunKey): string {
   return typeof run === "number" ? `step ${run}` : (run ?? "");
+}
+
+/** A run in a menu. */
+export function runInMenu({ key, error }: RunInfo): string {
+  return error ? `${key} (broken)` : String(key);
 }
 
 export function neuronLabel(neuron: number[]): string {

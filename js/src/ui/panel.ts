@@ -3,6 +3,7 @@
 import type { State } from "../sources/source";
 import { GONE } from "../transport/client";
 import { NEEDS_NOTEBOOK } from "../transport/constants";
+import { same } from "../transport/same";
 import { attribute, h, write } from "./dom";
 import { explain, word } from "./term_card";
 import type { Term } from "./terms";
@@ -110,10 +111,11 @@ export function options(
   select: HTMLSelectElement,
   values: readonly string[],
   chosen: string,
-  text = (v: string) => v,
+  text = (value: string, _at: number) => value,
 ) {
-  const now = [...select.options].map(({ value }) => value);
-  if (now.join("\n") !== values.join("\n"))
-    select.replaceChildren(...values.map((value) => h("option", { value }, text(value))));
+  const now = [...select.options].map(({ value, textContent }) => [value, textContent]);
+  const wanted = values.map((value, at) => [value, text(value, at)] as const);
+  if (!same(now, wanted))
+    select.replaceChildren(...wanted.map(([value, words]) => h("option", { value }, words)));
   if (select.value !== chosen) select.value = chosen;
 }

@@ -3,7 +3,7 @@ import { signal } from "@preact/signals-core";
 import { drawnAs, type Picture, planeOf } from "../sources/pictures";
 import { compareWith } from "../state/actions";
 import { number } from "../state/format";
-import { runLabel, selectionKey } from "../state/selection";
+import { runInMenu, runLabel, selectionKey } from "../state/selection";
 import type { Comparison } from "../transport/messages";
 import { type Difference, frameDifference, mapDifference } from "../ui/difference";
 import { attribute, h, svg, write } from "../ui/dom";
@@ -63,12 +63,10 @@ export function createComparisonView(view: View, covered: (picture: Picture) => 
     const runs = store._runs.value;
     controls.hidden = runs.length < 2;
     const other = store.compare.value;
-    options(
-      menu,
-      [NONE, ...runs.map(({ key }) => String(key))],
-      other === null ? NONE : String(other),
-      (name) => (name === NONE ? "no run" : name),
-    );
+    const texts = ["no run", ...runs.map(runInMenu)];
+    const values = [NONE, ...runs.map(({ key }) => String(key))];
+    options(menu, values, other === null ? NONE : String(other), (name, at) => texts[at] ?? name);
+    menu.selectedIndex = 1 + runs.findIndex(({ key }) => key === other); // 1 and "1" can both be keys
     modes.element.hidden = other === null;
     modes.press(store.comparison.value);
   });
@@ -151,7 +149,8 @@ export function createComparisonView(view: View, covered: (picture: Picture) => 
     divider.hidden = !on || mode !== "wipe";
     attribute(stage, "data-over", on && isOver());
     ours.hidden = theirs.hidden = !on;
-    const run = runLabel(store.compare.value);
+    // The last picture stays until the next is there, under its own label.
+    const run = runLabel(other?.run ?? store.compare.value);
     const decibels = other?.frame?.psnr == null ? "" : ` · ${other.frame.psnr.toFixed(1)} dB`;
     const isDifference = mode === "picture" || mode === "map";
     const first = runLabel(picture.value?.run ?? null);
@@ -201,6 +200,8 @@ export function createComparisonView(view: View, covered: (picture: Picture) => 
     if (!comparison.isOn.value) return write(said, "");
     const broken = [frames, maps].find(({ state }) => state.value === "error");
     if (broken) return write(said, broken.error.value);
+    const colourless = comparison.whyNoColour();
+    if (colourless) return write(said, colourless);
     if (pairs.state.value === "error") return write(said, pairs.error.value);
     if (pairs.state.value === "loading") return write(said, "matching neurons by their maps…");
     const neuron = store.neuron.value;

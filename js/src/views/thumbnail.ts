@@ -83,9 +83,10 @@ export function createFill({ session }: View, scale: ReadonlySignal<Scale>) {
     const known = thumb && grid.shown.peek();
     const second = known ? comparison.thumbOf(known.context, thumb.neuron) : null;
     cell.second.hidden = !second;
+    if (!second) cell.paintedSecond = "";
     attribute(button, "data-second", second ? second.neuron.join(",") : null);
     if (!thumb) {
-      cell.painted = "";
+      cell.painted = cell.paintedSecond = "";
       for (const gone of ["data-neuron", "data-cluster", "data-out", "aria-pressed"])
         button.removeAttribute(gone);
       attribute(button, "aria-label", "loading");

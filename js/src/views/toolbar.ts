@@ -2,7 +2,7 @@
 import { chooseCluster, chooseLayer, chooseRun, currentLayer, goTo, togglePlaying } from "../state/actions";
 import { number } from "../state/format";
 import { framesOf, frameToward, savedOf } from "../state/saved";
-import { namesKey, OVERLAYS, runLabel, shortNames } from "../state/selection";
+import { namesKey, OVERLAYS, runInMenu, runLabel, shortNames } from "../state/selection";
 import { ready } from "../state/store";
 import { MAX_CONTRAST } from "../transport/constants";
 import type { LayerInfo, Overlay, RunInfo } from "../transport/messages";
@@ -149,9 +149,10 @@ function runControl({ session: { store, runPlayer }, effect }: View): HTMLElemen
       write(text, String(store.run.value));
       text.style.minWidth = `${Math.max(0, ...runs.map(({ key }) => String(key).length))}ch`;
     } else {
-      const broken = new Set(runs.flatMap(({ key, error }) => (error ? [String(key)] : [])));
       const names = runs.map(({ key }) => String(key));
-      options(menu, names, String(store.run.value), (name) => (broken.has(name) ? `${name} (broken)` : name));
+      const texts = runs.map(runInMenu);
+      options(menu, names, String(store.run.value), (name, i) => texts[i] ?? name);
+      menu.selectedIndex = at; // 1 and "1" can both be keys
     }
     attribute(element, "title", shown ? [runLabel(shown.key), ...factsOf(shown)].join(" · ") : null);
     attribute(element, "data-broken", shown?.error ? true : null);
