@@ -23,14 +23,13 @@ import torch
 
 from canvaswidget import tables
 from canvaswidget.arguments import checked
-from canvaswidget.arguments.kinds import is_sequence, wrong_type
 from canvaswidget.inr import INR, as_inr
 from canvaswidget.runs.checkpoints import Checkpoint, find_checkpoints
+from canvaswidget.runs.naming import Key, named
 from canvaswidget.tracing import Canvas, CanvasLike, CaptureError, SavedCanvas, open_canvas, trace
 from canvaswidget.tracing.budget import parse_memory
 from canvaswidget.tracing.exchange import exchange
 
-Key = str | int
 Result = TypeVar("Result")
 
 KEPT = 2  # canvases at least, however large: two can be compared
@@ -100,7 +99,7 @@ class Runs(Mapping[Key, CanvasLike]):
         device: str | torch.device = "auto",
         memory: str | float = "1 GiB",
     ) -> None:
-        given = _named(runs)
+        given = named(runs)
         self._start(rule, device, memory)
         for key, source in given.items():
             found = source if isinstance(source, str | os.PathLike | Canvas | SavedCanvas) else as_inr(source)
@@ -373,33 +372,6 @@ class Runs(Mapping[Key, CanvasLike]):
 
     def _repr_html_(self) -> str:
         return tables.markup(*self._table(), note=self._title())
-
-
-def _named(runs: Any) -> dict[Key, Any]:
-    """The runs by name."""
-    found: dict[Key, Any]
-    if isinstance(runs, Mapping):
-        for key in runs:
-            if isinstance(key, bool) or not isinstance(key, str | int):
-                raise wrong_type("runs", key, "names or numbers as keys")
-        found = {**runs}
-    elif is_sequence(runs):
-        names = [_name_of(run) for run in runs]
-        if len(set(names)) < len(names):
-            names = [f"{place}: {name}" for place, name in enumerate(names)]
-        found = dict(zip(names, runs, strict=True))
-    else:
-        raise wrong_type("runs", runs, "a mapping or a sequence of INRs, canvases or paths of saved canvases")
-    if not found:
-        raise ValueError("runs: there are none; give at least one INR, canvas or path of a saved canvas")
-    return found
-
-
-def _name_of(run: Any) -> str:
-    if isinstance(run, str | os.PathLike):
-        return os.path.basename(os.fspath(run))
-    inr = getattr(run, "inr", run)
-    return getattr(inr, "name", type(inr).__name__)
 
 
 def _shown(value: Any) -> str:

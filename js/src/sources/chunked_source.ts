@@ -1,7 +1,8 @@
 // A source of many small things, such as thumbnails, requested one chunk at a time: the next chunk depends on what is
 // still missing. The data of a chunk that is no longer wanted is stored, but not shown.
 import { effect, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
-import type { AnswerOf, BodyOf, Kind, Requests, View } from "../transport/client";
+import type { AnswerOf, BodyOf, Kind, View } from "../transport/client";
+import type { Requests } from "../transport/requests";
 import type { State } from "./source";
 
 export interface Chunk<K extends Kind> {

@@ -11,10 +11,11 @@ import {
   neuronCount,
 } from "../state/selection";
 import { canvasOf, isSwitching, keepsNumbers, ready, type Store } from "../state/store";
-import { besides, type RequestClient } from "../transport/client";
+import type { RequestClient } from "../transport/client";
 import { THUMBNAIL_SIDE } from "../transport/constants";
 import { requireBytes } from "../transport/data";
 import type { BarsReply, BarsRequest, PairsReply, RunKey } from "../transport/messages";
+import { besides } from "../transport/requests";
 import { same } from "../transport/same";
 import { ByteCache } from "./cache";
 import { type ClusterSource, currentClusters } from "./clusters";

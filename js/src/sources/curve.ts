@@ -3,8 +3,8 @@ import { type ReadonlySignal, type Signal, signal, untracked } from "@preact/sig
 import { framesOf } from "../state/saved";
 import { currentSelection, selectionBytes, selectionKey } from "../state/selection";
 import { isSwitching, ready, type Store } from "../state/store";
-import type { Requests } from "../transport/client";
 import type { RunKey, Selection } from "../transport/messages";
+import type { Requests } from "../transport/requests";
 import { ByteCache } from "./cache";
 import { type Chunk, ChunkedSource } from "./chunked_source";
 

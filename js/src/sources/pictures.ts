@@ -3,7 +3,6 @@ import { effect, type ReadonlySignal, type Signal, signal } from "@preact/signal
 import { isAblated, onWire, setKey } from "../state/ablated";
 import { currentOverlay, selectionKey } from "../state/selection";
 import { isSwitching, ready, type Store } from "../state/store";
-import type { Requests } from "../transport/client";
 import { requireBytes } from "../transport/data";
 import type {
   FrameReply,
@@ -14,6 +13,7 @@ import type {
   RunKey,
   Selection,
 } from "../transport/messages";
+import type { Requests } from "../transport/requests";
 import { same } from "../transport/same";
 import { ByteCache } from "./cache";
 import { Source } from "./source";

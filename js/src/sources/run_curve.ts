@@ -3,8 +3,8 @@
 import { type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
 import { currentSelection, selectionBytes, selectionKey } from "../state/selection";
 import { canvasOf, type Store } from "../state/store";
-import type { Requests } from "../transport/client";
 import type { RunInfo, RunKey, Selection } from "../transport/messages";
+import type { Requests } from "../transport/requests";
 import { same } from "../transport/same";
 import { ByteCache } from "./cache";
 import { type Chunk, ChunkedSource } from "./chunked_source";

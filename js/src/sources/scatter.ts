@@ -3,8 +3,8 @@ import { computed, type ReadonlySignal, type Signal, signal } from "@preact/sign
 import { isInside } from "../state/polygon";
 import { layerOf } from "../state/selection";
 import { canvasOf, isSwitching, type Store } from "../state/store";
-import type { Requests } from "../transport/client";
 import type { Embedding, RunKey, ScatterReply } from "../transport/messages";
+import type { Requests } from "../transport/requests";
 import { ByteCache } from "./cache";
 import { Source } from "./source";
 import { numbersOf } from "./values";

@@ -2,7 +2,8 @@
 // error). `shown` is the last answer. It carries its own label (frame, selection, rule), so that a view can tell
 // whether it is the answer to the current request.
 import { computed, effect, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
-import type { AnswerOf, BodyOf, Kind, Requests, View } from "../transport/client";
+import type { AnswerOf, BodyOf, Kind, View } from "../transport/client";
+import type { Requests } from "../transport/requests";
 import { same } from "../transport/same";
 import type { ByteCache } from "./cache";
 

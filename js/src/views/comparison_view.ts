@@ -204,6 +204,12 @@ export function createComparisonView(view: View, covered: (picture: Picture) => 
     if (colourless) return write(said, colourless);
     if (pairs.state.value === "error") return write(said, pairs.error.value);
     if (pairs.state.value === "loading") return write(said, "matching neurons by their maps…");
+    const several = store.neurons.value;
+    if (several.length > 1) {
+      const known = several.filter((one) => comparison.counterpart(store.layer.value, one));
+      const all = known.length === several.length;
+      return write(said, all ? "" : `${known.length} of ${several.length} neurons have a counterpart there`);
+    }
     const neuron = store.neuron.value;
     const found = neuron && comparison.counterpart(store.layer.value, neuron);
     if (!neuron) return write(said, "");

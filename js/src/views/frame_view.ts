@@ -13,7 +13,7 @@ import { same } from "../transport/same";
 import { attribute, h, svg, write, zoomOf } from "../ui/dom";
 import type { ExportPlan } from "../ui/export_png";
 import { composeBar, composePicture, groundOf } from "../ui/painting";
-import { levelValue, type Range, reach, type Style } from "../ui/palette";
+import { type Range, reach, type Style } from "../ui/palette";
 import { createPanel, segmented } from "../ui/panel";
 import { explain } from "../ui/term_card";
 import type { Term } from "../ui/terms";
@@ -21,6 +21,7 @@ import type { View } from "../ui/view";
 import { FITTED, type Placed, pan, pixelAt, place, type Size, settled, zoomAt } from "../ui/viewport";
 import { createAblationView, withoutLabel } from "./ablation_view";
 import { createComparisonView } from "./comparison_view";
+import { readOut } from "./read_out";
 import { createRegionList } from "./region_list";
 import { createRegionHand, drawRegion } from "./region_view";
 import { styleOf } from "./style_of";
@@ -321,7 +322,7 @@ export function createFrameView(view: View, more: HTMLElement) {
   for (const one of [stage, second.stage]) listen(one);
   view.signal.addEventListener("abort", () => point(null));
 
-  view.effect(() => write(readout, describe(view)));
+  view.effect(() => write(readout, readOut(view)));
   const plan = (title: string): ExportPlan => ({
     canvas,
     pixel: store.pixel.peek(),
@@ -333,52 +334,6 @@ export function createFrameView(view: View, more: HTMLElement) {
   });
   const hands = { ablate: ablation.toggle, restoreAll: view.session.ablation.restoreAll };
   return { element: panel.element, hands, zoom: (factor: number) => zoom(factor), reset, plan };
-}
-
-/** The read-out: what is known of the pixel under the pointer, else of the pinned pixel. */
-function describe({ session }: View): string {
-  const { store, pixels, picture } = session;
-  const at = pixels.hover.value ?? store.pixel.value;
-  if (!at) return "point at a pixel; click to pin it";
-  const shown = picture.value;
-  const pinned = pixels.pinned.shown.value;
-  const known = pixels.preview.value ?? (pinned && same(pinned.pixel, at) ? pinned : null);
-  const exact = known?.time === shown?.time && known?.run === shown?.run ? known : null;
-  const [y = 0, x = 0] = at;
-  const parts = [`(${y}, ${x})`];
-  const map = shown?.map;
-  if (map) {
-    const told =
-      exact &&
-      exact.selected !== null &&
-      exact.run === map.run &&
-      exact.rule === map.rule &&
-      selectionKey(exact.selection) === selectionKey(map.selection)
-        ? store.maps.value === "signed"
-          ? exact.selected_signed
-          : exact.selected
-        : null;
-    const plane = planeOf(map, drawnAs(map, store.maps.value));
-    const level = plane.data[y * map.width + x] ?? 0;
-    parts.push(told === null ? `≈ ${number(levelValue(level, plane))}` : number(told));
-    const other = session.comparison.isOn.value ? session.comparison.picture.value : null;
-    if (other?.map && other.time === shown.time && other.map.width === map.width) {
-      const theirs = planeOf(other.map, drawnAs(other.map, store.maps.value));
-      const value = levelValue(theirs.data[y * map.width + x] ?? 0, theirs);
-      parts.push(`${runLabel(other.run)} ≈ ${number(value)}`);
-    }
-  }
-  const info = store._canvas.value;
-  const grey = ready(info) && info.n_channels === 1;
-  if (shown?.frame && shown.frame.channels >= 3) {
-    const { data, width, channels } = shown.frame;
-    const from = (y * width + x) * channels;
-    parts.push(grey ? `value ${data[from]}` : `RGB ${data.subarray(from, from + 3).join(" ")}`);
-  } else if (shown?.frame?.source === "difference") {
-    const level = shown.frame.data[y * shown.frame.width + x] ?? 0;
-    parts.push(`lost ≈ ${number(levelValue(level, shown.frame))}`);
-  } else if (exact) parts.push(`${grey ? "value" : "RGB"} ${exact.rgb.map(number).join(" ")}`);
-  return parts.join("   ");
 }
 
 function drawCross(

@@ -1,0 +1,54 @@
+// The line under the frame, in words and numbers: the pixel, its contribution, its colour.
+import { drawnAs, planeOf } from "../sources/pictures";
+import { number } from "../state/format";
+import { runLabel, selectionKey } from "../state/selection";
+import { ready } from "../state/store";
+import { same } from "../transport/same";
+import { levelValue } from "../ui/palette";
+import type { View } from "../ui/view";
+
+/** What is known of the pixel under the pointer, else of the pinned pixel. */
+export function readOut({ session }: View): string {
+  const { store, pixels, picture } = session;
+  const at = pixels.hover.value ?? store.pixel.value;
+  if (!at) return "point at a pixel; click to pin it";
+  const shown = picture.value;
+  const pinned = pixels.pinned.shown.value;
+  const known = pixels.preview.value ?? (pinned && same(pinned.pixel, at) ? pinned : null);
+  const exact = known?.time === shown?.time && known?.run === shown?.run ? known : null;
+  const [y = 0, x = 0] = at;
+  const parts = [`(${y}, ${x})`];
+  const map = shown?.map;
+  if (map) {
+    const told =
+      exact &&
+      exact.selected !== null &&
+      exact.run === map.run &&
+      exact.rule === map.rule &&
+      selectionKey(exact.selection) === selectionKey(map.selection)
+        ? store.maps.value === "signed"
+          ? exact.selected_signed
+          : exact.selected
+        : null;
+    const plane = planeOf(map, drawnAs(map, store.maps.value));
+    const level = plane.data[y * map.width + x] ?? 0;
+    parts.push(told === null ? `≈ ${number(levelValue(level, plane))}` : number(told));
+    const other = session.comparison.isOn.value ? session.comparison.picture.value : null;
+    if (other?.map && other.time === shown.time && other.map.width === map.width) {
+      const theirs = planeOf(other.map, drawnAs(other.map, store.maps.value));
+      const value = levelValue(theirs.data[y * map.width + x] ?? 0, theirs);
+      parts.push(`${runLabel(other.run)} ≈ ${number(value)}`);
+    }
+  }
+  const info = store._canvas.value;
+  const grey = ready(info) && info.n_channels === 1;
+  if (shown?.frame && shown.frame.channels >= 3) {
+    const { data, width, channels } = shown.frame;
+    const from = (y * width + x) * channels;
+    parts.push(grey ? `value ${data[from]}` : `RGB ${data.subarray(from, from + 3).join(" ")}`);
+  } else if (shown?.frame?.source === "difference") {
+    const level = shown.frame.data[y * shown.frame.width + x] ?? 0;
+    parts.push(`lost ≈ ${number(levelValue(level, shown.frame))}`);
+  } else if (exact) parts.push(`${grey ? "value" : "RGB"} ${exact.rgb.map(number).join(" ")}`);
+  return parts.join("   ");
+}
