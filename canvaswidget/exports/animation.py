@@ -107,7 +107,8 @@ def _animated(
         for done, frame in enumerate(frames()):
             report(count + done, 2 * count)
             picture = _enlarged(painted(frame.view, top))
-            words = " - ".join(part for part in (frame.name, frame.note) if part)
+            # On one line, whatever a name holds.
+            words = " ".join(" - ".join(part for part in (frame.name, frame.note) if part).split())
             yield with_words(picture, words) if words else picture
 
     return _mp4(pictures(), fps) if form == "mp4" else _gif(pictures(), fps)

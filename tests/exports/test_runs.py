@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
@@ -243,6 +244,23 @@ def test_words_are_as_large_as_fits() -> None:
         with_words = animation.with_words(picture, words)
         assert with_words.shape == (40 + animation.STRIP, 200, 3)
         assert not with_words[:40].any()
+
+
+def test_names_of_runs_are_text_wherever_they_stand(widgets, tmp_path: Path) -> None:
+    name = "=a\n</script><b>$x$ é"
+    w = widgets(cw.Runs({name: network(1), "b": network(2)}, rule="gated"))
+    assert w.run == name
+    second = again(w, widgets, runs=cw.Runs({name: network(1), "b": network(2)}, rule="gated"))
+    assert second.run == name
+    w.animation(tmp_path / "a.gif", runs="all", progress=False)
+    w.figure(runs="all").draw_without_rendering()
+    w.save_data(tmp_path / "a.csv", progress=False)
+    _, line, *_ = csv.reader(io.StringIO((tmp_path / "a.csv").read_text(encoding="utf-8")))
+    assert line[0] == f"'{name}"  # no formula
+    w.save(tmp_path / "a.html", runs="all", neurons=1, progress=False)
+    page = Saved(tmp_path / "a.html")
+    assert list(page.baked) == [name, "b"]
+    assert "</script><b>" not in (tmp_path / "a.html").read_text(encoding="utf-8")
 
 
 # --- saved canvases -----------------------------------------------------------------------------------------
