@@ -187,7 +187,8 @@ class Session:
                 answer, data = result
                 self._count("answered")
                 if answer["kind"] == "faithfulness":
-                    self._faithfulness = answer
+                    of_run = {} if body.get("run") is None else {"run": body["run"]}
+                    self._faithfulness = {**of_run, **answer}
                 self._last_seconds = seconds
                 buffers = [data] if isinstance(data, Drawing) else _padded(data)
                 reply({"type": "reply", "id": key, "seconds": seconds, "of": body, "body": answer}, buffers)

@@ -243,9 +243,8 @@ class Runs(Mapping[Key, CanvasLike]):
         with self._lock:
             for run in self._runs.values():
                 run.error = ""
-            if self._find is None:
-                return []
-            before, found = self._runs, self._find()
+            before = self._runs
+            found = before if self._find is None else self._find()
             new = [key for key, one in found.items() if key not in before or before[key].stamp != one.stamp]
             self._runs = {
                 key: Run(self._exchanger(one), one.facts, one.stamp) if key in new else before[key]

@@ -173,7 +173,7 @@ class CanvasWidget(LiveView):
             ``{"n", "p50", "p95"}`` of the last 200 that had to be asked for; ``playing_fps``, pictures a second on
             screen. ``faithfulness`` is None or the last score, ``{"rule", "layer", "frame", "measured", "n_neurons",
             "totals", "pixels"}``: the rank correlations of ``measured`` neurons with ablation, each ``{"value", "low",
-            "high"}`` or None where it is not defined.
+            "high"}`` or None where it is not defined; of `Runs` also the ``run``.
         """
         return self._live.stats()
 

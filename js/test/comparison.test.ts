@@ -284,6 +284,24 @@ describe("what stands under the name of a run", () => {
     expect(find("run-theirs").textContent).toContain("step 0");
   });
 
+  it("are neurons of a pixel, and maps under every rule, that say so while the next ones are awaited", () => {
+    open({ pixel: [3, 4] });
+    view.settle();
+    find("rules-button").click();
+    view.settle();
+    const label = () => view.page.find(".cw-panel-pixel .cw-label").textContent;
+    const rules = () => view.page.find('[data-testid="rules"] .cw-label').textContent;
+    expect(label()).not.toContain("step");
+    expect(rules()).toContain("step 2400");
+    view.model.python({ run: 500 });
+    pass();
+    expect(label()).toContain("step 2400");
+    expect(rules()).toContain("step 2400");
+    view.settle();
+    expect(label()).not.toContain("step");
+    expect(rules()).toContain("step 500");
+  });
+
   it("says that it is broken once that is known", () => {
     const named = runs(false, ["siren", "ffn"]);
     view.open({ _runs: named, _canvas: info("siren"), run: "siren" });

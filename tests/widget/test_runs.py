@@ -349,3 +349,24 @@ def test_a_run_that_another_thread_chooses_meanwhile_comes_after(
     meanwhile.join(60)
     assert w.run == w.facts.run == w._canvas["run"] == "deep"
     assert w.layer == deepest
+
+
+def test_a_score_says_which_run_it_is_of(widgets, training) -> None:
+    w = widgets(training)
+    message, _ = ask(w, kind="faithfulness", run=10, rule="gated", time=0, layer=w.layer)
+    assert message["type"] == "reply", message
+    assert w.stats()["faithfulness"]["run"] == 10
+
+
+def test_a_run_that_is_there_again_is_no_longer_called_broken(widgets, tmp_path: Path) -> None:
+    path = tmp_path / "saved.zarr"
+    runs = cw.Runs({"one": network(1), "saved": path}, rule="gated")
+    w = widgets(runs)
+    with pytest.raises(cw.RunError):
+        w.compare = "saved"
+    assert w._runs[1]["error"]
+    cw.trace(network(2), "gated").save(path)
+    assert runs.refresh() == []
+    assert w._runs[1]["error"] == ""
+    w.compare = "saved"
+    assert w._compared["run"] == "saved"

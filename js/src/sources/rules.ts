@@ -4,7 +4,7 @@ import { currentSelection, selectionKey } from "../state/selection";
 import { isSwitching, type Store } from "../state/store";
 import type { RequestClient } from "../transport/client";
 import { requireBytes } from "../transport/data";
-import type { RuleMap, RulesReply } from "../transport/messages";
+import type { RuleMap, RulesReply, RunKey } from "../transport/messages";
 import { ByteCache } from "./cache";
 import { Source } from "./source";
 
@@ -17,7 +17,7 @@ export interface Levels {
   low: number;
   high: number;
 }
-export type SideBySide = Omit<RulesReply, "maps"> & { maps: RulePictures[] };
+export type SideBySide = Omit<RulesReply, "maps"> & { run: RunKey; maps: RulePictures[] };
 
 const BYTES = 48e6;
 
@@ -46,7 +46,7 @@ export class RulesSource extends Source<"rules", SideBySide> {
       },
       preparing: () => open.value > 0 && isSwitching(store),
       key: ({ rule, time, selection }) => `${rule}/${selectionKey(selection)}@${time}`,
-      decode: (answer, data) => ({ ...answer, maps: split(answer, data) }),
+      decode: (answer, data, { run }) => ({ ...answer, run, maps: split(answer, data) }),
       cache: new ByteCache(BYTES),
       bytes: ({ maps }) =>
         maps.reduce(

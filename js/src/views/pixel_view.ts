@@ -172,12 +172,14 @@ export function createPixelView(view: View) {
     layers.replaceChildren(h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...lines));
   };
   const describe = (
-    { pixel, ranked_at, time, channel, selected, selection }: PixelNeurons,
+    { run, pixel, ranked_at, time, channel, selected, selection }: PixelNeurons,
     preview: boolean,
   ) => {
     const info = store._canvas.value;
     const parts = [`(${pixel.join(", ")})`];
     if (preview) parts[0] += " preview";
+    // The last answer stays until the next is there.
+    if (run !== null && run !== store.run.value) parts.push(runLabel(run));
     if (ready(info) && info.n_frames > 1) parts.push(`frame ${time}`);
     if (!same(ranked_at, pixel)) parts.push(`as at (${ranked_at.join(", ")})`);
     const name = selection.neuron

@@ -3,7 +3,7 @@
 import type { Palettes } from "../sources/palettes";
 import type { Levels, RulePictures, SideBySide } from "../sources/rules";
 import { number } from "../state/format";
-import { selectionLabel, shortNames } from "../state/selection";
+import { runLabel, selectionLabel, shortNames } from "../state/selection";
 import { ready } from "../state/store";
 import { RULES } from "../transport/constants";
 import { createDialog } from "../ui/dialog";
@@ -127,12 +127,13 @@ export function createRulesView(view: View) {
     if (isOpen()) rules.open.value -= 1;
   });
 
-  const name = ({ selection, time }: SideBySide): string => {
+  const name = ({ run, selection, time }: SideBySide): string => {
     const info = store._canvas.value;
     const layers = ready(info) ? info.layers.map((layer) => layer.name) : [];
     const layer = shortNames(layers).get(selection.layer) ?? selection.layer;
     const frame = ready(info) && info.n_frames > 1 ? [`frame ${time}`] : [];
-    return [layer, selectionLabel(selection, store.cluster_names.value), ...frame].join(" · ");
+    const network = run === null ? [] : [runLabel(run)];
+    return [...network, layer, selectionLabel(selection, store.cluster_names.value), ...frame].join(" · ");
   };
   const told = ({ rule, total, each_colour, correlation: r }: RulePictures, alone: boolean): string => {
     const parts = [`${totalWord(each_colour, alone)} ${number(total)}`];
