@@ -80,7 +80,7 @@ def _keys(runs: Runs) -> str:
     keys = list(runs)
     named = "steps " if runs.steps is not None else ""
     shown = [*map(repr, keys[:NAMED]), "...", repr(keys[-1])] if len(keys) > NAMED + 1 else map(repr, keys)
-    return f"{len(keys)} networks, {named}{', '.join(shown)}"
+    return f"{len(keys)} network{'' if len(keys) == 1 else 's'}, {named}{', '.join(shown)}"
 
 
 def _kind(size: tuple[int, int], n_frames: int) -> str:

@@ -38,7 +38,7 @@ class CachedCanvas:
     clusters : dict, optional
         Clusters of this rule that are known already; new ones are added.
     of_run : callable, optional
-        ``of_run(key)`` gives the same of another run, under the same rule.
+        ``of_run(key)`` gives the `CachedCanvas` of another run, under the same rule.
     same_neurons : bool
         Whether all runs are one network with other weights, so that a neuron keeps its number.
     """

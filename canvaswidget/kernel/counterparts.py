@@ -25,7 +25,7 @@ class Counterparts(NamedTuple):
 
 
 def counterpart_layer(name: str, layers: Sequence[Layer], others: Sequence[Layer]) -> Layer:
-    """The layer of that name among others, or else the one that is as far from the output."""
+    """The layer of that name among others, or else the one at the same distance from the output."""
     for layer in others:
         if layer.name == name:
             return layer
@@ -37,7 +37,7 @@ def counterpart_layer(name: str, layers: Sequence[Layer], others: Sequence[Layer
 def pairs_of(cached: CachedCanvas, run: RunKey, layer: Layer, time: int, checkpoint: Report) -> Counterparts:
     """The counterparts in another run: the same neurons of one network with other weights, else those that match."""
     other = cached.of_run(run)
-    find = same_numbers if cached.same_neurons or other is cached else matched
+    find = same_indices if cached.same_neurons or other is cached else matched
     # The name of the other run's cache is another one once its weights are.
     key = (cached.canvas.rule, "pairs", other.cache.name, layer.name, time)
     return Counterparts(
@@ -45,7 +45,7 @@ def pairs_of(cached: CachedCanvas, run: RunKey, layer: Layer, time: int, checkpo
     )
 
 
-def same_numbers(
+def same_indices(
     cached: CachedCanvas, other: CachedCanvas, layer: Layer, time: int, checkpoint: Report
 ) -> Counterparts:
     """Each neuron beside the one of its number; the correlation is NaN where one of the maps is the same everywhere."""

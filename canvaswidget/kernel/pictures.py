@@ -30,6 +30,18 @@ def psnr(cached: CachedCanvas, time: int) -> float | None:
     return psnr_of(frame(cached, time), truth(cached, time))
 
 
+def psnr_alone(cached: CachedCanvas, time: int) -> float | None:
+    """The same where the frame is not looked at: the frames of many runs would push out everything else."""
+    if cached.canvas.inr.truth is None:
+        return None
+
+    def compute() -> float:
+        image = cached.cache.get((None, "frame", time))
+        return psnr_of(_computed(cached, time) if image is None else image, truth(cached, time))
+
+    return cached.cache.remember((None, "psnr", time), compute)
+
+
 def error(cached: CachedCanvas, time: int) -> Floats:
     """Absolute difference of the clipped output and the signal, the mean over channels, ``(h, w)``."""
     return np.abs(np.clip(frame(cached, time), 0, 1) - truth(cached, time)).mean(2)

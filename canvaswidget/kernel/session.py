@@ -100,7 +100,7 @@ class Session:
         self._clusters: dict[tuple[RunKey, str], KnownClusters] = {}
         # How often each run's weights were replaced: work that is under way stores its answers under the old number.
         self._versions: Counter[RunKey] = Counter()
-        # By run and rule, those asked for last: the canvas of the run, and that of the rule.
+        # Recently used canvases by run and rule: the one that the run has, and the one under the rule.
         self._known: OrderedDict[tuple[RunKey, str], tuple[CanvasLike, CachedCanvas]] = OrderedDict()
         # What the widget shows; None once it is closed.
         self._shown: tuple[RunKey, str] | None = run, canvas.rule

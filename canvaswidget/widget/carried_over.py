@@ -24,39 +24,39 @@ def carried_over(view: Mapping[str, Any], before: Facts, after: Facts) -> tuple[
     Returns
     -------
     dict
-        Traits by name. Neurons that the layer has not are let go of.
+        Traits by name. Neurons that the layer lacks are deselected.
     str
         What could not stay; empty where all of it could.
     """
     changes: dict[str, Any] = {}
-    said: list[str] = []
+    notices: list[str] = []
     name = view["layer"]
     if name not in [layer.name for layer in after.layers]:
         if view["neurons"]:
             changes["neurons"] = ()
         changes["layer"] = counterpart_layer(name, before.layers, after.layers).name
-        said.append(f"layer {name} is not in it: {changes['layer']} is shown")
+        notices.append(f"layer {name} is not in it: {changes['layer']} is shown")
     else:
         layer = after.layers.find(name)
         fitting = tuple(neuron for neuron in view["neurons"] if view_checks.fits(layer, neuron))
         if fitting != view["neurons"]:
             changes["neurons"] = fitting
-            said.append("the selected neurons are not in it")
+            notices.append("the selected neurons are not in it")
     if view["channel"] != "sum" and after.why_no_colours[changes.get("layer", name)]:
         changes["channel"] = "sum"
-        said.append("its colours can't be told apart")
-    ablated = _left(view["ablated"], after.removable)
+        notices.append("its colours can't be told apart")
+    ablated = _still_there(view["ablated"], after.removable)
     if ablated != view["ablated"]:
         changes["ablated"] = ablated
-        said.append("neurons that are not in it are no longer ablated")
+        notices.append("neurons that are not in it are no longer ablated")
     if view["source"] in ("truth", "error") and not after.has_truth:
         changes["source"] = "reconstruction"
-        said.append("it has no truth")
-    return changes, "; ".join(said)
+        notices.append("it has no truth")
+    return changes, "; ".join(notices)
 
 
-def _left(ablated: ablation.Ablated, layers: Layers) -> ablation.Ablated:
-    """The neurons that these layers have."""
+def _still_there(ablated: ablation.Ablated, layers: Layers) -> ablation.Ablated:
+    """The neurons that the layers still have."""
     found: ablation.Ablated = {}
     known = {layer.name: layer for layer in layers}
     for name, neurons in ablated.items():

@@ -152,7 +152,7 @@ class LiveView(ViewTraits):
 
     # --- run and rule ---------------------------------------------------------------------------------------
 
-    def _traced_rule(self, rule: Any) -> str:
+    def _checked_rule(self, rule: Any) -> str:
         """A rule that the model can be traced under, which is not used yet; it raises where it can't."""
         if not isinstance(rule, str):
             raise TypeError(f"rule={show(rule)}: expected a name of a rule")
@@ -165,7 +165,7 @@ class LiveView(ViewTraits):
         if rule != self.facts.rule:
             self._show(self.facts.run, rule)
 
-    def _made_run(self, run: Any, name: str = "run") -> RunKey:
+    def _checked_run(self, run: Any, name: str = "run") -> RunKey:
         """The key of a run that can be shown; it raises where it can't."""
         known, session = self._known_runs, self._live
         key = known.checked(run, name)

@@ -142,7 +142,7 @@ class RunTrait(Checked):
     """One of several networks by its key; the canvas is another one by the time it is set."""
 
     def __init__(self) -> None:
-        super().__init__(lambda widget, value: widget._made_run(value), None)
+        super().__init__(lambda widget, value: widget._checked_run(value), None)
 
     def set(self, obj: Any, value: Any) -> None:
         """Set the trait."""
@@ -158,7 +158,7 @@ class CompareTrait(Checked):
     """A second network by its key; None for none."""
 
     def __init__(self) -> None:
-        super().__init__(lambda widget, value: widget._made_run(value, "compare"), None, allow_none=True)
+        super().__init__(lambda widget, value: widget._checked_run(value, "compare"), None, allow_none=True)
 
     def set(self, obj: Any, value: Any) -> None:
         """Set the trait."""
@@ -172,7 +172,7 @@ class RuleTrait(Checked):
     """A rule that the model can be traced under; the canvas is another one by the time it is set."""
 
     def __init__(self) -> None:
-        super().__init__(lambda widget, value: widget._traced_rule(value), "")
+        super().__init__(lambda widget, value: widget._checked_rule(value), "")
 
     def set(self, obj: Any, value: Any) -> None:
         """Set the trait."""

@@ -1,9 +1,10 @@
 // A second run in the frame panel: beside the first, under a divider that is dragged, or as what the first has more.
 import { signal } from "@preact/signals-core";
-import { drawnAs, type Picture, planeOf } from "../sources/pictures";
+import { drawnAs, type Frame, type Picture, planeOf } from "../sources/pictures";
 import { compareWith } from "../state/actions";
 import { number } from "../state/format";
-import { runInMenu, runLabel, selectionKey } from "../state/selection";
+import { currentOverlay, runInMenu, runLabel, selectionKey } from "../state/selection";
+import type { Store } from "../state/store";
 import type { Comparison } from "../transport/messages";
 import { type Difference, frameDifference, mapDifference } from "../ui/difference";
 import { attribute, h, svg, write } from "../ui/dom";
@@ -27,6 +28,12 @@ const MODES = [
 ] as const satisfies { value: Comparison; text: string; title?: string }[];
 const NONE = "–";
 const STEP = 0.05;
+
+/** Whether a picture's map is that of the selection: else one of the two belongs to another neuron for a moment. */
+function isCurrent({ map }: Picture, store: Store): boolean {
+  const selection = currentOverlay(store);
+  return map !== null && selection !== null && selectionKey(map.selection) === selectionKey(selection);
+}
 
 export type ComparisonView = ReturnType<typeof createComparisonView>;
 
@@ -107,8 +114,15 @@ export function createComparisonView(view: View, covered: (picture: Picture) => 
     const mode = store.comparison.value;
     if (!one || !other || (!other.frame && !other.map)) return null;
     if (one.time !== other.time && mode !== "side") return null;
-    if (mode === "picture") return one.frame && other.frame ? frameDifference(one.frame, other.frame) : null;
-    if (mode === "map") return mapDifference(one, other, styleOf(store), palettes.value);
+    if (mode === "picture") {
+      // Where neurons are ablated of the first alone, the difference would be that, too.
+      const alike = one.frame && other.frame && one.frame.source === other.frame.source;
+      return alike ? frameDifference(one.frame as Frame, other.frame as Frame) : null;
+    }
+    if (mode === "map") {
+      const current = isCurrent(one, store) && isCurrent(other, comparison.store);
+      return current ? mapDifference(one, other, styleOf(store), palettes.value) : null;
+    }
     const map = covered(other) ? other.map : null;
     return composePicture({ ...other, map }, styleOf(store), palettes.value, top());
   };
