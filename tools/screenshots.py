@@ -74,6 +74,13 @@ def rules(root: Locator) -> None:
     root.locator("[data-testid=rules][data-state=ready]").wait_for(timeout=TIMEOUT)
 
 
+def two_runs(root: Locator) -> None:
+    """Both pictures, and every point of the curve over the runs."""
+    root.locator("[data-testid=compared][data-run='112']").wait_for(timeout=TIMEOUT)
+    root.locator("[data-testid=run-curve][data-done='13']").wait_for(timeout=TIMEOUT)
+    root.locator(".cw-thumb[data-second]").nth(11).wait_for(timeout=TIMEOUT)
+
+
 def panel(name: str) -> str:
     return f'[data-panel="{name}"]'
 
@@ -104,6 +111,11 @@ VIEWS = (
         f"cw.CanvasWidget({VIDEO}, layer='decoder.2', time=9, source='ablated', opacity=0, "
         "ablated={'decoder.2': [(0, n) for n in range(12, 30)]})",
         part=panel("frame"),
+    ),
+    View(
+        "runs",
+        "cw.CanvasWidget(cw.demo.training(), layer='net.1', rule='gated', compare=112, pixel=(60, 90))",
+        two_runs,
     ),
     View("rules", f"cw.CanvasWidget({VIDEO}, layer='decoder.3', time=9)", rules, "[data-testid=rules]"),
 )
