@@ -13,6 +13,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from canvaswidget.analysis.correlation import row_correlations
 from canvaswidget.analysis.over_runs import each_run
 from canvaswidget.analysis.sweeps import find
 from canvaswidget.arguments import checked
@@ -223,7 +224,7 @@ def training(
                 canvas = runs[key]
                 _check_layer(key, canvas, found)
                 maps, totals[place, chunk] = _maps(canvas, found, chunk, frame, granularity, rgb)
-                stability[place, chunk] = _correlations(maps, final)
+                stability[place, chunk] = row_correlations(maps, final)
                 if before is not None:
                     change[place - 1] += np.abs(maps - before).sum(dtype=np.float64)
                     size[place - 1] += np.abs(maps).sum(dtype=np.float64)
@@ -272,14 +273,6 @@ def _maps(
         magnitudes = np.abs(maps)
     totals = magnitudes.reshape(len(maps), -1).sum(1, dtype=np.float64)
     return maps.reshape(len(maps), -1), totals.astype(np.float32)
-
-
-def _correlations(maps: FloatArray, final: FloatArray) -> FloatArray:
-    """Pearson's, row by row; nan where a row is the same everywhere."""
-    one, other = (rows - rows.mean(1, keepdims=True, dtype=np.float64) for rows in (maps, final))
-    scale = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
-    products = (one * other).sum(1)
-    return np.where(scale > 0, products / np.where(scale > 0, scale, 1), np.nan).astype(np.float32)
 
 
 def _weight_change(before: CanvasLike, after: CanvasLike, layer: Layer) -> float:

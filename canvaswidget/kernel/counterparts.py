@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from canvaswidget.analysis.correlation import row_correlations
 from canvaswidget.analysis.matching import match
 from canvaswidget.analysis.vectors import Vectors, vectors
 from canvaswidget.kernel.cached_canvas import CachedCanvas
@@ -51,12 +52,9 @@ def same_indices(
     """Each neuron beside the one of its number; the correlation is NaN where one of the maps is the same everywhere."""
     one = _vectors(cached, layer, time, checkpoint)
     two = _vectors(other, other.layers.find(layer.name), time, checkpoint)
-    rows = [side.values - side.values.mean(1, keepdims=True) for side in (one, two)]
-    norms = np.linalg.norm(rows[0], axis=1) * np.linalg.norm(rows[1], axis=1)
-    known = one.alive & two.alive & (norms > 0)
-    correlations = np.full(len(norms), np.nan, np.float32)
-    correlations[known] = (rows[0] * rows[1]).sum(1)[known] / norms[known]
-    return Counterparts(np.arange(len(norms), dtype=np.int32), correlations)
+    correlations = row_correlations(one.values, two.values).astype(np.float32)
+    correlations[~(one.alive & two.alive)] = np.nan
+    return Counterparts(np.arange(len(correlations), dtype=np.int32), correlations)
 
 
 def matched(

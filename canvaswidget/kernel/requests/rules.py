@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, NamedTuple, TypedDict
 
 import numpy as np
 
+from canvaswidget.analysis.correlation import row_correlations
 from canvaswidget.kernel import ablation, message_parts, neuron_maps, selection_maps
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import RunKey
@@ -178,6 +180,5 @@ def _undefined(rule: str, why: str) -> RuleMap:
 
 def _correlation(values: Floats, truth: Floats) -> float | None:
     """Pearson's, over the pixels; None where one of the two is the same everywhere."""
-    parts = [(part - part.mean(dtype=np.float64)).ravel() for part in (values, truth)]
-    scale = float(np.linalg.norm(parts[0]) * np.linalg.norm(parts[1]))
-    return float(parts[0] @ parts[1]) / scale if scale > 0 else None
+    found = float(row_correlations(values.reshape(1, -1), truth.reshape(1, -1))[0])
+    return None if math.isnan(found) else found
