@@ -29,17 +29,17 @@ const BYTES = 2e6;
 export class RunCurveSource extends ChunkedSource<"run_curve"> {
   /** The curve of the current selection; null with fewer than two runs. */
   readonly shown: ReadonlySignal<RunCurve | null>;
+  /** How many views show it. */
+  readonly seen: Signal<number> = signal(0);
   #shown: Signal<RunCurve | null> = signal(null);
   #curves = new ByteCache<RunCurve>(BYTES);
   #store: Store;
 
-  /** `seen`: whether any view shows it. */
   constructor(
     store: Store,
     client: Requests,
     watched: ReadonlySignal<boolean>,
     settled: ReadonlySignal<number>,
-    seen: ReadonlySignal<boolean>,
     faithfulness: ReadonlySignal<Faithfulness | null>,
   ) {
     super(client, "run curve");
@@ -47,9 +47,10 @@ export class RunCurveSource extends ChunkedSource<"run_curve"> {
     this.shown = this.#shown;
     this.watch(() => {
       const info = canvasOf(store);
-      const selection = seen.value ? currentSelection(store) : null;
+      const isSeen = this.seen.value > 0;
+      const selection = isSeen ? currentSelection(store) : null;
       const [runs, time, rule] = [store._runs.value, settled.value, store.rule.value];
-      const wanted = info !== null && seen.value && runs.length > 1;
+      const wanted = info !== null && isSeen && runs.length > 1;
       untracked(() =>
         this.#select(wanted ? { rule, time, selection: followed(selection, runs) } : null, runs),
       );

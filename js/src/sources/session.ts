@@ -62,15 +62,7 @@ export function createSession(model: Model) {
   const strip = new StripSource(store, client, watched);
   const rules = new RulesSource(store, client, watched);
   const faithfulness = new FaithfulnessSource(store, client, watched);
-  const runsSeen: Signal<number> = signal(0);
-  const runCurve = new RunCurveSource(
-    store,
-    client,
-    watched,
-    settled,
-    computed(() => runsSeen.value > 0),
-    faithfulness.shown,
-  );
+  const runCurve = new RunCurveSource(store, client, watched, settled, faithfulness.shown);
   const comparison = createComparison(store, client, watched, settled, { pixels, clusters, scatter });
   const stopLatency = watchLatency(model, { store, comparison, picture, maps, pixels, views });
   const playing = { store, client, frames, maps, views };
@@ -121,8 +113,6 @@ export function createSession(model: Model) {
     ablation,
     runPlayer,
     comparison,
-    /** How many views show the curve over runs. */
-    runsSeen,
     views,
     ...sources,
     dispose() {

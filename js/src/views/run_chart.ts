@@ -3,6 +3,7 @@ import uPlot from "uplot";
 import type { RunCurve } from "../sources/run_curve";
 import { chooseRun } from "../state/actions";
 import { number } from "../state/format";
+import { axisOf, themeColours } from "../ui/chart";
 import { h } from "../ui/dom";
 import type { View } from "../ui/view";
 
@@ -14,7 +15,7 @@ export function createRunChart(view: View) {
   let plot: uPlot | null = null;
   let curve: RunCurve | null = null;
   let drawn = "";
-  const colour = (name: string) => getComputedStyle(view.root).getPropertyValue(name).trim() || "#888";
+  const colour = themeColours(view.root);
   const known = (values: Float64Array | undefined) =>
     [...(values ?? [])].map((value) => (Number.isNaN(value) ? null : value));
   const data = (): uPlot.AlignedData => [
@@ -23,14 +24,7 @@ export function createRunChart(view: View) {
     known(curve?.psnr),
     known(curve?.faithfulness),
   ];
-  const axis = (size: number): uPlot.Axis => ({
-    stroke: () => colour("--cw-muted"),
-    grid: { stroke: () => colour("--cw-line"), width: 1 },
-    ticks: { stroke: () => colour("--cw-line"), width: 1, size: 4 },
-    font: "11px system-ui, sans-serif",
-    gap: 4,
-    size,
-  });
+  const axis = (size: number) => axisOf(colour, size);
   const line = (name: string, scale: string): uPlot.Series => ({
     stroke: () => colour(name),
     // Between runs that have names there is nothing to interpolate.

@@ -11,6 +11,7 @@ import { ready } from "../state/store";
 import { NO_CLUSTER } from "../transport/constants";
 import type { Embedding } from "../transport/messages";
 import { same } from "../transport/same";
+import { themeColours } from "../ui/chart";
 import { attribute, h, zoomOf } from "../ui/dom";
 import { clusterColour } from "../ui/palette";
 import { options } from "../ui/panel";
@@ -50,6 +51,7 @@ export function createScatterView(view: View) {
     },
   });
   explain(method, "scatter");
+  const colour = themeColours(view.root);
   const lasso = signal<[number, number][]>([]);
   /** The flat index of the neuron under the pointer. */
   const pointed = signal<number | null>(null);
@@ -155,7 +157,6 @@ export function createScatterView(view: View) {
     const scale = window.devicePixelRatio || 1;
     if (canvas.width !== Math.round(width * scale)) canvas.width = Math.round(width * scale);
     if (canvas.height !== Math.round(height * scale)) canvas.height = Math.round(height * scale);
-    const colour = (name: string) => getComputedStyle(view.root).getPropertyValue(name).trim() || "#888";
     const shown = placed();
     const layer = currentLayer(store);
     context.setTransform?.(scale, 0, 0, scale, 0, 0);

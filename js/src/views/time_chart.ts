@@ -3,6 +3,7 @@
 import uPlot from "uplot";
 import type { Curve } from "../sources/curve";
 import { number } from "../state/format";
+import { axisOf, themeColours } from "../ui/chart";
 import { h } from "../ui/dom";
 import type { View } from "../ui/view";
 
@@ -15,7 +16,7 @@ export function createTimeChart(view: View) {
   let frames = 0;
   let curve: Curve | null = null;
   let second: Curve | null = null;
-  const colour = (name: string) => getComputedStyle(view.root).getPropertyValue(name).trim() || "#888";
+  const colour = themeColours(view.root);
   const known = (values: Float64Array | undefined) =>
     Array.from({ length: frames }, (_, frame) => {
       const value = values?.[frame] ?? Number.NaN;
@@ -27,14 +28,7 @@ export function createTimeChart(view: View) {
     known(curve?.changes),
     known(second?.totals),
   ];
-  const axis = (size: number): uPlot.Axis => ({
-    stroke: () => colour("--cw-muted"),
-    grid: { stroke: () => colour("--cw-line"), width: 1 },
-    ticks: { stroke: () => colour("--cw-line"), width: 1, size: 4 },
-    font: "11px system-ui, sans-serif",
-    gap: 4,
-    size,
-  });
+  const axis = (size: number) => axisOf(colour, size);
   const line = (name: string, fill: string | null, dash: number[] = []): uPlot.Series => ({
     dash,
     stroke: () => colour(name),

@@ -20,7 +20,7 @@ const AXES = [
 ] as const;
 
 export function createTimeView(view: View) {
-  const { store, comparison, curve, runCurve, runsSeen, faithfulness, maps } = view.session;
+  const { store, comparison, curve, runCurve, faithfulness, maps } = view.session;
   /** Whether the panel follows the selection over the runs, in place of the frames. */
   const overRuns = signal(false);
   const panel = createPanel(view, "time", "Time", "total", () =>
@@ -62,7 +62,7 @@ export function createTimeView(view: View) {
   });
   let counted = false;
   const count = (now: boolean) => {
-    if (now !== counted) runsSeen.value += now ? 1 : -1;
+    if (now !== counted) runCurve.seen.value += now ? 1 : -1;
     counted = now;
   };
   view.effect(() => {
