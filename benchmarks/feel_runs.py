@@ -66,10 +66,8 @@ def measure(notebook: NotebookPage) -> dict[str, Any]:
 
     def rest() -> None:
         view.wait_settled()
-        notebook.wait_for(
-            lambda: view.part("status").text_content() in ("ready", None), True, "nothing to be under way"
-        )
-        time.sleep(0.5)  # the page asks for what may be next
+        notebook.wait_for(lambda: view.part("status").text_content(), "ready", "nothing to be under way")
+        time.sleep(0.5)  # while it is idle the page asks for the next frames
 
     for i in range(TIMES):
         view.click_pixel((37 * i + 11) % height, (101 * i + 23) % width)
@@ -89,7 +87,7 @@ def measure(notebook: NotebookPage) -> dict[str, Any]:
             lambda key=key: view.part("compared").get_attribute("data-run"), str(key), "the second"
         )
         rest()
-    page.wait_for_timeout(1500)  # the page tells about once a second
+    page.wait_for_timeout(1500)  # the page reports its times about once a second
     return notebook.ask("w.stats()")
 
 

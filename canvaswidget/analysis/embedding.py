@@ -52,8 +52,8 @@ class Embedding(Printed):
     n_constant : (r,)
         Neurons of each run whose map is the same everywhere; they are left out.
     same_run : float
-        Share of each neuron's five nearest neurons that are of its own run, mean over neurons: 1 where runs lie apart.
-        Distances are those of the vectors, not of the plane. nan for a single neuron.
+        Share of each neuron's five nearest neurons that are of its own run, mean over neurons: 1 where no neuron has
+        one of another run among them. Distances are those of the vectors, not of the plane. nan for a single neuron.
     same_run_by_chance : float
         The same where runs say nothing about vectors.
     """
@@ -100,7 +100,7 @@ class Embedding(Printed):
         return ax
 
     def _colour(self, place: int) -> Any:
-        """Of a run: colours that are told apart easily where they suffice, else from dark to light in order."""
+        """The colour of a run: distinct colours for a few runs, else a scale from dark to light in their order."""
         if len(self.runs) <= len(CYCLE):
             return CYCLE[place]
         return colormaps["viridis"](place / (len(self.runs) - 1))
@@ -171,7 +171,7 @@ def _same_run(points: Points, run: npt.NDArray[np.intp]) -> float:
     if len(points) < 2:
         return float("nan")
     near = NearestNeighbors(n_neighbors=min(NEAREST, len(points) - 1)).fit(points)
-    others = near.kneighbors(return_distance=False)  # a point is none of its own
+    others = near.kneighbors(return_distance=False)  # without the point itself
     return float((run[others] == run[:, None]).mean())
 
 

@@ -36,7 +36,7 @@ def require_model(canvas: Canvas) -> None:
 
 
 def chosen_layers(canvases: Sequence[Canvas], layers: LayerKey | Sequence[LayerKey] | None) -> list[Layer]:
-    """The layers that were asked for; by default all that one of the canvases traces, but the model's first."""
+    """The given layers; by default every layer that at least one canvas traces, except the model's first."""
     known = canvases[0].layers
     if layers is None:
         traced = [layer for layer in known if any(layer in list(canvas.traced_layers) for canvas in canvases)]

@@ -20,7 +20,7 @@ from canvaswidget.runs import RunError
 from canvaswidget.tables import Printed
 
 FEWER = (8, 6, 5, 4, 3, 2, 1)
-MOST_RUNS = 24  # where nobody has said which
+MOST_RUNS = 24  # kept by default
 RUNS_QUALITY = QUALITIES[2]  # at which so many runs must fit
 
 

@@ -165,9 +165,8 @@ def _sampled_changes(
             break
     found = (sums / pixels * math.prod(cached.size)).astype(np.float32)
     check_finite(f"the changes of layer {layer.name!r}, frame {time}", found)
-    if math.isinf(
-        half_width
-    ):  # nothing changes where it was looked: no exact answer, unless that was everywhere
+    # Nothing changed at the pixels that were drawn: that is exact only if all were.
+    if math.isinf(half_width):
         half_width = 0.0 if pixels == math.prod(cached.size) else 1.0
     return found, half_width
 

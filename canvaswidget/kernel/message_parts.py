@@ -10,9 +10,8 @@ Maps = Literal["magnitude", "signed"]
 Overlay = Literal["selection", "neurons", "intensity", "change"]
 Channel = Literal["sum", "red", "green", "blue", "abs"]  # of the output: what a contribution is to
 Embedding = Literal["pca", "tsne", "umap"]
-Comparison = Literal[
-    "side", "wipe", "picture", "map"
-]  # beside each other, under a divider, or differences of these
+# Beside each other, under a divider, or the difference of the pictures or of the maps.
+Comparison = Literal["side", "wipe", "picture", "map"]
 RunKey = int | str | None  # which network of several; None where there is one
 
 
