@@ -103,13 +103,9 @@ def write_page(
     PageEstimate
         With the bytes that were written.
     """
-    arrays: list[Packed] = []
-    with steps(path.name, "layer", progress) as tell:
-        tell.plan(sum(len(kept.frames) * len(kept.layers) for kept in plan.kept.values()))
-        baked = [_baked(view, run, plan, arrays, tell) for run in plan.kept]
+    page, arrays = page_data(view, plan, recipe, path.name, progress)
     picture = png(figures.view_figure(shown, WIDTH))
-    palettes = view.compute(_palettes)
-    text = _document(view, plan, baked, arrays, palettes, recipe, picture)
+    text = _document(view, plan, page, arrays, picture)
     size = len(text.encode())
     if size > plan.estimate.budget:
         raise ValueError(
@@ -118,6 +114,28 @@ def write_page(
         )
     write_whole(path, text.encode())
     return replace(plan.estimate, bytes=size)
+
+
+def page_data(
+    view: ExportedView, plan: Plan, recipe: str, name: str, progress: Progress
+) -> tuple[dict[str, Any], list[Packed]]:
+    """What the page's program reads, and the arrays that it names by their index; `name` stands before the progress."""
+    arrays: list[Packed] = []
+    with steps(name, "layer", progress) as tell:
+        tell.plan(sum(len(kept.frames) * len(kept.layers) for kept in plan.kept.values()))
+        baked = [_baked(view, run, plan, arrays, tell) for run in plan.kept]
+    answer, tables = view.compute(_palettes)
+    arrays.append(tables)
+    known_runs = {"_runs": _runs(view, plan)} if view.known_runs else {}
+    page = {
+        "state": {**_state(view.wire, plan.kept[view.wire["run"]]), **known_runs},
+        "needs": _needs(view, plan),
+        "recipe": recipe,
+        "palettes": {"answer": answer, "data": len(arrays) - 1},
+        "baked": baked,
+        "arrays": [packed.describe() for packed in arrays],
+    }
+    return page, arrays
 
 
 def _palettes(cached: CachedCanvas, report: Report) -> tuple[Any, Packed]:
@@ -199,26 +217,9 @@ def _runs(view: ExportedView, plan: Plan) -> list[dict[str, Any]]:
 
 
 def _document(
-    view: ExportedView,
-    plan: Plan,
-    baked: Sequence[Mapping[str, Any]],
-    arrays: Sequence[Packed],
-    palettes: tuple[Any, Packed],
-    recipe: str,
-    picture: bytes,
+    view: ExportedView, plan: Plan, page: Mapping[str, Any], arrays: Sequence[Packed], picture: bytes
 ) -> str:
-    state = view.wire
-    kept, info = plan.kept[state["run"]], view.facts.on_wire()
-    answer, tables = palettes
-    arrays = [*arrays, tables]
-    page = {
-        "state": {**_state(state, kept), **({"_runs": _runs(view, plan)} if view.known_runs else {})},
-        "needs": _needs(view, plan),
-        "recipe": recipe,
-        "palettes": {"answer": answer, "data": len(arrays) - 1},
-        "baked": baked,
-        "arrays": [packed.describe() for packed in arrays],
-    }
+    info = view.facts.on_wire()
     data = "\n".join(f'<script type="text/plain" class="cw-data">{packed.text}</script>' for packed in arrays)
     title = f"{info['title']}: implicit neural canvas"
     script = _inside("script", bundled("page.js"))
