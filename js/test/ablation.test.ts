@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { LAYER, OPTIONS, painted, palettes } from "./page";
+import type { FrameReply } from "../src/transport/messages";
+import { labelsOf } from "./baked";
+import { answerTo, CANVAS } from "./fixture";
+import { BIG, HEAD, LAYER, NEURON, painted, palette } from "./page";
 import { pass, useView } from "./view";
 
 const view = useView();
-const HEAD = "head";
 
 const out = () => view.model.get("ablated");
 const source = () => view.model.get("source");
@@ -11,57 +13,72 @@ const part = (name: string) => view.page.find(`[data-testid=${name}]`);
 const canvas = () => view.page.find<HTMLCanvasElement>(".cw-frame-canvas");
 const pixels = () => [...(painted.get(canvas()) ?? [])];
 
-function open(changes: Record<string, unknown> = {}): void {
+async function open(changes: Record<string, unknown> = {}) {
   view.open(changes);
-  view.settle();
+  await view.settle();
 }
 
-function press(name: string, more: KeyboardEventInit = {}): void {
+async function press(name: string, more: KeyboardEventInit = {}) {
   view.key(name, undefined, more);
-  view.settle();
+  await view.settle();
+}
+
+/** The PSNR of a picture of frame 2, from its bytes. */
+async function decibels(source: "ablated" | "reconstruction"): Promise<number> {
+  const ask = (source: "ablated" | "reconstruction" | "truth") =>
+    answerTo({ kind: "frame", run: null, time: 2, source });
+  const [{ data }, { data: truth }] = [await ask(source), await ask("truth")];
+  let sum = 0;
+  for (let i = 0; i < data.length; i++) sum += (((data[i] ?? 0) - (truth[i] ?? 0)) / 255) ** 2;
+  return -10 * Math.log10(sum / data.length);
 }
 
 describe("ablating", () => {
-  it("takes the selected neuron out, shows the picture without it, and puts it back to the very same picture", () => {
-    open();
+  it("takes the selected neuron out, shows the picture without it, and puts it back to the very same picture", async () => {
+    await open();
     const before = pixels();
-    press("k");
-    expect(out()).toEqual({ [LAYER]: [[3, 17]] });
+    await press("k");
+    expect(out()).toEqual({ [LAYER]: [NEURON] });
     expect(source()).toBe("ablated");
     expect(view.model.last("frame").body).toEqual({
       kind: "frame",
       run: null,
       time: 2,
       source: "ablated",
-      ablated: [{ layer: LAYER, neurons: [[3, 17]] }],
+      ablated: [{ layer: LAYER, neurons: [NEURON] }],
     });
     expect(canvas().dataset).toMatchObject({ source: "ablated", out: "1" });
     expect(canvas().getAttribute("data-selection")).toBe("");
     expect(pixels()).not.toEqual(before);
-    expect(part("ablation-psnr").textContent).toBe("24.1 dB, was 31.3 dB");
+    const { psnr, psnr_before } = (await answerTo(view.model.last("frame").body)).answer as FrameReply;
+    expect(part("ablation-psnr").textContent).toBe(
+      `${psnr?.toFixed(1)} dB, was ${psnr_before?.toFixed(1)} dB`,
+    );
+    expect(psnr).toBeCloseTo(await decibels("ablated"), 1);
+    expect(psnr_before).toBeCloseTo(await decibels("reconstruction"), 1);
     const asked = () => view.model.requests("frame").filter(({ body }) => "time" in body && body.time === 2);
     const times = asked().length;
-    press("k");
+    await press("k");
     expect([out(), source()]).toEqual([{}, "reconstruction"]);
     expect(pixels()).toEqual(before);
     expect(asked()).toHaveLength(times);
     expect(part("ablation-bar").hidden).toBe(true);
   });
 
-  it("adds to what is out, from several layers, and takes from it", () => {
-    open({
+  it("adds to what is out, from several layers, and takes from it", async () => {
+    await open({
       neuron: [0, 1],
       neurons: [
         [1, 1],
         [0, 1],
       ],
     });
-    press("k");
+    await press("k");
     view.model.set("layer", HEAD);
     view.model.set("neurons", [[2, 0]]);
     view.model.set("neuron", [2, 0]);
     pass();
-    press("k");
+    await press("k");
     expect(out()).toEqual({
       [LAYER]: [
         [1, 1],
@@ -73,39 +90,39 @@ describe("ablating", () => {
     expect(part("ablate").getAttribute("aria-pressed")).toBe("true");
     const rows = [...view.page.el.querySelectorAll<HTMLElement>(".cw-out-list li")];
     expect(rows.map((row) => row.querySelector(".cw-out-name")?.textContent)).toEqual([
-      "decoder.1  1→1",
-      "decoder.1  0→1",
-      "head  2→0",
+      "decoder.2  1→1",
+      "decoder.2  0→1",
+      "head_layer  2→0",
     ]);
     rows[0]?.querySelector<HTMLElement>(".cw-out-name")?.click();
     pass();
     expect([view.model.get("layer"), view.model.get("neuron")]).toEqual([LAYER, [1, 1]]);
     rows[0]?.querySelector<HTMLElement>(".cw-out-back")?.click();
-    view.settle();
+    await view.settle();
     expect(out()).toEqual({ [LAYER]: [[0, 1]], [HEAD]: [[2, 0]] });
-    press("K", { shiftKey: true });
+    await press("K", { shiftKey: true });
     expect([out(), source()]).toEqual([{}, "reconstruction"]);
   });
 
-  it("goes back to what was under the contributions before", () => {
-    open({ source: "truth" });
-    press("k");
+  it("goes back to what was under the contributions before", async () => {
+    await open({ source: "truth" });
+    await press("k");
     expect(source()).toBe("ablated");
     part("restore-all").click();
-    view.settle();
+    await view.settle();
     expect([out(), source()]).toEqual([{}, "truth"]);
   });
 
-  it("takes a whole cluster, and says what to select where there is nothing to take", () => {
-    open({ neuron: null });
+  it("takes a whole cluster, and says what to select where there is nothing to take", async () => {
+    await open({ neuron: null, layer: BIG });
     expect(part("ablate").getAttribute("aria-disabled")).toBe("true");
-    press("k");
+    await press("k");
     expect(out()).toEqual({});
     expect(part("status").textContent).toContain("Select a neuron");
     view.model.set("cluster", 1);
-    view.settle();
-    press("k");
-    const taken = (out() as Record<string, number[][]>)[LAYER] ?? [];
+    await view.settle();
+    await press("k");
+    const taken = (out() as Record<string, number[][]>)[BIG] ?? [];
     expect(taken.length).toBeGreaterThan(100);
     expect(part("ablate").getAttribute("aria-label")).toBe("Put back cluster 1 (k)");
     const listed = view.page.el.querySelectorAll(".cw-out-list li");
@@ -113,35 +130,36 @@ describe("ablating", () => {
     expect(listed[100]?.textContent).toBe(`and ${taken.length - 100} more`);
   });
 
-  it("takes the cluster that was clicked after a neuron, then a neuron that was clicked after it, and says so", () => {
-    open();
+  it("takes the cluster that was clicked after a neuron, then a neuron that was clicked after it, and says so", async () => {
+    await open({ layer: BIG, neuron: [0, 0] });
+    const [cluster] = await labelsOf(BIG);
     part("cluster-neurons").click();
-    view.settle();
-    view.page.find(".cw-chip[data-cluster='2']").click();
-    view.settle();
+    await view.settle();
+    view.page.find(`.cw-chip[data-cluster='${cluster}']`).click();
+    await view.settle();
     expect([view.model.get("neuron"), view.model.get("neurons"), view.model.get("cluster")]).toEqual([
       null,
       [],
-      2,
+      cluster,
     ]);
-    expect(canvas().getAttribute("data-selection")).toBe(`${LAYER}/cluster=2of6`);
-    press("k");
-    const taken = (out() as Record<string, number[][]>)[LAYER] ?? [];
+    expect(canvas().getAttribute("data-selection")).toBe(`${BIG}/cluster=${cluster}of6`);
+    await press("k");
+    const taken = (out() as Record<string, number[][]>)[BIG] ?? [];
     expect(taken.length).toBeGreaterThan(100);
-    expect(part("status").textContent).toBe(`ablated cluster 2, ${taken.length} neurons of ${LAYER}`);
-    press("k");
+    expect(part("status").textContent).toBe(`ablated cluster ${cluster}, ${taken.length} neurons of ${BIG}`);
+    await press("k");
     expect(out()).toEqual({});
     const thumb = view.page.find(".cw-thumb[data-neuron]");
     thumb.click();
-    view.settle();
-    press("k");
+    await view.settle();
+    await press("k");
     const neuron = thumb.dataset.neuron?.split(",").map(Number);
-    expect(out()).toEqual({ [LAYER]: [neuron] });
-    expect(part("status").textContent).toBe(`ablated neuron ${neuron?.join("→")} of ${LAYER}`);
+    expect(out()).toEqual({ [BIG]: [neuron] });
+    expect(part("status").textContent).toBe(`ablated neuron ${neuron?.join("→")} of ${BIG}`);
   });
 
-  it("puts one back at a double click, not the one below it too", () => {
-    open({
+  it("puts one back at a double click, not the one below it too", async () => {
+    await open({
       ablated: {
         [LAYER]: [
           [0, 0],
@@ -153,9 +171,9 @@ describe("ablating", () => {
     const click = (detail: number) =>
       view.page.find(".cw-out-back").dispatchEvent(new MouseEvent("click", { detail, bubbles: true }));
     click(1);
-    view.settle();
+    await view.settle();
     click(2);
-    view.settle();
+    await view.settle();
     expect(out()).toEqual({
       [LAYER]: [
         [0, 1],
@@ -164,30 +182,30 @@ describe("ablating", () => {
     });
   });
 
-  it("shows the difference around the middle of the diverging palette, and contributions over it when asked", () => {
-    open({ ablated: { [LAYER]: [[0, 0]] }, source: "difference" });
-    const size = OPTIONS.width * OPTIONS.height;
+  it("shows the difference around the middle of the diverging palette, and contributions over it when asked", async () => {
+    await open({ ablated: { [LAYER]: [[0, 0]] }, source: "difference" });
+    const size = CANVAS.width * CANVAS.height;
     const levels = new Uint8Array(size).fill(51);
     levels[3] = 255;
     view.model.set("time", 5);
     pass();
-    view.model.reply(view.model.last("frame"), { low: -1, high: 4 }, levels);
-    view.settle();
-    const diverging = palettes().subarray(4 * 768);
+    await view.model.reply(view.model.last("frame"), { low: -1, high: 4 }, levels);
+    await view.settle();
+    const diverging = palette("RdBu_r");
     expect(pixels().slice(0, 3)).toEqual([...diverging.subarray(128 * 3, 128 * 3 + 3)]);
     expect(pixels().slice(12, 15)).toEqual([...diverging.subarray(255 * 3)]);
     expect(part("colourbar").textContent).toBe("−4.004.00");
     part("ablation-cover").click();
-    view.settle();
-    expect(canvas().dataset.selection).toBe(`${LAYER}/3,17`);
+    await view.settle();
+    expect(canvas().dataset.selection).toBe(`${LAYER}/${NEURON}`);
     part("ablation-bar").querySelector<HTMLElement>("[data-value=reconstruction]")?.click();
-    view.settle();
+    await view.settle();
     expect([source(), canvas().dataset.out]).toEqual(["reconstruction", undefined]);
     expect(part("ablation-bar").hidden).toBe(false);
   });
 
-  it("never shows the picture without one set as that without another, also while time runs", () => {
-    open({ ablated: { [LAYER]: [[0, 0]] }, source: "ablated" });
+  it("never shows the picture without one set as that without another, also while time runs", async () => {
+    await open({ ablated: { [LAYER]: [[0, 0]] }, source: "ablated" });
     view.model.set("time", 4);
     pass();
     const late = view.model.last("frame");
@@ -198,14 +216,14 @@ describe("ablating", () => {
       ],
     });
     pass();
-    view.model.reply(late);
+    await view.model.reply(late);
     pass();
     expect(canvas().dataset).toMatchObject({ time: "2", out: "1" });
-    view.settle();
+    await view.settle();
     expect(canvas().dataset).toMatchObject({ time: "4", out: "2" });
     const asked = view.model.requests("frame").length;
     view.model.set("time", 2);
-    view.settle();
+    await view.settle();
     view.model.set("time", 4);
     pass();
     expect(canvas().dataset.time).toBe("4");
@@ -213,30 +231,30 @@ describe("ablating", () => {
     expect(again.filter(({ body }) => body.kind === "frame" && body.time === 4)).toEqual([]);
   });
 
-  it("says against what the picture is measured where there is no truth", () => {
-    open({ ablated: { [LAYER]: [[0, 0]] }, source: "ablated" });
+  it("says against what the picture is measured where there is no truth", async () => {
+    await open({ ablated: { [LAYER]: [[0, 0]] }, source: "ablated" });
     view.model.set("time", 6);
     pass();
-    view.model.reply(view.model.last("frame"), { psnr: 20.04, psnr_before: null });
-    view.settle();
+    await view.model.reply(view.model.last("frame"), { psnr: 20.04, psnr_before: null });
+    await view.settle();
     expect(part("ablation-psnr").textContent).toBe("20.0 dB to the original");
     expect(part("ablation-psnr").title).toContain("original reconstruction");
   });
 
-  it("marks what is out among the thumbnails", () => {
-    open();
+  it("marks what is out among the thumbnails", async () => {
+    await open();
     const thumb = view.page.find(".cw-thumb[data-neuron]");
     const neuron = thumb.dataset.neuron?.split(",").map(Number) ?? [];
     view.model.set("ablated", { [LAYER]: [neuron] });
-    view.settle();
+    await view.settle();
     expect(thumb.hasAttribute("data-out")).toBe(true);
     expect(thumb.getAttribute("aria-label")).toContain("ablated");
-    press("K", { shiftKey: true });
+    await press("K", { shiftKey: true });
     expect(thumb.hasAttribute("data-out")).toBe(false);
   });
 
-  it("leaves the letter to a list that has the focus", () => {
-    open();
+  it("leaves the letter to a list that has the focus", async () => {
+    await open();
     expect(view.key("k", view.page.find("select")).defaultPrevented).toBe(false);
     expect(out()).toEqual({});
   });

@@ -29,15 +29,15 @@ describe("RequestClient", () => {
     vi.useRealTimers();
   });
 
-  it("keeps one request of a view in flight and only the newest waiting", () => {
+  it("keeps one request of a view in flight and only the newest waiting", async () => {
     const [a, b, c] = [listener(), listener(), listener()];
     client.ask("frame", body(0), a, 1000);
     client.ask("frame", body(1), b, 1000);
     client.ask("frame", body(2), c, 1000);
     expect(model.requests().map((r) => r.body)).toEqual([body(0)]);
-    model.reply(model.last("frame"));
+    await model.reply(model.last("frame"));
     expect(model.requests().map((r) => r.body)).toEqual([body(0), body(2)]);
-    model.reply(model.last("frame"));
+    await model.reply(model.last("frame"));
     expect(a.heard).toEqual([["late", 0]]);
     expect(b.heard).toEqual([]);
     expect(c.heard).toEqual([["reply", 2, 16 * 32 * 3]]);
@@ -54,7 +54,7 @@ describe("RequestClient", () => {
     expect(model.requests().map((r) => r.view)).toEqual(["frame", "pixel"]);
   });
 
-  it("cancels what a newer request replaces, at once or when its patience is over", () => {
+  it("cancels what a newer request replaces, at once or when its patience is over", async () => {
     client.ask("frame", body(0), listener());
     const first = model.last("frame").id;
     client.ask("frame", body(1), listener());
@@ -63,7 +63,7 @@ describe("RequestClient", () => {
     const second = model.last("frame");
     expect(second.body).toEqual(body(1));
 
-    model.reply(second);
+    await model.reply(second);
     client.ask("frame", body(2), listener(), 150);
     client.ask("frame", body(3), listener(), 150);
     vi.advanceTimersByTime(140);
@@ -72,34 +72,34 @@ describe("RequestClient", () => {
     expect(model.cancels()).toEqual([first, second.id + 1]);
   });
 
-  it("does not show the late answer of a replaced request", () => {
+  it("does not show the late answer of a replaced request", async () => {
     const [a, b] = [listener(), listener()];
     client.ask("frame", body(0), a);
     const first = model.last("frame");
     client.ask("frame", body(1), b);
-    model.reply(first);
+    await model.reply(first);
     expect(a.heard).toEqual([["late", 0]]);
     expect(b.heard).toEqual([]);
   });
 
-  it("takes over what is already on its way", () => {
+  it("takes over what is already on its way", async () => {
     const [a, b] = [listener(), listener()];
     client.ask("frame", body(4), a);
     client.ask("frame", body(4), b);
     expect(model.requests()).toHaveLength(1);
     expect(model.cancels()).toEqual([]);
-    model.reply(model.last("frame"));
+    await model.reply(model.last("frame"));
     expect(a.heard).toEqual([]);
     expect(b.heard).toEqual([["reply", 4, 16 * 32 * 3]]);
   });
 
-  it("hands on errors, and goes on", () => {
+  it("hands on errors, and goes on", async () => {
     const a = listener();
     client.ask("frame", body(0), a);
     model.say({ type: "error", id: model.last("frame").id, message: "no such frame" });
     expect(a.heard).toEqual([["failed", "no such frame"]]);
     client.ask("frame", body(1), a);
-    model.reply(model.last("frame"));
+    await model.reply(model.last("frame"));
     expect(a.heard.at(-1)).toEqual(["reply", 1, 16 * 32 * 3]);
   });
 
@@ -144,7 +144,7 @@ describe("RequestClient", () => {
     expect(data[0]?.buffer.byteLength).toBe(3);
   });
 
-  it("calls a silent kernel busy, probes it, and takes the late answer when the cell has ended", () => {
+  it("calls a silent kernel busy, probes it, and takes the late answer when the cell has ended", async () => {
     const a = listener();
     client.ask("frame", body(0), a);
     vi.advanceTimersByTime(SILENCE - 1000);
@@ -154,25 +154,25 @@ describe("RequestClient", () => {
     const ping = model.last("palettes");
     vi.advanceTimersByTime(60_000);
     expect(model.requests("frame")).toHaveLength(1);
-    model.reply(model.last("frame"));
+    await model.reply(model.last("frame"));
     expect(a.heard).toEqual([["reply", 0, 16 * 32 * 3]]);
     expect(client.silent.value).toBe(0);
-    model.reply(ping);
+    await model.reply(ping);
     vi.advanceTimersByTime(60_000);
     expect(model.requests("frame")).toHaveLength(1);
   });
 
-  it("asks again when the kernel lives but the answer was lost, and believes either copy", () => {
+  it("asks again when the kernel lives but the answer was lost, and believes either copy", async () => {
     const a = listener();
     client.ask("frame", body(0), a);
     const first = model.last("frame");
     vi.advanceTimersByTime(SILENCE + 1000);
-    model.reply(model.last("palettes"));
+    await model.reply(model.last("palettes"));
     vi.advanceTimersByTime(SILENCE + 1000);
     expect(model.requests("frame").map((r) => r.body)).toEqual([body(0), body(0)]);
     expect(model.last("frame").id).not.toBe(first.id);
     model.say({ type: "cancelled", id: first.id });
-    model.reply(model.last("frame"));
+    await model.reply(model.last("frame"));
     expect(a.heard).toEqual([["reply", 0, 16 * 32 * 3]]);
   });
 

@@ -1,5 +1,6 @@
 // The export menu: what it asks for, what it saves, and how it is stopped.
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import type { ExportRequest } from "../src/transport/messages";
 import { state } from "./page";
 import { useView } from "./view";
 
@@ -7,9 +8,9 @@ const view = useView();
 const part = (name: string) => view.page.find(`[data-testid=${name}]`);
 const root = () => view.page.find(".cw-root");
 
-function open(changes: Record<string, unknown> = {}): void {
+async function open(changes: Record<string, unknown> = {}) {
   view.open(changes);
-  view.settle();
+  await view.settle();
 }
 
 const saved: { name: string; type: string }[] = [];
@@ -27,30 +28,37 @@ beforeEach(() => {
   });
 });
 
+/** A file comes, of the form that was asked for. */
+async function arrive(): Promise<void> {
+  const request = view.model.last("export");
+  const { form } = request.body as ExportRequest;
+  await view.model.reply(request, { kind: "export", name: `view.${form}` }, Uint8Array.from([1, 2, 3]));
+}
+
 describe("the export menu", () => {
-  it("asks for figures, tables and films, and saves what comes", () => {
-    open({ loop: [2, 5] });
+  it("asks for figures, tables and films, and saves what comes", async () => {
+    await open({ loop: [2, 5] });
     const { model } = view;
     part("export-pdf").click();
     expect(model.last("export").body).toMatchObject({ form: "pdf", panels: [] });
-    model.reply(model.last("export"));
+    await arrive();
     expect(saved.at(-1)).toEqual({ name: "view.pdf", type: "application/pdf" });
     const [panel, table] = root().querySelectorAll<HTMLSelectElement>(".cw-export-items select");
     if (!panel || !table) throw new Error("no selects");
     panel.value = "time";
     part("export-svg").click();
     expect(model.last("export").body).toMatchObject({ form: "svg", panels: ["time"] });
-    model.reply(model.last("export"));
+    await arrive();
     table.value = "neurons";
     part("export-csv").click();
     expect(model.last("export").body).toMatchObject({ form: "csv", table: "neurons" });
-    model.reply(model.last("export"));
+    await arrive();
     part("export-mp4").click();
     expect(model.last("export").body).toMatchObject({ form: "mp4", first: 2, last: 5 });
   });
 
-  it("tells how far it has come, and stops", () => {
-    open();
+  it("tells how far it has come, and stops", async () => {
+    await open();
     const { model } = view;
     const cancel = part("export-cancel");
     expect(cancel.hidden).toBe(true);
@@ -66,21 +74,21 @@ describe("the export menu", () => {
     expect(saved).toEqual([]);
   });
 
-  it("says what went wrong", () => {
-    open();
+  it("says what went wrong", async () => {
+    await open();
     const { model } = view;
     part("export-npz").click();
     model.say({ type: "error", id: model.last("export").id, message: "no room" });
     expect(part("status").textContent).toBe("no room");
   });
 
-  it("has no films of an image, and nothing where there is no kernel", () => {
+  it("has no films of an image, and nothing where there is no kernel", async () => {
     const base = state();
     const canvas = base._canvas as Record<string, unknown>;
-    open({ _canvas: { ...canvas, n_frames: 1 }, time: 0 });
+    await open({ _canvas: { ...canvas, n_frames: 1 }, time: 0 });
     expect(part("export-mp4").closest<HTMLElement>(".cw-export-row")?.hidden).toBe(true);
     view.page.close();
-    open({ _canvas: { ...canvas, rules: [] } });
+    await open({ _canvas: { ...canvas, rules: [] } });
     expect(root().querySelector<HTMLElement>(".cw-export-items")?.hidden).toBe(true);
   });
 });

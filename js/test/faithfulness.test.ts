@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { wordOf } from "../src/sources/faithfulness";
+import type { FaithfulnessReply, Range } from "../src/transport/messages";
 import { correlation, showFaithfulness } from "../src/views/faithfulness_view";
-import { LAYER } from "./page";
+import { BAKED } from "./baked";
+import { BIG, NEXT } from "./page";
 import { pass, useView } from "./view";
 
 const view = useView();
@@ -10,16 +12,27 @@ const line = () => part("faithfulness").querySelector("summary")?.textContent;
 const asked = () => view.model.requests("faithfulness").length;
 const REST = 700;
 
-function open(changes: Record<string, unknown> = {}): void {
+function scoreOf(layer: string): FaithfulnessReply {
+  const found = BAKED.faithfulness.find((score) => score.layer === layer);
+  if (!found) throw new Error(`the fixture has no score of ${layer}`);
+  return found;
+}
+
+function interval(range: Range | null): string {
+  const { value, low, high } = range ?? { value: Number.NaN, low: Number.NaN, high: Number.NaN };
+  return `${value.toFixed(2)} [${low.toFixed(2)}, ${high.toFixed(2)}]`;
+}
+
+async function open(changes: Record<string, unknown> = {}) {
   view.open(changes);
-  view.settle();
+  await view.settle();
   pass(REST);
 }
 
 describe("faithfulness", () => {
-  it("is measured for what is shown, once it is shown for a while, and told with its interval and sample", () => {
-    view.open();
-    view.settle();
+  it("is measured for what is shown, once it is shown for a while, and told with its interval and sample", async () => {
+    view.open({ layer: BIG, neuron: [0, 0] });
+    await view.settle();
     expect(asked()).toBe(0);
     expect(line()).toBe("faithfulness: measuring");
     pass(REST);
@@ -28,54 +41,60 @@ describe("faithfulness", () => {
       run: null,
       rule: "xinc",
       time: 2,
-      layer: LAYER,
+      layer: BIG,
     });
-    view.settle();
-    expect(line()).toBe("faithfulness high 0.96 [0.94, 0.98] · xinc · decoder.1 · 64 of 3,456 kernels");
-    expect(part("faithfulness").dataset.grade).toBe("high");
-    expect(part("faithfulness").textContent).toContain("pixel by pixel, on average: 0.91 [0.88, 0.93]");
+    await view.settle();
+    const { measured, totals, pixels } = scoreOf(BIG);
+    const grade = wordOf(totals?.value ?? Number.NaN);
+    expect(measured).toBeLessThan(36 * 24);
+    expect(line()).toBe(
+      `faithfulness ${grade} ${interval(totals)} · xinc · decoder.1 · ${measured} of ${36 * 24} kernels`,
+    );
+    expect(part("faithfulness").dataset.grade).toBe(grade);
+    expect(part("faithfulness").textContent).toContain(`pixel by pixel, on average: ${interval(pixels)}`);
     expect(part("faithfulness").textContent).toContain("at frame 2");
   });
 
-  it("is of the layer and the rule: time changes nothing, and what is known is not asked for again", () => {
-    open();
-    view.settle();
+  it("is of the layer and the rule: time changes nothing, and what is known is not asked for again", async () => {
+    await open();
+    await view.settle();
     view.model.set("time", 5);
     pass(REST);
-    view.settle();
+    await view.settle();
     expect(asked()).toBe(1);
     view.key("]");
     expect(line()).toBe("faithfulness: measuring");
     pass(REST);
-    view.settle();
-    expect(line()).toContain("decoder.2");
+    await view.settle();
+    expect(line()).toContain("decoder.3");
     view.key("[");
-    expect(line()).toContain("decoder.1");
+    expect(line()).toContain("decoder.2");
     expect(asked()).toBe(2);
     view.model.useRule("gated");
     pass(REST);
     expect(asked()).toBe(3);
-    view.model.reply(view.model.last("faithfulness"), {
+    await view.model.reply(view.model.last("faithfulness"), {
       rule: "gated",
+      measured: 64,
       totals: { value: 0.02, low: -0.1, high: 0.14 },
     });
     pass();
-    expect(line()).toBe("faithfulness none 0.02 [−0.10, 0.14] · gated · decoder.1 · 64 of 3,456 kernels");
+    expect(line()).toBe("faithfulness none 0.02 [−0.10, 0.14] · gated · decoder.2 · 64 of 96 kernels");
   });
 
-  it("is not what the widget is busy with", () => {
-    open();
+  it("is not what the widget is busy with", async () => {
+    await open();
     expect(part("status").textContent).not.toContain("faithfulness");
     view.model.say({ type: "progress", id: view.model.last("faithfulness").id, done: 24, total: 64 });
     pass(1000);
     expect(part("status").textContent).not.toContain("faithfulness");
     expect(part("faithfulness").textContent).toContain("12 neurons so far");
-    view.settle();
+    await view.settle();
     expect(part("facts").textContent).not.toContain("faithfulness");
   });
 
-  it("waits while the clip plays", () => {
-    open({ playing: true });
+  it("waits while the clip plays", async () => {
+    await open({ playing: true });
     expect(asked()).toBe(0);
     expect(line()).toBe("faithfulness: paused");
     view.key(" ");
@@ -85,16 +104,16 @@ describe("faithfulness", () => {
     expect(view.model.cancels()).toContain(view.model.last("faithfulness").id);
   });
 
-  it("is the ground truth under ablation, and nothing is asked", () => {
-    open({ rule: "ablation" });
+  it("is the ground truth under ablation, and nothing is asked", async () => {
+    await open({ rule: "ablation" });
     expect(asked()).toBe(0);
-    expect(line()).toBe("faithfulness: ground truth · ablation · decoder.1");
+    expect(line()).toBe("faithfulness: ground truth · ablation · decoder.2");
   });
 
-  it("can be done without", () => {
-    open();
+  it("can be done without", async () => {
+    await open();
     part("faithfulness-switch").click();
-    view.settle();
+    await view.settle();
     expect(view.model.get("faithfulness")).toBe(false);
     expect(line()).toBe("faithfulness: off");
     expect(view.model.cancels()).toContain(view.model.last("faithfulness").id);
@@ -103,12 +122,12 @@ describe("faithfulness", () => {
     expect(asked()).toBe(1);
     part("faithfulness-switch").click();
     pass(REST);
-    view.settle();
-    expect(line()).toContain("faithfulness high");
+    await view.settle();
+    expect(line()).toContain(`faithfulness ${wordOf(scoreOf(NEXT).totals?.value ?? Number.NaN)}`);
   });
 
-  it("says why where there is no score", () => {
-    open();
+  it("says why where there is no score", async () => {
+    await open();
     const { id } = view.model.last("faithfulness");
     view.model.say({ type: "error", id, message: "layer='stem': the image does not depend on it" });
     pass();

@@ -1,35 +1,35 @@
 import { describe, expect, it } from "vitest";
 import { SAVE_AFTER } from "../src/state/store";
-import { LAYER, OPTIONS, painted, palettes } from "./page";
-import { canvasInfo } from "./stand_in_canvas";
+import { CANVAS } from "./fixture";
+import { LAYER, NEURON, painted, palette } from "./page";
 import { pass, useView } from "./view";
 
 const view = useView();
 
 describe("frame", () => {
-  it("paints frame and map at the frame's own size, and labels what it painted", () => {
+  it("paints frame and map at the frame's own size, and labels what it painted", async () => {
     view.open();
-    view.settle();
+    await view.settle();
     const canvas = view.page.find<HTMLCanvasElement>(".cw-frame-canvas");
-    expect([canvas.width, canvas.height]).toEqual([OPTIONS.width, OPTIONS.height]);
+    expect([canvas.width, canvas.height]).toEqual([CANVAS.width, CANVAS.height]);
     expect(canvas.dataset).toMatchObject({
       time: "2",
       source: "reconstruction",
-      selection: `${LAYER}/3,17`,
+      selection: `${LAYER}/${NEURON}`,
     });
-    expect(painted.get(canvas)?.length).toBe(OPTIONS.width * OPTIONS.height * 4);
+    expect(painted.get(canvas)?.length).toBe(CANVAS.width * CANVAS.height * 4);
     expect(view.page.find(".cw-panel-frame").dataset.state).toBe("ready");
   });
 
-  it("shows a finding about the layer in place of the selection's map, whoever is selected", () => {
+  it("shows a finding about the layer in place of the selection's map, whoever is selected", async () => {
     view.open();
-    view.settle();
+    await view.settle();
     view.model.set("overlay", "neurons");
     pass(10);
     expect(view.model.last("map").body).toMatchObject({
       selection: { layer: LAYER, neuron: null, overlay: "neurons" },
     });
-    view.settle();
+    await view.settle();
     pass();
     const canvas = view.page.find<HTMLCanvasElement>(".cw-frame-canvas");
     expect(canvas.dataset.selection).toBe(`${LAYER}/neurons`);
@@ -39,63 +39,63 @@ describe("frame", () => {
       expect(JSON.stringify(body)).not.toContain("overlay");
   });
 
-  it("composes the reply's pixels through the palette", () => {
+  it("composes the reply's pixels through the palette", async () => {
     view.open({ opacity: 1 });
-    const size = OPTIONS.width * OPTIONS.height;
-    view.model.settle(["palettes"]);
-    view.model.reply(view.model.last("frame"), {}, new Uint8Array(size * 3).fill(50));
+    const size = CANVAS.width * CANVAS.height;
+    await view.model.settle(["palettes"]);
+    await view.model.reply(view.model.last("frame"), {}, new Uint8Array(size * 3).fill(50));
     const levels = new Uint8Array(size);
     levels[5] = 255;
-    view.model.reply(view.model.last("map"), { low: 0, high: 2 }, levels);
+    await view.model.reply(view.model.last("map"), { low: 0, high: 2 }, levels);
     pass();
     const pixels = painted.get(view.page.find<HTMLCanvasElement>(".cw-frame-canvas"));
     expect([...(pixels?.subarray(0, 4) ?? [])]).toEqual([50, 50, 50, 255]);
-    expect([...(pixels?.subarray(20, 24) ?? [])]).toEqual([...palettes().subarray(765, 768), 255]);
+    expect([...(pixels?.subarray(20, 24) ?? [])]).toEqual([...palette("viridis").subarray(765), 255]);
   });
 
-  it("never puts the map of one frame over another", () => {
+  it("never puts the map of one frame over another", async () => {
     view.open();
-    view.settle();
+    await view.settle();
     view.model.set("time", 7);
     pass(10);
-    view.model.settle(["frame"]);
+    await view.model.settle(["frame"]);
     pass(60);
     const canvas = view.page.find<HTMLCanvasElement>(".cw-frame-canvas");
     // The map of frame 7 is not there yet: the old pair stays, with its own label, for a moment ...
-    expect(canvas.dataset).toMatchObject({ time: "2", selection: `${LAYER}/3,17` });
+    expect(canvas.dataset).toMatchObject({ time: "2", selection: `${LAYER}/${NEURON}` });
     pass(200);
     // ... then the new frame is shown bare.
     expect(canvas.dataset.time).toBe("7");
     expect(canvas.getAttribute("data-selection")).toBe("");
     expect(view.page.find(".cw-panel-frame").dataset.state).toBe("loading");
-    view.model.settle(["map"]);
+    await view.model.settle(["map"]);
     pass();
-    expect(canvas.dataset).toMatchObject({ time: "7", selection: `${LAYER}/3,17` });
+    expect(canvas.dataset).toMatchObject({ time: "7", selection: `${LAYER}/${NEURON}` });
   });
 
-  it("refuses an answer that is of another frame or selection", () => {
+  it("refuses an answer that is of another frame or selection", async () => {
     view.open();
-    view.model.settle(["palettes"]);
+    await view.model.settle(["palettes"]);
     const asked = view.model.last("frame");
-    view.model.reply({ ...asked, body: { ...asked.body, time: 7 } as never });
+    await view.model.reply({ ...asked, body: { ...asked.body, time: 7 } as never });
     pass();
     expect(view.page.find(".cw-panel-frame").dataset.state).toBe("error");
     expect(view.page.find(".cw-panel-frame .cw-error-text").textContent).toContain("something else");
     expect(view.page.find<HTMLCanvasElement>(".cw-frame-canvas").dataset.time).toBeUndefined();
   });
 
-  it("refuses an answer that is too short", () => {
+  it("refuses an answer that is too short", async () => {
     view.open();
-    view.model.reply(view.model.last("map"), {}, new Uint8Array(9));
+    await view.model.reply(view.model.last("map"), {}, new Uint8Array(9));
     pass();
     expect(view.page.find(".cw-panel-frame .cw-error-text").textContent).toBe(
       "The kernel sent 9 bytes of 512",
     );
   });
 
-  it("tells an error inside the panel and asks again on demand", () => {
+  it("tells an error inside the panel and asks again on demand", async () => {
     view.open();
-    view.settle();
+    await view.settle();
     view.model.set("neuron", [0, 0]);
     pass();
     view.model.say({ type: "error", id: view.model.last("map").id, message: "out of memory" });
@@ -106,15 +106,15 @@ describe("frame", () => {
     view.page.find(".cw-panel-frame .cw-error button").click();
     pass();
     expect(view.model.requests("map")).toHaveLength(before + 1);
-    view.settle();
+    await view.settle();
     expect(view.page.find(".cw-panel-frame").dataset.state).toBe("ready");
   });
 
-  it("shows cached frames without asking again", () => {
+  it("shows cached frames without asking again", async () => {
     view.open();
-    view.settle();
+    await view.settle();
     view.model.set("time", 3);
-    view.settle();
+    await view.settle();
     const asked = view.model.requests("frame").length + view.model.requests("map").length;
     view.model.set("time", 2);
     pass();
@@ -122,9 +122,9 @@ describe("frame", () => {
     expect(view.page.find<HTMLCanvasElement>(".cw-frame-canvas").dataset.time).toBe("2");
   });
 
-  it("pins the clicked pixel", () => {
+  it("pins the clicked pixel", async () => {
     view.open();
-    view.settle();
+    await view.settle();
     const stage = view.page.find(".cw-stage");
     view.pointer("pointerdown", stage, 105, 85, 1);
     view.pointer("pointerup", stage, 105, 85);
@@ -134,9 +134,9 @@ describe("frame", () => {
     expect(view.model.saves.at(-1)).toEqual({ pixel: [8, 10] });
   });
 
-  it("fits on a double click and leaves the pin as it was", () => {
+  it("fits on a double click and leaves the pin as it was", async () => {
     view.open({ pixel: [1, 1] });
-    view.settle();
+    await view.settle();
     const stage = view.page.find(".cw-stage");
     for (let i = 0; i < 2; i++) {
       view.pointer("pointerdown", stage, 105, 85, 1);
@@ -149,9 +149,9 @@ describe("frame", () => {
     expect(view.model.get("pixel")).toEqual([1, 1]);
   });
 
-  it("zooms with the wheel, and lets the page scroll where there is nothing to zoom out of", () => {
+  it("zooms with the wheel, and lets the page scroll where there is nothing to zoom out of", async () => {
     view.open();
-    view.settle();
+    await view.settle();
     const stage = view.page.find(".cw-stage");
     const wheel = (deltaY: number) => {
       const event = new WheelEvent("wheel", { deltaY, clientX: 80, clientY: 40, cancelable: true });
@@ -166,9 +166,9 @@ describe("frame", () => {
     expect(Number.parseFloat(canvas.style.width)).toBeCloseTo(320);
   });
 
-  it("does not pin at the end of a drag", () => {
+  it("does not pin at the end of a drag", async () => {
     view.open();
-    view.settle();
+    await view.settle();
     const stage = view.page.find(".cw-stage");
     view.pointer("pointerdown", stage, 100, 80, 1);
     view.pointer("pointermove", stage, 160, 80, 1);
@@ -176,9 +176,9 @@ describe("frame", () => {
     expect(view.model.get("pixel")).toBeNull();
   });
 
-  it("says a value at once from the levels, and exactly when the kernel has told it", () => {
+  it("says a value at once from the levels, and exactly when the kernel has told it", async () => {
     view.open();
-    view.settle();
+    await view.settle();
     view.pointer("pointermove", view.page.find(".cw-stage"), 105, 85);
     pass(10);
     const readout = view.page.find(".cw-readout");
@@ -186,7 +186,7 @@ describe("frame", () => {
     pass(60);
     const request = view.model.requests().find(({ view }) => view === "hover");
     expect(request?.body).toMatchObject({ kind: "pixel", pixel: [8, 10], time: 2 });
-    if (request) view.model.reply(request, { selected: -0.125 });
+    if (request) await view.model.reply(request, { selected: -0.125 });
     pass();
     expect(readout.textContent).toMatch(/^\(8, 10\) +−0\.125 +RGB/);
     expect(view.page.find(".cw-panel-pixel").dataset).toMatchObject({ pixel: "8,10", time: "2" });
@@ -195,9 +195,9 @@ describe("frame", () => {
     expect(view.page.find(".cw-panel-pixel").dataset.pixel).toBeUndefined();
   });
 
-  it("says one value of a signal of one channel", () => {
-    view.open({ _canvas: { ...canvasInfo(OPTIONS), n_channels: 1 } });
-    view.settle();
+  it("says one value of a signal of one channel", async () => {
+    view.open({ _canvas: { ...CANVAS, n_channels: 1 } });
+    await view.settle();
     view.pointer("pointermove", view.page.find(".cw-stage"), 105, 85);
     pass(10);
     expect(view.page.find(".cw-readout").textContent).toMatch(/^\(8, 10\) +≈ \S+ +value \d+$/);
@@ -214,9 +214,9 @@ describe("frame", () => {
     expect(hidden()).toEqual([false, true, true, false]);
   });
 
-  it("asks for no frame when the frame is off", () => {
+  it("asks for no frame when the frame is off", async () => {
     view.open({ source: "off" });
-    view.settle();
+    await view.settle();
     expect(view.model.requests("frame")).toEqual([]);
     expect(view.page.find<HTMLCanvasElement>(".cw-frame-canvas").dataset).toMatchObject({
       source: "off",

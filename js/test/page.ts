@@ -1,23 +1,21 @@
 // What the tests share: a model that records, canvases that can be read, and a page to put a view on.
 import { vi } from "vitest";
 import widget from "../src/index";
+import { PageModel } from "../src/page/model";
+import type { Answered } from "../src/page/saved_page";
 import type { Answer, Body, FromKernel, FromPage, Request } from "../src/transport/messages";
-import { palettes } from "./formulas";
-import { makeAnswer } from "./stand_in_answers";
-import { type CanvasOptions, canvasInfo } from "./stand_in_canvas";
-import { StandInModel } from "./stand_in_model";
+import { answerTo, arrays, CANVAS, PAGE } from "./fixture";
 
-export const OPTIONS: CanvasOptions = {
-  frames: 8,
-  height: 16,
-  width: 32,
-};
-export const LAYER = "decoder.1.conv.upconv.0";
+/** The layer whose neurons the page keeps, all of them, and one of these. */
+export const [LAYER, NEURON] = [PAGE.state.layer as string, PAGE.state.neuron as number[]];
+const nameOf = (at: number) => CANVAS.layers[at]?.name ?? "";
+/** A layer of 864 neurons, of which the page keeps two; the layer after `LAYER`; the last layer. */
+export const [BIG, NEXT, HEAD] = [nameOf(0), nameOf(2), nameOf(4)] as const;
 
 export function state(changes: Record<string, unknown> = {}): Record<string, unknown> {
-  const neuron = "neuron" in changes ? changes.neuron : [3, 17];
+  const neuron = "neuron" in changes ? changes.neuron : NEURON;
   return {
-    _canvas: canvasInfo(OPTIONS),
+    _canvas: CANVAS,
     layer: LAYER,
     time: 2,
     neuron,
@@ -43,10 +41,19 @@ export function state(changes: Record<string, unknown> = {}): Record<string, unk
 }
 
 /** A model whose kernel answers only when the test says so. */
-export class ManualModel extends StandInModel {
+export class ManualModel extends PageModel {
+  readonly sent: FromPage[] = [];
   readonly saves: Record<string, unknown>[] = [];
   readonly seen: (Record<string, number> | undefined)[] = [];
   #unsaved: Record<string, unknown> = {};
+
+  constructor(state: Record<string, unknown>) {
+    super(state, answerTo);
+  }
+
+  override send(content: unknown): void {
+    this.sent.push(content as FromPage);
+  }
 
   override set(name: string, value: unknown): void {
     this.#unsaved[name] = value;
@@ -69,7 +76,7 @@ export class ManualModel extends StandInModel {
 
   /** Python chooses another rule, or answers that the page has: its layers come with it. */
   useRule(rule: string): void {
-    this.python({ rule, _canvas: { ...canvasInfo(OPTIONS), rule } });
+    this.python({ rule, _canvas: { ...CANVAS, rule } });
   }
 
   requests(kind?: Body["kind"]): Request[] {
@@ -90,28 +97,29 @@ export class ManualModel extends StandInModel {
     this.emit("msg:custom", message, buffers);
   }
 
-  reply({ id, body }: Request, changes: Partial<Answer> = {}, data?: Uint8Array, seconds = 0.01): void {
-    const made = makeAnswer(body, OPTIONS);
-    const bytes = data ?? made.data;
+  /** As the fixture answers, but for some changes; where it refuses, `data` and `changes` are all of the answer. */
+  async reply({ id, body }: Request, changes: Partial<Answer> = {}, data?: Uint8Array, seconds = 0.01) {
+    const made = await answerTo(body).catch((error: Error) => error.message);
+    if (typeof made === "string" && !data) return this.say({ type: "error", id, message: made });
+    const { kind } = body;
+    const whole = { ...(typeof made === "string" ? { kind } : made.answer), ...changes } as Answer;
+    const bytes = data ?? (made as Answered).data;
     // The data in the middle of a larger buffer, and padding after it.
-    const whole = new Uint8Array(bytes.length + 40).fill(201);
-    whole.set(bytes, 24);
-    const buffers = [new DataView(whole.buffer, 24, bytes.length), new DataView(new ArrayBuffer(64))];
-    this.say(
-      { type: "reply", id, seconds, of: reordered(body), body: { ...made.answer, ...changes } as Answer },
-      buffers,
-    );
+    const buffer = new Uint8Array(bytes.length + 40).fill(201);
+    buffer.set(bytes, 24);
+    const buffers = [new DataView(buffer.buffer, 24, bytes.length), new DataView(new ArrayBuffer(64))];
+    this.say({ type: "reply", id, seconds, of: reordered(body), body: whole }, buffers);
   }
 
   /** Answers everything that waits, until nothing does. */
-  settle(kinds?: Body["kind"][]): void {
+  async settle(kinds?: Body["kind"][]): Promise<void> {
     const done = this.#answered;
     for (let i = 0; i < this.sent.length; i++) {
       const message = this.sent[i];
       if (message?.type !== "request" || done.has(message.id)) continue;
       if (kinds && !kinds.includes(message.body.kind)) continue;
       done.add(message.id);
-      this.reply(message);
+      await this.reply(message);
     }
   }
   #answered = new Set<number>();
@@ -206,4 +214,9 @@ export function show(model: ManualModel) {
   };
 }
 
-export { palettes };
+/** The colour tables, one after the other. */
+const palettes = await arrays.bytes(PAGE.palettes.data);
+export function palette(name: string): Uint8Array {
+  const at = PAGE.palettes.answer.names.indexOf(name);
+  return palettes.subarray(at * 768, (at + 1) * 768);
+}

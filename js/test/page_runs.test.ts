@@ -7,7 +7,7 @@ import { Arrays } from "../src/page/unpacking";
 import { chooseRun, compareWith, stepRun } from "../src/state/actions";
 import { canvasOf, createStore, isSwitching, SAVE_AFTER } from "../src/state/store";
 import type { Body, CanvasInfo, LayerInfo, RunKey } from "../src/transport/messages";
-import { layerInfo } from "./stand_in_canvas";
+import { layerInfo } from "./layer_info";
 
 const SIZE = { height: 1, width: 2 };
 const FFN = [

@@ -1,14 +1,35 @@
 import { describe, expect, it } from "vitest";
 import { SAVE_AFTER } from "../src/state/store";
-import { LAYER, painted, state } from "./page";
+import type { Body, GridReply, GridRequest } from "../src/transport/messages";
+import { byTotal, rankedAt } from "./baked";
+import { answerTo } from "./fixture";
+import { BIG, HEAD, LAYER, NEURON, painted, state } from "./page";
 import { pass, useView } from "./view";
 
 const view = useView();
 
+/** Answers all, grids as of 18,432 neurons: those of the layer that the page keeps, again and again. */
+async function settleLarge(): Promise<void> {
+  const others: Body["kind"][] = ["palettes", "frame", "map", "curve", "strip", "pixel", "faithfulness"];
+  const answered = new Set<number>();
+  for (let i = 0; i < 6; i++) {
+    for (const request of view.model.requests("grid")) {
+      if (answered.has(request.id)) continue;
+      answered.add(request.id);
+      const body = request.body as GridRequest;
+      const { answer, data } = await answerTo({ ...body, layer: LAYER, first: body.first % 36 });
+      const { layer, first } = body;
+      await view.model.reply(request, { ...answer, layer, first, n_neurons: 18_432 } as GridReply, data);
+    }
+    await view.model.settle(others);
+    pass(50);
+  }
+}
+
 describe("neurons", () => {
-  it("asks only for what is in sight, of thousands", () => {
-    view.open({ layer: "decoder.2.conv.upconv.0" });
-    view.settle();
+  it("asks only for what is in sight, of thousands", async () => {
+    view.open({ layer: BIG });
+    await settleLarge();
     const asked = () =>
       Math.max(
         ...view.model
@@ -24,16 +45,16 @@ describe("neurons", () => {
     const scroller = view.page.find(".cw-grid");
     scroller.scrollTop = 100_000;
     scroller.dispatchEvent(new Event("scroll"));
-    view.settle();
+    await settleLarge();
     const { first, count } = view.model.last("grid").body as { first: number; count: number };
     expect(first).toBeGreaterThan(3000);
     expect(count).toBeLessThanOrEqual(60);
     expect(view.page.el.querySelectorAll(".cw-thumb").length).toBeLessThan(40);
   });
 
-  it("labels its buttons, marks the selected one, selects on click", () => {
+  it("labels its buttons, marks the selected one, selects on click", async () => {
     view.open();
-    view.settle();
+    await view.settle();
     const thumbs = [...view.page.el.querySelectorAll<HTMLElement>(".cw-thumb[data-neuron]")];
     const third = thumbs[2];
     const neuron = third?.dataset.neuron ?? "";
@@ -47,9 +68,9 @@ describe("neurons", () => {
     expect(thumbs.filter((thumb) => thumb.getAttribute("aria-pressed") === "true")).toHaveLength(1);
   });
 
-  it("moves the focus with the arrows, one button in the tab order", () => {
+  it("moves the focus with the arrows, one button in the tab order", async () => {
     view.open();
-    view.settle();
+    await view.settle();
     const grid = view.page.find(".cw-grid");
     expect(view.page.el.querySelectorAll(".cw-thumb[tabindex='0']")).toHaveLength(1);
     view.key("ArrowRight", grid);
@@ -60,34 +81,34 @@ describe("neurons", () => {
     expect(view.page.el.querySelectorAll(".cw-thumb[tabindex='0']")).toHaveLength(1);
   });
 
-  it("asks by pixel only when there is one, and again when it moves", () => {
+  it("asks by pixel only when there is one, and again when it moves", async () => {
     view.open({ sort: "pixel" });
-    view.settle();
+    await view.settle();
     expect(view.model.last("grid").body).toMatchObject({ sort: "total", pixel: null });
     view.model.set("pixel", [1, 2]);
     pass();
     expect(view.model.last("grid").body).toMatchObject({ sort: "total" }); // the bars come first
-    view.model.settle(["pixel"]);
+    await view.model.settle(["pixel"]);
     pass();
     expect(view.model.last("grid").body).toMatchObject({ sort: "pixel", pixel: [1, 2], first: 0 });
   });
 
-  it("clears the thumbnails of another layer at once", () => {
+  it("clears the thumbnails of another layer at once", async () => {
     view.open();
-    view.settle();
+    await view.settle();
     expect(view.page.el.querySelectorAll(".cw-thumb[data-neuron]").length).toBeGreaterThan(4);
-    view.model.set("layer", "head");
+    view.model.set("layer", HEAD);
     pass();
     expect(view.page.el.querySelectorAll(".cw-thumb[data-neuron]")).toHaveLength(0);
     expect(view.page.find(".cw-panel-neurons").dataset.state).toBe("loading");
   });
 
-  it("asks for clusters only when told to, then colours and counts", () => {
+  it("asks for clusters only when told to, then colours and counts", async () => {
     view.open();
-    view.settle();
+    await view.settle();
     expect(view.model.requests("clusters")).toEqual([]);
     view.page.find("[data-testid=cluster-neurons]").click();
-    view.settle();
+    await view.settle();
     expect(view.model.requests("clusters")).toHaveLength(1);
     expect(view.page.el.querySelectorAll(".cw-chip[data-cluster]")).toHaveLength(6);
     expect(view.page.el.querySelectorAll(".cw-thumb[data-cluster]").length).toBeGreaterThan(0);
@@ -97,43 +118,43 @@ describe("neurons", () => {
     expect(view.model.last("grid").body).toMatchObject({ cluster: 2, first: 0 });
   });
 
-  it("warns of a layer whose check failed", () => {
+  it("warns of a layer whose check failed", async () => {
     view.open();
     const warning = "decoder.3: 'row and column agree' fails by 1.0e-02 of the largest value";
     for (let i = 0; i < 3; i++) {
-      view.model.settle(["palettes", "frame", "map"]);
+      await view.model.settle(["palettes", "frame", "map"]);
       pass();
     }
-    view.model.reply(view.model.last("grid"), { warning });
-    view.settle();
+    await view.model.reply(view.model.last("grid"), { warning });
+    await view.settle();
     const status = view.page.find("[data-testid=status]");
     expect(status.textContent).toBe(`WARNING: ${warning}`);
     expect(status.dataset.kind).toBe("error");
   });
 
-  it("says that an order is by estimates, and how good they are", () => {
+  it("says that an order is by estimates, and how good they are", async () => {
     view.open({ sort: "total" });
     for (let i = 0; i < 3; i++) {
-      view.model.settle(["palettes", "frame", "map"]);
+      await view.model.settle(["palettes", "frame", "map"]);
       pass();
     }
-    view.model.reply(view.model.last("grid"), { half_width: 0.043 });
-    view.settle();
+    await view.model.reply(view.model.last("grid"), { half_width: 0.043 });
+    await view.settle();
     const label = () => view.page.find(".cw-panel-neurons .cw-label").textContent;
     expect(label()).toContain("order estimated, totals ± 4");
     view.model.set("sort", "index");
-    view.settle();
+    await view.settle();
     expect(label()).not.toContain("estimated");
   });
 
-  it("keeps a thumbnail that has the focus right when it is out of sight", () => {
-    view.open({ neuron: [30, 17], sort: "total" });
-    view.settle();
+  it("keeps a thumbnail that has the focus right when it is out of sight", async () => {
+    view.open({ neuron: [5, 15], sort: "total" });
+    await view.settle();
     const first = view.page.find('.cw-thumb[data-index="0"]');
     first.focus();
     const before = first.dataset.neuron;
     view.model.set("sort", "index");
-    view.settle();
+    await view.settle();
     expect(view.page.find(".cw-grid").scrollTop).toBeGreaterThan(0); // where the selected neuron is
     expect(document.activeElement).toBe(first);
     expect(first.dataset.index).toBe("0");
@@ -141,22 +162,22 @@ describe("neurons", () => {
     expect(["0,0", undefined]).toContain(first.dataset.neuron);
   });
 
-  it("says that a neuron is not in the cluster that is shown", () => {
+  it("says that a neuron is not in the cluster that is shown", async () => {
     view.open({ neuron: null, cluster: 1 });
-    view.settle();
+    await view.settle();
     const search = view.page.find<HTMLInputElement>(".cw-search");
     search.value = "0,0";
     view.key("Enter", search);
-    view.settle();
+    await view.settle();
     const shown = [...view.page.el.querySelectorAll<HTMLElement>(".cw-thumb")];
     const there = shown.some(({ dataset }) => dataset.neuron === "0,0");
     expect(there).toBe(false);
     expect(view.page.find("[data-testid=status]").textContent).toContain("is not in cluster 1");
   });
 
-  it("draws all thumbnails of a layer on one scale, and says which; or each on its own", () => {
+  it("draws all thumbnails of a layer on one scale, and says which; or each on its own", async () => {
     view.open({ neuron: null });
-    view.settle();
+    await view.settle();
     const thumbs = () => [...view.page.el.querySelectorAll<HTMLElement>(".cw-thumb[data-neuron]")];
     const pixels = (thumb: HTMLElement | undefined) => [
       ...(painted.get(thumb?.querySelector("canvas") as HTMLCanvasElement) ?? []),
@@ -175,9 +196,9 @@ describe("neurons", () => {
     expect(length(last)).toBeCloseTo((Number(last?.dataset.total) / Number(first?.dataset.total)) * 100, 3);
     const strongest = Number(first?.dataset.total);
     // Scrolled far down, where maps are much weaker, colours mean the same.
-    view.page.find(".cw-grid").scrollTop = 60_000;
+    view.page.find(".cw-grid").scrollTop = 2_400;
     view.page.find(".cw-grid").dispatchEvent(new Event("scroll"));
-    view.settle();
+    await view.settle();
     const weak = thumbs().at(-1);
     expect(Number(weak?.dataset.total)).toBeLessThan(strongest / 20);
     expect(bar.textContent).toBe(scale);
@@ -190,36 +211,39 @@ describe("neurons", () => {
     expect(weak?.textContent).toMatch(/\d→\d+.*\d[.e−]/);
   });
 
-  it("finds a neuron by its number", () => {
+  it("finds a neuron by its number", async () => {
     view.open();
-    view.settle();
+    await view.settle();
     view.key("/");
     const search = view.page.find<HTMLInputElement>(".cw-search");
     expect(document.activeElement).toBe(search);
-    search.value = "5,90";
+    const order = byTotal(LAYER, 2).map(({ neuron }) => neuron);
+    const wanted = order[80] as number[];
+    search.value = String(wanted);
     view.key("Enter", search);
-    expect(view.model.get("neuron")).toEqual([5, 90]);
-    // Of thousands of neurons the page knows those in sight: it asks for the place of another, and scrolls there.
-    view.settle();
-    const wanted = [...view.page.el.querySelectorAll<HTMLElement>(".cw-thumb")].find(
-      ({ dataset }) => dataset.neuron === "5,90",
+    expect(view.model.get("neuron")).toEqual(wanted);
+    // The page knows those in sight: it asks for the place of another, and scrolls there.
+    await view.settle();
+    const thumb = [...view.page.el.querySelectorAll<HTMLElement>(".cw-thumb")].find(
+      ({ dataset }) => dataset.neuron === String(wanted),
     );
-    expect(wanted?.getAttribute("aria-pressed")).toBe("true");
+    expect(thumb?.getAttribute("aria-pressed")).toBe("true");
     expect(view.page.find(".cw-grid").scrollTop).toBeGreaterThan(1000);
-    expect(Number(wanted?.dataset.index)).toBeGreaterThan(100);
+    expect(Number(thumb?.dataset.index)).toBe(order.indexOf(wanted));
     search.value = "5";
     view.key("Enter", search);
-    expect(view.model.get("neuron")).toEqual([5, 90]);
+    expect(view.model.get("neuron")).toEqual(wanted);
     expect(search.getAttribute("aria-invalid")).toBe("true");
   });
 });
 
 describe("pixel", () => {
-  it("ranks the neurons of the pinned pixel and selects on click", () => {
+  it("ranks the neurons of the pinned pixel and selects on click", async () => {
     view.open({ pixel: [4, 6] });
-    view.settle();
+    await view.settle();
     const bars = [...view.page.el.querySelectorAll<HTMLElement>(".cw-bar")];
-    expect(bars).toHaveLength(24);
+    expect(bars.map(({ dataset }) => Number(dataset.value))).toEqual((await rankedAt(2, [4, 6])).values);
+    expect(bars).toHaveLength(12);
     const sizes = bars.map(({ dataset }) => Math.abs(Number(dataset.value)));
     expect(sizes).toEqual([...sizes].sort((a, b) => b - a));
     expect(view.page.find(".cw-panel-pixel").dataset).toMatchObject({
@@ -235,21 +259,23 @@ describe("pixel", () => {
     expect(view.model.saves.at(-1)).toHaveProperty("neuron");
   });
 
-  it("counts the neurons that make half of it", () => {
+  it("counts the neurons that make half of it", async () => {
     view.open({ pixel: [4, 6] });
-    view.settle();
+    await view.settle();
     const row = view.page.find(".cw-shares tr.cw-current");
-    expect(row.dataset).toMatchObject({ layer: LAYER, n50: "70", n90: "726" });
-    expect(row.title).toContain("70 neurons make 50 %, 726 make 90 % (of 3,456)");
+    const { halves } = await rankedAt(2, [4, 6]);
+    const { n50, n90 } = halves.find(({ layer }) => layer === LAYER) ?? {};
+    expect(row.dataset).toMatchObject({ layer: LAYER, n50: String(n50), n90: String(n90) });
+    expect(row.title).toContain(`${n50} neurons make 50 %, ${n90} make 90 % (of 96)`);
   });
 
-  it("keeps the last bars under their own label while the next are computed", () => {
+  it("keeps the last bars under their own label while the next are computed", async () => {
     view.open({ pixel: [4, 6] });
-    view.settle();
+    await view.settle();
     view.model.set("pixel", [5, 5]);
     pass();
     expect(view.page.find(".cw-panel-pixel").dataset).toMatchObject({ pixel: "4,6", state: "loading" });
-    view.settle();
+    await view.settle();
     expect(view.page.find(".cw-panel-pixel").dataset).toMatchObject({ pixel: "5,5", state: "ready" });
   });
 });
@@ -258,32 +284,32 @@ describe("time", () => {
   const asked = () =>
     view.model.requests("curve").flatMap(({ body }) => (body as { frames: number[] }).frames);
 
-  it("fills the curve in, nearest first, a few frames at a time", () => {
+  it("fills the curve in, nearest first, a few frames at a time", async () => {
     view.open();
-    view.model.settle(["palettes", "frame", "map"]);
+    await view.model.settle(["palettes", "frame", "map"]);
     pass();
     expect(asked()).toHaveLength(2);
     expect(asked()).toContain(2);
     const done = view.page.find("[data-testid=curve]");
     expect(done.dataset.done).toBe("0");
-    view.model.reply(view.model.last("curve"), {}, undefined, 0.4);
+    await view.model.reply(view.model.last("curve"), {}, undefined, 0.4);
     pass();
     expect(done.dataset.done).toBe("2");
     // 0.2 s a frame: one at a time.
     expect(asked()).toHaveLength(3);
-    view.model.reply(view.model.last("curve"), {}, undefined, 0.001);
+    await view.model.reply(view.model.last("curve"), {}, undefined, 0.001);
     pass();
     expect(asked()).toHaveLength(8);
-    view.model.reply(view.model.last("curve"), {}, undefined, 0.001);
+    await view.model.reply(view.model.last("curve"), {}, undefined, 0.001);
     pass();
     expect(done.dataset.done).toBe("8");
     expect([...asked()].sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
     expect(view.page.find(".cw-panel-time").dataset.state).toBe("ready");
   });
 
-  it("moves the playhead where the curve is clicked or dragged", () => {
+  it("moves the playhead where the curve is clicked or dragged", async () => {
     view.open();
-    view.settle();
+    await view.settle();
     const track = view.page.find(".cw-track");
     view.pointer("pointerdown", track, 228, 50, 1); // of 320
     pass();
@@ -294,9 +320,9 @@ describe("time", () => {
     expect(view.model.get("time")).toBe(7);
   });
 
-  it("starts anew for another neuron and remembers the first", () => {
+  it("starts anew for another neuron and remembers the first", async () => {
     view.open();
-    view.settle();
+    await view.settle();
     expect(view.page.find("[data-testid=curve]").dataset.done).toBe("8");
     view.model.set("neuron", [0, 1]);
     pass();
@@ -305,27 +331,27 @@ describe("time", () => {
       selection: `${LAYER}/0,1`,
     });
     const before = view.model.requests("curve").length;
-    view.model.set("neuron", [3, 17]);
+    view.model.set("neuron", NEURON);
     pass();
     expect(view.page.find("[data-testid=curve]").dataset.done).toBe("8");
     expect(view.model.requests("curve").length).toBeLessThanOrEqual(before + 1);
   });
 
-  it("does not sum up a whole layer unasked", () => {
+  it("does not sum up a whole layer unasked", async () => {
     view.open({ neuron: null });
-    view.settle();
+    await view.settle();
     pass(1000);
-    view.settle();
+    await view.settle();
     expect(view.model.requests("curve")).toEqual([]);
     expect(view.page.find(".cw-panel-time .cw-hint").textContent).toContain("Select a neuron or a cluster");
     view.page.find("[data-testid=whole-layer]").click();
-    view.settle();
+    await view.settle();
     expect(view.page.find("[data-testid=curve]").dataset.done).toBe("8");
   });
 
-  it("has no playhead for an image", () => {
+  it("has no playhead for an image", async () => {
     view.open({ _canvas: { ...(state()._canvas as object), n_frames: 1 }, time: 0 });
-    view.settle();
+    await view.settle();
     expect(view.page.find(".cw-control-time").hidden).toBe(true);
     expect(view.model.requests("curve")).toEqual([]);
     expect(view.page.find(".cw-panel-time .cw-hint").textContent).toContain("single image");

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { inside, nearest } from "../src/sources/scatter";
 import { neuronAt } from "../src/state/selection";
-import { layerInfo } from "./stand_in_canvas";
+import { layerInfo } from "./layer_info";
 
 const SHAPE = layerInfo("a", [36, 96], [32, 64]);
 

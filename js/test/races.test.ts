@@ -2,8 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createSession, type Session } from "../src/sources/session";
 import type { Request } from "../src/transport/messages";
-import { LAYER, ManualModel, OPTIONS, state } from "./page";
-import { canvasInfo } from "./stand_in_canvas";
+import { CANVAS } from "./fixture";
+import { HEAD, LAYER, ManualModel, state } from "./page";
 
 /** Equal numbers for equal seeds. */
 function random(seed: number): () => number {
@@ -25,7 +25,7 @@ const RUNS = [0, 500, "other"].map((key) => ({
   facts: {},
   version: 0,
 }));
-const LAYERS = [LAYER, "head"];
+const LAYERS = [LAYER, HEAD];
 
 /** The kernel's half: it has traits of its own, hears of the page's late, and answers late and in any order. */
 class Kernel {
@@ -38,7 +38,7 @@ class Kernel {
   readonly #done = new Set<number>();
 
   constructor() {
-    const _canvas = { ...canvasInfo(OPTIONS), run: 0 };
+    const _canvas = { ...CANVAS, run: 0 };
     this.#traits = state({ pixel: [3, 4], sort: "pixel", regions: [], run: 0, _runs: RUNS, _canvas });
     this.model = new ManualModel({ ...this.#traits });
   }
@@ -51,7 +51,7 @@ class Kernel {
   python(values: Record<string, unknown>): void {
     const { run, rule } = { ...this.#traits, ...values };
     const isOther = "rule" in values || "run" in values;
-    const all = isOther ? { ...values, _canvas: { ...canvasInfo(OPTIONS), run, rule } } : values;
+    const all = isOther ? { ...values, _canvas: { ...CANVAS, run, rule } } : values;
     this.#count += 1;
     Object.assign(this.#traits, all);
     for (const name of Object.keys(all)) this.#numbers[name] = this.#count;
@@ -82,20 +82,20 @@ class Kernel {
     return this.model.requests().filter(({ id }) => !this.#done.has(id));
   }
 
-  answer(request: Request): void {
+  async answer(request: Request): Promise<void> {
     this.#done.add(request.id);
     const cancelled = this.model.cancels().includes(request.id);
     if (cancelled && request.id % 2) this.model.say({ type: "cancelled", id: request.id });
-    else this.model.reply(request, { total: totalOf(request) } as never);
+    else await this.model.reply(request, { total: totalOf(request) } as never);
   }
 
   /** Everything arrives. */
-  settle(): void {
+  async settle(): Promise<void> {
     for (let i = 0; i < 60; i++) {
       vi.advanceTimersByTime(100);
       this.hear();
       this.deliver();
-      for (const request of this.waiting) this.answer(request);
+      for (const request of this.waiting) await this.answer(request);
     }
   }
 
@@ -156,7 +156,7 @@ describe("changes, delays and answers in any order", () => {
     }
   }
 
-  it.each(Array.from({ length: 40 }, (_, seed) => seed))("shows only what is true, seed %i", (seed) => {
+  it.each(Array.from({ length: 40 }, (_, seed) => seed))("shows only what is true, seed %i", async (seed) => {
     const next = random(seed);
     const pick = <T>(some: readonly T[]) => some[Math.floor(next() * some.length)] as T;
     const values = (): Record<string, unknown> => {
@@ -178,11 +178,11 @@ describe("changes, delays and answers in any order", () => {
       else if (action < 0.35) kernel.python(values());
       else if (action < 0.5) kernel.hear();
       else if (action < 0.65) kernel.deliver();
-      else if (action < 0.85 && kernel.waiting.length) kernel.answer(pick(kernel.waiting));
+      else if (action < 0.85 && kernel.waiting.length) await kernel.answer(pick(kernel.waiting));
       else vi.advanceTimersByTime(pick([5, 30, 80, 300]));
       check();
     }
-    kernel.settle();
+    await kernel.settle();
     check();
     expect(kernel.quiet).toBe(true);
     for (const name of [

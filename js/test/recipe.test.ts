@@ -13,9 +13,9 @@ afterEach(() => {
 
 async function ask() {
   view.open();
-  view.settle();
+  await view.settle();
   view.page.find("[data-testid=copy-recipe]").click();
-  view.settle();
+  await view.settle();
   await vi.advanceTimersByTimeAsync(10);
 }
 

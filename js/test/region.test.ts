@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Region, Selection } from "../src/transport/messages";
-import { OPTIONS, painted, palettes } from "./page";
+import { rankedAt } from "./baked";
+import { CANVAS } from "./fixture";
+import { LAYER, NEURON, painted, palette } from "./page";
 import { pass, useView } from "./view";
 
 const view = useView();
@@ -28,9 +30,9 @@ function drag(points: [number, number][], more: PointerEventInit = {}): void {
 }
 
 describe("region", () => {
-  it("is a box of whole pixels after a drag with shift, and orders the neurons", () => {
+  it("is a box of whole pixels after a drag with shift, and orders the neurons", async () => {
     view.open();
-    view.settle();
+    await view.settle();
     drag(
       [
         [25, 31],
@@ -55,9 +57,9 @@ describe("region", () => {
     expect(view.page.el.querySelectorAll("[data-testid=region] path")).toHaveLength(2);
   });
 
-  it("is a lasso with its tool, and is cleared", () => {
+  it("is a lasso with its tool, and is cleared", async () => {
     view.open();
-    view.settle();
+    await view.settle();
     view.page.find("[data-testid=tool-lasso]").click();
     drag([
       [50, 50],
@@ -77,17 +79,17 @@ describe("region", () => {
     expect(view.model.get("sort")).toBe("pixel");
   });
 
-  it("leaves a click with a tool to the pixel", () => {
+  it("leaves a click with a tool to the pixel", async () => {
     view.open();
-    view.settle();
+    await view.settle();
     view.page.find("[data-testid=tool-box]").click();
     drag([[55, 35]]);
     expect(region()).toBeNull();
   });
 
-  it("shows a mask that Python sets, a run beyond its row in two", () => {
+  it("shows a mask that Python sets, a run beyond its row in two", async () => {
     view.open();
-    view.settle();
+    await view.settle();
     measured();
     view.model.set("region", { points: [], runs: [30, 4] });
     pass();
@@ -98,17 +100,17 @@ describe("region", () => {
 
 describe("several neurons", () => {
   const thumbs = () => [...view.page.el.querySelectorAll<HTMLElement>(".cw-thumb[data-neuron]")];
-  const shiftClick = (element: HTMLElement | undefined) => {
+  const shiftClick = async (element: HTMLElement | undefined) => {
     element?.dispatchEvent(new MouseEvent("click", { bubbles: true, shiftKey: true }));
-    view.settle();
+    await view.settle();
   };
 
-  it("are added and taken out with shift, asked for as one, and all marked", () => {
+  it("are added and taken out with shift, asked for as one, and all marked", async () => {
     view.open();
-    view.settle();
+    await view.settle();
     thumbs()[0]?.click();
     pass();
-    shiftClick(thumbs()[2]);
+    await shiftClick(thumbs()[2]);
     const chosen = view.model.get("neurons") as number[][];
     expect(chosen).toHaveLength(2);
     expect(view.model.get("neuron")).toEqual(chosen[1]);
@@ -116,32 +118,29 @@ describe("several neurons", () => {
     expect(selection).toMatchObject({ neuron: null, neurons: chosen });
     expect(thumbs().filter((thumb) => thumb.getAttribute("aria-pressed") === "true")).toHaveLength(2);
     expect(view.page.find(".cw-panel-frame .cw-label").textContent).toContain("2 neurons");
-    shiftClick(thumbs()[2]);
+    await shiftClick(thumbs()[2]);
     expect(view.model.get("neurons")).toEqual([chosen[0]]);
     expect(view.model.get("neuron")).toEqual(chosen[0]);
   });
 
-  it("turn from magnitudes to signs without a message", () => {
+  it("turn from magnitudes to signs without a message", async () => {
     view.open({
-      neurons: [
-        [3, 17],
-        [0, 1],
-      ],
+      neurons: [NEURON, [0, 1]],
       neuron: [0, 1],
       source: "off",
     });
-    view.model.settle(["palettes"]);
-    const size = OPTIONS.width * OPTIONS.height;
+    await view.model.settle(["palettes"]);
+    const size = CANVAS.width * CANVAS.height;
     const levels = new Uint8Array(2 * size);
     levels[size] = 255;
-    view.model.reply(view.model.last("map"), { low: 0, high: 1, signed_range: [-1, 1] }, levels);
+    await view.model.reply(view.model.last("map"), { low: 0, high: 1, signed_range: [-1, 1] }, levels);
     pass(300);
     const before = view.model.sent.length;
     const first = () => {
       const pixels = painted.get(view.page.find<HTMLCanvasElement>(".cw-frame-canvas"));
       return [...(pixels?.subarray(0, 3) ?? [])];
     };
-    expect(first()).toEqual([...palettes().subarray(0, 3)]);
+    expect(first()).toEqual([...palette("viridis").subarray(0, 3)]);
     view.model.set("maps", "signed");
     pass();
     expect(first()).toEqual([103, 0, 31]);
@@ -150,11 +149,14 @@ describe("several neurons", () => {
 });
 
 describe("share curve", () => {
-  it("has a line a layer, and the counts of the current one in words", () => {
+  it("has a line a layer, and the counts of the current one in words", async () => {
     view.open({ pixel: [4, 6] });
-    view.settle();
+    await view.settle();
     expect(view.page.el.querySelectorAll(".cw-share-line")).toHaveLength(5);
     expect(view.page.el.querySelectorAll(".cw-share-line.cw-current")).toHaveLength(1);
-    expect(view.page.find("[data-testid=share-curve]").getAttribute("aria-label")).toContain("70 make half");
+    const n50 = (await rankedAt(2, [4, 6])).halves.find(({ layer }) => layer === LAYER)?.n50;
+    expect(view.page.find("[data-testid=share-curve]").getAttribute("aria-label")).toContain(
+      `${n50} make half`,
+    );
   });
 });

@@ -17,19 +17,19 @@ const REGIONS: NamedRegion[] = [
   { name: "ball", frames: [box(4, 0), box(4, 1), box(4, 2), null, null, null, null, null] },
 ];
 const row = (name: string) => view.page.find<HTMLButtonElement>(`[data-region="${name}"]`);
-const settle = () => {
+const settle = async () => {
   pass(300);
-  view.settle();
+  await view.settle();
   pass(300);
-  view.settle();
+  await view.settle();
 };
 
 describe("the region of an object that moves", () => {
   const grid = () => view.page.find("[data-testid=grid]");
 
-  it("goes with the frame in the same message, and stays where the object leaves", () => {
+  it("goes with the frame in the same message, and stays where the object leaves", async () => {
     view.open({ regions: REGIONS, region: box(4, 2) });
-    settle();
+    await settle();
     const slider = view.page.find<HTMLInputElement>("[data-testid=time]");
     const drag = (time: number) => {
       slider.value = String(time);
@@ -44,18 +44,18 @@ describe("the region of an object that moves", () => {
     expect(view.model.get("region")).toEqual(box(4, 0));
   });
 
-  it("is none of one that stands still, or that was drawn", () => {
+  it("is none of one that stands still, or that was drawn", async () => {
     view.open({ regions: REGIONS, region: box(0, 0) });
-    settle();
+    await settle();
     view.page.find<HTMLInputElement>("[data-testid=time]").value = "4";
     view.page.find("[data-testid=time]").dispatchEvent(new Event("input"));
     pass();
     expect([view.model.get("time"), view.model.get("region")]).toEqual([4, box(0, 0)]);
   });
 
-  it("is drawn in the thumbnails too", () => {
+  it("is drawn in the thumbnails too", async () => {
     view.open({ regions: REGIONS });
-    settle();
+    await settle();
     expect(grid().hasAttribute("data-region")).toBe(false);
     for (const region of [box(4, 2), { points: [], runs: [3, 2, 30, 4] }]) {
       view.model.set("region", region);
@@ -70,16 +70,16 @@ describe("the region of an object that moves", () => {
 });
 
 describe("the list of regions", () => {
-  it("is not there without any, and asks for nothing", () => {
+  it("is not there without any, and asks for nothing", async () => {
     view.open();
-    settle();
+    await settle();
     expect(view.page.find('[data-testid="regions"]').hidden).toBe(true);
     expect(view.model.requests("regions")).toHaveLength(0);
   });
 
-  it("has a bar each, of the selection at the frame, and a click makes one current", () => {
+  it("has a bar each, of the selection at the frame, and a click makes one current", async () => {
     view.open({ regions: REGIONS });
-    settle();
+    await settle();
     const body = view.model.last("regions").body as RegionsRequest;
     expect(body.regions).toEqual([box(0, 0), box(4, 2)]);
     expect(Number(row("sky").dataset.share)).toBeGreaterThan(0);
@@ -96,25 +96,25 @@ describe("the list of regions", () => {
     expect(view.model.get("region")).toBeNull();
   });
 
-  it("keeps old bars, dimmed, until those of the frame come, and says what is not in it", () => {
+  it("keeps old bars, dimmed, until those of the frame come, and says what is not in it", async () => {
     view.open({ regions: REGIONS });
-    settle();
+    await settle();
     view.model.set("time", 5);
     pass();
     const list = view.page.find('[data-testid="regions"]');
     expect(list.hasAttribute("data-stale")).toBe(true);
     expect(list.dataset.time).toBe("2");
     expect(list.title).toContain("frame 2");
-    settle();
+    await settle();
     expect(list.hasAttribute("data-stale")).toBe(false);
     expect(list.dataset.time).toBe("5");
     expect(row("ball").textContent).toContain("not here");
     expect((view.model.last("regions").body as RegionsRequest).regions).toHaveLength(1);
   });
 
-  it("is one stop for Tab; arrows move in it, Delete takes one off", () => {
+  it("is one stop for Tab; arrows move in it, Delete takes one off", async () => {
     view.open({ regions: REGIONS });
-    settle();
+    await settle();
     const stops = () => [...view.page.el.querySelectorAll('.cw-region-row:not([hidden])[tabindex="0"]')];
     expect(stops()).toEqual([row("sky")]);
     row("sky").focus();
@@ -126,9 +126,9 @@ describe("the list of regions", () => {
     expect((view.model.get("regions") as NamedRegion[]).map(({ name }) => name)).toEqual(["sky"]);
   });
 
-  it("takes the region that is drawn", () => {
+  it("takes the region that is drawn", async () => {
     view.open({ regions: REGIONS, region: box(1, 1) });
-    settle();
+    await settle();
     const keep = view.page.find<HTMLButtonElement>('[data-testid="keep-region"]');
     expect(keep.hasAttribute("aria-disabled")).toBe(false);
     keep.click();
@@ -146,9 +146,9 @@ describe("the list of regions", () => {
 });
 
 describe("the bars of a pixel", () => {
-  it("are one stop for Tab", () => {
+  it("are one stop for Tab", async () => {
     view.open({ pixel: [3, 5] });
-    settle();
+    await settle();
     const bars = [...view.page.el.querySelectorAll<HTMLElement>(".cw-bar:not([hidden])")];
     expect(bars.length).toBeGreaterThan(5);
     expect(bars.filter(({ tabIndex }) => tabIndex === 0)).toEqual([bars[0]]);

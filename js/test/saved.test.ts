@@ -3,17 +3,17 @@ import { describe, expect, it } from "vitest";
 import { following } from "../src/sources/player";
 import { areConsecutive, frameToward } from "../src/state/saved";
 import { alone } from "../src/views/time_chart";
-import { LAYER, OPTIONS } from "./page";
-import { canvasInfo } from "./stand_in_canvas";
+import { CANVAS } from "./fixture";
+import { LAYER, NEURON } from "./page";
 import { pass, useView } from "./view";
 
 const view = useView();
 const FRAMES = [1, 3, 6];
-const open = (changes: Record<string, unknown> = {}) => {
-  const saved = { frames: FRAMES, neurons: { [LAYER]: [[3, 17]] } };
-  const _canvas = { ...canvasInfo(OPTIONS), rules: [], embeddings: [], saved };
+const open = async (changes: Record<string, unknown> = {}) => {
+  const saved = { frames: FRAMES, neurons: { [LAYER]: [NEURON] } };
+  const _canvas = { ...CANVAS, rules: [], embeddings: [], saved };
   view.open({ _canvas, time: 3, pixel: [4, 6], ...changes });
-  view.settle();
+  await view.settle();
 };
 const part = (name: string) => view.page.find(`[data-testid=${name}]`);
 const isHidden = (element: HTMLElement) => element.closest("[hidden]") !== null;
@@ -26,8 +26,8 @@ const slide = (name: string, value: number) => {
 };
 
 describe("frames of a saved page", () => {
-  it("are stepped through, by keys and by sliders, under their own numbers", () => {
-    open();
+  it("are stepped through, by keys and by sliders, under their own numbers", async () => {
+    await open();
     view.key("ArrowRight");
     expect(view.model.get("time")).toBe(6);
     view.key("ArrowRight");
@@ -62,8 +62,8 @@ describe("frames of a saved page", () => {
     ]);
   });
 
-  it("that are not kept are not asked for, and those that are alone are points", () => {
-    open();
+  it("that are not kept are not asked for, and those that are alone are points", async () => {
+    await open();
     const asked = view.model.requests("curve").flatMap(({ body }) => (body as { frames: number[] }).frames);
     expect(new Set(asked)).toEqual(new Set(FRAMES));
     expect(part("curve").dataset).toMatchObject({ done: "8", total: "8" });
@@ -79,8 +79,8 @@ describe("frames of a saved page", () => {
 });
 
 describe("the view of a saved page", () => {
-  it("offers no ablation, no rules, no findings, no colours, no other clusters and no list of regions", () => {
-    open({
+  it("offers no ablation, no rules, no findings, no colours, no other clusters and no list of regions", async () => {
+    await open({
       region: {
         points: [
           [0, 0],
@@ -102,7 +102,7 @@ describe("the view of a saved page", () => {
     ])
       expect(isHidden(part(name)), name).toBe(true);
     for (const key of ["k", "K", "r"]) view.key(key);
-    view.settle();
+    await view.settle();
     expect(view.model.get("ablated")).toEqual({});
     expect(view.model.get("source")).toBe("reconstruction");
     expect(part("rules").hasAttribute("open")).toBe(false);
@@ -114,35 +114,35 @@ describe("the view of a saved page", () => {
     expect(keys.length).toBeGreaterThan(8);
   });
 
-  it("selects only neurons whose maps are kept, and says so of others", () => {
-    open();
+  it("selects only neurons whose maps are kept, and says so of others", async () => {
+    await open();
     const bar = view.page.find(".cw-bar");
     expect(bar.getAttribute("aria-disabled")).toBe("true");
     bar.click();
     pass();
-    expect(view.model.get("neuron")).toEqual([3, 17]);
+    expect(view.model.get("neuron")).toEqual(NEURON);
     expect(part("status").textContent).toContain("does not keep the map");
     const search = view.page.find<HTMLInputElement>(".cw-search");
-    search.value = "5,90";
+    search.value = "5,9";
     view.key("Enter", search);
-    expect(view.model.get("neuron")).toEqual([3, 17]);
+    expect(view.model.get("neuron")).toEqual(NEURON);
     expect(search.getAttribute("aria-invalid")).toBe("true");
   });
 
-  it("says of how many neurons it shows some", () => {
-    open();
+  it("says of how many neurons it shows some", async () => {
+    await open();
     const label = () => view.page.find("[data-panel=neurons] .cw-label").textContent;
-    expect(label()).toBe("3,456 · frame 3");
+    expect(label()).toBe("96 · frame 3");
     view.model.set("time", 6);
     pass(400);
-    view.model.reply(view.model.last("grid"), { n_neurons: 7 } as never);
+    await view.model.reply(view.model.last("grid"), { n_neurons: 7 } as never);
     pass();
-    expect(label()).toBe("7 of 3,456 · frame 6");
+    expect(label()).toBe("7 of 96 · frame 6");
   });
 
-  it("of a live canvas offers all of it", () => {
+  it("of a live canvas offers all of it", async () => {
     view.open({ pixel: [4, 6] });
-    view.settle();
+    await view.settle();
     for (const name of ["ablate", "rules-button", "overlay", "channel", "n-clusters", "keep-region"])
       expect(isHidden(part(name)), name).toBe(false);
     expect(view.page.find(".cw-bar").hasAttribute("aria-disabled")).toBe(false);

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { turnTowards } from "../src/sources/scatter";
 import { neuronAt, selectionKey } from "../src/state/selection";
+import { layerInfo } from "./layer_info";
 import { LAYER } from "./page";
-import { layerInfo } from "./stand_in_canvas";
 import { pass, useView } from "./view";
 
 const view = useView();
@@ -17,12 +17,12 @@ function points(): Uint8Array {
   return new Uint8Array(all.buffer);
 }
 
-function open(): void {
+async function open() {
   view.open();
-  view.settle();
+  await view.settle();
   button("scatter").click();
   pass();
-  view.model.reply(view.model.last("scatter"), {}, points());
+  await view.model.reply(view.model.last("scatter"), {}, points());
   pass();
 }
 
@@ -30,14 +30,14 @@ function open(): void {
 const at = (x: number, y: number): [number, number] => [8 + x * 304, 8 + (1 - y) * 144];
 
 describe("scatter", () => {
-  it("is asked for only when it is shown", () => {
+  it("is asked for only when it is shown", async () => {
     view.open();
-    view.settle();
+    await view.settle();
     expect(view.model.requests("scatter")).toEqual([]);
     button("scatter").click();
     pass();
     expect(view.model.last("scatter").body).toMatchObject({ layer: LAYER, method: "pca", time: 2 });
-    view.settle();
+    await view.settle();
     expect(view.page.find(".cw-panel-neurons").dataset.state).toBe("ready");
     const select = view.page.find<HTMLSelectElement>("[data-testid=embedding]");
     select.value = "tsne";
@@ -46,8 +46,8 @@ describe("scatter", () => {
     expect(view.model.last("scatter").body).toMatchObject({ method: "tsne" });
   });
 
-  it("selects the nearest neuron on a click, adds with shift", () => {
-    open();
+  it("selects the nearest neuron on a click, adds with shift", async () => {
+    await open();
     view.pointer("pointerdown", stage(), ...at(0.5, 0.5), 1);
     view.pointer("pointerup", stage(), ...at(0.5, 0.5));
     pass();
@@ -62,8 +62,8 @@ describe("scatter", () => {
     ]);
   });
 
-  it("selects what a lasso goes around", () => {
-    open();
+  it("selects what a lasso goes around", async () => {
+    await open();
     view.pointer("pointerdown", stage(), ...at(0.4, 0.4), 1);
     for (const corner of [
       [0.9, 0.4],
@@ -93,13 +93,13 @@ describe("scatter", () => {
 describe("points", () => {
   const canvas = () => view.page.find("[data-testid=scatter]");
 
-  it("are as large as what neurons are sorted by says, which is asked for only where they are shown", () => {
+  it("are as large as what neurons are sorted by says, which is asked for only where they are shown", async () => {
     view.open({ sort: "total" });
-    view.settle();
+    await view.settle();
     expect(view.model.requests("values")).toEqual([]);
-    open();
+    await open();
     expect(canvas().dataset.sized).toBeUndefined();
-    view.settle();
+    await view.settle();
     expect(view.model.last("values").body).toMatchObject({
       sort: "total",
       layer: LAYER,
@@ -122,7 +122,7 @@ describe("points", () => {
     const asked = view.model.last("values");
     expect(asked.body).toMatchObject({ sort: "region", region: box });
     expect(canvas().dataset.sized).toBe("total"); // as they are named, until the answer
-    view.model.reply(asked, { sort: "region", pixel: null }, new Uint8Array(36 * 96 * 4));
+    await view.model.reply(asked, { sort: "region", pixel: null }, new Uint8Array(36 * 96 * 4));
     pass();
     expect(canvas().dataset.sized).toBeUndefined(); // nothing contributes: all are alike
     view.model.set("sort", "index");
@@ -131,11 +131,11 @@ describe("points", () => {
     expect(canvas().dataset.sized).toBeUndefined();
   });
 
-  it("of what the pixel view lists have a ring", () => {
-    open();
-    view.settle();
+  it("of what the pixel view lists have a ring", async () => {
+    await open();
+    await view.settle();
     view.model.set("pixel", [3, 4]);
-    view.settle();
+    await view.settle();
     pass();
     const bars = [
       ...view.page.el.querySelectorAll<HTMLElement>(`.cw-bar:not([hidden])[data-layer="${LAYER}"]`),
@@ -146,11 +146,11 @@ describe("points", () => {
 });
 
 describe("exemplars", () => {
-  it("are selected together", () => {
+  it("are selected together", async () => {
     view.open();
-    view.settle();
+    await view.settle();
     view.page.find("[data-testid=cluster-neurons]").click();
-    view.settle();
+    await view.settle();
     view.page.find("[data-testid=exemplars]").click();
     pass();
     expect(view.model.get("neurons")).toHaveLength(6);
@@ -159,15 +159,15 @@ describe("exemplars", () => {
 
 describe("while time runs", () => {
   const label = () => view.page.find(".cw-panel-neurons .cw-label").textContent;
-  const settle = () => {
+  const settle = async () => {
     pass(700);
-    view.settle();
+    await view.settle();
     pass(700);
-    view.settle();
+    await view.settle();
   };
 
-  it("the scatter follows, and keeps the old points under their own frame until the new ones come", () => {
-    open();
+  it("the scatter follows, and keeps the old points under their own frame until the new ones come", async () => {
+    await open();
     expect(label()).toContain("frame 2");
     view.model.set("time", 4);
     pass(700);
@@ -175,15 +175,15 @@ describe("while time runs", () => {
     expect(asked.body).toMatchObject({ time: 4, method: "pca" });
     expect(label()).toContain("frame 2");
     expect(view.page.find(".cw-panel-neurons").dataset.state).toBe("loading");
-    view.model.reply(asked, {}, points());
+    await view.model.reply(asked, {}, points());
     pass();
     expect(label()).toContain("frame 4");
     expect(view.page.find(".cw-panel-neurons").dataset.state).toBe("ready");
   });
 
-  it("so does the order by change; only the last frame of a scrub is asked for", () => {
+  it("so does the order by change; only the last frame of a scrub is asked for", async () => {
     view.open({ sort: "change" });
-    settle();
+    await settle();
     expect(label()).toContain("frame 2");
     const before = view.model.requests("grid").length;
     for (const time of [3, 4, 5, 6]) {
@@ -193,7 +193,7 @@ describe("while time runs", () => {
     pass(700);
     expect(label()).toContain("frame 2");
     expect(view.page.find(".cw-panel-neurons").dataset.state).toBe("loading");
-    settle();
+    await settle();
     expect(label()).toContain("frame 6");
     const asked = view.model.requests("grid").slice(before);
     expect(new Set(asked.map(({ body }) => (body as { time: number }).time))).toEqual(new Set([3, 6]));

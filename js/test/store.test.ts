@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { chooseClusterCount, chooseLayer, nudgePixel, stepTime } from "../src/state/actions";
 import { createStore, SAVE_AFTER, type Store } from "../src/state/store";
 import { same } from "../src/transport/same";
-import { LAYER, ManualModel, state } from "./page";
+import { HEAD, LAYER, ManualModel, NEURON, state } from "./page";
 
 describe("store", () => {
   let model: ManualModel;
@@ -31,11 +31,11 @@ describe("store", () => {
     const stop = effect(() => void seen.push(`${store.layer.value} ${store.neuron.value}`));
     // As Backbone does: all attributes first, then the events.
     const get = model.get.bind(model);
-    const next: Record<string, unknown> = { layer: "head", neuron: [1, 2] };
+    const next: Record<string, unknown> = { layer: HEAD, neuron: [1, 2] };
     vi.spyOn(model, "get").mockImplementation((name) => next[name] ?? get(name));
     model.emit("change:layer");
     model.emit("change:neuron");
-    expect(seen).toEqual([`${LAYER} 3,17`, "head 1,2"]);
+    expect(seen).toEqual([`${LAYER} ${NEURON}`, `${HEAD} 1,2`]);
     stop();
   });
 
@@ -48,7 +48,7 @@ describe("store", () => {
   });
 
   it("does nothing when nothing changes", () => {
-    store.set({ time: 2, neuron: [3, 17] });
+    store.set({ time: 2, neuron: NEURON });
     expect(model.saves).toEqual([]);
   });
 
@@ -107,9 +107,9 @@ describe("store", () => {
   });
 
   it("drops the neuron of the old layer in the save that changes the layer", () => {
-    chooseLayer(store, "head");
+    chooseLayer(store, HEAD);
     vi.advanceTimersByTime(SAVE_AFTER);
-    expect(model.saves).toEqual([{ layer: "head", neuron: null, neurons: [] }]);
+    expect(model.saves).toEqual([{ layer: HEAD, neuron: null, neurons: [] }]);
   });
 
   it("keeps frames and pixels inside the canvas", () => {

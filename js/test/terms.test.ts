@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { DOCUMENTATION } from "../src/transport/constants";
 import { linkOf, TERMS, type Term } from "../src/ui/terms";
+import { NEURON } from "./page";
 import { useView } from "./view";
 
 const ALL = Object.keys(TERMS) as Term[];
@@ -48,15 +49,15 @@ describe("in the widget", () => {
   const card = () => view.page.find(".cw-term-card");
   const over = (element: Element) =>
     element.dispatchEvent(new PointerEvent("pointerover", { bubbles: true, composed: true }));
-  const open = () => {
+  const open = async () => {
     view.open({ pixel: [3, 4] });
-    view.settle();
+    await view.settle();
   };
   const found = (term: string) => view.page.find(`[data-term="${term}"]`);
   afterEach(() => vi.restoreAllMocks());
 
-  it("each stands in the help with its sentence and its link", () => {
-    open();
+  it("each stands in the help with its sentence and its link", async () => {
+    await open();
     view.key("?");
     const list = view.page.find("[data-testid=words]");
     expect([...list.querySelectorAll("dt")].map(({ textContent }) => textContent)).toEqual(ALL);
@@ -65,8 +66,8 @@ describe("in the widget", () => {
     for (const term of ALL) expect(list.textContent).toContain(TERMS[term]);
   });
 
-  it("is marked on its label", () => {
-    open();
+  it("is marked on its label", async () => {
+    await open();
     for (const term of [
       "layer", "frame", "cluster", "rule", "xinc", "overlay", "colour", "map", "magnitude", "signed", "palette",
       "opacity", "contrast", "reconstruction", "truth", "error", "PSNR", "neuron", "kernel", "total", "one scale",
@@ -76,8 +77,8 @@ describe("in the widget", () => {
     expect(found("xinc").getAttribute("aria-description")).toContain(TERMS.xinc);
   });
 
-  it("shows its card under the pointer, which may go to the link", () => {
-    open();
+  it("shows its card under the pointer, which may go to the link", async () => {
+    await open();
     over(found("cluster"));
     vi.advanceTimersByTime(1000);
     expect(card().hidden).toBe(false);
@@ -93,17 +94,17 @@ describe("in the widget", () => {
     expect(card().hidden).toBe(true);
   });
 
-  it("loses its card to Escape, which does nothing else", () => {
-    open();
+  it("loses its card to Escape, which does nothing else", async () => {
+    await open();
     over(found("layer"));
     vi.advanceTimersByTime(1000);
     view.key("Escape");
     expect(card().hidden).toBe(true);
-    expect(view.model.get("neuron")).toEqual([3, 17]);
+    expect(view.model.get("neuron")).toEqual(NEURON);
   });
 
-  it("says more where there is more to say", () => {
-    open();
+  it("says more where there is more to say", async () => {
+    await open();
     over(view.page.find("[data-testid=time-total]"));
     vi.advanceTimersByTime(1000);
     expect(card().textContent).toMatch(
@@ -111,10 +112,10 @@ describe("in the widget", () => {
     );
   });
 
-  it("has its card in a dialog too", () => {
-    open();
+  it("has its card in a dialog too", async () => {
+    await open();
     view.key("r");
-    view.settle();
+    await view.settle();
     const dialog = view.page.find("[data-testid=rules]");
     over(dialog.querySelector('[data-term="gated"]') as Element);
     vi.advanceTimersByTime(1000);

@@ -6,9 +6,9 @@ import { pass, useView } from "./view";
 
 const view = useView();
 const EIGHT = [0, 1, 2, 3, 4, 5, 6, 7];
-const rest = () => {
+const rest = async () => {
   for (let i = 0; i < 30; i++) {
-    view.model.settle();
+    await view.model.settle();
     pass(400);
   }
 };
@@ -42,13 +42,13 @@ describe("what plays", () => {
     expect(view.model.get("loop")).toBeNull();
   });
 
-  it("stays in the loop", () => {
+  it("stays in the loop", async () => {
     view.open({ loop: [2, 4], fps: 60 });
-    rest();
+    await rest();
     view.model.set("playing", true);
     const seen = new Set<unknown>();
     for (let i = 0; i < 100; i++) {
-      view.model.settle();
+      await view.model.settle();
       pass(17);
       seen.add(view.model.get("time"));
     }
@@ -57,10 +57,10 @@ describe("what plays", () => {
 });
 
 describe("frames ahead of need", () => {
-  it("are fetched on both sides of the playhead, its direction first, frame and map of one time together", () => {
+  it("are fetched on both sides of the playhead, its direction first, frame and map of one time together", async () => {
     view.open({ time: 4 });
-    view.settle();
-    rest();
+    await view.settle();
+    await rest();
     expect(new Set(times("frame"))).toEqual(new Set([2, 3, 4, 5, 6, 7, 0]));
     const order = times("frame");
     expect(order.indexOf(5)).toBeLessThan(order.indexOf(6));
@@ -68,12 +68,12 @@ describe("frames ahead of need", () => {
     expect(times("map")).toEqual(order);
   });
 
-  it("begin behind the playhead when it goes back", () => {
+  it("begin behind the playhead when it goes back", async () => {
     view.open({ time: 6 });
-    view.model.settle(["frame", "map", "pixel", "palettes"]);
+    await view.model.settle(["frame", "map", "pixel", "palettes"]);
     view.model.set("time", 5);
     for (let i = 0; i < 4; i++) {
-      view.model.settle();
+      await view.model.settle();
       pass(400);
     }
     expect(times("frame").slice(0, 3)).toEqual([6, 5, 4]);
@@ -81,7 +81,7 @@ describe("frames ahead of need", () => {
 });
 
 describe("the curve", () => {
-  it("is done, and asks no more, where the kernel has not every frame", () => {
+  it("is done, and asks no more, where the kernel has not every frame", async () => {
     view.open();
     let answered = 0;
     for (let i = 0; i < 12; i++) {
@@ -89,10 +89,14 @@ describe("the curve", () => {
         answered += 1;
         const { frames } = request.body as CurveRequest;
         const known = (at: number) => (at % 2 ? null : at);
-        view.model.reply(request, { frames, totals: frames.map(known), changes: frames.map(() => null) });
+        await view.model.reply(request, {
+          frames,
+          totals: frames.map(known),
+          changes: frames.map(() => null),
+        });
       }
       pass(300);
-      view.model.settle(["frame", "map", "pixel", "palettes", "grid"]);
+      await view.model.settle(["frame", "map", "pixel", "palettes", "grid"]);
     }
     const asked = view.model.requests("curve").flatMap(({ body }) => (body as CurveRequest).frames);
     expect(asked.sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
@@ -101,11 +105,11 @@ describe("the curve", () => {
 });
 
 describe("film strip", () => {
-  it("asks for its few frames when nothing else is asked for", () => {
+  it("asks for its few frames when nothing else is asked for", async () => {
     view.open();
     pass(1000);
     expect(view.model.requests("strip")).toEqual([]);
-    rest();
+    await rest();
     const asked = view.model.requests("strip").flatMap(({ body }) => (body as StripRequest).frames);
     expect(asked.length).toBeGreaterThan(0);
     expect(new Set(asked).size).toBe(asked.length);
@@ -116,9 +120,9 @@ describe("film strip", () => {
 });
 
 describe("scrubbing over a slow layer", () => {
-  it("asks for the frame that was under way and the last one, and never shows one under another's label", () => {
+  it("asks for the frame that was under way and the last one, and never shows one under another's label", async () => {
     view.open({ time: 0 });
-    view.model.settle(["frame", "map", "pixel", "palettes"]);
+    await view.model.settle(["frame", "map", "pixel", "palettes"]);
     pass();
     const canvas = view.page.find<HTMLCanvasElement>(".cw-frame-canvas");
     const label = () => view.page.find("[data-panel=frame] .cw-label").textContent?.split(" ")[0];
@@ -139,7 +143,7 @@ describe("scrubbing over a slow layer", () => {
     expect(view.model.requests("frame").length).toBe((before[0] ?? 0) + 1);
     expect(view.model.requests("map").length).toBe((before[1] ?? 0) + 1);
     for (let i = 0; i < 6; i++) {
-      view.model.settle(["frame", "map"]);
+      await view.model.settle(["frame", "map"]);
       look();
       pass(16);
       look();
@@ -154,27 +158,27 @@ describe("scrubbing over a slow layer", () => {
     }
   });
 
-  it("leaves thumbnails and bars alone until the playhead rests", () => {
+  it("leaves thumbnails and bars alone until the playhead rests", async () => {
     view.open({ time: 0, pixel: [2, 3] });
-    rest();
+    await rest();
     const asked = () => (["grid", "pixel"] as const).map((kind) => view.model.requests(kind).length).join();
     const before = asked();
     for (let i = 0; i < 60; i++) {
       view.model.set("time", 1 + (i % 6));
       pass(16);
-      view.model.settle(["frame", "map"]);
+      await view.model.settle(["frame", "map"]);
     }
     const during = view.model.requests("grid").slice(Number(before.split(",")[0]));
     expect(during.filter(({ body }) => (body as GridRequest).time !== 1)).toEqual([]);
-    rest();
+    await rest();
     expect(asked()).not.toBe(before);
   });
 });
 
 describe("restyling", () => {
-  it("sends nothing to the kernel, and is saved when its gesture ends", () => {
+  it("sends nothing to the kernel, and is saved when its gesture ends", async () => {
     view.open();
-    rest();
+    await rest();
     const [sent, saved] = [view.model.sent.length, view.model.saves.length];
     const canvas = view.page.find<HTMLCanvasElement>(".cw-frame-canvas");
     const pictures = new Set<string>();

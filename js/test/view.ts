@@ -11,7 +11,7 @@ export interface OpenView {
   page: ReturnType<typeof show>;
   open(changes?: Record<string, unknown>): void;
   /** Answers all requests, and those that follow from the answers. */
-  settle(): void;
+  settle(): Promise<void>;
   key(name: string, target?: HTMLElement, more?: KeyboardEventInit): KeyboardEvent;
   pointer(type: string, target: HTMLElement, x: number, y: number, buttons?: number): void;
 }
@@ -27,9 +27,9 @@ export function useView(): OpenView {
       opened = view.page = show(view.model);
       pass();
     },
-    settle() {
+    async settle() {
       for (let i = 0; i < 6; i++) {
-        view.model.settle();
+        await view.model.settle();
         pass(50);
       }
     },

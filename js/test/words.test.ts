@@ -15,12 +15,11 @@ import {
 import { fileName } from "../src/ui/export_png";
 import { followTheme, luminance } from "../src/ui/theme";
 import { FITTED, pan, pixelAt, place, settled, zoomAt } from "../src/ui/viewport";
-import { OPTIONS } from "./page";
-import { canvasInfo, layerInfo } from "./stand_in_canvas";
+import { CANVAS } from "./fixture";
+import { layerInfo } from "./layer_info";
 
 const KERNELS = layerInfo("a", [4, 30], [1, 1]);
 const UNITS = layerInfo("b", [20], [1, 1]);
-const CANVAS = canvasInfo(OPTIONS);
 const GROUPED = { ...KERNELS, neurons: [6, 3], n_groups: 3 };
 
 describe("numbers", () => {
