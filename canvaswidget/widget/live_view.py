@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import logging
-import threading
 import weakref
 from contextlib import suppress
 from dataclasses import replace
@@ -58,8 +57,6 @@ class LiveView(ViewTraits):
         **state: Any,
     ) -> None:
         self._session: Session | None = None
-        # Held while the run, the rule or the second run changes, on whichever thread, and what follows from it.
-        self._switching = threading.RLock()
         _check_names(state, self.VIEW)
         # Text, not paths: a path makes anywidget keep every widget alive for ever.
         self._esm, self._css = (bundled(name) for name in ("widget.js", "widget.css"))
@@ -243,7 +240,7 @@ class LiveView(ViewTraits):
                 session.forget(run)
 
         session.call(forget)
-        with self._switching, self.hold_sync():
+        with self._setting, self.hold_sync():
             self._runs = known.on_wire()
             if self.compare is not None and not known.has(self.compare):
                 self.compare = None

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from copy import copy
 from typing import Any
 
-from canvaswidget.inr import INR, as_inr
+from canvaswidget.inr.loading import with_truth
 from canvaswidget.tracing import CanvasLike, trace
 
 
@@ -23,15 +22,3 @@ def check_given(device: str, memory: str | float, truth: Any) -> None:
     """Raise ValueError for what would be passed over where a canvas, or several, are given."""
     if (device, memory, truth) != ("auto", "1 GiB", None):
         raise ValueError("device, memory and truth are of the canvas that was given; leave them out here")
-
-
-def with_truth(model: Any, truth: Any) -> INR:
-    """The INR of a model, with the signal itself where it is given."""
-    if truth is None:
-        return as_inr(model)
-    if not isinstance(model, INR):
-        return as_inr(model, truth=truth)
-    checked = INR(model.module, model.inputs, model.size, model.n_frames, truth=truth)
-    inr = copy(model)
-    inr.truth = checked.truth
-    return inr

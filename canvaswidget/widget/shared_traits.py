@@ -35,6 +35,7 @@ class SharedTraits(anywidget.AnyWidget):
     )  # by trait, the last number that the page knew when it set the trait
 
     def __init__(self, **state: Any) -> None:
+        self._setting = threading.RLock()  # before `_sending`, where both are taken
         self._sending = threading.RLock()
         self._reporting: int | None = None  # the thread on which a report of the page is taken
         self._set_by_page, self._followed = "", set[str]()
@@ -44,8 +45,8 @@ class SharedTraits(anywidget.AnyWidget):
         """Take what the page sets; what can't be is logged, and the page told what is the case instead."""
         refused = []
         order = {name: place for place, name in enumerate(self.VIEW)}
-        known, orphaned = self._overtaken(sync_data)
-        with self.hold_sync():
+        with self._setting, self.hold_sync():
+            known, orphaned = self._overtaken(sync_data)
             self._reporting = threading.get_ident()
             try:
                 for name in sorted(sync_data.keys() - known - orphaned, key=lambda name: order.get(name, -1)):

@@ -23,7 +23,9 @@ Check = Callable[[Any, Any], Any]
 class Checked(traitlets.TraitType[Any, Any]):
     """A trait whose value is what ``check(widget, value)`` returns.
 
-    Every assignment is numbered, also of an equal value; see `CanvasWidget.set_state`.
+    Every assignment is numbered, also of an equal value; see `SharedTraits`. Threads set one after the other, and a
+    report of the page is taken as a whole; or it could be found new enough, and be set after what Python sets
+    meanwhile. Observers are called before the next thread sets any, so none may wait for such a thread.
     """
 
     def __init__(self, check: Check, default: Any = None, **keywords: Any) -> None:
@@ -32,10 +34,14 @@ class Checked(traitlets.TraitType[Any, Any]):
         self.tag(sync=True)
 
     def set(self, obj: Any, value: Any) -> None:
-        """Set the trait, and send its number with it."""
-        with obj.hold_sync():
-            super().set(obj, value)
-            obj._assigned(self.name)
+        """Set the trait, and send its number with it, before another thread may set any."""
+        with obj._setting, obj.hold_sync():
+            self.assign(obj, value)
+
+    def assign(self, obj: Any, value: Any) -> None:
+        """Set the trait, and what follows from it."""
+        super().set(obj, value)
+        obj._assigned(self.name)
 
     def validate(self, obj: Any, value: Any) -> Any:
         """Raise TypeError, ValueError, IndexError or KeyError, which name what is accepted."""
@@ -51,17 +57,16 @@ class LayerTrait(Checked):
     def __init__(self) -> None:
         super().__init__(lambda widget, value: widget.facts.layers.find(value).name, "")
 
-    def set(self, obj: Any, value: Any) -> None:
+    def assign(self, obj: Any, value: Any) -> None:
         """Set the trait."""
         name = self._validate(obj, value)
         layer = obj.facts.layers.find(name)
-        with obj.hold_sync():
-            fitting = tuple(neuron for neuron in obj.neurons if view_checks.fits(layer, neuron))
-            if fitting != obj.neurons:
-                obj.neurons = fitting
-            if obj.channel != "sum" and obj.facts.why_no_colours[name]:
-                obj.channel = "sum"
-            super().set(obj, name)
+        fitting = tuple(neuron for neuron in obj.neurons if view_checks.fits(layer, neuron))
+        if fitting != obj.neurons:
+            obj.neurons = fitting
+        if obj.channel != "sum" and obj.facts.why_no_colours[name]:
+            obj.channel = "sum"
+        super().assign(obj, name)
 
 
 class NeuronTrait(Checked):
@@ -73,11 +78,11 @@ class NeuronTrait(Checked):
         )
         self.tag(to_json=lambda value, _: view_checks.on_wire(value))
 
-    def set(self, obj: Any, value: Any) -> None:
+    def assign(self, obj: Any, value: Any) -> None:
         """Set the trait."""
         neuron = self._validate(obj, value)
-        with obj.hold_sync(), obj.hold_trait_notifications():
-            super().set(obj, neuron)
+        with obj.hold_trait_notifications():
+            super().assign(obj, neuron)
             if not obj.neurons or obj.neurons[-1] != neuron:
                 obj.neurons = () if neuron is None else (neuron,)
 
@@ -93,11 +98,11 @@ class NeuronsTrait(Checked):
         super().__init__(check, ())
         self.tag(to_json=lambda value, _: [view_checks.on_wire(neuron) for neuron in value])
 
-    def set(self, obj: Any, value: Any) -> None:
+    def assign(self, obj: Any, value: Any) -> None:
         """Set the trait."""
         neurons = self._validate(obj, value)
-        with obj.hold_sync(), obj.hold_trait_notifications():
-            super().set(obj, neurons)
+        with obj.hold_trait_notifications():
+            super().assign(obj, neurons)
             last = neurons[-1] if neurons else None
             if obj.neuron != last:
                 obj.neuron = last
@@ -110,12 +115,12 @@ class AblatedTrait(Checked):
         super().__init__(lambda widget, value: ablation.checked_ablated(widget.facts.removable, value), {})
         self.tag(to_json=lambda value, _: ablation.on_wire(value))
 
-    def set(self, obj: Any, value: Any) -> None:
+    def assign(self, obj: Any, value: Any) -> None:
         """Set the trait."""
         ablated = self._validate(obj, value)
-        with obj.hold_sync(), obj.hold_trait_notifications():
+        with obj.hold_trait_notifications():
             begins = ablated and not obj.ablated
-            super().set(obj, ablated)
+            super().assign(obj, ablated)
             if begins:
                 obj.source = "ablated"
             elif not ablated and obj.source in ablation.SOURCES:
@@ -129,29 +134,30 @@ class CountTrait(Checked):
         low, high = view_checks.MIN_CLUSTERS, view_checks.MAX_CLUSTERS
         super().__init__(lambda widget, value: view_checks.checked_count("n_clusters", value, low, high), 6)
 
-    def set(self, obj: Any, value: Any) -> None:
+    def assign(self, obj: Any, value: Any) -> None:
         """Set the trait."""
         count = self._validate(obj, value)
-        with obj.hold_sync():
-            if obj.cluster >= count:
-                obj.cluster = -1
-            super().set(obj, count)
+        if obj.cluster >= count:
+            obj.cluster = -1
+        super().assign(obj, count)
 
 
 class RunTrait(Checked):
-    """One of several networks by its key; the canvas is another one by the time it is set."""
+    """One of several networks by its key; the canvas is another one by the time it is set.
+
+    The page sees the run and its layers at once, since `set` holds what is sent.
+    """
 
     def __init__(self) -> None:
         super().__init__(lambda widget, value: widget._checked_run(value), None)
 
-    def set(self, obj: Any, value: Any) -> None:
+    def assign(self, obj: Any, value: Any) -> None:
         """Set the trait."""
-        with obj._switching, obj.hold_sync():  # the page must see the run and its layers at once
-            run = self._validate(obj, value)
-            try:
-                obj._use_run(run)
-            finally:  # an observer of what follows may raise: the trait says which run is shown all the same
-                super().set(obj, obj.facts.run)
+        run = self._validate(obj, value)
+        try:
+            obj._use_run(run)
+        finally:  # an observer of what follows may raise: the trait says which run is shown all the same
+            super().assign(obj, obj.facts.run)
 
 
 class CompareTrait(Checked):
@@ -160,12 +166,11 @@ class CompareTrait(Checked):
     def __init__(self) -> None:
         super().__init__(lambda widget, value: widget._checked_run(value, "compare"), None, allow_none=True)
 
-    def set(self, obj: Any, value: Any) -> None:
+    def assign(self, obj: Any, value: Any) -> None:
         """Set the trait."""
-        with obj._switching, obj.hold_sync():
-            run = self._validate(obj, value)
-            obj._compare_with(run)
-            super().set(obj, run)
+        run = self._validate(obj, value)
+        obj._compare_with(run)
+        super().assign(obj, run)
 
 
 class RuleTrait(Checked):
@@ -174,14 +179,13 @@ class RuleTrait(Checked):
     def __init__(self) -> None:
         super().__init__(lambda widget, value: widget._checked_rule(value), "")
 
-    def set(self, obj: Any, value: Any) -> None:
+    def assign(self, obj: Any, value: Any) -> None:
         """Set the trait."""
-        with obj._switching, obj.hold_sync():  # the page must see the rule and its layers at once
-            rule = self._validate(obj, value)
-            try:
-                obj._use_rule(rule)
-            finally:  # as of a run
-                super().set(obj, obj.facts.rule)
+        rule = self._validate(obj, value)
+        try:
+            obj._use_rule(rule)
+        finally:  # as of a run
+            super().assign(obj, obj.facts.rule)
 
 
 def pixel_trait() -> Checked:

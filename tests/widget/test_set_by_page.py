@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from typing import Any
 
@@ -51,6 +52,44 @@ def test_the_last_value_sent_is_the_value_though_two_threads_send(w: CanvasWidge
     other.join(60)
     assert not other.is_alive()
     assert opacities == [0.5, 0.75]
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "by_page", "by_python"),
+    [
+        ("time", 1, 4, 0),
+        ("pixel", (1, 1), [4, 4], (2, 3)),
+        ("n_clusters", 6, 4, 3),
+        ("layer", 0, "head_layer", 1),
+    ],
+)
+def test_a_report_that_is_taken_while_python_sets_the_trait_loses(
+    w: CanvasWidget, name: str, start: Any, by_page: Any, by_python: Any
+) -> None:
+    """Comms may have a thread of their own: the report is older than the change, whichever thread is first."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for report in range(100):
+            setattr(w, name, start)
+            known, together = max(w._changes.values()), threading.Barrier(2)
+
+            def take(
+                known: int = known, together: threading.Barrier = together, report: int = report
+            ) -> None:
+                together.wait(60)
+                w.set_state({name: by_page, "_seen": {name: known, "report": report}})
+
+            page = threading.Thread(target=take)
+            page.start()
+            together.wait(60)
+            setattr(w, name, by_python)
+            expected = getattr(w, name)
+            page.join(60)
+            assert getattr(w, name) == expected != by_page
+            assert w._changes[name] > known
+    finally:
+        sys.setswitchinterval(interval)
 
 
 @pytest.mark.parametrize(("name", "value", "error", "words"), WRONG)
