@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from canvaswidget import demo as demo
     from canvaswidget import media as media
     from canvaswidget import models as models
+    from canvaswidget import surveys as surveys
     from canvaswidget.analysis.pruning import prune as prune
     from canvaswidget.fitting.fit import fit as fit
     from canvaswidget.inr import INR as INR
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from canvaswidget.runs import Recorder as Recorder
     from canvaswidget.runs import RunError as RunError
     from canvaswidget.runs import Runs as Runs
+    from canvaswidget.surveys import Job as Job
+    from canvaswidget.surveys import Survey as Survey
+    from canvaswidget.surveys import survey as survey
+    from canvaswidget.surveys.opening import open_store as _open_store
     from canvaswidget.tracing import Canvas as Canvas
     from canvaswidget.tracing import CaptureError as CaptureError
     from canvaswidget.tracing import Layer as Layer
@@ -37,11 +42,10 @@ if TYPE_CHECKING:
     from canvaswidget.tracing import SavedCanvas as SavedCanvas
     from canvaswidget.tracing import SavedCanvasError as SavedCanvasError
     from canvaswidget.tracing import UntraceableError as UntraceableError
-    from canvaswidget.tracing import open_canvas as _open_canvas
     from canvaswidget.tracing import trace as trace
     from canvaswidget.widget import CanvasWidget as CanvasWidget
 
-    open = _open_canvas
+    open = _open_store
 
 # Where each public name is: above for type checkers, which don't run `__getattr__`, and here for Python. It is imported
 # when it is first asked for, so that importing the package, and what needs no torch (`canvaswidget --help`), takes no
@@ -51,6 +55,7 @@ _PLACES = {
     "Canvas": "tracing",
     "CanvasWidget": "widget",
     "CaptureError": "tracing",
+    "Job": "surveys",
     "Layer": "tracing",
     "MaskPainter": "masks",
     "NotKeptError": "tracing",
@@ -60,6 +65,7 @@ _PLACES = {
     "Runs": "runs",
     "SavedCanvas": "tracing",
     "SavedCanvasError": "tracing",
+    "Survey": "surveys",
     "UntraceableError": "tracing",
     "analysis": "analysis",
     "as_inr": "inr",
@@ -68,9 +74,11 @@ _PLACES = {
     "load": "inr.loading",
     "media": "media",
     "models": "models",
-    "open": "tracing",
+    "open": "surveys.opening",
     "prune": "analysis.pruning",
     "report": "reporting.report",
+    "survey": "surveys",
+    "surveys": "surveys",
     "trace": "tracing",
 }
 
@@ -82,7 +90,7 @@ def __getattr__(name: str) -> Any:
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = importlib.import_module(f"{__name__}.{_PLACES[name]}")
-    value = module if _PLACES[name] == name else getattr(module, "open_canvas" if name == "open" else name)
+    value = module if _PLACES[name] == name else getattr(module, "open_store" if name == "open" else name)
     globals()[name] = value
     return value
 

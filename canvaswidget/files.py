@@ -38,6 +38,15 @@ def hold(path: Path) -> BinaryIO:
     return handle
 
 
+def try_to_hold(path: Path) -> BinaryIO | None:
+    """Hold a file that several processes know, as `hold`; None where another one, or another handle, holds it."""
+    handle = path.open("a+b")
+    if _lock(handle):
+        return handle
+    handle.close()
+    return None
+
+
 def is_held(path: Path) -> bool:
     """Whether some process holds a file; also where that can't be found out."""
     try:

@@ -236,6 +236,12 @@ def _accuracy(name: str, value: Any) -> None:
         raise wrong_value(name, value, "a number between 0 and 1, such as 0.05, or None for exact totals")
 
 
+def optional_accuracy(name: str, value: Any) -> None:
+    """An accuracy, or None for exact numbers."""
+    if value is not None:
+        _accuracy(name, value)
+
+
 def some_accuracy(name: str, value: Any) -> None:
     """An accuracy, None for exact numbers, or "auto"."""
     accepted = "'auto', a number between 0 and 1, such as 0.05, or None for exact numbers"

@@ -45,6 +45,7 @@ def make_parser() -> argparse.ArgumentParser:
     _prune(several)
     _figure(several)
     _animation(several)
+    _survey(several)
     _view(several)
     _demo(several)
     return parser
@@ -233,6 +234,52 @@ def _prune(several: Any) -> None:
     parser.add_argument("--frames", type=frames, metavar="A:B", help="whose totals count")
     parser.add_argument("--overwrite", action="store_true", help="replace the file where it exists")
     _accuracy(parser)
+
+
+def _survey(several: Any) -> None:
+    parser = _command(
+        several,
+        "survey",
+        "measure many networks, into one store",
+        "Make the network of each row of a table, or of each file of weights that a pattern names; measure it, and "
+        "keep all results in one store, which canvaswidget.open reads. What is in the store is not done again.",
+        "canvaswidget survey jobs.csv survey.zarr",
+        "canvaswidget survey 'weights/*.safetensors' survey.zarr --what psnr totals faithfulness",
+        "canvaswidget survey jobs.csv survey.zarr --engine tcp://10.0.0.1:8786 --retry failed",
+        "canvaswidget survey jobs.csv survey.zarr --dry-run",
+    )
+    parser.add_argument(
+        "jobs",
+        help="a table (.csv) with the columns name, weights, truth, rule, seed, fit.model, fit.steps, ...; all others "
+        "are parameters. Or a pattern of weights",
+    )
+    parser.add_argument(
+        "store", help="where results go (.zarr), a folder or an address such as s3://bucket/s.zarr"
+    )
+    parser.add_argument(
+        "--what",
+        nargs="+",
+        metavar="NAME",
+        help="psnr, ssim, totals, canvas, weights, or findings by name, with options as JSON: "
+        "'faithfulness={\"at_most\": 64}' (psnr ssim totals faithfulness canvas)",
+    )
+    parser.add_argument(
+        "--engine", metavar="ADDRESS", help="of a Dask scheduler; by default processes of this machine"
+    )
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="processes of this machine; one a GPU or a core"
+    )
+    parser.add_argument(
+        "--retry", nargs="+", choices=["failed", "changed"], default=[], help="do these jobs again"
+    )
+    parser.add_argument("--attempts", type=int, default=3, metavar="N", help="of a job whose worker dies (3)")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="do one job, keep nothing, and tell jobs, seconds and bytes of all",
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
+    parser.add_argument("--memory", default="1 GiB", help="for maps and frames, of each job (1 GiB)")
 
 
 def _view(several: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,25 +14,18 @@ from canvaswidget.analysis import faithfulness, prune
 from canvaswidget.analysis.deletion import psnr
 from canvaswidget.analysis.least_contributing import spread_frames
 from canvaswidget.cli.errors import UsageError
-from canvaswidget.cli.model import (
-    is_called,
-    is_factory,
-    made,
-    named,
-    progress_of,
-    read_canvas,
-    read_inr,
-)
+from canvaswidget.cli.model import progress_of, read_canvas, read_inr
 from canvaswidget.cli.notebook import show, write_notebook
+from canvaswidget.fitting.families import model_for
 from canvaswidget.fitting.fit import fit
+from canvaswidget.inr.factories import is_called, is_factory, named
 from canvaswidget.models import FFN, SIREN, NeRV, save_model
 from canvaswidget.reporting.report import report
+from canvaswidget.surveys import estimate_survey, survey
 from canvaswidget.tracing import CanvasLike, trace
 from canvaswidget.tracing.results import Coverage
 from canvaswidget.widget import CanvasWidget
 
-FAMILIES = ("ffn", "siren", "nerv")
-STRIDES = ((4, 2, 2), (2, 2, 2), (2, 2), (2,))
 FIGURE = ("layer", "time", "pixel", "neuron", "source", "maps", "palette")
 ANIMATION = ("layer", "pixel", "neuron", "source", "maps", "palette")
 
@@ -210,6 +203,46 @@ def run_prune(options: Any) -> None:
     print(options.output)
 
 
+def run_survey(options: Any) -> None:
+    """Do a survey, or tell what it would take."""
+    what = None if options.what is None else dict(map(_measurement, options.what))
+    if options.dry_run:
+        print(
+            estimate_survey(options.jobs, options.store, what, workers=options.workers, device=options.device)
+        )
+        return
+    runs = survey(
+        options.jobs,
+        options.store,
+        options.engine,
+        what,
+        retry=options.retry,
+        attempts=options.attempts,
+        workers=options.workers,
+        device=options.device,
+        memory=options.memory,
+        progress=progress_of(options),
+    )
+    print(runs)
+    print(options.store, flush=True)
+    if runs.errors:
+        raise RuntimeError(f"{len(runs.errors)} of {len(runs)} jobs failed; the table says why")
+
+
+def _measurement(text: str) -> tuple[str, dict[str, Any]]:
+    """A name, or ``name={"option": value}``."""
+    name, _, options = text.partition("=")
+    if not options:
+        return name, {}
+    try:
+        found = json.loads(options)
+    except ValueError as error:
+        raise UsageError(f'--what {text}: expected name={{"option": value}} as JSON ({error})') from None
+    if not isinstance(found, dict):
+        raise UsageError(f"--what {text}: expected options in braces")
+    return name, found
+
+
 def run_view(options: Any) -> None:
     """Open a notebook about a model."""
     text, folder = options.model, str(Path.cwd())
@@ -285,40 +318,15 @@ def _numbered(layers: list[str] | None) -> Any:
 
 
 def _model_for(name: str | None, clip: media.Clip) -> nn.Module:
-    family = name or ("ffn" if clip.n_frames == 1 else "nerv")
-    if family == "ffn":
-        return FFN(size=clip.size)
-    if family == "siren":
-        return SIREN(size=clip.size)
-    if family == "nerv":
-        return _nerv(clip)
-    if is_factory(family):
-        found = made(family)
-        if not isinstance(found, FFN | SIREN | NeRV):
-            raise UsageError(
-                f"--model {family}: gave {type(found).__name__}; a file holds an FFN, a SIREN or a NeRV. Train others "
-                "with canvaswidget.fit in Python, and save their weights yourself"
-            )
-        return found
-    raise UsageError(f"--model {family}: expected {', '.join(FAMILIES)} or module:function")
-
-
-def _nerv(clip: media.Clip) -> NeRV:
-    """A NeRV of three blocks where the size allows it, else of fewer."""
-    height, width = clip.size
-    for strides in STRIDES:
-        factor = math.prod(strides)
-        if height % factor == 0 and width % factor == 0 and min(height, width) >= 4 * factor:
-            return NeRV(
-                embed="pe_1.25_30",
-                fc_dim=24,
-                fc_hw=f"{height // factor}_{width // factor}",
-                dec_strds=strides,
-                reduce=1.2,
-                n_frames=clip.n_frames,
-            )
-    near = (max(8, round(height / 8) * 8), max(8, round(width / 8) * 8))
-    raise UsageError(
-        f"--model nerv: makes frames whose height and width are even, and at least 8, not {height}x{width}; say "
-        f"--size {near[0]}x{near[1]}"
-    )
+    """A new model of a kind that a file can hold."""
+    try:
+        found = model_for(name or ("ffn" if clip.n_frames == 1 else "nerv"), clip)
+    except ValueError as error:
+        hint = "; see --size" if "size" in str(error) else ""
+        raise UsageError(f"--{error}{hint}") from error
+    if not isinstance(found, FFN | SIREN | NeRV):
+        raise UsageError(
+            f"--model {name}: gave {type(found).__name__}; a file holds an FFN, a SIREN or a NeRV. Train others with "
+            "canvaswidget.fit in Python, and save their weights yourself"
+        )
+    return found

@@ -1,9 +1,10 @@
-"""`load`: an INR from a file of one of the reference models."""
+"""`load`: an INR from a file of one of the reference models; and an INR with its truth."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 from canvaswidget import media
@@ -59,4 +60,16 @@ def load(
         given = {"truth": None if truth is None else os.fspath(truth), **given}
         named = [f"{name}={value!r}" for name, value in given.items() if value is not None]
         inr.origin = f"cw.load({', '.join([repr(path), *named])})"
+    return inr
+
+
+def with_truth(model: Any, truth: Any) -> INR:
+    """The INR of a model, with the signal itself where it is given."""
+    if truth is None:
+        return as_inr(model)
+    if not isinstance(model, INR):
+        return as_inr(model, truth=truth)
+    checked = INR(model.module, model.inputs, model.size, model.n_frames, truth=truth)
+    inr = copy(model)
+    inr.truth = checked.truth
     return inr

@@ -1,6 +1,6 @@
 """Read images, folders of images, videos and arrays as frames in ``[0, 1]``; object masks; optical flow."""
 
-from canvaswidget.media.quality import mean_psnr, psnr
+from canvaswidget.media.quality import mean_psnr, psnr, ssim
 from canvaswidget.media.reading import (
     Clip,
     read,
@@ -23,4 +23,5 @@ __all__ = [
     "read_masks",
     "read_video",
     "resize",
+    "ssim",
 ]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from canvaswidget.arguments import checked, numbers
 
 MOST_DB = 100.0  # of a frame in a mean over frames
+SIDE, SIGMA = 11, 1.5  # of the Gaussian window of Wang et al. 2004, in pixels
 
 
 @checked(a=numbers("an array of numbers"), b=numbers("an array of numbers"))
@@ -35,3 +38,29 @@ def mean_psnr(each: npt.ArrayLike) -> float:
     if np.isposinf(values).all():
         return float("inf")
     return float(np.minimum(values, MOST_DB).mean())
+
+
+@checked(a=numbers("an array of numbers"), b=numbers("an array of numbers"))
+def ssim(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
+    """Structural similarity of two pictures ``(h, w)`` or ``(h, w, c)`` in [0, 1], the mean over colours.
+
+    With the Gaussian window of Wang et al. 2004; nan for pictures that are smaller than it, 11 pixels.
+    """
+    from skimage.metrics import structural_similarity
+
+    first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if first.shape != second.shape or first.ndim not in (2, 3):
+        raise ValueError(f"b: has shape {second.shape}; expected that of a picture like a, {first.shape}")
+    if min(first.shape[:2]) < SIDE:
+        return float("nan")
+    axis = -1 if first.ndim == 3 else None
+    found: Any = structural_similarity(
+        first,
+        second,
+        data_range=1.0,
+        channel_axis=axis,
+        gaussian_weights=True,
+        sigma=SIGMA,
+        use_sample_covariance=False,
+    )
+    return float(found)

@@ -243,22 +243,24 @@ class Runs(Mapping[Key, CanvasLike]):
         with self._lock:
             for run in self._runs.values():
                 run.error = ""
-            new = [] if self._find is None else self._replace(self._find())
+            found = {} if self._find is None else self._find()
+            made = {key: Run(self._exchanger(one), one.facts, one.stamp) for key, one in found.items()}
+            new = [] if self._find is None else self._exchange_runs(made)
+        self._tell_watchers(new)
+        return new
+
+    def _tell_watchers(self, new: list[Key]) -> None:
         for watcher in list(self._watchers):
             if (told := watcher()) is None:
                 self._watchers.remove(watcher)
             else:
                 told(new)
-        return new
 
-    def _replace(self, found: Mapping[Key, Checkpoint]) -> list[Key]:
-        """Take these checkpoints for the runs; returns those that are new or were written again."""
+    def _exchange_runs(self, found: dict[Key, Run]) -> list[Key]:
+        """Take these for the runs, but keep those that are the same; returns those that are new or were made again."""
         before = self._runs
         new = [key for key, one in found.items() if key not in before or before[key].stamp != one.stamp]
-        self._runs = {
-            key: Run(self._exchanger(one), one.facts, one.stamp) if key in new else before[key]
-            for key, one in found.items()
-        }
+        self._runs = {key: one if key in new else before[key] for key, one in found.items()}
         for key in [key for key in self._kept if key in new or key not in found]:
             self._forget(key)
         return new

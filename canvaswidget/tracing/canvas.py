@@ -34,7 +34,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from canvaswidget.arguments import by_layer, checked, checked_index
+from canvaswidget.arguments import by_layer, checked, checked_index, optional_accuracy
 from canvaswidget.progress import Progress
 from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.colours import ONE_CHANNEL, checked_rgb, rgb_of_magnitudes
@@ -396,7 +396,7 @@ class Canvas:
             return self._warned(self._summaries.estimated(found, asked, accuracy, more, progress))
         return self._warned(self._summaries.exact(found, asked, progress))
 
-    @checked
+    @checked(accuracy=optional_accuracy)
     def summaries(
         self,
         layers: LayerKey | Sequence[LayerKey] | None = None,

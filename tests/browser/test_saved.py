@@ -33,7 +33,9 @@ def test_a_saved_canvas_is_shown_and_says_what_it_has_not(
     view = notebook.widget
     view.wait_frame(time=4)
     expect(view.part("facts")).to_contain_text("saved canvas", timeout=TIMEOUT)
-    kept = len(cw.open(tmp_path / "clip.zarr").kept("head"))
+    saved = cw.open(tmp_path / "clip.zarr")
+    assert isinstance(saved, cw.SavedCanvas)
+    kept = len(saved.kept("head"))
     expect(view.root.locator(".cw-thumb[data-neuron]")).to_have_count(kept, timeout=TIMEOUT)
     expect(view.part("curve")).to_have_attribute("data-done", "24", timeout=TIMEOUT)
     notebook.execute("_w.time = 9")

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unbuilt")]
         (("figure", "clip.safetensors", "x.png", "--neuron", "1,2,3"), 2, "a kernel I,O"),
         (("fit", "clip"), 2, "--output"),
         (("fit", "clip", "-o", "x.safetensors", "--model", "mlp"), 2, "ffn, siren, nerv"),
-        (("fit", "clip", "-o", "x.safetensors", "--size", "15x30"), 2, "say --size 16x32"),
+        (("fit", "clip", "-o", "x.safetensors", "--size", "15x30"), 2, "choose the size 16x32; see --size"),
         (("view", "mine:small", "--n-frames", "3"), 2, "return an INR"),
         (("trace", "nothing.safetensors"), 1, "no such file; expected weights"),
         (("view", "nothing.safetensors"), 1, "no such file; expected weights"),

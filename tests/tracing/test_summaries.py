@@ -17,3 +17,10 @@ def test_kept_summaries_are_bounded_by_their_bytes() -> None:
     assert canvas._summaries.n_bytes <= KEPT * canvas.matrix.memory
     assert canvas.summary(layer, 5) is canvas.summary(layer, 5)
     assert canvas.summary(layer, 0) is not first
+
+
+def test_summaries_are_exact_where_no_accuracy_is_asked_for() -> None:
+    canvas = cw.trace(video(), rule="gated")
+    for name, summary in canvas.summaries(accuracy=None).items():
+        assert summary.is_exact
+        assert (summary.neuron_abs == canvas.summary(name).neuron_abs).all()

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from canvaswidget import tables
-from canvaswidget.arguments import checked, checked_index
+from canvaswidget.arguments import checked, checked_index, optional_accuracy
 from canvaswidget.progress import Progress, reported
 from canvaswidget.tracing.colours import rgb_of_magnitudes
 from canvaswidget.tracing.errors import NotKeptError, UntraceableError
@@ -279,7 +279,7 @@ class SavedCanvas:
         warning = self.trouble.get(found.name, "")
         return Summary(found, self.frames[at], **self._arrays.totals(found, at), rgb=kept, warning=warning)
 
-    @checked
+    @checked(accuracy=optional_accuracy)
     def summaries(
         self,
         layers: LayerKey | Sequence[LayerKey] | None = None,

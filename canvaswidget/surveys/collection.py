@@ -1,0 +1,307 @@
+"""`Survey`: the networks of a survey's store as `canvaswidget.Runs`, with a table of what was measured."""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from canvaswidget.analysis.hierarchical import Comparison, compare_groups
+from canvaswidget.analysis.over_runs import OverRuns
+from canvaswidget.runs.collection import Run, Runs
+from canvaswidget.runs.naming import Key
+from canvaswidget.surveys.job import Job
+from canvaswidget.surveys.places import Place, place_of
+from canvaswidget.surveys.store import (
+    DONE,
+    WEIGHTS,
+    Row,
+    SurveyError,
+    open_group_canvas,
+    read_arrays,
+    read_root,
+    read_rows,
+)
+from canvaswidget.tracing import CanvasLike
+
+if TYPE_CHECKING:
+    import pandas
+
+FACTS = ("psnr", "seconds")  # of a run, in the printed list
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The numbers of a finding that a survey keeps."""
+
+    values: Mapping[str, float]
+    words: str = ""
+
+    def numbers(self) -> dict[str, float]:
+        """The numbers by name."""
+        return dict(self.values)
+
+    def estimated(self) -> tuple[str, ...]:
+        """How well they are known, where they were sampled."""
+        return (f"estimated, {self.words}",) if self.words else ()
+
+
+class Survey(Runs):
+    """The networks of a survey: their saved canvases, and a table of all that was measured.
+
+    It is a `canvaswidget.Runs` whose canvases are read from the store; no model is needed. A job that failed is a run
+    whose canvas can't be had.
+
+    Parameters
+    ----------
+    store : path or address
+        What `canvaswidget.survey` wrote, or is writing.
+
+    Raises
+    ------
+    FileNotFoundError, SurveyError
+        There is no survey, or a damaged one.
+    """
+
+    def __init__(self, store: str | os.PathLike[str]) -> None:
+        place = place_of(store)
+        read_root(place)
+        self._begin(place, {}, lambda row: True)
+        self.origin = f"cw.open({os.fspath(store)!r})"
+        self.refresh()
+
+    def _begin(self, place: Place, rows: dict[str, Row], chosen: Callable[[Row], bool]) -> None:
+        self._start(None, "auto", "1 GiB")
+        self._place, self._chosen = place, chosen
+        self._take_rows(rows)
+
+    @property
+    def table(self) -> pandas.DataFrame:
+        """One row a job: its parameters, what was measured, seconds, host, versions, a hash of the weights, the error.
+
+        Numbers of findings are columns such as ``faithfulness.net.1.totals``. pandas is imported here.
+        """
+        import pandas
+
+        index = pandas.Index([row["name"] for row in self._rows.values()], name="run")
+        return pandas.DataFrame([_line(row) for row in self._rows.values()], index=index)
+
+    def where(self, **conditions: Any) -> Survey:
+        """The runs whose parameters, or other columns of the table, have these values.
+
+        Parameters
+        ----------
+        **conditions
+            A value, or a list of values that are accepted: ``where(seed=0, model=["ffn", "siren"])``.
+
+        Raises
+        ------
+        ValueError
+            There is no such column, or no such run.
+        """
+        lines = {key: _line(row) for key, row in self._rows.items()}
+        known = list(dict.fromkeys(name for line in lines.values() for name in line))
+        for name in conditions:
+            if name not in known:
+                raise ValueError(f"{name}: is no column of the table; there are {', '.join(known)}")
+
+        def chosen(row: Row) -> bool:
+            line = _line(row)
+            return self._chosen(row) and all(
+                _is_among(line.get(name), value) for name, value in conditions.items()
+            )
+
+        rows = {key: row for key, row in self._rows.items() if chosen(row)}
+        if not rows:
+            said = ", ".join(f"{name}={value!r}" for name, value in conditions.items())
+            raise ValueError(f"where({said}): there is no such run")
+        made = Survey.__new__(Survey)
+        made._begin(self._place, rows, chosen)
+        said = ", ".join(f"{name}={value!r}" for name, value in conditions.items())
+        made.origin = f"{self.origin}.where({said})"
+        return made
+
+    @property
+    def numbers(self) -> list[str]:
+        """The names of all numbers that were measured, as columns of the table."""
+        return list(dict.fromkeys(name for row in self._rows.values() for name in row.get("numbers", {})))
+
+    def finding(self, name: str) -> OverRuns[Numbers]:
+        """What was measured under a name: one row a run, with mean, interval and plot.
+
+        Parameters
+        ----------
+        name : str
+            Of a finding and a layer, such as ``"faithfulness.net.1"``; or a number alone, such as ``"psnr"``.
+
+        Raises
+        ------
+        ValueError
+            The survey has nothing of this name.
+        """
+        results, errors = {}, {}
+        for row in self._rows.values():
+            key, values = row["name"], _part(row, name)
+            if values:
+                results[key] = Numbers(values, row["estimated"].get(name, ""))
+            else:
+                errors[key] = row["error"] or row.get("trouble", {}).get(name) or "was not measured"
+        if not results:
+            groups = sorted({number.rpartition(".")[0] or number for number in self.numbers})
+            raise ValueError(f"name={name!r}: was not measured; there are {', '.join(groups) or 'none'}")
+        return OverRuns(name, tuple(self), results, errors)
+
+    def arrays(self, run: Key, finding: str) -> dict[str, np.ndarray]:
+        """The arrays of a finding of one run.
+
+        Parameters
+        ----------
+        run
+        finding : str
+            With its layer and frame, such as ``"distribution.net.1.0"``.
+
+        Raises
+        ------
+        KeyError
+            There is no such run, or it has no such finding.
+        """
+        return read_arrays(self._place, self._place_of(run), finding)
+
+    def compare(self, number: str, by: str | None = None, video: str = "video", seed: int = 0) -> Comparison:
+        """The mean of a number over videos and seeds, in each group, with its interval.
+
+        The interval is that of a hierarchical bootstrap: videos are drawn with replacement, then runs of each. So it
+        says what to expect of other videos, not of other seeds alone.
+
+        Parameters
+        ----------
+        number : str
+            A column of the table.
+        by : str, optional
+            The column that divides the runs into groups, such as ``"model"``.
+        video : str
+            The column that says which runs are of one video.
+        seed : int
+            Of the bootstrap.
+        """
+        lines = [_line(row) for row in self._rows.values() if row["status"] == DONE]
+        known = list(dict.fromkeys(name for line in lines for name in line))
+        for argument, name in (("number", number), ("by", by), ("video", video)):
+            if name is not None and name not in known:
+                raise ValueError(
+                    f"{argument}={name!r}: is no column of the table; there are {', '.join(known)}"
+                )
+        return compare_groups(
+            number,
+            np.array([float(line.get(number, math.nan)) for line in lines]),
+            [line.get(video) for line in lines],
+            [line.get(by) for line in lines] if by is not None else None,
+            seed=seed,
+        )
+
+    def job(self, run: Key) -> Job:
+        """The job of a run, to make its network again: ``runs.job("bunny").make()``."""
+        return Job.from_dict(self._row(run)["job"])
+
+    def weights(self, run: Key) -> str:
+        """The path of a run's weights, where `what` had them kept.
+
+        Raises
+        ------
+        SurveyError
+            They were not.
+        """
+        if not self._row(run).get("has_weights"):
+            raise SurveyError(f"run {run!r}: its weights were not kept; say what={{..., 'weights': {{}}}}")
+        return str(self._place.fetched(self._place_of(run)) / WEIGHTS)
+
+    @property
+    def errors(self) -> dict[Key, str]:
+        failed = {row["name"]: row["error"] for row in self._rows.values() if row["status"] != DONE}
+        return {**super().errors, **failed}
+
+    def refresh(self) -> list[Key]:
+        """Look into the store again, and return the runs that are new or were done again."""
+        with self._lock:
+            rows = {name: row for name, row in read_rows(self._place).items() if self._chosen(row)}
+            new = self._take_rows(rows)
+        self._tell_watchers(new)
+        return new
+
+    # --- within -----------------------------------------------------------------------------------------------
+
+    def _take_rows(self, rows: dict[str, Row]) -> list[Key]:
+        found = {
+            row["name"]: Run(functools.partial(self._open, name), _facts(row), row["time"], row["error"])
+            for name, row in rows.items()
+        }
+        self._rows = rows
+        first = next((row for row in rows.values() if row["status"] == DONE), None)
+        if first is not None and self._first is None:
+            self._check_extent(first["name"], first["size"], first["n_frames"])
+        return self._exchange_runs(found)
+
+    def _open(self, name: str) -> CanvasLike:
+        row = self._rows[name]
+        if not row.get("has_canvas"):
+            reasons = [
+                f"{part}: {said}"
+                for part, said in row.get("trouble", {}).items()
+                if part.startswith("canvas")
+            ]
+            raise SurveyError(
+                "the survey keeps no canvas of it"
+                + (f" ({reasons[0]})" if reasons else "; say what={..., 'canvas': {}}")
+            )
+        return open_group_canvas(self._place, name)
+
+    def _row(self, run: Key) -> Row:
+        return self._rows[self._place_of(run)]
+
+    def _place_of(self, run: Key) -> str:
+        self._run(run)  # KeyError where there is none
+        return next(name for name, row in self._rows.items() if row["name"] == run)
+
+
+def _line(row: Row) -> dict[str, Any]:
+    """A row of the table."""
+    job, done = row["job"], row["status"] == DONE
+    line: dict[str, Any] = dict(job["parameters"])
+    line.setdefault("seed", job["seed"])
+    line |= {"status": row["status"]}
+    if done:
+        line |= row["numbers"]
+        line |= {name: row[name] for name in ("rule", "n_weights", "n_frames", "hash", "device")}
+        line["size"] = "x".join(map(str, row["size"]))
+        line["estimated"] = "; ".join(f"{name}: {words}" for name, words in row["estimated"].items())
+        line["trouble"] = "; ".join(f"{name}: {words}" for name, words in row["trouble"].items())
+    line |= {name: row[name] for name in ("seconds", "host", "time", "error")}
+    return line | row["versions"]
+
+
+def _part(row: Row, name: str) -> dict[str, float]:
+    """The numbers under a name."""
+    numbers = row.get("numbers", {})
+    if name in numbers:
+        return {name: numbers[name]}
+    return {
+        number.removeprefix(f"{name}."): value
+        for number, value in numbers.items()
+        if number.startswith(f"{name}.") and "." not in number.removeprefix(f"{name}.")
+    }
+
+
+def _facts(row: Row) -> dict[str, Any]:
+    known = {**row.get("numbers", {}), "seconds": row["seconds"]}
+    return {name: known[name] for name in FACTS if known.get(name) is not None}
+
+
+def _is_among(value: Any, wanted: Any) -> bool:
+    if isinstance(wanted, Sequence) and not isinstance(wanted, str):
+        return value in wanted
+    return value == wanted

@@ -1,0 +1,233 @@
+"""Who does the jobs of a survey: processes of this machine, a Dask cluster, or any executor.
+
+All do the same: take a task, give a future that is done some time. What a future raises is a death of its worker or of
+its way there, since `perform` raises nothing.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import multiprocessing
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Protocol
+
+from canvaswidget.arguments.kinds import wrong_type
+from canvaswidget.surveys.performing import Task, perform
+
+GUARD = (
+    "the worker processes could not start. A script has to call canvaswidget.survey under "
+    "`if __name__ == '__main__':`, since processes read the script again"
+)
+
+
+class Future(Protocol):
+    """What is said of a task that was submitted; as `concurrent.futures`, Dask and submitit have it."""
+
+    def done(self) -> bool:
+        """Whether it has ended, in whatever way."""
+        ...
+
+    def result(self) -> Any:
+        """The row, once done."""
+        ...
+
+    def cancel(self) -> Any:
+        """Do not start it."""
+        ...
+
+
+class Engine(Protocol):
+    """Where tasks go.
+
+    Attributes
+    ----------
+    at_once : int or None
+        How many tasks are submitted before one is done; None for all.
+    shares_deaths : bool
+        Whether the death of one worker ends all tasks that run.
+    threads : int or None
+        Threads of torch for a task; None for what the engine has set.
+    """
+
+    at_once: int | None
+    shares_deaths: bool
+    threads: int | None
+
+    def submit(self, task: Task) -> Future:
+        """Have a task done."""
+        ...
+
+    def renew(self) -> None:
+        """Go on after workers died."""
+        ...
+
+
+@contextlib.contextmanager
+def engine_of(engine: Any, workers: int | None, n_jobs: int) -> Iterator[Engine]:
+    """The engine for what the user gave; it is closed afterwards, if it was opened here."""
+    if engine is None:
+        with contextlib.closing(Processes(workers, n_jobs)) as found:
+            yield found
+        return
+    if workers is not None:
+        raise ValueError("workers: are of processes of this machine; an engine has its own, so leave it out")
+    if isinstance(engine, str):
+        client = _distributed().Client(engine)
+        try:
+            yield Cluster(client)
+        finally:
+            client.close()
+        return
+    if type(engine).__module__.startswith("distributed"):
+        if not isinstance(engine, _distributed().Client):
+            raise wrong_type(
+                "engine", engine, "a dask.distributed.Client; of a cluster it is Client(cluster)"
+            )
+        yield Cluster(engine)
+        return
+    if not callable(getattr(engine, "submit", None)):
+        raise wrong_type(
+            "engine",
+            engine,
+            "None, a dask.distributed.Client, its address, or an executor with submit(function, task)",
+        )
+    yield Given(engine)
+
+
+# --- processes of this machine --------------------------------------------------------------------------------
+
+
+class Processes:
+    """Processes of this machine, one a GPU or a group of cores. They are spawned: torch in a forked one deadlocks."""
+
+    shares_deaths = True
+
+    def __init__(self, workers: int | None, n_jobs: int) -> None:
+        devices, (count, threads) = _n_gpus(), self.shares(workers, n_jobs)
+        self.at_once: int | None = count
+        self.threads: int | None = threads
+        self._devices = [number % devices for number in range(count)] if devices else []
+        self._context = multiprocessing.get_context("spawn")
+        self._started = self._context.Event()
+        self._pool = self._new()
+
+    @staticmethod
+    def shares(workers: int | None, n_jobs: int) -> tuple[int, int]:
+        """How many processes there are, and the threads of torch of each."""
+        cores = _n_cores()
+        count = max(1, min(workers or _n_gpus() or cores, n_jobs))
+        return count, max(1, cores // count)
+
+    def submit(self, task: Task) -> Future:
+        return self._pool.submit(perform, task)
+
+    def renew(self) -> None:
+        if not self._started.is_set():
+            raise RuntimeError(GUARD)
+        self.close()
+        self._pool = self._new()
+
+    def close(self) -> None:
+        """End the processes, those that work too."""
+        processes = list((getattr(self._pool, "_processes", None) or {}).values())
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join()
+
+    def _new(self) -> concurrent.futures.ProcessPoolExecutor:
+        devices = self._context.SimpleQueue()
+        for number in self._devices:
+            devices.put(number)
+        return concurrent.futures.ProcessPoolExecutor(
+            self.at_once, self._context, _start_worker, (self._started, devices, bool(self._devices))
+        )
+
+
+def _start_worker(started: Any, devices: Any, has_devices: bool) -> None:
+    if has_devices:
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(devices.get())
+    started.set()
+
+
+def _n_cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
+
+
+def _n_gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count()
+
+
+# --- a cluster, or what the user has --------------------------------------------------------------------------
+
+
+class Cluster:
+    """A Dask cluster; its tasks are named after their jobs."""
+
+    at_once: int | None = None
+    shares_deaths = False
+    threads: int | None = None  # Dask sets them for its workers
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def submit(self, task: Task) -> Future:
+        key = f"{task.job['name']}-{secrets.token_hex(8)}"
+        return self._client.submit(perform, task, key=key, pure=False)
+
+    def renew(self) -> None:
+        """The scheduler has new workers by itself."""
+
+
+class Given:
+    """An executor of the user's: of `concurrent.futures`, submitit, Ray, loky."""
+
+    at_once: int | None = None
+    threads: int | None = None
+
+    def __init__(self, executor: Any) -> None:
+        self._executor = executor
+        self.shares_deaths = isinstance(executor, concurrent.futures.ProcessPoolExecutor)
+
+    def submit(self, task: Task) -> Future:
+        return self._executor.submit(perform, task)
+
+    def renew(self) -> None:
+        raise RuntimeError(
+            "engine: the executor takes no more tasks since one of its workers died. Make a new one and call "
+            "canvaswidget.survey again: what is done is kept"
+        )
+
+
+def is_broken(error: BaseException) -> bool:
+    """Whether an executor takes no tasks any more."""
+    return isinstance(error, BrokenProcessPool)
+
+
+def when_done(future: Future, call: Callable[[Any], None]) -> bool:
+    """Have a future call when it is done; False where it can't, and has to be asked."""
+    add = getattr(future, "add_done_callback", None)
+    if add is None:
+        return False
+    add(call)
+    return True
+
+
+def _distributed() -> Any:
+    try:
+        import distributed
+    except ImportError as error:
+        raise ImportError(
+            f"engine: a cluster takes the package distributed ({error}). Say pip install 'canvaswidget[survey]'"
+        ) from None
+    return distributed

@@ -1,0 +1,153 @@
+"""What a survey will take, found out by doing one job of each kind in a folder that is removed afterwards."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+
+from canvaswidget.fitting.fit import EPOCHS, Fit
+from canvaswidget.inr import INR
+from canvaswidget.surveys.engines import Processes
+from canvaswidget.surveys.job import Job
+from canvaswidget.surveys.job_lists import jobs_of
+from canvaswidget.surveys.measures import What, checked_what, measure
+from canvaswidget.surveys.performing import canvas_of
+from canvaswidget.surveys.places import place_of
+from canvaswidget.surveys.store import read_rows, write_arrays
+from canvaswidget.tables import Printed
+from canvaswidget.tracing.budget import show_bytes
+
+STEPS = 20  # of a training, to find out how long one takes
+ROW = 4096  # bytes of a row and its copy in the index
+
+
+@dataclass(frozen=True, repr=False)
+class SurveyEstimate(Printed):
+    """What a survey will take.
+
+    Attributes
+    ----------
+    n_jobs, n_pending : int
+        All jobs, and those that are not in the store.
+    measured : dict of str to float
+        Seconds of the jobs that were tried, by name; of a training those of all its steps, from a few.
+    seconds : float
+        Of all pending jobs, one after the other.
+    n_workers : int
+        Processes of this machine that would share them.
+    bytes : int
+        That the store would take more.
+    """
+
+    title: ClassVar[str] = "survey"
+    n_jobs: int
+    n_pending: int
+    measured: Mapping[str, float]
+    seconds: float
+    n_workers: int
+    bytes: int
+
+    def rows(self) -> list[list[str]]:
+        tried = ", ".join(f"{name} {seconds:.3g} s" for name, seconds in self.measured.items())
+        return [
+            ["jobs", f"{self.n_jobs:,}, of which {self.n_jobs - self.n_pending:,} are in the store"],
+            ["tried", tried or "none"],
+            ["one worker, about", _duration(self.seconds)],
+            [f"{self.n_workers} processes of this machine, about", _duration(self.seconds / self.n_workers)],
+            ["on disk, about", show_bytes(self.bytes)],
+        ]
+
+
+def estimate_survey(
+    jobs: Any,
+    store: Any,
+    what: Any = None,
+    *,
+    workers: int | None = None,
+    device: str = "auto",
+    memory: str | float = "1 GiB",
+) -> SurveyEstimate:
+    """Estimate jobs, seconds and bytes of a survey, without writing anything into its store.
+
+    The arguments are those of `canvaswidget.survey`. The first job of each kind is done, trainings for a few steps.
+    Jobs are of one kind where they train alike, or have their network from one function or one folder.
+
+    Raises
+    ------
+    ValueError
+        As of `canvaswidget.survey`; and what the jobs that are tried raise.
+    """
+    listed, wanted, place = jobs_of(jobs), checked_what(what), place_of(store)
+    there = set(read_rows(place))
+    pending = [job for job in listed if job.place not in there]
+    kinds: dict[str, list[Job]] = {}
+    for job in pending:
+        kinds.setdefault(_kind(job), []).append(job)
+    n_workers, threads = Processes.shares(workers, max(1, len(pending)))
+    measured: dict[str, float] = {}
+    seconds, n_bytes = 0.0, 0
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        for some in kinds.values():
+            one, size = _tried(some[0], wanted, device, memory)
+            measured[some[0].name] = one
+            seconds += one * len(some)
+            n_bytes += (size + ROW) * len(some)
+    finally:
+        torch.set_num_threads(before)
+    return SurveyEstimate(len(listed), len(pending), measured, seconds, n_workers, n_bytes)
+
+
+def _kind(job: Job) -> str:
+    if job.fit is not None:
+        return json.dumps([{**job.fit, "seed": None}, job.size, job.n_frames], sort_keys=True)
+    return json.dumps([job.inr, str(Path(job.weights or "").parent), job.size, job.n_frames])
+
+
+def _tried(job: Job, what: What, device: str, memory: str | float) -> tuple[float, int]:
+    """Seconds and bytes of a job."""
+    start = time.perf_counter()
+    inr, more = _network(job)
+    with tempfile.TemporaryDirectory() as folder, canvas_of(job, inr, device, memory) as canvas:
+        found = measure(job, inr, canvas, what, Path(folder))
+        write_arrays(Path(folder), found.arrays)
+        size = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
+    return time.perf_counter() - start + more, size
+
+
+def _network(job: Job) -> tuple[INR, float]:
+    """The network, trained for a few steps, and how much longer its whole training would take."""
+    if job.fit is None:
+        return job.make(), 0.0
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        fitted = job.train(STEPS)
+    return fitted.inr, _training_seconds(job.fit, fitted) - float(fitted.seconds[-1])
+
+
+def _training_seconds(options: Mapping[str, Any], fitted: Fit) -> float:
+    """Of the whole training, whichever of its limits ends it first."""
+    done, step_seconds = int(fitted.step[-1]), float(fitted.seconds[-1]) / max(int(fitted.step[-1]), 1)
+    limits = [options.get("seconds") or math.inf]
+    epochs = options.get("epochs")
+    if epochs is None and options.get("steps") is None and options.get("seconds") is None:
+        epochs = EPOCHS
+    if options.get("steps") is not None:
+        limits.append(options["steps"] * step_seconds)
+    if epochs is not None:
+        limits.append(epochs * done / max(fitted.epochs, 1e-9) * step_seconds)
+    return min(limits)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.3g} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"

@@ -1,0 +1,216 @@
+"""Jobs of a survey from what people have at hand: a table, a pattern of file names, models to be trained."""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+import itertools
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from canvaswidget.arguments.kinds import is_sequence, wrong_type
+from canvaswidget.inr.factories import is_factory
+from canvaswidget.surveys.job import FIT_OPTIONS, Job, names_are_unique
+
+if TYPE_CHECKING:
+    import pandas
+
+FIELDS = tuple(one.name for one in dataclasses.fields(Job))
+FILES = ("weights", "truth")  # fields that may be paths
+
+
+def jobs_of(jobs: Any) -> list[Job]:
+    """Jobs of a sequence of jobs or mappings, a table, the path of one, or a pattern of weights.
+
+    Paths become absolute, since a worker may run in another folder.
+
+    Raises
+    ------
+    TypeError, ValueError, FileNotFoundError
+        What is wrong, and with which job.
+    """
+    found = list(_listed(jobs))
+    if not found:
+        raise ValueError("jobs: there are none")
+    names_are_unique(found)
+    return [_with_absolute_paths(job) for job in found]
+
+
+def training_jobs(
+    signals: Mapping[str, Any],
+    models: Mapping[str, Any] | Sequence[str],
+    seeds: Iterable[int] = (0,),
+    *,
+    frames: Sequence[int] = (0,),
+    rule: str | None = None,
+    size: tuple[int, int] | None = None,
+    n_frames: int | None = None,
+    **how: Any,
+) -> list[Job]:
+    """Every model trained on every signal with every seed.
+
+    Parameters
+    ----------
+    signals : {name: path or "module:function" or (function, options)}
+    models : {name: family or fit options} or sequence of families
+        Such as ``["ffn", "siren"]`` or ``{"small": {"model": "nerv", "options": {"fc_dim": 12}}}``.
+    seeds : iterable of int
+    frames, rule, size, n_frames
+        As in `Job`.
+    **how
+        As in `canvaswidget.fit`: ``epochs``, ``steps``, ``seconds``, ``lr``, ``batch_size``.
+
+    Returns
+    -------
+    list of Job
+        Their parameters are ``video``, ``model`` and ``seed``.
+    """
+    if not isinstance(signals, Mapping):
+        raise wrong_type("signals", signals, "{name: path}")
+    if not isinstance(models, Mapping):
+        models = {name: name for name in models}
+    found = []
+    for (video, signal), (model, given), seed in itertools.product(
+        signals.items(), models.items(), list(seeds)
+    ):
+        truth, options = signal if isinstance(signal, tuple) else (signal, {})
+        family = {"model": given} if isinstance(given, str) else dict(given)
+        found.append(
+            Job(
+                f"{video}, {model}, seed {seed}",
+                fit={**how, **family},
+                truth=truth,
+                truth_options=options,
+                n_frames=n_frames,
+                size=size,
+                frames=tuple(frames),
+                rule=rule,
+                seed=seed,
+                parameters={"video": video, "model": model, "seed": seed},
+            )
+        )
+    return found
+
+
+def _listed(jobs: Any) -> Iterable[Job]:
+    if isinstance(jobs, str | os.PathLike):
+        path = Path(jobs)
+        if path.suffix.lower() == ".csv":
+            return _of_table(_read_table(path), path.parent)
+        return _of_pattern(os.fspath(jobs))
+    if hasattr(jobs, "to_dict") and hasattr(jobs, "columns"):
+        return _of_table(jobs, None)
+    if isinstance(jobs, Job):
+        return [jobs]
+    if not is_sequence(jobs):
+        raise wrong_type(
+            "jobs", jobs, "a sequence of jobs, a DataFrame, a CSV file or a pattern such as 'runs/*.pt'"
+        )
+    return [_job_of(f"jobs[{place}]", one) for place, one in enumerate(jobs)]
+
+
+def _job_of(said: str, given: Any) -> Job:
+    if isinstance(given, Job):
+        return given
+    if isinstance(given, Mapping):
+        return _of_row(said, dict(given), None)
+    raise wrong_type(said, given, "a canvaswidget.Job, or a mapping with its fields")
+
+
+def _of_pattern(pattern: str) -> Iterable[Job]:
+    files = sorted(glob.glob(pattern))
+    if not files:
+        raise FileNotFoundError(f"jobs={pattern!r}: there is no such file; expected a CSV file or weights")
+    stems = [Path(file).stem for file in files]
+    names = stems if len(set(stems)) == len(stems) else [os.path.splitext(file)[0] for file in files]
+    return [Job(name, weights=file) for name, file in zip(names, files, strict=True)]
+
+
+def _read_table(path: Path) -> pandas.DataFrame:
+    import pandas
+
+    if not path.is_file():
+        raise FileNotFoundError(f"jobs={str(path)!r}: there is no such file")
+    try:
+        # As text: pandas would make a number of a name such as 007.
+        return pandas.read_csv(path, dtype=str, keep_default_na=False)
+    except (ValueError, pandas.errors.ParserError) as error:
+        raise ValueError(f"jobs={str(path)!r}: can't be read as CSV ({error})") from None
+
+
+def _of_table(table: pandas.DataFrame, folder: Path | None) -> Iterable[Job]:
+    return [
+        _of_row(f"jobs, row {place}", {str(key): value for key, value in row.items()}, folder)
+        for place, row in enumerate(table.to_dict("records"), 1)
+    ]
+
+
+def _of_row(said: str, row: dict[str, Any], folder: Path | None) -> Job:
+    """A job of a row: its fields by name, ``fit.steps`` and the like; all other columns are parameters."""
+    values: dict[str, Any] = {}
+    more: dict[str, Any] = {}
+    fitted: dict[str, Any] = {}
+    for key, value in row.items():
+        if _is_empty(value):
+            continue
+        if key.startswith("fit."):
+            fitted[key.removeprefix("fit.")] = _value(value)
+        elif key in FIELDS:
+            values[key] = _field(key, value)
+        else:
+            more[key] = _value(value)
+    unknown = sorted(set(fitted) - set(FIT_OPTIONS))
+    if unknown:
+        raise ValueError(
+            f"{said}: column 'fit.{unknown[0]}': expected one of {', '.join(FIT_OPTIONS)} after 'fit.'"
+        )
+    if fitted:
+        values["fit"] = {**values.get("fit", {}), **fitted}
+    if more:
+        values["parameters"] = {**more, **values.get("parameters", {})}
+    for key in FILES:
+        text = values.get(key)
+        if isinstance(text, str) and folder is not None and not is_factory(text):
+            values[key] = os.path.join(folder, text)
+    if "name" not in values:
+        raise ValueError(f"{said}: has no name; expected a column 'name'")
+    try:
+        return Job(**values)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{said}: {error}") from None
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip()) or value != value
+
+
+def _field(key: str, value: Any) -> Any:
+    if not isinstance(value, str) or key in ("name", "weights", "inr", "truth", "rule"):
+        return str(value) if key == "name" else value
+    if key == "size" and "x" in value:
+        return [int(side) for side in value.split("x")]
+    if key == "frames" and value[0] != "[":
+        return [int(one) for one in value.replace(",", " ").split()]
+    return _value(value)
+
+
+def _value(value: Any) -> Any:
+    """A number, a list or a mapping where a text of a table reads as one."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _with_absolute_paths(job: Job) -> Job:
+    paths = {
+        key: os.path.abspath(text)
+        for key in FILES
+        if (text := getattr(job, key)) is not None and "://" not in text and not is_factory(text)
+    }
+    return dataclasses.replace(job, **paths)

@@ -1,0 +1,302 @@
+"""What a survey measures of every network: pictures, totals, findings by name, a saved canvas, weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.torch import save
+from torch import nn
+
+from canvaswidget import analysis, media
+from canvaswidget.arguments.kinds import is_sequence, show, wrong_type
+from canvaswidget.error_text import one_line
+from canvaswidget.files import write_whole
+from canvaswidget.inr import INR
+from canvaswidget.models import FFN, SIREN, HNeRVDecoder, NeRV, save_model
+from canvaswidget.surveys.job import Job, plain
+from canvaswidget.surveys.store import CANVAS, WEIGHTS
+from canvaswidget.tracing import Canvas, Layer, UntraceableError
+
+FINDINGS = (
+    "cluster",
+    "deletion",
+    "distribution",
+    "faithfulness",
+    "intensity",
+    "motion",
+    "pruning",
+    "regions",
+    "stability",
+    "vectors",
+)
+OTHERS = ("psnr", "ssim", "totals", "canvas", "weights")
+DEFAULT: Mapping[str, Mapping[str, Any]] = {
+    "psnr": {},
+    "ssim": {},
+    "totals": {"accuracy": 0.05},
+    "faithfulness": {"half_width": 0.1, "at_most": 256},
+    "canvas": {},
+}
+# Contributions of a layer, over all neurons and pixels of a frame, that a saved canvas computes for its exact totals by
+# default: up to about half a minute. A number of seconds would keep other layers on a machine that is busy.
+MOST_VALUES = {"xinc": 10**10}
+MOST_VALUES_ELSE = 10**8
+
+What = dict[str, dict[str, Any]]
+
+
+@dataclass
+class Measured:
+    """What was found out about one network.
+
+    Attributes
+    ----------
+    numbers : dict
+        By name, such as ``psnr`` and ``faithfulness.net.1.totals``; of several frames their mean.
+    arrays : dict of dict
+        By finding, layer and frame.
+    estimated : dict
+        By finding and layer, how well it is known where it was sampled.
+    trouble : dict
+        By finding and layer, why it could not be measured.
+    has_canvas, has_weights : bool
+    """
+
+    numbers: dict[str, float] = field(default_factory=dict)
+    arrays: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    estimated: dict[str, str] = field(default_factory=dict)
+    trouble: dict[str, str] = field(default_factory=dict)
+    has_canvas: bool = False
+    has_weights: bool = False
+
+
+def checked_what(what: Any) -> What:
+    """What is to be measured, by name with options, all of them plain values.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Something that can't be measured, or an option that it has not.
+    """
+    if what is None:
+        what = DEFAULT
+    if isinstance(what, str):
+        what = [what]
+    if not isinstance(what, Mapping):
+        if not is_sequence(what):
+            raise wrong_type("what", what, "names, or {name: options}")
+        what = {name: {} for name in what}
+    found: What = {}
+    for name, options in what.items():
+        if name not in (*OTHERS, *FINDINGS):
+            raise ValueError(f"what={show(name)}: expected one of {', '.join((*OTHERS, *FINDINGS))}")
+        given = plain(f"what[{name!r}]", {} if options is None else options)
+        unknown = sorted(set(given) - _options_of(name))
+        if unknown:
+            accepted = ", ".join(sorted(_options_of(name))) or "none"
+            raise ValueError(f"what[{name!r}]: has no option {unknown[0]!r}; it has {accepted}")
+        found[name] = given
+    if not found:
+        raise ValueError("what: is empty; expected at least one measurement")
+    return found
+
+
+def _options_of(name: str) -> set[str]:
+    if name in FINDINGS:
+        parameters = set(inspect.signature(getattr(analysis, name)).parameters)
+        return parameters - {"canvas", "layer", "frame", "progress", "masks", "flow", "names"} | {"layers"}
+    return {
+        "totals": {"layers", "accuracy", "granularity"},
+        "canvas": {"layers", "maps", "pixels", "frames", "truth", "at_most"},
+    }.get(name, set())
+
+
+def measure(job: Job, inr: INR, canvas: Canvas, what: What, folder: Path) -> Measured:
+    """All of it; files go into the folder. One measurement that fails is told, and the others go on."""
+    found = Measured()
+    for name, options in what.items():
+        if name in FINDINGS:
+            _finding(job, canvas, name, options, found)
+            continue
+        with _told(name, found):
+            if name == "totals":
+                _totals(job, canvas, options, found)
+            elif name == "canvas":
+                _save(job, canvas, options, folder, found)
+            elif name == "weights":
+                _save_weights(inr.module, folder / WEIGHTS)
+                found.has_weights = True
+            else:
+                found.numbers[name] = _quality(name, inr, canvas)
+    return found
+
+
+# --- within ---------------------------------------------------------------------------------------------------
+
+
+class _told:
+    """Note an error of a measurement, and go on; but not want of memory or of room on the disk."""
+
+    def __init__(self, label: str, found: Measured) -> None:
+        self._label, self._found = label, found
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
+        if isinstance(error, UntraceableError | ValueError | TypeError | LookupError | ArithmeticError):
+            self._found.trouble[self._label] = one_line(error, whole=True)
+            return True
+        return False
+
+
+def _quality(name: str, inr: INR, canvas: Canvas) -> float:
+    """PSNR or SSIM against the truth, the mean over all frames; nan without a truth."""
+    if inr.truth is None:
+        return math.nan
+    function = media.psnr if name == "psnr" else media.ssim
+    pictures = (np.clip(canvas.frame(frame), 0, 1) for frame in range(inr.n_frames))
+    each = [
+        function(_like(picture, inr.truth[frame]), inr.truth[frame]) for frame, picture in enumerate(pictures)
+    ]
+    return media.mean_psnr(each) if name == "psnr" else float(np.mean(each))
+
+
+def _like(picture: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """A picture of one channel in the channels of the truth."""
+    return np.broadcast_to(picture, truth.shape)
+
+
+def _layers(canvas: Canvas, options: Mapping[str, Any]) -> list[Layer]:
+    """Those that are named, or all that the rule is defined on."""
+    wanted = options.get("layers")
+    if wanted is None:
+        return list(canvas.traced_layers)
+    return [canvas.layers.find(key) for key in (wanted if isinstance(wanted, list) else [wanted])]
+
+
+def _totals(job: Job, canvas: Canvas, options: Mapping[str, Any], found: Measured) -> None:
+    layers = [layer.name for layer in _layers(canvas, options)]
+    keywords = {key: value for key, value in options.items() if key != "layers"}
+    keywords.setdefault("accuracy", 0.05)
+    totals: dict[str, list[float]] = {}
+    for frame in job.frames:
+        for name, summary in canvas.summaries(layers, frame, **keywords, seed=job.seed).items():
+            label = f"totals.{name}"
+            totals.setdefault(name, []).append(summary.total_abs)
+            arrays = {"neuron_abs": summary.neuron_abs, "neuron_sum": summary.neuron_sum}
+            if summary.low is not None and summary.high is not None:
+                arrays |= {"low": summary.low, "high": summary.high}
+                found.estimated[label] = f"± {summary.half_width:.1%} a neuron (median of 95% intervals)"
+            found.arrays[f"{label}.{frame}"] = arrays
+            found.numbers[f"{label}.dead"] = float(summary.n_dead)
+    found.numbers |= {f"totals.{name}": float(np.mean(each)) for name, each in totals.items()}
+
+
+def _finding(job: Job, canvas: Canvas, name: str, options: Mapping[str, Any], found: Measured) -> None:
+    function = getattr(analysis, name)
+    parameters = inspect.signature(function).parameters
+    keywords = {key: value for key, value in options.items() if key in parameters}
+    if "seed" in parameters:
+        keywords.setdefault("seed", job.seed)
+    if "layer" not in parameters:
+        if "layers" in options:
+            keywords["layers"] = options["layers"]
+        with _told(name, found):
+            _keep(found, name, [(name, function(canvas, **keywords))])
+        return
+    try:
+        layers = _layers(canvas, options)
+    except LookupError as error:
+        found.trouble[name] = one_line(error, whole=True)
+        return
+    for layer in layers:
+        label = f"{name}.{layer.name}"
+        with _told(label, found):
+            _keep(found, label, list(_each_frame(job, canvas, function, layer, label, keywords)))
+
+
+def _each_frame(
+    job: Job,
+    canvas: Canvas,
+    function: Callable[..., Any],
+    layer: Layer,
+    label: str,
+    keywords: Mapping[str, Any],
+) -> Iterator[tuple[str, Any]]:
+    if "frame" not in inspect.signature(function).parameters:
+        yield label, function(canvas, layer, **keywords)
+        return
+    for frame in job.frames:
+        yield f"{label}.{frame}", function(canvas, layer, frame=frame, **keywords)
+
+
+def _keep(found: Measured, label: str, results: list[tuple[str, Any]]) -> None:
+    """The numbers of a finding, mean over frames where they are defined, and the arrays of each frame."""
+    each = [result.numbers() for _, result in results]
+    for name in dict.fromkeys(name for numbers in each for name in numbers):
+        values = np.array([numbers.get(name, math.nan) for numbers in each])
+        known = values[~np.isnan(values)]
+        found.numbers[f"{label}.{name}"] = float(known.mean()) if len(known) else math.nan
+    for place, result in results:
+        found.arrays[place] = dict(_arrays(result))
+        if hasattr(result, "estimated") and (words := ", ".join(result.estimated())):
+            found.estimated[label] = words
+
+
+def _arrays(result: Any) -> Iterator[tuple[str, np.ndarray]]:
+    for one in dataclasses.fields(result):
+        value = getattr(result, one.name)
+        if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+            yield one.name, value
+        elif isinstance(value, Mapping):
+            for key, part in value.items():
+                if isinstance(part, np.ndarray) and part.dtype.kind in "biuf":
+                    yield f"{one.name}.{key}", part
+
+
+def _save(job: Job, canvas: Canvas, options: Mapping[str, Any], folder: Path, found: Measured) -> None:
+    """The saved canvas: of layers whose exact totals take long, nothing is kept, and that is told."""
+    given = dict(options)
+    limit = given.pop("at_most", MOST_VALUES.get(canvas.rule, MOST_VALUES_ELSE))
+    frames = given.pop("frames", list(job.frames))
+    layers = _layers(canvas, given)
+    given.pop("layers", None)
+    n_pixels, kept = math.prod(canvas.inr.size), []
+    for layer in layers:
+        values = math.prod(layer.neurons) * n_pixels
+        if values > limit:
+            found.trouble[f"canvas.{layer.name}"] = (
+                f"is not in the saved canvas: its {math.prod(layer.neurons):,} neurons at {n_pixels:,} pixels are "
+                f"more values than at_most={limit:,}"
+            )
+        else:
+            kept.append(layer)
+    if not kept:
+        return
+    maps = given.pop("maps", 8)
+    if isinstance(maps, Mapping):
+        maps = {
+            name: [tuple(one) if isinstance(one, list) else one for one in some]
+            for name, some in maps.items()
+        }
+    canvas.save(folder / CANVAS, layers=kept, frames=frames, maps=maps, **given, progress=False)
+    found.has_canvas = True
+
+
+def _save_weights(module: nn.Module, path: Path) -> None:
+    """As `canvaswidget.load` reads them where it is a reference model; else the state dict alone."""
+    if isinstance(module, FFN | SIREN | NeRV | HNeRVDecoder):
+        save_model(module, path)
+        return
+    tensors = {
+        name: tensor.detach().cpu().contiguous().clone() for name, tensor in module.state_dict().items()
+    }
+    write_whole(path, save(tensors))

@@ -1,0 +1,297 @@
+"""`survey`: every job on an engine, into one store."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import os
+import queue
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from canvaswidget.arguments.kinds import integer, is_sequence, wrong_value
+from canvaswidget.error_text import one_line
+from canvaswidget.progress import Progress, Steps, steps
+from canvaswidget.surveys.collection import Survey
+from canvaswidget.surveys.engines import Engine, engine_of, is_broken, when_done
+from canvaswidget.surveys.job import Job
+from canvaswidget.surveys.job_lists import jobs_of
+from canvaswidget.surveys.measures import checked_what
+from canvaswidget.surveys.performing import CAUSES, Task, failed_row
+from canvaswidget.surveys.places import Place, place_of
+from canvaswidget.surveys.store import (
+    FAILED,
+    Row,
+    forget_starts,
+    is_survey,
+    put_group,
+    read_root,
+    read_rows,
+    write_index,
+    write_root,
+)
+
+RETRY = ("failed", "changed")
+ASKED = 0.2  # seconds between two looks at futures that don't call back
+INDEXED = 10.0  # seconds between two copies of the rows, at least
+
+
+def survey(
+    jobs: Any,
+    store: str | os.PathLike[str],
+    engine: Any = None,
+    what: Any = None,
+    *,
+    retry: str | Sequence[str] = (),
+    attempts: int = 3,
+    workers: int | None = None,
+    device: str = "auto",
+    memory: str | float = "1 GiB",
+    progress: Progress = True,
+) -> Survey:
+    """Make many networks, measure each, and keep all results in one store.
+
+    A job that is in the store is not done again, so that a survey that was ended goes on where it was, and seeds can be
+    added. A job that fails becomes a row with its error while the others go on.
+
+    Parameters
+    ----------
+    jobs : sequence of Job, DataFrame, CSV file or pattern
+        See `Job` and `canvaswidget.surveys.training_jobs`. Of a table, columns named as fields of `Job` are these,
+        ``fit.steps`` and the like are of its training, and all others are parameters. A pattern such as
+        ``"weights/*.safetensors"`` makes a job of each file.
+    store : path or address
+        Conventionally ends in ``.zarr``. ``s3://`` and all that fsspec knows works too.
+    engine : optional
+        By default processes of this machine, one a GPU or a core. A `dask.distributed.Client` or its address, or an
+        executor with ``submit``: of `concurrent.futures`, submitit (SLURM), Ray, loky.
+    what : names or {name: options}, optional
+        ``psnr``, ``ssim``, ``totals`` (at an ``accuracy``), ``canvas`` (what the widget shows later: options of
+        `Canvas.save`), ``weights``, and findings of `canvaswidget.analysis` by name, each with its options; ``layers``
+        chooses some. By default PSNR, SSIM, totals within 5 %, faithfulness and the canvas.
+    retry : "failed", "changed" or both
+        Do jobs again that failed, or whose specification, files or `what` are other ones than the store has results of.
+    attempts : int
+        How often a job is started whose worker dies.
+    workers : int, optional
+        Processes of this machine.
+    device, memory
+        As in `canvaswidget.trace`, of each job.
+    progress : bool or callable
+        A bar, or ``progress(done, planned)``; an exception raised there ends the survey, and the store stays readable.
+
+    Returns
+    -------
+    Survey
+        A `canvaswidget.Runs` of all jobs in the store.
+
+    Raises
+    ------
+    ValueError
+        Two jobs have one name; or the store has results of a job that is another one now, and `retry` does not say
+        "changed".
+    InUseError
+        Another survey is writing into the store.
+
+    Examples
+    --------
+    >>> jobs = cw.surveys.training_jobs({"bunny": "bunny.mp4"}, ["nerv"], seeds=range(3), epochs=300)  # doctest: +SKIP
+    >>> runs = cw.survey(jobs, "survey.zarr")  # doctest: +SKIP
+    >>> runs.table  # doctest: +SKIP
+    """
+    integer(1)("attempts", attempts)
+    if workers is not None:
+        integer(1)("workers", workers)
+    listed, wanted, again = jobs_of(jobs), checked_what(what), _checked_retry(retry)
+    place = place_of(store)
+    _prepare(place)
+    with place.held():
+        rows = read_rows(place)
+        pending = _pending(listed, wanted, rows, again)
+        # Of jobs that are done again the index may not keep the earlier row.
+        rows = {name: row for name, row in rows.items() if name not in {job.place for job in pending}}
+        write_index(place, rows)
+        forget_starts(place, [job.place for job in pending])
+        numbers = {job.name: number for number, job in enumerate(listed)}
+        with (
+            steps("survey", "job", progress, len(pending)) as counted,
+            engine_of(engine, workers, max(1, len(pending))) as found,
+        ):
+            tasks = [
+                Task(
+                    job.to_dict(),
+                    numbers[job.name],
+                    job.stamp(),
+                    wanted,
+                    place.address,
+                    attempts,
+                    device,
+                    memory,
+                    found.threads,
+                )
+                for job in pending
+            ]
+            counted.tell()
+            try:
+                _Work(found, place, tasks, rows, attempts, counted).finish()
+            finally:
+                copy_rows(place, rows)
+    return Survey(store)
+
+
+def _checked_retry(retry: Any) -> set[str]:
+    words = [retry] if isinstance(retry, str) else retry
+    if not is_sequence(words) or not set(words) <= set(RETRY):
+        raise wrong_value("retry", retry, '"failed", "changed" or both')
+    return set(words)
+
+
+def _prepare(place: Place) -> None:
+    """Make the store, or see that it is one."""
+    if is_survey(place):
+        read_root(place)
+    elif place.names() or place.read("zarr.json") is not None:
+        raise FileExistsError(
+            f"store={place.address!r}: is there, and is no survey; choose another name, or remove it yourself"
+        )
+    else:
+        write_root(place)
+
+
+def _pending(jobs: list[Job], what: Any, rows: dict[str, Row], again: set[str]) -> list[Job]:
+    """The jobs that are to be done."""
+    found, changed = [], []
+    for job in jobs:
+        row = rows.get(job.place)
+        if row is None:
+            found.append(job)
+        elif row["digest"] != job.digest(what) or row["stamp"] != job.stamp():
+            changed.append(job)
+        elif row["status"] == FAILED and "failed" in again:
+            found.append(job)
+    if changed and "changed" not in again:
+        some = ", ".join(repr(job.name) for job in changed[:3]) + (" and others" if len(changed) > 3 else "")
+        raise ValueError(
+            f"jobs: the store has results of {some} from other settings or files, or of another `what`. Say "
+            'retry="changed" to replace them, or choose other names or another store'
+        )
+    return [job for job in jobs if job in found or job in changed]
+
+
+class _Work:
+    """The tasks of a survey on their way: waiting, submitted, done."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        place: Place,
+        tasks: list[Task],
+        rows: dict[str, Row],
+        attempts: int,
+        counted: Steps,
+    ) -> None:
+        self._engine, self._place, self._rows, self._counted = engine, place, rows, counted
+        self._attempts = attempts
+        self._waiting = collections.deque(tasks)
+        # Tasks that ran when a worker died: one by one, so that it is known whose fault it was.
+        self._suspect: collections.deque[Task] = collections.deque()
+        self._running: dict[Any, Task] = {}
+        self._deaths: collections.Counter[str] = collections.Counter()
+        self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._silent: dict[Any, None] = {}  # futures, in order, that don't say when they are done
+        self._indexed = time.monotonic()
+
+    def finish(self) -> None:
+        """Do all; what is raised meanwhile cancels what has not started."""
+        try:
+            while self._waiting or self._suspect or self._running:
+                self._submit()
+                self._take()
+        except BaseException:
+            for future in self._running:
+                future.cancel()
+            raise
+
+    def _submit(self) -> None:
+        limit = self._engine.at_once
+        while self._waiting and (limit is None or len(self._running) < limit):
+            if not self._start(self._waiting.popleft()):
+                return
+        if self._suspect and not self._waiting and not self._running:
+            self._start(self._suspect.popleft())
+
+    def _start(self, task: Task) -> bool:
+        try:
+            future = self._engine.submit(task)
+        except Exception as error:
+            if not is_broken(error):
+                raise
+            self._waiting.appendleft(task)
+            self._engine.renew()
+            return False
+        self._running[future] = task
+        if not when_done(future, lambda _: self._ended.put(future)):
+            self._silent[future] = None
+        return True
+
+    def _take(self) -> None:
+        """Wait for a task to end, and take its row."""
+        done = [future for future in self._silent if future.done()]
+        if not done:
+            try:
+                done = [self._ended.get(timeout=ASKED)]
+            except queue.Empty:
+                self._counted.tell()  # whoever watches may want to stop
+                return
+        for future in done:
+            self._silent.pop(future, None)
+            if future in self._running:  # not one of a pool that broke
+                self._end(future)
+
+    def _end(self, future: Any) -> None:
+        was_alone = len(self._running) == 1
+        task = self._running.pop(future)
+        try:
+            row = future.result()
+        except Exception as error:
+            self._lose(task, error, was_alone)
+            if is_broken(error):
+                # All tasks that ran have ended with it.
+                for other in self._running.values():
+                    self._lose(other, error, False)
+                self._running.clear()
+                self._engine.renew()
+        else:
+            self._keep(task, row)
+
+    def _lose(self, task: Task, error: BaseException, was_alone: bool) -> None:
+        """A worker died, or never got the task."""
+        job = Job.from_dict(task.job)
+        if self._engine.shares_deaths and not was_alone:  # some other task may be to blame
+            forget_starts(self._place, [job.place])
+            self._suspect.append(task)
+            return
+        self._deaths[job.name] += 1
+        if self._deaths[job.name] < self._attempts:
+            (self._suspect if self._engine.shares_deaths else self._waiting).append(task)
+            return
+        said = one_line(error, whole=True)
+        row = failed_row(task, f"its worker died {self._attempts} times ({said}): {CAUSES}")
+        with contextlib.suppress(OSError), self._place.staging() as staged:
+            put_group(self._place, job.place, row, staged)
+        forget_starts(self._place, [job.place])
+        self._keep(task, row)
+
+    def _keep(self, task: Task, row: Row) -> None:
+        self._rows[Job.from_dict(task.job).place] = row
+        self._counted.take()
+        if time.monotonic() - self._indexed > INDEXED:
+            copy_rows(self._place, self._rows)
+            self._indexed = time.monotonic()
+
+
+def copy_rows(place: Place, rows: dict[str, Row]) -> None:
+    """Write the index; where the disk is full, opening the store reads the groups themselves."""
+    with contextlib.suppress(OSError):
+        write_index(place, rows)

@@ -1,0 +1,67 @@
+"""Small networks and signals that jobs name as ``tests.surveys.networks:function``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from canvaswidget.inr import INR, as_inr
+from canvaswidget.models import FFN
+
+SIZE = (12, 16)
+
+
+def picture(shift: int = 0) -> np.ndarray:
+    """A picture of a few colours, one frame."""
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    waves = [np.sin((y + shift) / 3), np.cos(x / 4 + shift), np.sin((x + y) / 5)]
+    return np.stack(waves, -1).astype(np.float32) * 0.4 + 0.5
+
+
+def ffn(seed: int = 0, hidden: int = 6) -> INR:
+    """A network with random weights, with its truth."""
+    torch.manual_seed(seed)
+    return as_inr(FFN(hidden=hidden, size=SIZE), truth=picture()[None], name="ffn")
+
+
+def nothing() -> INR:
+    raise ValueError("there is no such network")
+
+
+def unfinished(folder: str, name: str, times: int) -> INR:
+    """Kills its process so many times, then is a network; every start leaves a file."""
+    path = Path(folder)
+    starts = len(list(path.glob(f"{name}-*")))
+    (path / f"{name}-{starts}").touch()
+    if starts < times:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return ffn()
+
+
+def slow(seconds: float, seed: int = 0) -> INR:
+    time.sleep(seconds)
+    return ffn(seed)
+
+
+def hungry(n_bytes: int) -> INR:
+    """Takes more memory than its worker has."""
+    held = []
+    for _ in range(n_bytes // 2**24):
+        held.append(np.ones(2**21))
+        time.sleep(0.01)
+    return ffn(len(held))
+
+
+class Untraceable(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(x.numpy()).sum() * torch.ones(1, 3, *SIZE)
+
+
+def untraceable() -> INR:
+    return INR(Untraceable(), lambda frame: torch.ones(3), SIZE)
