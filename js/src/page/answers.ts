@@ -74,13 +74,10 @@ export class Answers {
       case "faithfulness":
         return this.#faithfulness(body.layer);
       case "regions":
-        return Promise.reject(new Error(this.#page.needs.regions));
       case "export":
-        return Promise.reject(new Error(this.#page.needs.export));
       case "rules":
-        return Promise.reject(new Error(this.#page.needs.rules));
       case "pairs":
-        return Promise.reject(new Error(this.#page.needs.pairs));
+        return Promise.reject(new Error(this.#page.needs[body.kind]));
       default:
         return Promise.reject(new Error(this.#page.needs.scatter));
     }
