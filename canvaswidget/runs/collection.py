@@ -367,10 +367,12 @@ class Runs(Mapping[Key, CanvasLike]):
         return ["run", *names, "error" if self.errors else ""], rows
 
     def _title(self) -> str:
-        height, width = self.size
-        kind = "images" if self.n_frames == 1 else f"clips of {self.n_frames} frames"
         rule = f", rule {self.rule}" if self.rule else ""
-        return f"{len(self)} runs: {kind} of {height}x{width}{rule}"
+        return f"{len(self)} runs: {self._kind()}{rule}"
+
+    def _kind(self) -> str:
+        kind = "images" if self.n_frames == 1 else f"clips of {self.n_frames} frames"
+        return f"{kind} of {self.size[0]}x{self.size[1]}"
 
     def __repr__(self) -> str:
         return f"{self._title()}\n{tables.text(*self._table())}"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import math
 import os
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,10 +24,10 @@ from canvaswidget.surveys.store import (
     WEIGHTS,
     Row,
     SurveyError,
-    open_group_canvas,
     read_arrays,
     read_root,
     read_rows,
+    unpack_canvas,
 )
 from canvaswidget.tracing import CanvasLike
 
@@ -48,7 +50,7 @@ class Numbers:
 
     def estimated(self) -> tuple[str, ...]:
         """How well they are known, where they were sampled."""
-        return (f"estimated, {self.words}",) if self.words else ()
+        return ("estimated", self.words)[: 2 if self.words != "estimated" else 1] if self.words else ()
 
 
 class Survey(Runs):
@@ -78,6 +80,7 @@ class Survey(Runs):
     def _begin(self, place: Place, rows: dict[str, Row], chosen: Callable[[Row], bool]) -> None:
         self._start(None, "auto", "1 GiB")
         self._place, self._chosen = place, chosen
+        self._folder: tempfile.TemporaryDirectory[str] | None = None  # of canvases that were opened
         self._take_rows(rows)
 
     @property
@@ -108,7 +111,7 @@ class Survey(Runs):
         known = list(dict.fromkeys(name for line in lines.values() for name in line))
         for name in conditions:
             if name not in known:
-                raise ValueError(f"{name}: is no column of the table; there are {', '.join(known)}")
+                raise ValueError(f"{name}: is no column of the table; there are {', '.join(known) or 'none'}")
 
         def chosen(row: Row) -> bool:
             line = _line(row)
@@ -216,9 +219,10 @@ class Survey(Runs):
         SurveyError
             They were not.
         """
-        if not self._row(run).get("has_weights"):
+        found = self._place.fetched(f"{self._place_of(run)}/{WEIGHTS}")
+        if found is None:
             raise SurveyError(f"run {run!r}: its weights were not kept; say what={{..., 'weights': {{}}}}")
-        return str(self._place.fetched(self._place_of(run)) / WEIGHTS)
+        return str(found)
 
     @property
     def errors(self) -> dict[Key, str]:
@@ -246,6 +250,11 @@ class Survey(Runs):
             self._check_extent(first["name"], first["size"], first["n_frames"])
         return self._exchange_runs(found)
 
+    def _title(self) -> str:
+        n_failed = sum(row["status"] != DONE for row in self._rows.values())
+        kind = "" if self._first is None else f": {self._kind()}"
+        return f"survey of {len(self)} runs{f', {n_failed} failed' if n_failed else ''}{kind}"
+
     def _open(self, name: str) -> CanvasLike:
         row = self._rows[name]
         if not row.get("has_canvas"):
@@ -258,7 +267,9 @@ class Survey(Runs):
                 "the survey keeps no canvas of it"
                 + (f" ({reasons[0]})" if reasons else "; say what={..., 'canvas': {}}")
             )
-        return open_group_canvas(self._place, name)
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory()
+        return unpack_canvas(self._place, name, Path(self._folder.name) / row["time"].replace(":", ""))
 
     def _row(self, run: Key) -> Row:
         return self._rows[self._place_of(run)]

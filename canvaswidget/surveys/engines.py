@@ -70,8 +70,13 @@ class Engine(Protocol):
 def engine_of(engine: Any, workers: int | None, n_jobs: int) -> Iterator[Engine]:
     """The engine for what the user gave; it is closed afterwards, if it was opened here."""
     if engine is None:
-        with contextlib.closing(Processes(workers, n_jobs)) as found:
+        found = Processes(workers, n_jobs)
+        try:
             yield found
+        except BaseException:
+            found.kill()
+            raise
+        found.close()
         return
     if workers is not None:
         raise ValueError("workers: are of processes of this machine; an engine has its own, so leave it out")
@@ -128,10 +133,14 @@ class Processes:
     def renew(self) -> None:
         if not self._started.is_set():
             raise RuntimeError(GUARD)
-        self.close()
+        self.kill()
         self._pool = self._new()
 
     def close(self) -> None:
+        """End the processes, which have nothing to do."""
+        self._pool.shutdown()
+
+    def kill(self) -> None:
         """End the processes, those that work too."""
         processes = list((getattr(self._pool, "_processes", None) or {}).values())
         self._pool.shutdown(wait=False, cancel_futures=True)

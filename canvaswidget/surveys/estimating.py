@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from canvaswidget.error_text import one_line
 from canvaswidget.fitting.fit import EPOCHS, Fit
 from canvaswidget.inr import INR
 from canvaswidget.surveys.engines import Processes
@@ -39,6 +40,8 @@ class SurveyEstimate(Printed):
         All jobs, and those that are not in the store.
     measured : dict of str to float
         Seconds of the jobs that were tried, by name; of a training those of all its steps, from a few.
+    failed : dict of str to str
+        Why jobs that were tried failed, by name; the others of their kind count as nothing.
     seconds : float
         Of all pending jobs, one after the other.
     n_workers : int
@@ -51,6 +54,7 @@ class SurveyEstimate(Printed):
     n_jobs: int
     n_pending: int
     measured: Mapping[str, float]
+    failed: Mapping[str, str]
     seconds: float
     n_workers: int
     bytes: int
@@ -60,6 +64,7 @@ class SurveyEstimate(Printed):
         return [
             ["jobs", f"{self.n_jobs:,}, of which {self.n_jobs - self.n_pending:,} are in the store"],
             ["tried", tried or "none"],
+            *(["failed", f"{name}: {error}"] for name, error in self.failed.items()),
             ["one worker, about", _duration(self.seconds)],
             [f"{self.n_workers} processes of this machine, about", _duration(self.seconds / self.n_workers)],
             ["on disk, about", show_bytes(self.bytes)],
@@ -83,7 +88,7 @@ def estimate_survey(
     Raises
     ------
     ValueError
-        As of `canvaswidget.survey`; and what the jobs that are tried raise.
+        As of `canvaswidget.survey`.
     """
     listed, wanted, place = jobs_of(jobs), checked_what(what), place_of(store)
     there = set(read_rows(place))
@@ -93,18 +98,23 @@ def estimate_survey(
         kinds.setdefault(_kind(job), []).append(job)
     n_workers, threads = Processes.shares(workers, max(1, len(pending)))
     measured: dict[str, float] = {}
+    failed: dict[str, str] = {}
     seconds, n_bytes = 0.0, 0
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
         for some in kinds.values():
-            one, size = _tried(some[0], wanted, device, memory)
+            try:
+                one, size = _tried(some[0], wanted, device, memory)
+            except Exception as error:  # of a file, a network or a function that may be anything
+                failed[some[0].name] = one_line(error, whole=True)
+                continue
             measured[some[0].name] = one
             seconds += one * len(some)
             n_bytes += (size + ROW) * len(some)
     finally:
         torch.set_num_threads(before)
-    return SurveyEstimate(len(listed), len(pending), measured, seconds, n_workers, n_bytes)
+    return SurveyEstimate(len(listed), len(pending), measured, failed, seconds, n_workers, n_bytes)
 
 
 def _kind(job: Job) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from canvaswidget.files import write_whole
 from canvaswidget.inr import INR
 from canvaswidget.models import FFN, SIREN, HNeRVDecoder, NeRV, save_model
 from canvaswidget.surveys.job import Job, plain
-from canvaswidget.surveys.store import CANVAS, WEIGHTS
+from canvaswidget.surveys.store import WEIGHTS, pack_canvas
 from canvaswidget.tracing import Canvas, Layer, UntraceableError
 
 FINDINGS = (
@@ -247,7 +248,9 @@ def _keep(found: Measured, label: str, results: list[tuple[str, Any]]) -> None:
         found.numbers[f"{label}.{name}"] = float(known.mean()) if len(known) else math.nan
     for place, result in results:
         found.arrays[place] = dict(_arrays(result))
-        if hasattr(result, "estimated") and (words := ", ".join(result.estimated())):
+        if hasattr(result, "estimated") and (
+            words := ", ".join(result.estimated()).removeprefix("estimated, ")
+        ):
             found.estimated[label] = words
 
 
@@ -287,7 +290,10 @@ def _save(job: Job, canvas: Canvas, options: Mapping[str, Any], folder: Path, fo
             name: [tuple(one) if isinstance(one, list) else one for one in some]
             for name, some in maps.items()
         }
-    canvas.save(folder / CANVAS, layers=kept, frames=frames, maps=maps, **given, progress=False)
+    with tempfile.TemporaryDirectory() as aside:
+        saved = Path(aside) / "canvas.zarr"
+        canvas.save(saved, layers=kept, frames=frames, maps=maps, **given, progress=False)
+        pack_canvas(saved, folder)
     found.has_canvas = True
 
 

@@ -69,8 +69,8 @@ class Place(Protocol):
         """Put a group in place, whole; one that was there is replaced."""
         ...
 
-    def fetched(self, name: str) -> Path:
-        """A group as a folder of this machine."""
+    def fetched(self, name: str) -> Path | None:
+        """A file, as one of this machine; None where there is none."""
         ...
 
     def held(self) -> contextlib.AbstractContextManager[None]:
@@ -152,8 +152,8 @@ class Folder:
             self.remove(name)
             staged.rename(target)
 
-    def fetched(self, name: str) -> Path:
-        return self.path / name
+    def fetched(self, name: str) -> Path | None:
+        return self.path / name if (self.path / name).is_file() else None
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -189,7 +189,6 @@ class Remote:
         self.address = address.rstrip("/")
         found: tuple[Any, str] = fsspec.core.url_to_fs(self.address)
         self._files, self._root = found
-        self._fetched: dict[str, Path] = {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -257,14 +256,16 @@ class Remote:
                 self._files.pipe_file(f"{self._root}/{name}/{inside}", file.read_bytes())
         self._files.pipe_file(f"{self._root}/{name}/{ROOT}", (staged / ROOT).read_bytes())
 
-    def fetched(self, name: str) -> Path:
-        if name not in self._fetched:
-            if self._folder is None:
-                self._folder = tempfile.TemporaryDirectory()
-            target = Path(self._folder.name) / name
-            self._files.get(f"{self._root}/{name}/", f"{target}/", recursive=True)
-            self._fetched[name] = target
-        return self._fetched[name]
+    def fetched(self, name: str) -> Path | None:
+        data = self.read(name)
+        if data is None:
+            return None
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory()
+        target = Path(self._folder.name) / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+        return target
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:

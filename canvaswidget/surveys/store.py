@@ -1,7 +1,8 @@
 """A survey's store: one group a job, each written by one worker and never shared; and an index of all.
 
-The group of a job holds its row, what was measured (arrays), and its saved canvas. The index is a copy of all rows for
-opening many groups fast: only the survey writes it, and a group that it does not list yet is read itself.
+The group of a job holds its row, and in one file each what was measured (arrays), its saved canvas and its weights: the
+file system of a cluster may not allow many small files. The index is a copy of all rows for opening many groups fast:
+only the survey writes it, and a group that it does not list yet is read itself.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import math
 import secrets
 import socket
 import time
+import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,8 @@ from canvaswidget.version import __version__
 FORMAT = 1
 KEY, ROW = "canvaswidget_survey", "canvaswidget_job"
 INDEX = "index.json"
-CANVAS, FINDINGS, WEIGHTS = "canvas", "findings", "weights.safetensors"
+CANVAS, FINDINGS, WEIGHTS = "canvas.zip", "findings.zip", "weights.safetensors"
+MOST_BYTES = 2**31  # of an array that is read
 STARTS = ".starts"  # a file for each time that a job was started and has not ended
 FAILED, DONE = "failed", "done"
 
@@ -161,32 +164,68 @@ def put_group(place: Place, name: str, row: Row, staged: Path) -> None:
 
 
 def write_arrays(staged: Path, arrays: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-    """Arrays of findings, by finding and name."""
+    """Arrays of findings, by finding and name: a Zarr group in one file."""
     if not arrays:
         return
-    root = zarr().create_group(staged / FINDINGS, zarr_format=3)
-    for finding, several in arrays.items():
-        group = root.create_group(finding)
-        for name, values in several.items():
-            if values.size:
-                group.create_array(name, data=values)
+    package = zarr()
+    with package.storage.ZipStore(staged / FINDINGS, mode="w") as file:
+        root = package.create_group(file, zarr_format=3)
+        for finding, several in arrays.items():
+            group = root.create_group(finding)
+            for name, values in several.items():
+                if values.size:
+                    group.create_array(
+                        name, shape=values.shape, chunks=values.shape or None, dtype=values.dtype
+                    )[...] = values
 
 
 def read_arrays(place: Place, name: str, finding: str) -> dict[str, np.ndarray]:
     """The arrays of a finding of a job."""
-    path = place.fetched(name) / FINDINGS
-    root = zarr().open_group(path, mode="r") if path.is_dir() else {}
-    if finding not in root:
-        kept = ", ".join(sorted(root)) or "none"
-        raise KeyError(
-            f"finding={finding!r}: the survey keeps no arrays of it for this run; there are {kept}"
-        )
-    return {key: np.asarray(array[...]) for key, array in root[finding].arrays()}
+    path, package = place.fetched(f"{name}/{FINDINGS}"), zarr()
+    if path is None:
+        raise KeyError(f"finding={finding!r}: the survey keeps no arrays for this run")
+    with package.storage.ZipStore(path, mode="r") as file:
+        root = package.open_group(file, mode="r")
+        if finding not in root:
+            kept = ", ".join(sorted(root)) or "none"
+            raise KeyError(
+                f"finding={finding!r}: the survey keeps no arrays of it for this run; there are {kept}"
+            )
+        found = dict(root[finding].arrays())
+        too_large = [key for key, array in found.items() if array.nbytes > MOST_BYTES]
+        if too_large:
+            raise SurveyError(
+                f"store={place.address!r}: damaged: array {too_large[0]!r} of {finding!r} is too large"
+            )
+        return {key: np.asarray(array[...]) for key, array in found.items()}
 
 
-def open_group_canvas(place: Place, name: str) -> SavedCanvas:
-    """The saved canvas of a job."""
-    return SavedCanvas(place.fetched(name) / CANVAS)
+def pack_canvas(saved: Path, staged: Path) -> None:
+    """Make one file of a saved canvas; its arrays are compressed already."""
+    with zipfile.ZipFile(staged / CANVAS, "w", zipfile.ZIP_STORED) as file:
+        for part in sorted(saved.rglob("*")):
+            if part.is_file():
+                file.write(part, part.relative_to(saved))
+
+
+def unpack_canvas(place: Place, name: str, folder: Path) -> SavedCanvas:
+    """The saved canvas of a job, unpacked into a folder of this machine."""
+    path = place.fetched(f"{name}/{CANVAS}")
+    if path is None:
+        raise SurveyError(f"store={place.address!r}: damaged: {name}/{CANVAS} is missing")
+    target = folder / f"{name}.zarr"
+    if not target.exists():
+        try:
+            with zipfile.ZipFile(path) as file:
+                # What is not compressed is not larger than the file.
+                if any(part.compress_type != zipfile.ZIP_STORED for part in file.infolist()):
+                    raise zipfile.BadZipFile("it is compressed")
+                file.extractall(target)
+        except zipfile.BadZipFile as error:
+            raise SurveyError(
+                f"store={place.address!r}: damaged: {name}/{CANVAS} can't be read ({error})"
+            ) from None
+    return SavedCanvas(target)
 
 
 # --- starts ---------------------------------------------------------------------------------------------------
