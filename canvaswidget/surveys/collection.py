@@ -6,7 +6,7 @@ import functools
 import math
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from canvaswidget.analysis.over_runs import OverRuns
 from canvaswidget.runs.collection import Run, Runs
 from canvaswidget.runs.naming import Key
 from canvaswidget.surveys.job import Job
+from canvaswidget.surveys.measures import FINDINGS
 from canvaswidget.surveys.places import Place, place_of
 from canvaswidget.surveys.store import (
     DONE,
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
     import pandas
 
 FACTS = ("psnr", "seconds")  # of a run, in the printed list
+MAIN = {
+    "psnr": "psnr",
+    "ssim": "ssim",
+    "totals": "total",
+}  # by measurement, the number that its column is named after
 
 
 @dataclass(frozen=True)
@@ -130,9 +136,9 @@ class Survey(Runs):
         return made
 
     @property
-    def numbers(self) -> list[str]:
-        """The names of all numbers that were measured, as columns of the table."""
-        return list(dict.fromkeys(name for row in self._rows.values() for name in row.get("numbers", {})))
+    def findings(self) -> list[str]:
+        """What was measured, as `finding` takes it: ``psnr``, ``totals.net.1``."""
+        return list(dict.fromkeys(label for row in self._rows.values() for label in row.get("numbers", {})))
 
     def finding(self, name: str) -> OverRuns[Numbers]:
         """What was measured under a name: one row a run, with mean, interval and plot.
@@ -140,13 +146,15 @@ class Survey(Runs):
         Parameters
         ----------
         name : str
-            Of a finding and a layer, such as ``"faithfulness.net.1"``; or a number alone, such as ``"psnr"``.
+            Of what was measured, such as ``"psnr"``; of one layer, such as ``"faithfulness.net.1"``, or of all, such as
+            ``"faithfulness"``.
 
         Raises
         ------
         ValueError
             The survey has nothing of this name.
         """
+        self._check_rules(name, self._rows.values())
         results, errors = {}, {}
         for row in self._rows.values():
             key, values = row["name"], _part(row, name)
@@ -155,8 +163,9 @@ class Survey(Runs):
             else:
                 errors[key] = row["error"] or row.get("trouble", {}).get(name) or "was not measured"
         if not results:
-            groups = sorted({number.rpartition(".")[0] or number for number in self.numbers})
-            raise ValueError(f"name={name!r}: was not measured; there are {', '.join(groups) or 'none'}")
+            raise ValueError(
+                f"name={name!r}: was not measured; there are {', '.join(self.findings) or 'none'}"
+            )
         return OverRuns(name, tuple(self), results, errors)
 
     def arrays(self, run: Key, finding: str) -> dict[str, np.ndarray]:
@@ -199,6 +208,7 @@ class Survey(Runs):
                 raise ValueError(
                     f"{argument}={name!r}: is no column of the table; there are {', '.join(known)}"
                 )
+        self._check_rules(number, (row for row in self._rows.values() if number in _line(row)))
         return compare_groups(
             number,
             np.array([float(line.get(number, math.nan)) for line in lines]),
@@ -238,6 +248,18 @@ class Survey(Runs):
         return new
 
     # --- within -----------------------------------------------------------------------------------------------
+
+    def _check_rules(self, name: str, rows: Iterable[Row]) -> None:
+        """Raise where numbers that depend on the rule are of different ones."""
+        if name.split(".")[0] not in (*FINDINGS, "totals"):
+            return
+        rules = {row["rule"]: row["name"] for row in rows if row["status"] == DONE}
+        if len(rules) > 1:
+            said = ", ".join(f"{rule} ({run!r})" for rule, run in rules.items())
+            raise ValueError(
+                f"{name}: the runs have different rules, {said}, whose numbers can't be compared. Choose those of one "
+                f"with where(rule={next(iter(rules))!r}), or give all jobs a rule"
+            )
 
     def _take_rows(self, rows: dict[str, Row]) -> list[Key]:
         found = {
@@ -286,7 +308,11 @@ def _line(row: Row) -> dict[str, Any]:
     line.setdefault("seed", job["seed"])
     line |= {"status": row["status"]}
     if done:
-        line |= row["numbers"]
+        line |= {
+            _column(label, name): value
+            for label, numbers in row["numbers"].items()
+            for name, value in numbers.items()
+        }
         line |= {name: row[name] for name in ("rule", "n_weights", "n_frames", "hash", "device")}
         line["size"] = "x".join(map(str, row["size"]))
         line["estimated"] = "; ".join(f"{name}: {words}" for name, words in row["estimated"].items())
@@ -295,20 +321,26 @@ def _line(row: Row) -> dict[str, Any]:
     return line | row["versions"]
 
 
+def _column(label: str, name: str) -> str:
+    """What a number is called in the table."""
+    return label if MAIN.get(label.split(".")[0]) == name else f"{label}.{name}"
+
+
 def _part(row: Row, name: str) -> dict[str, float]:
-    """The numbers under a name."""
+    """The numbers of a finding, or of a finding of all layers."""
     numbers = row.get("numbers", {})
     if name in numbers:
-        return {name: numbers[name]}
+        return numbers[name]
     return {
-        number.removeprefix(f"{name}."): value
-        for number, value in numbers.items()
-        if number.startswith(f"{name}.") and "." not in number.removeprefix(f"{name}.")
+        _column(label, number).removeprefix(f"{name}."): value
+        for label, several in numbers.items()
+        if label.startswith(f"{name}.")
+        for number, value in several.items()
     }
 
 
 def _facts(row: Row) -> dict[str, Any]:
-    known = {**row.get("numbers", {}), "seconds": row["seconds"]}
+    known = {**row.get("numbers", {}).get("psnr", {}), "seconds": row["seconds"]}
     return {name: known[name] for name in FACTS if known.get(name) is not None}
 
 

@@ -59,8 +59,8 @@ class Measured:
 
     Attributes
     ----------
-    numbers : dict
-        By name, such as ``psnr`` and ``faithfulness.net.1.totals``; of several frames their mean.
+    numbers : dict of dict
+        By what was measured, such as ``psnr`` and ``faithfulness.net.1``, and name; of several frames their mean.
     arrays : dict of dict
         By finding, layer and frame.
     estimated : dict
@@ -70,7 +70,7 @@ class Measured:
     has_canvas, has_weights : bool
     """
 
-    numbers: dict[str, float] = field(default_factory=dict)
+    numbers: dict[str, dict[str, float]] = field(default_factory=dict)
     arrays: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
     estimated: dict[str, str] = field(default_factory=dict)
     trouble: dict[str, str] = field(default_factory=dict)
@@ -135,7 +135,7 @@ def measure(job: Job, inr: INR, canvas: Canvas, what: What, folder: Path) -> Mea
                 _save_weights(inr.module, folder / WEIGHTS)
                 found.has_weights = True
             else:
-                found.numbers[name] = _quality(name, inr, canvas)
+                found.numbers[name] = {name: _quality(name, inr, canvas)}
     return found
 
 
@@ -188,6 +188,7 @@ def _totals(job: Job, canvas: Canvas, options: Mapping[str, Any], found: Measure
     keywords = {key: value for key, value in options.items() if key != "layers"}
     keywords.setdefault("accuracy", 0.05)
     totals: dict[str, list[float]] = {}
+    dead: dict[str, list[float]] = {}
     for frame in job.frames:
         for name, summary in canvas.summaries(layers, frame, **keywords, seed=job.seed).items():
             label = f"totals.{name}"
@@ -197,8 +198,9 @@ def _totals(job: Job, canvas: Canvas, options: Mapping[str, Any], found: Measure
                 arrays |= {"low": summary.low, "high": summary.high}
                 found.estimated[label] = f"± {summary.half_width:.1%} a neuron (median of 95% intervals)"
             found.arrays[f"{label}.{frame}"] = arrays
-            found.numbers[f"{label}.dead"] = float(summary.n_dead)
-    found.numbers |= {f"totals.{name}": float(np.mean(each)) for name, each in totals.items()}
+            dead.setdefault(name, []).append(float(summary.n_dead))
+    for name, each in totals.items():
+        found.numbers[f"totals.{name}"] = {"total": float(np.mean(each)), "dead": float(np.mean(dead[name]))}
 
 
 def _finding(job: Job, canvas: Canvas, name: str, options: Mapping[str, Any], found: Measured) -> None:
@@ -242,10 +244,11 @@ def _each_frame(
 def _keep(found: Measured, label: str, results: list[tuple[str, Any]]) -> None:
     """The numbers of a finding, mean over frames where they are defined, and the arrays of each frame."""
     each = [result.numbers() for _, result in results]
+    found.numbers[label] = {}
     for name in dict.fromkeys(name for numbers in each for name in numbers):
         values = np.array([numbers.get(name, math.nan) for numbers in each])
         known = values[~np.isnan(values)]
-        found.numbers[f"{label}.{name}"] = float(known.mean()) if len(known) else math.nan
+        found.numbers[label][name] = float(known.mean()) if len(known) else math.nan
     for place, result in results:
         found.arrays[place] = dict(_arrays(result))
         if hasattr(result, "estimated") and (

@@ -17,7 +17,7 @@ from canvaswidget.surveys.collection import Survey
 from canvaswidget.surveys.engines import Engine, engine_of, is_broken, when_done
 from canvaswidget.surveys.job import Job
 from canvaswidget.surveys.job_lists import jobs_of
-from canvaswidget.surveys.measures import checked_what
+from canvaswidget.surveys.measures import What, checked_what
 from canvaswidget.surveys.performing import CAUSES, Task, failed_row
 from canvaswidget.surveys.places import Place, place_of
 from canvaswidget.surveys.store import (
@@ -34,6 +34,7 @@ from canvaswidget.surveys.store import (
 
 RETRY = ("failed", "changed")
 ASKED = 0.2  # seconds between two looks at futures that don't call back
+TOLD = 1.0  # seconds between two reports of progress, where there is none
 INDEXED = 10.0  # seconds between two copies of the rows, at least
 
 
@@ -90,7 +91,7 @@ def survey(
     ------
     ValueError
         Two jobs have one name; or the store has results of a job that is another one now, and `retry` does not say
-        "changed".
+        "changed"; or of other jobs, measured with other options.
     InUseError
         Another survey is writing into the store.
 
@@ -159,7 +160,7 @@ def _prepare(place: Place) -> None:
         write_root(place)
 
 
-def _pending(jobs: list[Job], what: Any, rows: dict[str, Row], again: set[str]) -> list[Job]:
+def _pending(jobs: list[Job], what: What, rows: dict[str, Row], again: set[str]) -> list[Job]:
     """The jobs that are to be done."""
     found, changed = [], []
     for job in jobs:
@@ -176,7 +177,22 @@ def _pending(jobs: list[Job], what: Any, rows: dict[str, Row], again: set[str]) 
             f"jobs: the store has results of {some} from other settings or files, or of another `what`. Say "
             'retry="changed" to replace them, or choose other names or another store'
         )
-    return [job for job in jobs if job in found or job in changed]
+    pending = [job for job in jobs if job in found or job in changed]
+    _check_alike(
+        {name: row for name, row in rows.items() if name not in {job.place for job in pending}}, what
+    )
+    return pending
+
+
+def _check_alike(rows: dict[str, Row], what: What) -> None:
+    """Raise where the store has numbers that would stand in one column with others that were measured otherwise."""
+    for row in rows.values():
+        for name, options in row["what"].items():
+            if name in what and options != what[name]:
+                raise ValueError(
+                    f"what[{name!r}]={what[name]!r}: the store has results of run {row['name']!r} with {options!r}, "
+                    "which can't be compared. Say the same, or choose another store"
+                )
 
 
 class _Work:
@@ -200,7 +216,7 @@ class _Work:
         self._deaths: collections.Counter[str] = collections.Counter()
         self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._silent: dict[Any, None] = {}  # futures, in order, that don't say when they are done
-        self._indexed = time.monotonic()
+        self._indexed = self._told = time.monotonic()
 
     def finish(self) -> None:
         """Do all; what is raised meanwhile cancels what has not started."""
@@ -242,7 +258,9 @@ class _Work:
             try:
                 done = [self._ended.get(timeout=ASKED)]
             except queue.Empty:
-                self._counted.tell()  # whoever watches may want to stop
+                if time.monotonic() - self._told > TOLD:
+                    self._counted.tell()  # whoever watches may want to stop
+                    self._told = time.monotonic()
                 return
         for future in done:
             self._silent.pop(future, None)

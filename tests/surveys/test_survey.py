@@ -303,6 +303,28 @@ def test_runs_are_chosen_by_their_parameters(tmp_path) -> None:
         runs.where(sed=7)
 
 
+def test_numbers_of_different_rules_are_not_compared(tmp_path) -> None:
+    given = [
+        Job(rule, inr="tests.surveys.networks:ffn", rule=rule, parameters={"video": "a"})
+        for rule in ("xinc", "gated")
+    ]
+    runs, _ = done(given, tmp_path / "s.zarr", what=["psnr", "totals"])
+    assert runs.compare("psnr", by="rule").groups[0].n_runs == 1
+    layer = runs.findings[1].removeprefix("totals.")
+    for ask in (lambda: runs.finding("totals"), lambda: runs.compare(f"totals.{layer}")):
+        with pytest.raises(ValueError, match=r"different rules.*where\(rule="):
+            ask()
+    assert runs.where(rule="gated").compare(f"totals.{layer}").groups[0].n_runs == 1
+
+
+def test_runs_that_were_measured_otherwise_do_not_come_into_one_store(tmp_path) -> None:
+    store = tmp_path / "s.zarr"
+    done(jobs(0), store, what={"distribution": {}})
+    with pytest.raises(ValueError, match="'seed 0'.*can't be compared"):
+        done(jobs(1), store, what={"distribution": {"as_released": True}})
+    done(jobs(1), store, what={"distribution": {}, "psnr": {}})
+
+
 def test_new_runs_are_seen_after_a_refresh(tmp_path) -> None:
     store = tmp_path / "s.zarr"
     runs, _ = done(jobs(0), store)
