@@ -77,8 +77,8 @@ export function createRunChart(view: View) {
         axes: [
           {
             ...axis(22),
-            space: 44,
-            incrs: [1, 2, 5, 10, 20, 50, 100],
+            space: runs.every((run) => typeof run === "number") ? 44 : 84,
+            incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
             values: (_u, splits) => splits.map((at) => (Number.isInteger(at) ? short(runs[at] ?? null) : "")),
           },
           {
@@ -144,5 +144,5 @@ export function createRunChart(view: View) {
 
 function short(run: RunCurve["runs"][number]): string {
   const text = String(run ?? "");
-  return text.length > 9 ? `${text.slice(0, 8)}…` : text;
+  return text.length > 13 ? `${text.slice(0, 12)}…` : text;
 }
