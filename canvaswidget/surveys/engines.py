@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Protocol
 
+import torch
+
 from canvaswidget.arguments.kinds import wrong_type
 from canvaswidget.surveys.performing import Task, perform
 
@@ -112,10 +114,10 @@ class Processes:
     shares_deaths = True
 
     def __init__(self, workers: int | None, n_jobs: int) -> None:
-        devices, (count, threads) = _n_gpus(), self.shares(workers, n_jobs)
+        devices, (count, threads) = gpus(), self.shares(workers, n_jobs)
         self.at_once: int | None = count
         self.threads: int | None = threads
-        self._devices = [number % devices for number in range(count)] if devices else []
+        self._devices = [devices[number % len(devices)] for number in range(count)] if devices else []
         self._context = multiprocessing.get_context("spawn")
         self._started = self._context.Event()
         self._pool = self._new()
@@ -124,7 +126,7 @@ class Processes:
     def shares(workers: int | None, n_jobs: int) -> tuple[int, int]:
         """How many processes there are, and the threads of torch of each."""
         cores = _n_cores()
-        count = max(1, min(workers or _n_gpus() or cores, n_jobs))
+        count = max(1, min(workers or len(gpus()) or cores, n_jobs))
         return count, max(1, cores // count)
 
     def submit(self, task: Task) -> Future:
@@ -160,7 +162,7 @@ class Processes:
 
 def _start_worker(started: Any, devices: Any, has_devices: bool) -> None:
     if has_devices:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(devices.get())
+        os.environ["CUDA_VISIBLE_DEVICES"] = devices.get()
     started.set()
 
 
@@ -171,10 +173,11 @@ def _n_cores() -> int:
         return os.cpu_count() or 1
 
 
-def _n_gpus() -> int:
-    import torch
-
-    return torch.cuda.device_count()
+def gpus() -> list[str]:
+    """The GPUs that this process may use, as ``CUDA_VISIBLE_DEVICES`` calls them."""
+    count = torch.cuda.device_count()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return list(map(str, range(count))) if visible is None else visible.split(",")[:count]
 
 
 # --- a cluster, or what the user has --------------------------------------------------------------------------

@@ -10,10 +10,11 @@ import threading
 
 import numpy as np
 import pytest
+import torch
 
 import canvaswidget as cw
 from canvaswidget import media
-from canvaswidget.surveys import InUseError, Job, Survey, SurveyError, performing
+from canvaswidget.surveys import InUseError, Job, Survey, SurveyError, engines, performing
 from canvaswidget.surveys.measures import checked_what
 from canvaswidget.surveys.places import place_of
 from canvaswidget.surveys.store import INDEX, read_rows
@@ -250,6 +251,20 @@ def test_a_full_disk_is_told_and_the_job_is_done_again_later(tmp_path, monkeypat
     runs, again = done(jobs(0), store)
     assert again == ["seed 0"]
     assert runs.table.status["seed 0"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("visible", "count", "expected"),
+    [(None, 2, ["0", "1"]), ("3,5", 2, ["3", "5"]), ("GPU-8a,GPU-9b", 2, ["GPU-8a", "GPU-9b"]), ("", 0, [])],
+)
+def test_workers_use_the_gpus_that_this_process_may_use(monkeypatch, visible, count, expected) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    if visible is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert engines.gpus() == expected
+    assert engines.Processes.shares(None, 100)[0] == (count or len(os.sched_getaffinity(0)))
 
 
 def test_the_index_is_only_a_copy(tmp_path) -> None:
