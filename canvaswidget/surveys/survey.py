@@ -21,6 +21,7 @@ from canvaswidget.surveys.measures import What, checked_what
 from canvaswidget.surveys.performing import CAUSES, Task, failed_row
 from canvaswidget.surveys.places import Place, place_of
 from canvaswidget.surveys.store import (
+    DONE,
     FAILED,
     Row,
     forget_starts,
@@ -72,7 +73,7 @@ def survey(
         `Canvas.save`), ``weights``, and findings of `canvaswidget.analysis` by name, each with its options; ``layers``
         chooses some. By default PSNR, SSIM, totals within 5 %, faithfulness and the canvas.
     retry : "failed", "changed" or both
-        Do jobs again that failed, or whose specification, files or `what` are other ones than the store has results of.
+        Do jobs again that failed; or that were done, but whose specification, files or `what` are other ones now.
     attempts : int
         How often a job is started whose worker dies.
     workers : int, optional
@@ -111,7 +112,7 @@ def survey(
         rows = read_rows(place)
         pending = _pending(listed, wanted, rows, again)
         # Of jobs that are done again the index may not keep the earlier row.
-        rows = {name: row for name, row in rows.items() if name not in {job.place for job in pending}}
+        rows = _without(rows, pending)
         write_index(place, rows)
         forget_starts(place, [job.place for job in pending])
         numbers = {job.name: number for number, job in enumerate(listed)}
@@ -162,26 +163,28 @@ def _prepare(place: Place) -> None:
 
 def _pending(jobs: list[Job], what: What, rows: dict[str, Row], again: set[str]) -> list[Job]:
     """The jobs that are to be done."""
-    found, changed = [], []
+    pending, changed = [], []
     for job in jobs:
         row = rows.get(job.place)
-        if row is None:
-            found.append(job)
-        elif row["digest"] != job.digest(what) or row["stamp"] != job.stamp():
+        is_changed = row is not None and (row["digest"] != job.digest(what) or row["stamp"] != job.stamp())
+        if row is None or is_changed or (row["status"] == FAILED and "failed" in again):
+            pending.append(job)
+        if row is not None and is_changed and row["status"] == DONE:  # there is something to lose
             changed.append(job)
-        elif row["status"] == FAILED and "failed" in again:
-            found.append(job)
     if changed and "changed" not in again:
         some = ", ".join(repr(job.name) for job in changed[:3]) + (" and others" if len(changed) > 3 else "")
         raise ValueError(
             f"jobs: the store has results of {some} from other settings or files, or of another `what`. Say "
             'retry="changed" to replace them, or choose other names or another store'
         )
-    pending = [job for job in jobs if job in found or job in changed]
-    _check_alike(
-        {name: row for name, row in rows.items() if name not in {job.place for job in pending}}, what
-    )
+    _check_alike(_without(rows, pending), what)
     return pending
+
+
+def _without(rows: dict[str, Row], jobs: list[Job]) -> dict[str, Row]:
+    """The rows of other jobs."""
+    places = {job.place for job in jobs}
+    return {name: row for name, row in rows.items() if name not in places}
 
 
 def _check_alike(rows: dict[str, Row], what: What) -> None:

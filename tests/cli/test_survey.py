@@ -41,7 +41,7 @@ def test_a_survey_goes_on_where_it_was(folder, capsys) -> None:
     assert "survey of 3 runs, 1 failed" in out
     assert "1 of 3 jobs failed" in err
     imwrite("none.png", np.zeros((12, 16, 3), np.uint8))
-    assert main([*arguments, "--retry", "failed", "changed"]) == 0
+    assert main([*arguments, "--retry", "failed"]) == 0
     runs = cw.open("s.zarr")
     assert list(runs) == ["a, 0", "a, 1", "missing"]
     assert runs.table.psnr.notna().all()
