@@ -56,8 +56,11 @@ class GroupMean:
 
     def __str__(self) -> str:
         interval = "" if self.low is None or self.high is None else f" ({self.low:.3g} to {self.high:.3g})"
-        videos = f"{self.n_videos} video{'s' * (self.n_videos != 1)}"
-        return f"{self.group}: {self.value:.3g}{interval}, {videos}, {self.n_runs} runs"
+        videos, runs = (
+            f"{count} {word}{'s' * (count != 1)}"
+            for count, word in ((self.n_videos, "video"), (self.n_runs, "run"))
+        )
+        return f"{self.group}: {self.value:.3g}{interval}, {videos}, {runs}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -196,8 +199,10 @@ def compare_groups(
             found.setdefault(group, {}).setdefault(video, []).append(float(value))
     if not found:
         raise ValueError(f"number={number!r}: is defined for no run")
+    # In an order of their own, so that the interval depends on no order of the runs.
     by_group = {
-        group: {video: np.array(some) for video, some in several.items()} for group, several in found.items()
+        group: {video: np.sort(several[video]) for video in sorted(several, key=str)}
+        for group, several in found.items()
     }
     means = tuple(_mean_of(group, [list(several.values())], seed) for group, several in by_group.items())
     return Comparison(number, means, by_group, seed)
