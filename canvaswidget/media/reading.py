@@ -23,6 +23,7 @@ from canvaswidget.media.resizing import FloatImage, resize
 FrameRange = slice | range | Sequence[int | None]
 
 IMAGES = {".bmp", ".jfif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
+ROUNDING = 1e-5  # by how much floats may leave [0, 1]
 DECOMPRESSION_BOMB = Image.DecompressionBombError
 ACCEPTED = "an image, a video, a folder of images or an array"
 
@@ -307,9 +308,9 @@ def _as_unit(pixels: npt.NDArray[Any], what: str) -> FloatImage:
         return (pixels / np.iinfo(pixels.dtype).max).astype(np.float32)
     low, high = float(pixels.min()), float(pixels.max())
     if np.issubdtype(pixels.dtype, np.floating):
-        if not (low >= 0 and high <= 1):
+        if not (low >= -ROUNDING and high <= 1 + ROUNDING):
             raise ValueError(f"{what}: has floats from {low:g} to {high:g}; expected [0, 1]")
-        return pixels.astype(np.float32, copy=False)
+        return (np.clip(pixels, 0, 1) if low < 0 or high > 1 else pixels).astype(np.float32, copy=False)
     if np.issubdtype(pixels.dtype, np.integer) and low >= 0 and high <= 65535:
         return (pixels / (255 if high <= 255 else 65535)).astype(np.float32)
     raise ValueError(

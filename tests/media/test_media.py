@@ -374,6 +374,15 @@ def test_bad_size(video, size, error):
             media.read(source, size=size)
 
 
+def test_rounding_errors_of_floats_are_cut_off():
+    array = np.zeros((2, 2, 3))
+    array[0], array[1, 1] = 1 + 1e-6, -1e-6
+    frames = media.read(array).frames
+    assert (frames.min(), frames.max()) == (0, 1)
+    with pytest.raises(ValueError, match="expected"):
+        media.read(1.001 * array)
+
+
 @pytest.mark.parametrize(
     ("array", "error", "match"),
     [(np.zeros((2, 2, 2, 2, 3)), TypeError, "source=an array"),
