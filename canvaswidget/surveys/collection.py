@@ -184,7 +184,9 @@ class Survey(Runs):
         """
         return read_arrays(self._place, self._place_of(run), finding)
 
-    def compare(self, number: str, by: str | None = None, video: str = "video", seed: int = 0) -> Comparison:
+    def compare(
+        self, number: str | pandas.Series, by: str | None = None, video: str = "video", seed: int = 0
+    ) -> Comparison:
         """The mean of a number over videos and seeds, in each group, with its interval.
 
         The interval is that of a hierarchical bootstrap: videos are drawn with replacement, then runs of each. So it
@@ -192,8 +194,8 @@ class Survey(Runs):
 
         Parameters
         ----------
-        number : str
-            A column of the table.
+        number : str or Series
+            A column of the table; or what was made of columns, such as ``table["psnr"] - table["ssim"]``.
         by : str, optional
             The column that divides the runs into groups, such as ``"model"``.
         video : str
@@ -201,17 +203,25 @@ class Survey(Runs):
         seed : int
             Of the bootstrap.
         """
-        lines = [_line(row) for row in self._rows.values() if row["status"] == DONE]
+        done = [row for row in self._rows.values() if row["status"] == DONE]
+        lines = [_line(row) for row in done]
         known = list(dict.fromkeys(name for line in lines for name in line))
-        for argument, name in (("number", number), ("by", by), ("video", video)):
+        columns = {"number": number} if isinstance(number, str) else {}
+        for argument, name in {**columns, "by": by, "video": video}.items():
             if name is not None and name not in known:
                 raise ValueError(
                     f"{argument}={name!r}: is no column of the table; there are {', '.join(known)}"
                 )
-        self._check_rules(number, (row for row in self._rows.values() if number in _line(row)))
+        if isinstance(number, str):
+            self._check_rules(number, (row for row, line in zip(done, lines, strict=True) if number in line))
+            said, values = number, [line.get(number, math.nan) for line in lines]
+        else:
+            said, values = str(number.name or "number"), [number.get(row["name"], math.nan) for row in done]
+        if any(isinstance(value, str) for value in values):
+            raise ValueError(f"number={said!r}: holds texts; expected a column of numbers")
         return compare_groups(
-            number,
-            np.array([float(line.get(number, math.nan)) for line in lines]),
+            said,
+            np.array(values, np.float64),
             [line.get(video) for line in lines],
             [line.get(by) for line in lines] if by is not None else None,
             seed=seed,

@@ -20,6 +20,7 @@ from canvaswidget.arguments.kinds import is_sequence, show, wrong_type
 from canvaswidget.error_text import one_line
 from canvaswidget.files import write_whole
 from canvaswidget.inr import INR
+from canvaswidget.inr.factories import is_factory, named
 from canvaswidget.models import FFN, SIREN, HNeRVDecoder, NeRV, save_model
 from canvaswidget.surveys.job import Job, plain
 from canvaswidget.surveys.store import WEIGHTS, pack_canvas
@@ -96,10 +97,12 @@ def checked_what(what: Any) -> What:
         what = {name: {} for name in what}
     found: What = {}
     for name, options in what.items():
-        if name not in (*OTHERS, *FINDINGS):
-            raise ValueError(f"what={show(name)}: expected one of {', '.join((*OTHERS, *FINDINGS))}")
+        own = isinstance(name, str) and is_factory(name)
+        if not own and name not in (*OTHERS, *FINDINGS):
+            accepted = ", ".join((*OTHERS, *FINDINGS))
+            raise ValueError(f"what={show(name)}: expected one of {accepted}, or 'module:function'")
         given = plain(f"what[{name!r}]", {} if options is None else options)
-        unknown = sorted(set(given) - _options_of(name))
+        unknown = [] if own else sorted(set(given) - _options_of(name))
         if unknown:
             accepted = ", ".join(sorted(_options_of(name))) or "none"
             raise ValueError(f"what[{name!r}]: has no option {unknown[0]!r}; it has {accepted}")
@@ -112,9 +115,10 @@ def checked_what(what: Any) -> What:
 def _options_of(name: str) -> set[str]:
     if name in FINDINGS:
         parameters = set(inspect.signature(getattr(analysis, name)).parameters)
-        return parameters - {"canvas", "layer", "frame", "progress", "masks", "flow", "names"} | {"layers"}
+        left_out = {"canvas", "layer", "frame", "progress", "masks", "flow", "names"}
+        return parameters - left_out | {"layers", "arrays"}
     return {
-        "totals": {"layers", "accuracy", "granularity"},
+        "totals": {"layers", "accuracy", "granularity", "arrays"},
         "canvas": {"layers", "maps", "pixels", "frames", "truth", "at_most"},
     }.get(name, set())
 
@@ -125,6 +129,9 @@ def measure(job: Job, inr: INR, canvas: Canvas, what: What, folder: Path) -> Mea
     for name, options in what.items():
         if name in FINDINGS:
             _finding(job, canvas, name, options, found)
+            continue
+        if is_factory(name):
+            _own(job, canvas, name, options, found)
             continue
         with _told(name, found):
             if name == "totals":
@@ -175,29 +182,35 @@ def _like(picture: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.broadcast_to(picture, truth.shape)
 
 
-def _layers(canvas: Canvas, options: Mapping[str, Any]) -> list[Layer]:
-    """Those that are named, or all that the rule is defined on."""
+def _layers(canvas: Canvas, options: Mapping[str, Any]) -> dict[str, Layer]:
+    """Those that are asked for, or all that the rule is defined on; by the names that they have in the table."""
     wanted = options.get("layers")
+    if isinstance(wanted, Mapping):
+        return {name: canvas.layers.find(key) for name, key in wanted.items()}
     if wanted is None:
-        return list(canvas.traced_layers)
-    return [canvas.layers.find(key) for key in (wanted if isinstance(wanted, list) else [wanted])]
+        layers = list(canvas.traced_layers)
+    else:
+        layers = [canvas.layers.find(key) for key in (wanted if isinstance(wanted, list) else [wanted])]
+    return {layer.name: layer for layer in layers}
 
 
 def _totals(job: Job, canvas: Canvas, options: Mapping[str, Any], found: Measured) -> None:
-    layers = [layer.name for layer in _layers(canvas, options)]
-    keywords = {key: value for key, value in options.items() if key != "layers"}
+    names = {layer.name: name for name, layer in _layers(canvas, options).items()}
+    keywords = {key: value for key, value in options.items() if key not in ("layers", "arrays")}
     keywords.setdefault("accuracy", 0.05)
     totals: dict[str, list[float]] = {}
     dead: dict[str, list[float]] = {}
     for frame in job.frames:
-        for name, summary in canvas.summaries(layers, frame, **keywords, seed=job.seed).items():
+        for layer, summary in canvas.summaries(list(names), frame, **keywords, seed=job.seed).items():
+            name = names[layer]
             label = f"totals.{name}"
             totals.setdefault(name, []).append(summary.total_abs)
             arrays = {"neuron_abs": summary.neuron_abs, "neuron_sum": summary.neuron_sum}
             if summary.low is not None and summary.high is not None:
                 arrays |= {"low": summary.low, "high": summary.high}
                 found.estimated[label] = f"± {summary.half_width:.1%} a neuron (median of 95% intervals)"
-            found.arrays[f"{label}.{frame}"] = arrays
+            if options.get("arrays", True):
+                found.arrays[f"{label}.{frame}"] = arrays
             dead.setdefault(name, []).append(float(summary.n_dead))
     for name, each in totals.items():
         found.numbers[f"totals.{name}"] = {"total": float(np.mean(each)), "dead": float(np.mean(dead[name]))}
@@ -207,23 +220,33 @@ def _finding(job: Job, canvas: Canvas, name: str, options: Mapping[str, Any], fo
     function = getattr(analysis, name)
     parameters = inspect.signature(function).parameters
     keywords = {key: value for key, value in options.items() if key in parameters}
+    arrays = options.get("arrays", True)
     if "seed" in parameters:
         keywords.setdefault("seed", job.seed)
     if "layer" not in parameters:
         if "layers" in options:
-            keywords["layers"] = options["layers"]
+            layers = options["layers"]
+            keywords["layers"] = list(layers.values()) if isinstance(layers, Mapping) else layers
         with _told(name, found):
-            _keep(found, name, [(name, function(canvas, **keywords))])
+            _keep(found, name, [(name, function(canvas, **keywords))], arrays)
         return
     try:
         layers = _layers(canvas, options)
     except LookupError as error:
         found.trouble[name] = one_line(error, whole=True)
         return
-    for layer in layers:
-        label = f"{name}.{layer.name}"
+    for said, layer in layers.items():
+        label = f"{name}.{said}"
         with _told(label, found):
-            _keep(found, label, list(_each_frame(job, canvas, function, layer, label, keywords)))
+            _keep(found, label, list(_each_frame(job, canvas, function, layer, label, keywords)), arrays)
+
+
+def _own(job: Job, canvas: Canvas, name: str, options: Mapping[str, Any], found: Measured) -> None:
+    """The numbers that a function of the user's gives, under the function's name."""
+    _, _, label = name.partition(":")
+    with _told(label, found):
+        numbers = named(name)(canvas, job, **options)
+        found.numbers[label] = {number: float(value) for number, value in numbers.items()}
 
 
 def _each_frame(
@@ -241,8 +264,8 @@ def _each_frame(
         yield f"{label}.{frame}", function(canvas, layer, frame=frame, **keywords)
 
 
-def _keep(found: Measured, label: str, results: list[tuple[str, Any]]) -> None:
-    """The numbers of a finding, mean over frames where they are defined, and the arrays of each frame."""
+def _keep(found: Measured, label: str, results: list[tuple[str, Any]], arrays: bool) -> None:
+    """The numbers of a finding, mean over frames where they are defined, and perhaps the arrays of each frame."""
     each = [result.numbers() for _, result in results]
     found.numbers[label] = {}
     for name in dict.fromkeys(name for numbers in each for name in numbers):
@@ -250,7 +273,8 @@ def _keep(found: Measured, label: str, results: list[tuple[str, Any]]) -> None:
         known = values[~np.isnan(values)]
         found.numbers[label][name] = float(known.mean()) if len(known) else math.nan
     for place, result in results:
-        found.arrays[place] = dict(_arrays(result))
+        if arrays:
+            found.arrays[place] = dict(_arrays(result))
         if hasattr(result, "estimated") and (
             words := ", ".join(result.estimated()).removeprefix("estimated, ")
         ):
@@ -273,7 +297,7 @@ def _save(job: Job, canvas: Canvas, options: Mapping[str, Any], folder: Path, fo
     given = dict(options)
     limit = given.pop("at_most", MOST_VALUES.get(canvas.rule, MOST_VALUES_ELSE))
     frames = given.pop("frames", list(job.frames))
-    layers = _layers(canvas, given)
+    layers = list(_layers(canvas, given).values())
     given.pop("layers", None)
     n_pixels, kept = math.prod(canvas.inr.size), []
     for layer in layers:

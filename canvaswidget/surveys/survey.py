@@ -70,8 +70,11 @@ def survey(
         executor with ``submit``: of `concurrent.futures`, submitit (SLURM), Ray, loky.
     what : names or {name: options}, optional
         ``psnr``, ``ssim``, ``totals`` (at an ``accuracy``), ``canvas`` (what the widget shows later: options of
-        `Canvas.save`), ``weights``, and findings of `canvaswidget.analysis` by name, each with its options; ``layers``
-        chooses some. By default PSNR, SSIM, totals within 5 %, faithfulness and the canvas.
+        `Canvas.save`), ``weights``, and findings of `canvaswidget.analysis` by name, each with its options. ``layers``
+        chooses some; ``layers={"last": -1}`` also gives them a name that columns of several architectures share.
+        ``arrays=False`` keeps a finding's numbers alone. A ``"module:function"`` of yours is called with the canvas,
+        the `Job` and the options, and returns numbers by name. By default PSNR, SSIM, totals within 5 %, faithfulness
+        and the canvas.
     retry : "failed", "changed" or both
         Do jobs again that failed; or that were done, but whose specification, files or `what` are other ones now.
     attempts : int

@@ -231,7 +231,10 @@ def test_the_plot_has_means_intervals_and_videos() -> None:
     ax = found.plot()
     assert [label.get_text() for label in ax.get_xticklabels()] == ["a", "b"]
     assert ax.get_ylabel() == "psnr"
-    lines = [(list(line.get_xdata()), list(line.get_ydata())) for line in ax.get_lines()]
+    lines = [
+        (np.asarray(line.get_xdata()).tolist(), np.asarray(line.get_ydata()).tolist())
+        for line in ax.get_lines()
+    ]
     for place, group in enumerate(found.groups):
         assert ([place, place], [group.low, group.high]) in lines
         assert ([place], [group.value]) in lines
