@@ -5,10 +5,8 @@ from __future__ import annotations
 import functools
 import math
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +25,7 @@ from canvaswidget.surveys.store import (
     SurveyError,
     read_arrays,
     read_root,
+    read_row,
     read_rows,
     unpack_canvas,
 )
@@ -86,7 +85,6 @@ class Survey(Runs):
     def _begin(self, place: Place, rows: dict[str, Row], chosen: Callable[[Row], bool]) -> None:
         self._start(None, "auto", "1 GiB")
         self._place, self._chosen = place, chosen
-        self._folder: tempfile.TemporaryDirectory[str] | None = None  # of canvases that were opened
         self._take_rows(rows)
 
     @property
@@ -182,7 +180,10 @@ class Survey(Runs):
         KeyError
             There is no such run, or it has no such finding.
         """
-        return read_arrays(self._place, self._place_of(run), finding)
+        name = self._place_of(run)
+        found = read_arrays(self._place, name, finding)
+        self._check_current(name)
+        return found
 
     def compare(
         self, number: str | pandas.Series, by: str | None = None, video: str = "video", seed: int = 0
@@ -239,9 +240,11 @@ class Survey(Runs):
         SurveyError
             They were not.
         """
-        found = self._place.fetched(f"{self._place_of(run)}/{WEIGHTS}")
+        name = self._place_of(run)
+        found = self._place.kept(f"{name}/{WEIGHTS}")
         if found is None:
             raise SurveyError(f"run {run!r}: its weights were not kept; say what={{..., 'weights': {{}}}}")
+        self._check_current(name)
         return str(found)
 
     @property
@@ -252,6 +255,8 @@ class Survey(Runs):
     def refresh(self) -> list[Key]:
         """Look into the store again, and return the runs that are new or were done again."""
         with self._lock:
+            for key, error in ((row["name"], row["error"]) for row in self._rows.values()):
+                self._runs[key].error = error  # one that could not be opened is tried again
             rows = {name: row for name, row in read_rows(self._place).items() if self._chosen(row)}
             new = self._take_rows(rows)
         self._tell_watchers(new)
@@ -273,7 +278,7 @@ class Survey(Runs):
 
     def _take_rows(self, rows: dict[str, Row]) -> list[Key]:
         found = {
-            row["name"]: Run(functools.partial(self._open, name), _facts(row), row["time"], row["error"])
+            row["name"]: Run(functools.partial(self._open, name), _facts(row), _identity(row), row["error"])
             for name, row in rows.items()
         }
         self._rows = rows
@@ -299,9 +304,17 @@ class Survey(Runs):
                 "the survey keeps no canvas of it"
                 + (f" ({reasons[0]})" if reasons else "; say what={..., 'canvas': {}}")
             )
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory()
-        return unpack_canvas(self._place, name, Path(self._folder.name) / row["time"].replace(":", ""))
+        canvas = unpack_canvas(self._place, name)
+        self._check_current(name)
+        return canvas
+
+    def _check_current(self, name: str) -> None:
+        """Raise where a group that was read is no longer the one that the table describes."""
+        there, row = read_row(self._place, name), self._rows[name]
+        if there is None or _identity(there) != _identity(row):
+            raise SurveyError(
+                f"run {row['name']!r}: was done again, or removed, since the table was read; call refresh()"
+            )
 
     def _row(self, run: Key) -> Row:
         return self._rows[self._place_of(run)]
@@ -329,6 +342,11 @@ def _line(row: Row) -> dict[str, Any]:
         line["trouble"] = "; ".join(f"{name}: {words}" for name, words in row["trouble"].items())
     line |= {name: row[name] for name in ("seconds", "host", "time", "error")}
     return line | row["versions"]
+
+
+def _identity(row: Row) -> tuple[str, str]:
+    """Of one result of a job: a job that is done again has another."""
+    return row.get("id", ""), row["time"]
 
 
 def _column(label: str, name: str) -> str:

@@ -162,9 +162,8 @@ class Job:
 
     @property
     def place(self) -> str:
-        """The name of its group in a store: readable, safe on every file system, unique to its name."""
-        readable = re.sub(r"[^A-Za-z0-9]+", "-", self.name).strip("-").lower()[:40] or "job"
-        return f"{readable}-{hashlib.sha256(self.name.encode()).hexdigest()[:10]}"
+        """The name of its group in a store."""
+        return place_name(self.name)
 
     def digest(self, what: Mapping[str, Any]) -> str:
         """A hash of the job and of what is asked about it: results of another hash answer another question."""
@@ -264,6 +263,13 @@ def plain(name: str, value: Any) -> Any:
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     raise wrong_type(name, value, "plain values: texts, numbers, booleans, lists and mappings of them")
+
+
+def place_name(name: str) -> str:
+    """The name of the group of a job: readable, safe on every file system, unique to the job's name."""
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()[:40] or "job"
+    # File names that are no UTF-8 have surrogates.
+    return f"{readable}-{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:10]}"
 
 
 def names_are_unique(jobs: Sequence[Job]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import platform
+import secrets
 import socket
 import time
 import traceback
@@ -86,9 +87,8 @@ def perform(task: Task) -> Row:
     except OSError as error:
         return failed_row(task, _error(error), traceback.format_exc())
     if starts > task.attempts:
-        row = _died(task, job)
         with place.staging() as staged:
-            put_group(place, job.place, row, staged)
+            row = put_group(place, job.place, _died(task, job), staged)
     else:
         row = _performed(task, job, place)
     with contextlib.suppress(OSError):  # a full disk, which the row tells
@@ -113,16 +113,14 @@ def _performed(task: Task, job: Job, place: Place) -> Row:
             found = measure(job, inr, canvas, task.what, staged)
             write_arrays(staged, found.arrays)
             row = {**_base(task, job), **_about(inr, canvas, found), "seconds": time.perf_counter() - start}
-            put_group(place, job.place, row, staged)
-        return row
+            return put_group(place, job.place, row, staged)
     except Exception as error:  # of a file, a network or a function that may be anything
         row = failed_row(task, _error(error), traceback.format_exc())
     try:
         with place.staging() as staged:
-            put_group(place, job.place, row, staged)
-    except (
-        OSError
-    ) as error:  # the disk is full: whoever asked learns it, and the next survey does the job again
+            return put_group(place, job.place, row, staged)
+    except OSError as error:
+        # The disk is full: the caller gets the error, and the next survey does the job again.
         row["error"] += f"; and its row can't be written ({error})"
     return row
 
@@ -156,6 +154,8 @@ def _base(task: Task, job: Job) -> Row:
         "number": task.number,
         "status": DONE,
         "error": "",
+        # Two results of one job may be of the same second.
+        "id": secrets.token_hex(8),
         "digest": job.digest(task.what),
         "job": task.job,
         "what": task.what,

@@ -6,6 +6,7 @@ the file that makes it a group last.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -69,8 +70,12 @@ class Place(Protocol):
         """Put a group in place, whole; one that was there is replaced."""
         ...
 
-    def fetched(self, name: str) -> Path | None:
-        """A file, as one of this machine; None where there is none."""
+    def fetched(self, name: str) -> contextlib.AbstractContextManager[Path | None]:
+        """A file, as one of this machine, meanwhile; None where there is none."""
+        ...
+
+    def kept(self, name: str) -> Path | None:
+        """A file, as one of this machine until the process ends; None where there is none."""
         ...
 
     def held(self) -> contextlib.AbstractContextManager[None]:
@@ -152,7 +157,11 @@ class Folder:
             self.remove(name)
             staged.rename(target)
 
-    def fetched(self, name: str) -> Path | None:
+    @contextlib.contextmanager
+    def fetched(self, name: str) -> Iterator[Path | None]:
+        yield self.kept(name)
+
+    def kept(self, name: str) -> Path | None:
         return self.path / name if (self.path / name).is_file() else None
 
     @contextlib.contextmanager
@@ -189,7 +198,6 @@ class Remote:
         self.address = address.rstrip("/")
         found: tuple[Any, str] = fsspec.core.url_to_fs(self.address)
         self._files, self._root = found
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         raise TypeError("a store's address travels, not its connection")
@@ -256,14 +264,24 @@ class Remote:
                 self._files.pipe_file(f"{self._root}/{name}/{inside}", file.read_bytes())
         self._files.pipe_file(f"{self._root}/{name}/{ROOT}", (staged / ROOT).read_bytes())
 
-    def fetched(self, name: str) -> Path | None:
+    @contextlib.contextmanager
+    def fetched(self, name: str) -> Iterator[Path | None]:
+        data = self.read(name)
+        if data is None:
+            yield None
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            target = Path(folder) / Path(name).name
+            target.write_bytes(data)
+            yield target
+
+    def kept(self, name: str) -> Path | None:
         data = self.read(name)
         if data is None:
             return None
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory()
-        target = Path(self._folder.name) / name
-        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.mkdtemp()
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        target = Path(folder) / Path(name).name
         target.write_bytes(data)
         return target
 

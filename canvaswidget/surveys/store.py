@@ -7,18 +7,23 @@ only the survey writes it, and a group that it does not list yet is read itself.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import secrets
+import shutil
 import socket
+import tempfile
 import time
+import weakref
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from canvaswidget.surveys.job import place_name
 from canvaswidget.surveys.places import ROOT, Place
 from canvaswidget.tracing import SavedCanvas
 from canvaswidget.tracing.saved.store import zarr
@@ -85,16 +90,17 @@ def read_rows(place: Place) -> dict[str, Row]:
     rows = {name: row for name, row in _read_index(place).items() if name in set(names)}
     missing = [name for name in names if name not in rows]
     for name, data in place.read_all([f"{name}/{ROOT}" for name in missing]).items():
-        row = _row_of(data)
+        name = name.rsplit("/", 1)[0]
+        row = _row_in(data, name)
         if row is not None:
-            rows[name.rsplit("/", 1)[0]] = row
+            rows[name] = row
     return dict(sorted(rows.items(), key=lambda item: (item[1]["number"], item[1]["name"])))
 
 
 def read_row(place: Place, name: str) -> Row | None:
     """The row of a group; None where it is not there, or not whole."""
     data = place.read(f"{name}/{ROOT}")
-    return None if data is None else _row_of(data)
+    return None if data is None else _row_in(data, name)
 
 
 def write_index(place: Place, rows: Mapping[str, Row]) -> None:
@@ -110,15 +116,25 @@ def _read_index(place: Place) -> dict[str, Row]:
     if text is None:
         return {}
     try:
-        return {name: _restored(row) for name, row in json.loads(text)["rows"].items()}
+        listed = json.loads(text)["rows"].items()
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}  # a copy: the groups are read themselves
+    rows = {name: _row_of(row, name) for name, row in listed}
+    return {name: row for name, row in rows.items() if row is not None}
 
 
-def _row_of(data: bytes) -> Row | None:
+def _row_in(data: bytes, name: str) -> Row | None:
     try:
-        row = _restored(json.loads(data)["attributes"][ROW])
-        return row if {"name", "number", "status"} <= row.keys() else None
+        return _row_of(json.loads(data)["attributes"][ROW], name)
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _row_of(stored: Any, name: str) -> Row | None:
+    """The row of a group of this name; None where it is damaged, or of another group, such as a copied one."""
+    try:
+        row = _restored(stored)
+        return row if place_name(row["name"]) == name and {"number", "status"} <= row.keys() else None
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -136,7 +152,7 @@ def _plain(value: Any) -> Any:
 
 def _restored(value: Any) -> Any:
     if isinstance(value, Mapping):
-        if value.keys() == {"float"}:
+        if value.keys() == {"float"} and value["float"] in ("nan", "inf", "-inf"):
             return float(value["float"])
         return {key: _restored(one) for key, one in value.items()}
     if isinstance(value, list):
@@ -153,14 +169,28 @@ def _group(key: str, facts: Mapping[str, Any]) -> bytes:
 # --- groups ---------------------------------------------------------------------------------------------------
 
 
-def put_group(place: Place, name: str, row: Row, staged: Path) -> None:
-    """Put what a worker wrote in place, with its row. What failed never takes the place of what was done."""
+def put_group(place: Place, name: str, row: Row, staged: Path) -> Row:
+    """Put what a worker wrote in place, with its row; returns the row that is there then.
+
+    A failure does not replace a result of the same job from the same files: a scheduler may have started it twice.
+    """
     if row["status"] == FAILED:
         there = read_row(place, name)
-        if there is not None and there["status"] == DONE and there["digest"] == row["digest"]:
-            return
+        if there is not None and there["status"] == DONE and is_of_same_job(there, row):
+            return there
     (staged / ROOT).write_bytes(_group(ROW, row))
     place.put(staged, name)
+    return row
+
+
+def is_of_same_job(row: Row, other: Row) -> bool:
+    """Whether two rows answer the same question about the same files."""
+    return (row["digest"], row["stamp"]) == (other["digest"], other["stamp"])
+
+
+def put_row(place: Place, name: str, row: Row) -> None:
+    """Replace the row of a group, and leave what else it holds."""
+    place.write(f"{name}/{ROOT}", _group(ROW, row))
 
 
 def write_arrays(staged: Path, arrays: Mapping[str, Mapping[str, np.ndarray]]) -> None:
@@ -181,9 +211,16 @@ def write_arrays(staged: Path, arrays: Mapping[str, Mapping[str, np.ndarray]]) -
 
 def read_arrays(place: Place, name: str, finding: str) -> dict[str, np.ndarray]:
     """The arrays of a finding of a job."""
-    path, package = place.fetched(f"{name}/{FINDINGS}"), zarr()
-    if path is None:
-        raise KeyError(f"finding={finding!r}: the survey keeps no arrays for this run")
+    with place.fetched(f"{name}/{FINDINGS}") as path:
+        if path is None:
+            raise KeyError(f"finding={finding!r}: the survey keeps no arrays for this run")
+        with _damaged_if_unreadable(place, f"{name}/{FINDINGS}"):
+            zipfile.ZipFile(path).close()  # zarr's own error for a file that is no archive says nothing
+            return _arrays_in(path, finding)
+
+
+def _arrays_in(path: Path, finding: str) -> dict[str, np.ndarray]:
+    package = zarr()
     with package.storage.ZipStore(path, mode="r") as file:
         root = package.open_group(file, mode="r")
         if finding not in root:
@@ -194,9 +231,7 @@ def read_arrays(place: Place, name: str, finding: str) -> dict[str, np.ndarray]:
         found = dict(root[finding].arrays())
         too_large = [key for key, array in found.items() if array.nbytes > MOST_BYTES]
         if too_large:
-            raise SurveyError(
-                f"store={place.address!r}: damaged: array {too_large[0]!r} of {finding!r} is too large"
-            )
+            raise ValueError(f"array {too_large[0]!r} of {finding!r} is too large")
         return {key: np.asarray(array[...]) for key, array in found.items()}
 
 
@@ -208,24 +243,41 @@ def pack_canvas(saved: Path, staged: Path) -> None:
                 file.write(part, part.relative_to(saved))
 
 
-def unpack_canvas(place: Place, name: str, folder: Path) -> SavedCanvas:
-    """The saved canvas of a job, unpacked into a folder of this machine."""
-    path = place.fetched(f"{name}/{CANVAS}")
-    if path is None:
-        raise SurveyError(f"store={place.address!r}: damaged: {name}/{CANVAS} is missing")
-    target = folder / f"{name}.zarr"
-    if not target.exists():
+def unpack_canvas(place: Place, name: str) -> SavedCanvas:
+    """The saved canvas of a job, unpacked into a folder of this machine that lasts as long as the canvas."""
+    with place.fetched(f"{name}/{CANVAS}") as path:
+        if path is None:
+            raise SurveyError(f"store={place.address!r}: damaged: {name}/{CANVAS} is missing")
+        folder = tempfile.mkdtemp()
         try:
-            with zipfile.ZipFile(path) as file:
-                # What is not compressed is not larger than the file.
-                if any(part.compress_type != zipfile.ZIP_STORED for part in file.infolist()):
-                    raise zipfile.BadZipFile("it is compressed")
-                file.extractall(target)
-        except zipfile.BadZipFile as error:
-            raise SurveyError(
-                f"store={place.address!r}: damaged: {name}/{CANVAS} can't be read ({error})"
-            ) from None
-    return SavedCanvas(target)
+            with _damaged_if_unreadable(place, f"{name}/{CANVAS}"):
+                _unpack(path, Path(folder) / f"{name}.zarr")
+            canvas = SavedCanvas(Path(folder) / f"{name}.zarr")
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+    # Its arrays are read when they are asked for, perhaps after the survey that opened it is gone.
+    weakref.finalize(canvas, shutil.rmtree, folder, ignore_errors=True)
+    return canvas
+
+
+def _unpack(path: Path, target: Path) -> None:
+    with zipfile.ZipFile(path) as file:
+        # What is not compressed is not larger than the file.
+        if any(part.compress_type != zipfile.ZIP_STORED for part in file.infolist()):
+            raise zipfile.BadZipFile("it is compressed")
+        file.extractall(target)
+
+
+@contextlib.contextmanager
+def _damaged_if_unreadable(place: Place, name: str) -> Iterator[None]:
+    """Name the file that can't be read; `KeyError` is of a caller who asks for something else."""
+    try:
+        yield
+    except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError, TypeError) as error:
+        raise SurveyError(
+            f"store={place.address!r}: damaged: {name} can't be read ({type(error).__name__}: {error})"
+        ) from error
 
 
 # --- starts ---------------------------------------------------------------------------------------------------

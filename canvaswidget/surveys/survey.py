@@ -27,6 +27,7 @@ from canvaswidget.surveys.store import (
     forget_starts,
     is_survey,
     put_group,
+    put_row,
     read_root,
     read_rows,
     write_index,
@@ -116,6 +117,7 @@ def survey(
         pending = _pending(listed, wanted, rows, again)
         # Of jobs that are done again the index may not keep the earlier row.
         rows = _without(rows, pending)
+        _take_parameters(place, listed, rows)
         write_index(place, rows)
         forget_starts(place, [job.place for job in pending])
         numbers = {job.name: number for number, job in enumerate(listed)}
@@ -190,9 +192,20 @@ def _without(rows: dict[str, Row], jobs: list[Job]) -> dict[str, Row]:
     return {name: row for name, row in rows.items() if name not in places}
 
 
+def _take_parameters(place: Place, jobs: list[Job], rows: dict[str, Row]) -> None:
+    """Give the rows that stay the parameters of their jobs: they label results, and do not change them."""
+    for job in jobs:
+        row, given = rows.get(job.place), job.to_dict()
+        if row is not None and row["job"]["parameters"] != given["parameters"]:
+            rows[job.place] = row | {"job": given}
+            put_row(place, job.place, rows[job.place])
+
+
 def _check_alike(rows: dict[str, Row], what: What) -> None:
     """Raise where the store has numbers that would stand in one column with others that were measured otherwise."""
     for row in rows.values():
+        if row["status"] == FAILED:
+            continue
         for name, options in row["what"].items():
             if name in what and options != what[name]:
                 raise ValueError(
@@ -303,7 +316,7 @@ class _Work:
         said = one_line(error, whole=True)
         row = failed_row(task, f"its worker died {self._attempts} times ({said}): {CAUSES}")
         with contextlib.suppress(OSError), self._place.staging() as staged:
-            put_group(self._place, job.place, row, staged)
+            row = put_group(self._place, job.place, row, staged)
         forget_starts(self._place, [job.place])
         self._keep(task, row)
 

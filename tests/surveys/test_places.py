@@ -60,10 +60,15 @@ def test_a_group_is_put_whole_and_replaced(store) -> None:
     for content in (b"1", b"22"):
         staged(place, "g", content)
         assert place.names() == ["g"]
-        found = place.fetched("g/part/x")
-        assert found is not None
-        assert found.read_bytes() == content
-    assert place.fetched("g/none") is None
+        with place.fetched("g/part/x") as found:
+            assert found is not None
+            assert found.read_bytes() == content
+        kept = place.kept("g/part/x")
+        assert kept is not None
+        assert kept.read_bytes() == content
+    with place.fetched("g/none") as found:
+        assert found is None
+    assert place.kept("g/none") is None
     place.remove("g")
     assert place.names() == []
 
