@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 
 from canvaswidget import media
@@ -109,6 +110,8 @@ class Job:
                     raise wrong_type(
                         what, value, "a text: jobs travel to other machines, so they hold no modules"
                     )
+                if not os.fspath(value).strip():
+                    raise wrong_value(what, value, "a text that is not empty")
                 object.__setattr__(self, what, os.fspath(value))
         self._check_network()
         for what in ("options", "truth_options", "parameters", "fit"):
@@ -118,6 +121,9 @@ class Job:
         object.__setattr__(
             self, "n_frames", None if self.n_frames is None else _integer("n_frames", self.n_frames, 1)
         )
+        for key, value in self.parameters.items():
+            if isinstance(value, list | dict):
+                raise wrong_type(f"parameters[{key!r}]", value, "a text, a number or a boolean")
         taken = sorted(RESERVED & set(self.parameters))
         if taken:
             raise ValueError(
@@ -171,17 +177,11 @@ class Job:
         return hashlib.sha256(json.dumps([values, what], sort_keys=True).encode()).hexdigest()[:16]
 
     def stamp(self) -> list[Any]:
-        """Size and time of its files: a file that was written again has another one."""
-        found: list[Any] = []
-        for text in (self.weights, self.truth):
-            try:
-                about = os.stat(text or "")
-                found.append([about.st_size, about.st_mtime_ns])
-            except (
-                OSError
-            ):  # a function, an address, nothing; or a file that is missing, which the worker will tell
-                found.append(None)
-        return found
+        """Size and time of its files: a file that was written again has another one.
+
+        None of a function, of an address, and of a file that is missing, which the worker reports.
+        """
+        return [_stamp_of(text) for text in (self.weights, self.truth)]
 
     def make(self) -> INR:
         """The network with its signal: loaded, made by the user's function, or trained.
@@ -226,6 +226,22 @@ class Job:
         return made(self.truth, self.truth_options)
 
 
+def _stamp_of(text: str | None) -> list[int] | None:
+    try:
+        about = os.stat(text or "")
+        if text is None or not os.path.isdir(text):
+            return [about.st_size, about.st_mtime_ns]
+        with os.scandir(text) as found:  # a folder of images: its own time says nothing of them
+            inside = [one.stat() for one in found if one.is_file()]
+        return [
+            sum(one.st_size for one in inside),
+            max((one.st_mtime_ns for one in inside), default=0),
+            len(inside),
+        ]
+    except OSError:
+        return None
+
+
 def _integer(name: str, value: Any, least: int | None) -> int:
     number = as_integer(value)
     if number is None:
@@ -260,6 +276,8 @@ def plain(name: str, value: Any) -> Any:
         return float(value)
     if value is None or isinstance(value, str | bool):
         return value
+    if isinstance(value, np.bool_):
+        return bool(value)
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     raise wrong_type(name, value, "plain values: texts, numbers, booleans, lists and mappings of them")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from canvaswidget.arguments.kinds import is_sequence, wrong_type
+from canvaswidget.arguments.kinds import is_sequence, wrong_type, wrong_value
 from canvaswidget.inr.factories import is_factory
 from canvaswidget.surveys.job import FIT_OPTIONS, Job, names_are_unique
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 FIELDS = tuple(one.name for one in dataclasses.fields(Job))
 FILES = ("weights", "truth")  # fields that may be paths
+FIT = "fit."  # before the name of a column that says how to train
+COUNTS = ("seed", "n_frames", "epochs", "steps", "batch_size")
 
 
 def jobs_of(jobs: Any) -> list[Job]:
@@ -71,12 +73,14 @@ def training_jobs(
     if not isinstance(signals, Mapping):
         raise wrong_type("signals", signals, "{name: path}")
     if not isinstance(models, Mapping):
-        models = {name: name for name in models}
+        models = {name: name for name in ([models] if isinstance(models, str) else models)}
+    if not isinstance(seeds, Iterable):
+        raise wrong_type("seeds", seeds, "several ints, such as range(3)")
     found = []
     for (video, signal), (model, given), seed in itertools.product(
         signals.items(), models.items(), list(seeds)
     ):
-        truth, options = signal if isinstance(signal, tuple) else (signal, {})
+        truth, options = signal if is_sequence(signal) and len(signal) == 2 else (signal, {})
         family = {"model": given} if isinstance(given, str) else dict(given)
         found.append(
             Job(
@@ -121,7 +125,7 @@ def _job_of(said: str, given: Any) -> Job:
 
 
 def _of_pattern(pattern: str) -> Iterable[Job]:
-    files = sorted(glob.glob(pattern))
+    files = [pattern] if os.path.isfile(pattern) else sorted(glob.glob(pattern))
     if not files:
         raise FileNotFoundError(f"jobs={pattern!r}: there is no such file; expected a CSV file or weights")
     stems = [Path(file).stem for file in files]
@@ -135,13 +139,41 @@ def _read_table(path: Path) -> pandas.DataFrame:
     if not path.is_file():
         raise FileNotFoundError(f"jobs={str(path)!r}: there is no such file")
     try:
-        # As text: pandas would make a number of a name such as 007.
-        return pandas.read_csv(path, dtype=str, keep_default_na=False)
+        # As text: pandas would make a number of a name such as 007. The header is a row like the others: pandas would
+        # rename columns of one name, and shift rows that are longer than it.
+        cells = pandas.read_csv(
+            path, header=None, dtype=str, keep_default_na=False, skipinitialspace=True, encoding="utf-8-sig"
+        )
     except (ValueError, pandas.errors.ParserError) as error:
-        raise ValueError(f"jobs={str(path)!r}: can't be read as CSV ({error})") from None
+        raise ValueError(f"jobs={str(path)!r}: can't be read as CSV ({str(error).strip()})") from None
+    table = cells.iloc[1:].set_axis([str(name).strip() for name in cells.iloc[0]], axis=1)
+    _check_columns(table)
+    for name in table.columns:
+        if name not in FIELDS and not name.startswith(FIT):
+            table[name] = pandas.Series(_parameters(list(table[name])), table.index, dtype=object)
+    return table
+
+
+def _check_columns(table: pandas.DataFrame) -> None:
+    names = [str(name) for name in table.columns]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"jobs: two columns are called {twice!r}; each needs a name of its own")
+    if "" in names:
+        raise ValueError(f"jobs: column {names.index('') + 1} has no name")
+
+
+def _parameters(texts: list[Any]) -> list[Any]:
+    """A column of a CSV file: numbers or booleans where all its cells are; else texts, such as 007, 008, 100."""
+    values = [None if _is_empty(text) else _value(text) for text in texts]
+    for kinds in ((int, float), (bool,)):
+        if all(value is None or type(value) in kinds for value in values):
+            return values
+    return texts
 
 
 def _of_table(table: pandas.DataFrame, folder: Path | None) -> Iterable[Job]:
+    _check_columns(table)
     return [
         _of_row(f"jobs, row {place}", {str(key): value for key, value in row.items()}, folder)
         for place, row in enumerate(table.to_dict("records"), 1)
@@ -150,51 +182,77 @@ def _of_table(table: pandas.DataFrame, folder: Path | None) -> Iterable[Job]:
 
 def _of_row(said: str, row: dict[str, Any], folder: Path | None) -> Job:
     """A job of a row: its fields by name, ``fit.steps`` and the like; all other columns are parameters."""
+    try:
+        values = _fields(row)
+        for key in FILES:
+            text = values.get(key)
+            if isinstance(text, str) and folder is not None and not is_factory(text) and "://" not in text:
+                values[key] = os.path.join(folder, text)
+        return Job(**values)
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{said}: {error}") from None
+
+
+def _fields(row: dict[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     more: dict[str, Any] = {}
     fitted: dict[str, Any] = {}
     for key, value in row.items():
         if _is_empty(value):
             continue
-        if key.startswith("fit."):
-            fitted[key.removeprefix("fit.")] = _value(value)
+        if key.startswith(FIT):
+            fitted[key.removeprefix(FIT)] = _whole(key.removeprefix(FIT), _value(value))
         elif key in FIELDS:
-            values[key] = _field(key, value)
+            values[key] = _whole(key, _field(key, value))
         else:
-            more[key] = _value(value)
+            more[key] = value
+    if "name" not in values:
+        raise ValueError("has no name; expected a column 'name'")
     unknown = sorted(set(fitted) - set(FIT_OPTIONS))
     if unknown:
-        raise ValueError(
-            f"{said}: column 'fit.{unknown[0]}': expected one of {', '.join(FIT_OPTIONS)} after 'fit.'"
-        )
-    if fitted:
-        values["fit"] = {**values.get("fit", {}), **fitted}
-    if more:
-        values["parameters"] = {**more, **values.get("parameters", {})}
-    for key in FILES:
-        text = values.get(key)
-        if isinstance(text, str) and folder is not None and not is_factory(text):
-            values[key] = os.path.join(folder, text)
-    if "name" not in values:
-        raise ValueError(f"{said}: has no name; expected a column 'name'")
-    try:
-        return Job(**values)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{said}: {error}") from None
+        raise ValueError(f"column 'fit.{unknown[0]}': expected one of {', '.join(FIT_OPTIONS)} after 'fit.'")
+    for key, found in (("fit", fitted), ("parameters", more)):
+        given = values.get(key, {})
+        if not isinstance(given, Mapping):
+            raise wrong_type(key, given, "a mapping")
+        if found:
+            values[key] = {**found, **given} if key == "parameters" else {**given, **found}
+    return values
 
 
 def _is_empty(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip()) or value != value
+    if value is None or isinstance(value, str):
+        return value is None or not value.strip()
+    if isinstance(value, Mapping) or is_sequence(value):
+        return False
+    try:
+        return bool(value != value)
+    except TypeError:  # pandas.NA is neither equal nor unequal
+        return True
 
 
 def _field(key: str, value: Any) -> Any:
     if not isinstance(value, str) or key in ("name", "weights", "inr", "truth", "rule"):
         return str(value) if key == "name" else value
+    value = value.strip()
     if key == "size" and "x" in value:
-        return [int(side) for side in value.split("x")]
+        return _integers(key, value, value.split("x"), "a text such as 256x256")
     if key == "frames" and value[0] != "[":
-        return [int(one) for one in value.replace(",", " ").split()]
+        return _integers(key, value, value.replace(",", " ").split(), "numbers such as '0, 3'")
     return _value(value)
+
+
+def _integers(key: str, text: str, parts: list[str], expected: str) -> list[int]:
+    try:
+        return [int(part) for part in parts]
+    except ValueError:
+        raise wrong_value(key, text, expected) from None
+
+
+def _whole(key: str, value: Any) -> Any:
+    """A count as an int: pandas makes floats of the ints of a column with empty cells."""
+    return int(value) if key in COUNTS and isinstance(value, float) and value.is_integer() else value
 
 
 def _value(value: Any) -> Any:
@@ -202,9 +260,13 @@ def _value(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        return json.loads(value, parse_constant=_no_constant)
     except ValueError:
         return value
+
+
+def _no_constant(text: str) -> None:
+    raise ValueError(text)  # NaN and Infinity, which JSON of Python accepts: a text
 
 
 def _with_absolute_paths(job: Job) -> Job:
