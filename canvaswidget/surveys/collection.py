@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from canvaswidget.analysis.hierarchical import Comparison, compare_groups
 from canvaswidget.analysis.over_runs import OverRuns
+from canvaswidget.arguments.kinds import is_sequence, wrong_type
 from canvaswidget.runs.collection import Run, Runs
 from canvaswidget.runs.naming import Key
 from canvaswidget.surveys.job import Job
@@ -217,9 +218,17 @@ class Survey(Runs):
             self._check_rules(number, (row for row, line in zip(done, lines, strict=True) if number in line))
             said, values = number, [line.get(number, math.nan) for line in lines]
         else:
+            if not (hasattr(number, "get") and hasattr(number, "name")):
+                raise wrong_type("number", number, "the name of a column, or a Series such as table['psnr']")
             said, values = str(number.name or "number"), [number.get(row["name"], math.nan) for row in done]
         if any(isinstance(value, str) for value in values):
             raise ValueError(f"number={said!r}: holds texts; expected a column of numbers")
+        for row, line, value in zip(done, lines, values, strict=True):
+            if _is_missing(line.get(video)) and not _is_missing(value):
+                raise ValueError(
+                    f"video={video!r}: run {row['name']!r} has no value in this column, so it is not known which runs "
+                    "are of its video; give all jobs this parameter, or choose runs with where"
+                )
         return compare_groups(
             said,
             np.array(values, np.float64),
@@ -372,7 +381,11 @@ def _facts(row: Row) -> dict[str, Any]:
     return {name: known[name] for name in FACTS if known.get(name) is not None}
 
 
+def _is_missing(value: Any) -> bool:
+    return value is None or value != value
+
+
 def _is_among(value: Any, wanted: Any) -> bool:
-    if isinstance(wanted, Sequence) and not isinstance(wanted, str):
-        return value in wanted
-    return value == wanted
+    return any(
+        value == one for one in (wanted if is_sequence(wanted) or isinstance(wanted, Set) else [wanted])
+    )

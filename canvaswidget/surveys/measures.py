@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from safetensors.torch import save
 from torch import nn
 
@@ -24,7 +25,7 @@ from canvaswidget.inr.factories import is_factory, named
 from canvaswidget.models import FFN, SIREN, HNeRVDecoder, NeRV, save_model
 from canvaswidget.surveys.job import Job, plain
 from canvaswidget.surveys.store import WEIGHTS, pack_canvas
-from canvaswidget.tracing import Canvas, Layer, UntraceableError
+from canvaswidget.tracing import Canvas, Layer
 
 FINDINGS = (
     "cluster",
@@ -109,7 +110,19 @@ def checked_what(what: Any) -> What:
         found[name] = given
     if not found:
         raise ValueError("what: is empty; expected at least one measurement")
+    labels = [*OTHERS, *FINDINGS]
+    for name in filter(is_factory, found):
+        if _label(name) in labels:
+            raise ValueError(
+                f"what={name!r}: its numbers are called {_label(name)!r}, like those of another measurement; rename it"
+            )
+        labels.append(_label(name))
     return found
+
+
+def _label(name: str) -> str:
+    """What the numbers of a measurement are called in the table: a function of the user's without its module."""
+    return name.partition(":")[2] or name
 
 
 def _options_of(name: str) -> set[str]:
@@ -126,6 +139,8 @@ def _options_of(name: str) -> set[str]:
 def measure(job: Job, inr: INR, canvas: Canvas, what: What, folder: Path) -> Measured:
     """All of it; files go into the folder. One measurement that fails is told, and the others go on."""
     found = Measured()
+    # -1 is the last frame, and each frame counts once in a mean.
+    job = dataclasses.replace(job, frames=tuple(dict.fromkeys(frame % inr.n_frames for frame in job.frames)))
     for name, options in what.items():
         if name in FINDINGS:
             _finding(job, canvas, name, options, found)
@@ -150,7 +165,7 @@ def measure(job: Job, inr: INR, canvas: Canvas, what: What, folder: Path) -> Mea
 
 
 class _told:
-    """Note an error of a measurement, and go on; but not want of memory or of room on the disk."""
+    """Note an error of a measurement, and go on; except where memory or room on the disk is missing."""
 
     def __init__(self, label: str, found: Measured) -> None:
         self._label, self._found = label, found
@@ -159,7 +174,10 @@ class _told:
         pass
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
-        if isinstance(error, UntraceableError | ValueError | TypeError | LookupError | ArithmeticError):
+        is_room = isinstance(error, MemoryError | OSError | torch.OutOfMemoryError) or "allocate" in str(
+            error
+        )
+        if isinstance(error, Exception) and not is_room:
             self._found.trouble[self._label] = one_line(error, whole=True)
             return True
         return False
@@ -195,23 +213,26 @@ def _layers(canvas: Canvas, options: Mapping[str, Any]) -> dict[str, Layer]:
 
 
 def _totals(job: Job, canvas: Canvas, options: Mapping[str, Any], found: Measured) -> None:
-    names = {layer.name: name for name, layer in _layers(canvas, options).items()}
+    layers = _layers(canvas, options)
+    names: dict[str, list[str]] = {}
+    for name, layer in layers.items():
+        names.setdefault(layer.name, []).append(name)
     keywords = {key: value for key, value in options.items() if key not in ("layers", "arrays")}
     keywords.setdefault("accuracy", 0.05)
     totals: dict[str, list[float]] = {}
     dead: dict[str, list[float]] = {}
     for frame in job.frames:
         for layer, summary in canvas.summaries(list(names), frame, **keywords, seed=job.seed).items():
-            name = names[layer]
-            label = f"totals.{name}"
-            totals.setdefault(name, []).append(summary.total_abs)
-            arrays = {"neuron_abs": summary.neuron_abs, "neuron_sum": summary.neuron_sum}
-            if summary.low is not None and summary.high is not None:
-                arrays |= {"low": summary.low, "high": summary.high}
-                found.estimated[label] = f"± {summary.half_width:.1%} a neuron (median of 95% intervals)"
-            if options.get("arrays", True):
-                found.arrays[f"{label}.{frame}"] = arrays
-            dead.setdefault(name, []).append(float(summary.n_dead))
+            for name in names[layer]:
+                label = f"totals.{name}"
+                totals.setdefault(name, []).append(summary.total_abs)
+                dead.setdefault(name, []).append(float(summary.n_dead))
+                arrays = {"neuron_abs": summary.neuron_abs, "neuron_sum": summary.neuron_sum}
+                if summary.low is not None and summary.high is not None:
+                    arrays |= {"low": summary.low, "high": summary.high}
+                    found.estimated[label] = f"± {summary.half_width:.1%} a neuron (median of 95% intervals)"
+                if options.get("arrays", True):
+                    found.arrays[f"{label}.{frame}"] = arrays
     for name, each in totals.items():
         found.numbers[f"totals.{name}"] = {"total": float(np.mean(each)), "dead": float(np.mean(dead[name]))}
 
@@ -243,10 +264,12 @@ def _finding(job: Job, canvas: Canvas, name: str, options: Mapping[str, Any], fo
 
 def _own(job: Job, canvas: Canvas, name: str, options: Mapping[str, Any], found: Measured) -> None:
     """The numbers that a function of the user's gives, under the function's name."""
-    _, _, label = name.partition(":")
+    label = _label(name)
     with _told(label, found):
         numbers = named(name)(canvas, job, **options)
-        found.numbers[label] = {number: float(value) for number, value in numbers.items()}
+        if not isinstance(numbers, Mapping):
+            raise wrong_type(f"{name}()", numbers, "numbers by name, such as {'share': 0.5}")
+        found.numbers[label] = {str(number): float(value) for number, value in numbers.items()}
 
 
 def _each_frame(

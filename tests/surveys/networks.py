@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from canvaswidget.inr import INR, as_inr
-from canvaswidget.models import FFN
+from canvaswidget.models import FFN, NeRV
 from canvaswidget.surveys import Job
 from canvaswidget.tracing import Canvas
 
@@ -72,3 +72,21 @@ def untraceable() -> INR:
 def counted(canvas: Canvas, job: Job, more: int) -> dict[str, float]:
     """A measurement of the user's."""
     return {"units": canvas.layers[-1].neurons[0] + more, "seed": job.seed}
+
+
+def psnr(canvas: Canvas, job: Job) -> dict[str, float]:
+    """A measurement of the user's that is called like one of the package's."""
+    return {"psnr": -1.0}
+
+
+def wrong(canvas: Canvas, job: Job, kind: str) -> float:
+    """A measurement of the user's that fails."""
+    if kind == "raises":
+        raise AttributeError("it has no such thing")
+    return 3.0
+
+
+def video(seed: int = 0) -> INR:
+    """Three frames of a network whose pictures differ."""
+    torch.manual_seed(seed)
+    return as_inr(NeRV(embed="pe_1.25_4", fc_dim=6, fc_hw="4_8", dec_strds=(2,), lower_width=4, n_frames=3))
