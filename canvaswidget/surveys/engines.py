@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import itertools
 import multiprocessing
 import os
 import secrets
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Protocol
@@ -49,14 +52,11 @@ class Engine(Protocol):
     ----------
     at_once : int or None
         How many tasks are submitted before one is done; None for all.
-    shares_deaths : bool
-        Whether the death of one worker ends all tasks that run.
     threads : int or None
         Threads of torch for a task; None for what the engine has set.
     """
 
     at_once: int | None
-    shares_deaths: bool
     threads: int | None
 
     def submit(self, task: Task) -> Future:
@@ -111,8 +111,6 @@ def engine_of(engine: Any, workers: int | None, n_jobs: int) -> Iterator[Engine]
 class Processes:
     """Processes of this machine, one a GPU or a group of cores. They are spawned: torch in a forked one deadlocks."""
 
-    shares_deaths = True
-
     def __init__(self, workers: int | None, n_jobs: int) -> None:
         devices, (count, threads) = gpus(), self.shares(workers, n_jobs)
         self.at_once: int | None = count
@@ -161,9 +159,20 @@ class Processes:
 
 
 def _start_worker(started: Any, devices: Any, has_devices: bool) -> None:
+    # Ctrl-C reaches all processes of a terminal; the survey itself ends its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_survey, daemon=True).start()
     if has_devices:
         os.environ["CUDA_VISIBLE_DEVICES"] = devices.get()
     started.set()
+
+
+def _end_with_the_survey() -> None:
+    """A worker whose survey was killed would wait for its next task for ever."""
+    survey = multiprocessing.parent_process()
+    if survey is not None:
+        survey.join()
+        os._exit(1)
 
 
 def _n_cores() -> int:
@@ -187,14 +196,16 @@ class Cluster:
     """A Dask cluster; its tasks are named after their jobs."""
 
     at_once: int | None = None
-    shares_deaths = False
     threads: int | None = None  # Dask sets them for its workers
 
     def __init__(self, client: Any) -> None:
         self._client = client
+        # All tasks are one group of Dask's: it holds back those of a large group until a worker has time, so that the
+        # death of a worker touches few, and a worker that joins late finds work.
+        self._group, self._count = f"survey-{secrets.token_hex(8)}", itertools.count()
 
     def submit(self, task: Task) -> Future:
-        key = f"{task.job['name']}-{secrets.token_hex(8)}"
+        key = (self._group, task.job["name"], next(self._count))
         return self._client.submit(perform, task, key=key, pure=False)
 
     def renew(self) -> None:
@@ -209,7 +220,6 @@ class Given:
 
     def __init__(self, executor: Any) -> None:
         self._executor = executor
-        self.shares_deaths = isinstance(executor, concurrent.futures.ProcessPoolExecutor)
 
     def submit(self, task: Task) -> Future:
         return self._executor.submit(perform, task)
@@ -224,6 +234,11 @@ class Given:
 def is_broken(error: BaseException) -> bool:
     """Whether an executor takes no tasks any more."""
     return isinstance(error, BrokenProcessPool)
+
+
+def is_of_a_queue(error: BaseException) -> bool:
+    """Whether a task may be blamed that only waited: Dask counts deaths of all workers that a task was sent to."""
+    return type(error).__name__ == "KilledWorker"
 
 
 def when_done(future: Future, call: Callable[[Any], None]) -> bool:

@@ -6,10 +6,10 @@ It takes plain values and returns a row, so that nothing large travels. Its erro
 from __future__ import annotations
 
 import contextlib
-import gc
 import platform
 import secrets
 import socket
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -24,6 +24,7 @@ from canvaswidget.inr import INR
 from canvaswidget.surveys.job import Job
 from canvaswidget.surveys.measures import Measured, What, measure
 from canvaswidget.surveys.places import Place, place_of
+from canvaswidget.surveys.release import memory_released
 from canvaswidget.surveys.store import (
     DONE,
     FAILED,
@@ -31,6 +32,7 @@ from canvaswidget.surveys.store import (
     count_start,
     forget_starts,
     put_group,
+    read_row,
     write_arrays,
 )
 from canvaswidget.tracing import Canvas, trace
@@ -77,11 +79,26 @@ class Task:
     threads: int | None = None
 
 
+# Threads of one process take turns: torch's random state is of the process, and its operations use several cores
+# anyway. So one job at most is lost with a process.
+_TURN = threading.Lock()
+
+
 def perform(task: Task) -> Row:
     """Make the network, measure it, put its group in place; returns its row, of a failure too."""
+    with _TURN:
+        return _perform(task)
+
+
+def _perform(task: Task) -> Row:
     job, place = Job.from_dict(task.job), place_of(task.address)
     if task.threads is not None:
         torch.set_num_threads(task.threads)
+    there = read_row(place, job.place)
+    if there is not None and _answers(there, task, job):
+        # Done, but the row was lost on its way: with a worker of Dask that died after it, or with an earlier survey.
+        forget_starts(place, [job.place])
+        return there
     try:
         starts = count_start(place, job.place)
     except OSError as error:
@@ -90,7 +107,8 @@ def perform(task: Task) -> Row:
         with place.staging() as staged:
             row = put_group(place, job.place, _died(task, job), staged)
     else:
-        row = _performed(task, job, place)
+        with memory_released():
+            row = _performed(task, job, place)
     with contextlib.suppress(OSError):  # a full disk, which the row tells
         forget_starts(place, [job.place])
     return row
@@ -127,24 +145,24 @@ def _performed(task: Task, job: Job, place: Place) -> Row:
 
 @contextlib.contextmanager
 def canvas_of(job: Job, inr: INR, device: str, memory: str | float) -> Iterator[Canvas]:
-    """The canvas of a job's network, let go afterwards: a worker does many jobs."""
+    """The canvas of a job's network, emptied afterwards."""
     _check_frames(job, inr)
     canvas = trace(inr, job.rule, device, memory, progress=False)
     try:
         yield canvas
     finally:
         canvas.forget()
-        del canvas
-        # Recordings are cycles of references, which Python would leave for long.
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
 
 
 def _check_frames(job: Job, inr: INR) -> None:
     for frame in job.frames:
         if not -inr.n_frames <= frame < inr.n_frames:
             raise ValueError(f"frames: {frame} is out of range; the signal has {inr.n_frames} frames")
+
+
+def _answers(row: Row, task: Task, job: Job) -> bool:
+    """Whether the row in the store is of this task."""
+    return row["status"] == DONE and row["digest"] == job.digest(task.what) and row["stamp"] == task.stamp
 
 
 def _base(task: Task, job: Job) -> Row:

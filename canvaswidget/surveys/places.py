@@ -173,6 +173,7 @@ class Folder:
             self._remove_leftovers()
             yield
         finally:
+            self._remove_leftovers()
             handle.close()
 
     def _remove_leftovers(self) -> None:

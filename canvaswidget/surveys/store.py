@@ -86,9 +86,9 @@ def write_root(place: Place) -> None:
 
 def read_rows(place: Place) -> dict[str, Row]:
     """The row of every group, by the group's name, in the order of their jobs."""
-    names = [name for name in place.names() if not name.startswith(".")]
-    rows = {name: row for name, row in _read_index(place).items() if name in set(names)}
-    missing = [name for name in names if name not in rows]
+    names = set(place.names())
+    rows = {name: row for name, row in _read_index(place).items() if name in names}
+    missing = sorted(names - rows.keys())
     for name, data in place.read_all([f"{name}/{ROOT}" for name in missing]).items():
         name = name.rsplit("/", 1)[0]
         row = _row_in(data, name)
@@ -289,6 +289,11 @@ def count_start(place: Place, name: str) -> int:
     earlier = sum(one.startswith(f"{name}.") for one in place.listed(STARTS))
     place.write(f"{STARTS}/{name}.{secrets.token_hex(4)}", json.dumps(sign).encode())
     return earlier + 1
+
+
+def was_started(place: Place, name: str) -> bool:
+    """Whether a job was started and has not ended."""
+    return any(one.startswith(f"{name}.") for one in place.listed(STARTS))
 
 
 def forget_starts(place: Place, names: Iterable[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import concurrent.futures
 import contextlib
 import os
 import queue
@@ -14,7 +15,7 @@ from canvaswidget.arguments.kinds import integer, is_sequence, wrong_value
 from canvaswidget.error_text import one_line
 from canvaswidget.progress import Progress, Steps, steps
 from canvaswidget.surveys.collection import Survey
-from canvaswidget.surveys.engines import Engine, engine_of, is_broken, when_done
+from canvaswidget.surveys.engines import Engine, engine_of, is_broken, is_of_a_queue, when_done
 from canvaswidget.surveys.job import Job
 from canvaswidget.surveys.job_lists import jobs_of
 from canvaswidget.surveys.measures import What, checked_what
@@ -30,6 +31,7 @@ from canvaswidget.surveys.store import (
     put_row,
     read_root,
     read_rows,
+    was_started,
     write_index,
     write_root,
 )
@@ -37,6 +39,7 @@ from canvaswidget.surveys.store import (
 RETRY = ("failed", "changed")
 ASKED = 0.2  # seconds between two looks at futures that don't call back
 TOLD = 1.0  # seconds between two reports of progress, where there is none
+NEVER_STARTED = 10  # how often a task is submitted that no worker begins
 INDEXED = 10.0  # seconds between two copies of the rows, at least
 
 
@@ -251,21 +254,21 @@ class _Work:
     def _submit(self) -> None:
         limit = self._engine.at_once
         while self._waiting and (limit is None or len(self._running) < limit):
-            if not self._start(self._waiting.popleft()):
+            if not self._start(self._waiting):
                 return
         if self._suspect and not self._waiting and not self._running:
-            self._start(self._suspect.popleft())
+            self._start(self._suspect)
 
-    def _start(self, task: Task) -> bool:
+    def _start(self, tasks: collections.deque[Task]) -> bool:
+        """Submit the first of these tasks; False where the pool of processes turned out to be broken."""
         try:
-            future = self._engine.submit(task)
+            future = self._engine.submit(tasks[0])
         except Exception as error:
             if not is_broken(error):
                 raise
-            self._waiting.appendleft(task)
-            self._engine.renew()
+            self._lose_all()
             return False
-        self._running[future] = task
+        self._running[future] = tasks.popleft()
         if not when_done(future, lambda _: self._ended.put(future)):
             self._silent[future] = None
         return True
@@ -287,34 +290,52 @@ class _Work:
                 self._end(future)
 
     def _end(self, future: Any) -> None:
-        was_alone = len(self._running) == 1
-        task = self._running.pop(future)
         try:
             row = future.result()
+        except concurrent.futures.CancelledError as error:
+            raise RuntimeError(
+                f"engine: it cancelled jobs ({one_line(error, whole=True)}). What is done is kept: call "
+                "canvaswidget.survey again for the others"
+            ) from None
         except Exception as error:
-            self._lose(task, error, was_alone)
             if is_broken(error):
-                # All tasks that ran have ended with it.
-                for other in self._running.values():
-                    self._lose(other, error, False)
-                self._running.clear()
-                self._engine.renew()
+                self._lose_all()
+            else:
+                self._lose(self._running.pop(future), error)
         else:
-            self._keep(task, row)
+            self._keep(self._running.pop(future), row)
 
-    def _lose(self, task: Task, error: BaseException, was_alone: bool) -> None:
+    def _lose_all(self) -> None:
+        """A pool of processes broke: all tasks that ran ended, whichever killed its process."""
+        lost: list[tuple[Task, Exception]] = []
+        for future, task in self._running.items():
+            try:
+                row = future.result()
+            except Exception as error:
+                lost.append((task, error))
+            else:
+                self._keep(task, row)
+        self._running.clear()
+        for task, error in lost:
+            if len(lost) == 1:
+                self._lose(task, error)
+            else:
+                forget_starts(self._place, [Job.from_dict(task.job).place])
+                self._suspect.append(task)
+        self._engine.renew()
+
+    def _lose(self, task: Task, error: Exception) -> None:
         """A worker died, or never got the task."""
         job = Job.from_dict(task.job)
-        if self._engine.shares_deaths and not was_alone:  # some other task may be to blame
-            forget_starts(self._place, [job.place])
-            self._suspect.append(task)
-            return
         self._deaths[job.name] += 1
-        if self._deaths[job.name] < self._attempts:
-            (self._suspect if self._engine.shares_deaths else self._waiting).append(task)
+        limit = self._attempts
+        if is_of_a_queue(error) and not was_started(self._place, job.place):
+            limit = max(limit, NEVER_STARTED)
+        if self._deaths[job.name] < limit:
+            (self._suspect if is_broken(error) else self._waiting).append(task)
             return
         said = one_line(error, whole=True)
-        row = failed_row(task, f"its worker died {self._attempts} times ({said}): {CAUSES}")
+        row = failed_row(task, f"its worker died {self._deaths[job.name]} times ({said}): {CAUSES}")
         with contextlib.suppress(OSError), self._place.staging() as staged:
             row = put_group(self._place, job.place, row, staged)
         forget_starts(self._place, [job.place])
