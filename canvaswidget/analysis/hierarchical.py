@@ -34,7 +34,7 @@ DoubleArray = npt.NDArray[np.float64]
 ByVideo = Mapping[Any, DoubleArray]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GroupMean:
     """The mean of a number over videos, each the mean over its runs.
 
@@ -54,7 +54,7 @@ class GroupMean:
     n_videos: int
     n_runs: int
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         interval = "" if self.low is None or self.high is None else f" ({self.low:.3g} to {self.high:.3g})"
         videos, runs = (
             f"{count} {word}{'s' * (count != 1)}"

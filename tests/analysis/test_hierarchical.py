@@ -82,7 +82,7 @@ def test_one_video_has_the_interval_of_its_runs() -> None:
     assert (group.low, group.high) == pytest.approx((low, high))
     (alone,) = compare_groups("psnr", [2.0], ["x"]).groups
     assert alone == GroupMean("all", 2.0, None, None, 1, 1)
-    assert str(alone) == "all: 2, 1 video, 1 run"
+    assert repr(alone) == str(alone) == "all: 2, 1 video, 1 run"
 
 
 @pytest.mark.parametrize("n_videos", [2, 4])
@@ -139,6 +139,7 @@ def test_a_difference_is_over_the_videos_that_both_have() -> None:
     assert (difference.low, difference.high) == pytest.approx((low, high))
     assert (difference.n_videos, difference.n_runs) == (3, 6 + 7)
     assert found.difference("a", "b").value == pytest.approx(-difference.value)
+    assert repr(difference) == f"b - a: {difference.value:.3g} ({low:.3g} to {high:.3g}), 3 videos, 13 runs"
 
 
 def test_a_difference_is_paired_by_video() -> None:
