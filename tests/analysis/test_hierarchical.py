@@ -173,7 +173,7 @@ def bounds(found: Comparison, *, absent: float = 0.0) -> dict[str, list[float]]:
 
 
 @settings(max_examples=25)
-@given(NUMBERS, st.integers(-100, 100), st.sampled_from([-3.0, -1.0, 0.5, 4.0]), st.randoms())
+@given(NUMBERS, st.integers(-100, 100), st.sampled_from([0.25, 0.5, 3.0, 100.0]), st.randoms())
 def test_constants_shift_factors_scale_and_the_order_of_runs_is_nothing(
     runs, constant, factor, random
 ) -> None:
@@ -184,10 +184,7 @@ def test_constants_shift_factors_scale_and_the_order_of_runs_is_nothing(
     for name, values in bounds(before).items():
         moved = [values[0] + constant, *(bound + constant * known[name] for bound in values[1:])]
         assert bounds(shifted)[name] == pytest.approx(moved, abs=1e-9)
-        multiplied = [value * factor for value in values]
-        if factor < 0:
-            multiplied = [multiplied[0], multiplied[2], multiplied[1]]
-        assert bounds(scaled)[name] == pytest.approx(multiplied, abs=1e-9)
+        assert bounds(scaled)[name] == pytest.approx([value * factor for value in values], abs=1e-9)
     shuffled = runs.copy()
     random.shuffle(shuffled)
     assert bounds(compared(shuffled)) == bounds(before)
