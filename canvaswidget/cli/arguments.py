@@ -260,8 +260,8 @@ def _survey(several: Any) -> None:
         "--what",
         nargs="+",
         metavar="NAME",
-        help="psnr, ssim, totals, canvas, weights, or findings by name, with options as JSON: "
-        "'faithfulness={\"at_most\": 64}' (psnr ssim totals faithfulness canvas)",
+        help="psnr, ssim, totals, canvas, weights, findings by name, or module:function of yours; with options as "
+        "JSON: 'faithfulness={\"at_most\": 64}' (psnr ssim totals faithfulness canvas)",
     )
     parser.add_argument(
         "--engine", metavar="ADDRESS", help="of a Dask scheduler; by default processes of this machine"
