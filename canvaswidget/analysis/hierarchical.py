@@ -19,7 +19,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from canvaswidget import tables
-from canvaswidget.analysis.over_runs import Mean
+from canvaswidget.analysis.over_runs import Mean, place_names, short_name
 from canvaswidget.arguments import checked
 from canvaswidget.plotting.style import CYCLE, QUIET, heading, new_axes, plain_numbers, style
 
@@ -136,7 +136,7 @@ class Comparison:
                 ax.plot(
                     place, group.value, color=CYCLE[place % len(CYCLE)], ls="", marker="o", ms=6, zorder=3
                 )
-            ax.set_xticks(range(len(self.groups)), [group.group for group in self.groups])
+            place_names(ax, [short_name(group.group) for group in self.groups])
             ax.set_xlim(-0.6, len(self.groups) - 0.4)
             ax.set_ylabel(self.number.replace("_", " "))
             ax.yaxis.set_major_formatter(plain_numbers())

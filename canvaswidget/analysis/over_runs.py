@@ -176,7 +176,7 @@ class OverRuns(Mapping[Any, Found]):
             if numeric:
                 _place_steps(ax, places)
             else:
-                _place_names(ax, [_short(run) for run in self.runs])
+                place_names(ax, [short_name(run) for run in self.runs])
             ax.set(xlabel="run", ylabel=name.replace("_", " "))
             ax.yaxis.set_major_formatter(plain_numbers())
             heading(ax, *self._heading(mean))
@@ -209,7 +209,7 @@ class OverRuns(Mapping[Any, Found]):
         if count:
             parts.append(f"{count} of {len(self.runs)} estimated")
         if self.errors:
-            some = ", ".join(map(_short, list(self.errors)[:MOST_NAMED]))
+            some = ", ".join(map(short_name, list(self.errors)[:MOST_NAMED]))
             more = f" and {len(self.errors) - MOST_NAMED} more" if len(self.errors) > MOST_NAMED else ""
             parts.append(f"failed: {some}{more}")
         return parts
@@ -354,13 +354,13 @@ def _layer_of(result: Any) -> str:
     return getattr(layer, "name", layer)
 
 
-def _short(run: Any) -> str:
+def short_name(run: Any) -> str:
     """The name of a run, as long as a drawing has room for."""
     name = str(run)
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
-def _place_names(ax: Axes, names: Sequence[str]) -> None:
+def place_names(ax: Axes, names: Sequence[str]) -> None:
     """Runs with names stand side by side; of very many some are named."""
     every = math.ceil(len(names) / MOST_TICKS)
     is_short = sum(len(name) + 2 for name in names) < LONG_NAMES

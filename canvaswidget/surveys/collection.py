@@ -5,15 +5,14 @@ from __future__ import annotations
 import functools
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Set
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from canvaswidget.analysis.hierarchical import Comparison, compare_groups
 from canvaswidget.analysis.over_runs import OverRuns
-from canvaswidget.arguments.kinds import is_sequence, wrong_type
+from canvaswidget.arguments.kinds import wrong_type
 from canvaswidget.runs.collection import Run, Runs
 from canvaswidget.runs.naming import Key
 from canvaswidget.surveys.job import Job
@@ -30,33 +29,13 @@ from canvaswidget.surveys.store import (
     read_rows,
     unpack_canvas,
 )
+from canvaswidget.surveys.table import Numbers, facts_of, identity, is_among, is_missing, line_of, part_of
 from canvaswidget.tracing import CanvasLike
 
 if TYPE_CHECKING:
     import pandas
 
-FACTS = ("psnr", "seconds")  # of a run, in the printed list
-MAIN = {
-    "psnr": "psnr",
-    "ssim": "ssim",
-    "totals": "total",
-}  # by measurement, the number that its column is named after
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """The numbers of a finding that a survey keeps."""
-
-    values: Mapping[str, float]
-    words: str = ""
-
-    def numbers(self) -> dict[str, float]:
-        """The numbers by name."""
-        return dict(self.values)
-
-    def estimated(self) -> tuple[str, ...]:
-        """How well they are known, where they were sampled."""
-        return ("estimated", self.words)[: 2 if self.words != "estimated" else 1] if self.words else ()
+Result = TypeVar("Result")
 
 
 class Survey(Runs):
@@ -78,7 +57,6 @@ class Survey(Runs):
 
     def __init__(self, store: str | os.PathLike[str]) -> None:
         place = place_of(store)
-        read_root(place)
         self._begin(place, {}, lambda row: True)
         self.origin = f"cw.open({os.fspath(store)!r})"
         self.refresh()
@@ -97,7 +75,7 @@ class Survey(Runs):
         import pandas
 
         index = pandas.Index([row["name"] for row in self._rows.values()], name="run")
-        return pandas.DataFrame([_line(row) for row in self._rows.values()], index=index)
+        return pandas.DataFrame([line_of(row) for row in self._rows.values()], index=index)
 
     def where(self, **conditions: Any) -> Survey:
         """The runs whose parameters, or other columns of the table, have these values.
@@ -112,16 +90,16 @@ class Survey(Runs):
         ValueError
             There is no such column, or no such run.
         """
-        lines = {key: _line(row) for key, row in self._rows.items()}
+        lines = {key: line_of(row) for key, row in self._rows.items()}
         known = list(dict.fromkeys(name for line in lines.values() for name in line))
         for name in conditions:
             if name not in known:
                 raise ValueError(f"{name}: is no column of the table; there are {', '.join(known) or 'none'}")
 
         def chosen(row: Row) -> bool:
-            line = _line(row)
+            line = line_of(row)
             return self._chosen(row) and all(
-                _is_among(line.get(name), value) for name, value in conditions.items()
+                is_among(line.get(name), value) for name, value in conditions.items()
             )
 
         rows = {key: row for key, row in self._rows.items() if chosen(row)}
@@ -156,7 +134,7 @@ class Survey(Runs):
         self._check_rules(name, self._rows.values())
         results, errors = {}, {}
         for row in self._rows.values():
-            key, values = row["name"], _part(row, name)
+            key, values = row["name"], part_of(row, name)
             if values:
                 results[key] = Numbers(values, row["estimated"].get(name, ""))
             else:
@@ -182,9 +160,7 @@ class Survey(Runs):
             There is no such run, or it has no such finding.
         """
         name = self._place_of(run)
-        found = read_arrays(self._place, name, finding)
-        self._check_current(name)
-        return found
+        return self._read_from(name, lambda: read_arrays(self._place, name, finding))
 
     def compare(
         self, number: str | pandas.Series, by: str | None = None, video: str = "video", seed: int = 0
@@ -206,13 +182,13 @@ class Survey(Runs):
             Of the bootstrap.
         """
         done = [row for row in self._rows.values() if row["status"] == DONE]
-        lines = [_line(row) for row in done]
+        lines = [line_of(row) for row in done]
         known = list(dict.fromkeys(name for line in lines for name in line))
         columns = {"number": number} if isinstance(number, str) else {}
         for argument, name in {**columns, "by": by, "video": video}.items():
             if name is not None and name not in known:
                 raise ValueError(
-                    f"{argument}={name!r}: is no column of the table; there are {', '.join(known)}"
+                    f"{argument}={name!r}: is no column of the table; there are {', '.join(known) or 'none'}"
                 )
         if isinstance(number, str):
             self._check_rules(number, (row for row, line in zip(done, lines, strict=True) if number in line))
@@ -224,7 +200,7 @@ class Survey(Runs):
         if any(isinstance(value, str) for value in values):
             raise ValueError(f"number={said!r}: holds texts; expected a column of numbers")
         for row, line, value in zip(done, lines, values, strict=True):
-            if _is_missing(line.get(video)) and not _is_missing(value):
+            if is_missing(line.get(video)) and not is_missing(value):
                 raise ValueError(
                     f"video={video!r}: run {row['name']!r} has no value in this column, so it is not known which runs "
                     "are of its video; give all jobs this parameter, or choose runs with where"
@@ -250,10 +226,9 @@ class Survey(Runs):
             They were not.
         """
         name = self._place_of(run)
-        found = self._place.kept(f"{name}/{WEIGHTS}")
+        found = self._read_from(name, lambda: self._place.kept(f"{name}/{WEIGHTS}"))
         if found is None:
             raise SurveyError(f"run {run!r}: its weights were not kept; say what={{..., 'weights': {{}}}}")
-        self._check_current(name)
         return str(found)
 
     @property
@@ -262,8 +237,15 @@ class Survey(Runs):
         return {**super().errors, **failed}
 
     def refresh(self) -> list[Key]:
-        """Look into the store again, and return the runs that are new or were done again."""
+        """Look into the store again, and return the runs that are new or were done again.
+
+        Raises
+        ------
+        FileNotFoundError
+            The store is not there any more; the runs stay as they were.
+        """
         with self._lock:
+            read_root(self._place)
             for key, error in ((row["name"], row["error"]) for row in self._rows.values()):
                 self._runs[key].error = error  # one that could not be opened is tried again
             rows = {name: row for name, row in read_rows(self._place).items() if self._chosen(row)}
@@ -287,7 +269,7 @@ class Survey(Runs):
 
     def _take_rows(self, rows: dict[str, Row]) -> list[Key]:
         found = {
-            row["name"]: Run(functools.partial(self._open, name), _facts(row), _identity(row), row["error"])
+            row["name"]: Run(functools.partial(self._open, name), facts_of(row), identity(row), row["error"])
             for name, row in rows.items()
         }
         self._rows = rows
@@ -313,14 +295,18 @@ class Survey(Runs):
                 "the survey keeps no canvas of it"
                 + (f" ({reasons[0]})" if reasons else "; say what={..., 'canvas': {}}")
             )
-        canvas = unpack_canvas(self._place, name)
+        return self._read_from(name, lambda: unpack_canvas(self._place, name))
+
+    def _read_from(self, name: str, read: Callable[[], Result]) -> Result:
+        """What is read from a group; raises where that is not the one that the table describes, before and after."""
         self._check_current(name)
-        return canvas
+        result = read()
+        self._check_current(name)
+        return result
 
     def _check_current(self, name: str) -> None:
-        """Raise where a group that was read is no longer the one that the table describes."""
         there, row = read_row(self._place, name), self._rows[name]
-        if there is None or _identity(there) != _identity(row):
+        if there is None or identity(there) != identity(row):
             raise SurveyError(
                 f"run {row['name']!r}: was done again, or removed, since the table was read; call refresh()"
             )
@@ -331,61 +317,3 @@ class Survey(Runs):
     def _place_of(self, run: Key) -> str:
         self._run(run)  # KeyError where there is none
         return next(name for name, row in self._rows.items() if row["name"] == run)
-
-
-def _line(row: Row) -> dict[str, Any]:
-    """A row of the table."""
-    job, done = row["job"], row["status"] == DONE
-    line: dict[str, Any] = dict(job["parameters"])
-    line.setdefault("seed", job["seed"])
-    line |= {"status": row["status"]}
-    if done:
-        line |= {
-            _column(label, name): value
-            for label, numbers in row["numbers"].items()
-            for name, value in numbers.items()
-        }
-        line |= {name: row[name] for name in ("rule", "n_weights", "n_frames", "hash", "device")}
-        line["size"] = "x".join(map(str, row["size"]))
-        line["estimated"] = "; ".join(f"{name}: {words}" for name, words in row["estimated"].items())
-        line["trouble"] = "; ".join(f"{name}: {words}" for name, words in row["trouble"].items())
-    line |= {name: row[name] for name in ("seconds", "host", "time", "error")}
-    return line | row["versions"]
-
-
-def _identity(row: Row) -> tuple[str, str]:
-    """Of one result of a job: a job that is done again has another."""
-    return row.get("id", ""), row["time"]
-
-
-def _column(label: str, name: str) -> str:
-    """What a number is called in the table."""
-    return label if MAIN.get(label.split(".")[0]) == name else f"{label}.{name}"
-
-
-def _part(row: Row, name: str) -> dict[str, float]:
-    """The numbers of a finding, or of a finding of all layers."""
-    numbers = row.get("numbers", {})
-    if name in numbers:
-        return numbers[name]
-    return {
-        _column(label, number).removeprefix(f"{name}."): value
-        for label, several in numbers.items()
-        if label.startswith(f"{name}.")
-        for number, value in several.items()
-    }
-
-
-def _facts(row: Row) -> dict[str, Any]:
-    known = {**row.get("numbers", {}).get("psnr", {}), "seconds": row["seconds"]}
-    return {name: known[name] for name in FACTS if known.get(name) is not None}
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or value != value
-
-
-def _is_among(value: Any, wanted: Any) -> bool:
-    return any(
-        value == one for one in (wanted if is_sequence(wanted) or isinstance(wanted, Set) else [wanted])
-    )

@@ -112,15 +112,15 @@ def checked_what(what: Any) -> What:
         raise ValueError("what: is empty; expected at least one measurement")
     labels = [*OTHERS, *FINDINGS]
     for name in filter(is_factory, found):
-        if _label(name) in labels:
+        if label_of(name) in labels:
             raise ValueError(
-                f"what={name!r}: its numbers are called {_label(name)!r}, like those of another measurement; rename it"
+                f"what={name!r}: its numbers are called {label_of(name)!r}, as another measurement is; rename it"
             )
-        labels.append(_label(name))
+        labels.append(label_of(name))
     return found
 
 
-def _label(name: str) -> str:
+def label_of(name: str) -> str:
     """What the numbers of a measurement are called in the table: a function of the user's without its module."""
     return name.partition(":")[2] or name
 
@@ -189,15 +189,11 @@ def _quality(name: str, inr: INR, canvas: Canvas) -> float:
         return math.nan
     function = media.psnr if name == "psnr" else media.ssim
     pictures = (np.clip(canvas.frame(frame), 0, 1) for frame in range(inr.n_frames))
+    # A picture or a truth of one channel is compared with each channel of the other.
     each = [
-        function(_like(picture, inr.truth[frame]), inr.truth[frame]) for frame, picture in enumerate(pictures)
+        function(*np.broadcast_arrays(picture, inr.truth[frame])) for frame, picture in enumerate(pictures)
     ]
     return media.mean_psnr(each) if name == "psnr" else float(np.mean(each))
-
-
-def _like(picture: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """A picture of one channel in the channels of the truth."""
-    return np.broadcast_to(picture, truth.shape)
 
 
 def _layers(canvas: Canvas, options: Mapping[str, Any]) -> dict[str, Layer]:
@@ -264,7 +260,7 @@ def _finding(job: Job, canvas: Canvas, name: str, options: Mapping[str, Any], fo
 
 def _own(job: Job, canvas: Canvas, name: str, options: Mapping[str, Any], found: Measured) -> None:
     """The numbers that a function of the user's gives, under the function's name."""
-    label = _label(name)
+    label = label_of(name)
     with _told(label, found):
         numbers = named(name)(canvas, job, **options)
         if not isinstance(numbers, Mapping):

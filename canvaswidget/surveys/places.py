@@ -55,7 +55,7 @@ class Place(Protocol):
         ...
 
     def listed(self, folder: str) -> list[str]:
-        """The names of the files in a folder; none where there is no such folder."""
+        """The names of the files in a folder, "" for the store itself; none where there is no such folder."""
         ...
 
     def remove(self, name: str) -> None:
@@ -122,7 +122,7 @@ class Folder:
     def listed(self, folder: str) -> list[str]:
         try:
             return os.listdir(self.path / folder)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
 
     def remove(self, name: str) -> None:
@@ -240,7 +240,7 @@ class Remote:
     def listed(self, folder: str) -> list[str]:
         self._files.invalidate_cache()
         try:
-            found = self._files.ls(f"{self._root}/{folder}", detail=False)
+            found = self._files.ls(f"{self._root}/{folder}".rstrip("/"), detail=False)
         except FileNotFoundError:
             return []
         return [path.rstrip("/").rsplit("/", 1)[-1] for path in found]

@@ -18,7 +18,7 @@ from canvaswidget.surveys.collection import Survey
 from canvaswidget.surveys.engines import Engine, engine_of, is_broken, is_of_a_queue, when_done
 from canvaswidget.surveys.job import Job
 from canvaswidget.surveys.job_lists import jobs_of
-from canvaswidget.surveys.measures import What, checked_what
+from canvaswidget.surveys.measures import What, checked_what, label_of
 from canvaswidget.surveys.performing import CAUSES, Task, failed_row
 from canvaswidget.surveys.places import Place, place_of
 from canvaswidget.surveys.store import (
@@ -113,6 +113,7 @@ def survey(
     if workers is not None:
         integer(1)("workers", workers)
     listed, wanted, again = jobs_of(jobs), checked_what(what), _checked_retry(retry)
+    _check_parameters(listed, wanted)
     place = place_of(store)
     _prepare(place)
     with place.held():
@@ -157,11 +158,22 @@ def _checked_retry(retry: Any) -> set[str]:
     return set(words)
 
 
+def _check_parameters(jobs: list[Job], what: What) -> None:
+    """Raise where a parameter could be a column of what is measured, such as ``totals.net.1``."""
+    labels = {label_of(name) for name in what}
+    for job in jobs:
+        for name in job.parameters:
+            if "." in name and name.split(".")[0] in labels:
+                raise ValueError(
+                    f"job {job.name!r}: parameter {name!r} is named as a column of what is measured; rename it"
+                )
+
+
 def _prepare(place: Place) -> None:
     """Make the store, or see that it is one."""
     if is_survey(place):
         read_root(place)
-    elif place.names() or place.read("zarr.json") is not None:
+    elif any(not name.startswith(".") for name in place.listed("")):
         raise FileExistsError(
             f"store={place.address!r}: is there, and is no survey; choose another name, or remove it yourself"
         )

@@ -255,3 +255,13 @@ def test_what_is_wrong_is_named() -> None:
         found.difference("d", "a")
     with pytest.raises(ValueError, match=r"no video in common"):
         compared([("a", "cat", 1.0), ("b", "dog", 1.0)]).difference("a", "b")
+
+
+def test_long_names_of_groups_leave_room_for_the_plot() -> None:
+    names = [f"{letter} with a name that is as long as a line of a page" for letter in "abc"]
+    ax = compared([(name, "cat", 1.0) for name in names]).plot()
+    ax.figure.draw_without_rendering()
+    labels = [label.get_window_extent() for label in ax.get_xticklabels()]
+    page = ax.figure.bbox
+    assert ax.get_window_extent().height > page.height / 4
+    assert all(label.x1 <= page.x1 and label.y0 >= page.y0 - 1 for label in labels)

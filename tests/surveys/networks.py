@@ -109,3 +109,9 @@ def video(seed: int = 0) -> INR:
     """Three frames of a network whose pictures differ."""
     torch.manual_seed(seed)
     return as_inr(NeRV(embed="pe_1.25_4", fc_dim=6, fc_hw="4_8", dec_strds=(2,), lower_width=4, n_frames=3))
+
+
+def ffn_of(channels: int, truth: int) -> INR:
+    """A network and a truth of so many channels."""
+    torch.manual_seed(0)
+    return as_inr(FFN(hidden=6, size=SIZE, channels=channels), truth=picture()[None, ..., :truth])

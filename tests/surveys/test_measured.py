@@ -76,3 +76,25 @@ def test_runs_of_an_unknown_video_are_not_taken_for_runs_of_one(tmp_path) -> Non
         runs.compare(np.zeros(2))  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="holds texts"):
         runs.compare("status", video="seed")
+
+
+def test_one_channel_is_compared_with_each_of_the_others(tmp_path) -> None:
+    given = [
+        Job(f"{channels}, {truth}", inr=f"{HERE}:ffn_of", options={"channels": channels, "truth": truth})
+        for channels, truth in ((3, 1), (1, 3), (1, 1))
+    ]
+    runs, _ = done(given, tmp_path / "s.zarr", what=["psnr", "ssim"])
+    for job in given:
+        inr = job.make()
+        assert inr.truth is not None
+        shown = np.clip(cw.trace(inr, progress=False).frame(0), 0, 1)
+        error = ((shown.astype(float) - inr.truth[0]) ** 2).mean()
+        assert runs.table.psnr[job.name] == pytest.approx(-10 * np.log10(error))
+        assert np.isfinite(runs.table.ssim[job.name])
+
+
+def test_parameters_do_not_take_the_columns_of_what_is_measured(tmp_path) -> None:
+    (job,) = jobs(0)
+    with pytest.raises(ValueError, match=r"'totals\.net\.1' is named as a column"):
+        done([Job("a", inr=job.inr, parameters={"totals.net.1": 3})], tmp_path / "s.zarr", what=["totals"])
+    assert not (tmp_path / "s.zarr").exists()

@@ -186,3 +186,37 @@ def test_failed_jobs_do_not_bind_what_is_measured(tmp_path) -> None:
     done([Job("wrong", inr="tests.surveys.networks:nothing")], store, what={"totals": {"accuracy": 0.1}})
     runs, _ = done(jobs(0), store, what={"totals": {"accuracy": None}})
     assert dict(runs.table.status) == {"wrong": "failed", "seed 0": "done"}
+
+
+def test_a_store_that_is_away_leaves_the_runs(tmp_path) -> None:
+    runs, _ = done(jobs(0), tmp_path / "s.zarr", what=CANVAS_ONLY)
+    (tmp_path / "s.zarr").rename(tmp_path / "away")
+    with pytest.raises(FileNotFoundError):
+        runs.refresh()
+    with pytest.raises(cw.RunError, match="done again, or removed"):
+        runs["seed 0"]
+    (tmp_path / "away").rename(tmp_path / "s.zarr")
+    runs.refresh()
+    assert_shows(runs["seed 0"], 0)
+
+
+def test_a_folder_of_other_files_does_not_become_a_store(tmp_path) -> None:
+    (tmp_path / "results.csv").write_text("mine")
+    with pytest.raises(FileExistsError, match="is no survey"):
+        done(jobs(0), tmp_path)
+    assert os.listdir(tmp_path) == ["results.csv"]
+    with pytest.raises(FileExistsError):
+        done(jobs(0), tmp_path / "results.csv")
+
+
+def test_a_widget_goes_on_where_its_run_is_removed(tmp_path) -> None:
+    runs, _ = done(jobs(0, 1), tmp_path / "s.zarr", what=CANVAS_ONLY)
+    widget = cw.CanvasWidget(runs)
+    try:
+        widget.run = "seed 1"
+        shutil.rmtree(tmp_path / "s.zarr" / jobs(1)[0].place)
+        runs.refresh()
+        assert widget.run == "seed 0"
+        assert_shows(widget.canvas, 0)
+    finally:
+        widget.close()
