@@ -208,7 +208,15 @@ def run_survey(options: Any) -> None:
     what = None if options.what is None else dict(map(_measurement, options.what))
     if options.dry_run:
         print(
-            estimate_survey(options.jobs, options.store, what, workers=options.workers, device=options.device)
+            estimate_survey(
+                options.jobs,
+                options.store,
+                what,
+                retry=options.retry,
+                workers=options.workers,
+                device=options.device,
+                memory=options.memory,
+            )
         )
         return
     runs = survey(

@@ -6,7 +6,7 @@ import json
 import math
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,6 +23,7 @@ from canvaswidget.surveys.measures import What, checked_what, measure
 from canvaswidget.surveys.performing import canvas_of
 from canvaswidget.surveys.places import place_of
 from canvaswidget.surveys.store import read_rows, write_arrays
+from canvaswidget.surveys.survey import check_parameters, checked_retry, pending_jobs
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.budget import show_bytes
 
@@ -37,13 +38,13 @@ class SurveyEstimate(Printed):
     Attributes
     ----------
     n_jobs, n_pending : int
-        All jobs, and those that are not in the store.
+        All jobs, and those that would be done.
     measured : dict of str to float
         Seconds of the jobs that were tried, by name; of a training those of all its steps, from a few.
     failed : dict of str to str
         Why jobs that were tried failed, by name; the others of their kind count as nothing.
     seconds : float
-        Of all pending jobs, one after the other.
+        Of all jobs that would be done, one after the other.
     n_workers : int
         Processes of this machine that would share them.
     bytes : int
@@ -76,6 +77,7 @@ def estimate_survey(
     store: Any,
     what: Any = None,
     *,
+    retry: str | Sequence[str] = (),
     workers: int | None = None,
     device: str = "auto",
     memory: str | float = "1 GiB",
@@ -91,8 +93,8 @@ def estimate_survey(
         As of `canvaswidget.survey`.
     """
     listed, wanted, place = jobs_of(jobs), checked_what(what), place_of(store)
-    there = set(read_rows(place))
-    pending = [job for job in listed if job.place not in there]
+    check_parameters(listed, wanted)
+    pending = pending_jobs(listed, wanted, read_rows(place), checked_retry(retry))
     kinds: dict[str, list[Job]] = {}
     for job in pending:
         kinds.setdefault(_kind(job), []).append(job)

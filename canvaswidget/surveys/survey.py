@@ -112,13 +112,13 @@ def survey(
     integer(1)("attempts", attempts)
     if workers is not None:
         integer(1)("workers", workers)
-    listed, wanted, again = jobs_of(jobs), checked_what(what), _checked_retry(retry)
-    _check_parameters(listed, wanted)
+    listed, wanted, again = jobs_of(jobs), checked_what(what), checked_retry(retry)
+    check_parameters(listed, wanted)
     place = place_of(store)
     _prepare(place)
     with place.held():
         rows = read_rows(place)
-        pending = _pending(listed, wanted, rows, again)
+        pending = pending_jobs(listed, wanted, rows, again)
         # Of jobs that are done again the index may not keep the earlier row.
         rows = _without(rows, pending)
         _take_parameters(place, listed, rows)
@@ -151,14 +151,15 @@ def survey(
     return Survey(store)
 
 
-def _checked_retry(retry: Any) -> set[str]:
+def checked_retry(retry: Any) -> set[str]:
+    """Which jobs are done again, as a set; TypeError or ValueError where it is something else."""
     words = [retry] if isinstance(retry, str) else retry
     if not is_sequence(words) or not set(words) <= set(RETRY):
         raise wrong_value("retry", retry, '"failed", "changed" or both')
     return set(words)
 
 
-def _check_parameters(jobs: list[Job], what: What) -> None:
+def check_parameters(jobs: list[Job], what: What) -> None:
     """Raise where a parameter could be a column of what is measured, such as ``totals.net.1``."""
     labels = {label_of(name) for name in what}
     for job in jobs:
@@ -181,8 +182,15 @@ def _prepare(place: Place) -> None:
         write_root(place)
 
 
-def _pending(jobs: list[Job], what: What, rows: dict[str, Row], again: set[str]) -> list[Job]:
-    """The jobs that are to be done."""
+def pending_jobs(jobs: list[Job], what: What, rows: dict[str, Row], again: set[str]) -> list[Job]:
+    """The jobs that are to be done, of a survey with these rows in its store.
+
+    Raises
+    ------
+    ValueError
+        The store has results of jobs that are other ones now, and `again` does not say "changed"; or of other jobs,
+        measured with other options.
+    """
     pending, changed = [], []
     for job in jobs:
         row = rows.get(job.place)

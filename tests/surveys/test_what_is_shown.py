@@ -220,3 +220,13 @@ def test_a_widget_goes_on_where_its_run_is_removed(tmp_path) -> None:
         assert_shows(widget.canvas, 0)
     finally:
         widget.close()
+
+
+def test_an_estimate_counts_the_jobs_that_the_survey_would_do(tmp_path) -> None:
+    store, bad = tmp_path / "s.zarr", Job("bad", inr="tests.surveys.networks:nothing")
+    done([bad, *jobs(0)], store)
+    for retry, n_pending in ((), 1), ("failed", 2):
+        found = cw.surveys.estimate_survey([bad, *jobs(0, 1)], store, ["psnr"], retry=retry)
+        assert (found.n_jobs, found.n_pending) == (3, n_pending)
+    with pytest.raises(ValueError, match="retry"):
+        cw.surveys.estimate_survey(jobs(0), store, ["ssim"])
