@@ -194,7 +194,7 @@ def pending_jobs(jobs: list[Job], what: What, rows: dict[str, Row], again: set[s
     pending, changed = [], []
     for job in jobs:
         row = rows.get(job.place)
-        is_changed = row is not None and (row["digest"] != job.digest(what) or row["stamp"] != job.stamp())
+        is_changed = row is not None and (row["digest"] != job.digest(what) or _has_other_files(row, job))
         if row is None or is_changed or (row["status"] == FAILED and "failed" in again):
             pending.append(job)
         if row is not None and is_changed and row["status"] == DONE:  # there is something to lose
@@ -207,6 +207,14 @@ def pending_jobs(jobs: list[Job], what: What, rows: dict[str, Row], again: set[s
         )
     _check_alike(_without(rows, pending), what)
     return pending
+
+
+def _has_other_files(row: Row, job: Job) -> bool:
+    """Whether files were written since; of results, those that this machine can't see any more have not changed."""
+    pairs = list(zip(row["stamp"], job.stamp(), strict=True))
+    if row["status"] == DONE:
+        pairs = [(then, now) for then, now in pairs if then is not None and now is not None]
+    return any(then != now for then, now in pairs)
 
 
 def _without(rows: dict[str, Row], jobs: list[Job]) -> dict[str, Row]:

@@ -230,3 +230,15 @@ def test_an_estimate_counts_the_jobs_that_the_survey_would_do(tmp_path) -> None:
         assert (found.n_jobs, found.n_pending) == (3, n_pending)
     with pytest.raises(ValueError, match="retry"):
         cw.surveys.estimate_survey(jobs(0), store, ["ssim"])
+
+
+def test_results_stay_where_their_files_were_removed(tmp_path) -> None:
+    store = tmp_path / "s.zarr"
+    job = of_file(tmp_path, 0)
+    done([job], store)
+    (tmp_path / "x.safetensors").unlink()
+    for retry in ((), "changed", ("failed", "changed")):
+        runs, again = done([job, *jobs(1)], store, retry=retry)
+        assert "a" not in again
+        assert runs.table.status["a"] == "done"
+    assert done([of_file(tmp_path, 1)], store, retry="changed")[1] == ["a"]
