@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 LEVEL = 0.95
 DRAWS = 4000
-FEW = 5  # videos, below which a bootstrap of them says little
+FEW = 5  # videos, below which a bootstrap is unreliable
 
 DoubleArray = npt.NDArray[np.float64]
 ByVideo = Mapping[Any, DoubleArray]
@@ -43,7 +43,7 @@ class GroupMean:
     group : str
     value : float
     low, high : float or None
-        The 95% interval; None where a single run says nothing about it.
+        The 95% interval; None for a single run.
     n_videos, n_runs : int
     """
 

@@ -42,7 +42,7 @@ class Survey(Runs):
     """The networks of a survey: their saved canvases, and a table of all that was measured.
 
     It is a `canvaswidget.Runs` whose canvases are read from the store; no model is needed. A job that failed is a run
-    whose canvas can't be had.
+    whose canvas raises `RunError`.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ class Survey(Runs):
         by : str, optional
             The column that divides the runs into groups, such as ``"model"``.
         video : str
-            The column that says which runs are of one video.
+            The column with the video of each run; every run needs a value there.
         seed : int
             Of the bootstrap.
         """

@@ -1,6 +1,6 @@
 """Who does the jobs of a survey: processes of this machine, a Dask cluster, or any executor.
 
-All do the same: take a task, give a future that is done some time. What a future raises is a death of its worker or of
+Each takes a task and returns a future. What a future raises is a death of its worker or of
 its way there, since `perform` raises nothing.
 """
 
@@ -25,12 +25,12 @@ from canvaswidget.surveys.performing import Task, perform
 
 GUARD = (
     "the worker processes could not start. A script has to call canvaswidget.survey under "
-    "`if __name__ == '__main__':`, since processes read the script again"
+    "`if __name__ == '__main__':`, since each process imports the script"
 )
 
 
 class Future(Protocol):
-    """What is said of a task that was submitted; as `concurrent.futures`, Dask and submitit have it."""
+    """A submitted task: the methods that futures of `concurrent.futures`, Dask and submitit share."""
 
     def done(self) -> bool:
         """Whether it has ended, in whatever way."""

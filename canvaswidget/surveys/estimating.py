@@ -1,4 +1,4 @@
-"""What a survey will take, found out by doing one job of each kind in a folder that is removed afterwards."""
+"""Estimate time and disk space of a survey, by doing one job of each kind in a temporary folder."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ ROW = 4096  # bytes of a row and its copy in the index
 
 @dataclass(frozen=True, repr=False)
 class SurveyEstimate(Printed):
-    """What a survey will take.
+    """The estimated time and disk space of a survey.
 
     Attributes
     ----------
     n_jobs, n_pending : int
         All jobs, and those that would be done.
     measured : dict of str to float
-        Seconds of the jobs that were tried, by name; of a training those of all its steps, from a few.
+        Seconds of the jobs that were tried, by name; of a training, of all its steps, extrapolated from a few.
     failed : dict of str to str
-        Why jobs that were tried failed, by name; the others of their kind count as nothing.
+        Errors of jobs that were tried, by name; other jobs of their kind are left out of `seconds` and `bytes`.
     seconds : float
         Of all jobs that would be done, one after the other.
     n_workers : int
         Processes of this machine that would share them.
     bytes : int
-        That the store would take more.
+        By which the store would grow.
     """
 
     title: ClassVar[str] = "survey"
@@ -137,7 +137,7 @@ def _tried(job: Job, what: What, device: str, memory: str | float) -> tuple[floa
 
 
 def _network(job: Job) -> tuple[INR, float]:
-    """The network, trained for a few steps, and how much longer its whole training would take."""
+    """The network, trained for a few steps, and the seconds that the remaining steps would take."""
     if job.fit is None:
         return job.make(), 0.0
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
@@ -146,7 +146,7 @@ def _network(job: Job) -> tuple[INR, float]:
 
 
 def _training_seconds(options: Mapping[str, Any], fitted: Fit) -> float:
-    """Of the whole training, whichever of its limits ends it first."""
+    """Seconds of the whole training, up to the first limit that ends it."""
     done, step_seconds = int(fitted.step[-1]), float(fitted.seconds[-1]) / max(int(fitted.step[-1]), 1)
     limits = [options.get("seconds") or math.inf]
     epochs = options.get("epochs")

@@ -1,4 +1,4 @@
-"""A job of a survey: what a worker needs to make one network and its canvas, in plain values that any process reads."""
+"""A job of a survey: how a worker makes one network, in plain values that any process can read."""
 
 from __future__ import annotations
 
@@ -69,16 +69,17 @@ class Job:
     truth_options : mapping
         Keywords of that function.
     n_frames, size
-        The signal's extent, where neither the weights nor `truth` tells it; with `fit`, what `truth` is cut and resized
-        to.
+        The signal's extent, where neither the weights nor `truth` determine it; with `fit`, `truth` is cut and resized
+        to it.
     frames : sequence of int
-        Which frames are analysed.
+        The frames to analyse; -1 is the last.
     rule : str, optional
         By default the one that `canvaswidget.trace` chooses.
     seed : int
-        Of everything random: training, initial weights, samples.
+        Of everything random: initial weights, training, sampling.
     parameters : mapping
-        What tells runs apart, such as ``{"video": "bunny", "model": "nerv"}``: columns of the table.
+        Labels of the run, such as ``{"video": "bunny", "model": "nerv"}``: columns of the table. Single values; they
+        can be changed without doing the job again.
 
     Examples
     --------
@@ -126,9 +127,7 @@ class Job:
                 raise wrong_type(f"parameters[{key!r}]", value, "a text, a number or a boolean")
         taken = sorted(RESERVED & set(self.parameters))
         if taken:
-            raise ValueError(
-                f"job {self.name!r}: parameter {taken[0]!r} is a column of the table; call it otherwise"
-            )
+            raise ValueError(f"job {self.name!r}: parameter {taken[0]!r} is a column of the table; rename it")
         object.__setattr__(self, "seed", _integer("seed", self.seed, 0))
         if self.size is not None:
             if not is_sequence(self.size) or len(self.size) != 2:
@@ -172,12 +171,12 @@ class Job:
         return place_name(self.name)
 
     def digest(self, what: Mapping[str, Any]) -> str:
-        """A hash of the job and of what is asked about it: results of another hash answer another question."""
+        """A hash of the job and of what is measured; results with another hash can't be reused."""
         values = {**self.to_dict(), "parameters": None}
         return hashlib.sha256(json.dumps([values, what], sort_keys=True).encode()).hexdigest()[:16]
 
     def stamp(self) -> list[Any]:
-        """Size and time of its files: a file that was written again has another one.
+        """Size and time of its files, by which a survey notices that a file was written again.
 
         None of a function, of an address, and of a file that is missing, which the worker reports.
         """
@@ -206,7 +205,7 @@ class Job:
         return inr
 
     def train(self, most_steps: int | None = None) -> Fit:
-        """What `fit` says, but of no more steps than these; it draws from torch's global random state."""
+        """Train as `fit` specifies, for at most so many steps; it draws from torch's global random state."""
         assert self.fit is not None
         options = dict(self.fit)
         if most_steps is not None:
@@ -231,7 +230,7 @@ def _stamp_of(text: str | None) -> list[int] | None:
         about = os.stat(text or "")
         if text is None or not os.path.isdir(text):
             return [about.st_size, about.st_mtime_ns]
-        with os.scandir(text) as found:  # a folder of images: its own time says nothing of them
+        with os.scandir(text) as found:  # a folder's own time does not change with its images
             inside = [one.stat() for one in found if one.is_file()]
         return [
             sum(one.st_size for one in inside),
@@ -258,12 +257,12 @@ def _plain_mapping(name: str, values: Any) -> dict[str, Any]:
 
 
 def plain(name: str, value: Any) -> Any:
-    """A value that JSON writes and reads back as it was; numbers of NumPy are made ones of Python.
+    """The value as plain Python that JSON writes and reads back unchanged.
 
     Raises
     ------
     TypeError
-        It is another.
+        JSON can't write it.
     """
     if isinstance(value, Mapping):
         return _plain_mapping(name, value)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FIELDS = tuple(one.name for one in dataclasses.fields(Job))
 FILES = ("weights", "truth")  # fields that may be paths
-FIT = "fit."  # before the name of a column that says how to train
+FIT = "fit."  # prefix of columns with options of the training
 COUNTS = ("seed", "n_frames", "epochs", "steps", "batch_size")
 
 
@@ -32,7 +32,7 @@ def jobs_of(jobs: Any) -> list[Job]:
     Raises
     ------
     TypeError, ValueError, FileNotFoundError
-        What is wrong, and with which job.
+        A job is wrong; the message names it.
     """
     found = list(_listed(jobs))
     if not found:

@@ -57,7 +57,7 @@ What = dict[str, dict[str, Any]]
 
 @dataclass
 class Measured:
-    """What was found out about one network.
+    """The measurements of one network.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class Measured:
     arrays : dict of dict
         By finding, layer and frame.
     estimated : dict
-        By finding and layer, how well it is known where it was sampled.
+        By finding and layer, the accuracy where it was sampled.
     trouble : dict
         By finding and layer, why it could not be measured.
     has_canvas, has_weights : bool
@@ -81,12 +81,12 @@ class Measured:
 
 
 def checked_what(what: Any) -> What:
-    """What is to be measured, by name with options, all of them plain values.
+    """The measurements by name, with options as plain values.
 
     Raises
     ------
     TypeError, ValueError
-        Something that can't be measured, or an option that it has not.
+        There is no such measurement or option.
     """
     if what is None:
         what = DEFAULT
@@ -137,7 +137,7 @@ def _options_of(name: str) -> set[str]:
 
 
 def measure(job: Job, inr: INR, canvas: Canvas, what: What, folder: Path) -> Measured:
-    """All of it; files go into the folder. One measurement that fails is told, and the others go on."""
+    """Measure everything in `what`, and write files into the folder; a failed measurement is noted, others go on."""
     found = Measured()
     # -1 is the last frame, and each frame counts once in a mean.
     job = dataclasses.replace(job, frames=tuple(dict.fromkeys(frame % inr.n_frames for frame in job.frames)))
@@ -312,7 +312,7 @@ def _arrays(result: Any) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _save(job: Job, canvas: Canvas, options: Mapping[str, Any], folder: Path, found: Measured) -> None:
-    """The saved canvas: of layers whose exact totals take long, nothing is kept, and that is told."""
+    """Save the canvas; layers whose exact totals would take too long are left out, and noted as trouble."""
     given = dict(options)
     limit = given.pop("at_most", MOST_VALUES.get(canvas.rule, MOST_VALUES_ELSE))
     frames = given.pop("frames", list(job.frames))

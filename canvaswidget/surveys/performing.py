@@ -54,7 +54,7 @@ class Task:
     job : dict
         See `Job.to_dict`.
     number : int
-        Its place in the order of runs.
+        Its index in the order of runs.
     stamp : list
         See `Job.stamp`, as the survey sees the files.
     what : dict
@@ -109,7 +109,7 @@ def _perform(task: Task) -> Row:
     else:
         with memory_released():
             row = _performed(task, job, place)
-    with contextlib.suppress(OSError):  # a full disk, which the row tells
+    with contextlib.suppress(OSError):  # a full disk, which is in the row's error
         forget_starts(place, [job.place])
     return row
 
@@ -166,7 +166,7 @@ def _answers(row: Row, task: Task, job: Job) -> bool:
 
 
 def _base(task: Task, job: Job) -> Row:
-    """What is known of a job whatever becomes of it."""
+    """The part of a row that does not depend on the results."""
     return {
         "name": job.name,
         "number": task.number,

@@ -54,7 +54,7 @@ def is_survey(place: Place) -> bool:
 
 
 def read_root(place: Place) -> dict[str, Any]:
-    """What the store says of itself: its format and what was measured."""
+    """The attributes of the store: its format and version."""
     text = place.read(ROOT)
     if text is None:
         raise FileNotFoundError(
@@ -215,7 +215,7 @@ def read_arrays(place: Place, name: str, finding: str) -> dict[str, np.ndarray]:
         if path is None:
             raise KeyError(f"finding={finding!r}: the survey keeps no arrays for this run")
         with _damaged_if_unreadable(place, f"{name}/{FINDINGS}"):
-            zipfile.ZipFile(path).close()  # zarr's own error for a file that is no archive says nothing
+            zipfile.ZipFile(path).close()  # zarr's own error for a damaged archive is unclear
             return _arrays_in(path, finding)
 
 
@@ -284,7 +284,7 @@ def _damaged_if_unreadable(place: Place, name: str) -> Iterator[None]:
 
 
 def count_start(place: Place, name: str) -> int:
-    """Note that a job is started; how often it has been without an end, this time included."""
+    """Note that a job is started, and return the number of its starts that have not ended, with this one."""
     sign = {"host": socket.gethostname(), "time": time.time()}
     earlier = sum(one.startswith(f"{name}.") for one in place.listed(STARTS))
     place.write(f"{STARTS}/{name}.{secrets.token_hex(4)}", json.dumps(sign).encode())
@@ -297,7 +297,7 @@ def was_started(place: Place, name: str) -> bool:
 
 
 def forget_starts(place: Place, names: Iterable[str]) -> None:
-    """Of jobs that have ended, or are to be done from the beginning."""
+    """Remove the notes of jobs that have ended, or will be done from the beginning."""
     wanted = set(names)
     for one in place.listed(STARTS):
         if one.rsplit(".", 1)[0] in wanted:

@@ -80,7 +80,7 @@ def survey(
         the `Job` and the options, and returns numbers by name. By default PSNR, SSIM, totals within 5 %, faithfulness
         and the canvas.
     retry : "failed", "changed" or both
-        Do jobs again that failed; or that were done, but whose specification, files or `what` are other ones now.
+        Do jobs again that failed; or that were done, but whose fields, files or `what` have changed since.
     attempts : int
         How often a job is started whose worker dies.
     workers : int, optional
@@ -98,7 +98,7 @@ def survey(
     Raises
     ------
     ValueError
-        Two jobs have one name; or the store has results of a job that is another one now, and `retry` does not say
+        Two jobs have one name; or the store has results of a job that has changed since, and `retry` does not say
         "changed"; or of other jobs, measured with other options.
     InUseError
         Another survey is writing into the store.
@@ -183,13 +183,13 @@ def _prepare(place: Place) -> None:
 
 
 def pending_jobs(jobs: list[Job], what: What, rows: dict[str, Row], again: set[str]) -> list[Job]:
-    """The jobs that are to be done, of a survey with these rows in its store.
+    """The jobs that a survey would do, given the rows in its store.
 
     Raises
     ------
     ValueError
-        The store has results of jobs that are other ones now, and `again` does not say "changed"; or of other jobs,
-        measured with other options.
+        The store has results of jobs that have changed since, and `again` does not contain "changed"; or of other
+        jobs, measured with other options.
     """
     pending, changed = [], []
     for job in jobs:
@@ -309,7 +309,7 @@ class _Work:
                 done = [self._ended.get(timeout=ASKED)]
             except queue.Empty:
                 if time.monotonic() - self._told > TOLD:
-                    self._counted.tell()  # whoever watches may want to stop
+                    self._counted.tell()  # a callback may raise to stop the survey
                     self._told = time.monotonic()
                 return
         for future in done:

@@ -77,7 +77,7 @@ def part_of(row: Row, name: str) -> dict[str, float]:
 
 
 def facts_of(row: Row) -> dict[str, Any]:
-    """What the printed list of runs says of one."""
+    """Facts of a run for the printed list of runs."""
     known = {**row.get("numbers", {}).get("psnr", {}), "seconds": row["seconds"]}
     return {name: known[name] for name in FACTS if known.get(name) is not None}
 
