@@ -41,6 +41,7 @@ ASKED = 0.2  # seconds between two looks at futures that don't call back
 TOLD = 1.0  # seconds between two reports of progress, where there is none
 NEVER_STARTED = 10  # how often a task is submitted that no worker begins
 INDEXED = 10.0  # seconds between two copies of the rows, at least
+WRITING = 0.05  # part of the time that copies may take
 
 
 def survey(
@@ -266,7 +267,8 @@ class _Work:
         self._deaths: collections.Counter[str] = collections.Counter()
         self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._silent: dict[Any, None] = {}  # futures, in order, that don't say when they are done
-        self._indexed = self._told = time.monotonic()
+        self._told = time.monotonic()
+        self._next_copy = self._told + INDEXED
 
     def finish(self) -> None:
         """Do all; what is raised meanwhile cancels what has not started."""
@@ -372,9 +374,11 @@ class _Work:
     def _keep(self, task: Task, row: Row) -> None:
         self._rows[Job.from_dict(task.job).place] = row
         self._counted.take()
-        if time.monotonic() - self._indexed > INDEXED:
+        if time.monotonic() > self._next_copy:
+            start = time.monotonic()
             copy_rows(self._place, self._rows)
-            self._indexed = time.monotonic()
+            end = time.monotonic()
+            self._next_copy = end + max(INDEXED, (end - start) / WRITING)
 
 
 def copy_rows(place: Place, rows: dict[str, Row]) -> None:
