@@ -243,12 +243,15 @@ class Survey(Runs):
         ------
         FileNotFoundError
             The store is not there any more; the runs stay as they were.
+        SurveyError
+            Runs were done again with another size or length: open the store again.
         """
         with self._lock:
             read_root(self._place)
             for key, error in ((row["name"], row["error"]) for row in self._rows.values()):
                 self._runs[key].error = error  # one that could not be opened is tried again
             rows = {name: row for name, row in read_rows(self._place).items() if self._chosen(row)}
+            self._check_same_extent(rows)
             new = self._take_rows(rows)
         self._tell_watchers(new)
         return new
@@ -265,6 +268,17 @@ class Survey(Runs):
             raise ValueError(
                 f"{name}: the runs have different rules, {said}, whose numbers can't be compared. Choose those of one "
                 f"with where(rule={next(iter(rules))!r}), or give all jobs a rule"
+            )
+
+    def _check_same_extent(self, rows: dict[str, Row]) -> None:
+        """Raise where the run that all others are compared with has another extent now: a widget may show it."""
+        row = next(
+            (row for row in rows.values() if row["name"] == self._first and row["status"] == DONE), None
+        )
+        if row is not None and (tuple(row["size"]), row["n_frames"]) != (tuple(self.size), self.n_frames):
+            raise SurveyError(
+                f"run {row['name']!r}: was done again with size {tuple(row['size'])} and {row['n_frames']} frames, not "
+                f"{tuple(self.size)} and {self.n_frames}; open the store again"
             )
 
     def _take_rows(self, rows: dict[str, Row]) -> list[Key]:

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from canvaswidget.arguments.kinds import wrong_type
 from canvaswidget.files import hold, is_held, try_to_hold, write_whole
 
 ROOT = "zarr.json"
@@ -85,6 +86,8 @@ class Place(Protocol):
 
 def place_of(address: str | os.PathLike[str]) -> Place:
     """The place at a path or an address such as ``s3://bucket/survey.zarr``."""
+    if not isinstance(address, str | os.PathLike):
+        raise wrong_type("store", address, "a path, or an address such as 's3://bucket/survey.zarr'")
     text = os.fspath(address)
     if "://" in text and not text.startswith("file://"):
         return Remote(text)

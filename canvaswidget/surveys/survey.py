@@ -35,6 +35,7 @@ from canvaswidget.surveys.store import (
     write_index,
     write_root,
 )
+from canvaswidget.tracing.budget import parse_memory
 
 RETRY = ("failed", "changed")
 ASKED = 0.2  # seconds between two looks at futures that don't call back
@@ -113,6 +114,7 @@ def survey(
     integer(1)("attempts", attempts)
     if workers is not None:
         integer(1)("workers", workers)
+    parse_memory(memory)
     listed, wanted, again = jobs_of(jobs), checked_what(what), checked_retry(retry)
     check_parameters(listed, wanted)
     place = place_of(store)
@@ -155,7 +157,7 @@ def survey(
 def checked_retry(retry: Any) -> set[str]:
     """Which jobs are done again, as a set; TypeError or ValueError where it is something else."""
     words = [retry] if isinstance(retry, str) else retry
-    if not is_sequence(words) or not set(words) <= set(RETRY):
+    if not is_sequence(words) or not all(word in RETRY for word in words):
         raise wrong_value("retry", retry, '"failed", "changed" or both')
     return set(words)
 

@@ -115,3 +115,9 @@ def ffn_of(channels: int, truth: int) -> INR:
     """A network and a truth of so many channels."""
     torch.manual_seed(0)
     return as_inr(FFN(hidden=6, size=SIZE, channels=channels), truth=picture()[None, ..., :truth])
+
+
+def ffn_of_size(height: int) -> INR:
+    """A network of an image of so many rows."""
+    torch.manual_seed(0)
+    return as_inr(FFN(hidden=6, size=(height, 16)))

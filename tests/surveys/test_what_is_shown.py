@@ -242,3 +242,25 @@ def test_results_stay_where_their_files_were_removed(tmp_path) -> None:
         assert "a" not in again
         assert runs.table.status["a"] == "done"
     assert done([of_file(tmp_path, 1)], store, retry="changed")[1] == ["a"]
+
+
+def test_runs_of_another_size_are_not_put_into_an_open_widget(tmp_path) -> None:
+    def of_size(height: int) -> list[Job]:
+        return [Job("a", inr="tests.surveys.networks:ffn_of_size", options={"height": height})]
+
+    store = tmp_path / "s.zarr"
+    runs, _ = done(of_size(12), store, what=CANVAS_ONLY)
+    done(of_size(14), store, what=CANVAS_ONLY, retry="changed")
+    with pytest.raises(SurveyError, match=r"size \(14, 16\).*open the store again"):
+        runs.refresh()
+    assert cw.open(store)["a"].inr.size == (14, 16)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [({"memory": "lots"}, "memory='lots'"), ({"retry": [["x"]]}, "retry="), ({"store": 3}, "store=3")],
+)
+def test_wrong_arguments_are_named_before_a_job_starts(tmp_path, wrong: dict, message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        done(jobs(0), **{"store": tmp_path / "s.zarr", **wrong})
+    assert not (tmp_path / "s.zarr").exists()
