@@ -51,6 +51,8 @@ def ssim(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if first.shape != second.shape or first.ndim not in (2, 3):
         raise ValueError(f"b: has shape {second.shape}; expected that of a picture like a, {first.shape}")
+    if max(first.max(), second.max()) > 2:
+        raise ValueError("a, b: hold values above 2, such as those of 8 bits; expected pictures in [0, 1]")
     if min(first.shape[:2]) < SIDE:
         return float("nan")
     axis = -1 if first.ndim == 3 else None

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from canvaswidget.arguments import checked
 from canvaswidget.error_text import one_line
 from canvaswidget.fitting.fit import EPOCHS, Fit
 from canvaswidget.inr import INR
@@ -72,6 +73,7 @@ class SurveyEstimate(Printed):
         ]
 
 
+@checked
 def estimate_survey(
     jobs: Any,
     store: Any,

@@ -334,6 +334,8 @@ def _save(job: Job, canvas: Canvas, options: Mapping[str, Any], folder: Path, fo
     if isinstance(maps, Mapping):
         maps = {
             name: [tuple(one) if isinstance(one, list) else one for one in some]
+            if isinstance(some, list)
+            else some
             for name, some in maps.items()
         }
     with tempfile.TemporaryDirectory() as aside:

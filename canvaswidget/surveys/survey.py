@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from canvaswidget.arguments import checked
 from canvaswidget.arguments.kinds import integer, is_sequence, wrong_value
 from canvaswidget.error_text import one_line
 from canvaswidget.progress import Progress, Steps, steps
@@ -45,6 +46,7 @@ INDEXED = 10.0  # seconds between two copies of the rows, at least
 WRITING = 0.05  # part of the time that copies may take
 
 
+@checked
 def survey(
     jobs: Any,
     store: str | os.PathLike[str],

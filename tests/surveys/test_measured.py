@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
 import canvaswidget as cw
+from canvaswidget import media
 from canvaswidget.surveys import Job
 from canvaswidget.surveys.measures import checked_what
 from tests.surveys.networks import ffn
@@ -98,3 +101,21 @@ def test_parameters_do_not_take_the_columns_of_what_is_measured(tmp_path) -> Non
     with pytest.raises(ValueError, match=r"'totals\.net\.1' is named as a column"):
         done([Job("a", inr=job.inr, parameters={"totals.net.1": 3})], tmp_path / "s.zarr", what=["totals"])
     assert not (tmp_path / "s.zarr").exists()
+
+
+def test_maps_of_chosen_neurons_travel(tmp_path) -> None:
+    runs, _ = done(jobs(0), tmp_path / "one.zarr", what={"canvas": {"maps": {"net.1": 3}}})
+    assert "neurons=3: expected several units" in runs.table.trouble["seed 0"]
+    for maps in ({"net.1": [3, 5]}, 2, "all"):
+        store = tmp_path / f"{len(os.listdir(tmp_path))}.zarr"
+        runs, _ = done(jobs(0), store, what={"canvas": {"maps": maps}})
+        assert runs.table.trouble["seed 0"] == ""
+        if isinstance(maps, dict):
+            layer = runs["seed 0"].layers.find("net.1")
+            expected = cw.trace(ffn(0), progress=False).map("net.1", 3, 0)
+            np.testing.assert_allclose(runs["seed 0"].map(layer, 3, 0), expected, atol=1e-3)
+
+
+def test_ssim_refuses_pictures_of_8_bits() -> None:
+    with pytest.raises(ValueError, match=r"expected pictures in \[0, 1\]"):
+        media.ssim(np.full((12, 12), 200), np.full((12, 12), 100))

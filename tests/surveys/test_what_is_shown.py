@@ -18,7 +18,7 @@ from canvaswidget.surveys import Job, SurveyError, performing
 from canvaswidget.surveys.places import place_of
 from canvaswidget.surveys.store import CANVAS, FINDINGS, INDEX, read_rows
 from tests.surveys.networks import ffn
-from tests.surveys.test_survey import done, jobs
+from tests.surveys.test_survey import Here, done, jobs
 
 CANVAS_ONLY = {"canvas": {}}
 
@@ -258,9 +258,15 @@ def test_runs_of_another_size_are_not_put_into_an_open_widget(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
-    [({"memory": "lots"}, "memory='lots'"), ({"retry": [["x"]]}, "retry="), ({"store": 3}, "store=3")],
+    [
+        ({"memory": "lots"}, "memory='lots'"),
+        ({"retry": [["x"]]}, "retry="),
+        ({"store": 3}, "store=3"),
+        ({"device": "gpu"}, "device='gpu'"),
+        ({"progress": 3}, "progress=3"),
+    ],
 )
 def test_wrong_arguments_are_named_before_a_job_starts(tmp_path, wrong: dict, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
-        done(jobs(0), **{"store": tmp_path / "s.zarr", **wrong})
+        cw.survey(jobs(0), **{"store": tmp_path / "s.zarr", "engine": Here(), "what": ["psnr"], **wrong})
     assert not (tmp_path / "s.zarr").exists()
