@@ -33,7 +33,7 @@ from tests.surveys.test_survey import WHAT, Here, jobs
 pytestmark = pytest.mark.slow
 
 LIMIT = 10**9  # bytes of a worker's memory; torch alone takes about a third
-OF_THE_PROCESS = {"seconds", "host", "time", "number"}
+OF_THE_PROCESS = {"seconds", "host", "time", "number", "id"}
 
 
 @pytest.fixture(scope="module")
