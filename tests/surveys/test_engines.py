@@ -232,6 +232,21 @@ def test_an_executor_that_breaks_blames_no_job(tmp_path: Path) -> None:
     assert leftovers(store) == []
 
 
+class Cancelling(concurrent.futures.Executor):
+    """Cancels what it gets, as Dask does when its scheduler is gone."""
+
+    def submit(self, function, task):
+        future: concurrent.futures.Future = concurrent.futures.Future()
+        future.cancel()
+        return future
+
+
+def test_a_scheduler_that_is_gone_blames_no_job(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="it cancelled jobs.*What is done is kept"):
+        cw.survey(jobs(0, 1), tmp_path / "s.zarr", Cancelling(), ["psnr"], attempts=1, progress=False)
+    assert rows_of(tmp_path / "s.zarr") == {}
+
+
 def test_jobs_that_can_not_be_done_are_rows(client: Client, tmp_path: Path) -> None:
     """One takes more memory than its worker has, a file is damaged, a function raises."""
     (tmp_path / "damaged.safetensors").write_bytes(b"\x08" + bytes(7) + b"not JSON")
