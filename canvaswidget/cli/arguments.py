@@ -267,7 +267,10 @@ def _survey(several: Any) -> None:
         "--engine", metavar="ADDRESS", help="of a Dask scheduler; by default processes of this machine"
     )
     parser.add_argument(
-        "--workers", type=int, metavar="N", help="processes of this machine; one a GPU or a core"
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes of this machine (one a GPU or a core); with --engine, jobs at a time",
     )
     parser.add_argument(
         "--retry", nargs="+", choices=["failed", "changed"], default=[], help="do these jobs again"

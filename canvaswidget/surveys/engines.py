@@ -80,12 +80,10 @@ def engine_of(engine: Any, workers: int | None, n_jobs: int) -> Iterator[Engine]
             raise
         found.close()
         return
-    if workers is not None:
-        raise ValueError("workers: are of processes of this machine; an engine has its own, so leave it out")
     if isinstance(engine, str):
         client = _distributed().Client(engine)
         try:
-            yield Cluster(client)
+            yield Cluster(client, workers)
         finally:
             client.close()
         return
@@ -94,7 +92,7 @@ def engine_of(engine: Any, workers: int | None, n_jobs: int) -> Iterator[Engine]
             raise wrong_type(
                 "engine", engine, "a dask.distributed.Client; of a cluster it is Client(cluster)"
             )
-        yield Cluster(engine)
+        yield Cluster(engine, workers)
         return
     if not callable(getattr(engine, "submit", None)):
         raise wrong_type(
@@ -102,7 +100,7 @@ def engine_of(engine: Any, workers: int | None, n_jobs: int) -> Iterator[Engine]
             engine,
             "None, a dask.distributed.Client, its address, or an executor with submit(function, task)",
         )
-    yield Given(engine)
+    yield Given(engine, workers)
 
 
 # --- processes of this machine --------------------------------------------------------------------------------
@@ -195,11 +193,10 @@ def gpus() -> list[str]:
 class Cluster:
     """A Dask cluster; its tasks are named after their jobs."""
 
-    at_once: int | None = None
     threads: int | None = None  # Dask sets them for its workers
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, client: Any, at_once: int | None) -> None:
+        self._client, self.at_once = client, at_once
         # All tasks are one group of Dask's: it holds back those of a large group until a worker has time, so that the
         # death of a worker touches few, and a worker that joins late finds work.
         self._group, self._count = f"survey-{secrets.token_hex(8)}", itertools.count()
@@ -215,11 +212,10 @@ class Cluster:
 class Given:
     """An executor of the user's: of `concurrent.futures`, submitit, Ray, loky."""
 
-    at_once: int | None = None
     threads: int | None = None
 
-    def __init__(self, executor: Any) -> None:
-        self._executor = executor
+    def __init__(self, executor: Any, at_once: int | None) -> None:
+        self._executor, self.at_once = executor, at_once
 
     def submit(self, task: Task) -> Future:
         return self._executor.submit(perform, task)

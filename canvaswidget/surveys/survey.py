@@ -8,6 +8,7 @@ import contextlib
 import os
 import queue
 import time
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -88,7 +89,7 @@ def survey(
     attempts : int
         How often a job is started whose worker dies.
     workers : int, optional
-        Processes of this machine.
+        Processes of this machine; of another engine, how many jobs are submitted at a time, all by default.
     device, memory
         As in `canvaswidget.trace`, of each job.
     progress : bool or callable
@@ -153,7 +154,19 @@ def survey(
                 _Work(found, place, tasks, rows, attempts, counted).finish()
             finally:
                 copy_rows(place, rows)
-    return Survey(store)
+    runs = Survey(store)
+    _warn_of_unwritten([row for row in rows.values() if row["name"] not in runs])
+    return runs
+
+
+def _warn_of_unwritten(rows: list[Row]) -> None:
+    """Tell of jobs whose rows are not in the store, as where the disk is full."""
+    if rows:
+        warnings.warn(
+            f"{len(rows)} jobs are not in the store, such as {rows[0]['name']!r}: {rows[0]['error']}. They are done "
+            "again by the next survey",
+            stacklevel=3,
+        )
 
 
 def checked_retry(retry: Any) -> set[str]:

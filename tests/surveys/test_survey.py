@@ -213,6 +213,28 @@ def test_a_survey_that_is_stopped_leaves_a_readable_store_and_goes_on(tmp_path) 
     assert len(runs) == 4
 
 
+def test_an_engine_gets_so_many_jobs_at_a_time(tmp_path) -> None:
+    engine = Waiting()
+    cw.survey(jobs(0, 1, 2, 3, 4), tmp_path / "s.zarr", engine, ["psnr"], workers=2, progress=False)
+    assert engine.most == 2
+
+
+class Waiting(Here):
+    """Does a task when its row is asked for, and counts those that were not asked for."""
+
+    under_way = most = 0
+
+    def submit(self, function, task):
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+
+        def do():
+            self.under_way -= 1
+            return function(task)
+
+        return Late(do)
+
+
 class OneByOne(Here):
     """Does a task when its row is asked for."""
 
@@ -245,7 +267,10 @@ def test_a_full_disk_is_told_and_the_job_is_done_again_later(tmp_path, monkeypat
 
     with monkeypatch.context() as patched:
         patched.setattr(performing, "put_group", full)
-        runs, _ = done(jobs(0), store)
+        with pytest.warns(
+            UserWarning, match="1 jobs are not in the store, such as 'seed 0': .*No space left"
+        ):
+            runs, _ = done(jobs(0), store)
     assert len(runs) == 0  # nothing could be written
     assert [one for one in os.listdir(store) if one.startswith(".partial")] == []
     runs, again = done(jobs(0), store)
