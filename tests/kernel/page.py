@@ -35,8 +35,8 @@ class Page:
     def send(self, view: str = "", **body: Any) -> int:
         """The request's id; where its answer depends on the rule, that is the session's, unless it says another."""
         self._last += 1
-        if body["kind"] not in RULELESS:
-            body.setdefault("rule", self.session.canvas.rule)
+        if body["kind"] not in RULELESS and "rule" not in body:
+            body["rule"] = self.session.canvas.rule  # which waits for the worker
         if body["kind"] not in RUNLESS:
             body.setdefault("run", None)
         request = {"type": "request", "id": self._last, "view": view or body["kind"], "body": body}
