@@ -158,9 +158,17 @@ def save_model(model: nn.Module, path: str | Path) -> Path:
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"path={str(path)!r}: there is no folder {str(path.parent)!r}")
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    write_whole(path, save(tensors, metadata={"family": family, "config": json.dumps(model.config)}))
+    write_tensors(path, model.state_dict(), {"family": family, "config": json.dumps(model.config)})
     return path
+
+
+def write_tensors(
+    path: Path, tensors: Mapping[str, torch.Tensor], metadata: dict[str, str] | None = None
+) -> None:
+    """Write a state dict as safetensors, whole or not at all."""
+    # Tensors that share memory, as tied weights do, are written twice: safetensors takes no shared ones.
+    copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    write_whole(path, save(copies, metadata=metadata))
 
 
 def _existing(path: str | Path) -> Path:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
 from torch import nn
 
 from canvaswidget.arguments import checked
 from canvaswidget.arguments.kinds import as_integer, integer, several, wrong_type
 from canvaswidget.files import write_whole
+from canvaswidget.models.weights import write_tensors
 
 INDEX = "index.json"
 
@@ -104,9 +104,7 @@ class Recorder:
         self, step: int, weights: Mapping[str, torch.Tensor], facts: Mapping[str, float | None]
     ) -> None:
         file = f"step-{step:08d}.safetensors"
-        # Tensors that share memory, as tied weights do, are written twice: safetensors takes no shared ones.
-        tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
-        write_whole(self.folder / file, save(tensors))
+        write_tensors(self.folder / file, weights)
         self._entries[step] = {"step": step, "file": file, "facts": dict(facts)}
         entries = [self._entries[number] for number in sorted(self._entries)]
         write_whole(self.folder / INDEX, json.dumps({"steps": entries}, indent=1).encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 import math
@@ -13,16 +14,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save
 from torch import nn
 
 from canvaswidget import analysis, media
 from canvaswidget.arguments.kinds import is_sequence, show, wrong_type
 from canvaswidget.error_text import one_line
-from canvaswidget.files import write_whole
 from canvaswidget.inr import INR
 from canvaswidget.inr.factories import is_factory, named
-from canvaswidget.models import FFN, SIREN, HNeRVDecoder, NeRV, save_model
+from canvaswidget.models.weights import FAMILIES, save_model, write_tensors
 from canvaswidget.surveys.job import Job, plain
 from canvaswidget.surveys.store import WEIGHTS, pack_canvas
 from canvaswidget.tracing import Canvas, Layer
@@ -164,23 +163,17 @@ def measure(job: Job, inr: INR, canvas: Canvas, what: What, folder: Path) -> Mea
 # --- within ---------------------------------------------------------------------------------------------------
 
 
-class _told:
+@contextlib.contextmanager
+def _told(label: str, found: Measured) -> Iterator[None]:
     """Note an error of a measurement, and go on; except where memory or room on the disk is missing."""
-
-    def __init__(self, label: str, found: Measured) -> None:
-        self._label, self._found = label, found
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
-        is_room = isinstance(error, MemoryError | OSError | torch.OutOfMemoryError) or "allocate" in str(
-            error
-        )
-        if isinstance(error, Exception) and not is_room:
-            self._found.trouble[self._label] = one_line(error, whole=True)
-            return True
-        return False
+    try:
+        yield
+    except (MemoryError, OSError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        if "allocate" in str(error):
+            raise
+        found.trouble[label] = one_line(error, whole=True)
 
 
 def _quality(name: str, inr: INR, canvas: Canvas) -> float:
@@ -347,10 +340,7 @@ def _save(job: Job, canvas: Canvas, options: Mapping[str, Any], folder: Path, fo
 
 def _save_weights(module: nn.Module, path: Path) -> None:
     """As `canvaswidget.load` reads them where it is a reference model; else the state dict alone."""
-    if isinstance(module, FFN | SIREN | NeRV | HNeRVDecoder):
+    if isinstance(module, tuple(FAMILIES.values())):
         save_model(module, path)
-        return
-    tensors = {
-        name: tensor.detach().cpu().contiguous().clone() for name, tensor in module.state_dict().items()
-    }
-    write_whole(path, save(tensors))
+    else:
+        write_tensors(path, module.state_dict())
