@@ -19,7 +19,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from canvaswidget import tables
-from canvaswidget.analysis.over_runs import Mean, place_names, short_name
+from canvaswidget.analysis.over_runs import Mean, interval_text, place_names, short_name
 from canvaswidget.arguments import checked
 from canvaswidget.plotting.style import CYCLE, QUIET, heading, new_axes, plain_numbers, style
 
@@ -55,12 +55,11 @@ class GroupMean:
     n_runs: int
 
     def __repr__(self) -> str:
-        interval = "" if self.low is None or self.high is None else f" ({self.low:.3g} to {self.high:.3g})"
         videos, runs = (
             f"{count} {word}{'s' * (count != 1)}"
             for count, word in ((self.n_videos, "video"), (self.n_runs, "run"))
         )
-        return f"{self.group}: {self.value:.3g}{interval}, {videos}, {runs}"
+        return f"{self.group}: {self.value:.3g}{interval_text(self.low, self.high)}, {videos}, {runs}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -85,8 +85,12 @@ class Mean(NamedTuple):
     def __str__(self) -> str:
         if not self.n:
             return "not defined"
-        interval = "" if self.low is None or self.high is None else f" ({self.low:.3g} to {self.high:.3g})"
-        return f"{self.value:.3g}{interval}, n = {self.n}"
+        return f"{self.value:.3g}{interval_text(self.low, self.high)}, n = {self.n}"
+
+
+def interval_text(low: float | None, high: float | None) -> str:
+    """An interval in brackets behind its value; empty where there is none."""
+    return "" if low is None or high is None else f" ({low:.3g} to {high:.3g})"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -243,9 +243,12 @@ class Runs(Mapping[Key, CanvasLike]):
         with self._lock:
             for run in self._runs.values():
                 run.error = ""
-            found = {} if self._find is None else self._find()
-            made = {key: Run(self._exchanger(one), one.facts, one.stamp) for key, one in found.items()}
-            new = [] if self._find is None else self._exchange_runs(made)
+            new: list[Key] = []
+            if self._find is not None:
+                found = self._find()
+                new = self._exchange_runs(
+                    {key: Run(self._exchanger(one), one.facts, one.stamp) for key, one in found.items()}
+                )
         self._tell_watchers(new)
         return new
 

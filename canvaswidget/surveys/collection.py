@@ -15,7 +15,7 @@ from canvaswidget.analysis.over_runs import OverRuns
 from canvaswidget.arguments.kinds import wrong_type
 from canvaswidget.runs.collection import Run, Runs
 from canvaswidget.runs.naming import Key
-from canvaswidget.surveys.job import Job
+from canvaswidget.surveys.job import Job, place_name
 from canvaswidget.surveys.measures import FINDINGS
 from canvaswidget.surveys.places import Place, place_of
 from canvaswidget.surveys.store import (
@@ -41,8 +41,8 @@ Result = TypeVar("Result")
 class Survey(Runs):
     """The networks of a survey: their saved canvases, and a table of all that was measured.
 
-    It is a `canvaswidget.Runs` whose canvases are read from the store; no model is needed. A job that failed is a run
-    whose canvas raises `RunError`.
+    It is a `canvaswidget.Runs`: canvases are read from the store, without a model. Asking for the canvas of a job that
+    failed raises `RunError`.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class Survey(Runs):
         return pandas.DataFrame([line_of(row) for row in self._rows.values()], index=index)
 
     def where(self, **conditions: Any) -> Survey:
-        """The runs whose parameters, or other columns of the table, have these values.
+        """Select runs by their parameters or other columns of the table.
 
         Parameters
         ----------
@@ -96,19 +96,15 @@ class Survey(Runs):
             if name not in known:
                 raise ValueError(f"{name}: is no column of the table; there are {', '.join(known) or 'none'}")
 
-        def chosen(row: Row) -> bool:
-            line = line_of(row)
-            return self._chosen(row) and all(
-                is_among(line.get(name), value) for name, value in conditions.items()
-            )
+        def matches(line: dict[str, Any]) -> bool:
+            return all(is_among(line.get(name), value) for name, value in conditions.items())
 
-        rows = {key: row for key, row in self._rows.items() if chosen(row)}
+        rows = {key: row for key, row in self._rows.items() if matches(lines[key])}
+        said = ", ".join(f"{name}={value!r}" for name, value in conditions.items())
         if not rows:
-            said = ", ".join(f"{name}={value!r}" for name, value in conditions.items())
             raise ValueError(f"where({said}): there is no such run")
         made = Survey.__new__(Survey)
-        made._begin(self._place, rows, chosen)
-        said = ", ".join(f"{name}={value!r}" for name, value in conditions.items())
+        made._begin(self._place, rows, lambda row: self._chosen(row) and matches(line_of(row)))
         made.origin = f"{self.origin}.where({said})"
         return made
 
@@ -330,4 +326,4 @@ class Survey(Runs):
 
     def _place_of(self, run: Key) -> str:
         self._run(run)  # KeyError where there is none
-        return next(name for name, row in self._rows.items() if row["name"] == run)
+        return place_name(str(run))
