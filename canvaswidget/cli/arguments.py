@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import math
 import textwrap
 from pathlib import Path
 from typing import Any
 
+from canvaswidget.cli.values import accuracy, frames, maps, neuron, pixel, size
 from canvaswidget.version import __version__
 
 # Named here, not imported: help comes at once, without torch and Matplotlib. A test compares them.
@@ -275,7 +275,13 @@ def _survey(several: Any) -> None:
     parser.add_argument(
         "--retry", nargs="+", choices=["failed", "changed"], default=[], help="do these jobs again"
     )
-    parser.add_argument("--attempts", type=int, default=3, metavar="N", help="of a job whose worker dies (3)")
+    parser.add_argument(
+        "--attempts",
+        type=int,
+        default=3,
+        metavar="N",
+        help="how often a job is started whose worker dies (3)",
+    )
     parser.add_argument(
         "--dry-run",
         action="store_true",
@@ -367,74 +373,3 @@ def _notebook(parser: argparse.ArgumentParser) -> None:
 
 def _examples(*lines: str) -> str:
     return "examples:\n" + "\n".join(f"  {line}" for line in lines) + "\n"
-
-
-# --- values -------------------------------------------------------------------------------------------------
-
-
-def size(text: str) -> tuple[int, int]:
-    """``128x256``."""
-    return _numbers(text, "x", 2, "HEIGHTxWIDTH, such as 128x256")
-
-
-def pixel(text: str) -> tuple[int, int]:
-    """``60,100``."""
-    return _numbers(text, ",", 2, "Y,X, such as 60,100")
-
-
-def neuron(text: str) -> Any:
-    """``17`` or ``3,17``."""
-    found = _numbers(text, ",", None, "a unit such as 17, or a kernel I,O such as 3,17")
-    if len(found) > 2:
-        raise argparse.ArgumentTypeError(
-            f"{text!r}: expected a unit such as 17, or a kernel I,O such as 3,17"
-        )
-    return found[0] if len(found) == 1 else found
-
-
-def maps(text: str) -> Any:
-    """``8`` or ``all``."""
-    if text == "all":
-        return text
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a number of maps, or all")
-    return int(text)
-
-
-def accuracy(text: str) -> Any:
-    """A number, "auto", or None for exact."""
-    if text in ("auto", "exact"):
-        return None if text == "exact" else text
-    try:
-        found = float(text)
-    except ValueError:
-        found = math.nan
-    if not 0 < found < 1:
-        raise argparse.ArgumentTypeError(
-            f"{text!r}: expected a number between 0 and 1, such as 0.05, 'exact' or 'auto'"
-        )
-    return found
-
-
-def frames(text: str) -> slice:
-    """``0:32``, ``0:128:4`` or ``5``."""
-    expected = "frames such as 0:32, 0:128:4 or 5"
-    if ":" not in text:
-        (first,) = _numbers(text, ":", 1, expected)
-        return slice(first, first + 1)
-    try:
-        parts = [int(part) if part else None for part in text.split(":")]
-        return slice(*parts)
-    except (ValueError, TypeError):
-        raise argparse.ArgumentTypeError(f"{text!r}: expected {expected}") from None
-
-
-def _numbers(text: str, separator: str, count: int | None, expected: str) -> Any:
-    parts = text.lower().split(separator)
-    try:
-        found = tuple(int(part) for part in parts)
-    except ValueError:
-        found = ()
-    if not found or (count is not None and len(found) != count):
-        raise argparse.ArgumentTypeError(f"{text!r}: expected {expected}")
-    return found

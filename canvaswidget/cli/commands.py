@@ -206,30 +206,18 @@ def run_prune(options: Any) -> None:
 def run_survey(options: Any) -> None:
     """Do a survey, or tell what it would take."""
     what = None if options.what is None else dict(map(_measurement, options.what))
+    given = {name: getattr(options, name) for name in ("retry", "workers", "device", "memory")}
     if options.dry_run:
-        print(
-            estimate_survey(
-                options.jobs,
-                options.store,
-                what,
-                retry=options.retry,
-                workers=options.workers,
-                device=options.device,
-                memory=options.memory,
-            )
-        )
+        print(estimate_survey(options.jobs, options.store, what, **given))
         return
     runs = survey(
         options.jobs,
         options.store,
         options.engine,
         what,
-        retry=options.retry,
         attempts=options.attempts,
-        workers=options.workers,
-        device=options.device,
-        memory=options.memory,
         progress=progress_of(options),
+        **given,
     )
     print(runs)
     print(options.store, flush=True)
