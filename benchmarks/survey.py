@@ -124,7 +124,7 @@ def workers(count: int) -> str:
 
 
 def plain_loop(given: list[Job], what: Any) -> float:
-    """Seconds a job of the loop that one would write oneself."""
+    """Seconds per job of a plain loop."""
     seconds = []
     with tempfile.TemporaryDirectory() as folder:
         for job in given:
