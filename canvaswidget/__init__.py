@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from canvaswidget import models as models
     from canvaswidget import surveys as surveys
     from canvaswidget.analysis.pruning import prune as prune
+    from canvaswidget.analysis.quantise import quantise as quantise
     from canvaswidget.fitting.fit import fit as fit
     from canvaswidget.inr import INR as INR
     from canvaswidget.inr import as_inr as as_inr
@@ -76,6 +77,7 @@ _PLACES = {
     "models": "models",
     "open": "surveys.opening",
     "prune": "analysis.pruning",
+    "quantise": "analysis.quantise",
     "report": "reporting.report",
     "survey": "surveys",
     "surveys": "surveys",

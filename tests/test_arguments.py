@@ -122,6 +122,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "load": (cw.load, {"path": "nowhere.safetensors"}),
     "open": (cw.open, {"path": "nowhere.zarr"}),
     "prune": (cw.prune, {"inr": CANVAS.inr, "canvas": CANVAS, "share": 0.5}),
+    "quantise": (cw.quantise, {"inr": CANVAS.inr, "canvas": CANVAS}),
     "fit": (
         cw.fit,
         {"model": models.FFN(hidden=3), "signal": np.zeros((*SIZE, 3)), "steps": 1, "progress": False},
@@ -166,6 +167,8 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         analysis.pruning,
         {"canvas": CANVAS, "shares": [0.5], "seeds": [0]},
     ),
+    "analysis.quantisation": (analysis.quantisation, {"canvas": CANVAS, "bits": [3], "channels": 1}),
+    "analysis.quantisation_loss": (analysis.quantisation_loss, {"canvas": CANVAS}),
     "analysis.regions": (analysis.regions, {"canvas": CANVAS, "layer": 0, "k": 2}),
     "analysis.optical_flow": (analysis.optical_flow, {"pictures": list(np.zeros((2, *SIZE, 3)))}),
     "Clusters.plot": (FOUND.plot, {}),

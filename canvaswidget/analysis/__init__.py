@@ -24,6 +24,9 @@ from canvaswidget.analysis.objects import Objects, objects
 from canvaswidget.analysis.objects_over_time import ObjectsOverTime, objects_over_time
 from canvaswidget.analysis.over_runs import Mean, OverRuns
 from canvaswidget.analysis.pruning import Pruning, prune, pruning
+from canvaswidget.analysis.quantisation import Quantisation, quantisation
+from canvaswidget.analysis.quantisation_loss import QuantisationLoss, quantisation_loss
+from canvaswidget.analysis.quantise import quantise
 from canvaswidget.analysis.regions import Regions, regions
 from canvaswidget.analysis.stability import Stability, stability
 from canvaswidget.analysis.training import Training, training
@@ -45,6 +48,8 @@ __all__ = [
     "ObjectsOverTime",
     "OverRuns",
     "Pruning",
+    "Quantisation",
+    "QuantisationLoss",
     "Regions",
     "Stability",
     "Training",
@@ -66,6 +71,9 @@ __all__ = [
     "partitions",
     "prune",
     "pruning",
+    "quantisation",
+    "quantisation_loss",
+    "quantise",
     "regions",
     "stability",
     "training",

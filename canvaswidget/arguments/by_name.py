@@ -352,6 +352,7 @@ CHECKS: dict[str, Check] = {
     "seed": _seed,
     "seeds": several(_seed, "a sequence of ints", distinct=True),
     "share": _share,
+    "signed": _flag,
     "shares": several(_share, "a sequence of numbers from 0 to 1"),
     "size": check_size,
     "sources": several(is_vectors, "a sequence of what canvaswidget.analysis.vectors returns"),

@@ -32,7 +32,7 @@ def weight_without(capture: Capture, layer: LayerKey, neurons: Neurons) -> tuple
     """
     found = capture.layers.find(layer)
     weighted, chosen = capture.weighted[found.name], parse_neurons(found, neurons).to(capture.device)
-    name, turned = _parameter(capture, found)
+    name, turned = parameter_of(capture, found)
     left = torch.where(weighted.kept(chosen) != 0, 0, weighted.weight)
     return name, left.T if turned else left
 
@@ -44,8 +44,21 @@ def magnitudes(capture: Capture, layer: LayerKey, granularity: str | None = None
     return as_numpy(at_granularity(weighted.by_kernel(weighted.weight.abs()), found, granularity))
 
 
-def _parameter(capture: Capture, layer: Layer) -> tuple[str, bool]:
-    """The parameter, and whether it is transposed."""
+def stored_type(capture: Capture, layer: Layer) -> torch.dtype:
+    """The type of the parameter that is a layer's weight, which a recording may compute with in a wider one."""
+    name, _ = parameter_of(capture, layer)
+    module = capture.inr.module
+    return (dict(module.named_parameters()) | dict(module.named_buffers()))[name].dtype
+
+
+def parameter_of(capture: Capture, layer: Layer) -> tuple[str, bool]:
+    """The name of the parameter that is a layer's weight, and whether it is transposed there.
+
+    Raises
+    ------
+    UntraceableError
+        The weight is no parameter, or serves in other places too.
+    """
     node = capture.weighted[layer.name].node
     op = op_name(node)
     # A linear layer's weight is seen as (n_out, n_in); a plain product is written the other way round.

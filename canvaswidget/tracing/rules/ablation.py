@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -155,15 +155,40 @@ class Ablation(Rule):
         removed : dict of str to torch.Tensor
             Units ``(k,)`` or kernels ``(k, 2)`` by layer.
         """
-        layers = {self._capture.weighted[name].node: self._capture.weighted[name] for name in removed}
-        after = set().union(*(self._suffixes[name] for name in removed))
-        program = Program(node for node in self._capture.graph.nodes if node in after or node in layers)
 
         def taken(found: WeightedOp, value: Lookup) -> torch.Tensor:
             term = found.apply(value(found.data), found.kept(removed[found.layer.name]))
             return term - self._mean(found, term[None])[0] if self.fill == "mean" else term
 
-        by_node = {node: partial(taken, found) for node, found in layers.items()}
+        return self._less(removed, taken, state)
+
+    @torch.no_grad()
+    def with_weights(self, weights: Mapping[str, torch.Tensor], state: Values) -> torch.Tensor:
+        """The image ``(channels, height, width)`` with other weights in some layers; biases stay.
+
+        It starts at the first of the layers. The difference from the layer's own weight is applied, so that a weight
+        that is the same changes nothing at all.
+
+        Parameters
+        ----------
+        weights : mapping of str to torch.Tensor
+            By layer, in the shape of `WeightedOp.weight`.
+        """
+
+        def taken(found: WeightedOp, value: Lookup) -> torch.Tensor:
+            return found.apply(value(found.data), found.weight - weights[found.layer.name])
+
+        return self._less(weights, taken, state)
+
+    def _less(
+        self, names: Iterable[str], taken: Callable[[WeightedOp, Lookup], torch.Tensor], state: Values
+    ) -> torch.Tensor:
+        """The image with something taken from the output of each of some layers."""
+        found = [self._capture.weighted[name] for name in names]
+        layers = {one.node: one for one in found}
+        after = set().union(*(self._suffixes[one.layer.name] for one in found))
+        program = Program(node for node in self._capture.graph.nodes if node in after or node in layers)
+        by_node = {node: partial(taken, one) for node, one in layers.items()}
         return self._again(program, state, by_node, set(layers) - after)
 
     def _again(

@@ -1,0 +1,141 @@
+"""A copy of a model whose weights take few values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from canvaswidget.analysis.least_contributing import require_model
+from canvaswidget.analysis.quantiser import PER_TENSOR, Quantised, check_scheme, quantised, widths_by_layer
+from canvaswidget.arguments import checked
+from canvaswidget.inr import INR, as_inr
+from canvaswidget.tracing import trace
+from canvaswidget.tracing.canvas import Canvas
+from canvaswidget.tracing.capture.capture import Capture
+from canvaswidget.tracing.errors import UntraceableError
+from canvaswidget.tracing.layer_weight import parameter_of, stored_type
+from canvaswidget.tracing.layers import Layer, LayerKey
+
+
+@checked(bits=widths_by_layer, scheme=check_scheme)
+def quantise(
+    inr: Any,
+    bits: int | Mapping[LayerKey, int] = 8,
+    scheme: str = PER_TENSOR,
+    *,
+    canvas: Canvas | None = None,
+) -> INR:
+    """Copy a model with the weights of its layers on uniform grids of few values.
+
+    A grid spans the weights from the least to the largest in ``2**bits - 1`` equal steps, as in the code of HNeRV, and
+    each weight goes to the nearest value. The type of the weights stays. Biases, norms and whatever else is no weight
+    of a layer are as they were. The model itself is not changed.
+
+    Parameters
+    ----------
+    inr : INR or reference model
+    bits : int or {layer: int}
+        From 1 to 16: of every layer whose weight is a parameter of the module, or of those that are named, among which
+        may be a buffer, such as the matrix of Fourier features.
+    scheme : {"per-tensor", "per-channel"}
+        One grid for each layer, or one for each of its output channels.
+    canvas : Canvas, optional
+        Of the model or of another of the same build, so that it is not recorded anew to find its layers.
+
+    Returns
+    -------
+    INR
+
+    Raises
+    ------
+    UntraceableError
+        A layer's weight is no plain parameter of the module, but made in the forward, or used in several places.
+    ValueError
+        A weight holds NaN or infinity.
+    """
+    given = as_inr(inr)
+    if canvas is None:
+        canvas = trace(given, "ablation", device="cpu", progress=False)
+    require_model(canvas)
+    capture = canvas.matrix.capture
+    widths = widths_of(capture, bits)
+    names = {layer: parameter_of(capture, layer) for layer in widths}  # refuse before the work starts
+    source = getattr(given.module, "_orig_mod", given.module)  # of torch.compile
+    made = given.with_weights(source.state_dict())
+    for copied, own in zip(made.module.parameters(), source.parameters(), strict=True):
+        copied.requires_grad_(own.requires_grad)  # it may be trained on
+    known = dict(made.module.named_parameters()) | dict(made.module.named_buffers())
+    for layer, width in widths.items():
+        name, turned = names[layer]
+        found = capture.weighted[layer.name]
+        expected = found.weight.T if turned else found.weight
+        if name not in known or known[name].shape != expected.shape:
+            raise ValueError(
+                f"inr={type(given.module).__name__}: has no parameter {name!r} {tuple(expected.shape)}, which the "
+                f"canvas's {type(canvas.inr.module).__name__} has; give the model that was traced"
+            )
+        own = known[name].detach()
+        if not torch.isfinite(own).all():
+            raise ValueError(f"inr={type(given.module).__name__}: its weight {name!r} holds NaN or infinity")
+        wide = own.to(torch.promote_types(own.dtype, found.weight.dtype))
+        on_grid = quantised(replace(found, weight=wide.T if turned else wide), width, scheme).weight
+        with torch.no_grad():
+            known[name].copy_(on_grid.T if turned else on_grid)
+    return made
+
+
+def widths_of(capture: Capture, bits: int | Mapping[LayerKey, int]) -> dict[Layer, int]:
+    """The bit width of each layer that is quantised; of all whose weights are trained, where one width is given."""
+    if isinstance(bits, Mapping):
+        return {capture.layers.find(key): int(width) for key, width in bits.items()}
+    return {layer: int(bits) for layer in capture.layers if _is_trained(capture, layer)}
+
+
+def _is_trained(capture: Capture, layer: Layer) -> bool:
+    """Whether a layer's weight is a parameter, not a buffer."""
+    return parameter_of(capture, layer)[0] in dict(capture.inr.module.named_parameters())
+
+
+def quantisable(
+    canvas: Canvas, layers: LayerKey | Sequence[LayerKey] | None
+) -> tuple[list[Layer], dict[str, str]]:
+    """The layers to quantise, and why others are left out: none of those that are given.
+
+    Raises
+    ------
+    UntraceableError
+        The weight of one that is given can't be changed alone, or no layer's can.
+    """
+    ablation = canvas.ablation()
+    if layers is not None:
+        keys = [layers] if isinstance(layers, str | int | Layer) else list(layers)
+        chosen = list(dict.fromkeys(canvas.layers.find(key) for key in keys))
+        for layer in chosen:
+            ablation.matrix.rule.require(layer)
+            parameter_of(canvas.matrix.capture, layer)
+        return chosen, {}
+    chosen, left_out = [], {}
+    for layer in ablation.traced_layers:
+        try:
+            is_trained = _is_trained(canvas.matrix.capture, layer)
+        except UntraceableError as error:
+            left_out[layer.name] = str(error).partition(": ")[2]
+        else:
+            if is_trained:
+                chosen.append(layer)
+            else:
+                left_out[layer.name] = "its weight is a buffer, which no training changes"
+    if not chosen:
+        name, why = next(iter(left_out.items()))
+        raise UntraceableError(f"layer={name!r}: {why}; so it is with every layer of this model")
+    return chosen, left_out
+
+
+def on_grid_of(
+    capture: Capture, layer: Layer, bits: int, scheme: str, kept: torch.Tensor | None = None
+) -> Quantised:
+    """A layer's weight on a grid, rounded to the type of its parameter."""
+    return quantised(capture.weighted[layer.name], bits, scheme, kept, stored_type(capture, layer))
