@@ -16,6 +16,7 @@ from canvaswidget.analysis.deletion import Deletion, deletion
 from canvaswidget.analysis.distribution import Distribution, distribution
 from canvaswidget.analysis.embedding import Embedding, embed
 from canvaswidget.analysis.faithfulness import Faithfulness, completeness, faithfulness
+from canvaswidget.analysis.frequency_shares import FrequencyShares, frequency_shares
 from canvaswidget.analysis.intensity import Intensity, intensity
 from canvaswidget.analysis.intervals import Interval
 from canvaswidget.analysis.matching import Matching, match
@@ -28,6 +29,7 @@ from canvaswidget.analysis.quantisation import Quantisation, quantisation
 from canvaswidget.analysis.quantisation_loss import QuantisationLoss, quantisation_loss
 from canvaswidget.analysis.quantise import quantise
 from canvaswidget.analysis.regions import Regions, regions
+from canvaswidget.analysis.spectrum import Spectrum, spectrum
 from canvaswidget.analysis.stability import Stability, stability
 from canvaswidget.analysis.training import Training, training
 from canvaswidget.analysis.vectors import Vectors, vectors
@@ -39,6 +41,7 @@ __all__ = [
     "Embedding",
     "Exemplars",
     "Faithfulness",
+    "FrequencyShares",
     "Intensity",
     "Interval",
     "Matching",
@@ -51,6 +54,7 @@ __all__ = [
     "Quantisation",
     "QuantisationLoss",
     "Regions",
+    "Spectrum",
     "Stability",
     "Training",
     "Vectors",
@@ -61,6 +65,7 @@ __all__ = [
     "embed",
     "exemplars",
     "faithfulness",
+    "frequency_shares",
     "group",
     "intensity",
     "match",
@@ -75,6 +80,7 @@ __all__ = [
     "quantisation_loss",
     "quantise",
     "regions",
+    "spectrum",
     "stability",
     "training",
     "vectors",

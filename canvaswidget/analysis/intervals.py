@@ -1,6 +1,7 @@
-"""Rank correlations of all neurons of a layer, estimated from a random sample of them, with a 95% interval.
+"""Numbers of all neurons of a layer, estimated from a random sample of them, with a 95% interval.
 
-The interval combines three sources of error. The neurons that were drawn: the jackknife on Fisher's z, corrected for
+`mean_interval` is Student's, corrected for the part of the layer that the sample contains. Of a rank correlation the
+interval combines three sources of error. The neurons that were drawn: the jackknife on Fisher's z, corrected for
 bias and for the part of the layer that the sample contains. The pixels that were drawn: the variance over pixels, which
 are drawn independently of each other. And neurons unlike all that were drawn: a sample of `n` misses a group of
 neurons in 5 of 100 samples if the group is about ``3 / n`` of the layer, so the interval reaches at least to the
@@ -133,6 +134,30 @@ def unseen_share(n: int, n_all: int) -> float:
         chance *= (n_all - n - count) / (n_all - count)
         count += 1
     return count / n_all
+
+
+def mean_interval(values: npt.NDArray[np.floating], n_all: int) -> Interval:
+    """The mean of those that are defined, with a t interval for the mean of all that they were drawn from.
+
+    Parameters
+    ----------
+    values : (n,)
+        Of neurons drawn at random without replacement; nan where one is not defined.
+    n_all : int
+        What they were drawn from.
+    """
+    known = np.asarray(values, np.float64)
+    n, known = len(known), known[np.isfinite(known)]
+    if not len(known):
+        return Interval(math.nan, math.nan, math.nan, n, n_all)
+    value = float(known.mean())
+    if n >= n_all:
+        return Interval(value, value, value, n, n_all)
+    if len(known) < 2:
+        return Interval(value, -math.inf, math.inf, n, n_all)
+    error = float(known.std(ddof=1)) / math.sqrt(len(known)) * math.sqrt(1 - n / n_all)
+    reach = _quantile(len(known) - 1) * error
+    return Interval(value, value - reach, value + reach, n, n_all)
 
 
 def mean(values: DoubleArray) -> float:

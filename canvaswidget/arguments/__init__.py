@@ -17,6 +17,7 @@ from canvaswidget.arguments.by_name import (
     some_frames,
     some_groups,
     some_progress,
+    some_sample,
     vectors_by_run,
 )
 from canvaswidget.arguments.checked import checked
@@ -54,6 +55,7 @@ __all__ = [
     "some_frames",
     "some_groups",
     "some_progress",
+    "some_sample",
     "vectors_by_run",
     "wrong_type",
 ]

@@ -255,6 +255,18 @@ def some_accuracy(name: str, value: Any) -> None:
             raise wrong_value(name, value, accepted)
 
 
+def some_sample(name: str, value: Any) -> None:
+    """How many neurons to measure, None for all, or "auto"."""
+    number = as_integer(value)
+    if (
+        value is not None
+        and not (isinstance(value, str) and value == "auto")
+        and (number is None or number < 1)
+    ):
+        error = wrong_value if isinstance(value, str) or number is not None else wrong_type
+        raise error(name, value, "'auto', an int of at least 1, or None for all neurons")
+
+
 # By the name of the parameter. None is accepted where it is the default.
 CHECKS: dict[str, Check] = {
     "accuracy": _accuracy,
@@ -284,6 +296,7 @@ CHECKS: dict[str, Check] = {
     "device": _device,
     "dtype": instance("a torch.dtype", torch.dtype),
     "dpi": number(1, 10_000),
+    "edges": several(number(0, 0.5, open_low=True), "a sequence of frequencies", least=0),
     "embed": _text,
     "embeddings": instance("a tensor (n_frames, channels, ...)", torch.Tensor),
     "epochs": number(0, 1e12, open_low=True),
