@@ -279,10 +279,11 @@ def test_a_full_disk_loses_no_other_job(tmp_path: Path) -> None:
 # --- clients that die -----------------------------------------------------------------------------------------
 
 CLIENT = """
-import json, sys
+import json, signal, sys
 import canvaswidget as cw
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     store, engine, jobs = json.loads(sys.argv[1])
     jobs = [cw.surveys.Job.from_dict(job) for job in jobs]
     cw.survey(jobs, store, engine, ["psnr"], workers=None if engine else 2, progress=False)
@@ -369,7 +370,8 @@ def test_a_worker_does_not_grow_with_its_jobs(tmp_path: Path) -> None:
 
     def look(done: int, planned: int) -> None:
         if len(resident) < done:
-            workers = [one for one in psutil.Process().children() if "spawn_main" in " ".join(one.cmdline())]
+            children = [one for one in psutil.Process().children() if alive(one)]
+            workers = [one for one in children if "spawn_main" in " ".join(one.cmdline())]
             resident.append(max(one.memory_info().rss for one in workers))
 
     given = [Job(f"{seed}", inr="tests.surveys.networks:ffn", options={"seed": seed}) for seed in range(200)]
