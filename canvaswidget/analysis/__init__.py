@@ -13,6 +13,7 @@ Examples
 from canvaswidget.analysis import partitions
 from canvaswidget.analysis.clustering import Clusters, Exemplars, cluster, exemplars, group
 from canvaswidget.analysis.deletion import Deletion, deletion
+from canvaswidget.analysis.directions import Directions, directions
 from canvaswidget.analysis.distribution import Distribution, distribution
 from canvaswidget.analysis.embedding import Embedding, embed
 from canvaswidget.analysis.faithfulness import Faithfulness, completeness, faithfulness
@@ -37,6 +38,7 @@ from canvaswidget.analysis.vectors import Vectors, vectors
 __all__ = [
     "Clusters",
     "Deletion",
+    "Directions",
     "Distribution",
     "Embedding",
     "Exemplars",
@@ -61,6 +63,7 @@ __all__ = [
     "cluster",
     "completeness",
     "deletion",
+    "directions",
     "distribution",
     "embed",
     "exemplars",

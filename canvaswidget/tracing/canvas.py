@@ -37,6 +37,7 @@ import torch
 from canvaswidget.arguments import by_layer, checked, checked_index, optional_accuracy
 from canvaswidget.progress import Progress
 from canvaswidget.tracing.capture.capture import Capture
+from canvaswidget.tracing.capture.directions import checked_basis, with_directions
 from canvaswidget.tracing.colours import ONE_CHANNEL, checked_rgb, rgb_of_magnitudes
 from canvaswidget.tracing.columns import Columns
 from canvaswidget.tracing.coverage import coverage
@@ -163,6 +164,51 @@ class Canvas:
             made = make_rule(self.matrix.capture, rule, options)
             known = self._family.canvases.get(_key(rule, options_of(made)))
             return known or Canvas(self.matrix.capture, made, self.memory, family=self._family)
+
+    @checked
+    def directions(self, layer: LayerKey, basis: Any) -> Canvas:
+        """The same model with directions in the place of a layer's units: any linear combinations of them.
+
+        A unit's part of the layer's input is written as ``x = D a + rest``: `basis` has the directions as rows (``D``
+        transposed), and ``a``, how much of each there is at a position, is their least-squares fit to ``x`` (the
+        pseudo-inverse of the basis; for orthogonal rows of length 1 the projections). Direction ``d`` contributes what
+        its part ``D[:, d] a[d]`` makes of the image. Maps, columns, ablation (which projects the direction out) and
+        all findings of the returned canvas are of directions as they would be of units; under `gated` the rest counts
+        in `remainder`. The unit vectors as a basis give the units again. Other layers stay as they are.
+
+        Parameters
+        ----------
+        layer : str, int or Layer
+            Of one group, with real weights.
+        basis : (k, n_units)
+            Or what `canvaswidget.analysis.directions` found. Lengths do not matter. Rows may depend on each other, or
+            be more than the units: then ``a`` is the smallest that fits.
+
+        Raises
+        ------
+        UntraceableError
+            The layer is a grouped convolution, has complex weights, or has directions already.
+        ValueError, TypeError
+            `basis` is no such array.
+        """
+        found = self.layers.find(layer)
+        rows = checked_basis(getattr(basis, "basis", basis), found)
+        capture = with_directions(self.matrix.capture, found, rows)
+        return Canvas(capture, make_rule(capture, self.rule, self.options), self.memory, self.why)
+
+    @checked
+    def activations(self, layer: LayerKey, frame: int = 0) -> FloatArray:
+        """What a layer works on: the values of its units at each position, ``(n_positions, n_units)``.
+
+        Positions are those of the layer's input, in C order: the pixels of a coordinate network, the places of the grid
+        before a convolution.
+        """
+        found = self.matrix.capture.weighted[self.layers.find(layer).name]
+        number = self.inr.frame_index(frame)
+        self.matrix.frame(number)  # which compares the recording with the module
+        values = self.matrix.capture.run(number, [found.data])[found.data]
+        moved = values.movedim(found.channel_axis, -1)
+        return as_numpy(moved.reshape(-1, moved.shape[-1]))
 
     @property
     def n_channels(self) -> int:

@@ -40,6 +40,8 @@ class Layer:
         Of a convolution, one number a dimension; ``(1, 1)`` for a linear layer.
     n_groups : int
         Of a convolution: units and outputs are divided into so many groups, and kernels stay within a group.
+    has_directions : bool
+        Whether its units are directions, see `Canvas.directions`; then these are its neurons, not their kernels.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Layer:
     grid: tuple[int, ...] | None = None
     kernel_size: tuple[int, ...] = (1, 1)
     n_groups: int = 1
+    has_directions: bool = False
 
     @property
     def n_kernels(self) -> int:
@@ -65,9 +68,9 @@ class Layer:
         """Shape of an array with one value for each of XINC's neurons.
 
         These are the kernels of a convolution, ``(n_units, n_outputs / n_groups)``, and the units of a linear layer,
-        ``(n_units,)``.
+        ``(n_units,)``, as are directions.
         """
-        return self.shape_of("kernel" if self.grid else "unit")
+        return self.shape_of("kernel" if self.grid and not self.has_directions else "unit")
 
     def outputs_of(self, unit: int) -> range:
         """The outputs that a unit has kernels to: all, or those of its group."""
@@ -189,9 +192,8 @@ class Layers(Sequence[Layer]):
         for index, layer in enumerate(self._layers):
             size = "x".join(map(str, layer.kernel_size)) if layer.grid else ""
             grid = "x".join(map(str, layer.grid)) if layer.grid else "per pixel"
-            rows.append(
-                [str(index), layer.name, layer.op, f"{layer.n_units:,}", f"{layer.n_kernels:,}", size, grid]
-            )
+            units = f"{layer.n_units:,}" + (" directions" if layer.has_directions else "")
+            rows.append([str(index), layer.name, layer.op, units, f"{layer.n_kernels:,}", size, grid])
         return head, rows, (0, 3, 4, 5, 6)
 
     def __repr__(self) -> str:

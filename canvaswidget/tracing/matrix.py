@@ -196,7 +196,7 @@ class Matrix:
             count = self.budget.at_a_time(values)
         else:
             count = max(1, self.memory // (budget.TEMPORARIES * values * self.budget.itemsize))
-        if layer is not None and layer.grid and granularity == "unit":
+        if layer is not None and layer.grid and len(layer.shape_of(granularity)) == 1:
             count = max(1, count // layer.outputs_per_unit)
         return count
 

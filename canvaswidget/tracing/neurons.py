@@ -55,7 +55,7 @@ def parse_neurons(layer: Layer, neurons: Neurons) -> torch.Tensor:
         raise TypeError(f"neurons={neurons!r}: expected several units or kernels; for one there is map()")
     parsed = [parse_neuron(layer, neuron) for neuron in neurons]
     if not parsed:
-        return torch.empty((0, len(layer.neurons)) if layer.grid else (0,), dtype=torch.long)
+        return torch.empty((0, 2) if len(layer.neurons) == 2 else (0,), dtype=torch.long)
     if len({part.ndim for part in parsed}) > 1:
         raise TypeError("neurons: units and kernels are mixed; give all of one kind")
     return torch.cat(parsed)

@@ -19,7 +19,7 @@ from canvaswidget.inr.module_state import CALLS, evaluating
 from canvaswidget.tracing.capture.dependence import leading_to
 from canvaswidget.tracing.capture.interpreter import Program, call
 from canvaswidget.tracing.capture.precision import Wider, placed
-from canvaswidget.tracing.capture.weighted import WeightedOp
+from canvaswidget.tracing.capture.weighted import Directed, WeightedOp
 from canvaswidget.tracing.capture.yield_point import yield_point
 from canvaswidget.tracing.layers import Layers
 
@@ -56,6 +56,8 @@ class Capture:
     weighted : dict of str to WeightedOp
         Where each layer stands in the graph, by name, in order of execution.
     layers : Layers
+    directed : tuple of Directed
+        The layers whose units are directions.
     compare : callable
         ``compare(frame, image)`` raises where the recording's image of a frame is not the module's.
     """
@@ -75,6 +77,7 @@ class Capture:
     varying: set[fx.Node] = field(default_factory=set)
     weighted: dict[str, WeightedOp] = field(default_factory=dict)
     layers: Layers = field(default_factory=lambda: Layers([]))
+    directed: tuple[Directed, ...] = ()
     compare: Callable[[int, torch.Tensor], None] = lambda frame, image: None
     _fixed: dict[fx.Node, torch.Tensor | None] = field(default_factory=dict, init=False)
     # Several threads ask for what is computed of weights alone.
@@ -84,6 +87,12 @@ class Capture:
     def nodes(self) -> dict[str, fx.Node]:
         """The op that gives a layer's output, by the layer's name."""
         return {name: found.output for name, found in self.weighted.items()}
+
+    @functools.cached_property
+    def units_read(self) -> dict[fx.Node, fx.Node]:
+        """The units that directions are of, by the op that gives how much of each direction there is."""
+        reading = {one.reading for one in self.directed}
+        return {node: node.all_input_nodes[0] for node in self.graph.nodes if node.name in reading}
 
     def render_copy(self, positional: tuple[Any, ...], keywords: dict[str, Any]) -> torch.Tensor:
         """The image that the copy of the module makes of copies of some arguments."""

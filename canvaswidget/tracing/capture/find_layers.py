@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection
 from typing import Any, cast
 
@@ -18,19 +19,35 @@ from canvaswidget.tracing.capture.ops import (
     POINTWISE,
     SOFTMAX,
 )
-from canvaswidget.tracing.capture.weighted import WeightedOp, bias_added_to
+from canvaswidget.tracing.capture.weighted import Directed, WeightedOp, bias_added_to
 from canvaswidget.tracing.layers import Layer
 
 
 def find_layers(capture: Capture) -> dict[str, WeightedOp]:
     """The layers by name, in order of execution."""
     layers: dict[str, WeightedOp] = {}
+    aside = {name for one in capture.directed for name in (one.reading, one.rebuilt, one.product)}
     for node in capture.graph.nodes:
-        op = LAYERS.get(node.target)
+        op = None if node.name in aside else LAYERS.get(node.target)
         found = None if op is None else _weighted(capture, node, op, layers)
         if found is not None:
             layers[found.layer.name] = found
+    for one in capture.directed:
+        layers[one.layer] = _of_directions(capture, layers[one.layer], one)
     return layers
+
+
+def _of_directions(capture: Capture, rest: WeightedOp, given: Directed) -> WeightedOp:
+    """A layer whose units are directions, from the op that works on the rest of its units."""
+    nodes = {node.name: node for node in capture.graph.nodes}
+    product, total = nodes[given.product], nodes[given.total]
+    weight = capture.parameter(product.args[1])
+    assert weight is not None
+    output, bias = total, rest.bias
+    if bias is None and rest.layer.op == "linear":
+        output, bias = bias_added_to(total, capture.parameter, rest.layer.n_outputs)
+    layer = dataclasses.replace(rest.layer, n_units=given.count, has_directions=True)
+    return WeightedOp(layer, product, output, nodes[given.reading], weight, bias)
 
 
 def _weighted(capture: Capture, node: fx.Node, op: str, others: Collection[str]) -> WeightedOp | None:

@@ -18,6 +18,33 @@ from canvaswidget.tracing.layers import Layer
 
 
 @dataclass(frozen=True)
+class Directed:
+    """Where the directions of a layer stand in the graph, see `with_directions`: the names of ops.
+
+    Attributes
+    ----------
+    layer : str
+    count : int
+        How many directions.
+    reading : str
+        How much of each direction there is.
+    rebuilt : str
+        The part of the units that they span.
+    product : str
+        What the layer makes of the directions.
+    total : str
+        That, and what the layer makes of the rest.
+    """
+
+    layer: str
+    count: int
+    reading: str
+    rebuilt: str
+    product: str
+    total: str
+
+
+@dataclass(frozen=True)
 class WeightedOp:
     """A layer and where it stands in the graph.
 

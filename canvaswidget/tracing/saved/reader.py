@@ -329,6 +329,14 @@ class SavedCanvas:
         """Raise `NotKeptError`."""
         raise self._contents.missing("has not the model's weights")
 
+    def activations(self, layer: LayerKey, frame: int = 0) -> NoReturn:
+        """Raise `NotKeptError`."""
+        raise self._contents.missing("has not what a layer works on")
+
+    def directions(self, layer: LayerKey, basis: Any) -> NoReturn:
+        """Raise `NotKeptError`."""
+        raise self._contents.missing("can't trace directions of a layer's units")
+
     def remainder(self, layer: LayerKey, frame: int = 0) -> NoReturn:
         """Raise `NotKeptError`."""
         raise self._contents.missing("has not what does not come from a layer's neurons")

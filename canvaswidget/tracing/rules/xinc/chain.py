@@ -122,6 +122,7 @@ def _walk(capture: Capture, node: fx.Node, through: set[Any]) -> tuple[list[fx.N
     """Back from `node` through ops of one tensor: those passed, in order of execution, and where it ends."""
     passed: list[fx.Node] = []
     layers = set(capture.nodes.values())
+    node = capture.units_read.get(node, node)
     while node not in layers and node.target in through and not is_norm(node):
         varying = [source for source in node.all_input_nodes if capture.parameter(source) is None]
         if len(varying) != 1:

@@ -126,7 +126,7 @@ class Xinc(Rule):
         Less the bias where that is kept apart.
         """
         last = self._chain.blocks[-1]
-        if last.layer not in layers:
+        if last.layer not in layers or last.layer.has_directions:  # which may span a part of its units only
             return
         units = torch.arange(last.layer.n_units, device=self._rows.device)
         total = self.maps(last.layer, state, units, Window.whole(self._size), "each").sum(0)

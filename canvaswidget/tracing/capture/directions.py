@@ -1,0 +1,151 @@
+"""The recording with some directions of a layer's units in the place of the units.
+
+A layer ``W x + b`` over units ``x`` is written as
+
+    a = E x                         how much of each direction there is
+    W x + b = (W D) a + [W (x - D a) + b]
+
+with the directions as the columns of ``D`` and ``E`` its pseudo-inverse, so that ``D a`` is the part of ``x`` that the
+directions span. The values are those of before. The first part is the layer, with one unit a direction: every rule
+follows it like any other. The rest passes beside it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import fx
+
+from canvaswidget.tracing.capture.capture import Capture
+from canvaswidget.tracing.capture.editing import insert_before
+from canvaswidget.tracing.capture.find_layers import find_layers, find_varying
+from canvaswidget.tracing.capture.ops import aten
+from canvaswidget.tracing.capture.replay import Replay
+from canvaswidget.tracing.capture.weighted import Directed, WeightedOp
+from canvaswidget.tracing.errors import UntraceableError
+from canvaswidget.tracing.layers import Layer, Layers
+
+FloatArray = npt.NDArray[np.float64]
+_CONVOLUTIONS: dict[int, Any] = {
+    1: aten.conv1d.default,
+    2: aten.conv2d.default,
+    3: aten.conv3d.default,
+}
+
+
+def checked_basis(basis: Any, layer: Layer) -> FloatArray:
+    """Directions ``(k, n_units)`` of a layer, in double precision; ValueError or TypeError where they are none."""
+    expected = (
+        f"directions as rows, an array (k, {layer.n_units}), for the {layer.n_units} units of {layer.name!r}"
+    )
+    try:
+        given = basis.detach().cpu() if isinstance(basis, torch.Tensor) else basis
+        array = np.asarray(given)
+        if array.dtype.kind not in "fiub":
+            raise TypeError
+        found = array.astype(np.float64)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"basis={type(basis).__name__}: expected {expected}") from None
+    if found.ndim != 2 or found.shape[1] != layer.n_units or not len(found):
+        raise ValueError(f"basis: has shape {found.shape}; expected {expected}")
+    if not np.isfinite(found).all():
+        raise ValueError(f"basis: holds NaN or infinity; expected {expected}")
+    empty = np.flatnonzero(~found.any(1))
+    if len(empty):
+        raise ValueError(f"basis: row {empty[0]} is all 0; expected {expected}")
+    return found
+
+
+@torch.inference_mode(False)
+@torch.no_grad()
+def with_directions(capture: Capture, layer: Layer, basis: FloatArray) -> Capture:
+    """The recording in which a layer's units are directions.
+
+    Parameters
+    ----------
+    basis : (k, n_units)
+        A direction a row; see `checked_basis`.
+
+    Raises
+    ------
+    UntraceableError
+        The layer is a grouped convolution, has complex weights, or has directions already.
+    """
+    before = capture.weighted[layer.name]
+    _require_plain(before)
+    graph, copies = fx.Graph(), dict[fx.Node, fx.Node]()
+    graph.output(graph.graph_copy(capture.graph, copies))
+    constants = dict(capture.constants)
+
+    def constant(values: FloatArray) -> fx.Node:
+        """A new input of the graph that holds a constant."""
+        shape = (*values.shape, *(1,) * (before.weight.ndim - 2))
+        tensor = torch.from_numpy(values.copy()).reshape(shape).to(before.weight)
+        with graph.inserting_before(next(iter(graph.nodes))):
+            made = graph.placeholder(f"directions_{len(constants)}")
+        made.meta["val"] = copies[before.node].meta["val"].new_empty(shape, dtype=tensor.dtype)
+        constants[made.name] = tensor
+        return made
+
+    reader, writer = constant(np.linalg.pinv(basis).T), constant(basis.T)
+    node, data = copies[before.node], copies[before.data]
+    mixing: Any = aten.linear.default if layer.op == "linear" else _CONVOLUTIONS[before.weight.ndim - 2]
+    reading = insert_before(node, mixing, data, reader)
+    rebuilt = insert_before(node, mixing, reading, writer)
+    rest = insert_before(node, aten.sub.Tensor, data, rebuilt)
+    product = _product(node, before, reading, writer)
+    node.args = (rest, *node.args[1:])
+    with graph.inserting_after(node):
+        total = graph.call_function(aten.add.Tensor, (node, product))
+    total.meta.update(node.meta)
+    node.replace_all_uses_with(total, lambda user: user is not total)
+    made = Directed(layer.name, len(basis), reading.name, rebuilt.name, product.name, total.name)
+    found = dataclasses.replace(
+        capture,
+        graph=graph,
+        constants=constants,
+        varying=find_varying(graph, constants),
+        directed=(*capture.directed, made),
+    )
+    found.weighted = find_layers(found)
+    found.layers = Layers([one.layer for one in found.weighted.values()], capture.layers.note)
+    found.compare = Replay(found, is_known=True).check
+    return found
+
+
+def _product(node: fx.Node, before: WeightedOp, reading: fx.Node, writer: fx.Node) -> fx.Node:
+    """The layer's op on the directions: its weight, multiplied by what each direction writes to the units."""
+    weight = cast(fx.Node, node.args[1])
+    make: Callable[..., fx.Node] = insert_before
+    if before.layer.op == "linear":
+        if (
+            str(node.target).split(".")[1] != "linear"
+        ):  # a plain product, whose weight stands the other way round
+            weight = make(node, aten.permute.default, weight, [1, 0])
+        mixed = make(node, aten.matmul.default, weight, writer)
+        return make(node, aten.linear.default, reading, mixed)
+    flat = make(node, aten.flatten.using_ints, writer, 1)
+    equation = "io...,ik->ko..." if before.is_transposed else "oi...,ik->ok..."
+    mixed = make(node, aten.einsum.default, equation, [weight, flat])
+    rest = node.args[3:]
+    return make(node, cast(Any, node.target), reading, mixed, None, *rest)
+
+
+def _require_plain(found: WeightedOp) -> None:
+    layer = found.layer
+    if layer.has_directions:
+        raise UntraceableError(
+            f"layer={layer.name!r}: its units are directions already; give all directions in one basis"
+        )
+    if layer.n_groups > 1:
+        raise UntraceableError(
+            f"layer={layer.name!r}: a convolution of {layer.n_groups} groups, in which a unit reaches the outputs of "
+            "its own group only, has no directions over all units"
+        )
+    if found.weight.is_complex():
+        raise UntraceableError(f"layer={layer.name!r}: has complex weights; directions are of real ones")
