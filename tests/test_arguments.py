@@ -171,6 +171,10 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     ),
     "analysis.quantisation": (analysis.quantisation, {"canvas": CANVAS, "bits": [3], "channels": 1}),
     "analysis.quantisation_loss": (analysis.quantisation_loss, {"canvas": CANVAS}),
+    "analysis.rate_distortion": (
+        analysis.rate_distortion,
+        {"canvas": CANVAS, "bits": [3], "shares": [0.5], "seeds": [0], "rules": ["gated"]},
+    ),
     "analysis.regions": (analysis.regions, {"canvas": CANVAS, "layer": 0, "k": 2}),
     "analysis.optical_flow": (analysis.optical_flow, {"pictures": list(np.zeros((2, *SIZE, 3)))}),
     "Clusters.plot": (FOUND.plot, {}),
@@ -182,6 +186,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "media.read_masks": (media.read_masks, {"path": "nowhere"}),
     "media.read_flow": (media.read_flow, {"path": "nowhere.flo"}),
     "media.resize": (media.resize, {"image": np.zeros((*SIZE, 3)), "size": (3, 4)}),
+    "media.ms_ssim": (media.ms_ssim, {"a": np.zeros((12, 12)), "b": np.ones((12, 12))}),
     "media.psnr": (media.psnr, {"a": np.zeros(3), "b": np.ones(3)}),
     "models.FFN": (models.FFN, {"hidden": 3}),
     "models.SIREN": (models.SIREN, {"hidden": 3}),
@@ -203,7 +208,7 @@ def parameters(function: Callable[..., Any]) -> list[str]:
 
 
 LONG = ("steps", "epochs", "seconds", "lr")
-FUNCTIONS = ("progress", "function", "callback", "inputs", "output", "module", "model", "decoder")
+FUNCTIONS = ("progress", "function", "callback", "inputs", "output", "module", "model", "decoder", "refit")
 
 
 def names_of(function: Callable[..., Any]) -> str:

@@ -29,6 +29,7 @@ from canvaswidget.analysis.pruning import Pruning, prune, pruning
 from canvaswidget.analysis.quantisation import Quantisation, quantisation
 from canvaswidget.analysis.quantisation_loss import QuantisationLoss, quantisation_loss
 from canvaswidget.analysis.quantise import quantise
+from canvaswidget.analysis.rate_distortion import Curve, RateDistortion, rate_distortion
 from canvaswidget.analysis.regions import Regions, regions
 from canvaswidget.analysis.spectrum import Spectrum, spectrum
 from canvaswidget.analysis.stability import Stability, stability
@@ -37,6 +38,7 @@ from canvaswidget.analysis.vectors import Vectors, vectors
 
 __all__ = [
     "Clusters",
+    "Curve",
     "Deletion",
     "Directions",
     "Distribution",
@@ -55,6 +57,7 @@ __all__ = [
     "Pruning",
     "Quantisation",
     "QuantisationLoss",
+    "RateDistortion",
     "Regions",
     "Spectrum",
     "Stability",
@@ -82,6 +85,7 @@ __all__ = [
     "quantisation",
     "quantisation_loss",
     "quantise",
+    "rate_distortion",
     "regions",
     "spectrum",
     "stability",

@@ -272,9 +272,9 @@ def pruning(
     require_model(canvas)
     if not len(seeds):
         raise ValueError(f"seeds={seeds!r}: at least one, for the random order that others are held against")
-    under = _under(canvas, rules)
+    under = canvases_by_rule(canvas, rules)
     chosen, several = chosen_layers(list(under.values()) or [canvas], layers), chosen_frames(canvas, frames)
-    where = {rule: _defined(one, chosen) for rule, one in under.items()}
+    where = {rule: defined_on(one, chosen) for rule, one in under.items()}
     if rules is not None:
         where = {rule: chosen if layers is not None else own for rule, own in where.items()}
     under = {rule: one for rule, one in under.items() if where[rule]}
@@ -334,12 +334,14 @@ def _mean_over_seeds(curves: FloatArray) -> FloatArray:
     return np.array([mean_psnr(column) for column in curves.T], np.float32)
 
 
-def _defined(canvas: Canvas, layers: Sequence[Layer]) -> list[Layer]:
+def defined_on(canvas: Canvas, layers: Sequence[Layer]) -> list[Layer]:
+    """Those of some layers that the canvas traces."""
     traced = list(canvas.traced_layers)
     return [layer for layer in layers if layer in traced]
 
 
-def _under(canvas: Canvas, rules: Sequence[str] | None) -> dict[str, Canvas]:
+def canvases_by_rule(canvas: Canvas, rules: Sequence[str] | None) -> dict[str, Canvas]:
+    """The canvas under each of some rules; by default under those that are defined on the model."""
     found = {}
     for rule in RULES if rules is None else rules:
         try:

@@ -27,8 +27,7 @@ from canvaswidget.analysis.quantisation_loss import difference, draw_error, squa
 from canvaswidget.analysis.quantisation_prediction import channel_correlations, correlation, predict
 from canvaswidget.analysis.quantise import on_grid_of, quantisable
 from canvaswidget.analysis.quantiser import PER_TENSOR, check_scheme, only_channels, some_widths
-from canvaswidget.analysis.sampled import Accuracy, Estimated, Sampling
-from canvaswidget.arguments import checked, integer, some_accuracy, some_frames
+from canvaswidget.arguments import checked, integer, some_frames
 from canvaswidget.media.quality import mean_psnr
 from canvaswidget.plotting.style import CYCLE, QUIET, heading, legend_below, new_axes, new_pictures, style
 from canvaswidget.progress import Progress, steps
@@ -44,11 +43,12 @@ IntArray = npt.NDArray[np.int64]
 
 BITS = (8, 6, 4, 3)
 CHANNELS = 8
+PIXELS = 16
 MOST_COLOURED = len(CYCLE)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Quantisation(Estimated):
+class Quantisation:
     """What a network's picture loses when weights are quantised, by bit width.
 
     Squared errors are means over the pixels and colours of a frame, of pictures clipped to [0, 1]. Axes: ``b`` bit
@@ -78,8 +78,8 @@ class Quantisation(Estimated):
     channel_error : dict of str to (b, k, t)
         With one output channel quantised.
     predicted : (b, l)
-        The squared error that contributions predict, up to a factor; see `quantisation`. nan where the rule is not
-        defined on the layer, or nothing was predicted.
+        The squared error against the model that contributions predict; see `quantisation`. nan where the rule is not
+        defined on the layer.
     predicted_channels : dict of str to (b, k)
     correlation : (b,)
         Spearman's rank correlation over layers of `predicted` and the measured loss; nan for fewer than two.
@@ -87,8 +87,8 @@ class Quantisation(Estimated):
         By layer, for each bit width, that over its output channels with its 95% interval.
     errors : (b, height, width, channels)
         Of the first of the frames: the picture with all layers quantised less what it is compared with.
-    sampling : Sampling or None
-        How the contributions were estimated; None where they are exact.
+    pixels : int or None
+        Random pixels of each frame at which contributions were looked at; None where it was all.
     """
 
     layers: tuple[Layer, ...]
@@ -108,7 +108,7 @@ class Quantisation(Estimated):
     correlation: DoubleArray
     channel_correlations: dict[str, tuple[Interval, ...]]
     errors: npt.NDArray[np.float32]
-    sampling: Sampling | None = None
+    pixels: int | None = None
 
     # --- losses, in squared error -------------------------------------------------------------------------------
 
@@ -250,10 +250,9 @@ class Quantisation(Estimated):
         return (
             f"PSNR in dB against the {self.against}, mean of n = {count} frame{'s' if count > 1 else ''}, weights "
             f"quantised {self.scheme}; losses are in squared error; rank correlation: measured loss and prediction "
-            f"from contributions under {self.rule}"
+            f"from contributions under {self.rule}, {_looked_at(self.pixels)}"
             + (f"; channels: up to {max(drawn)} drawn of each layer" if drawn else "")
             + "".join(f"; {name} is left out: {why}" for name, why in self.left_out.items())
-            + "".join(f"; {what}: {how}" for what, how in self.sampling_rows())
         )
 
     def __repr__(self) -> str:
@@ -269,7 +268,7 @@ class Quantisation(Estimated):
     scheme=check_scheme,
     channels=integer(0, 2**16),
     frames=some_frames,
-    accuracy=some_accuracy,
+    pixels=integer(1, 2**20),
 )
 def quantisation(
     canvas: Canvas,
@@ -280,7 +279,7 @@ def quantisation(
     frames: Sequence[int] | None = None,
     against: str = "model",
     channels: int = CHANNELS,
-    accuracy: Accuracy = "auto",
+    pixels: int = PIXELS,
     seed: int = 0,
     progress: Progress = False,
 ) -> Quantisation:
@@ -291,10 +290,10 @@ def quantisation(
 
     Beside each loss is what contributions under the canvas's rule predict. Where the gates hold (under `gated`) a
     kernel's map is linear in its weights, so that an error of a part `e` of the weights changes the picture by about
-    this part of the map. With `e` the norm of the kernel's quantisation error by the norm of the kernel, and `m` the
-    mean over pixels of its absolute contributions, the prediction for an output channel is the sum of ``(e m)**2`` over
-    its kernels (errors of different weights are taken as independent), and for a layer the sum over its channels. The
-    factor between the mean of a map and its root mean square is left out, so only ranks are compared.
+    this part of the map. With `e` the norm of the kernel's quantisation error by the norm of the kernel, and `C` its
+    contributions, the prediction for an output channel is the sum over its kernels of ``e**2 * mean(C**2)`` (errors of
+    different weights are taken as independent), and for a layer the sum over its channels. Only under `gated` is it in
+    the unit of the squared error, so ranks are compared.
 
     Parameters
     ----------
@@ -313,8 +312,10 @@ def quantisation(
     channels : int
         Output channels of each layer that are quantised alone, drawn at random; 0 for none. In a per-tensor scheme they
         take the values of the whole layer's grid.
-    accuracy : float, "auto" or None
-        Of the contributions that predict, as in `prune`.
+    pixels : int
+        Random pixels of each frame at which the contributions that predict are looked at, under `gated`, where one
+        backward gives those of all kernels to a pixel. Under other rules they are those of whole maps, which takes a
+        sweep over all kernels.
     seed : int
         Of the channels, and of the sample of pixels.
     progress : bool or callable
@@ -356,7 +357,7 @@ def quantisation(
                         picture = render_with(canvas, {layer.name: weight}, frame)
                         measured.channels[layer.name][row, place, time] = squared_error(picture, target)
                         counted.take()
-        by_output, sampling = predict(canvas, chosen, widths, scheme, several, accuracy, seed, counted)
+        by_output = predict(canvas, chosen, widths, scheme, several, pixels, seed, counted)
     predicted = np.stack([by_output[layer.name].sum(-1) for layer in chosen], 1)
     predicted_channels = {layer.name: by_output[layer.name][:, some] for layer, some in drawn.items()}
     loss = (measured.layers - measured.model).mean(-1)
@@ -385,7 +386,7 @@ def quantisation(
             for layer in drawn
         },
         np.stack(measured.pictures),
-        sampling,
+        pixels if canvas.can_sample and pixels < math.prod(canvas.inr.size) else None,
     )
 
 
@@ -429,3 +430,7 @@ def _ratio(one: float, other: float) -> str:
 
 def _signed(value: float) -> str:
     return "" if math.isnan(value) else f"{value:+.2f}"
+
+
+def _looked_at(pixels: int | None) -> str:
+    return "all pixels" if pixels is None else f"{pixels} random pixels a frame"

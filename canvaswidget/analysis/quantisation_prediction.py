@@ -10,9 +10,7 @@ import numpy.typing as npt
 import torch
 
 from canvaswidget.analysis.intervals import Interval, rank_correlation, spearman
-from canvaswidget.analysis.least_contributing import totals_of_layers
 from canvaswidget.analysis.quantiser import quantised
-from canvaswidget.analysis.sampled import Accuracy, Sampling
 from canvaswidget.progress import Steps
 from canvaswidget.tracing.canvas import Canvas
 from canvaswidget.tracing.capture.weighted import WeightedOp
@@ -27,24 +25,65 @@ def predict(
     widths: Sequence[int],
     scheme: str,
     frames: Sequence[int],
-    accuracy: Accuracy,
+    n_pixels: int,
     seed: int,
     counted: Steps,
-) -> tuple[dict[str, DoubleArray], Sampling | None]:
-    """By layer, the prediction for each of its output channels ``(b, n_out)``; nan where the rule is not defined."""
+) -> dict[str, DoubleArray]:
+    """By layer, the squared error of each of its output channels ``(b, n_out)``; nan where the rule is not defined."""
     found = {layer.name: np.full((len(widths), layer.n_outputs), np.nan) for layer in layers}
     known = [layer for layer in layers if layer in list(canvas.traced_layers)]
-    if not known:
-        return found, None
-    totals, sampling = totals_of_layers(canvas, known, frames, "kernel", accuracy, seed, counted)
-    count = len(frames) * math.prod(canvas.inr.size)
-    for layer, total in totals:
+    if canvas.can_sample:
+        energies = _energies_of_columns(canvas, known, frames, n_pixels, seed, counted)
+    else:
+        energies = {layer.name: _energies_of_maps(canvas, layer, frames, counted) for layer in known}
+    for layer in known:
         weighted = canvas.matrix.capture.weighted[layer.name]
-        mean = torch.from_numpy(total / count).reshape(layer.shape_of("kernel"))
+        energy = torch.from_numpy(energies[layer.name].reshape(layer.shape_of("kernel")))
         for row, width in enumerate(widths):
             part = _relative_errors(weighted, quantised(weighted, width, scheme).weight)
-            found[layer.name][row] = weighted.added_up((part * mean) ** 2).numpy()
-    return found, sampling
+            found[layer.name][row] = weighted.added_up(part**2 * energy).numpy()
+    return found
+
+
+def _energies_of_columns(
+    canvas: Canvas,
+    layers: Sequence[Layer],
+    frames: Sequence[int],
+    n_pixels: int,
+    seed: int,
+    counted: Steps,
+) -> dict[str, DoubleArray]:
+    """By layer, the mean square of each kernel's contributions to random pixels: a backward gives all at one pixel."""
+    rng, (height, width) = np.random.default_rng(seed), canvas.inr.size
+    places = {frame: rng.permutation(height * width)[:n_pixels] for frame in frames}
+    count = sum(map(len, places.values()))
+    found = {layer.name: np.zeros(layer.shape_of("kernel")) for layer in layers}
+    if not found:
+        return found
+    counted.plan(count)
+    for frame, some in places.items():
+        for y, x in zip(*np.divmod(some, width), strict=True):
+            columns = canvas.pixel(int(y), int(x), frame, list(layers), granularity="kernel", rgb="each")
+            for name, column in columns.items():
+                found[name] += (column.astype(np.float64) ** 2).mean(-1) / count
+            counted.take()
+    return found
+
+
+def _energies_of_maps(canvas: Canvas, layer: Layer, frames: Sequence[int], counted: Steps) -> DoubleArray:
+    """The mean square of every kernel's whole map, over colours where the rule knows them."""
+    rgb = "sum" if canvas.why_no_colours(layer) else "each"
+    counted.plan(len(frames) * layer.n_kernels)
+    total = np.zeros(layer.n_kernels)
+    for frame in frames:
+        report = counted.part(layer.n_kernels)
+        sweep = canvas.reduce(layer, _energy, frame, granularity="kernel", rgb=rgb, progress=report)
+        total += np.concatenate([energy for _, energy in sweep])
+    return total / len(frames)
+
+
+def _energy(maps: torch.Tensor) -> DoubleArray:
+    return maps.double().square().flatten(1).mean(1).cpu().numpy()
 
 
 def _relative_errors(weighted: WeightedOp, changed: torch.Tensor) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from canvaswidget.inr import INR, as_inr
 from canvaswidget.tracing import trace
 from canvaswidget.tracing.canvas import Canvas
 from canvaswidget.tracing.capture.capture import Capture
+from canvaswidget.tracing.capture.weighted import WeightedOp
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layer_weight import parameter_of, stored_type
 from canvaswidget.tracing.layers import Layer, LayerKey
@@ -62,14 +63,35 @@ def quantise(
     require_model(canvas)
     capture = canvas.matrix.capture
     widths = widths_of(capture, bits)
-    names = {layer: parameter_of(capture, layer) for layer in widths}  # refuse before the work starts
+    for layer in widths:
+        parameter_of(capture, layer)  # refuse before the work starts
+
+    def changed(layer: Layer, found: WeightedOp) -> torch.Tensor:
+        return quantised(found, widths[layer], scheme).weight
+
+    return copied_with(given, canvas, list(widths), changed)
+
+
+def copied_with(
+    given: INR, canvas: Canvas, layers: Sequence[Layer], change: Callable[[Layer, WeightedOp], torch.Tensor]
+) -> INR:
+    """A copy of an INR with other weights in some layers.
+
+    Parameters
+    ----------
+    canvas : Canvas
+        Of it or of another of the same build.
+    change : callable
+        Of a layer, and of it with the weight of the INR, ``(n_out, n_in, ...)``: the weight of the copy.
+    """
+    capture = canvas.matrix.capture
     source = getattr(given.module, "_orig_mod", given.module)  # of torch.compile
     made = given.with_weights(source.state_dict())
     for copied, own in zip(made.module.parameters(), source.parameters(), strict=True):
         copied.requires_grad_(own.requires_grad)  # it may be trained on
     known = dict(made.module.named_parameters()) | dict(made.module.named_buffers())
-    for layer, width in widths.items():
-        name, turned = names[layer]
+    for layer in layers:
+        name, turned = parameter_of(capture, layer)
         found = capture.weighted[layer.name]
         expected = found.weight.T if turned else found.weight
         if name not in known or known[name].shape != expected.shape:
@@ -81,9 +103,9 @@ def quantise(
         if not torch.isfinite(own).all():
             raise ValueError(f"inr={type(given.module).__name__}: its weight {name!r} holds NaN or infinity")
         wide = own.to(torch.promote_types(own.dtype, found.weight.dtype))
-        on_grid = quantised(replace(found, weight=wide.T if turned else wide), width, scheme).weight
+        changed = change(layer, replace(found, weight=wide.T if turned else wide))
         with torch.no_grad():
-            known[name].copy_(on_grid.T if turned else on_grid)
+            known[name].copy_(changed.T if turned else changed)
     return made
 
 

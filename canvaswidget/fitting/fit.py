@@ -136,6 +136,7 @@ def fit(
     batch_size: int | None = None,
     seed: int = 0,
     snapshots: int | None = None,
+    hold_zeros: bool = False,
     device: torch.device | str = "auto",
     progress: bool = True,
     callback: Callable[[Progress], Any] | None = None,
@@ -165,6 +166,9 @@ def fit(
     snapshots : int, optional
         Keep the weights at so many steps, the first and the last among them, evenly spaced in the logarithm of the
         step: most changes early. `Fit.runs` has them. On a short training they are fewer.
+    hold_zeros : bool
+        Keep the weights that are 0 as they are, so that a pruned model stays pruned. Biases, and whatever else has one
+        axis, are trained all the same.
     device : device or "auto"
         Where to train; ``"auto"`` takes a GPU if there is one. The result is where the model was.
     progress : bool
@@ -212,6 +216,7 @@ def fit(
             progress,
             callback,
             snapshots,
+            hold_zeros,
         )
 
 
@@ -288,7 +293,9 @@ def _train(
     progress: bool,
     callback: Callable[[Progress], Any] | None,
     n_snapshots: int | None,
+    hold_zeros: bool,
 ) -> Fit:
+    zeros = [(weight, weight == 0) for weight in task.parameters() if hold_zeros and weight.ndim > 1]
     optimiser = torch.optim.Adam(task.parameters(), lr=lr, betas=BETAS)
     steps_per_epoch = math.ceil(task.n_items / batch_size)
     clock = _Clock(limits, steps_per_epoch)
@@ -301,6 +308,8 @@ def _train(
         try:
             while clock.done < 1:
                 _step(task, optimiser, next(batches).to(task.device), lr * _schedule(clock.done))
+                for weight, is_zero in zeros:
+                    weight.data.masked_fill_(is_zero, 0)
                 clock.step += 1
                 bar.update()
                 if clock.done >= len(record.curve) / EVALUATIONS:

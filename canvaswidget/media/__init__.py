@@ -1,6 +1,6 @@
 """Read images, folders of images, videos and arrays as frames in ``[0, 1]``; object masks; optical flow."""
 
-from canvaswidget.media.quality import mean_psnr, psnr, ssim
+from canvaswidget.media.quality import mean_psnr, ms_ssim, n_scales, psnr, ssim
 from canvaswidget.media.reading import (
     Clip,
     read,
@@ -15,6 +15,8 @@ from canvaswidget.media.resizing import resize
 __all__ = [
     "Clip",
     "mean_psnr",
+    "ms_ssim",
+    "n_scales",
     "psnr",
     "read",
     "read_flow",

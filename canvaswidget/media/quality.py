@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,18 @@ import numpy.typing as npt
 
 from canvaswidget.arguments import checked, numbers
 
+DoubleArray = npt.NDArray[np.float64]
+
 MOST_DB = 100.0  # of a frame in a mean over frames
 SIDE, SIGMA = 11, 1.5  # of the Gaussian window of Wang et al. 2004, in pixels
+K1, K2 = 0.01, 0.03  # of the constants that keep its quotients finite
+SCALES = (
+    0.0448,
+    0.2856,
+    0.3001,
+    0.2363,
+    0.1333,
+)  # exponents of Wang, Simoncelli and Bovik 2003, finest first
 
 
 @checked(a=numbers("an array of numbers"), b=numbers("an array of numbers"))
@@ -48,11 +59,7 @@ def ssim(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     """
     from skimage.metrics import structural_similarity
 
-    first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    if first.shape != second.shape or first.ndim not in (2, 3):
-        raise ValueError(f"b: has shape {second.shape}; expected that of a picture like a, {first.shape}")
-    if max(first.max(), second.max()) > 2:
-        raise ValueError("a, b: hold values above 2, such as those of 8 bits; expected pictures in [0, 1]")
+    first, second = _pictures(a, b)
     if min(first.shape[:2]) < SIDE:
         return float("nan")
     axis = -1 if first.ndim == 3 else None
@@ -66,3 +73,73 @@ def ssim(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
         use_sample_covariance=False,
     )
     return float(found)
+
+
+def n_scales(size: Sequence[int]) -> int:
+    """How many of the five scales of MS-SSIM a picture ``(height, width)`` is large enough for."""
+    side, count = min(size[0], size[1]), 0
+    while side >= SIDE and count < len(SCALES):
+        side, count = -(-side // 2), count + 1
+    return count
+
+
+@checked(a=numbers("an array of numbers"), b=numbers("an array of numbers"))
+def ms_ssim(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
+    """Multi-scale structural similarity of two pictures ``(h, w)`` or ``(h, w, c)`` in [0, 1], the mean over colours.
+
+    As Wang, Simoncelli and Bovik (2003) define it: at each scale the contrast and structure terms of `ssim`, at the
+    coarsest its luminance term too, to the powers that they measured; from scale to scale means of 2 x 2 pixels. There
+    are five scales where the coarsest is not smaller than the window of 11 pixels (both sides above 160); else as many
+    as are not (see `canvaswidget.media.n_scales`), with their powers divided by their sum. A scale where the pictures
+    are opposed counts as 0. nan for pictures smaller than the window.
+    """
+    first, second = _pictures(a, b)
+    count = n_scales(first.shape)
+    if not count:
+        return float("nan")
+    if first.ndim == 2:
+        first, second = first[..., None], second[..., None]
+    powers = np.array(SCALES[:count])
+    if count < len(SCALES):
+        powers /= powers.sum()
+    found = np.ones(first.shape[-1])
+    for scale, power in enumerate(powers):
+        luminance, rest = _similarity(first, second)
+        term = (luminance * rest if scale == count - 1 else rest).mean((0, 1))
+        found *= np.maximum(term, 0) ** power
+        first, second = _halved(first), _halved(second)
+    return float(found.mean())
+
+
+def _pictures(a: npt.ArrayLike, b: npt.ArrayLike) -> tuple[DoubleArray, DoubleArray]:
+    """Two pictures of one shape, in double precision; ValueError where they are none."""
+    first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if first.shape != second.shape or first.ndim not in (2, 3):
+        raise ValueError(f"b: has shape {second.shape}; expected that of a picture like a, {first.shape}")
+    if max(first.max(), second.max()) > 2:
+        raise ValueError("a, b: hold values above 2, such as those of 8 bits; expected pictures in [0, 1]")
+    return first, second
+
+
+def _similarity(a: DoubleArray, b: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
+    """SSIM's luminance term, and its contrast and structure terms as one, where the window is within the picture."""
+    mean_a, mean_b = _smoothed(a), _smoothed(b)
+    spread_a, spread_b = _smoothed(a * a) - mean_a**2, _smoothed(b * b) - mean_b**2
+    joint = _smoothed(a * b) - mean_a * mean_b
+    luminance = (2 * mean_a * mean_b + K1**2) / (mean_a**2 + mean_b**2 + K1**2)
+    return luminance, (2 * joint + K2**2) / (spread_a + spread_b + K2**2)
+
+
+def _smoothed(image: DoubleArray) -> DoubleArray:
+    from scipy.ndimage import gaussian_filter
+
+    radius = SIDE // 2
+    made = gaussian_filter(image, (SIGMA, SIGMA, 0), truncate=radius / SIGMA)
+    return made[radius:-radius, radius:-radius]
+
+
+def _halved(image: DoubleArray) -> DoubleArray:
+    """Means of 2 x 2 pixels; a last odd row or column counts twice."""
+    height, width = image.shape[:2]
+    even = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    return (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4

@@ -63,6 +63,7 @@ FINDINGS: list[tuple[Callable[..., Any], Callable[[], cw.Runs], dict[str, Any]]]
     (analysis.pruning, seeds, {"shares": (0.2, 0.5), "seeds": (0, 1)}),
     (analysis.quantisation, seeds, {"bits": (4, 2), "channels": 2}),
     (analysis.quantisation_loss, seeds, {"bits": 3}),
+    (analysis.rate_distortion, seeds, {"bits": (4, 2), "shares": (0.2,), "rules": ["gated"], "seeds": (0,)}),
     (analysis.cluster, seeds, {"layer": -1, "k": 2}),
     (analysis.stability, seeds, {"layer": -1, "k": 2, "seeds": [0, 1]}),
     (analysis.vectors, seeds, {"layer": -1}),

@@ -45,7 +45,7 @@ def test_the_error_of_an_image_of_one_layer() -> None:
     changed = np.array([[0.04, 0.04], [0.14, 0.24], [-0.06, 0.14]])
     error = coordinates() @ (changed - weight).T  # (h, w, 3); nothing is clipped
     canvas = cw.trace(affine(weight), "gated", device="cpu")
-    found = quantisation(canvas, [2], channels=3)
+    found = quantisation(canvas, [2], channels=3, pixels=24)
     np.testing.assert_allclose(found.errors[0], error, atol=1e-6)
     assert found.joint_error[0, 0] == pytest.approx((error**2).mean(), rel=1e-4)
     assert found.joint_psnr[0] == pytest.approx(db((error**2).mean()), abs=1e-3)
@@ -59,12 +59,12 @@ def test_the_error_of_an_image_of_one_layer() -> None:
         found.channel_error[name][0, :, 0], (error**2).mean((0, 1)) / 3, rtol=1e-4, atol=1e-12
     )
     np.testing.assert_allclose(found.channel_error[name].sum(1), found.joint_error, rtol=1e-5)
-    # Kernel (i, o) shows W[o, i] c_i: its mean magnitude times its relative error.
-    mean = np.abs(coordinates()).mean((0, 1))
-    expected = ((np.abs(changed - weight) * mean) ** 2).sum(1)
-    np.testing.assert_allclose(found.predicted_channels[name][0, 1:], expected[1:], rtol=1e-4, atol=1e-12)
-    # A weight of 0 has no map, and its error no prediction.
-    assert found.predicted_channels[name][0, 0] == pytest.approx((0.01 * mean[1]) ** 2, rel=1e-4)
+    # Kernel (i, o) shows W[o, i] c_i in one of three colours; a weight of 0 has no map, so its error no prediction.
+    mean = (coordinates() ** 2).mean((0, 1)) / 3
+    expected = (((changed - weight) * (weight != 0)) ** 2 * mean).sum(1)
+    np.testing.assert_allclose(found.predicted_channels[name][0], expected, rtol=1e-4, atol=1e-12)
+    assert found.predicted[0, 0] == pytest.approx(expected.sum(), rel=1e-4)
+    assert found.pixels is None  # fewer than were asked for
     lost = quantisation_loss(canvas, 2)
     np.testing.assert_allclose(lost.error, error, atol=1e-6)
     np.testing.assert_allclose(lost.squared, (error**2).mean(-1), atol=1e-7)
@@ -178,6 +178,22 @@ def test_rank_correlations_are_spearmans() -> None:
         assert interval.value == pytest.approx(spearmanr(loss, predicted)[0])
         assert interval.low == interval.high == interval.value  # all ten were measured
     assert found.numbers()["correlation_6_bits"] == found.correlation[0]
+
+
+def test_under_gated_the_prediction_is_the_squared_error_of_independent_errors() -> None:
+    """A wide linear network: its gates always hold, and many errors add as if independent."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(2, 300), nn.Linear(300, 3))
+    module[1].weight.data.mul_(0.2)
+    module[1].bias.data.fill_(0.5)
+    canvas = cw.trace(cw.INR.from_coords(module, SIZE), "gated", device="cpu")
+    found = quantisation(canvas, [6], layers=["1"], channels=0, pixels=24)
+    assert found.predicted[0, 0] == pytest.approx(found.layer_loss[0, 0], rel=0.5)
+    few = quantisation(canvas, [6], layers=["1"], channels=0, pixels=12)
+    assert few.pixels == 12
+    assert few.predicted[0, 0] == pytest.approx(found.predicted[0, 0], rel=0.3)
+    assert few.predicted[0, 0] != found.predicted[0, 0]
+    assert "12 random pixels a frame" in repr(few)
 
 
 def test_a_sample_of_channels_has_an_interval() -> None:

@@ -296,3 +296,16 @@ def test_snapshots_are_the_network_on_its_way(family):
 def test_without_snapshots_there_are_no_runs():
     with pytest.raises(ValueError, match="snapshots=20"):
         _ = quick(*make("ffn"), epochs=1).runs
+
+
+def test_weights_that_are_zero_can_be_held():
+    torch.manual_seed(0)
+    model = FFN(hidden=6)
+    with torch.no_grad():
+        model.net[1].linear.weight[:, 2:4] = 0
+    signal = np.random.default_rng(0).random((6, 7, 3))
+    held = fit(model, signal, steps=5, hold_zeros=True, progress=False).model.net[1].linear
+    assert (held.weight[:, 2:4] == 0).all()
+    assert (held.weight[:, :2] != model.net[1].linear.weight[:, :2]).any()
+    free = fit(model, signal, steps=5, progress=False).model.net[1].linear
+    assert (free.weight[:, 2:4] != 0).any()
