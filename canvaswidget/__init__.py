@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from canvaswidget import media as media
     from canvaswidget import models as models
     from canvaswidget import surveys as surveys
+    from canvaswidget.analysis.edited import edited as edited
     from canvaswidget.analysis.pruning import prune as prune
     from canvaswidget.analysis.quantise import quantise as quantise
     from canvaswidget.fitting.fit import fit as fit
@@ -71,6 +72,7 @@ _PLACES = {
     "analysis": "analysis",
     "as_inr": "inr",
     "demo": "demo",
+    "edited": "analysis.edited",
     "fit": "fitting.fit",
     "load": "inr.loading",
     "media": "media",

@@ -78,8 +78,8 @@ class Clusters(Estimated):
     size: tuple[int, int] | None = None
     sampling: Sampling | None = None
 
-    def nearest(self, number: int, count: int) -> tuple[Neuron, ...]:
-        """The neurons nearest to the centre of a cluster, the nearest first."""
+    def nearest(self, number: int, count: int | None = None) -> tuple[Neuron, ...]:
+        """The neurons nearest to the centre of a cluster, the nearest first; by default all of the cluster."""
         places = np.flatnonzero(self.labels.ravel() == number)
         order = places[np.argsort(self.distances.ravel()[places], kind="stable")][:count]
         found = neurons_at(order, self.labels.shape, self.n_groups).tolist()

@@ -41,6 +41,7 @@ from canvaswidget.tracing.capture.directions import checked_basis, with_directio
 from canvaswidget.tracing.colours import ONE_CHANNEL, checked_rgb, rgb_of_magnitudes
 from canvaswidget.tracing.columns import Columns
 from canvaswidget.tracing.coverage import coverage
+from canvaswidget.tracing.edits import Edits, edited_weights
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.frames import Frames
 from canvaswidget.tracing.invariants import check, check_layer
@@ -661,6 +662,29 @@ class Canvas:
         return as_numpy(
             rule.without_all(removed, cast(Any, canvas.matrix.frame(frame).state)).permute(1, 2, 0)
         )
+
+    @checked
+    def edit(self, edits: Edits, frame: int = 0) -> FloatArray:
+        """What the model shows when the outgoing weights of some neurons are scaled, raw, whatever the rule.
+
+        Parameters
+        ----------
+        edits : {layer: {neuron: factor}}
+            Units, kernels or directions. By 0 a neuron is ablated, by 1 nothing changes, by 2 it writes twice as much;
+            biases stay.
+
+        Raises
+        ------
+        TypeError, ValueError
+            `edits` is no such mapping, or a factor no finite number.
+        """
+        canvas = self.ablation()
+        weights = edited_weights(canvas.matrix.capture, edits)
+        for name in weights:
+            canvas.matrix.rule.require(canvas.layers.find(name))
+        rule, shown = cast(Ablation, canvas.matrix.rule), canvas.matrix.frame(frame)
+        image = rule.with_weights(weights, cast(Any, shown.state)) if weights else shown.image
+        return as_numpy(image.permute(1, 2, 0))
 
     @property
     def held_bytes(self) -> int:

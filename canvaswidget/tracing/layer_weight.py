@@ -59,6 +59,11 @@ def parameter_of(capture: Capture, layer: Layer) -> tuple[str, bool]:
     UntraceableError
         The weight is no parameter, or serves in other places too.
     """
+    if layer.has_directions:
+        raise UntraceableError(
+            f"layer={layer.name!r}: its units are directions, whose weights no parameter holds; give a canvas of the "
+            "units themselves"
+        )
     node = capture.weighted[layer.name].node
     op = op_name(node)
     # A linear layer's weight is seen as (n_out, n_in); a plain product is written the other way round.

@@ -325,6 +325,10 @@ class SavedCanvas:
         """Raise `NotKeptError`."""
         raise self._contents.missing("can't render the model without some neurons")
 
+    def edit(self, edits: Any, frame: int = 0) -> NoReturn:
+        """Raise `NotKeptError`."""
+        raise self._contents.missing("can't render the model with other weights")
+
     def weight(self, layer: LayerKey) -> NoReturn:
         """Raise `NotKeptError`."""
         raise self._contents.missing("has not the model's weights")
