@@ -152,6 +152,8 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "analysis.deletion": (analysis.deletion, {"canvas": CANVAS, "layer": 0, "points": 3, "seeds": [0]}),
     "analysis.distribution": (analysis.distribution, {"canvas": CANVAS, "layer": 0}),
     "analysis.faithfulness": (analysis.faithfulness, {"canvas": CANVAS, "layer": 0, "subsets": 2}),
+    "analysis.derivatives": (analysis.derivatives, {"canvas": CANVAS}),
+    "analysis.spectral_bias": (analysis.spectral_bias, {"runs": {0: CANVAS, 1: CANVAS}}),
     "analysis.frequency_shares": (analysis.frequency_shares, {"canvas": CANVAS, "layers": 0}),
     "analysis.spectrum": (analysis.spectrum, {"canvas": CANVAS, "layer": 0}),
     "analysis.intensity": (analysis.intensity, {"canvas": CANVAS, "layer": 0}),

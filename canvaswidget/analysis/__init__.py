@@ -13,6 +13,7 @@ Examples
 from canvaswidget.analysis import partitions
 from canvaswidget.analysis.clustering import Clusters, Exemplars, cluster, exemplars, group
 from canvaswidget.analysis.deletion import Deletion, deletion
+from canvaswidget.analysis.derivatives import Derivatives, derivatives
 from canvaswidget.analysis.directions import Directions, directions
 from canvaswidget.analysis.distribution import Distribution, distribution
 from canvaswidget.analysis.embedding import Embedding, embed
@@ -31,6 +32,7 @@ from canvaswidget.analysis.quantisation_loss import QuantisationLoss, quantisati
 from canvaswidget.analysis.quantise import quantise
 from canvaswidget.analysis.rate_distortion import Curve, RateDistortion, rate_distortion
 from canvaswidget.analysis.regions import Regions, regions
+from canvaswidget.analysis.spectral_bias import SpectralBias, spectral_bias
 from canvaswidget.analysis.spectrum import Spectrum, spectrum
 from canvaswidget.analysis.stability import Stability, stability
 from canvaswidget.analysis.training import Training, training
@@ -40,6 +42,7 @@ __all__ = [
     "Clusters",
     "Curve",
     "Deletion",
+    "Derivatives",
     "Directions",
     "Distribution",
     "Embedding",
@@ -59,6 +62,7 @@ __all__ = [
     "QuantisationLoss",
     "RateDistortion",
     "Regions",
+    "SpectralBias",
     "Spectrum",
     "Stability",
     "Training",
@@ -66,6 +70,7 @@ __all__ = [
     "cluster",
     "completeness",
     "deletion",
+    "derivatives",
     "directions",
     "distribution",
     "embed",
@@ -87,6 +92,7 @@ __all__ = [
     "quantise",
     "rate_distortion",
     "regions",
+    "spectral_bias",
     "spectrum",
     "stability",
     "training",

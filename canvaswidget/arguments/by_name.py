@@ -163,6 +163,23 @@ def _inr(name: str, value: Any) -> None:
         raise wrong_type(name, value, "an INR or a torch.nn.Module")
 
 
+def canvases_by_run(name: str, value: Any) -> None:
+    """`canvaswidget.Runs`, or another mapping of canvases; canvases of the former are made when they are asked for."""
+    if not isinstance(value, Mapping):
+        raise wrong_type(name, value, "canvaswidget.Runs, or a mapping of canvases")
+    if type(value) is dict:
+        for key, canvas in value.items():
+            _canvas(f"{name}[{key!r}]", canvas)
+
+
+def inr_or_canvas(name: str, value: Any) -> None:
+    """An INR, a reference model, or a canvas of one."""
+    is_canvas = hasattr(value, "traced_layers") and hasattr(value, "inr")
+    is_inr = isinstance(value, torch.nn.Module) or hasattr(value, "render")
+    if isinstance(value, type) or not (is_canvas or is_inr):
+        raise wrong_type(name, value, "a canvas, an INR or a reference model")
+
+
 def having(expected: str, *attributes: str) -> Check:
     """A result of this package that has some attributes."""
 
