@@ -1,4 +1,4 @@
-"""Findings under `gated`: estimated to 5 % from columns at some pixels, and exact, in turn on one canvas.
+"""Findings under `gated`: estimated to 5 % from columns at some pixels, and exact, in turn on one canvas; quantisation.
 
 Nothing here asserts anything.
 
@@ -88,6 +88,21 @@ def measure(canvas: cw.Canvas, layer: str, with_exact: bool) -> None:
             )
 
 
+def measure_quantisation(canvas: cw.Canvas) -> None:
+    """All layers of one frame at four widths, with and without predictions, then single channels."""
+    for title, options in (
+        ("alone", {"channels": 0, "predict": False}),
+        ("and predicted", {"channels": 0}),
+        ("and channels", {}),
+    ):
+        watch = Watch()
+        found = cw.analysis.quantisation(canvas, frames=[FRAME], **options)
+        taken = watch.taken()
+        ranks = ", ".join(f"{value:+.2f}" for value in found.correlation)
+        ratios = ", ".join(f"{value:.2f}" for value in found.joint_loss / found.summed_loss)
+        print(f"{'quantisation':13}{taken!s:>10}  {title}; rank correlations {ranks}; joint / sum {ratios}")
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("layer", nargs="?", default="decoder.3", help="of nerv_bunny")
@@ -99,6 +114,7 @@ def main(arguments: list[str] | None = None) -> None:
     for frame in FRAMES:
         canvas.frame(frame)
     measure(canvas, given.layer, not given.no_exact)
+    measure_quantisation(canvas)
 
 
 if __name__ == "__main__":

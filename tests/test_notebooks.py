@@ -19,7 +19,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 FINDINGS = [
     path
     for path in NOTEBOOKS
-    if path.stem in ("distributed", "what_neurons_care_about", "motion", "alike", "space")
+    if path.stem in ("distributed", "what_neurons_care_about", "motion", "alike", "space", "four_bits")
 ]
 # Measures the faithfulness of every layer of two models, which takes longer than any other.
 LONG = ROOT / "notebooks" / "trust.ipynb"

@@ -8,7 +8,7 @@ logarithm, has no such sum.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -19,21 +19,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
 from canvaswidget import tables
-from canvaswidget.analysis.deletion import ALIKE, target_picture
+from canvaswidget.analysis.deletion import ALIKE
 from canvaswidget.analysis.intervals import Interval
 from canvaswidget.analysis.least_contributing import chosen_frames, require_model
 from canvaswidget.analysis.over_runs import over_runs
-from canvaswidget.analysis.quantisation_loss import difference, draw_error, squared_error
-from canvaswidget.analysis.quantisation_prediction import channel_correlations, correlation, predict
-from canvaswidget.analysis.quantise import on_grid_of, quantisable
-from canvaswidget.analysis.quantiser import PER_TENSOR, check_scheme, only_channels, some_widths
+from canvaswidget.analysis.quantisation_errors import draw_channels, measure
+from canvaswidget.analysis.quantisation_loss import draw_error
+from canvaswidget.analysis.quantisation_prediction import channel_correlations, correlation, predicted_by
+from canvaswidget.analysis.quantise import quantisable
+from canvaswidget.analysis.quantiser import PER_TENSOR, check_scheme, some_widths
 from canvaswidget.arguments import checked, integer, some_frames
 from canvaswidget.media.quality import mean_psnr
 from canvaswidget.plotting.style import CYCLE, QUIET, heading, legend_below, new_axes, new_pictures, style
 from canvaswidget.progress import Progress, steps
 from canvaswidget.tracing.canvas import Canvas
 from canvaswidget.tracing.layers import Layer, LayerKey
-from canvaswidget.tracing.other_weights import render_with
 
 if TYPE_CHECKING:
     import pandas
@@ -280,6 +280,7 @@ def quantisation(
     against: str = "model",
     channels: int = CHANNELS,
     pixels: int = PIXELS,
+    predict: bool = True,
     seed: int = 0,
     progress: Progress = False,
 ) -> Quantisation:
@@ -316,6 +317,8 @@ def quantisation(
         Random pixels of each frame at which the contributions that predict are looked at, under `gated`, where one
         backward gives those of all kernels to a pixel. Under other rules they are those of whole maps, which takes a
         sweep over all kernels.
+    predict : bool
+        Whether to predict at all: without it predictions and correlations are nan.
     seed : int
         Of the channels, and of the sample of pixels.
     progress : bool or callable
@@ -330,34 +333,16 @@ def quantisation(
     require_model(canvas)
     several = chosen_frames(canvas, frames)
     chosen, left_out = quantisable(canvas, layers)
-    rng = np.random.default_rng(seed)
-    drawn = {layer: _drawn(layer, channels, rng) for layer in chosen} if channels else {}
-    capture, widths = canvas.matrix.capture, [int(width) for width in bits]
+    drawn, widths = draw_channels(chosen, channels, seed), [int(width) for width in bits]
     with steps("quantisation", "pass", progress) as counted:
-        counted.plan(
-            len(several) * len(widths) * (len(chosen) + 1 + sum(len(some) for some in drawn.values()))
+        measured = measure(canvas, chosen, drawn, widths, scheme, several, against, counted)
+        by_output = predicted_by(
+            canvas, chosen if predict else [], widths, scheme, several, pixels, seed, counted
         )
-        measured = _Measured.empty(len(widths), chosen, drawn, len(several))
-        for time, frame in enumerate(several):
-            target = target_picture(canvas, frame, against)
-            measured.model[time] = squared_error(canvas.frame(frame), target)
-            for row, width in enumerate(widths):
-                on_grid = {layer: on_grid_of(capture, layer, width, scheme).weight for layer in chosen}
-                picture = render_with(canvas, {layer.name: on_grid[layer] for layer in chosen}, frame)
-                measured.joint[row, time] = squared_error(picture, target)
-                if time == 0:
-                    measured.pictures.append(difference(picture, target))
-                counted.take()
-                for column, layer in enumerate(chosen):
-                    picture = render_with(canvas, {layer.name: on_grid[layer]}, frame)
-                    measured.layers[row, column, time] = squared_error(picture, target)
-                    counted.take()
-                    for place, output in enumerate(drawn.get(layer, ())):
-                        weight = only_channels(capture.weighted[layer.name], on_grid[layer], [int(output)])
-                        picture = render_with(canvas, {layer.name: weight}, frame)
-                        measured.channels[layer.name][row, place, time] = squared_error(picture, target)
-                        counted.take()
-        by_output = predict(canvas, chosen, widths, scheme, several, pixels, seed, counted)
+        by_output = {
+            layer.name: by_output.get(layer.name, np.full((len(widths), layer.n_outputs), np.nan))
+            for layer in chosen
+        }
     predicted = np.stack([by_output[layer.name].sum(-1) for layer in chosen], 1)
     predicted_channels = {layer.name: by_output[layer.name][:, some] for layer, some in drawn.items()}
     loss = (measured.layers - measured.model).mean(-1)
@@ -388,33 +373,6 @@ def quantisation(
         np.stack(measured.pictures),
         pixels if canvas.can_sample and pixels < math.prod(canvas.inr.size) else None,
     )
-
-
-@dataclass
-class _Measured:
-    """Squared errors as they are measured."""
-
-    model: DoubleArray
-    layers: DoubleArray
-    joint: DoubleArray
-    channels: dict[str, DoubleArray]
-    pictures: list[npt.NDArray[np.float32]]
-
-    @classmethod
-    def empty(
-        cls, n_widths: int, layers: Sequence[Layer], drawn: Mapping[Layer, IntArray], n_frames: int
-    ) -> _Measured:
-        return cls(
-            np.zeros(n_frames),
-            np.zeros((n_widths, len(layers), n_frames)),
-            np.zeros((n_widths, n_frames)),
-            {layer.name: np.zeros((n_widths, len(some), n_frames)) for layer, some in drawn.items()},
-            [],
-        )
-
-
-def _drawn(layer: Layer, count: int, rng: np.random.Generator) -> IntArray:
-    return np.sort(rng.permutation(layer.n_outputs)[:count])
 
 
 def _decibels(error: DoubleArray) -> DoubleArray:

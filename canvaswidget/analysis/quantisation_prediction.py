@@ -19,7 +19,7 @@ from canvaswidget.tracing.layers import Layer
 DoubleArray = npt.NDArray[np.float64]
 
 
-def predict(
+def predicted_by(
     canvas: Canvas,
     layers: Sequence[Layer],
     widths: Sequence[int],

@@ -373,6 +373,7 @@ CHECKS: dict[str, Check] = {
         numbers("an array (height, width, 3)", (3,)), "a sequence of pictures (height, width, 3)", 2
     ),
     "points": integer(2, 10**6),
+    "predict": _flag,
     "progress": some_progress,
     "reduce": number(-1, 1e9),
     "refit": _function,

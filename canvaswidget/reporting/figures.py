@@ -24,6 +24,7 @@ from canvaswidget.analysis.motion import Motion
 from canvaswidget.analysis.objects import Objects
 from canvaswidget.analysis.objects_over_time import ObjectsOverTime
 from canvaswidget.analysis.pruning import Pruning
+from canvaswidget.analysis.quantisation import Quantisation
 from canvaswidget.analysis.regions import Regions
 from canvaswidget.plotting.style import new_axes, new_panels, new_pictures
 from canvaswidget.tracing.canvas import Canvas
@@ -79,6 +80,12 @@ PRUNING = (
     "several layers at once; beside it, units with the smallest outgoing weights, and random units. Where all layers "
     "are reported, the model's first, whose units are its inputs, stays whole."
 )
+QUANTISATION = (
+    "PSNR against the model's own frame when the weights of a layer, or of all of them, take few values: one uniform "
+    "grid for each layer. Where errors of layers are independent, the joint loss is the sum of the single ones in "
+    "squared error. Below, the error of the frame with all layers quantised."
+)
+QUANTISATION_ARRAYS = ("frames", "bits", "model_error", "layer_error", "joint_error", "predicted", "errors")
 FAITHFULNESS_ARRAYS = (
     *("neurons", "rule_totals", "ablation_totals", "totals", "per_pixel", "pixels", "pixel_correlations"),
     *("infidelity", "infidelity_share", "infidelity_scaled", "subset_size", "residual"),
@@ -178,6 +185,12 @@ def pruned_arrays(pruned: Pruning) -> dict[str, npt.NDArray[Any]]:
     return found | {f"curves/{name}": curve for name, curve in pruned.curves.items()}
 
 
+def quantised_arrays(rounded: Quantisation) -> dict[str, npt.NDArray[Any]]:
+    """What quantised weights cost as named arrays, with the names of the layers."""
+    found = {"layers": np.array([layer.name for layer in rounded.layers])}
+    return found | {name: np.asarray(getattr(rounded, name)) for name in QUANTISATION_ARRAYS}
+
+
 LONGEST = 100  # letters of a layer's name in a file's name
 
 
@@ -188,7 +201,11 @@ def file_name(layer: str) -> str:
 
 
 def drawings(
-    canvas: Canvas, found: list[LayerFindings], matchings: list[Matching], pruned: Pruning
+    canvas: Canvas,
+    found: list[LayerFindings],
+    matchings: list[Matching],
+    pruned: Pruning,
+    rounded: Quantisation | None = None,
 ) -> Iterator[tuple[str, str, str, Figure, list[Any]]]:
     """``(title, what it is, name of the file, figure, results for the tables)``; a title again adds to its section."""
     size, count = canvas.inr.size, len(found)
@@ -254,6 +271,9 @@ def drawings(
         cast(Deletion, layer.deletion).plot(ax)
     yield "Deletion", DELETION, "deletion", _page(axes[0]), [f.deletion for f in found]
     yield "Pruning", PRUNING, "pruning", _page(pruned.plot()), [pruned]
+    if rounded is not None:
+        yield "Quantisation", QUANTISATION, "quantisation", _page(rounded.plot()), [rounded]
+        yield "Quantisation", QUANTISATION, "quantisation-errors", rounded.plot_errors(), []
 
 
 def _page(ax: Axes) -> Figure:

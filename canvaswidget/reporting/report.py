@@ -25,6 +25,8 @@ from canvaswidget.analysis.objects import object_names, objects_from_sums
 from canvaswidget.analysis.objects_over_time import objects_over_time
 from canvaswidget.analysis.partitions import CELLS, CLUSTERS, instances
 from canvaswidget.analysis.pruning import Pruning, pruning
+from canvaswidget.analysis.quantisation import Quantisation, quantisation
+from canvaswidget.analysis.quantise import quantisable
 from canvaswidget.analysis.regions import DEPARTURE, divide, regions_from_sums
 from canvaswidget.analysis.sampled import Accuracy, Draw, target_of
 from canvaswidget.analysis.sampled_regions import of_even, sampled_region_sums
@@ -33,16 +35,25 @@ from canvaswidget.analysis.vectors import PooledMaps, vectors
 from canvaswidget.arguments import checked, some_accuracy, some_frames
 from canvaswidget.plotting.style import style
 from canvaswidget.progress import Progress, Steps, steps
-from canvaswidget.reporting.figures import LayerFindings, drawings, estimated, file_name, pruned_arrays
+from canvaswidget.reporting.figures import (
+    LayerFindings,
+    drawings,
+    estimated,
+    file_name,
+    pruned_arrays,
+    quantised_arrays,
+)
 from canvaswidget.reporting.page import Section, write_page
 from canvaswidget.tracing.canvas import Canvas, LayerKey
+from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer
 
 GROUPS = 6
 SHOWN = 5  # exemplars of each group
 FRAMES = 4  # that follow each other, for motion and objects over time
 MEASURED, POINTS = 64, 8  # neurons of each layer, for faithfulness; points of a deletion curve
-PRUNED = "pruning-of-layers.npz"  # no layer's file: an attribute's name has no hyphen
+# No layer's files: an attribute's name has no hyphen.
+PRUNED, QUANTISED = "pruning-of-layers.npz", "quantisation-of-layers.npz"
 DPI = 130
 
 
@@ -54,19 +65,22 @@ class Report:
     ----------
     page : Path
         A self-contained HTML page. Beside it are ``figures/*.pdf`` and ``arrays/*.npz``, one for each layer and,
-        last, one for `pruning`.
+        last, one for `quantisation`, where it is known, and one for `pruning`.
     layers : list of LayerFindings
     matchings : list of Matching
         Of each layer with the next.
     pruning : Pruning
         Of these layers together, by the canvas's rule, on the frame; without the model's first layer where all layers
         are reported.
+    quantisation : Quantisation or None
+        Of those of the layers whose weights are plain parameters, on the frame; None where there are none.
     """
 
     page: Path
     layers: list[LayerFindings]
     matchings: list[Matching]
     pruning: Pruning
+    quantisation: Quantisation | None = None
     figures: list[Path] = field(default_factory=list)
     arrays: list[Path] = field(default_factory=list)
 
@@ -222,11 +236,29 @@ def report(
             seed=seed,
             progress=counted.part(_neurons(chosen)),
         )
+        rounded = _quantised(canvas, chosen, frame, seed, counted.part(_neurons(chosen)))
         matchings = [match(one, other, seed=seed) for one, other in itertools.pairwise(looks)]
         return _replace(
             Path(folder),
-            lambda aside: _write(canvas, aside, frame, found, matchings, pruned, counted),
+            lambda aside: _write(canvas, aside, frame, found, matchings, pruned, rounded, counted),
         )
+
+
+def _quantised(
+    canvas: Canvas, layers: Sequence[Layer], frame: int, seed: int, progress: Progress
+) -> Quantisation | None:
+    """What quantised weights cost, of those layers whose weights can be quantised; None where there are none."""
+    try:
+        known = [layer for layer in layers if layer in quantisable(canvas, None)[0]]
+    except UntraceableError:
+        known = []
+    if not known:
+        return None
+    # Only under a rule that can be sampled is a prediction cheap.
+    predict = canvas.can_sample
+    return quantisation(
+        canvas, layers=known, frames=[frame], channels=0, predict=predict, seed=seed, progress=progress
+    )
 
 
 def _layers(canvas: Canvas, layers: LayerKey | Sequence[LayerKey] | None) -> list[Layer]:
@@ -248,7 +280,7 @@ def _frames(canvas: Canvas, frame: int, frames: Sequence[int] | None) -> list[in
 def _planned(layers: Sequence[Layer], n_frames: int, with_masks: bool) -> int:
     """Maps that all findings compute; drawing counts as a tenth of them."""
     over_time = n_frames > 1
-    sweeps = 6 + over_time * (n_frames - 1) + (over_time and with_masks) * n_frames
+    sweeps = 7 + over_time * (n_frames - 1) + (over_time and with_masks) * n_frames
     work = sweeps * _neurons(layers)
     return work + work // 10
 
@@ -279,20 +311,25 @@ def _write(
     found: list[LayerFindings],
     matchings: list[Matching],
     pruned: Pruning,
+    rounded: Quantisation | None,
     counted: Steps,
 ) -> Report:
     for part in ("figures", "arrays"):
         (folder / part).mkdir()
-    written = Report(folder / "index.html", found, matchings, pruned)
+    written = Report(folder / "index.html", found, matchings, pruned, rounded)
     for layer in found:
         path = folder / "arrays" / f"{file_name(layer.layer.name)}.npz"
         with path.open("wb") as file:
             np.savez(file, allow_pickle=False, **layer.arrays())
         written.arrays.append(path)
+    if rounded is not None:
+        written.arrays.append(folder / "arrays" / QUANTISED)
+        with written.arrays[-1].open("wb") as file:
+            np.savez(file, allow_pickle=False, **quantised_arrays(rounded))
     written.arrays.append(folder / "arrays" / PRUNED)
     with written.arrays[-1].open("wb") as file:
         np.savez(file, allow_pickle=False, **pruned_arrays(pruned))
-    drawn = list(drawings(canvas, found, matchings, pruned))
+    drawn = list(drawings(canvas, found, matchings, pruned, rounded))
     sections: list[Section] = []
     for place, (title, text, name, figure, results) in enumerate(drawn):
         path = folder / "figures" / f"{name}.pdf"

@@ -196,6 +196,16 @@ def test_under_gated_the_prediction_is_the_squared_error_of_independent_errors()
     assert "12 random pixels a frame" in repr(few)
 
 
+def test_nothing_is_predicted_unless_it_is_asked_for() -> None:
+    canvas = cw.trace(image(), "gated", device="cpu")
+    told: list[int] = []
+    found = quantisation(canvas, [4], channels=2, predict=False, progress=lambda done, _: told.append(done))
+    assert told[-1] == 1 + 3 * (1 + 2)
+    assert np.isnan(found.predicted).all()
+    assert np.isnan(found.correlation).all()
+    assert "rank correlation," not in repr(found).partition("\nPSNR")[0]
+
+
 def test_a_sample_of_channels_has_an_interval() -> None:
     canvas = cw.trace(video(), "xinc", device="cpu")
     found = quantisation(canvas, [4], channels=12, frames=[0])

@@ -48,7 +48,7 @@ def written(canvas: cw.Canvas, masks: np.ndarray, tmp_path_factory: pytest.TempP
 def test_the_same_numbers_as_one_by_one(written, canvas: cw.Canvas, masks: np.ndarray) -> None:
     found, _ = written
     assert [one.layer.name for one in found.layers] == [layer.name for layer in canvas.traced_layers]
-    for path, one in zip(found.arrays[:-1], found.layers, strict=True):
+    for path, one in zip(found.arrays[:-2], found.layers, strict=True):
         layer = one.layer
         spread = analysis.distribution(canvas, layer, 2)
         look = analysis.intensity(canvas, layer, 2)
@@ -93,13 +93,14 @@ def test_the_page_needs_nothing_else(written, canvas: cw.Canvas) -> None:
         "Faithfulness",
         "Deletion",
         "Pruning",
+        "Quantisation",
     ):
         assert f">{title}</h2>" in text
     for link in re.findall(r'href="(figures/[^"]+)"', text):
         assert (found.page.parent / link).read_bytes().startswith(b"%PDF")
     assert all(layer.name in text for layer in canvas.traced_layers)
     assert "mean of 3 pairs" in text
-    for path, one in zip(found.arrays[:-1], found.layers, strict=True):
+    for path, one in zip(found.arrays[:-2], found.layers, strict=True):
         with np.load(path) as arrays:
             assert arrays["faithfulness/totals"][0] == one.faithfulness.totals.value
             assert (arrays["deletion/most_first"] == one.deletion.most_first).all()
@@ -109,6 +110,13 @@ def test_the_page_needs_nothing_else(written, canvas: cw.Canvas) -> None:
         for name, curve in found.pruning.curves.items():
             assert (arrays[f"curves/{name}"] == curve).all()
         assert (arrays["random"] == found.pruning.random).all()
+    assert found.quantisation is not None
+    assert found.quantisation.frames.tolist() == [one.distribution.frame]
+    alone = cw.analysis.quantisation(canvas, frames=found.quantisation.frames, channels=0, predict=False)
+    assert {layer.name for layer in found.quantisation.layers} <= {layer.name for layer in alone.layers}
+    with np.load(found.arrays[-2]) as arrays:
+        assert (arrays["joint_error"] == found.quantisation.joint_error).all()
+        assert (arrays["errors"] == found.quantisation.errors).all()
     assert str(found.page) in repr(found)
     assert "<table" in found._repr_html_()
 
