@@ -1,5 +1,7 @@
 """Findings under `gated`: estimated to 5 % from columns at some pixels, and exact, in turn on one canvas; quantisation.
 
+Spectra are of a sample of neurons, and of all; shares of frequencies are exact for all neurons of all layers.
+
 Nothing here asserts anything.
 
     python benchmarks/findings.py                     decoder.3 of nerv_bunny
@@ -103,18 +105,49 @@ def measure_quantisation(canvas: cw.Canvas) -> None:
         print(f"{'quantisation':13}{taken!s:>10}  {title}; rank correlations {ranks}; joint / sum {ratios}")
 
 
+# Of neurons that are drawn, and of a pass for each band and colour: their errors are those of the sample, or none.
+SAMPLED = 256
+
+
+def measure_frequencies(canvas: cw.Canvas, layer: str, with_exact: bool) -> None:
+    watch = Watch()
+    some = cw.analysis.spectrum(canvas, layer, FRAME, sample=SAMPLED)
+    print(
+        f"{'spectrum':13}{watch.taken()!s:>10}  {len(some.neurons)} neurons, mean centroid {some.mean_centroid}"
+    )
+    if with_exact:
+        watch = Watch()
+        every = cw.analysis.spectrum(canvas, layer, FRAME, sample=None)
+        print(f"{'  exact':13}{watch.taken()!s:>10}  mean centroid {every.mean_centroid}")
+    watch = Watch()
+    shares = cw.analysis.frequency_shares(canvas, frame=FRAME)
+    lacks = max(float(np.nanmax(np.abs(shares.missing(one)))) for one in shares.layers)
+    count = sum(shares.neurons[one.name].size // len(shares.bands) for one in shares.layers)
+    print(
+        f"{'shares':13}{watch.taken()!s:>10}  all {count:,} neurons, {len(shares.bands)} bands, exact to {lacks:.0e}"
+    )
+    watch = Watch()
+    slopes = cw.analysis.derivatives(canvas, FRAME)
+    print(f"{'derivatives':13}{watch.taken()!s:>10}  {slopes.method}")
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("layer", nargs="?", default="decoder.3", help="of nerv_bunny")
     parser.add_argument("--no-exact", action="store_true", help="measure the estimates only")
+    parser.add_argument(
+        "--only-frequencies", action="store_true", help="spectra, shares and derivatives only"
+    )
     given = parser.parse_args(arguments)
     title, inr = next(iter(models("cpu")))
     print(f"{describe_machine()}, {title}, {given.layer}, accuracy {ACCURACY:.0%}, rule gated")
     canvas = cw.trace(inr, "gated", progress=False)
     for frame in FRAMES:
         canvas.frame(frame)
-    measure(canvas, given.layer, not given.no_exact)
-    measure_quantisation(canvas)
+    if not given.only_frequencies:
+        measure(canvas, given.layer, not given.no_exact)
+        measure_quantisation(canvas)
+    measure_frequencies(canvas, given.layer, not given.no_exact)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from canvaswidget.analysis.clustering import Clusters, Exemplars
 from canvaswidget.analysis.deletion import Deletion
 from canvaswidget.analysis.distribution import Distribution
 from canvaswidget.analysis.faithfulness import Faithfulness
+from canvaswidget.analysis.frequency_shares import FrequencyShares
 from canvaswidget.analysis.intensity import Intensity
 from canvaswidget.analysis.intervals import Interval
 from canvaswidget.analysis.matching import Matching
@@ -26,6 +27,7 @@ from canvaswidget.analysis.objects_over_time import ObjectsOverTime
 from canvaswidget.analysis.pruning import Pruning
 from canvaswidget.analysis.quantisation import Quantisation
 from canvaswidget.analysis.regions import Regions
+from canvaswidget.analysis.spectrum import Spectrum
 from canvaswidget.plotting.style import new_axes, new_panels, new_pictures
 from canvaswidget.tracing.canvas import Canvas
 from canvaswidget.tracing.layers import Layer
@@ -86,6 +88,20 @@ QUANTISATION = (
     "squared error. Below, the error of the frame with all layers quantised."
 )
 QUANTISATION_ARRAYS = ("frames", "bits", "model_error", "layer_error", "joint_error", "predicted", "errors")
+SPECTRUM = (
+    "Radially averaged power of the signal, of the frame, of their difference and of neurons' maps, each less its mean "
+    "and under a Hann window, over frequency in cycles a pixel. Below, the mean frequency of each map, weighted by "
+    "power, and the spread around it. At most 64 neurons of a layer, drawn at random, are measured unless exact "
+    "numbers are asked for: n says how many."
+)
+SHARES = (
+    "The part of the frame's amplitude, in its phase, that the neurons of each layer make in each band of frequencies: "
+    "exact under gated. What lacks of 1 is the remainder's, from biases and what passes beside the layer."
+)
+SPECTRUM_ARRAYS = (
+    *("limits", "frequencies", "counts", "output", "neurons", "neuron_power", "neuron_dc", "centroid"),
+    "bandwidth",
+)
 FAITHFULNESS_ARRAYS = (
     *("neurons", "rule_totals", "ablation_totals", "totals", "per_pixel", "pixels", "pixel_correlations"),
     *("infidelity", "infidelity_share", "infidelity_scaled", "subset_size", "residual"),
@@ -111,6 +127,8 @@ class LayerFindings:
     motion: Motion | None = None
     faithfulness: Faithfulness | None = None
     deletion: Deletion | None = None
+    spectrum: Spectrum | None = None
+    shares: FrequencyShares | None = None  # of all layers together
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Everything as named arrays, ``finding/what``."""
@@ -158,6 +176,17 @@ class LayerFindings:
         if self.deletion is not None:
             for name in ("counts", "most_first", "least_first", "random"):
                 found[f"deletion/{name}"] = getattr(self.deletion, name)
+        if self.spectrum is not None:
+            for name in SPECTRUM_ARRAYS:
+                found[f"spectrum/{name}"] = getattr(self.spectrum, name)
+            for name in ("truth", "error"):
+                if (values := getattr(self.spectrum, name)) is not None:
+                    found[f"spectrum/{name}"] = values
+        if self.shares is not None:
+            found["frequency_shares/bands"] = np.array(self.shares.bands)
+            found["frequency_shares/energy"] = self.shares.energy
+            found["frequency_shares/neurons"] = self.shares.neurons[self.layer.name]
+            found["frequency_shares/remainder"] = self.shares.remainder[self.layer.name]
         return found
 
 
@@ -259,6 +288,17 @@ def drawings(
         for matching, ax in zip(matchings, axes, strict=True):
             matching.plot(ax)
         yield "The same neuron in the next layer", MATCHING, "matching", _page(axes[0]), list(matchings)
+
+    axes = new_panels(count, height=2.4)
+    for layer, ax in zip(found, axes, strict=True):
+        cast(Spectrum, layer.spectrum).plot(ax)
+    yield "Frequencies", SPECTRUM, "spectrum", _page(axes[0]), [f.spectrum for f in found]
+    axes = new_panels(count, height=2.4)
+    for layer, ax in zip(found, axes, strict=True):
+        cast(Spectrum, layer.spectrum).plot_neurons(ax)
+    yield "Frequencies", SPECTRUM, "spectrum-neurons", _page(axes[0]), []
+    if (shares := found[0].shares) is not None:
+        yield "Shares of frequencies", SHARES, "frequency-shares", _page(shares.plot()), [shares]
 
     if all(layer.faithfulness is not None for layer in found):
         axes = new_panels(count, height=2.6)

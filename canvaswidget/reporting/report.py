@@ -18,6 +18,7 @@ from canvaswidget.analysis.clustering import exemplars, group
 from canvaswidget.analysis.deletion import deletion
 from canvaswidget.analysis.distribution import distribution
 from canvaswidget.analysis.faithfulness import faithfulness
+from canvaswidget.analysis.frequency_shares import frequency_shares
 from canvaswidget.analysis.intensity import compare, of_sample
 from canvaswidget.analysis.matching import Matching, match
 from canvaswidget.analysis.motion import motion
@@ -30,6 +31,7 @@ from canvaswidget.analysis.quantise import quantisable
 from canvaswidget.analysis.regions import DEPARTURE, divide, regions_from_sums
 from canvaswidget.analysis.sampled import Accuracy, Draw, target_of
 from canvaswidget.analysis.sampled_regions import of_even, sampled_region_sums
+from canvaswidget.analysis.spectrum import spectrum
 from canvaswidget.analysis.sweeps import RegionSums, sweep
 from canvaswidget.analysis.vectors import PooledMaps, vectors
 from canvaswidget.arguments import checked, some_accuracy, some_frames
@@ -51,9 +53,10 @@ from canvaswidget.tracing.layers import Layer
 GROUPS = 6
 SHOWN = 5  # exemplars of each group
 FRAMES = 4  # that follow each other, for motion and objects over time
-MEASURED, POINTS = 64, 8  # neurons of each layer, for faithfulness; points of a deletion curve
 # No layer's files: an attribute's name has no hyphen.
 PRUNED, QUANTISED = "pruning-of-layers.npz", "quantisation-of-layers.npz"
+MEASURED = 64  # neurons of each layer, for faithfulness and, unless all numbers are to be exact, for spectra
+POINTS = 8  # of a deletion curve
 DPI = 130
 
 
@@ -226,7 +229,19 @@ def report(
                 seed=seed,
                 progress=counted.part(_neurons([layer])),
             )
+            found[-1].spectrum = spectrum(
+                canvas,
+                layer,
+                frame,
+                sample=None if accuracy is None else MEASURED,
+                seed=seed,
+                progress=counted.part(_neurons([layer])),
+            )
 
+        if canvas.rule == "gated":  # whose maps add up to the frame
+            shares = frequency_shares(canvas, chosen, frame)
+            for layer in found:
+                layer.shares = shares
         pruned = pruning(
             canvas,
             layers=layers,
@@ -280,7 +295,7 @@ def _frames(canvas: Canvas, frame: int, frames: Sequence[int] | None) -> list[in
 def _planned(layers: Sequence[Layer], n_frames: int, with_masks: bool) -> int:
     """Maps that all findings compute; drawing counts as a tenth of them."""
     over_time = n_frames > 1
-    sweeps = 7 + over_time * (n_frames - 1) + (over_time and with_masks) * n_frames
+    sweeps = 8 + over_time * (n_frames - 1) + (over_time and with_masks) * n_frames
     work = sweeps * _neurons(layers)
     return work + work // 10
 

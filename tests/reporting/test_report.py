@@ -94,6 +94,7 @@ def test_the_page_needs_nothing_else(written, canvas: cw.Canvas) -> None:
         "Deletion",
         "Pruning",
         "Quantisation",
+        "Frequencies",
     ):
         assert f">{title}</h2>" in text
     for link in re.findall(r'href="(figures/[^"]+)"', text):
@@ -103,6 +104,10 @@ def test_the_page_needs_nothing_else(written, canvas: cw.Canvas) -> None:
     for path, one in zip(found.arrays[:-2], found.layers, strict=True):
         with np.load(path) as arrays:
             assert arrays["faithfulness/totals"][0] == one.faithfulness.totals.value
+            spectrum = analysis.spectrum(canvas, one.layer, 2, sample=64)
+            assert np.array_equal(arrays["spectrum/centroid"], spectrum.centroid, equal_nan=True)
+            assert np.allclose(arrays["spectrum/error"], spectrum.error, equal_nan=True)
+            assert "frequency_shares/neurons" not in arrays  # only gated divides the frame
             assert (arrays["deletion/most_first"] == one.deletion.most_first).all()
     assert set(found.pruning.curves) == {"xinc", "magnitude"}
     with np.load(found.arrays[-1]) as arrays:
@@ -135,6 +140,11 @@ def test_an_image_has_neither_motion_nor_objects(
     text = found.page.read_text()
     assert "Motion" not in text
     assert f"rule {rule}" in text
+    assert ("Shares of frequencies" in text) == (rule == "gated")
+    with np.load(found.arrays[0]) as arrays:
+        if rule == "gated":
+            shares = analysis.frequency_shares(cw.trace(image(), rule=rule, device="cpu"), -1)
+            assert np.allclose(arrays["frequency_shares/neurons"], shares.neurons[one.layer.name], atol=1e-5)
     request.getfixturevalue("undrawn")
     again = cw.report(cw.trace(image(), rule=rule, device="cpu"), tmp_path, layers=[-1], progress=False)
     assert again.page == found.page
