@@ -34,6 +34,8 @@ FINDINGS = (
     "intensity",
     "motion",
     "pruning",
+    "quantisation",
+    "rate_distortion",
     "regions",
     "stability",
     "vectors",
@@ -127,7 +129,7 @@ def label_of(name: str) -> str:
 def _options_of(name: str) -> set[str]:
     if name in FINDINGS:
         parameters = set(inspect.signature(getattr(analysis, name)).parameters)
-        left_out = {"canvas", "layer", "frame", "progress", "masks", "flow", "names"}
+        left_out = {"canvas", "layer", "frame", "progress", "masks", "flow", "names", "refit"}
         return parameters - left_out | {"layers", "arrays"}
     return {
         "totals": {"layers", "accuracy", "granularity", "arrays"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -218,6 +219,16 @@ def test_a_sample_of_channels_has_an_interval() -> None:
     assert np.isnan(found.predicted[:, stem]).all()
     assert np.isfinite(np.delete(found.predicted, stem, 1)).all()
     assert math.isnan(found.channel_correlations["decoder.0.conv.downconv"][0].value)
+
+
+def test_contributions_find_what_breaks_in_a_trained_network(reference: Path) -> None:
+    """The energy of maps does, to a factor of about 3; with many bits the errors of layers are nearly independent."""
+    inr = cw.as_inr(cw.models.load_model(reference / "nerv_bunny.safetensors"), 32)
+    found = quantisation(cw.trace(inr, "gated", device="cpu"), [8, 4], frames=[8], channels=0)
+    assert len(found.layers) == 5
+    assert (found.correlation >= 0.9).all()
+    assert (np.abs(np.log10(found.predicted / found.layer_loss)) < 0.6).all()
+    assert found.joint_loss[0] / found.summed_loss[0] == pytest.approx(1, abs=0.2)
 
 
 # --- what is left out, what is refused, what is said ----------------------------------------------------------------

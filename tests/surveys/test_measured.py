@@ -119,3 +119,26 @@ def test_maps_of_chosen_neurons_travel(tmp_path) -> None:
 def test_ssim_refuses_pictures_of_8_bits() -> None:
     with pytest.raises(ValueError, match=r"expected pictures in \[0, 1\]"):
         media.ssim(np.full((12, 12), 200), np.full((12, 12), 100))
+
+
+def test_quantised_copies_are_measured(tmp_path) -> None:
+    what = {
+        "quantisation": {"bits": [4, 2], "layers": ["head_layer"], "channels": 0, "frames": [1]},
+        "rate_distortion": {"bits": [3], "shares": [0.5], "rules": ["xinc"], "seeds": [0], "frames": [1]},
+    }
+    job = Job("a", inr=f"{HERE}:video")
+    runs, _ = done([job], tmp_path / "s.zarr", what=what)
+    line, inr = runs.table.loc["a"], job.make()
+    assert line.trouble == ""
+    found = cw.analysis.quantisation(
+        cw.trace(inr, progress=False), [4, 2], layers=["head_layer"], channels=0, frames=[1]
+    )
+    assert found.joint_psnr[0] < 60
+    assert line["quantisation.psnr_4_bits"] == pytest.approx(found.joint_psnr[0], abs=1e-2)
+    stored = runs.arrays("a", "quantisation")
+    np.testing.assert_allclose(stored["joint_error"], found.joint_error, rtol=1e-3)
+    target = inr.frame(1) if inr.truth is None else inr.truth[1]
+    expected = media.psnr(cw.quantise(inr, 3).frame(1).clip(0, 1), target.clip(0, 1))
+    assert line["rate_distortion.psnr_3_bits"] == pytest.approx(expected, abs=1e-2)
+    with pytest.raises(ValueError, match="has no option 'refit'"):
+        checked_what({"rate_distortion": {"refit": "x"}})
