@@ -74,7 +74,7 @@ class Quantisation:
     joint_error : (b, t)
         With all of them.
     channels : dict of str to (k,)
-        By layer, the output channels that were drawn.
+        By layer, the output channels that were drawn, in that order.
     channel_error : dict of str to (b, k, t)
         With one output channel quantised.
     predicted : (b, l)
@@ -318,7 +318,8 @@ def quantisation(
         backward gives those of all kernels to a pixel. Under other rules they are those of whole maps, which takes a
         sweep over all kernels.
     predict : bool
-        Whether to predict at all: without it predictions and correlations are nan.
+        Whether to predict at all: without it predictions and correlations are nan. Under `ablation` a prediction takes
+        a pass of the network for every kernel.
     seed : int
         Of the channels, and of the sample of pixels.
     progress : bool or callable
