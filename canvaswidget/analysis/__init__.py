@@ -26,6 +26,7 @@ from canvaswidget.analysis.motion import Motion, motion, optical_flow
 from canvaswidget.analysis.objects import Objects, objects
 from canvaswidget.analysis.objects_over_time import ObjectsOverTime, objects_over_time
 from canvaswidget.analysis.over_runs import Mean, OverRuns
+from canvaswidget.analysis.profile import LayerProfile, Profile, profile
 from canvaswidget.analysis.pruning import Pruning, prune, pruning
 from canvaswidget.analysis.quantisation import Quantisation, quantisation
 from canvaswidget.analysis.quantisation_loss import QuantisationLoss, quantisation_loss
@@ -51,12 +52,14 @@ __all__ = [
     "FrequencyShares",
     "Intensity",
     "Interval",
+    "LayerProfile",
     "Matching",
     "Mean",
     "Motion",
     "Objects",
     "ObjectsOverTime",
     "OverRuns",
+    "Profile",
     "Pruning",
     "Quantisation",
     "QuantisationLoss",
@@ -85,6 +88,7 @@ __all__ = [
     "objects_over_time",
     "optical_flow",
     "partitions",
+    "profile",
     "prune",
     "pruning",
     "quantisation",

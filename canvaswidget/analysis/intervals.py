@@ -160,6 +160,32 @@ def mean_interval(values: npt.NDArray[np.floating], n_all: int) -> Interval:
     return Interval(value, value - reach, value + reach, n, n_all)
 
 
+def share_interval(count: int, n: int, n_all: int) -> Interval:
+    """The share of neurons that have a property, with the interval of Clopper and Pearson (1934).
+
+    It holds the share of all in at least 95 of 100 samples, also where none or all of a sample have the property.
+
+    Parameters
+    ----------
+    count : int
+        Of the `n` neurons that were drawn.
+    n_all : int
+        What they were drawn from.
+    """
+    if not n:
+        return Interval(math.nan, math.nan, math.nan, 0, n_all)
+    value = count / n
+    if n >= n_all:
+        return Interval(value, value, value, n, n_all)
+    from scipy.stats import beta
+
+    rest = (1 - LEVEL) / 2
+    low = float(beta.ppf(rest, count, n - count + 1)) if count else 0.0
+    high = float(beta.ppf(1 - rest, count + 1, n - count)) if count < n else 1.0
+    # Those that were drawn are known.
+    return Interval(value, max(low, count / n_all), min(high, (count + n_all - n) / n_all), n, n_all)
+
+
 def mean(values: DoubleArray) -> float:
     """Of those that are defined; nan where none is."""
     known = values[np.isfinite(values)]
