@@ -105,6 +105,12 @@ def measure_quantisation(canvas: cw.Canvas) -> None:
         print(f"{'quantisation':13}{taken!s:>10}  {title}; rank correlations {ranks}; joint / sum {ratios}")
 
 
+def measure_profile(canvas: cw.Canvas) -> None:
+    watch = Watch()
+    found = cw.analysis.profile(canvas, frame=FRAME)
+    print(f"{'profile':13}{watch.taken()!s:>10}  {len(found)} layers, up to 64 neurons each")
+
+
 # Of neurons that are drawn, and of a pass for each band and colour: their errors are those of the sample, or none.
 SAMPLED = 256
 
@@ -147,6 +153,7 @@ def main(arguments: list[str] | None = None) -> None:
     if not given.only_frequencies:
         measure(canvas, given.layer, not given.no_exact)
         measure_quantisation(canvas)
+        measure_profile(canvas)
     measure_frequencies(canvas, given.layer, not given.no_exact)
 
 

@@ -25,6 +25,7 @@ from canvaswidget.analysis.motion import motion
 from canvaswidget.analysis.objects import object_names, objects_from_sums
 from canvaswidget.analysis.objects_over_time import objects_over_time
 from canvaswidget.analysis.partitions import CELLS, CLUSTERS, instances
+from canvaswidget.analysis.profile import Profile, profile
 from canvaswidget.analysis.pruning import Pruning, pruning
 from canvaswidget.analysis.quantisation import Quantisation, quantisation
 from canvaswidget.analysis.quantise import quantisable
@@ -42,6 +43,7 @@ from canvaswidget.reporting.figures import (
     drawings,
     estimated,
     file_name,
+    profile_arrays,
     pruned_arrays,
     quantised_arrays,
 )
@@ -54,7 +56,8 @@ GROUPS = 6
 SHOWN = 5  # exemplars of each group
 FRAMES = 4  # that follow each other, for motion and objects over time
 # No layer's files: an attribute's name has no hyphen.
-PRUNED, QUANTISED = "pruning-of-layers.npz", "quantisation-of-layers.npz"
+PRUNED, PROFILED = "pruning-of-layers.npz", "profile-of-layers.npz"
+QUANTISED = "quantisation-of-layers.npz"
 MEASURED = 64  # neurons of each layer, for faithfulness and, unless all numbers are to be exact, for spectra
 POINTS = 8  # of a deletion curve
 DPI = 130
@@ -68,13 +71,15 @@ class Report:
     ----------
     page : Path
         A self-contained HTML page. Beside it are ``figures/*.pdf`` and ``arrays/*.npz``, one for each layer and,
-        last, one for `quantisation`, where it is known, and one for `pruning`.
+        last, one for `quantisation`, where it is known, one for `profile`, and one for `pruning`.
     layers : list of LayerFindings
     matchings : list of Matching
         Of each layer with the next.
     pruning : Pruning
         Of these layers together, by the canvas's rule, on the frame; without the model's first layer where all layers
         are reported.
+    profile : Profile
+        Of these layers, on the frame.
     quantisation : Quantisation or None
         Of those of the layers whose weights are plain parameters, on the frame; None where there are none.
     """
@@ -83,6 +88,7 @@ class Report:
     layers: list[LayerFindings]
     matchings: list[Matching]
     pruning: Pruning
+    profile: Profile
     quantisation: Quantisation | None = None
     figures: list[Path] = field(default_factory=list)
     arrays: list[Path] = field(default_factory=list)
@@ -251,11 +257,14 @@ def report(
             seed=seed,
             progress=counted.part(_neurons(chosen)),
         )
+        depth = profile(
+            canvas, chosen, frame, at_most=MEASURED, seed=seed, progress=counted.part(_neurons(chosen))
+        )
         rounded = _quantised(canvas, chosen, frame, seed, counted.part(_neurons(chosen)))
         matchings = [match(one, other, seed=seed) for one, other in itertools.pairwise(looks)]
         return _replace(
             Path(folder),
-            lambda aside: _write(canvas, aside, frame, found, matchings, pruned, rounded, counted),
+            lambda aside: _write(canvas, aside, frame, found, matchings, pruned, depth, rounded, counted),
         )
 
 
@@ -295,7 +304,7 @@ def _frames(canvas: Canvas, frame: int, frames: Sequence[int] | None) -> list[in
 def _planned(layers: Sequence[Layer], n_frames: int, with_masks: bool) -> int:
     """Maps that all findings compute; drawing counts as a tenth of them."""
     over_time = n_frames > 1
-    sweeps = 8 + over_time * (n_frames - 1) + (over_time and with_masks) * n_frames
+    sweeps = 9 + over_time * (n_frames - 1) + (over_time and with_masks) * n_frames
     work = sweeps * _neurons(layers)
     return work + work // 10
 
@@ -326,12 +335,13 @@ def _write(
     found: list[LayerFindings],
     matchings: list[Matching],
     pruned: Pruning,
+    depth: Profile,
     rounded: Quantisation | None,
     counted: Steps,
 ) -> Report:
     for part in ("figures", "arrays"):
         (folder / part).mkdir()
-    written = Report(folder / "index.html", found, matchings, pruned, rounded)
+    written = Report(folder / "index.html", found, matchings, pruned, depth, rounded)
     for layer in found:
         path = folder / "arrays" / f"{file_name(layer.layer.name)}.npz"
         with path.open("wb") as file:
@@ -341,10 +351,13 @@ def _write(
         written.arrays.append(folder / "arrays" / QUANTISED)
         with written.arrays[-1].open("wb") as file:
             np.savez(file, allow_pickle=False, **quantised_arrays(rounded))
+    written.arrays.append(folder / "arrays" / PROFILED)
+    with written.arrays[-1].open("wb") as file:
+        np.savez(file, allow_pickle=False, **profile_arrays(depth))
     written.arrays.append(folder / "arrays" / PRUNED)
     with written.arrays[-1].open("wb") as file:
         np.savez(file, allow_pickle=False, **pruned_arrays(pruned))
-    drawn = list(drawings(canvas, found, matchings, pruned, rounded))
+    drawn = list(drawings(canvas, found, matchings, pruned, depth, rounded))
     sections: list[Section] = []
     for place, (title, text, name, figure, results) in enumerate(drawn):
         path = folder / "figures" / f"{name}.pdf"

@@ -48,7 +48,7 @@ def written(canvas: cw.Canvas, masks: np.ndarray, tmp_path_factory: pytest.TempP
 def test_the_same_numbers_as_one_by_one(written, canvas: cw.Canvas, masks: np.ndarray) -> None:
     found, _ = written
     assert [one.layer.name for one in found.layers] == [layer.name for layer in canvas.traced_layers]
-    for path, one in zip(found.arrays[:-2], found.layers, strict=True):
+    for path, one in zip(found.arrays[:-3], found.layers, strict=True):
         layer = one.layer
         spread = analysis.distribution(canvas, layer, 2)
         look = analysis.intensity(canvas, layer, 2)
@@ -95,13 +95,14 @@ def test_the_page_needs_nothing_else(written, canvas: cw.Canvas) -> None:
         "Pruning",
         "Quantisation",
         "Frequencies",
+        "From layer to layer",
     ):
         assert f">{title}</h2>" in text
     for link in re.findall(r'href="(figures/[^"]+)"', text):
         assert (found.page.parent / link).read_bytes().startswith(b"%PDF")
     assert all(layer.name in text for layer in canvas.traced_layers)
     assert "mean of 3 pairs" in text
-    for path, one in zip(found.arrays[:-2], found.layers, strict=True):
+    for path, one in zip(found.arrays[:-3], found.layers, strict=True):
         with np.load(path) as arrays:
             assert arrays["faithfulness/totals"][0] == one.faithfulness.totals.value
             spectrum = analysis.spectrum(canvas, one.layer, 2, sample=64)
@@ -120,6 +121,9 @@ def test_the_page_needs_nothing_else(written, canvas: cw.Canvas) -> None:
     alone = cw.analysis.quantisation(canvas, frames=found.quantisation.frames, channels=0, predict=False)
     assert {layer.name for layer in found.quantisation.layers} <= {layer.name for layer in alone.layers}
     with np.load(found.arrays[-2]) as arrays:
+        assert arrays["layers"].tolist() == [layer.name for layer in canvas.traced_layers]
+        assert arrays["centroid"].tolist() == [row.centroid.value for row in found.profile.layers]
+    with np.load(found.arrays[-3]) as arrays:
         assert (arrays["joint_error"] == found.quantisation.joint_error).all()
         assert (arrays["errors"] == found.quantisation.errors).all()
     assert str(found.page) in repr(found)
