@@ -189,6 +189,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "media.read_flow": (media.read_flow, {"path": "nowhere.flo"}),
     "media.resize": (media.resize, {"image": np.zeros((*SIZE, 3)), "size": (3, 4)}),
     "media.ms_ssim": (media.ms_ssim, {"a": np.zeros((12, 12)), "b": np.ones((12, 12))}),
+    "media.n_scales": (media.n_scales, {"size": SIZE}),
     "media.psnr": (media.psnr, {"a": np.zeros(3), "b": np.ones(3)}),
     "models.FFN": (models.FFN, {"hidden": 3}),
     "models.SIREN": (models.SIREN, {"hidden": 3}),

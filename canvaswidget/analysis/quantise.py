@@ -85,13 +85,16 @@ def copied_with(
         Of a layer, and of it with the weight of the INR, ``(n_out, n_in, ...)``: the weight of the copy.
     """
     capture = canvas.matrix.capture
-    source = getattr(given.module, "_orig_mod", given.module)  # of torch.compile
+    source = getattr(
+        given.module, "_orig_mod", given.module
+    )  # what torch.compile wraps, whose copy is not compiled
     made = given.with_weights(source.state_dict())
     for copied, own in zip(made.module.parameters(), source.parameters(), strict=True):
         copied.requires_grad_(own.requires_grad)  # it may be trained on
     known = dict(made.module.named_parameters()) | dict(made.module.named_buffers())
     for layer in layers:
         name, turned = parameter_of(capture, layer)
+        name = name if name in known else name.removeprefix("_orig_mod.")
         found = capture.weighted[layer.name]
         expected = found.weight.T if turned else found.weight
         if name not in known or known[name].shape != expected.shape:

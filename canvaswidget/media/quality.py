@@ -75,6 +75,7 @@ def ssim(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     return float(found)
 
 
+@checked
 def n_scales(size: Sequence[int]) -> int:
     """How many of the five scales of MS-SSIM a picture ``(height, width)`` is large enough for."""
     side, count = min(size[0], size[1]), 0
@@ -94,7 +95,7 @@ def ms_ssim(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     are opposed counts as 0. nan for pictures smaller than the window.
     """
     first, second = _pictures(a, b)
-    count = n_scales(first.shape)
+    count = n_scales(first.shape[:2])
     if not count:
         return float("nan")
     if first.ndim == 2:

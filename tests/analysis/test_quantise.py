@@ -196,6 +196,15 @@ def test_some_layers_by_name() -> None:
     assert len(named.module.positional_encoding.B.unique()) == 4
 
 
+def test_a_compiled_module() -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 3))
+    inr = cw.INR.from_coords(module, SIZE)
+    compiled = cw.INR(torch.compile(module), inr.inputs, SIZE)  # type: ignore[arg-type]
+    made = cw.quantise(compiled, 2)
+    np.testing.assert_array_equal(made.frame(0), cw.quantise(inr, 2).frame(0))
+
+
 def test_another_model_of_the_same_build() -> None:
     one, other = image(), image()
     with torch.no_grad():
