@@ -226,7 +226,7 @@ class Measured:
         picture is 0 or the same everywhere.
     """
 
-    def __init__(self, values: DoubleArray) -> None:
+    def __init__(self, values: npt.NDArray[np.floating]) -> None:
         self.values = values
         self.dc, self.energies = values[:, 0], values[:, 1:-2]
         self.centroids, self.bandwidths = values[:, -2], values[:, -1]
@@ -247,7 +247,7 @@ class Measure:
         self.bands, self.device, self.least = bands, device, least
         self._transforms: dict[torch.dtype, Transform] = {}
 
-    def __call__(self, maps: torch.Tensor) -> DoubleArray:
+    def __call__(self, maps: torch.Tensor) -> npt.NDArray[np.floating]:
         """``(k, b + 3)``: DC, the energies of the bands, centroid and bandwidth."""
         maps = maps if maps.dtype == torch.float64 else maps.float()
         transform = self._transforms.get(maps.dtype)
@@ -272,7 +272,7 @@ class Measure:
             torch.where(alive, centroid, nan)[:, None],
             torch.where(alive, bandwidth, nan)[:, None],
         ]
-        return torch.cat(columns, 1).cpu().double().numpy()
+        return torch.cat(columns, 1).cpu().numpy()
 
 
 def measure_picture(bands: Bands, picture: npt.NDArray[np.floating]) -> Measured:

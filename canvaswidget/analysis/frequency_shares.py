@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,7 @@ from canvaswidget.plotting.style import (
 from canvaswidget.progress import Progress, steps
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.errors import UntraceableError
-from canvaswidget.tracing.layers import Layer, LayerKey, show_neuron
+from canvaswidget.tracing.layers import Layer, LayerKey, Layers, show_neuron
 from canvaswidget.tracing.protocol import CanvasLike
 
 if TYPE_CHECKING:
@@ -185,13 +185,7 @@ class FrequencyShares(Printed):
         return tuple(name.split()[-1] for name in self.bands[1:-1])
 
     def _find(self, layer: LayerKey) -> Layer:
-        names = {known.name: known for known in self.layers}
-        if isinstance(layer, int) and not isinstance(layer, bool) and -len(names) <= layer < len(names):
-            return self.layers[layer]
-        name: Any = getattr(layer, "name", layer)
-        if name not in names:
-            raise ValueError(f"layer={name!r}: expected one of {', '.join(map(repr, names))}, or an index")
-        return names[name]
+        return Layers(self.layers).find(layer)
 
 
 @over_runs

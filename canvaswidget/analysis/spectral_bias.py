@@ -248,7 +248,7 @@ def spectral_bias(
 def _energies(bands: Bands, picture: npt.NDArray[np.floating]) -> DoubleArray:
     """``(1 + b,)``: the mean's first."""
     found = measure_picture(bands, picture)
-    return np.concatenate([found.dc, found.energies[0]])
+    return np.concatenate([found.dc, found.energies[0]]).astype(np.float64)
 
 
 def _quartiles(values: FloatArray) -> DoubleArray:

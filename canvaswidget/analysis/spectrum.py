@@ -395,11 +395,11 @@ def _of_sample(
     rgb: str,
     measure: Measure,
     progress: Progress,
-) -> DoubleArray:
+) -> npt.NDArray[np.floating]:
     neurons = layer.neurons_at(drawn, granularity)
     height, width = canvas.inr.size
     batch = max(1, BATCH_BYTES // (4 * height * width * canvas.n_channels))
-    parts: list[DoubleArray] = []
+    parts: list[npt.NDArray[np.floating]] = []
     with steps(f"spectrum of {layer.name}", "neuron", progress, len(drawn)) as counted:
         counted.tell()
         for start in range(0, len(neurons), batch):
@@ -414,7 +414,7 @@ def _power(measured: Measured, bands: Bands) -> DoubleArray:
     return np.where(bands.counts > 0, measured.energies / np.maximum(bands.counts, 1), np.nan)
 
 
-def _placed(values: DoubleArray, neurons: IntArray, shape: tuple[int, ...]) -> FloatArray:
+def _placed(values: npt.NDArray[np.floating], neurons: IntArray, shape: tuple[int, ...]) -> FloatArray:
     whole = np.full(math.prod(shape), np.nan, np.float32)
     whole[neurons] = values
     return whole.reshape(shape)

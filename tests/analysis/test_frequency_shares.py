@@ -128,8 +128,11 @@ def test_only_gated_and_other_mistakes() -> None:
     with pytest.raises(IndexError):
         frequency_shares(gated, frame=6)
     found = frequency_shares(gated, -1)
-    with pytest.raises(ValueError, match="layer="):
+    np.testing.assert_array_equal(found.of_layer("head"), found.of_layer(0))
+    with pytest.raises(KeyError, match="layer="):
         found.of_layer("decoder.2")
+    with pytest.raises(IndexError, match="layer="):
+        found.of_layer(1)
     over = frequency_shares({"one": gated}, -1)
     assert over["one"].numbers() == found.numbers()
 
