@@ -19,7 +19,8 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 FINDINGS = [
     path
     for path in NOTEBOOKS
-    if path.stem in ("distributed", "what_neurons_care_about", "motion", "alike", "space", "four_bits")
+    if path.stem
+    in ("frequencies", "distributed", "what_neurons_care_about", "motion", "alike", "space", "four_bits")
 ]
 # Measures the faithfulness of every layer of two models, which takes longer than any other.
 LONG = ROOT / "notebooks" / "trust.ipynb"
