@@ -7,6 +7,7 @@ import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +30,12 @@ from canvaswidget.plotting.style import (
 )
 from canvaswidget.progress import Report
 from canvaswidget.tracing.colours import rgb_of_magnitudes
+from canvaswidget.tracing.labelled import neuron_frame
 from canvaswidget.tracing.layers import LayerKey, Neuron, neurons_at, show_neuron
 from canvaswidget.tracing.protocol import CanvasLike
+
+if TYPE_CHECKING:
+    import pandas
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -84,6 +89,11 @@ class Clusters(Estimated):
         order = places[np.argsort(self.distances.ravel()[places], kind="stable")][:count]
         found = neurons_at(order, self.labels.shape, self.n_groups).tolist()
         return tuple((neuron[0], neuron[1]) if isinstance(neuron, list) else neuron for neuron in found)
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row a neuron: its cluster, -1 for none, and the distance to its centre; pandas is imported here."""
+        columns = {"cluster": self.labels, "distance": self.distances}
+        return neuron_frame(columns, self.labels.shape, self.n_groups)
 
     def numbers(self) -> dict[str, float]:
         """Sum it up in the numbers of `OverRuns`.

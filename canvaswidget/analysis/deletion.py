@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,9 @@ from canvaswidget.tracing.colours import COLOURS_SAID
 from canvaswidget.tracing.layers import Layer, LayerKey
 from canvaswidget.tracing.neurons import all_neurons
 from canvaswidget.tracing.protocol import CanvasLike
+
+if TYPE_CHECKING:
+    import pandas
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -128,6 +131,18 @@ class Deletion(Estimated, Printed):
             )
             legend_below(ax)
         return ax
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row a point and an order of deletion, for plots by order; pandas is imported here."""
+        import pandas
+
+        orders = {"most first": self.most_first, "least first": self.least_first}
+        orders |= {f"random {row}": curve for row, curve in enumerate(self.random)}
+        parts = [
+            pandas.DataFrame({"order": name, "deleted": self.counts, "share": self.shares, "psnr": curve})
+            for name, curve in orders.items()
+        ]
+        return pandas.concat(parts, ignore_index=True)
 
     def numbers(self) -> dict[str, float]:
         """Sum it up in the numbers of `OverRuns`.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -36,8 +36,12 @@ from canvaswidget.plotting.style import (
 from canvaswidget.progress import Progress
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.colours import COLOURS_SAID, rgb_of_magnitudes
+from canvaswidget.tracing.labelled import neuron_frame
 from canvaswidget.tracing.layers import Layer, LayerKey
 from canvaswidget.tracing.protocol import CanvasLike
+
+if TYPE_CHECKING:
+    import pandas
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -161,6 +165,17 @@ class Distribution(Estimated, Printed):
         if level not in self.levels:
             raise ValueError(f"level={level!r}: expected one of {', '.join(map(str, self.levels))}")
         return self.levels.index(level)
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row a neuron: its total and its pixels, with the intervals of an estimate; pandas is imported here."""
+        columns: dict[str, Any] = {"total": self.neuron_abs, "pixels": self.pixels_per_neuron}
+        for name, low, high in (
+            ("total", self.neuron_low, self.neuron_high),
+            ("pixels", self.low, self.high),
+        ):
+            if low is not None and high is not None:
+                columns |= {f"{name}_low": low, f"{name}_high": high}
+        return neuron_frame(columns, self.neuron_abs.shape, self.layer.n_groups)
 
     def numbers(self) -> dict[str, float]:
         """Sum it up in the numbers of `OverRuns`.

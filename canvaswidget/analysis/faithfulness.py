@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -31,9 +31,13 @@ from canvaswidget.progress import Progress, steps
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.colours import COLOURS_SAID
 from canvaswidget.tracing.errors import UntraceableError
+from canvaswidget.tracing.labelled import neuron_frame
 from canvaswidget.tracing.layers import Layer, LayerKey
 from canvaswidget.tracing.neurons import all_neurons
 from canvaswidget.tracing.protocol import CanvasLike
+
+if TYPE_CHECKING:
+    import pandas
 
 FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
@@ -143,6 +147,13 @@ class Faithfulness(Printed):
             ax.set(xlabel="rank by change without the neuron", ylabel=f"rank by {self.rule} total")
             heading(ax, self.layer.name, f"rank correlation {self.totals}")
         return ax
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row a measured neuron: its totals under the rule and under ablation; pandas is imported here."""
+        shape = self.layer.shape_of("kernel" if self.neurons.ndim == 2 else "unit")
+        columns = {"rule_total": self.rule_totals, "ablation_total": self.ablation_totals}
+        flat = self.layer.flat_index(self.neurons)
+        return neuron_frame(columns, shape, self.layer.n_groups, flat)
 
     def numbers(self) -> dict[str, float]:
         """Sum it up in the numbers of `OverRuns`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +26,12 @@ from canvaswidget.plotting.style import (
 from canvaswidget.progress import Progress
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.colours import COLOURS_SAID, rgb_of_magnitudes
+from canvaswidget.tracing.labelled import neuron_frame
 from canvaswidget.tracing.layers import Layer, LayerKey
 from canvaswidget.tracing.protocol import CanvasLike
+
+if TYPE_CHECKING:
+    import pandas
 
 FloatArray = npt.NDArray[np.float32]
 Sums = RegionSums | SampledSums
@@ -102,6 +106,11 @@ class Objects(Estimated, Printed):
             heading(ax, self.layer.name, f"frame {self.frame}", *self.estimated())
             colour_bar(ax, image, "share of the neuron")
         return ax
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row a neuron, a column an object: its mean contribution to a pixel of it; pandas is imported here."""
+        columns = {name: self.means[..., place] for place, name in enumerate(self.names)}
+        return neuron_frame(columns, self.means.shape[:-1], self.layer.n_groups)
 
     def numbers(self) -> dict[str, float]:
         """Sum it up in the numbers of `OverRuns`.

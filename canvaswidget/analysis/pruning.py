@@ -6,7 +6,7 @@ import copy
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +43,9 @@ from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layer_weight import magnitudes, weight_without
 from canvaswidget.tracing.layers import Layer, LayerKey
 from canvaswidget.tracing.neurons import count_neurons
+
+if TYPE_CHECKING:
+    import pandas
 
 FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
@@ -116,6 +119,17 @@ class Pruning(Estimated):
             heading(ax, names if len(names) < 60 else f"{len(self.layers)} layers", *self.estimated())
             legend_below(ax)
         return ax
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row a share and an order of pruning, for plots by order; pandas is imported here."""
+        import pandas
+
+        orders = {**self.curves, **{f"random, seed {row}": curve for row, curve in enumerate(self.random)}}
+        parts = [
+            pandas.DataFrame({"order": name, "share": self.shares, "psnr": curve})
+            for name, curve in orders.items()
+        ]
+        return pandas.concat(parts, ignore_index=True)
 
     def numbers(self) -> dict[str, float]:
         """Sum it up in the numbers of `OverRuns`.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -41,8 +41,12 @@ from canvaswidget.plotting.style import (
 from canvaswidget.progress import Progress
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.colours import COLOURS_SAID, rgb_of_magnitudes
+from canvaswidget.tracing.labelled import neuron_frame
 from canvaswidget.tracing.layers import Layer, LayerKey
 from canvaswidget.tracing.protocol import CanvasLike
+
+if TYPE_CHECKING:
+    import pandas
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -92,6 +96,11 @@ class Regions(Estimated, Printed):
         instead of r, as published; nan where there is one region.
         """
         return {kind: _variance(deltas, int(self.as_released)) for kind, deltas in self.deltas.items()}
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row a neuron, a column a kind of region: the variance over its regions; pandas is imported here."""
+        shape = next(iter(self.deltas.values())).shape[:-1]
+        return neuron_frame(self.variances, shape, self.layer.n_groups)
 
     @checked
     def plot(self, ax: Axes | None = None) -> Axes:

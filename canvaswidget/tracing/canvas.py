@@ -45,6 +45,7 @@ from canvaswidget.tracing.edits import Edits, edited_weights
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.frames import Frames
 from canvaswidget.tracing.invariants import check, check_layer
+from canvaswidget.tracing.labelled import labelled_maps
 from canvaswidget.tracing.layers import Layer, LayerKey, Layers, Neuron
 from canvaswidget.tracing.matrix import Matrix, as_numpy, checked_mask
 from canvaswidget.tracing.neurons import (
@@ -333,6 +334,35 @@ class Canvas:
         self._check_once(found, frame)
         for neurons, reduced in self.matrix.sweep(found, frame, granularity, rgb, progress, function):
             yield neurons.numpy(), reduced
+
+    @checked
+    def to_xarray(
+        self,
+        layer: LayerKey,
+        neurons: Neurons | None = None,
+        frames: int | Sequence[int] = 0,
+        *,
+        granularity: str | None = None,
+        rgb: str = "sum",
+    ) -> Any:
+        """Maps as an `xarray.DataArray` with names, coordinates and attributes: ``(frame, neuron, y, x[, channel])``.
+
+        Needs xarray: ``pip install 'canvaswidget[xarray]'``.
+
+        Parameters
+        ----------
+        neurons : sequence, optional
+            Units or kernels; all whose maps can be asked for, by default.
+        frames : int or sequence of int
+
+        Raises
+        ------
+        ValueError
+            The maps take more than 1 GiB.
+        """
+        found = self._layer(layer)
+        several = [frames] if isinstance(frames, int | np.integer) else list(frames)
+        return labelled_maps(self, found, neurons, several, rgb, granularity)
 
     # --- columns: pixel -> neurons ----------------------------------------------------------------------------
 

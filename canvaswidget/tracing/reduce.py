@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,11 @@ import torch
 
 from canvaswidget import tables
 from canvaswidget.tracing.colours import COLOURS_SAID
+from canvaswidget.tracing.labelled import neuron_frame
 from canvaswidget.tracing.layers import Layer
+
+if TYPE_CHECKING:
+    import pandas
 
 FloatArray = npt.NDArray[np.floating]
 
@@ -99,6 +103,13 @@ class Summary:
     def n_dead(self) -> int:
         """Number of neurons that contribute nothing: 0 at every pixel, in every colour where `rgb` is ``"abs"``."""
         return int((self.neuron_abs == 0).sum())
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row a neuron: its total, its signed sum, and the interval of an estimate; pandas is imported here."""
+        columns = {"total": self.neuron_abs, "sum": self.neuron_sum}
+        if self.low is not None and self.high is not None:
+            columns |= {"low": self.low, "high": self.high}
+        return neuron_frame(columns, self.neuron_abs.shape, self.layer.n_groups)
 
     def _rows(self) -> list[list[str]]:
         order = np.sort(self.neuron_abs.ravel())[::-1].astype(np.float64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ import numpy.typing as npt
 from canvaswidget import tables
 from canvaswidget.tracing.budget import show_bytes
 from canvaswidget.tracing.layers import Layers, Neuron, show_neuron
+
+if TYPE_CHECKING:
+    import pandas
 
 
 class Ranked(NamedTuple):
@@ -76,6 +79,23 @@ class Ranking(Sequence[Ranked]):
 
     def __len__(self) -> int:
         return len(self._ranked)
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row a neuron, from the first; pandas is imported here."""
+        import pandas
+
+        rows = [
+            {
+                "layer": one.layer,
+                "neuron": show_neuron(one.neuron),
+                "contribution": one.value,
+                "magnitude": one.magnitude,
+                "share": one.share,
+            }
+            for one in self._ranked
+        ]
+        names = ["layer", "neuron", "contribution", "magnitude", "share"]
+        return pandas.DataFrame(rows, pandas.RangeIndex(1, len(rows) + 1, name="rank"), names)
 
     def _table(self) -> tuple[list[str], list[list[str]], tuple[int, ...]]:
         rows = [

@@ -18,6 +18,7 @@ from canvaswidget.arguments import checked, checked_index, optional_accuracy
 from canvaswidget.progress import Progress, reported
 from canvaswidget.tracing.colours import rgb_of_magnitudes
 from canvaswidget.tracing.errors import NotKeptError, UntraceableError
+from canvaswidget.tracing.labelled import labelled_maps
 from canvaswidget.tracing.layers import Layer, LayerKey, Neuron, show_neuron
 from canvaswidget.tracing.matrix import as_numpy, checked_mask
 from canvaswidget.tracing.neurons import Neurons
@@ -143,6 +144,20 @@ class SavedCanvas:
             )
         at = self._contents.frame_place(frame)
         return self._arrays.maps(found, at, np.searchsorted(kept, wanted), rgb)
+
+    @checked
+    def to_xarray(
+        self,
+        layer: LayerKey,
+        neurons: Neurons | None = None,
+        frames: int | Sequence[int] = 0,
+        *,
+        granularity: str | None = None,
+        rgb: str = "sum",
+    ) -> Any:
+        """Kept maps as an `xarray.DataArray`, see `Canvas.to_xarray`."""
+        several = [frames] if isinstance(frames, int | np.integer) else list(frames)
+        return labelled_maps(self, self._contents.layer(layer), neurons, several, rgb, granularity)
 
     @checked
     def iter(
