@@ -36,13 +36,15 @@ def changed_copy(inr: INR, capture: Capture, changes: Mapping[Layer, Change]) ->
         The module has not the weights that were recorded, by name and shape, or they hold NaN.
     """
     names = {layer: parameter_of(capture, layer) for layer in changes}  # refuse before the work starts
-    source = getattr(inr.module, "_orig_mod", inr.module)  # of torch.compile
+    # What torch.compile wraps, whose copy is not compiled.
+    source = getattr(inr.module, "_orig_mod", inr.module)
     made = inr.with_weights(source.state_dict())
     for copied, own in zip(made.module.parameters(), source.parameters(), strict=True):
         copied.requires_grad_(own.requires_grad)  # it may be trained on
     known = dict(made.module.named_parameters()) | dict(made.module.named_buffers())
     for layer, change in changes.items():
         name, turned = names[layer]
+        name = name if name in known else name.removeprefix("_orig_mod.")
         found = capture.weighted[layer.name]
         expected = found.weight.T if turned else found.weight
         if name not in known or known[name].shape != expected.shape:

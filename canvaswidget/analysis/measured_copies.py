@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from canvaswidget.analysis.changed_copy import changed_copy
 from canvaswidget.analysis.coded_size import Coded, network_size
 from canvaswidget.analysis.deletion import psnr
 from canvaswidget.analysis.least_contributing import Removed
-from canvaswidget.analysis.quantise import copied_with, on_grid_of
+from canvaswidget.analysis.quantise import on_grid_of
 from canvaswidget.inr import INR
 from canvaswidget.media.quality import mean_psnr, ms_ssim, ssim
 from canvaswidget.progress import Steps
@@ -108,11 +109,12 @@ class MeasuredCopies:
     def _refitted(self, kept: Mapping[str, torch.Tensor], refit: Callable[[INR], Any]) -> Canvas:
         """The canvas of what `refit` makes of the pruned network."""
 
-        def without(layer: Layer, found: WeightedOp) -> torch.Tensor:
-            return torch.where(kept[layer.name].to(found.weight.device), found.weight, 0)
+        def without(found: WeightedOp) -> torch.Tensor:
+            return torch.where(kept[found.layer.name].to(found.weight.device), found.weight, 0)
 
         layers = [layer for layer in self.layers if layer.name in kept]
-        made = refit(copied_with(self.canvas.inr, self.canvas, layers, without))
+        capture = self.canvas.matrix.capture
+        made = refit(changed_copy(self.canvas.inr, capture, dict.fromkeys(layers, without)))
         inr = getattr(made, "inr", made)
         if not isinstance(inr, INR):
             raise TypeError(f"refit: returned {type(made).__name__}; expected an INR, or what has one as inr")

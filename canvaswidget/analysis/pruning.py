@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from canvaswidget import tables
+from canvaswidget.analysis.changed_copy import Change, changed_copy
 from canvaswidget.analysis.deletion import ALIKE, psnr, target_picture
 from canvaswidget.analysis.least_contributing import (
     check_shares,
@@ -39,10 +39,11 @@ from canvaswidget.plotting.style import (
 )
 from canvaswidget.progress import Progress, steps
 from canvaswidget.tracing.canvas import Canvas
+from canvaswidget.tracing.capture.weighted import WeightedOp
 from canvaswidget.tracing.errors import UntraceableError
-from canvaswidget.tracing.layer_weight import magnitudes, weight_without
+from canvaswidget.tracing.layer_weight import magnitudes, parameter_of
 from canvaswidget.tracing.layers import Layer, LayerKey
-from canvaswidget.tracing.neurons import count_neurons
+from canvaswidget.tracing.neurons import count_neurons, parse_neurons
 
 if TYPE_CHECKING:
     import pandas
@@ -231,24 +232,22 @@ def prune(
     require_model(canvas)
     given = as_inr(inr)
     chosen, several = chosen_layers([canvas], layers), chosen_frames(canvas, frames)
-    nobody = np.empty(0, np.int64)
+    capture = canvas.matrix.capture
     for layer in chosen:
-        weight_without(canvas.matrix.capture, layer, nobody)  # refuse before the work starts
+        parameter_of(capture, layer)  # refuse before the work starts
     with steps("prune", "map", progress) as counted:
         totals, _ = totals_of_layers(canvas, chosen, several, granularity, accuracy, seed, counted)
-    module = copy.deepcopy(given.module)
-    known = dict(module.named_parameters()) | dict(module.named_buffers())
-    for layer, neurons in least(totals, share, granularity).items():
-        name, weight = weight_without(canvas.matrix.capture, layer, neurons)
-        if name not in known or known[name].shape != weight.shape:
-            raise ValueError(
-                f"inr={type(module).__name__}: has no parameter {name!r} {tuple(weight.shape)}, which the canvas's "
-                f"{type(canvas.inr.module).__name__} has; give the model that was traced"
-            )
-        with torch.no_grad():
-            kept = (weight != 0).to(known[name].device)
-            known[name].copy_(torch.where(kept, known[name], 0))
-    return INR(module, given.inputs, given.size, given.n_frames, given.output, given.truth, given.name)
+    removed = least(totals, share, granularity)
+    changes = {capture.layers.find(layer): _without(neurons) for layer, neurons in removed.items()}
+    return changed_copy(given, capture, changes)
+
+
+def _without(neurons: Any) -> Change:
+    def change(found: WeightedOp) -> torch.Tensor:
+        chosen = parse_neurons(found.layer, neurons).to(found.weight.device)
+        return torch.where(found.kept(chosen) != 0, 0, found.weight)
+
+    return change
 
 
 @over_runs

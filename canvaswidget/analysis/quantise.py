@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
+from canvaswidget.analysis.changed_copy import Change, changed_copy
 from canvaswidget.analysis.least_contributing import require_model
 from canvaswidget.analysis.quantiser import PER_TENSOR, Quantised, check_scheme, quantised, widths_by_layer
 from canvaswidget.arguments import checked
@@ -15,7 +15,6 @@ from canvaswidget.inr import INR, as_inr
 from canvaswidget.tracing import trace
 from canvaswidget.tracing.canvas import Canvas
 from canvaswidget.tracing.capture.capture import Capture
-from canvaswidget.tracing.capture.weighted import WeightedOp
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layer_weight import parameter_of, stored_type
 from canvaswidget.tracing.layers import Layer, LayerKey
@@ -63,53 +62,11 @@ def quantise(
     require_model(canvas)
     capture = canvas.matrix.capture
     widths = widths_of(capture, bits)
-    for layer in widths:
-        parameter_of(capture, layer)  # refuse before the work starts
-
-    def changed(layer: Layer, found: WeightedOp) -> torch.Tensor:
-        return quantised(found, widths[layer], scheme).weight
-
-    return copied_with(given, canvas, list(widths), changed)
+    return changed_copy(given, capture, {layer: _rounded(width, scheme) for layer, width in widths.items()})
 
 
-def copied_with(
-    given: INR, canvas: Canvas, layers: Sequence[Layer], change: Callable[[Layer, WeightedOp], torch.Tensor]
-) -> INR:
-    """A copy of an INR with other weights in some layers.
-
-    Parameters
-    ----------
-    canvas : Canvas
-        Of it or of another of the same build.
-    change : callable
-        Of a layer, and of it with the weight of the INR, ``(n_out, n_in, ...)``: the weight of the copy.
-    """
-    capture = canvas.matrix.capture
-    source = getattr(
-        given.module, "_orig_mod", given.module
-    )  # what torch.compile wraps, whose copy is not compiled
-    made = given.with_weights(source.state_dict())
-    for copied, own in zip(made.module.parameters(), source.parameters(), strict=True):
-        copied.requires_grad_(own.requires_grad)  # it may be trained on
-    known = dict(made.module.named_parameters()) | dict(made.module.named_buffers())
-    for layer in layers:
-        name, turned = parameter_of(capture, layer)
-        name = name if name in known else name.removeprefix("_orig_mod.")
-        found = capture.weighted[layer.name]
-        expected = found.weight.T if turned else found.weight
-        if name not in known or known[name].shape != expected.shape:
-            raise ValueError(
-                f"inr={type(given.module).__name__}: has no parameter {name!r} {tuple(expected.shape)}, which the "
-                f"canvas's {type(canvas.inr.module).__name__} has; give the model that was traced"
-            )
-        own = known[name].detach()
-        if not torch.isfinite(own).all():
-            raise ValueError(f"inr={type(given.module).__name__}: its weight {name!r} holds NaN or infinity")
-        wide = own.to(torch.promote_types(own.dtype, found.weight.dtype))
-        changed = change(layer, replace(found, weight=wide.T if turned else wide))
-        with torch.no_grad():
-            known[name].copy_(changed.T if turned else changed)
-    return made
+def _rounded(width: int, scheme: str) -> Change:
+    return lambda found: quantised(found, width, scheme).weight
 
 
 def widths_of(capture: Capture, bits: int | Mapping[LayerKey, int]) -> dict[Layer, int]:

@@ -1,4 +1,4 @@
-"""A layer's weight: which parameter of the module it is, what it is without some neurons, and how large it is."""
+"""A layer's weight: which parameter of the module it is, and how large it is."""
 
 from __future__ import annotations
 
@@ -12,29 +12,9 @@ from canvaswidget.tracing.capture.naming import op_name
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer, LayerKey
 from canvaswidget.tracing.matrix import FloatArray, as_numpy
-from canvaswidget.tracing.neurons import Neurons, at_granularity, parse_neurons
+from canvaswidget.tracing.neurons import at_granularity
 
 _TRANSPOSES = ("t", "transpose", "permute", "numpy_T")
-
-
-def weight_without(capture: Capture, layer: LayerKey, neurons: Neurons) -> tuple[str, torch.Tensor]:
-    """The name of the parameter that is a layer's weight, and its value with some neurons' weights set to 0.
-
-    Parameters
-    ----------
-    neurons : sequence
-        Units or kernels.
-
-    Raises
-    ------
-    UntraceableError
-        The weight is no parameter, or serves in other places too.
-    """
-    found = capture.layers.find(layer)
-    weighted, chosen = capture.weighted[found.name], parse_neurons(found, neurons).to(capture.device)
-    name, turned = parameter_of(capture, found)
-    left = torch.where(weighted.kept(chosen) != 0, 0, weighted.weight)
-    return name, left.T if turned else left
 
 
 def magnitudes(capture: Capture, layer: LayerKey, granularity: str | None = None) -> FloatArray:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from torch import nn
 
 import canvaswidget as cw
 from canvaswidget.analysis.pruning import pruning
@@ -138,3 +139,16 @@ def test_each_rule_where_it_is_defined() -> None:
     beside = found.curves["random where xinc is defined"]
     assert beside[0] == pytest.approx(alone.random[:, 0].mean(), abs=1e-4)
     found.plot()
+
+
+def test_weights_that_only_the_traced_model_has_at_0_stay_in_another() -> None:
+    torch.manual_seed(0)
+    traced, other = (cw.INR.from_coords(Mlp([2, 4, 3], nn.ReLU, True), (3, 4)) for _ in range(2))
+    with torch.no_grad():
+        traced.module.layers[1].weight[:, 2] = 0  # a dead unit, which goes, and one that stays
+        traced.module.layers[1].weight[1, 3] = 0
+    canvas = cw.trace(traced, "gated", progress=False)
+    pruned = cw.prune(other, canvas, 0.25, "layers.1").module.layers[1].weight
+    expected = other.module.layers[1].weight.detach().clone()
+    expected[:, 2] = 0
+    assert torch.equal(pruned, expected)

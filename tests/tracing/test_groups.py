@@ -14,7 +14,7 @@ import canvaswidget as cw
 from canvaswidget.kernel import ranking, requests
 from canvaswidget.kernel.cache import ByteCache
 from canvaswidget.kernel.cached_canvas import CachedCanvas
-from canvaswidget.tracing.layer_weight import magnitudes, weight_without
+from canvaswidget.tracing.layer_weight import magnitudes
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.neurons import all_neurons, chunks
 
@@ -125,9 +125,8 @@ def test_ablation_by_hand_and_counts(shape: tuple[type[nn.Module], int, int, int
         np.testing.assert_allclose(
             canvas.map(layer, (unit, output), rgb="each"), canvas.frame() - without, rtol=1e-5, atol=1e-6
         )
-        name, left = weight_without(canvas.matrix.capture, layer, [(unit, output)])
-        assert name == "middle.weight"
-        assert torch.equal(left, weight)
+        edited = cw.edited(inr, {layer.name: {(unit, output): 0}}, canvas=canvas).module
+        assert torch.equal(edited.get_parameter("middle.weight"), weight)
 
 
 def test_findings_count_the_kernels_that_exist() -> None:
@@ -155,7 +154,7 @@ def test_a_kernel_across_groups_is_refused() -> None:
         lambda: canvas.map("middle", (0, 3)),
         lambda: canvas.maps("middle", [(0, 0), (5, 1)]),
         lambda: canvas.ablate({"middle": [(2, 2)]}),
-        lambda: weight_without(canvas.matrix.capture, "middle", [(2, 2)]),
+        lambda: canvas.edit({"middle": {(2, 2): 0}}),
     ):
         with pytest.raises(IndexError, match=r"2 groups, and unit \d has kernels to outputs \d to \d only"):
             ask()
