@@ -254,6 +254,16 @@ def test_a_deep_steep_network_is_not_refused_for_its_rounding() -> None:
     assert not replay._agree(1, image, image * 1.1)
 
 
+def test_rounding_grows_in_double_precision_too() -> None:
+    torch.manual_seed(1)
+    layers = [part for a in (3, 32, 32) for part in (nn.Linear(a, 32), Sine(30.0))]
+    inr = cw.INR.from_coords(nn.Sequential(*layers, nn.Linear(32, 3)).double(), (8, 8), 3)
+    capture = cw.trace(inr, "gated").matrix.capture
+    image, replay = capture.run(1, [capture.output])[capture.output], Replay(capture)
+    assert replay._agree(1, image, image + 1e-13)  # 8 units in the last place are 2e-15
+    assert not replay._agree(1, image, image + 1e-9)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_modules_of_any_precision_are_compared_in_their_own(dtype: torch.dtype) -> None:
     torch.manual_seed(0)

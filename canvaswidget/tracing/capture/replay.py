@@ -109,8 +109,8 @@ class Replay:
         def change(tensor: torch.Tensor) -> torch.Tensor:
             if not (tensor.is_floating_point() or tensor.is_complex()):
                 return tensor
-            signs = torch.randint(0, 2, tensor.shape, generator=generator).to(tensor.device) * 2 - 1
-            return tensor * (1 + eps * signs).to(tensor.dtype)
+            signs = torch.randint(0, 2, tensor.shape, generator=generator).to(tensor) * 2 - 1
+            return tensor * (1 + eps * signs)  # in the tensor's own type: in single precision 1 + 2e-16 is 1
 
         output = self._capture.output
         changed = [self._capture.run(frame, [output], change)[output] for _ in range(2)]
