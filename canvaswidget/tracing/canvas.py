@@ -183,8 +183,9 @@ class Canvas:
         layer : str, int or Layer
             Of one group, with real weights.
         basis : (k, n_units)
-            Or what `canvaswidget.analysis.directions` found. Lengths do not matter. Rows may depend on each other, or
-            be more than the units: then ``a`` is the smallest that fits.
+            Or what `canvaswidget.analysis.directions` found. Lengths do not matter: rows are made of length 1. Rows may
+            depend on each other, or be more than the units: then ``a`` is the smallest that fits. Rows that differ by
+            rounding only, in the type of the basis or of the weights, depend on each other.
 
         Raises
         ------
@@ -194,8 +195,8 @@ class Canvas:
             `basis` is no such array.
         """
         found = self.layers.find(layer)
-        rows = checked_basis(getattr(basis, "basis", basis), found)
-        capture = with_directions(self.matrix.capture, found, rows)
+        given = checked_basis(getattr(basis, "basis", basis), found)
+        capture = with_directions(self.matrix.capture, found, given)
         return Canvas(capture, make_rule(capture, self.rule, self.options), self.memory, self.why)
 
     @checked

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import canvaswidget as cw
+from canvaswidget.tracing.layer_weight import magnitudes
 from tests.small_models import Cnn, Mlp, SmallModel, cnns, mlps
 
 CLOSE: dict[str, Any] = {"rtol": 1e-5, "atol": 1e-6}
@@ -44,6 +45,7 @@ def transposed() -> cw.INR:
 def projected_out(inr: cw.INR, layer: str, basis: np.ndarray, direction: int, frame: int) -> np.ndarray:
     """The image of a copy whose layer reads ``x - D[:, d] a[d]``, by surgery on its weight."""
     module = copy.deepcopy(inr.module)
+    basis = basis / np.linalg.norm(basis, axis=1, keepdims=True)
     reader = np.linalg.pinv(basis)
     kept = torch.from_numpy(np.eye(basis.shape[1]) - np.outer(basis[direction], reader[:, direction]))
     with torch.no_grad():
@@ -172,6 +174,56 @@ def test_other_weights_take_the_same_directions() -> None:
     )
     expected = cw.trace(inr.with_weights(other), "gated", progress=False).directions("layers.2", basis)
     np.testing.assert_allclose(exchanged.maps("layers.2", [0, 1]), expected.maps("layers.2", [0, 1]), **CLOSE)
+
+
+def sloped(dtype: torch.dtype = torch.float32) -> cw.Canvas:
+    torch.manual_seed(0)
+    return cw.trace(
+        cw.INR.from_coords(Mlp([2, 6, 5, 3], nn.ReLU, True).to(dtype), (4, 5)), "gated", progress=False
+    )
+
+
+@pytest.mark.parametrize("lengths", [(1e-17, 1, 1), (1e40, 1, -1), (1e-300, 1e300, 1), (3, 2, 1)])
+def test_lengths_and_signs_do_not_matter(lengths: tuple[float, ...]) -> None:
+    canvas, basis = sloped(), np.random.default_rng(0).normal(size=(3, 5))
+    expected = canvas.directions("layers.2", basis)
+    found = canvas.directions("layers.2", basis * np.array(lengths)[:, None])
+    np.testing.assert_allclose(found.maps("layers.2", range(3)), expected.maps("layers.2", range(3)), **CLOSE)
+    np.testing.assert_allclose(  # by which neurons are pruned
+        magnitudes(found.matrix.capture, "layers.2"), magnitudes(expected.matrix.capture, "layers.2"), **CLOSE
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_direction_given_twice_is_shared_also_where_one_is_rounded(dtype: torch.dtype) -> None:
+    canvas = sloped(dtype)
+    one = np.random.default_rng(0).normal(size=5).astype(np.float32)
+    alone = canvas.directions("layers.2", one[None]).map("layers.2", 0)
+    found = canvas.directions("layers.2", np.stack([one, one / np.float32(3), one * np.float32(-1.1)]))
+    np.testing.assert_allclose(found.maps("layers.2", range(3)), np.stack([alone / 3] * 3), **CLOSE)
+    assert found.check(progress=False).all_hold
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("apart", [0.1, 0.01])
+def test_directions_that_are_much_alike_are_not_refused_for_rounding(
+    dtype: torch.dtype, apart: float
+) -> None:
+    rng, canvas = np.random.default_rng(5), sloped(dtype)
+    for layer in ("layers.0", "layers.1", "layers.2"):
+        units = canvas.layers.find(layer).n_units
+        basis = rng.normal(size=units) + apart * rng.normal(size=(2, units))
+        found = canvas.directions(layer, basis)
+        np.testing.assert_allclose(found.frame(), canvas.frame(), rtol=1e-4, atol=1e-5)
+        assert found.check(progress=False).all_hold
+
+
+def test_a_tensor_of_any_type_is_a_basis() -> None:
+    canvas, basis = sloped(), torch.eye(5)[1:3]
+    expected = canvas.maps("layers.2", [1, 2])
+    for dtype in (torch.bfloat16, torch.half, torch.float64, torch.int8, torch.bool):
+        found = canvas.directions("layers.2", basis.to(dtype)).maps("layers.2", [0, 1])
+        np.testing.assert_allclose(found, expected, **CLOSE)
 
 
 def test_activations_are_what_the_layer_works_on() -> None:

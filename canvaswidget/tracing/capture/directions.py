@@ -5,15 +5,17 @@ A layer ``W x + b`` over units ``x`` is written as
     a = E x                         how much of each direction there is
     W x + b = (W D) a + [W (x - D a) + b]
 
-with the directions as the columns of ``D`` and ``E`` its pseudo-inverse, so that ``D a`` is the part of ``x`` that the
-directions span. The values are those of before. The first part is the layer, with one unit a direction: every rule
-follows it like any other. The rest passes beside it.
+with the directions, made of length 1, as the columns of ``D`` and ``E`` its pseudo-inverse, so that ``D a`` is the part
+of ``x`` that the directions span. The values are those of before. The first part is the layer, with one unit a
+direction: every rule follows it like any other. The rest passes beside it.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -38,14 +40,48 @@ _CONVOLUTIONS: dict[int, Any] = {
 }
 
 
-def checked_basis(basis: Any, layer: Layer) -> FloatArray:
-    """Directions ``(k, n_units)`` of a layer, in double precision; ValueError or TypeError where they are none."""
+@dataclass(frozen=True)
+class Basis:
+    """Directions of a layer's units.
+
+    Attributes
+    ----------
+    rows : (k, n_units)
+        Of length 1, in double precision.
+    eps : float
+        How far apart neighbouring numbers were, relative to their size, in the type that they were given in.
+    """
+
+    rows: FloatArray
+    eps: float
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def reader(self, dtype: torch.dtype) -> FloatArray:
+        """``(k, n_units)``: how much of each direction there is in each unit, the pseudo-inverse transposed.
+
+        Directions that differ by rounding only, in their own type or in `dtype`, depend on each other: apart, they
+        would have amounts as large as rounding is small, of opposite signs.
+        """
+        eps = max(self.eps, torch.finfo(dtype).eps)
+        # Rounding changes a matrix of k rows of length 1 by about eps times the root of k.
+        return np.linalg.pinv(self.rows, rcond=4 * eps * math.sqrt(len(self))).T
+
+
+def checked_basis(basis: Any, layer: Layer) -> Basis:
+    """Directions ``(k, n_units)`` of a layer; ValueError or TypeError where they are none."""
     expected = (
         f"directions as rows, an array (k, {layer.n_units}), for the {layer.n_units} units of {layer.name!r}"
     )
     try:
-        given = basis.detach().cpu() if isinstance(basis, torch.Tensor) else basis
-        array = np.asarray(given)
+        if isinstance(basis, torch.Tensor):
+            eps = torch.finfo(basis.dtype).eps if basis.is_floating_point() else 0.0
+            # NumPy has no bfloat16.
+            array = (basis.double() if basis.is_floating_point() else basis).detach().cpu().numpy()
+        else:
+            array = np.asarray(basis)
+            eps = float(np.finfo(array.dtype).eps) if array.dtype.kind == "f" else 0.0
         if array.dtype.kind not in "fiub":
             raise TypeError
         found = array.astype(np.float64)
@@ -58,18 +94,19 @@ def checked_basis(basis: Any, layer: Layer) -> FloatArray:
     empty = np.flatnonzero(~found.any(1))
     if len(empty):
         raise ValueError(f"basis: row {empty[0]} is all 0; expected {expected}")
-    return found
+    found = found / np.abs(found).max(1, keepdims=True)  # whose squares neither vanish nor overflow
+    return Basis(found / np.linalg.norm(found, axis=1, keepdims=True), eps)
 
 
 @torch.inference_mode(False)
 @torch.no_grad()
-def with_directions(capture: Capture, layer: Layer, basis: FloatArray) -> Capture:
+def with_directions(capture: Capture, layer: Layer, basis: Basis) -> Capture:
     """The recording in which a layer's units are directions.
 
     Parameters
     ----------
-    basis : (k, n_units)
-        A direction a row; see `checked_basis`.
+    basis : Basis
+        See `checked_basis`.
 
     Raises
     ------
@@ -92,7 +129,7 @@ def with_directions(capture: Capture, layer: Layer, basis: FloatArray) -> Captur
         constants[made.name] = tensor
         return made
 
-    reader, writer = constant(np.linalg.pinv(basis).T), constant(basis.T)
+    reader, writer = constant(basis.reader(before.weight.dtype)), constant(basis.rows.T)
     node, data = copies[before.node], copies[before.data]
     mixing: Any = aten.linear.default if layer.op == "linear" else _CONVOLUTIONS[before.weight.ndim - 2]
     reading = insert_before(node, mixing, data, reader)
