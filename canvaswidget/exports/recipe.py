@@ -56,14 +56,21 @@ def _one_network(canvas: CanvasLike, truth_given: bool, lines: list[str]) -> tup
     options = {"rule": repr(canvas.rule)} if canvas.has_model else {}
     if canvas.has_model and canvas.memory != MEMORY:
         options["memory"] = repr(canvas.memory)
-    if truth_given:
+    if truth_given:  # with a model, not with a canvas
         lines.append("# truth: what it should look like, frames in [0, 1]. Read them here.")
         options["truth"] = "truth"
-    if canvas.has_model and canvas.options:  # those of a rule are the canvas's, not the widget's
-        options |= {name: repr(value) for name, value in canvas.options.items()}
-        lines.append(_call("canvas = cw.trace", model, options))
-        return "canvas", {}
-    return model, options
+    turned = [layer for layer in canvas.layers if layer.has_directions] if canvas.has_model else []
+    if not turned and not (canvas.has_model and canvas.options):
+        return model, options
+    options |= {name: repr(value) for name, value in canvas.options.items()}
+    lines.append(_call("canvas = cw.trace", model, options))
+    for number, layer in enumerate(turned, 1):
+        basis = f"basis_{number}" if len(turned) > 1 else "basis"
+        lines += [
+            f"# {basis}: {layer.n_units} directions of the units of a layer, one a row. Make or load them here.",
+            f"canvas = canvas.directions({layer.name!r}, {basis})",
+        ]
+    return "canvas", {}
 
 
 def _several(canvas: CanvasLike, runs: Runs, lines: list[str]) -> tuple[str, dict[str, str]]:

@@ -20,5 +20,5 @@ def canvas_of(model: Any, rule: str | None, device: str, memory: str | float, tr
 
 def check_given(device: str, memory: str | float, truth: Any) -> None:
     """Raise ValueError for what would be passed over where a canvas, or several, are given."""
-    if (device, memory, truth) != ("auto", "1 GiB", None):
+    if truth is not None or (device, memory) != ("auto", "1 GiB"):
         raise ValueError("device, memory and truth are of the canvas that was given; leave them out here")

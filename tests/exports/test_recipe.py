@@ -178,6 +178,22 @@ def test_the_options_of_a_rule_and_the_memory(make) -> None:
     assert cw.trace(image(), "gated", bias="separate").options == {}
 
 
+def test_directions_are_made_again(make) -> None:
+    inr = image()
+    first, second = (cw.trace(inr, "gated", bias="split").layers[place] for place in (0, -1))
+    bases = [np.random.default_rng(0).normal(size=(2, layer.n_units)) for layer in (first, second)]
+    canvas = cw.trace(inr, "gated", bias="split").directions(first, bases[0]).directions(second, bases[1])
+    w = make(canvas, layer=second.name, neuron=1)
+    code = w.recipe()
+    assert f"canvas = canvas.directions({first.name!r}, basis_1)" in code
+    twin = again(w, model=inr, basis_1=bases[0], basis_2=bases[1])
+    np.testing.assert_array_equal(twin.canvas.map(second.name, 1), canvas.map(second.name, 1))
+    assert twin.canvas.options == canvas.options
+    twin.close()
+    with pytest.raises(ValueError, match="truth"):
+        cw.CanvasWidget(canvas, truth=np.zeros((1, *inr.size, 3), np.float32))
+
+
 def test_the_page_gets_it(canvas: cw.Canvas, make) -> None:
     w = make(canvas, palette="magma")
     page = Page(canvas)
