@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -263,3 +264,13 @@ def test_refused_layers() -> None:
         canvas.directions("0", np.eye(2))
     with pytest.raises(cw.UntraceableError, match="directions already"):
         canvas.directions("1", np.eye(4)).directions("1", np.eye(4))
+
+
+def test_any_thread_may_ask_for_directions() -> None:
+    canvas = sloped()
+    bases = [np.random.default_rng(seed).normal(size=(2, 5)) for seed in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda basis: canvas.directions("layers.2", basis), bases))
+    for one, basis in zip(found, bases, strict=True):
+        expected = canvas.directions("layers.2", basis)
+        np.testing.assert_array_equal(one.map("layers.2", 1), expected.map("layers.2", 1))

@@ -23,6 +23,7 @@ import numpy.typing as npt
 import torch
 from torch import fx
 
+from canvaswidget.inr.module_state import CALLS
 from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.capture.editing import insert_before
 from canvaswidget.tracing.capture.find_layers import find_layers, find_varying
@@ -113,8 +114,13 @@ def with_directions(capture: Capture, layer: Layer, basis: Basis) -> Capture:
     UntraceableError
         The layer is a grouped convolution, has complex weights, or has directions already.
     """
+    _require_plain(capture.weighted[layer.name])
+    with CALLS:  # stand-ins, which tell the shapes of values, are not for several threads at once
+        return _with_directions(capture, layer, basis)
+
+
+def _with_directions(capture: Capture, layer: Layer, basis: Basis) -> Capture:
     before = capture.weighted[layer.name]
-    _require_plain(before)
     graph, copies = fx.Graph(), dict[fx.Node, fx.Node]()
     graph.output(graph.graph_copy(capture.graph, copies))
     constants = dict(capture.constants)
