@@ -58,4 +58,9 @@ def changed_copy(inr: INR, capture: Capture, changes: Mapping[Layer, Change]) ->
         wide = own.to(torch.promote_types(own.dtype, found.weight.dtype))
         new = change(replace(found, weight=wide.T if turned else wide))
         known[name].copy_(new.T if turned else new)
+        if not torch.isfinite(known[name]).all():
+            dtype = str(own.dtype).removeprefix("torch.")
+            raise ValueError(
+                f"layer={layer.name!r}: its new weight is too large for {dtype}, the type of {name!r}"
+            )
     return made

@@ -13,7 +13,7 @@ from canvaswidget.inr import INR, as_inr
 from canvaswidget.tracing import trace
 from canvaswidget.tracing.canvas import Canvas
 from canvaswidget.tracing.capture.weighted import WeightedOp
-from canvaswidget.tracing.edits import Edits, factors_by_layer
+from canvaswidget.tracing.edits import Edits, factors_by_layer, scaled
 
 
 @checked
@@ -53,6 +53,6 @@ def edited(inr: Any, edits: Edits, *, canvas: Canvas | None = None) -> INR:
 
 def _scaled(factors: torch.Tensor) -> Change:
     def change(found: WeightedOp) -> torch.Tensor:
-        return found.weight * found.for_weights(factors).to(found.weight)
+        return scaled(found, factors)
 
     return change

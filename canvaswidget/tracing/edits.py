@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 
 from canvaswidget.arguments import is_number
 from canvaswidget.tracing.capture.capture import Capture
+from canvaswidget.tracing.capture.weighted import WeightedOp
 from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.neurons import parse_neuron
 
@@ -47,7 +48,11 @@ def _checked_factor(key: Any, neuron: Any, factor: Any) -> float:
         raise TypeError(
             f"edits[{key!r}][{neuron!r}]={factor!r:.40}: expected a number, 0 to ablate the neuron"
         )
-    if not np.isfinite(factor):
+    try:
+        is_finite = math.isfinite(factor)
+    except OverflowError:  # an int of hundreds of digits
+        is_finite = False
+    if not is_finite:
         raise ValueError(
             f"edits[{key!r}][{neuron!r}]={factor!r}: expected a finite number, 0 to ablate the neuron"
         )
@@ -66,6 +71,18 @@ def edited_weights(capture: Capture, edits: Edits) -> dict[str, torch.Tensor]:
     """The weights of the layers that edits change, in the shape of `WeightedOp.weight`."""
     made = {}
     for name, factors in factors_by_layer(capture.layers, edits).items():
-        found = capture.weighted[name]
-        made[name] = found.weight * found.for_weights(factors).to(found.weight)
+        made[name] = scaled(capture.weighted[name], factors)
     return made
+
+
+def scaled(found: WeightedOp, factors: torch.Tensor) -> torch.Tensor:
+    """A layer's weight times the factors of its kernels; ValueError where it can't hold that."""
+    weight = found.weight * found.for_weights(factors).to(found.weight)
+    if not torch.isfinite(weight).all():
+        dtype = str(weight.dtype).removeprefix("torch.")
+        largest = float(factors.abs().max())
+        raise ValueError(
+            f"edits[{found.layer.name!r}]: the largest factor is {largest:.3g}, which makes weights too large for "
+            f"{dtype}; expected a smaller one"
+        )
+    return weight

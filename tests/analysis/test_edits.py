@@ -104,6 +104,12 @@ def test_grouped_convolutions() -> None:
         ({"head": {0: "half"}}, TypeError, r"edits\['head'\]\[0\]='half': expected a number"),
         ({"head": {0: True}}, TypeError, "expected a number"),
         ({"head": {0: math.inf}}, ValueError, r"edits\['head'\]\[0\]=inf: expected a finite number"),
+        ({"head": {0: 10**400}}, ValueError, "expected a finite number"),
+        (
+            {"head": {0: 1e39}},
+            ValueError,
+            r"edits\['head'\]: the largest factor is 1e\+39, .* too large for float32",
+        ),
         ({"head": {99: 1}}, IndexError, "neuron"),
         ({"tail": {0: 1}}, KeyError, "no such layer"),
     ],
@@ -121,3 +127,10 @@ def test_what_no_parameter_holds_is_edited_in_the_picture_only(inr: cw.INR) -> N
     assert turned.edit({"head": {0: 0.5}}).shape == (*inr.size, 3)
     with pytest.raises(cw.UntraceableError, match="units are directions"):
         cw.edited(inr, {"head": {0: 0.5}}, canvas=turned)
+
+
+def test_weights_that_the_parameter_can_not_hold_are_refused() -> None:
+    torch.manual_seed(0)
+    inr = cw.INR.from_coords(Mlp([2, 4, 3], nn.ReLU, True).half(), (2, 3))
+    with pytest.raises(ValueError, match="layer='layers.1': its new weight is too large for float16"):
+        cw.edited(inr, {"layers.1": {0: 1e8}})
