@@ -18,6 +18,7 @@ from canvaswidget.analysis.over_runs import each_run
 from canvaswidget.analysis.spectrum import Sample, Spectrum, pictures_of, spectrum
 from canvaswidget.analysis.sweeps import find
 from canvaswidget.arguments import canvases_by_run, checked, some_sample
+from canvaswidget.arguments.kinds import number
 from canvaswidget.error_text import one_line
 from canvaswidget.plotting.style import CYCLE, QUIET, Page, heading, style
 from canvaswidget.progress import Progress, steps
@@ -77,6 +78,7 @@ class SpectralBias(Printed):
     centroid: FloatArray | None = None
     errors: Mapping[Any, str] = field(default_factory=dict)
 
+    @checked(level=number(0))
     def first_step(self, level: float = LEARNT) -> list[Any]:
         """By band, the first step from which on its error stays below a level; None where the last is not below."""
         below = np.nan_to_num(self.error, nan=math.inf) < level
@@ -192,7 +194,7 @@ def spectral_bias(
     Raises
     ------
     ValueError
-        There are fewer than two runs, or one has no truth.
+        There are fewer than two runs, one has no truth, or they are not checkpoints of one network for one signal.
     """
     made = dict(each_run(runs, lambda canvas: None))
     errors = {key: one_line(error, whole=True) for key, error in made.items() if error is not None}
@@ -207,6 +209,7 @@ def spectral_bias(
     bands = Bands(size, octave_edges(size) if edges is None else checked_edges(edges))
     energies, centroids, truth, n_colours = [], [], np.zeros(0), 1
     measured: Spectrum | None = None
+    signal: npt.NDArray[np.floating] | None = None
     with steps("spectral bias", "run", progress, len(keys)) as counted:
         counted.tell()
         for key in reversed(keys):  # the last decides on the sample
@@ -216,7 +219,12 @@ def spectral_bias(
                 raise ValueError(
                     f"runs: the INR of run {key!r} has no truth to compare with; give one: INR(..., truth=signal)"
                 )
-            truth, n_colours = _energies(bands, pictures["truth"]), pictures["truth"].shape[-1]
+            signal = pictures["truth"] if signal is None else signal
+            if not np.array_equal(pictures["truth"], signal):
+                raise ValueError(
+                    f"runs: run {key!r} has another signal than {keys[-1]!r}; expected checkpoints of one training"
+                )
+            truth, n_colours = _energies(bands, signal), signal.shape[-1]
             energies.append(_energies(bands, pictures["error"]))
             if found is not None:
                 count: Sample = (
@@ -226,6 +234,11 @@ def spectral_bias(
                     canvas, found.name, frame, granularity=granularity, sample=count, seed=seed
                 )
                 centroids.append(measured.centroid.ravel())
+                if len(centroids[-1]) != len(centroids[0]):
+                    raise ValueError(
+                        f"runs: layer {found.name!r} has {len(centroids[-1]):,} neurons in run {key!r} and "
+                        f"{len(centroids[0]):,} in {keys[-1]!r}; expected checkpoints of one network"
+                    )
             counted.take()
     error = np.stack(energies[::-1])
     with np.errstate(divide="ignore", invalid="ignore"):

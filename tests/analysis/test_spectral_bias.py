@@ -105,6 +105,21 @@ def test_runs_that_fail_and_mistakes() -> None:
         spectral_bias(RUNS, edges=(0.3, 0.1))
     with pytest.raises(KeyError):
         spectral_bias(RUNS, "nowhere")
+    for other in (0.5 * TRUTH, TRUTH[:-1]):
+        with pytest.raises(ValueError, match="runs: run 1 has another signal than 0"):
+            spectral_bias({1: step(other, other), 0: RUNS[0]})
+    with pytest.raises(TypeError, match="level='half': expected a number"):
+        found.first_step("half")
     told: list[tuple[int, int]] = []
     spectral_bias(RUNS, progress=lambda done, total: told.append((done, total)))
     assert told[-1] == (4, 4)
+
+
+def test_runs_of_other_networks_are_refused() -> None:
+    runs = {}
+    for count in (3, 4):
+        maps = np.random.default_rng(0).normal(size=(count, *SIZE))
+        runs[count] = MapsCanvas({"layer": maps}, pictures=TRUTH[None].astype(np.float32))
+        runs[count].inr.truth = TRUTH[None]
+    with pytest.raises(ValueError, match="layer 'layer' has 3 neurons in run 3 and 4 in 4"):
+        spectral_bias(runs, "layer")
