@@ -221,11 +221,19 @@ def _by_autograd(inr: INR, frame: int, progress: Progress) -> tuple[FloatArray, 
         made = copy.copy(inr)
         made.module = replica(inr.module, copies)
         made.output = about_copies(inr.output, copies)
+    found = _coordinates({**dict(enumerate(positional)), **keywords}, inr.size)
     if any(one.dtype in (torch.half, torch.bfloat16) for one in made.module.parameters()):
         made.module.float()  # second derivatives in half precision are noise
         positional = tuple(_single(one) for one in positional)
         keywords = {name: _single(one) for name, one in keywords.items()}
-    found = _coordinates({**dict(enumerate(positional)), **keywords}, inr.size)
+        # What its pixels are compared with must not be rounded to half precision either.
+        with CALLS, torch.no_grad(), evaluating(made.module):
+            try:
+                whole = made.image(made.module(*positional, **keywords)).double().cpu()
+            except Exception as error:  # of a network that may be anything
+                raise _NotByAutogradError(
+                    f"the network can't be called in single precision: {one_line(error)}"
+                ) from None
     by_rows = found.points.shape[-3:-1] == (height, width) and found.points.ndim > 2 and height > 1
     n, per_part = (height, width) if by_rows else (height * width, 1)
     # In two parts at least: a network that mixes pixels gives others then.
@@ -313,7 +321,9 @@ def _coordinates(inputs: dict[Any, Any], size: tuple[int, int]) -> Steps:
         lengths = [float(step.abs().max()) for step, n in ((down, height), (across, width)) if n > 1]
         rounding = 4 * float(torch.finfo(given.dtype).eps) * float(points.abs().max())
         if lengths and min(lengths) > 0 and away <= 0.01 * min(lengths) + rounding:
-            return Steps(key, given, down.to(given.dtype), across.to(given.dtype))
+            # A step in half precision would be rounded by up to 0.4 %.
+            dtype = torch.promote_types(given.dtype, torch.float32)
+            return Steps(key, given.to(dtype), down.to(dtype), across.to(dtype))
     raise _NotByAutogradError("the network is not called with coordinates that move from pixel to pixel")
 
 
