@@ -36,11 +36,12 @@ def require_model(canvas: Canvas) -> None:
 
 
 def chosen_layers(canvases: Sequence[Canvas], layers: LayerKey | Sequence[LayerKey] | None) -> list[Layer]:
-    """The given layers; by default every layer that at least one canvas traces, except the model's first."""
+    """The given layers; by default every layer that a canvas traces, except the model's first and features of grids."""
     known = canvases[0].layers
     if layers is None:
         traced = [layer for layer in known if any(layer in list(canvas.traced_layers) for canvas in canvases)]
-        return [layer for layer in traced if layer != known[0]] or traced
+        traced = [layer for layer in traced if not layer.has_features] or traced
+        return [layer for layer in traced if layer != known.first_of_weights] or traced
     keys = [layers] if isinstance(layers, str | int | Layer) else list(layers)
     if not keys:
         raise ValueError("layers=[]: expected at least one layer")

@@ -77,8 +77,10 @@ def widths_of(capture: Capture, bits: int | Mapping[LayerKey, int]) -> dict[Laye
 
 
 def _is_trained(capture: Capture, layer: Layer) -> bool:
-    """Whether a layer's weight is a parameter, not a buffer."""
-    return parameter_of(capture, layer)[0] in dict(capture.inr.module.named_parameters())
+    """Whether a layer's weight is a parameter, not a buffer and not what is looked up in a table."""
+    return not layer.has_features and parameter_of(capture, layer)[0] in dict(
+        capture.inr.module.named_parameters()
+    )
 
 
 def quantisable(
@@ -101,6 +103,9 @@ def quantisable(
         return chosen, {}
     chosen, left_out = [], {}
     for layer in ablation.traced_layers:
+        if layer.has_features:
+            left_out[layer.name] = "its units are looked up in a table, and are read by no weights of its own"
+            continue
         try:
             is_trained = _is_trained(canvas.matrix.capture, layer)
         except UntraceableError as error:

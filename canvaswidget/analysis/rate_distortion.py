@@ -328,7 +328,8 @@ def rate_distortion(
         raise ValueError(f"seeds={seeds!r}: at least one, for the random order that others are held against")
     several = chosen_frames(canvas, frames)
     chosen, _ = quantisable(canvas, layers)
-    prunable = [layer for layer in chosen if layers is not None or layer != canvas.layers[0]] or chosen
+    first = canvas.layers.first_of_weights
+    prunable = [layer for layer in chosen if layers is not None or layer != first] or chosen
     against = against or ("model" if canvas.inr.truth is None else "truth")
     targets = {frame: target_picture(canvas, frame, against) for frame in several}
     with steps("rate-distortion", "pass", progress) as counted:

@@ -640,7 +640,8 @@ class Canvas:
         """The weight of a layer as the network computes with it.
 
         ``(n_out, n_in)`` of a linear layer, ``(n_out, n_in / n_groups, ...)`` of a convolution, and
-        ``(n_in, n_out / n_groups, ...)`` of a transposed one.
+        ``(n_in, n_out / n_groups, ...)`` of a transposed one. Features that are looked up in a table have no weights:
+        the identity.
         """
         return as_numpy(self.matrix.capture.weighted[self.layers.find(layer).name].weight.contiguous())
 

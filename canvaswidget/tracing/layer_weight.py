@@ -44,6 +44,12 @@ def parameter_of(capture: Capture, layer: Layer) -> tuple[str, bool]:
             f"layer={layer.name!r}: its units are directions, whose weights no parameter holds; give a canvas of the "
             "units themselves"
         )
+    if layer.has_features:
+        raise UntraceableError(
+            f"layer={layer.name!r}: its units are features that are looked up in "
+            f"{capture.weighted[layer.name].table!r} and have no weights of their own; give the layer that reads them, "
+            "or change entries of that parameter yourself"
+        )
     node = capture.weighted[layer.name].node
     op = op_name(node)
     # A linear layer's weight is seen as (n_out, n_in); a plain product is written the other way round.

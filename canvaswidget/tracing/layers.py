@@ -40,8 +40,9 @@ class Layer:
         Of a convolution, one number a dimension; ``(1, 1)`` for a linear layer.
     n_groups : int
         Of a convolution: units and outputs are divided into so many groups, and kernels stay within a group.
-    has_directions : bool
-        Whether its units are directions, see `Canvas.directions`; then these are its neurons, not their kernels.
+    units_are : {"inputs", "directions", "features"}
+        What a unit is: an input of the layer; a direction, see `Canvas.directions`; or a feature of a level of a
+        learned grid. Directions and features are the layer's neurons, not their kernels.
     """
 
     name: str
@@ -51,7 +52,17 @@ class Layer:
     grid: tuple[int, ...] | None = None
     kernel_size: tuple[int, ...] = (1, 1)
     n_groups: int = 1
-    has_directions: bool = False
+    units_are: str = "inputs"
+
+    @property
+    def has_directions(self) -> bool:
+        """Whether its units are directions."""
+        return self.units_are == "directions"
+
+    @property
+    def has_features(self) -> bool:
+        """Whether its units are features of a level of a learned grid, hash table or embedding."""
+        return self.units_are == "features"
 
     @property
     def n_kernels(self) -> int:
@@ -68,9 +79,9 @@ class Layer:
         """Shape of an array with one value for each of XINC's neurons.
 
         These are the kernels of a convolution, ``(n_units, n_outputs / n_groups)``, and the units of a linear layer,
-        ``(n_units,)``, as are directions.
+        ``(n_units,)``, as are directions and features of a grid.
         """
-        return self.shape_of("kernel" if self.grid and not self.has_directions else "unit")
+        return self.shape_of("kernel" if self.grid and self.units_are == "inputs" else "unit")
 
     def outputs_of(self, unit: int) -> range:
         """The outputs that a unit has kernels to: all, or those of its group."""
@@ -136,6 +147,11 @@ class Layers(Sequence[Layer]):
         self._layers = tuple(layers)
         self.note = note
 
+    @property
+    def first_of_weights(self) -> Layer:
+        """The first layer that is no look-up of features in a table, if there is one."""
+        return next((layer for layer in self._layers if not layer.has_features), self._layers[0])
+
     @overload
     def __getitem__(self, key: int | str) -> Layer: ...
     @overload
@@ -192,7 +208,7 @@ class Layers(Sequence[Layer]):
         for index, layer in enumerate(self._layers):
             size = "x".join(map(str, layer.kernel_size)) if layer.grid else ""
             grid = "x".join(map(str, layer.grid)) if layer.grid else "per pixel"
-            units = f"{layer.n_units:,}" + (" directions" if layer.has_directions else "")
+            units = f"{layer.n_units:,}" + ("" if layer.units_are == "inputs" else f" {layer.units_are}")
             rows.append([str(index), layer.name, layer.op, units, f"{layer.n_kernels:,}", size, grid])
         return head, rows, (0, 3, 4, 5, 6)
 

@@ -10,6 +10,8 @@ from torch import fx
 
 # Of a node's meta: the op that the model has in its place; set where that is several ops, and this is not the last.
 WRITTEN, PART = "written", "part"
+# The parameter whose features an op passes on, see `with_grids`.
+TABLE = "table"
 
 
 def insert_before(node: fx.Node, target: Callable[..., Any], *arguments: Any, **keywords: Any) -> fx.Node:

@@ -11,6 +11,7 @@ from torch import fx
 
 from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.capture.dependence import inputs, reached
+from canvaswidget.tracing.capture.editing import TABLE
 from canvaswidget.tracing.capture.naming import module_class, module_path, op_name
 from canvaswidget.tracing.capture.ops import (
     LAYERS,
@@ -25,13 +26,16 @@ from canvaswidget.tracing.layers import Layer
 
 def find_layers(capture: Capture) -> dict[str, WeightedOp]:
     """The layers by name, in order of execution."""
+    at: dict[fx.Node, WeightedOp] = {}
     layers: dict[str, WeightedOp] = {}
     aside = {name for one in capture.directed for name in (one.reading, one.rebuilt, one.product)}
-    for node in capture.graph.nodes:
-        op = None if node.name in aside else LAYERS.get(node.target)
-        found = None if op is None else _weighted(capture, node, op, layers)
+    candidates = [node for node in capture.graph.nodes if node.target in LAYERS and node.name not in aside]
+    # Tables are named last: a layer is called as it would be without them.
+    for node in sorted(candidates, key=lambda node: TABLE in node.meta):
+        found = _weighted(capture, node, LAYERS[node.target], layers)
         if found is not None:
-            layers[found.layer.name] = found
+            layers[found.layer.name] = at[node] = found
+    layers = {at[node].layer.name: at[node] for node in candidates if node in at}
     for one in capture.directed:
         layers[one.layer] = _of_directions(capture, layers[one.layer], one)
     return layers
@@ -46,25 +50,30 @@ def _of_directions(capture: Capture, rest: WeightedOp, given: Directed) -> Weigh
     output, bias = total, rest.bias
     if bias is None and rest.layer.op == "linear":
         output, bias = bias_added_to(total, capture.parameter, rest.layer.n_outputs)
-    layer = dataclasses.replace(rest.layer, n_units=given.count, has_directions=True)
-    return WeightedOp(layer, product, output, nodes[given.reading], weight, bias)
+    layer = dataclasses.replace(rest.layer, n_units=given.count, units_are="directions")
+    return WeightedOp(layer, product, output, nodes[given.reading], weight, bias, rest.table)
 
 
 def _weighted(capture: Capture, node: fx.Node, op: str, others: Collection[str]) -> WeightedOp | None:
     """The layer that `node` is, if it multiplies something by a weight that no input changes."""
-    name = str(node.target).split(".")[1]
+    target = str(node.target).split(".")[1]
     data, weight = (cast(fx.Node, argument) for argument in node.args[:2])
     given = cast(Any, node.args[2] if len(node.args) > 2 and op != "matmul" else None)
     tensor = capture.parameter(weight)
     if tensor is None or data not in capture.varying:
         return None
-    if name in ("mm", "matmul"):
+    if target in ("mm", "matmul"):
         if tensor.ndim != 2:
             return None
         tensor = tensor.T
     elif op == "linear" and tensor.ndim != 2:
         return None
-    layer = _describe(node, op, _unused_name(_name(capture, node, weight), others), tensor)
+    table = node.meta.get(TABLE, "")
+    name = table.removesuffix(".weight") if table else _name(capture, node, weight)
+    layer = _describe(node, op, _unused_name(name, others), tensor)
+    if table:
+        layer = dataclasses.replace(layer, units_are="features")
+        return WeightedOp(layer, node, node, data, tensor, None, table)
     bias = capture.parameter(given)
     output = node
     if bias is None and given is None:

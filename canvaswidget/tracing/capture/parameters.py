@@ -136,6 +136,7 @@ def _of_layers(capture: Capture, layers: Iterable[str]) -> set[str]:
     """The parameters that the weights and biases of some layers are made of."""
     found, seen = set(), set()
     for weighted in (capture.weighted[layer] for layer in layers):
+        found.add(weighted.table)
         waiting = [
             source
             for node in {weighted.node, weighted.output}
@@ -154,7 +155,10 @@ def _of_layers(capture: Capture, layers: Iterable[str]) -> set[str]:
 def _reader(capture: Capture, nodes: list[fx.Node]) -> str:
     """The first layer whose input depends on some nodes; empty where none does."""
     after = reached(capture.graph, nodes)
-    return next((name for name, one in capture.weighted.items() if one.data in after), "")
+    read = (
+        name for name, one in capture.weighted.items() if one.data in after and not one.layer.has_features
+    )
+    return next(read, "")
 
 
 def _listed(part: Mapping[str, int], total: int) -> str:

@@ -32,6 +32,7 @@ from canvaswidget.tracing.capture.asked_values import answering, asking
 from canvaswidget.tracing.capture.capture import Capture, copied, numbers_of
 from canvaswidget.tracing.capture.composite_ops import prepared_once
 from canvaswidget.tracing.capture.find_layers import find_layers, find_varying
+from canvaswidget.tracing.capture.grids import with_grids
 from canvaswidget.tracing.capture.ops import DECOMPOSED
 from canvaswidget.tracing.capture.parameters import parameter_note
 from canvaswidget.tracing.capture.precision import (
@@ -95,12 +96,13 @@ def record(
     _keep_only_the_image(program)
     constants = _constants(program, module)
     check_finite(image, 0)  # after the weights, whose NaN is the cause where they hold any
-    with _named_errors(inr):
-        rewrite(graph, constants, signature.inputs_to_parameters)
     targets = {
         cast(Any, spec.arg).name: (spec.target or "").removeprefix("module.")
         for spec in signature.input_specs
     }
+    with _named_errors(inr), torch.inference_mode(False):
+        rewrite(graph, constants, signature.inputs_to_parameters)
+        with_grids(graph, constants, targets, signature.inputs_to_parameters)
     numbers = numbers_of(pytree.tree_leaves((positional, keywords)))
     recorded = Capture(
         inr,

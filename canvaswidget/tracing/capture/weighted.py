@@ -60,6 +60,8 @@ class WeightedOp:
         ``(n_out, n_in)``, for a convolution ``(n_out, n_in / groups, *kernel_size)``, for a transposed one
         ``(n_in, n_out / groups, *kernel_size)``.
     bias : torch.Tensor or None
+    table : str
+        Where its units are features of a learned grid: the parameter that they are looked up in; see `with_grids`.
     """
 
     layer: Layer
@@ -68,6 +70,7 @@ class WeightedOp:
     data: fx.Node
     weight: torch.Tensor
     bias: torch.Tensor | None
+    table: str = ""
 
     @property
     def is_transposed(self) -> bool:

@@ -19,10 +19,13 @@ def default_rule(capture: Capture, options: dict[str, str]) -> tuple[Rule, str]:
     """
     try:
         xinc = make_rule(capture, "xinc", options)
-        defined, total = len(xinc.layers), len(capture.layers)
+        # Features of grids are no layers of the paper's: they are not counted.
+        counted = [layer for layer in capture.layers if not layer.has_features]
+        defined, total = len(xinc.layers), len(counted)
         if 2 * defined > total:
             return xinc, f"rule xinc: it is defined on {defined} of {total} layers"
-        name, reason = next(iter(xinc.undefined.items()))
+        left_out = [layer.name for layer in counted if layer.name in xinc.undefined]
+        name, reason = left_out[0], xinc.undefined[left_out[0]]
         why = f"rule gated: xinc is defined on {defined} of {total} layers only ({name}: {reason})"
     except UntraceableError as error:
         why = f"rule gated: {error}"

@@ -193,7 +193,7 @@ def _layer(given: Mapping[str, Any]) -> Layer:
         None if grid is None else tuple(int(n) for n in grid),
         tuple(int(n) for n in given["kernel_size"]),
         int(given["n_groups"]),
-        bool(given.get("has_directions", False)),  # files of earlier versions have none
+        str(given.get("units_are", "inputs")),  # files of earlier versions have none
     )
 
 

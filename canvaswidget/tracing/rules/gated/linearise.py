@@ -166,7 +166,9 @@ def _planned(capture: Capture, refused: set[fx.Node]) -> Plan:
         if node in layers:
             data = capture.weighted[layers[node]].data
             plan.steps[node] = Step(node, "layer", plan.reached_by(data) | {layers[node]}, (data,))
-            depth[node] = (depth.get(data, (0, 0))[0] + 1, 0)
+            # A look-up is no depth: which factor of a product carries on does not depend on it.
+            is_deeper = not capture.weighted[layers[node]].layer.has_features
+            depth[node] = (depth.get(data, (0, 0))[0] + is_deeper, 0)
             continue
         if not sources:
             if plan.tainted.intersection(node.all_input_nodes):

@@ -171,6 +171,8 @@ def _block(
 def _odd(found: WeightedOp) -> str:
     """What makes a layer one that XINC is not defined for; empty where nothing does."""
     layer = found.layer
+    if layer.has_features:
+        return f"the units of {layer.name!r} are looked up in a table; XINC is defined for layers of weights"
     if layer.op == "linear":
         return ""
     if layer.op != "conv2d":
