@@ -47,6 +47,7 @@ SORTED = {
     "region": "strongest in the region",
     "total": "largest totals",
     "change": "largest changes",
+    "frequency": "lowest frequencies",
     "difference": "least like the compared run",
     "index": "in order",
 }

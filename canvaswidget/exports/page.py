@@ -312,7 +312,9 @@ def _state(state: Mapping[str, Any], kept: Kept) -> dict[str, Any]:
         found["loop"] = [inside[0], inside[-1]] if len(inside) > 1 else None
     if found["source"] not in (*kept.sources, "error", "off"):
         found["source"] = "reconstruction"
-    if found["sort"] == "difference" or (found["sort"] == "change" and not _consecutive(kept.frames)):
+    if found["sort"] in ("difference", "frequency") or (
+        found["sort"] == "change" and not _consecutive(kept.frames)
+    ):
         found["sort"] = "total"
     return found
 

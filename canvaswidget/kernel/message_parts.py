@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, TypedDict
 
 Source = Literal["reconstruction", "truth", "error", "off", "ablated", "difference"]
-Sort = Literal["pixel", "region", "total", "change", "difference", "index"]
+Sort = Literal["pixel", "region", "total", "change", "frequency", "difference", "index"]
 Maps = Literal["magnitude", "signed"]
 Overlay = Literal["selection", "neurons", "intensity", "change"]
 Channel = Literal["sum", "red", "green", "blue", "abs"]  # of the output: what a contribution is to

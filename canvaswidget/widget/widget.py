@@ -98,9 +98,10 @@ class CanvasWidget(LiveView):
     palette : str
         Of magnitudes; see `canvaswidget.plotting.figures.palettes`.
     opacity, contrast : float
-    sort : {"pixel", "region", "total", "change", "difference", "index"}
+    sort : {"pixel", "region", "total", "change", "frequency", "difference", "index"}
         Order of the neurons: by contribution to the pixel, to the region, by total, by how much their magnitudes
-        differ from the previous frame's, by how little their maps are like those of the compared run, or as they are.
+        differ from the previous frame's, by the mean spatial frequency of their maps (the lowest first; see
+        `analysis.spectrum`), by how little their maps are like those of the compared run, or as they are.
         In the scatter, how large their points are.
     playing : bool
     fps : float

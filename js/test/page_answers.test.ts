@@ -137,7 +137,15 @@ describe("neurons of a saved page", () => {
       for (let y = 1; y < 3; y++) for (let x = 2; x < 4; x++) inside += 16 * (map[y * WIDTH + x] ?? 0);
       const [total, change] = [kept.totals[2] ?? 0, kept.changes[2] ?? 0];
       const index = (neuron[0] ?? 0) * 16 + (neuron[1] ?? 0);
-      return { total, change, index, pixel: map[2 * WIDTH + 5] ?? 0, region: inside, difference: 0 }[sort];
+      return {
+        total,
+        change,
+        index,
+        pixel: map[2 * WIDTH + 5] ?? 0,
+        region: inside,
+        difference: 0,
+        frequency: 0,
+      }[sort];
     };
     const { answer } = await grid({ sort, pixel, region: box });
     const values = await Promise.all(answer.neurons.map(keyOf));

@@ -68,6 +68,39 @@ describe("neurons", () => {
     expect(thumbs.filter((thumb) => thumb.getAttribute("aria-pressed") === "true")).toHaveLength(1);
   });
 
+  it("sorts by frequency, and says of each which it has or that it has none", async () => {
+    view.open({ sort: "frequency" });
+    for (let i = 0; i < 3; i++) {
+      await view.model.settle(["palettes", "frame", "map"]);
+      pass();
+    }
+    const asked = view.model.last("grid");
+    expect(asked.body).toMatchObject({ sort: "frequency", pixel: null, region: null });
+    const { answer, data } = await answerTo({ ...asked.body, sort: "total" } as GridRequest);
+    const values = (answer as GridReply).values.map((_, i) => (i < 2 ? 0.03125 * (i + 1) : null));
+    await view.model.reply(asked, { ...answer, values } as GridReply, data);
+    pass();
+    const thumb = (i: number) => view.page.find(`.cw-thumb[data-index="${i}"]`);
+    expect(thumb(1).getAttribute("aria-label")).toContain("frequency: 0.0625 cycles a pixel");
+    expect(thumb(1).title).toContain("frequency: 0.0625 cycles a pixel");
+    expect(thumb(1).querySelector(".cw-muted")?.textContent).toBe("0.063");
+    expect(thumb(2).getAttribute("aria-label")).toContain(
+      "no frequency: the map is 0 or the same everywhere",
+    );
+    expect(thumb(2).querySelector(".cw-muted")?.textContent).toBe("none");
+    const option = [...view.page.find<HTMLSelectElement>("[data-testid=sort]").options].find(
+      ({ selected }) => selected,
+    );
+    expect([option?.textContent, option?.hidden]).toEqual(["frequency", false]);
+    expect(view.page.find(".cw-panel-neurons .cw-label").textContent).toContain(
+      "lowest frequency first, cycles a pixel",
+    );
+    view.page.find("[data-value=own]").click();
+    pass();
+    expect(view.page.find(".cw-panel-neurons .cw-label").textContent).toMatch(/lowest frequency first$/);
+    expect(thumb(2).querySelector(".cw-muted")?.textContent).not.toBe("none");
+  });
+
   it("moves the focus with the arrows, one button in the tab order", async () => {
     view.open();
     await view.settle();

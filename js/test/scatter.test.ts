@@ -125,6 +125,17 @@ describe("points", () => {
     await view.model.reply(asked, { sort: "region", pixel: null }, new Uint8Array(36 * 96 * 4));
     pass();
     expect(canvas().dataset.sized).toBeUndefined(); // nothing contributes: all are alike
+    view.model.set("sort", "frequency");
+    pass();
+    const frequencies = new Float32Array(36 * 96).fill(Number.NaN);
+    frequencies[0] = 0.25;
+    await view.model.reply(
+      view.model.last("values"),
+      { sort: "frequency", pixel: null },
+      new Uint8Array(frequencies.buffer),
+    );
+    pass();
+    expect(canvas().dataset.sized).toBe("frequency"); // those without one are the smallest points
     view.model.set("sort", "index");
     pass();
     expect(view.page.find("[data-testid=sort]").getAttribute("aria-label")).toBe("Size points by");

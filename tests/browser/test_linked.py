@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from playwright.sync_api import expect
@@ -100,6 +102,32 @@ def test_the_scatter_and_the_order_by_change_are_of_the_frame_that_they_name(not
     expect(label).to_contain_text("frame 11", timeout=TIMEOUT)
     notebook.execute("_w.time = 2")
     expect(label).to_contain_text("frame 2", timeout=TIMEOUT)
+
+
+def test_neurons_sort_by_the_frequencies_of_their_maps(notebook: NotebookPage) -> None:
+    view = notebook.widget
+    view.part("sort").select_option("frequency")
+    notebook.wait_for(lambda: notebook.ask("_w.sort"), "frequency", "the order")
+    view.wait_settled()
+    time = notebook.ask("_w.time")
+    lowest = notebook.ask(
+        "[[*map(int, _n.unravel_index(_f.argmin(), _f.shape))], float(_f.min()), int(_n.isnan(_c).sum())]",
+        "import numpy as _n\n"
+        f"_c = cw.analysis.spectrum(_w.canvas, _w.layer, {time}, sample=None).centroid\n"
+        "_f = _n.nan_to_num(_c, nan=9)",
+    )
+    first = view.root.locator('.cw-thumb[data-index="0"]')
+    expect(first).to_have_attribute("data-neuron", ",".join(map(str, lowest[0])), timeout=TIMEOUT)
+    assert f"frequency: {lowest[1]:.3g} cycles a pixel" in (first.get_attribute("aria-label") or "")
+    assert f"frequency: {lowest[1]:.3g} cycles a pixel" in (first.get_attribute("title") or "")
+    # The keyboard goes to the highest: those without a frequency come after it, and say so.
+    first.focus()
+    first.press("End")
+    last = view.root.locator(".cw-thumb:focus")
+    words = "no frequency" if lowest[2] else "cycles a pixel"
+    expect(last).to_have_attribute("aria-label", re.compile(words), timeout=TIMEOUT)
+    view.part("sort").select_option("total")
+    view.wait_settled()
 
 
 def test_a_cluster_shows_in_every_view(notebook: NotebookPage) -> None:

@@ -7,8 +7,15 @@ from typing import Literal, TypedDict
 
 import numpy as np
 
-from canvaswidget.kernel import layer_totals, neuron_maps, ranking, selection_maps, view_checks
-from canvaswidget.kernel.cached_canvas import CachedCanvas
+from canvaswidget.kernel import (
+    layer_totals,
+    neuron_frequencies,
+    neuron_maps,
+    ranking,
+    selection_maps,
+    view_checks,
+)
+from canvaswidget.kernel.cached_canvas import CachedCanvas, Indices
 from canvaswidget.kernel.counterparts import pairs_of
 from canvaswidget.kernel.message_parts import (
     Channel,
@@ -66,7 +73,8 @@ class GridRequest(PlainGridRequest, total=False):
 class GridReply(TypedDict):
     """Buffer: one `height * width` thumbnail of levels after the other, each with its own `low` and `high`.
 
-    `values` is the sort key, null where a neuron has none; `totals` the sum of each absolute map. `scale` and
+    `values` is the sort key, null where a neuron has none: these come last. A frequency is in cycles a pixel, and the
+    lowest comes first; of all else the largest magnitude does. `totals` the sum of each absolute map. `scale` and
     `top_total` are the largest magnitude and the largest total of the thumbnails of the layer's strongest neurons,
     whichever are asked for and in whatever order. `place` is that of the neuron to find, None where it is not among
     these. `warning` says what failed when a few of the layer's neurons were checked; empty where all held.
@@ -94,7 +102,10 @@ class GridReply(TypedDict):
 
 
 class PlainValuesRequest(TypedDict):
-    """The sort key of each neuron of the layer: its contribution to this pixel or this region, its total or change."""
+    """The sort key of each neuron of the layer.
+
+    Its contribution to this pixel or this region, its total, its change, or the centroid frequency of its map.
+    """
 
     kind: Literal["values"]
     run: RunKey
@@ -127,7 +138,7 @@ class ValuesReply(TypedDict):
 MAX_THUMBNAILS = 4096
 COMPARED = 12  # neurons whose thumbnails decide about the scale of all of their layer's
 MOST_LOOKS = 1000  # each has half as many passes more than the one before
-LONG_SORTS = ("region", "total", "change", "difference")
+LONG_SORTS = ("region", "total", "change", "frequency", "difference")
 
 
 def _priority(body: GridRequest) -> int:
@@ -147,7 +158,7 @@ def grid(cached: CachedCanvas, body: GridRequest, checkpoint: Report) -> tuple[G
     count = view_checks.checked_count("count", body["count"], 0, MAX_THUMBNAILS)
 
     (values, sizes), half_width = _sort_key(cached, body, time, checkpoint)
-    order = values if body["sort"] == "index" else np.argsort(-sizes, kind="stable")
+    order = _order(body["sort"], values, sizes)
     if cluster >= 0:
         members = selection_maps.members(cached, Chosen(layer, None, cluster, n_clusters), time, checkpoint)
         order = order[np.isin(order, members)]
@@ -228,6 +239,9 @@ def _sort_key(
     if sort == "difference":
         values = _differences(cached, layer, body, time, checkpoint)
         return Column(values, np.nan_to_num(values, nan=-1.0)), 0.0
+    if sort == "frequency":
+        values = neuron_frequencies.frequencies(cached, layer, time, checkpoint)
+        return Column(values, values), 0.0
     if sort == "change":
         values, half_width = layer_totals.changes(cached, layer, time, checkpoint)
     else:
@@ -236,6 +250,13 @@ def _sort_key(
             look = view_checks.checked_count("look", look, 0, MOST_LOOKS)
         values, half_width = layer_totals.order(cached, layer, time, look, checkpoint)
     return Column(values, values), half_width
+
+
+def _order(sort: Sort, values: Indices | Floats, sizes: Indices | Floats) -> Indices:
+    """The flat indices of the neurons, sorted; those without a value last."""
+    if sort == "index":
+        return np.asarray(values, np.intp)
+    return np.argsort(values if sort == "frequency" else -sizes, kind="stable")  # NaN comes last
 
 
 def _differences(

@@ -9,6 +9,7 @@ import type {
   Selection,
   Sort,
 } from "../transport/messages";
+import { number } from "./format";
 import { canvasOf, ready, type Store } from "./store";
 
 export function layerOf(info: CanvasInfo, name: string): LayerInfo | undefined {
@@ -98,9 +99,18 @@ export const SORTS: Record<Sort, string> = {
   region: "this region",
   total: "total",
   change: "change",
+  frequency: "frequency",
   difference: "difference",
   index: "index",
 };
+
+/** What a neuron is sorted by: its value in words. */
+export function sortedBy(sort: Sort, value: number): string {
+  if (sort !== "frequency") return `${SORTS[sort]}: ${number(value)}`;
+  return Number.isNaN(value)
+    ? "no frequency: the map is 0 or the same everywhere"
+    : `frequency: ${number(value)} cycles a pixel`;
+}
 
 export interface Magnitudes {
   /** In brackets after the word total; empty where there is one colour only. */

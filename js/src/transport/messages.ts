@@ -2,7 +2,7 @@
 
 export type Source = "reconstruction" | "truth" | "error" | "off" | "ablated" | "difference";
 
-export type Sort = "pixel" | "region" | "total" | "change" | "difference" | "index";
+export type Sort = "pixel" | "region" | "total" | "change" | "frequency" | "difference" | "index";
 
 export type Maps = "magnitude" | "signed";
 

@@ -40,6 +40,8 @@ export const TERMS = {
   "90 % by": "How many of a layer's strongest neurons together make nine tenths of the pixel.",
   "this pixel": "Sorts neurons by their contribution to the pinned pixel.",
   "this region": "Sorts neurons by their contribution to the drawn region.",
+  frequency:
+    "Sorts neurons by the mean spatial frequency of their maps, in cycles a pixel, the lowest first.",
   difference:
     "Sorts neurons by how little their map is like that of the compared run: 1 less the correlation.",
   index: "Leaves neurons in the order of their numbers in the layer.",

@@ -11,7 +11,7 @@ import { createPanel, options, segmented } from "../ui/panel";
 import { explain } from "../ui/term_card";
 import type { Term } from "../ui/terms";
 import type { View } from "../ui/view";
-import { createGridScale, magnitudesIn } from "./grid_scale";
+import { createGridScale, magnitudesIn, type Scale } from "./grid_scale";
 import { createLegend } from "./legend";
 import { clusterName, createNeuronGrid } from "./neuron_grid";
 import { createNeuronSearch } from "./neuron_search";
@@ -27,6 +27,7 @@ const SORT_TERMS: Record<Sort, Term> = {
   region: "this region",
   total: "total",
   change: "change",
+  frequency: "frequency",
   difference: "difference",
   index: "index",
 };
@@ -95,7 +96,7 @@ export function createNeuronView(view: View) {
     write(
       panel.label,
       shown
-        ? `${count(shown.n)}${of}${shown.context.cluster >= 0 ? ` in ${clusterName(store, shown.context)}` : ""}${colour}${frame}${estimated(shown.halfWidth, shown.context.sort)}`
+        ? `${count(shown.n)}${of}${shown.context.cluster >= 0 ? ` in ${clusterName(store, shown.context)}` : ""}${colour}${frame}${orderOf(shown.halfWidth, shown.context.sort, scaling.scale.value)}`
         : "",
     );
   });
@@ -107,6 +108,7 @@ export function createNeuronView(view: View) {
       if (option.value === "pixel") write(option, store.pixel.value ? name : `${name} (none yet)`);
       if (option.value === "region") write(option, store.region.value ? name : `${name} (none yet)`);
       if (option.value === "change") option.hidden = ready(info) && !areConsecutive(framesOf(info));
+      if (option.value === "frequency") option.hidden = savedOf(info) !== null;
       if (option.value === "difference")
         option.hidden = !session.comparison.isOn.value || savedOf(info) !== null;
       if (option.value === "total") write(option, `${name}${magnitudes?.short ?? ""}`);
@@ -117,8 +119,10 @@ export function createNeuronView(view: View) {
   return { element: panel.element, focusSearch: search.focus, restyle: scatter.restyle };
 }
 
-/** What to say of an order by estimates. */
-function estimated(halfWidth: number, sort: Sort): string {
+/** What to say of an order by estimates, and of one from the lowest. */
+function orderOf(halfWidth: number, sort: Sort, scale: Scale): string {
+  // On scales of their own thumbnails show their largest values in the place of their frequencies.
+  if (sort === "frequency") return ` · lowest frequency first${scale === "own" ? "" : ", cycles a pixel"}`;
   const of = sort === "change" ? "changes" : "totals";
   return halfWidth > 0 ? ` · order estimated, ${of} ± ${percent(halfWidth)}` : "";
 }

@@ -6,7 +6,7 @@ import { currentClusters } from "../sources/clusters";
 import { inside, nearest } from "../sources/scatter";
 import { chooseNeuron, chooseNeurons, currentLayer, toggleNeuron } from "../state/actions";
 import { number } from "../state/format";
-import { flatIndex, layerOf, neuronAt, neuronLabel, SORTS } from "../state/selection";
+import { flatIndex, layerOf, neuronAt, neuronLabel, sortedBy } from "../state/selection";
 import { ready } from "../state/store";
 import { NO_CLUSTER } from "../transport/constants";
 import type { Embedding } from "../transport/messages";
@@ -173,7 +173,7 @@ export function createScatterView(view: View) {
     const side = count > 6000 ? 2 : count > 1500 ? 3 : 5;
     const least = Math.min(side, 2);
     const sideOf = (at: number) =>
-      sized ? least + (2.4 * side + 2) * Math.sqrt(Math.abs(sized.values[at] ?? 0) / sized.top) : side;
+      sized ? least + (2.4 * side + 2) * Math.sqrt(Math.abs(sized.values[at] || 0) / sized.top) : side;
     const base = colour("--cw-accent");
     for (let i = 0; i < count; i++) {
       const [px, py] = [shown.points[2 * i] ?? Number.NaN, shown.points[2 * i + 1] ?? Number.NaN];
@@ -282,7 +282,7 @@ export function createScatterView(view: View) {
     pointed.value = at;
     if (at === null || !layer) return;
     const sized = sizes();
-    const told = sized ? `   ${SORTS[sized.sort]}: ${number(sized.values[at] ?? Number.NaN)}` : "";
+    const told = sized ? `   ${sortedBy(sized.sort, sized.values[at] ?? Number.NaN)}` : "";
     const other = comparison.isOn.peek() ? comparison.counterpart(layer.name, neuronAt(layer, at)) : null;
     const linkedTo =
       other?.correlation == null ? "" : `   ↔ ${neuronLabel(other.neuron)}: ${number(other.correlation)}`;

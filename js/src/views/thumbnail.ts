@@ -3,7 +3,7 @@ import type { ReadonlySignal } from "@preact/signals-core";
 import { clusterOf } from "../sources/clusters";
 import type { Thumb } from "../sources/grid";
 import { number } from "../state/format";
-import { neuronLabel, runLabel, SORTS } from "../state/selection";
+import { neuronLabel, runLabel, sortedBy } from "../state/selection";
 import { THUMBNAIL_SIDE } from "../transport/constants";
 import { same } from "../transport/same";
 import { attribute, h, write } from "../ui/dom";
@@ -110,13 +110,13 @@ export function createFill({ session }: View, scale: ReadonlySignal<Scale>) {
     attribute(
       button,
       "aria-label",
-      `neuron ${thumb.neuron.join(" → ")}, ${number(thumb.value)}${cluster >= 0 ? `, cluster ${cluster}` : ""}${out ? ", ablated" : ""}`,
+      `neuron ${thumb.neuron.join(" → ")}, ${sorted === "frequency" ? sortedBy(sorted, thumb.value) : number(thumb.value)}${cluster >= 0 ? `, cluster ${cluster}` : ""}${out ? ", ablated" : ""}`,
     );
     attribute(
       button,
       "title",
       [
-        `${neuronLabel(thumb.neuron)}   ${sorted === "total" ? sum : SORTS[sorted]}: ${number(thumb.value)}`,
+        `${neuronLabel(thumb.neuron)}   ${sorted === "total" ? `${sum}: ${number(thumb.value)}` : sortedBy(sorted, thumb.value)}`,
         sorted === "total" ? "" : `${sum}: ${number(thumb.total)}`,
         `largest value of the thumbnail: ${number(reach(thumb))}`,
         second
@@ -129,7 +129,8 @@ export function createFill({ session }: View, scale: ReadonlySignal<Scale>) {
     const part = topTotal > 0 ? Math.min(1, thumb.total / topTotal) : 0;
     total.style.width = `${part * 100}%`;
     attribute(button, "data-total", thumb.total);
-    write(top, scale.peek() === "own" ? number(reach(thumb)) : "");
+    const frequency = sorted === "frequency" ? shortFrequency(thumb.value) : "";
+    write(top, scale.peek() === "own" ? number(reach(thumb)) : frequency);
     if (cluster >= 0) button.style.setProperty("--cw-cluster", clusterColour(cluster));
     else button.style.removeProperty("--cw-cluster");
     write(name, neuronLabel(thumb.neuron));
@@ -138,4 +139,9 @@ export function createFill({ session }: View, scale: ReadonlySignal<Scale>) {
     if (second) drawThumb(cell, cell.second, second, "paintedSecond");
   };
   return fill;
+}
+
+/** Beside the neuron's number, where there is little room: the heading of the grid has the unit. */
+function shortFrequency(value: number): string {
+  return Number.isNaN(value) ? "none" : value.toFixed(3);
 }
