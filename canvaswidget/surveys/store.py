@@ -300,5 +300,7 @@ def forget_starts(place: Place, names: Iterable[str]) -> None:
     """Remove the notes of jobs that have ended, or will be done from the beginning."""
     wanted = set(names)
     for one in place.listed(STARTS):
-        if one.rsplit(".", 1)[0] in wanted:
+        # A worker that died while it wrote a note left the file that `write_whole` begins with.
+        note = one[1:].removesuffix(".part") if one.startswith(".") else one
+        if note.rsplit(".", 1)[0] in wanted:
             place.remove(f"{STARTS}/{one}")

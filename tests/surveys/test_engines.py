@@ -26,7 +26,7 @@ from joblib.externals.loky import ProcessPoolExecutor as Loky
 import canvaswidget as cw
 from canvaswidget.surveys import InUseError, Job, training_jobs
 from canvaswidget.surveys.places import PARTIAL, place_of
-from canvaswidget.surveys.store import CANVAS, STARTS, read_rows
+from canvaswidget.surveys.store import CANVAS, STARTS, count_start, forget_starts, read_rows
 from tests.conftest import ROOT
 from tests.surveys.test_survey import WHAT, Here, jobs
 
@@ -345,6 +345,17 @@ def test_after_the_client_ended_only_what_is_missing_is_done(
     assert sorted(again.tasks) == sorted({job.name for job in given} - before)
     assert list(runs.table.status) == ["done"] * len(given)
     assert leftovers(store) == []
+
+
+def test_a_note_that_was_not_finished_goes_with_its_job(tmp_path: Path) -> None:
+    place = place_of(tmp_path)
+    for name in ("c-1", "c-2"):
+        count_start(place, name)
+        (tmp_path / STARTS / f".{name}.18068707-pcnh0fs1.part").touch()
+    forget_starts(place, ["c-1"])
+    assert all("c-2." in one for one in os.listdir(tmp_path / STARTS))
+    forget_starts(place, ["c-2"])
+    assert os.listdir(tmp_path / STARTS) == []
 
 
 def alive(process: psutil.Process) -> bool:
