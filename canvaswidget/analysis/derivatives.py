@@ -150,6 +150,9 @@ def derivatives(
     a network with ReLUs lacks what is in their bends, which lie between pixels: it is 0 where nothing else is curved.
     Neither the module nor its mode, gradients or buffers change: a copy is differentiated.
 
+    Autograd does not see what the network detaches. Where that is all of the coordinates it is noticed; where it is a
+    part of them it is not, and the derivatives lack that part. Ask for ``method="finite differences"`` there.
+
     Finite differences are central, ``(f[x + 1] - f[x - 1]) / 2`` and ``f[x + 1] - 2 f[x] + f[x - 1]``; at the border
     the first is one-sided and the second is the neighbour's. An axis of one pixel adds nothing.
 
