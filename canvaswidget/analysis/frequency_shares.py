@@ -244,7 +244,7 @@ def frequency_shares(
             "rule 'gated' divides it: canvas.under('gated')"
         )
     frame = canvas.inr.frame_index(frame)
-    chosen = _chosen(canvas, layers)
+    chosen = list(canvas.traced_layers) if layers is None else canvas.layers.find_all(layers)
     size = (int(canvas.inr.size[0]), int(canvas.inr.size[1]))
     bands = Bands(size, octave_edges(size) if edges is None else checked_edges(edges))
     picture = torch.from_numpy(pictures_of(canvas, frame)["output"]).permute(2, 0, 1).contiguous()
@@ -277,13 +277,6 @@ def frequency_shares(
         {name: (values / scale).astype(np.float32) for name, values in made.items()},
         {name: (values / scale).astype(np.float32) for name, values in remainder.items()},
     )
-
-
-def _chosen(canvas: CanvasLike, layers: LayerKey | Sequence[LayerKey] | None) -> list[Layer]:
-    if layers is None:
-        return list(canvas.traced_layers)
-    keys = [layers] if isinstance(layers, str | int | Layer) else list(layers)
-    return list(dict.fromkeys(canvas.layers.find(key) for key in keys))
 
 
 def _colours(weights: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:

@@ -58,7 +58,7 @@ class MeasuredCopies:
     ) -> tuple[float, ...]:
         """Those of a copy without some neurons."""
         kept = {
-            cast(Layer, layer).name: _kept(self._weighted(cast(Layer, layer)), cast(Layer, layer), neurons)
+            cast(Layer, layer).name: _left(self._weighted(cast(Layer, layer)), neurons)
             for layer, neurons in removed.items()
         }
         canvas = self.canvas if refit is None else self._refitted(kept, refit)
@@ -79,9 +79,13 @@ class MeasuredCopies:
         self, canvas: Canvas, weights: Mapping[str, torch.Tensor], coded: Mapping[Layer, Coded]
     ) -> tuple[float, ...]:
         """Bits per pixel, plainly and with an entropy code, PSNR, SSIM and MS-SSIM of other weights."""
-        each = []
+        each, ablation = [], canvas.ablation().matrix
         for frame, target in self.targets.items():
-            picture = np.clip(render_with(canvas, weights, frame) if weights else canvas.frame(frame), 0, 1)
+            picture = np.clip(
+                render_with(ablation, weights, frame) if weights else canvas.frame(frame),
+                0,
+                1,
+            )
             aim = np.clip(target, 0, 1)
             each.append((psnr(picture, aim), ssim(picture, aim), ms_ssim(picture, aim)))
             self.counted.take()
@@ -129,11 +133,6 @@ class MeasuredCopies:
         return canvas
 
 
-def _kept(found: WeightedOp, layer: Layer, removed: npt.NDArray[np.int64]) -> torch.Tensor:
+def _left(found: WeightedOp, removed: npt.NDArray[np.int64]) -> torch.Tensor:
     """Booleans in the shape of a layer's weight: what is left without some units ``(k,)`` or kernels ``(k, 2)``."""
-    kernels = torch.ones(layer.shape_of("kernel"), dtype=torch.bool, device=found.weight.device)
-    if removed.ndim == 1:
-        kernels[removed] = False
-    else:
-        kernels[removed[:, 0], removed[:, 1] % layer.outputs_per_unit] = False
-    return found.for_weights(kernels).expand_as(found.weight)
+    return ~found.mask(torch.from_numpy(removed).to(found.weight.device)).expand_as(found.weight)

@@ -244,9 +244,7 @@ def profile(
     Profile
     """
     require_model(canvas)
-    keys = [layers] if isinstance(layers, str | int | Layer) else layers
-    chosen = tuple(canvas.traced_layers) if keys is None else tuple(canvas.layers.find(key) for key in keys)
-    chosen = tuple(dict.fromkeys(chosen))
+    chosen = tuple(canvas.traced_layers) if layers is None else tuple(canvas.layers.find_all(layers))
     for layer in chosen:
         canvas.matrix.rule.require(layer)
     frame, rng = canvas.inr.frame_index(frame), np.random.default_rng(seed)

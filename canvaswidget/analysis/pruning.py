@@ -245,7 +245,7 @@ def prune(
 def _without(neurons: Any) -> Change:
     def change(found: WeightedOp) -> torch.Tensor:
         chosen = parse_neurons(found.layer, neurons).to(found.weight.device)
-        return torch.where(found.kept(chosen) != 0, 0, found.weight)
+        return torch.where(found.mask(chosen), 0, found.weight)
 
     return change
 

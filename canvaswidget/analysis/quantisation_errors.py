@@ -56,26 +56,28 @@ def measure(
     counted: Steps,
 ) -> MeasuredErrors:
     """Render each frame with each part quantised to each width; pictures are those of the first frame."""
-    capture = canvas.matrix.capture
+    capture, ablation = canvas.matrix.capture, canvas.ablation().matrix
     counted.plan(len(several) * len(widths) * (len(chosen) + 1 + sum(len(some) for some in drawn.values())))
     measured = MeasuredErrors.empty(len(widths), chosen, drawn, len(several))
-    for time, frame in enumerate(several):
-        target = target_picture(canvas, frame, against)
+    targets = [target_picture(canvas, frame, against) for frame in several]
+    for time, (frame, target) in enumerate(zip(several, targets, strict=True)):
         measured.model[time] = squared_error(canvas.frame(frame), target)
-        for row, width in enumerate(widths):
-            on_grid = {layer: on_grid_of(capture, layer, width, scheme).weight for layer in chosen}
-            picture = render_with(canvas, {layer.name: on_grid[layer] for layer in chosen}, frame)
+    for row, width in enumerate(widths):
+        on_grid = {layer: on_grid_of(capture, layer, width, scheme).weight for layer in chosen}
+        every = {layer.name: weight for layer, weight in on_grid.items()}
+        for time, (frame, target) in enumerate(zip(several, targets, strict=True)):
+            picture = render_with(ablation, every, frame)
             measured.joint[row, time] = squared_error(picture, target)
             if time == 0:
                 measured.pictures.append(difference(picture, target))
             counted.take()
             for column, layer in enumerate(chosen):
-                picture = render_with(canvas, {layer.name: on_grid[layer]}, frame)
+                picture = render_with(ablation, {layer.name: on_grid[layer]}, frame)
                 measured.layers[row, column, time] = squared_error(picture, target)
                 counted.take()
                 for place, output in enumerate(drawn.get(layer, ())):
                     weight = only_channels(capture.weighted[layer.name], on_grid[layer], [int(output)])
-                    picture = render_with(canvas, {layer.name: weight}, frame)
+                    picture = render_with(ablation, {layer.name: weight}, frame)
                     measured.channels[layer.name][row, place, time] = squared_error(picture, target)
                     counted.take()
     return measured

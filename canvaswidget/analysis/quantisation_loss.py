@@ -142,7 +142,7 @@ def quantisation_loss(
         weights = {
             layer.name: on_grid_of(capture, layer, width, scheme).weight for layer, width in widths.items()
         }
-        picture = render_with(canvas, weights, frame)
+        picture = render_with(canvas.ablation().matrix, weights, frame)
         counted.take()
     return QuantisationLoss(
         frame,

@@ -95,8 +95,7 @@ def quantisable(
     """
     ablation = canvas.ablation()
     if layers is not None:
-        keys = [layers] if isinstance(layers, str | int | Layer) else list(layers)
-        chosen = list(dict.fromkeys(canvas.layers.find(key) for key in keys))
+        chosen = canvas.layers.find_all(layers)
         for layer in chosen:
             ablation.matrix.rule.require(layer)
             parameter_of(canvas.matrix.capture, layer)

@@ -54,6 +54,7 @@ from canvaswidget.tracing.neurons import (
     parse_neuron,
     parse_neurons,
 )
+from canvaswidget.tracing.other_weights import render_with
 from canvaswidget.tracing.ranking import rank
 from canvaswidget.tracing.reduce import Summary
 from canvaswidget.tracing.results import (
@@ -362,8 +363,7 @@ class Canvas:
             The maps take more than 1 GiB.
         """
         found = self._layer(layer)
-        several = [frames] if isinstance(frames, int | np.integer) else list(frames)
-        return labelled_maps(self, found, neurons, several, rgb, granularity)
+        return labelled_maps(self, found, neurons, frames, rgb, granularity)
 
     # --- columns: pixel -> neurons ----------------------------------------------------------------------------
 
@@ -714,9 +714,7 @@ class Canvas:
         weights = edited_weights(canvas.matrix.capture, edits)
         for name in weights:
             canvas.matrix.rule.require(canvas.layers.find(name))
-        rule, shown = cast(Ablation, canvas.matrix.rule), canvas.matrix.frame(frame)
-        image = rule.with_weights(weights, cast(Any, shown.state)) if weights else shown.image
-        return as_numpy(image.permute(1, 2, 0))
+        return render_with(canvas.matrix, weights, frame) if weights else canvas.frame(frame)
 
     @property
     def held_bytes(self) -> int:
@@ -799,6 +797,4 @@ class Canvas:
     def _chosen(self, keys: LayerKey | Sequence[LayerKey] | None) -> list[Layer]:
         if keys is None:
             return list(self.traced_layers)
-        if isinstance(keys, str | int | Layer):
-            keys = [keys]
-        return list(dict.fromkeys(self._layer(key) for key in keys))
+        return [self._layer(layer) for layer in self.layers.find_all(keys)]

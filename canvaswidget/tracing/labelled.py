@@ -54,7 +54,12 @@ def neuron_frame(
 
 
 def labelled_maps(
-    canvas: CanvasLike, layer: Layer, neurons: Any, frames: Sequence[int], rgb: str, granularity: str | None
+    canvas: CanvasLike,
+    layer: Layer,
+    neurons: Any,
+    frames: int | Sequence[int],
+    rgb: str,
+    granularity: str | None,
 ) -> xarray.DataArray:
     """Maps as ``(frame, neuron, y, x[, channel])`` with coordinates and attributes; see `Canvas.to_xarray`."""
     try:
@@ -67,7 +72,8 @@ def labelled_maps(
     chosen = (
         layer.neurons_at(everyone, granularity) if neurons is None else parse_neurons(layer, neurons).numpy()
     )
-    numbers = [canvas.inr.frame_index(frame) for frame in frames]
+    several = [frames] if isinstance(frames, int | np.integer) else frames
+    numbers = [canvas.inr.frame_index(frame) for frame in several]
     height, width = canvas.inr.size
     tail = (canvas.n_channels,) if rgb == "each" else ()
     n_bytes = 4 * len(numbers) * len(chosen) * height * width * int(np.prod(tail))

@@ -202,6 +202,11 @@ class Layers(Sequence[Layer]):
         hint = f"did you mean {nearest[0]!r}? " if nearest else ""
         raise KeyError(f"layer={key!r}: no such layer; {hint}The layers are {', '.join(names)}")
 
+    def find_all(self, keys: LayerKey | Sequence[LayerKey]) -> list[Layer]:
+        """The layers that one key or several name, each once, in the order of the keys; see `find`."""
+        several = [keys] if isinstance(keys, str | int | Layer) else keys
+        return list(dict.fromkeys(self.find(key) for key in several))
+
     def _table(self) -> tuple[list[str], list[list[str]], tuple[int, ...]]:
         head = ["", "layer", "op", "units", "kernels", "kernel size", "grid"]
         rows = []

@@ -9,20 +9,20 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from canvaswidget.tracing.canvas import Canvas
-from canvaswidget.tracing.matrix import as_numpy
+from canvaswidget.tracing.matrix import Matrix, as_numpy
 from canvaswidget.tracing.rules.ablation import Ablation
 
 
-def render_with(canvas: Canvas, weights: Mapping[str, torch.Tensor], frame: int) -> npt.NDArray[np.float32]:
-    """What a canvas's model shows with other weights, raw, ``(height, width, channels)``.
+def render_with(ablation: Matrix, weights: Mapping[str, torch.Tensor], frame: int) -> npt.NDArray[np.float32]:
+    """What a model shows with other weights, raw, ``(height, width, channels)``.
 
     Parameters
     ----------
+    ablation : Matrix
+        Of the rule `ablation`, which runs the network again from the layers that change.
     weights : mapping of str to torch.Tensor
         By the name of the layer, in the shape of `canvaswidget.tracing.capture.weighted.WeightedOp.weight`. Only layers
         that the image depends on: those of the rule `ablation`.
     """
-    matrix = canvas.ablation().matrix
-    made = cast(Ablation, matrix.rule).with_weights(weights, cast(Any, matrix.frame(frame).state))
+    made = cast(Ablation, ablation.rule).with_weights(weights, cast(Any, ablation.frame(frame).state))
     return as_numpy(made.permute(1, 2, 0))

@@ -154,15 +154,17 @@ class WeightedOp:
 
     def kept(self, neurons: torch.Tensor) -> torch.Tensor:
         """The weights of units ``(k,)`` or kernels ``(k, 2)``, all others set to 0: their terms in one application."""
+        return torch.where(self.mask(neurons), self.weight, 0)
+
+    def mask(self, neurons: torch.Tensor) -> torch.Tensor:
+        """Which weights are those of units ``(k,)`` or kernels ``(k, 2)``, in a shape that broadcasts to the weight."""
         n_in, per_unit = self.layer.shape_of("kernel")
         mask = torch.zeros(n_in, per_unit, dtype=torch.bool, device=self.weight.device)
         if neurons.ndim == 1:
             mask[neurons] = True
         else:
             mask[neurons[:, 0], neurons[:, 1] % per_unit] = True
-        if not self.is_transposed:
-            mask = mask.unflatten(0, (self.layer.n_groups, -1)).transpose(1, 2).flatten(0, 1)
-        return torch.where(mask.reshape(*mask.shape, *(1,) * (self.weight.ndim - 2)), self.weight, 0)
+        return self.for_weights(mask)
 
     def _split(self, x: torch.Tensor, neurons: torch.Tensor) -> torch.Tensor:
         """The split convolution of all units or kernels, with all outputs."""

@@ -156,8 +156,7 @@ class SavedCanvas:
         rgb: str = "sum",
     ) -> Any:
         """Kept maps as an `xarray.DataArray`, see `Canvas.to_xarray`."""
-        several = [frames] if isinstance(frames, int | np.integer) else list(frames)
-        return labelled_maps(self, self._contents.layer(layer), neurons, several, rgb, granularity)
+        return labelled_maps(self, self._contents.layer(layer), neurons, frames, rgb, granularity)
 
     @checked
     def iter(
