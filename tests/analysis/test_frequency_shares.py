@@ -73,9 +73,10 @@ def check_sums(model: SmallModel) -> None:
         size = np.abs(found.neurons[layer.name].reshape(-1, len(found.bands))).sum(0)
         known = np.isfinite(lacks)
         assert (known == np.isfinite(found.remainder[layer.name])).all()
-        assert (
-            np.abs(lacks[known]) <= 1e-5 * (2 + size[known] + np.abs(found.remainder[layer.name][known]))
-        ).all()
+        # Frame and maps are rounded relative to the whole frame, which in a band with little energy counts for more.
+        rounding = 8 * np.finfo(np.float32).eps * np.sqrt(found.energy.sum() / found.energy[known])
+        bound = 1e-5 * (2 + size[known] + np.abs(found.remainder[layer.name][known])) + rounding
+        assert (np.abs(lacks[known]) <= bound).all()
 
 
 @settings(max_examples=12, deadline=None)
