@@ -21,7 +21,7 @@ from canvaswidget.exports.view import ExportedView, checked_file
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.view_checks import checked_number
 from canvaswidget.plotting.figures import palettes
-from canvaswidget.plotting.panels import View, view_size
+from canvaswidget.plotting.panels import View, under_map, view_size
 from canvaswidget.plotting.run_frames import RunFrame, shared_scale
 from canvaswidget.progress import Progress, Report
 
@@ -147,6 +147,7 @@ def painted(view: View, top: float) -> Picture:
     scaled = np.clip(view.overlay / top * view.contrast, -1, 1)
     strength = np.abs(scaled)
     places = 127.5 + 127.5 * scaled if view.overlay_signed else 255 * strength
+    under = under_map(under, view)
     alpha = view.opacity * strength * (2 - strength) if view.image is not None else np.ones_like(strength)
     colours = table[np.rint(places).astype(int)]
     return np.rint(255 * (under + alpha[..., None] * (colours - under))).astype(np.uint8)

@@ -37,6 +37,9 @@ GREY_UNIT = "absolute error (raw level)"
 SHARED = 0.999
 NAME_LINE = 0.1  # inches
 LETTERS = 15  # of a title, an inch
+# The part of its colour that an image loses under a map of full opacity: the colours of the map are told from its own.
+FADED = 0.75
+LUMA = (0.2126, 0.7152, 0.0722)  # of red, green and blue: ITU-R BT.709
 TALLEST_MAP = 0.95  # inches of a neuron's map
 
 
@@ -172,7 +175,7 @@ def draw_frame(ax: Axes, view: View, scale: float | None = None, bar: bool = Tru
     if view.image is None:
         ax.imshow(np.zeros((height, width, 3)), aspect=aspect)
     elif view.image.ndim == 3:
-        ax.imshow(np.clip(view.image, 0, 1), aspect=aspect)
+        ax.imshow(under_map(np.clip(view.image, 0, 1), view), aspect=aspect)
     else:
         top = scale if view.overlay is None else None
         shown = ax.imshow(view.image, cmap="gray", vmin=0, vmax=top, aspect=aspect)
@@ -192,6 +195,13 @@ def draw_frame(ax: Axes, view: View, scale: float | None = None, bar: bool = Tru
     ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     pixels(ax)
     ax.set_title(view.overlay_name, color=INK)
+
+
+def under_map(image: Floats, view: View) -> Floats:
+    """An image with values of 0 to 1 as it lies under the map of the view, with less colour; without a map as it is."""
+    if view.overlay is None or image.ndim == 2:
+        return image
+    return image + FADED * view.opacity * ((image @ np.asarray(LUMA))[..., None] - image)
 
 
 def frame_colours(view: View, scale: float) -> ScalarMappable:
@@ -216,7 +226,7 @@ def _over_image(cmap: Colormap, view: View) -> Colormap:
         image = np.repeat(image[..., None] / (image.max() or 1), 3, 2)
     places = np.linspace(0, 1, 256)
     alpha = _alpha(np.abs(2 * places - 1) if view.overlay_signed else places, view)[:, None]
-    return ListedColormap(alpha * cmap(places)[:, :3] + (1 - alpha) * image.mean((0, 1)))
+    return ListedColormap(alpha * cmap(places)[:, :3] + (1 - alpha) * under_map(image, view).mean((0, 1)))
 
 
 def draw_bars(ax: Axes, bars: Sequence[Bar], pixel: tuple[int, int] | None = None) -> None:

@@ -153,14 +153,28 @@ describe("frame", () => {
     view.open();
     await view.settle();
     const stage = view.page.find(".cw-stage");
-    const wheel = (deltaY: number) => {
+    const wheel = (deltaY: number, ctrlKey = false) => {
       const event = new WheelEvent("wheel", { deltaY, clientX: 80, clientY: 40, cancelable: true });
+      Object.defineProperty(event, "ctrlKey", { value: ctrlKey }); // which the DOM of the tests leaves out
       stage.dispatchEvent(event);
       return event.defaultPrevented;
     };
     const canvas = view.page.find<HTMLCanvasElement>(".cw-frame-canvas");
     expect(wheel(100)).toBe(false);
-    expect(wheel(-Math.log(2) / 0.002)).toBe(true);
+    const closer = -Math.log(2) / 0.002;
+    // Until the widget is in use, the page scrolls, and it is said how to zoom.
+    const stages = view.page.find(".cw-stages");
+    expect(wheel(closer)).toBe(false);
+    expect(stages.dataset.hint).toBe("");
+    pass(2000);
+    expect(stages.dataset.hint).toBeUndefined();
+    expect(view.page.find("[data-testid=zoom-fit]").textContent).toBe("1×");
+    expect(wheel(closer, true)).toBe(true);
+    expect(Number.parseFloat(canvas.style.width)).toBeCloseTo(640);
+    expect(view.page.find("[data-testid=zoom-fit]").textContent).toBe("2×");
+    view.key("0");
+    view.page.find(".cw-root").focus();
+    expect(wheel(closer)).toBe(true);
     expect(Number.parseFloat(canvas.style.width)).toBeCloseTo(640);
     view.key("0");
     expect(Number.parseFloat(canvas.style.width)).toBeCloseTo(320);

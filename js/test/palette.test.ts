@@ -127,9 +127,18 @@ describe("composePicture", () => {
       PALETTES,
     );
     expect([width, height]).toEqual([2, 1]);
-    // No contribution: the frame. The strongest: half of (255, 0, 0) and half of the frame (alpha is 128 of 255).
-    expect([...rgba.subarray(0, 4)]).toEqual([10, 20, 30, 255]);
+    // No contribution: the frame, which loses 0.75 * 0.5 of its colour (its grey is 18.596). The strongest: half of
+    // (255, 0, 0) and half of the frame (alpha is 128 of 255).
+    expect([...rgba.subarray(0, 4)]).toEqual([13, 19, 26, 255]);
     expect([...rgba.subarray(4)]).toEqual([178, 50, 50, 255]);
+  });
+
+  it("keeps the colours of the frame under a map that is not seen, and without one", () => {
+    const clear = { ...STYLE, opacity: 0 };
+    const picture = { frame: frame([10, 20, 30, 200, 100, 100]), map: map([0, 255], 0, 2) };
+    const colours = [10, 20, 30, 255, 200, 100, 100, 255];
+    expect([...composePicture(picture, clear, PALETTES).rgba]).toEqual(colours);
+    expect([...composePicture({ ...picture, map: null }, STYLE, PALETTES).rgba]).toEqual(colours);
   });
 
   it("centres signed maps on zero", () => {
@@ -203,7 +212,8 @@ describe("the colour bar", () => {
     for (const maps of ["magnitude", "signed"] as const) {
       const style = { ...STYLE, maps, opacity: 0.6 };
       const ground = groundOf(under, style, PALETTES);
-      expect(ground).toEqual([200, 100, 50]);
+      // The grey of the frame is 117.65: 0.75 * 0.6 of the way to it.
+      expect(ground).toEqual([163, 108, 80]);
       const bar = composeBar(style, PALETTES, ground);
       const over = map([0, 128, 255], maps === "signed" ? -3 : 0, 3);
       const { rgba } = composePicture({ frame: under, map: over }, style, PALETTES);

@@ -387,6 +387,9 @@ describe("time", () => {
     await view.settle();
     expect(view.page.find(".cw-control-time").hidden).toBe(true);
     expect(view.model.requests("curve")).toEqual([]);
-    expect(view.page.find(".cw-panel-time .cw-hint").textContent).toContain("single image");
+    expect(view.page.find(".cw-panel-time").hidden).toBe(true);
+    expect(view.page.find(".cw-panel-frame .cw-label").textContent).toMatch(
+      / · total \(colours added\) 18\.8/,
+    );
   });
 });

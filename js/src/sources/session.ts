@@ -1,5 +1,6 @@
 // Everything the views of one model share: its traits, its requests and what has been answered so far.
 import { computed, effect, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
+import { createHistory } from "../state/history";
 import { createStore, ready, runOf, type Store } from "../state/store";
 import type { Traits } from "../state/traits";
 import { RequestClient } from "../transport/client";
@@ -43,6 +44,7 @@ function viewOf(store: Store): string {
 
 export function createSession(model: Model) {
   const store = createStore(model);
+  const history = createHistory(store);
   const client = new RequestClient(model);
   const views: Signal<number> = signal(0);
   const watched = computed(() => views.value > 0);
@@ -106,6 +108,7 @@ export function createSession(model: Model) {
   };
   return {
     store,
+    history,
     client,
     settled,
     palettes: palettes.palettes as ReadonlySignal<typeof palettes.palettes.value>,
@@ -116,6 +119,7 @@ export function createSession(model: Model) {
     views,
     ...sources,
     dispose() {
+      history.dispose();
       stopLatency();
       stopWatching();
       stopWatchingKernel();

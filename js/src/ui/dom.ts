@@ -63,6 +63,10 @@ const ICONS = {
   out: "M8 1.5a6.5 6.5 0 1 0 0 13a6.5 6.5 0 1 0 0-13zm0 1.5a5 5 0 0 1 3.9 8.1L4.9 4.1A5 5 0 0 1 8 3zM4.1 4.9l7 7A5 5 0 0 1 4.1 4.9z",
   columns:
     "M1 3h4v10H1zm1.2 1.2v7.6h1.6V4.2zM6 3h4v10H6zm1.2 1.2v7.6h1.6V4.2zM11 3h4v10h-4zm1.2 1.2v7.6h1.6V4.2z",
+  undo: "M6 2.5L2 6l4 3.5V7h3.5a2.75 2.75 0 0 1 0 5.5H5V14h4.5a4.25 4.25 0 0 0 0-8.5H6z",
+  redo: "M10 2.5L14 6l-4 3.5V7H6.5a2.75 2.75 0 0 0 0 5.5H11V14H6.5a4.25 4.25 0 0 1 0-8.5H10z",
+  expand: "M2 2h5v1.5H4.6L7 5.9 5.9 7 3.5 4.6V7H2zM14 14H9v-1.5h2.4L9 10.1 10.1 9l2.4 2.4V9H14z",
+  shrink: "M7 7H2V5.5h2.4L2 3.1 3.1 2l2.4 2.4V2H7zM9 9h5v1.5h-2.4l2.4 2.4-1.1 1.1-2.4-2.4V14H9z",
   pause: "M4 2.5h3v11H4zM9 2.5h3v11H9z",
 };
 
@@ -72,6 +76,11 @@ export function icon(name: keyof typeof ICONS): SVGElement {
     { class: "cw-icon", viewBox: "0 0 16 16", "aria-hidden": "true" },
     svg("path", { d: ICONS[name] }),
   );
+}
+
+/** Whether the focus is on the element or in it. */
+export function holdsFocus(element: Element): boolean {
+  return element.contains((element.getRootNode() as Document | ShadowRoot).activeElement);
 }
 
 /** How much the host has magnified the page with the CSS property `zoom`: boxes and pointers count that in. */

@@ -2,6 +2,7 @@
 
 import type { Palettes } from "../sources/palettes";
 import { drawnAs, type Frame, type Picture, planeOf } from "../sources/pictures";
+import { FADED, LUMA } from "../transport/constants";
 import { alphaOf, levelTable, onScale, type Range, type Style, tableOf } from "./palette";
 
 /** So many are enough for a mean. */
@@ -33,6 +34,7 @@ export function composePicture(
     blend(rgba, frame.data, colours);
   } else if (frame) paintFrame(rgba, frame.data, frame.channels);
   if (map) {
+    if (frame && frame.source !== "difference") fade(rgba, style);
     const drawn = { ...style, maps: drawnAs(map, style.maps) };
     const plane = planeOf(map, drawn.maps);
     const how = top === null ? drawn : onScale(drawn, plane, top);
@@ -68,7 +70,9 @@ export function groundOf(frame: Frame, style: Style, palettes: Palettes): number
   let n = 0;
   for (let at = 0; at < rgba.length; at += step, n++)
     for (let c = 0; c < 3; c++) sum[c] = (sum[c] ?? 0) + (rgba[at + c] ?? 0);
-  return sum.map((value) => value / Math.max(1, n));
+  const mean = Uint8ClampedArray.of(...sum.map((value) => value / Math.max(1, n)), 255);
+  if (frame.source !== "difference") fade(mean, style);
+  return [...mean.subarray(0, 3)];
 }
 
 export function composeThumbnail(levels: Uint8Array, range: Range, style: Style, palettes: Palettes) {
@@ -91,6 +95,18 @@ function paintFrame(rgba: Uint8ClampedArray, data: Uint8Array, channels: number)
     rgba[to + 1] = data[from + colour] ?? 0;
     rgba[to + 2] = data[from + 2 * colour] ?? 0;
     rgba[to + 3] = 255;
+  }
+}
+
+/** Under a map a picture loses colour, so that the colours of the map are told from its own. */
+function fade(rgba: Uint8ClampedArray, { opacity }: Style): void {
+  const part = FADED * opacity;
+  for (let at = 0; at < rgba.length; at += 4) {
+    const [r, g, b] = [rgba[at] ?? 0, rgba[at + 1] ?? 0, rgba[at + 2] ?? 0];
+    const grey = part * (LUMA[0] * r + LUMA[1] * g + LUMA[2] * b);
+    rgba[at] = r + grey - part * r;
+    rgba[at + 1] = g + grey - part * g;
+    rgba[at + 2] = b + grey - part * b;
   }
 }
 

@@ -79,7 +79,7 @@ export function createFaithfulness(view: Omit<View, "say">): HTMLElement {
     "details",
     { class: "cw-faithfulness", "data-testid": "faithfulness" },
     summary,
-    h("div", { class: "cw-popover cw-popover-up" }, words, button, documentLink("faithfulness")),
+    h("div", { class: "cw-popover" }, words, button, documentLink("faithfulness")),
   );
   const told = (): Told => {
     const info = store._canvas.value;

@@ -1,20 +1,21 @@
 // The frame with the selection's contributions over it; the pinned pixel; what lies under the pointer.
 import { signal } from "@preact/signals-core";
-import { drawnAs, type Picture, planeOf } from "../sources/pictures";
+import { type ContributionMap, drawnAs, type Picture, planeOf } from "../sources/pictures";
 import type { State } from "../sources/source";
 import { isAblated } from "../state/ablated";
 import { pin } from "../state/actions";
 import { number } from "../state/format";
-import { savedOf } from "../state/saved";
-import { runLabel, selectionKey, selectionLabel } from "../state/selection";
+import { framesOf, savedOf } from "../state/saved";
+import { magnitudesOf, OVERLAYS, runLabel, selectionKey, selectionLabel } from "../state/selection";
 import { ready } from "../state/store";
-import type { Source as FrameSource } from "../transport/messages";
+import type { CanvasInfo, Source as FrameSource } from "../transport/messages";
 import { same } from "../transport/same";
-import { attribute, h, svg, write, zoomOf } from "../ui/dom";
+import { attribute, h, holdsFocus, svg, write, zoomOf } from "../ui/dom";
 import type { ExportPlan } from "../ui/export_png";
 import { composeBar, composePicture, groundOf } from "../ui/painting";
 import { type Range, reach, type Style } from "../ui/palette";
 import { createPanel, segmented } from "../ui/panel";
+import { watchPinch } from "../ui/pinch";
 import { explain } from "../ui/term_card";
 import type { Term } from "../ui/terms";
 import type { View } from "../ui/view";
@@ -25,6 +26,7 @@ import { readOut } from "./read_out";
 import { createRegionList } from "./region_list";
 import { createRegionHand, drawRegion } from "./region_view";
 import { styleOf } from "./style_of";
+import { createZoomControl } from "./zoom_control";
 
 const SOURCES = [
   { value: "reconstruction", text: "reconstruction", term: "reconstruction" },
@@ -36,6 +38,8 @@ const SOURCES = [
 /** Farther than this many CSS pixels a press is a drag; two clicks within so many ms may be a double click. */
 const CLICK = 4;
 const DOUBLE = 500;
+/** How long, in ms, the words about the wheel stay. */
+const HINT = 1600;
 
 export function createFrameView(view: View, more: HTMLElement) {
   const { session } = view;
@@ -60,13 +64,21 @@ export function createFrameView(view: View, more: HTMLElement) {
   const marks = svg("svg", { class: "cw-marks", "aria-hidden": "true" }, outline, cross);
   const stage = h("div", { class: "cw-stage", role: "img" }, canvas);
   stage.append(marks, second.ours);
-  const stages = h("div", { class: "cw-stages" }, stage, second.stage, second.divider);
+  const wheelHint = h(
+    "p",
+    { class: "cw-wheel-hint", "aria-hidden": "true" },
+    "Click the picture, or hold Ctrl, to zoom",
+  );
+  const stages = h("div", { class: "cw-stages" }, stage, second.stage, second.divider, wheelHint);
   panel.body.append(stages);
-  const readout = h("output", { class: "cw-readout", "data-testid": "readout" });
+  const [before, value, after] = [h("span", {}), h("span", { class: "cw-at-value" }), h("span", {})];
+  const readout = h("output", { class: "cw-readout", "data-testid": "readout" }, before, value, after);
   const bar = h("canvas", { class: "cw-bar-colours", width: 256, height: 1, "aria-hidden": "true" });
   const [low, high] = [h("span", { class: "cw-bar-low" }), h("span", { class: "cw-bar-high" })];
+  const unit = h("span", { class: "cw-bar-unit", "aria-hidden": "true" });
   const legend = h("div", { class: "cw-colourbar", "data-testid": "colourbar" }, low, bar, high);
-  panel.foot.append(readout, legend);
+  const scale = h("div", { class: "cw-frame-scale" }, unit, legend);
+  panel.foot.append(readout, scale);
   panel.foot.before(createRegionList(view));
 
   const viewport = signal(FITTED);
@@ -112,6 +124,7 @@ export function createFrameView(view: View, more: HTMLElement) {
       ready(info) && info.n_frames > 1 ? `${time}` : null,
       withoutLabel(frame),
       map ? selectionLabel(map.selection, store.cluster_names.peek()) : null,
+      map && ready(info) && framesOf(info).length < 2 ? totalOf(info, map) : null,
       frame?.source === "error" ? `white is ${number(frame.high)}` : null,
     ].filter((part) => part !== null);
     write(label, parts.join(" · "));
@@ -152,6 +165,7 @@ export function createFrameView(view: View, more: HTMLElement) {
     const range = map ? planeOf(map, style.maps) : difference;
     // How far two pictures are apart has no palette: the largest difference is white.
     legend.classList.toggle("cw-hidden", between ? !between.signed : !range);
+    write(unit, between || difference ? "difference" : map ? unitOf(map, style.maps) : "");
     if (!range && !between) return;
     const top = between?.top ?? (second.top() ?? reach(range as Range)) / style.contrast;
     const beyond = style.contrast > 1 ? "≥ " : "";
@@ -183,7 +197,8 @@ export function createFrameView(view: View, more: HTMLElement) {
   });
 
   /** The picture that an event is on: of the first run or of the second, which lie alike. */
-  const under = (event: Event) => (second.stage.contains(event.target as Node) ? second : { stage, canvas });
+  const under = (event: Pick<Event, "target">) =>
+    second.stage.contains(event.target as Node) ? second : { stage, canvas };
   const hand = createRegionHand(
     view,
     (event) => {
@@ -239,6 +254,7 @@ export function createFrameView(view: View, more: HTMLElement) {
   view.effect(() => {
     const { width, height } = imageSize();
     stages.style.setProperty("--cw-aspect", `${width} / ${height}`);
+    view.root.style.setProperty("--cw-ratio", `${width / height}`);
   });
   const measure = () => {
     const [box, scale] = [stage.getBoundingClientRect(), zoomOf(stage)];
@@ -248,13 +264,16 @@ export function createFrameView(view: View, more: HTMLElement) {
   };
   const observer = new ResizeObserver(measure);
   observer.observe(stage);
-  view.signal.addEventListener("abort", () => observer.disconnect());
+  view.signal.addEventListener("abort", () => {
+    observer.disconnect();
+    clearTimeout(hinting);
+  });
 
   // --- input ----------------------------------------------------------------------------------------------------
 
   const pointed = (event: MouseEvent) =>
     pixelAt(event.clientX, event.clientY, under(event).canvas.getBoundingClientRect(), imageSize());
-  const zoom = (factor: number, at?: MouseEvent) => {
+  const zoom = (factor: number, at?: Pick<MouseEvent, "clientX" | "clientY" | "target">) => {
     measure();
     const [{ left, top }, scale] = [(at ? under(at).stage : stage).getBoundingClientRect(), zoomOf(stage)];
     const { width, height } = stageSize.peek();
@@ -266,12 +285,30 @@ export function createFrameView(view: View, more: HTMLElement) {
   const reset = () => {
     viewport.value = FITTED;
   };
+  stages.append(createZoomControl(view, viewport, (factor) => zoom(factor), reset));
   let grabbed: { x: number; y: number; moved: boolean } | null = null;
   let clicked: { at: number; before: number[] | null } = { at: Number.NEGATIVE_INFINITY, before: null };
   const point = (at: [number, number] | null) => {
     if (!same(at, pixels.hover.peek())) pixels.hover.value = at;
   };
+  let hinting: ReturnType<typeof setTimeout> | undefined;
+  const showHint = () => {
+    attribute(stages, "data-hint", true);
+    clearTimeout(hinting);
+    hinting = setTimeout(() => attribute(stages, "data-hint", false), HINT);
+  };
   const listen = (one: HTMLElement) => {
+    const letGo = () => {
+      grabbed = null;
+      hand.cancel();
+    };
+    watchPinch(one, letGo, ({ factor, dx, dy, clientX, clientY }) => {
+      letGo();
+      const scale = zoomOf(stage);
+      viewport.value = pan(viewport.peek(), dx / scale, dy / scale, stageSize.peek(), imageSize());
+      zoom(factor, { clientX, clientY, target: one });
+      point(null);
+    });
     one.addEventListener("pointerdown", (event) => {
       if (event.button === 0 && hand.start(event, one)) return;
       if (event.button === 0) grabbed = { x: event.clientX, y: event.clientY, moved: false };
@@ -298,10 +335,7 @@ export function createFrameView(view: View, more: HTMLElement) {
         clicked = { at: event.timeStamp, before: store.pixel.peek() };
       pin(store, at);
     });
-    one.addEventListener("pointercancel", () => {
-      grabbed = null;
-      hand.cancel();
-    });
+    one.addEventListener("pointercancel", letGo);
     one.addEventListener("pointerleave", () => point(null));
     one.addEventListener("dblclick", () => {
       // A double click fits the frame: undo the pins of its two clicks.
@@ -311,8 +345,9 @@ export function createFrameView(view: View, more: HTMLElement) {
     one.addEventListener(
       "wheel",
       (event) => {
-        // At the fitted size there is nothing to zoom out of: let the notebook scroll.
+        // The notebook scrolls until the widget is in use, and where there is nothing to zoom out of.
         if (event.deltaY > 0 && viewport.peek().zoom === 1) return;
+        if (!event.ctrlKey && !event.metaKey && !holdsFocus(view.root)) return showHint();
         event.preventDefault();
         zoom(Math.exp(-event.deltaY * (event.deltaMode === 1 ? 0.05 : 0.002)), event);
       },
@@ -322,7 +357,12 @@ export function createFrameView(view: View, more: HTMLElement) {
   for (const one of [stage, second.stage]) listen(one);
   view.signal.addEventListener("abort", () => point(null));
 
-  view.effect(() => write(readout, readOut(view)));
+  view.effect(() => {
+    const read = readOut(view);
+    write(before, read.before);
+    write(value, read.value);
+    write(after, read.after);
+  });
   const plan = (title: string): ExportPlan => ({
     canvas,
     pixel: store.pixel.peek(),
@@ -334,6 +374,18 @@ export function createFrameView(view: View, more: HTMLElement) {
   });
   const hands = { ablate: ablation.toggle, restoreAll: view.session.ablation.restoreAll };
   return { element: panel.element, hands, zoom: (factor: number) => zoom(factor), reset, plan };
+}
+
+/** The sum of a map, which the curve over time shows where there is one. */
+function totalOf(info: CanvasInfo, { selection, total }: ContributionMap): string | null {
+  if (selection.overlay && selection.overlay !== "selection") return null;
+  return `total${magnitudesOf(info, selection.layer, selection.channel).short} ${number(total)}`;
+}
+
+/** What the colours over the frame stand for. */
+function unitOf({ selection: { overlay } }: ContributionMap, maps: Style["maps"]): string {
+  if (overlay && overlay !== "selection") return OVERLAYS[overlay];
+  return maps === "signed" ? "contribution" : "contribution, magnitude";
 }
 
 function drawCross(

@@ -1,11 +1,13 @@
-// The keyboard. The notebook never sees a key pressed in the widget, save for combinations with Ctrl or Meta.
+// The keyboard. The notebook never sees a key pressed in the widget, save for combinations with Ctrl or Meta but undo and redo.
 import { chooseNeuron, nudgePixel, stepLayer, stepRun, stepTime, togglePlaying } from "../state/actions";
+import type { History } from "../state/history";
 import { savedOf } from "../state/saved";
 import type { Store } from "../state/store";
 import type { Dialog } from "../ui/dialog";
 
 export interface Hands {
   store: Store;
+  history: Pick<History, "undo" | "redo">;
   zoom(factor: number): void;
   fit(): void;
   focusSearch(): void;
@@ -24,11 +26,24 @@ function ownsArrows(target: EventTarget | null): boolean {
   );
 }
 
+function isHistory({ ctrlKey, metaKey, altKey, key }: KeyboardEvent): boolean {
+  return ctrlKey !== metaKey && !altKey && ["z", "Z", "y"].includes(key);
+}
+
 function isTyped(target: EventTarget | null): boolean {
   return target instanceof HTMLInputElement && target.type === "text";
 }
 
 export function handleKey(event: KeyboardEvent, hands: Hands): void {
+  if (isHistory(event)) {
+    // The notebook has an undo of its own, of cells.
+    event.stopPropagation();
+    if (isTyped(event.target)) return;
+    event.preventDefault();
+    if (event.shiftKey || event.key === "y") hands.history.redo();
+    else hands.history.undo();
+    return;
+  }
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   event.stopPropagation();
   if (isTyped(event.target)) return;

@@ -7,17 +7,28 @@ import { same } from "../transport/same";
 import { levelValue } from "../ui/palette";
 import type { View } from "../ui/view";
 
+/** The contribution, which is written larger, and what stands on both sides of it. */
+export interface ReadOut {
+  before: string;
+  value: string;
+  after: string;
+}
+
+const GAP = "   ";
+
 /** What is known of the pixel under the pointer, else of the pinned pixel. */
-export function readOut({ session }: View): string {
+export function readOut({ session }: View): ReadOut {
   const { store, pixels, picture } = session;
   const at = pixels.hover.value ?? store.pixel.value;
-  if (!at) return "point at a pixel; click to pin it";
+  if (!at) return { before: "point at a pixel; click to pin it", value: "", after: "" };
   const shown = picture.value;
   const pinned = pixels.pinned.shown.value;
   const known = pixels.preview.value ?? (pinned && same(pinned.pixel, at) ? pinned : null);
   const exact = known?.time === shown?.time && known?.run === shown?.run ? known : null;
   const [y = 0, x = 0] = at;
-  const parts = [`(${y}, ${x})`];
+  const place = `(${y}, ${x})`;
+  const parts: string[] = [];
+  let value = "";
   const map = shown?.map;
   if (map) {
     const told =
@@ -32,12 +43,12 @@ export function readOut({ session }: View): string {
         : null;
     const plane = planeOf(map, drawnAs(map, store.maps.value));
     const level = plane.data[y * map.width + x] ?? 0;
-    parts.push(told === null ? `≈ ${number(levelValue(level, plane))}` : number(told));
+    value = told === null ? `≈ ${number(levelValue(level, plane))}` : number(told);
     const other = session.comparison.isOn.value ? session.comparison.picture.value : null;
     if (other?.map && other.time === shown.time && other.map.width === map.width) {
       const theirs = planeOf(other.map, drawnAs(other.map, store.maps.value));
-      const value = levelValue(theirs.data[y * map.width + x] ?? 0, theirs);
-      parts.push(`${runLabel(other.run)} ≈ ${number(value)}`);
+      const theirValue = levelValue(theirs.data[y * map.width + x] ?? 0, theirs);
+      parts.push(`${runLabel(other.run)} ≈ ${number(theirValue)}`);
     }
   }
   const info = store._canvas.value;
@@ -50,5 +61,9 @@ export function readOut({ session }: View): string {
     const level = shown.frame.data[y * shown.frame.width + x] ?? 0;
     parts.push(`lost ≈ ${number(levelValue(level, shown.frame))}`);
   } else if (exact) parts.push(`${grey ? "value" : "RGB"} ${exact.rgb.map(number).join(" ")}`);
-  return parts.join("   ");
+  return {
+    before: value ? place + GAP : [place, ...parts].join(GAP),
+    value,
+    after: value ? parts.map((part) => GAP + part).join("") : "",
+  };
 }

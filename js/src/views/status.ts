@@ -1,4 +1,4 @@
-// The line at the foot: what is being computed, how long the last thing took, where; what went wrong.
+// The line under the toolbar: what is being computed, how long the last thing took, where; what went wrong.
 import { signal } from "@preact/signals-core";
 import { count, seconds } from "../state/format";
 import { neuronLabel, runLabel, selectionLabel } from "../state/selection";
@@ -8,10 +8,12 @@ import { attribute, h, write } from "../ui/dom";
 import { type ExportPlan, exportPng } from "../ui/export_png";
 import { closeByItself } from "../ui/menu";
 import type { View } from "../ui/view";
+import { createCoach } from "./coach";
 import { createExportCancel, createExportItems } from "./export_menu";
 import { createFaithfulness } from "./faithfulness_view";
 import { createRecipeButton } from "./recipe";
 
+const READY = "ready";
 const SLOW = 300;
 const NOTE = 6_000;
 /** After a silence this long, in ms, the kernel may as well have been restarted as run a long cell. */
@@ -96,7 +98,7 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
   });
   const meter = h("progress", { class: "cw-progress", max: 1, "aria-hidden": "true" });
   const facts = h("span", { class: "cw-facts", "data-testid": "facts" });
-  const fallback = h("div", { class: "cw-popover cw-popover-up" });
+  const fallback = h("div", { class: "cw-popover" });
   const menu = h(
     "details",
     { class: "cw-export", "data-testid": "export" },
@@ -167,10 +169,13 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
     if (notice)
       return { message: `${runLabel(store.run.value) || store.rule.value}: ${notice}`, kind: "note" };
     const warning = grid.shown.value?.warning;
-    return warning ? { message: `WARNING: ${warning}`, kind: "error" } : { message: "ready", kind: "note" };
+    return warning ? { message: `WARNING: ${warning}`, kind: "error" } : { message: READY, kind: "note" };
   };
+  const coach = createCoach(view);
+  const said = h("div", { class: "cw-said" }, text, coach.element, meter);
   view.effect(() => {
     const { message, kind } = line();
+    attribute(said, "data-coach", coach.wanted.value && message === READY);
     text.title = message; // where the line is cut off, it can be read by pointing at it
     write(text, message);
     attribute(text, "data-kind", kind);
@@ -188,8 +193,7 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
   const element = h(
     "div",
     { class: "cw-status" },
-    text,
-    meter,
+    said,
     createFaithfulness(view),
     facts,
     h("div", { class: "cw-export-end" }, createExportCancel({ ...view, say }), menu),

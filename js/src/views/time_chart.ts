@@ -60,7 +60,7 @@ export function createTimeChart(view: View) {
             ...axis(LEFT),
             // Before the first total there is no scale to read.
             values: (_u, splits) => splits.map((split) => (curve && curve.done > 0 ? tick(split) : "")),
-            space: 28,
+            space: 20,
           },
         ],
         series: [

@@ -5,7 +5,6 @@ import { number, percent } from "../state/format";
 import { framesOf } from "../state/saved";
 import { magnitudesOf, selectionKey, selectionLabel } from "../state/selection";
 import { ready } from "../state/store";
-import { same } from "../transport/same";
 import { attribute, h, write } from "../ui/dom";
 import { createPanel, segmented } from "../ui/panel";
 import { explain } from "../ui/term_card";
@@ -20,7 +19,7 @@ const AXES = [
 ] as const;
 
 export function createTimeView(view: View) {
-  const { store, comparison, curve, runCurve, faithfulness, maps } = view.session;
+  const { store, comparison, curve, runCurve, faithfulness } = view.session;
   /** Whether the panel follows the selection over the runs, in place of the frames. */
   const overRuns = signal(false);
   const panel = createPanel(view, "time", "Time", "total", () =>
@@ -38,8 +37,7 @@ export function createTimeView(view: View) {
     { class: "cw-button", type: "button", "data-testid": "whole-layer", on: { click: () => curve.start() } },
     "whole layer",
   );
-  const words = h("span", {});
-  const hint = h("p", { class: "cw-hint" }, words, start);
+  const hint = h("p", { class: "cw-hint" }, "Select a neuron or a cluster, or sum up the ", start);
   const above = h("div", { class: "cw-curve-area" }, chart.element, runChart.element, hint);
   panel.body.append(above, film.loop, film.track);
 
@@ -59,6 +57,8 @@ export function createTimeView(view: View) {
     else if (!several) overRuns.value = false;
     axes.press(overRuns.value ? "runs" : "time");
     write(panel.title, overRuns.value ? "Runs" : "Time");
+    // One frame has no time: the total of its map stands with the frame.
+    panel.element.hidden = still && !several;
   });
   let counted = false;
   const count = (now: boolean) => {
@@ -90,9 +90,7 @@ export function createTimeView(view: View) {
     attribute(chart.element, "data-selection", shown ? selectionKey(shown.selection) : "");
     chart.element.hidden = !shown || runs;
     hint.hidden = shown !== null || runs;
-    start.hidden = frames < 2;
     film.loop.hidden = film.track.hidden = frames < 2 || runs;
-    attribute(panel.body, "data-still", frames < 2 && !runs);
     const other = comparison.isOn.value ? comparison.curve.shown.value : null;
     comparison.curve.arrivals.value;
     attribute(chart.element, "data-other", other?.done ?? null);
@@ -147,26 +145,6 @@ export function createTimeView(view: View) {
     const whole = magnitudes ? `A pixel's magnitude adds ${magnitudes.whole}.` : "";
     explain(total, "total", whole);
     explain(change, "change", `${whole} In brackets: its part of the total.`.trim());
-  });
-  view.effect(() => {
-    const info = store._canvas.value;
-    if (!ready(info) || framesOf(info).length >= 2) {
-      write(words, "Select a neuron or a cluster, or sum up the");
-      return;
-    }
-    const map = maps.shown.value;
-    const current =
-      map && same(map.selection.neuron, store.neuron.value) && map.selection.layer === store.layer.value;
-    const { layer, channel, overlay = "selection" } = map?.selection ?? {};
-    const magnitudes =
-      layer !== undefined && overlay === "selection" ? magnitudesOf(info, layer, channel) : null;
-    const sum = current
-      ? `: ${selectionLabel(map.selection)} adds up to ${number(map.total)}${magnitudes?.short ?? ""}`
-      : "";
-    attribute(words, "title", current && magnitudes ? `Sum of ${magnitudes.whole}` : null);
-    const alone =
-      info.n_frames > 1 ? `Frame ${store.time.value} alone is kept here` : "A single image has no time";
-    write(words, `${alone}${sum}`);
   });
   const restyle = () => {
     chart.restyle();

@@ -14,6 +14,7 @@ import { explain, word } from "../ui/term_card";
 import { isTerm, type Term } from "../ui/terms";
 import type { View } from "../ui/view";
 import { createChannelControl } from "./channel_control";
+import { createHistoryControl } from "./history_control";
 
 const MAPS = [
   { value: "magnitude", text: "magnitude", term: "magnitude" },
@@ -63,7 +64,7 @@ export function createToolbar(view: View) {
     timeControl(view),
     clusterControl(view),
     ruleControl(view),
-    styleControl(view),
+    h("div", { class: "cw-control cw-control-end" }, styleControl(view), createHistoryControl(view)),
   );
 }
 
@@ -197,7 +198,8 @@ function timeControl({ session: { store }, effect }: View): HTMLElement {
     element.hidden = ready(info) && framesOf(info).length < 2;
     const n = ready(info) ? info.n_frames : 1;
     slide(slider, store.time.value, `frame ${store.time.value} of ${n}`, n - 1);
-    write(text, `${store.time.value} / ${n}`);
+    write(text, `${store.time.value} / ${n - 1}`);
+    attribute(text, "title", `Frame ${store.time.value}, counted from 0; the last of ${n} is ${n - 1}`);
     text.style.minWidth = `${2 * String(n).length + 3}ch`;
   });
   return element;

@@ -1,4 +1,4 @@
-// One view: toolbar, four panels, status line and keyboard.
+// One view: toolbar, status line, four panels and keyboard.
 
 import type { Session } from "../sources/session";
 import { ready } from "../state/store";
@@ -47,12 +47,12 @@ export function createWidget(session: Session, signal: AbortSignal): HTMLElement
     "div",
     { class: "cw-panels" },
     frame.element,
-    neurons.element,
     pixel.element,
     time.element,
+    neurons.element,
   );
   const toolbar = createToolbar(view);
-  root.append(toolbar, panels, status.element, rules.element, help.element, createTermCard(root, signal));
+  root.append(toolbar, status.element, panels, rules.element, help.element, createTermCard(root, signal));
 
   view.effect(() => {
     const info = store._canvas.value;
@@ -67,6 +67,7 @@ export function createWidget(session: Session, signal: AbortSignal): HTMLElement
   });
   const hands = {
     store,
+    history: session.history,
     help,
     rules,
     zoom: frame.zoom,

@@ -1,0 +1,44 @@
+// The buttons on the picture that zoom it: out, how far it is zoomed, which fits it again, and in.
+import type { ReadonlySignal } from "@preact/signals-core";
+import { attribute, h, write } from "../ui/dom";
+import type { View } from "../ui/view";
+import type { Viewport } from "../ui/viewport";
+
+const STEP = 1.5;
+
+export function createZoomControl(
+  view: View,
+  viewport: ReadonlySignal<Viewport>,
+  zoom: (factor: number) => void,
+  fit: () => void,
+): HTMLElement {
+  const button = (name: string, title: string, text: string, click: () => void) =>
+    h(
+      "button",
+      {
+        class: "cw-segment cw-zoom-button",
+        type: "button",
+        title,
+        "aria-label": title,
+        "data-testid": `zoom-${name}`,
+        on: { click },
+      },
+      text,
+    );
+  const out = button("out", "Zoom out (−)", "−", () => zoom(1 / STEP));
+  const factor = button("fit", "Fit the picture (0)", "1×", fit);
+  const element = h(
+    "div",
+    { class: "cw-segments cw-zoom", role: "group", "aria-label": "Zoom" },
+    out,
+    factor,
+    button("in", "Zoom in (+)", "+", () => zoom(STEP)),
+  );
+  view.effect(() => {
+    const now = viewport.value.zoom;
+    write(factor, `${now < 10 ? now.toFixed(1).replace(/\.0$/, "") : Math.round(now)}×`);
+    attribute(element, "data-zoomed", now > 1);
+    attribute(out, "aria-disabled", now > 1 ? null : "true");
+  });
+  return element;
+}
