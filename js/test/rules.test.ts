@@ -47,7 +47,7 @@ describe("rules side by side", () => {
     });
     await view.settle();
     expect(part("rules-status").textContent).toBe("");
-    expect(part("rules").textContent).toContain("decoder.2 · neuron 1→11 · frame 2");
+    expect(part("rules").textContent).toContain("decoder.2 · neuron in 1 → out 11 · frame 2");
     for (const rule of ["xinc", "gated", "ablation"])
       expect(pixels(`rule-${rule}`)).toHaveLength(CANVAS.height * CANVAS.width * 4);
     for (const rule of ["xinc", "gated"]) expect(pixels(`difference-${rule}`)).not.toHaveLength(0);

@@ -63,7 +63,7 @@ describe("selections", () => {
       ],
     };
     expect([selectionKey(several), selectionLabel(several)]).toEqual(["a/3,17;0,1", "2 neurons"]);
-    expect(selectionLabel({ ...base, neuron: [3, 17] })).toBe("neuron 3→17");
+    expect(selectionLabel({ ...base, neuron: [3, 17] })).toBe("neuron in 3 → out 17");
   });
 
   it("are found by number", () => {

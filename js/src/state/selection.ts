@@ -179,6 +179,12 @@ export function neuronLabel(neuron: number[]): string {
   return neuron.join("→");
 }
 
+/** A neuron where there is room for words. */
+export function neuronWords(neuron: number[]): string {
+  const [unit, output] = neuron;
+  return output === undefined ? `neuron ${unit}` : `neuron in ${unit} → out ${output}`;
+}
+
 /** By layer and number of clusters, the names that the user gave; empty for those without. */
 export type ClusterNames = Record<string, string[]>;
 
@@ -205,7 +211,7 @@ function chosenLabel(
   { layer, neuron, neurons, cluster, n_clusters }: Selection,
   names: ClusterNames,
 ): string {
-  if (neuron) return `neuron ${neuronLabel(neuron)}`;
+  if (neuron) return neuronWords(neuron);
   if (neurons.length) return `${neurons.length} neurons`;
   if (cluster < 0) return "whole layer";
   return names[namesKey(layer, n_clusters)]?.[cluster] || `cluster ${cluster}`;

@@ -4,7 +4,7 @@ import type { Frame, Picture } from "../sources/pictures";
 import { isAblated, sizeOf } from "../state/ablated";
 import { chooseNeuron } from "../state/actions";
 import { count } from "../state/format";
-import { layerOf, neuronLabel, shortNames } from "../state/selection";
+import { layerOf, neuronLabel, neuronWords, shortNames } from "../state/selection";
 import { ready } from "../state/store";
 import type { Source } from "../transport/messages";
 import { attribute, h, icon, write } from "../ui/dom";
@@ -145,7 +145,7 @@ export function createAblationView(view: View, picture: ReadonlySignal<Picture |
         {
           class: "cw-out-name",
           type: "button",
-          title: known ? `Select neuron ${neuronLabel(neuron)} of ${layer}` : layer,
+          title: known ? `Select ${neuronWords(neuron)} of ${layer}` : layer,
           on: { click: () => known && chooseNeuron(store, neuron, layer) },
         },
         name,

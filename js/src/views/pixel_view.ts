@@ -5,7 +5,7 @@ import type { PixelNeurons } from "../sources/pixels";
 import { chooseNeuron, toggleNeuron } from "../state/actions";
 import { count, number, percent } from "../state/format";
 import { hasMap, NOT_KEPT } from "../state/saved";
-import { CHANNELS, neuronLabel, runLabel, selectionLabel, shortNames } from "../state/selection";
+import { CHANNELS, neuronLabel, neuronWords, runLabel, selectionLabel, shortNames } from "../state/selection";
 import { ready } from "../state/store";
 import type { LayerShare, RankedNeuron } from "../transport/messages";
 import { same } from "../transport/same";
@@ -112,7 +112,7 @@ export function createPixelView(view: View) {
       attribute(
         button,
         "title",
-        `${ranked.layer}, neuron ${neuronLabel(ranked.neuron)}: ${ranked.value}${colours}${beside}, ${percent(ranked.share)} of its layer${out ? ", ablated" : ""}${kept ? "" : `\n${NOT_KEPT}`}`,
+        `${ranked.layer}, ${neuronWords(ranked.neuron)}: ${ranked.value}${colours}${beside}, ${percent(ranked.share)} of its layer${out ? ", ablated" : ""}${kept ? "" : `\n${NOT_KEPT}`}`,
       );
       attribute(button, "aria-disabled", kept ? null : "true");
       const chosen =

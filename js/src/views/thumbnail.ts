@@ -3,7 +3,7 @@ import type { ReadonlySignal } from "@preact/signals-core";
 import { clusterOf } from "../sources/clusters";
 import type { Thumb } from "../sources/grid";
 import { number } from "../state/format";
-import { neuronLabel, runLabel, sortedBy } from "../state/selection";
+import { neuronLabel, neuronWords, runLabel, sortedBy } from "../state/selection";
 import { THUMBNAIL_SIDE } from "../transport/constants";
 import { same } from "../transport/same";
 import { attribute, h, write } from "../ui/dom";
@@ -116,7 +116,7 @@ export function createFill({ session }: View, scale: ReadonlySignal<Scale>) {
       button,
       "title",
       [
-        `${neuronLabel(thumb.neuron)}   ${sorted === "total" ? `${sum}: ${number(thumb.value)}` : sortedBy(sorted, thumb.value)}`,
+        `${neuronWords(thumb.neuron)}   ${sorted === "total" ? `${sum}: ${number(thumb.value)}` : sortedBy(sorted, thumb.value)}`,
         sorted === "total" ? "" : `${sum}: ${number(thumb.total)}`,
         `largest value of the thumbnail: ${number(reach(thumb))}`,
         second

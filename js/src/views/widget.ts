@@ -12,6 +12,7 @@ import { handleKey } from "./keys";
 import { createNeuronView } from "./neuron_view";
 import { createPixelView } from "./pixel_view";
 import { createRulesView } from "./rules_view";
+import { addSplitters } from "./splitters";
 import { createStatus } from "./status";
 import { createTimeView } from "./time_view";
 import { createToolbar } from "./toolbar";
@@ -51,6 +52,7 @@ export function createWidget(session: Session, signal: AbortSignal): HTMLElement
     time.element,
     neurons.element,
   );
+  addSplitters(root, { panels, frame: frame.element, neurons: neurons.element });
   const toolbar = createToolbar(view);
   root.append(toolbar, status.element, panels, rules.element, help.element, createTermCard(root, signal));
 

@@ -1,0 +1,163 @@
+"""What has how much room in the widget, and that nothing in it moves by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from playwright.sync_api import Browser, expect
+
+import canvaswidget as cw
+from tests.browser.saved_page import LAYER, SavedPage
+
+SHIFTS = """() => {
+  window.shifts = [];
+  new PerformanceObserver(list => {
+    for (const entry of list.getEntries())
+      window.shifts.push(...entry.sources.map(source => source.node?.className ?? String(source.node)));
+  }).observe({type: 'layout-shift'});
+}"""
+SCROLLABLE = "() => { document.querySelector('#kept').style.height = '3000px'; }"
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("layout") / "view.html"
+    w = cw.CanvasWidget(cw.demo.video(), layer=LAYER, time=4, neuron=(0, 20), pixel=(70, 120))
+    w.save(path, frames=range(0, 24, 4), neurons=6, progress=False)
+    w.close()
+    return path
+
+
+@pytest.fixture
+def opened(browser: Browser, written: Path) -> Iterator[SavedPage]:
+    page = SavedPage(browser, written)
+    yield page
+    page.close()
+
+
+def box(opened: SavedPage, selector: str) -> dict[str, float]:
+    found: Any = opened.page.locator(selector).first.bounding_box()
+    assert found is not None, selector
+    return found
+
+
+@pytest.mark.parametrize(
+    ("width", "least"), [(1400, 0.36), (1000, 0.28), (720, 0.2), (600, 0.19)], ids=lambda value: str(value)
+)
+def test_the_picture_has_the_room_and_the_pixel_is_beside_it(
+    opened: SavedPage, width: int, least: float
+) -> None:
+    opened.page.set_viewport_size({"width": width, "height": 1000})
+    root, frame, pixel = (
+        box(opened, s) for s in (".cw-root", '[data-panel="frame"]', '[data-panel="pixel"]')
+    )
+    picture = box(opened, ".cw-frame-canvas")
+    assert picture["width"] * picture["height"] >= least * root["width"] * root["height"]
+    # A hover and its answer are on one screen of a small laptop.
+    top = min(frame["y"], pixel["y"])
+    assert max(frame["y"] + frame["height"], pixel["y"] + pixel["height"]) - top <= 680
+    if width >= 720:
+        assert pixel["y"] == frame["y"]
+        assert pixel["height"] == pytest.approx(frame["height"], abs=1)
+
+
+def test_nothing_moves_while_it_plays(opened: SavedPage) -> None:
+    opened.page.evaluate(SHIFTS)
+    opened.part("play").click()
+    frames = set()
+    for _ in range(30):
+        opened.page.wait_for_timeout(100)
+        frames.add(opened.part("frame").get_attribute("data-time"))
+    opened.part("play").click()
+    assert len(frames) > 2
+    assert opened.page.evaluate("() => window.shifts") == []
+
+
+def test_one_frame_has_no_panel_of_time(browser: Browser, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
+    w = cw.CanvasWidget(cw.INR.from_coords(model, (16, 24)), neuron=(3,))
+    w.save(tmp_path / "image.html", progress=False)
+    w.close()
+    opened = SavedPage(browser, tmp_path / "image.html")
+    expect(opened.panel("time")).to_be_hidden()
+    expect(opened.panel("frame").locator(".cw-label")).to_contain_text("total")
+    opened.close()
+
+
+def test_the_frame_is_made_wider_and_stays_so(opened: SavedPage) -> None:
+    line = opened.part("splitter-columns")
+    before = box(opened, '[data-panel="frame"]')["width"]
+    place = line.bounding_box()
+    assert place is not None
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    opened.page.mouse.move(x, y)
+    opened.page.mouse.down()
+    opened.page.mouse.move(x - 150, y, steps=4)
+    opened.page.mouse.up()
+    dragged = box(opened, '[data-panel="frame"]')["width"]
+    assert dragged == pytest.approx(before - 150, abs=16)
+    opened.page.keyboard.press("ArrowRight")
+    wider = box(opened, '[data-panel="frame"]')["width"]
+    assert wider > dragged + 10
+    opened.page.reload()
+    opened.requests.pop()
+    opened.settle()
+    assert box(opened, '[data-panel="frame"]')["width"] == pytest.approx(wider, abs=2)
+    opened.part("splitter-columns").dblclick()
+    assert box(opened, '[data-panel="frame"]')["width"] == pytest.approx(before, abs=2)
+    # Neither the frame nor the notebook has taken the keys.
+    expect(opened.part("frame")).to_have_attribute("data-time", "4")
+
+
+def test_the_wheel_scrolls_the_page_until_the_picture_is_clicked(opened: SavedPage) -> None:
+    opened.page.evaluate(SCROLLABLE)
+    opened.page.mouse.wheel(0, 120)
+    opened.page.wait_for_function("() => window.scrollY > 0")
+    picture = box(opened, ".cw-frame-canvas")
+    opened.page.mouse.move(picture["x"] + 100, picture["y"] + 150)
+    scrolled = opened.page.evaluate("() => window.scrollY")
+    opened.page.mouse.wheel(0, -60)
+    opened.page.wait_for_function("before => window.scrollY < before", arg=scrolled)
+    expect(opened.part("zoom-fit")).to_have_text("1×")
+    expect(opened.page.get_by_text("Click the picture, or hold Ctrl, to zoom")).to_have_css("opacity", "1")
+    opened.page.mouse.click(picture["x"] + 100, picture["y"] + 190)
+    opened.page.mouse.wheel(0, -60)
+    expect(opened.part("zoom-fit")).not_to_have_text("1×")
+    opened.part("zoom-fit").click()
+    expect(opened.part("zoom-fit")).to_have_text("1×")
+    opened.part("zoom-in").click()
+    expect(opened.part("zoom-fit")).to_have_text("1.5×")
+
+
+def test_choices_are_undone(opened: SavedPage) -> None:
+    frame, thumbs = opened.part("frame"), opened.panel("neurons").locator(".cw-thumb")
+    first = frame.get_attribute("data-selection")
+    assert first is not None
+    expect(opened.part("undo")).to_have_attribute("aria-disabled", "true")
+    chosen = thumbs.nth(2).get_attribute("data-neuron")
+    thumbs.nth(2).click()
+    expect(frame).to_have_attribute("data-selection", f"decoder.2.conv.upconv.0/{chosen}")
+    opened.page.wait_for_timeout(500)  # a click soon after another is one choice with it
+    opened.slide("layer", 0)
+    expect(frame).to_have_attribute("data-selection", "decoder.1.conv.upconv.0/*")
+    opened.part("undo").click()
+    expect(frame).to_have_attribute("data-selection", f"decoder.2.conv.upconv.0/{chosen}")
+    opened.page.keyboard.press("Control+z")
+    expect(frame).to_have_attribute("data-selection", first)
+    opened.page.keyboard.press("Control+Shift+z")
+    expect(frame).to_have_attribute("data-selection", f"decoder.2.conv.upconv.0/{chosen}")
+
+
+def test_a_new_user_is_told_what_to_do_until_the_first_click(opened: SavedPage) -> None:
+    coach = opened.part("coach")
+    expect(coach).to_be_visible()
+    expect(coach.locator("li")).to_have_count(3)
+    before = box(opened, '[data-panel="frame"]')
+    opened.panel("neurons").locator(".cw-thumb").nth(1).click()
+    expect(coach).to_be_hidden()
+    assert box(opened, '[data-panel="frame"]') == before
