@@ -155,7 +155,9 @@ describe("ablating", () => {
     await press("k");
     const neuron = thumb.dataset.neuron?.split(",").map(Number);
     expect(out()).toEqual({ [BIG]: [neuron] });
-    expect(part("status").textContent).toBe(`ablated neuron in ${neuron?.[0]} → out ${neuron?.[1]} of ${BIG}`);
+    expect(part("status").textContent).toBe(
+      `ablated neuron in ${neuron?.[0]} → out ${neuron?.[1]} of ${BIG}`,
+    );
   });
 
   it("puts one back at a double click, not the one below it too", async () => {

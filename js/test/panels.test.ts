@@ -347,7 +347,7 @@ describe("time", () => {
     view.pointer("pointerdown", track, 228, 50, 1); // of 320
     pass();
     expect(view.model.get("time")).toBe(5);
-    expect(view.page.find("[data-testid=playhead]").style.left).toMatch(/^71\.4/);
+    expect(view.page.find("[data-testid=playhead]").style.transform).toMatch(/^translateX\(71\.4/);
     view.pointer("pointermove", track, 9999, 50, 1);
     pass();
     expect(view.model.get("time")).toBe(7);

@@ -90,7 +90,8 @@ export function createFilmStrip(view: View) {
   // --- playhead and loop ----------------------------------------------------------------------------------------
 
   view.effect(() => {
-    head.style.left = `${part(store.time.value) * 100}%`;
+    // It is as wide as the track: moved by its own width, which moves no layout.
+    head.style.transform = `translateX(${part(store.time.value) * 100}%)`;
   });
   view.effect(() => {
     const n = count();

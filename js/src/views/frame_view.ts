@@ -121,7 +121,7 @@ export function createFrameView(view: View, more: HTMLElement) {
     const info = store._canvas.peek();
     const parts = [
       run === null ? null : runLabel(run),
-      ready(info) && info.n_frames > 1 ? `${time}` : null,
+      ready(info) && info.n_frames > 1 ? padded(time, info.n_frames - 1) : null,
       withoutLabel(frame),
       map ? selectionLabel(map.selection, store.cluster_names.peek()) : null,
       map && ready(info) && framesOf(info).length < 2 ? totalOf(info, map) : null,
@@ -380,6 +380,11 @@ export function createFrameView(view: View, more: HTMLElement) {
 function totalOf(info: CanvasInfo, { selection, total }: ContributionMap): string | null {
   if (selection.overlay && selection.overlay !== "selection") return null;
   return `total${magnitudesOf(info, selection.layer, selection.channel).short} ${number(total)}`;
+}
+
+/** A number in as many digits as the largest has, with spaces as wide as digits: what stands beside it does not move. */
+function padded(value: number, largest: number): string {
+  return String(value).padStart(String(largest).length, "\u2007");
 }
 
 /** What the colours over the frame stand for. */

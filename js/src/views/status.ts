@@ -97,7 +97,8 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
     "data-testid": "status",
   });
   const meter = h("progress", { class: "cw-progress", max: 1, "aria-hidden": "true" });
-  const facts = h("span", { class: "cw-facts", "data-testid": "facts" });
+  const [duration, place] = [h("span", { class: "cw-duration" }), h("span", {})];
+  const facts = h("span", { class: "cw-facts", "data-testid": "facts" }, duration, place);
   const fallback = h("div", { class: "cw-popover" });
   const menu = h(
     "details",
@@ -187,8 +188,9 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
   view.effect(() => {
     const info = store._canvas.value;
     const last = client.last.value;
-    const parts = [last ? `${last.kind} ${seconds(last.seconds)}` : null, ready(info) ? info.device : null];
-    write(facts, parts.filter((part) => part !== null).join(" · "));
+    const device = ready(info) ? info.device : "";
+    write(duration, last ? `${last.kind} ${seconds(last.seconds)}` : "");
+    write(place, `${last && device ? " · " : ""}${device}`);
   });
   const element = h(
     "div",
