@@ -210,6 +210,7 @@ def test_everything_is_reached_by_keyboard_and_left_again(view: WidgetView) -> N
     page.keyboard.press("Shift+Tab")
     assert view.root.evaluate(FOCUS)["name"] == names[-1]
 
+    view.part("help-button").focus()
     page.keyboard.press("Enter")
     dialog = view.part("help")
     expect(dialog).to_be_visible()

@@ -208,8 +208,11 @@ def test_thumbnail_shows_its_map_over_the_frame(quick: Quickstart, view: WidgetV
     )
     nothing = strength < strength.max() * 1e-6
     # Zero lies within half a level of 255, so its alpha is at most sqrt(1 / 510).
-    untouched = np.abs(after[nothing] - quick.frame(time)[nothing].astype(int)) <= 255 / 510**0.5 + 1
-    assert untouched.all(), "where the neuron adds nothing the frame is as it was"
+    frame = quick.frame(time)[nothing].astype(float)
+    grey = frame @ (0.2126, 0.7152, 0.0722)
+    faded = frame + 0.75 * (grey[:, None] - frame)  # at an opacity of 1
+    untouched = np.abs(after[nothing] - faded) <= 255 / 510**0.5 + 1
+    assert untouched.all(), "where the neuron adds nothing the frame has lost colour, and is as it was else"
 
 
 def test_cluster(quick: Quickstart, view: WidgetView) -> None:

@@ -132,6 +132,14 @@ export function chooseCluster(store: Store, cluster: number): void {
   store.set(cluster < 0 ? { cluster } : { cluster, neuron: null, neurons: [] });
 }
 
+/** Clears what is selected: neurons, else the cluster, else the region, else the pinned pixel. */
+export function clearChoice(store: Store): void {
+  if (store.neuron.peek() || store.neurons.peek().length) chooseNeuron(store, null);
+  else if (store.cluster.peek() >= 0) chooseCluster(store, -1);
+  else if (store.region.peek()) chooseRegion(store, null);
+  else pin(store, null);
+}
+
 /** An empty name gives the cluster its number back. */
 export function nameCluster(store: Store, cluster: number, name: string): void {
   const key = namesKey(store.layer.peek(), store.n_clusters.peek());

@@ -13,7 +13,8 @@ const KEYS = [
   [", .", "previous, next run"],
   ["[ ]", "previous, next layer"],
   ["shift + arrows", "move the pinned pixel"],
-  ["Esc", "clear the selected neuron"],
+  ["Esc", "clear the selected neurons; then the cluster, the region, the pixel"],
+  ["ctrl + z, ctrl + shift + z", "undo, redo what was chosen"],
   ["k, shift + k", "ablate the selection or put it back; put all back"],
   ["arrows, Delete in the list of regions", "move, take one off the list"],
   ["r", "the selection under every rule, side by side"],
@@ -24,7 +25,9 @@ const KEYS = [
 
 const MOUSE = [
   ["click the frame", "pin a pixel: its neurons are ranked under Pixel"],
-  ["wheel, drag, double click", "zoom, move, fit the frame"],
+  ["wheel, drag, double click", "zoom, move, fit the frame (with ctrl before its first click)"],
+  ["two fingers", "zoom and move the frame"],
+  ["drag the line beside a panel", "resize it; double-click for the usual size"],
   ["shift-drag, shift-alt-drag", "draw a region: a box, a lasso; + keeps it in a list"],
   ["rest on the frame", "preview the neurons of that pixel"],
   ["click a thumbnail or a bar", "select that neuron: its contributions cover the frame"],

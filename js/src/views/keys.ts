@@ -1,5 +1,5 @@
 // The keyboard. The notebook never sees a key pressed in the widget, save for combinations with Ctrl or Meta but undo and redo.
-import { chooseNeuron, nudgePixel, stepLayer, stepRun, stepTime, togglePlaying } from "../state/actions";
+import { clearChoice, nudgePixel, stepLayer, stepRun, stepTime, togglePlaying } from "../state/actions";
 import type { History } from "../state/history";
 import { savedOf } from "../state/saved";
 import type { Store } from "../state/store";
@@ -86,7 +86,7 @@ function actionOf(event: KeyboardEvent, hands: Hands): (() => void) | null {
     case "]":
       return () => stepLayer(store, 1);
     case "Escape":
-      return () => chooseNeuron(store, null);
+      return () => clearChoice(store);
     case "k":
     case "K":
       // A focused list handles letters itself, to find its entries.
