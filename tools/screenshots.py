@@ -23,7 +23,7 @@ from tools.server import JupyterServer
 
 IMAGES = ROOT / "notebooks" / "images"
 TIMEOUT = 120_000
-MOST_BYTES = 300_000
+MOST_BYTES = 350_000
 THEMES = {"": "JupyterLab Light", "-dark": "JupyterLab Dark"}
 # The theme, and nothing beside the notebook.
 SHOW = """async theme => {

@@ -14,8 +14,8 @@ export function createCoach(view: Omit<View, "say">) {
   const element = h("ol", { class: "cw-coach", "data-testid": "coach" });
   view.effect(() => {
     const info = store._canvas.value;
-    const steps = ["Point at the picture: which neurons make it", "Click a neuron: where it writes"];
-    if (ready(info) && framesOf(info).length > 1) steps.push("Drag the time: both change");
+    const steps = ["Point at a pixel: its neurons", "Click a neuron: its pixels"];
+    if (ready(info) && framesOf(info).length > 1) steps.push("Drag the time");
     element.replaceChildren(...steps.map((step) => h("li", {}, step)));
   });
   return { element, wanted };

@@ -384,7 +384,7 @@ function totalOf(info: CanvasInfo, { selection, total }: ContributionMap): strin
 
 /** A number in as many digits as the largest has, with spaces as wide as digits: what stands beside it does not move. */
 function padded(value: number, largest: number): string {
-  return String(value).padStart(String(largest).length, "\u2007");
+  return String(value).padEnd(String(largest).length, "\u2007");
 }
 
 /** What the colours over the frame stand for. */
