@@ -19,8 +19,9 @@ def pieces(page: Path) -> list[str]:
     return PYTHON.findall(page.read_text(encoding="utf-8"))
 
 
-# These make whole pages and measure whole models, which takes longer than all others together.
-LONG = ("pages", "trust")
+# These make whole pages, train and measure whole models, which takes longer than all others together; their functions
+# have tests of their own.
+LONG = ("figures", "frequencies", "pages", "profile", "quantisation", "surveys", "trust")
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,10 @@ FINDINGS = [
     if path.stem
     in ("frequencies", "distributed", "what_neurons_care_about", "motion", "alike", "space", "four_bits")
 ]
-# Measures the faithfulness of every layer of two models, which takes longer than any other.
-LONG = ROOT / "notebooks" / "trust.ipynb"
+# These train networks or measure whole models, which takes longer than all others together.
+LONG = ("four_bits", "frequencies", "learning", "seeds", "trust")
 RUN = [
-    pytest.param(path, id=path.stem, marks=[pytest.mark.repeats] if path == LONG else [])
+    pytest.param(path, id=path.stem, marks=[pytest.mark.repeats] if path.stem in LONG else [])
     for path in NOTEBOOKS
 ]
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -83,8 +83,8 @@ def test_notebook_is_kept_without_outputs(path: Path) -> None:
     assert set(notebook.metadata) <= {"kernelspec", "language_info"}
 
 
-def test_the_long_notebook_is_found() -> None:
-    assert LONG in NOTEBOOKS
+def test_the_long_notebooks_are_found() -> None:
+    assert set(LONG) <= {path.stem for path in NOTEBOOKS}
 
 
 @pytest.mark.slow
@@ -119,7 +119,7 @@ def test_trust_runs_on_the_published_models(
 ) -> None:
     monkeypatch.setenv("CANVASWIDGET_REFERENCE", str(reference))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    shown = run(LONG, tmp_path)
+    shown = run(ROOT / "notebooks" / "trust.ipynb", tmp_path)
     assert any("image/png" in data for data in shown)
 
 

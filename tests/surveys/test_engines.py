@@ -147,11 +147,11 @@ def engines(name: str, cluster: LocalCluster, folder: Path) -> Iterator[Any]:
         yield cluster.scheduler_address
 
 
-# Executors of other packages go the same way as one of threads.
-AGAIN = [pytest.param(name, marks=pytest.mark.repeats) for name in ("loky", "submitit")]
+# Executors of other packages go the same way as one of threads, and a client the same as an address.
+AGAIN = [pytest.param(name, marks=pytest.mark.repeats) for name in ("client", "loky", "submitit")]
 
 
-@pytest.mark.parametrize("name", ["processes", "threads", "client", "address", *AGAIN])
+@pytest.mark.parametrize("name", ["processes", "threads", "address", *AGAIN])
 def test_every_engine_gives_the_same_to_the_bit(
     name: str, cluster: LocalCluster, expected: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -296,7 +296,11 @@ if __name__ == "__main__":
 
 @pytest.mark.parametrize(
     ("on", "ended_by"),
-    [("processes", signal.SIGKILL), ("processes", signal.SIGINT), ("dask", signal.SIGKILL)],
+    [
+        ("processes", signal.SIGINT),
+        pytest.param("processes", signal.SIGKILL, marks=pytest.mark.repeats),
+        ("dask", signal.SIGKILL),
+    ],
     ids=str,
 )
 def test_after_the_client_ended_only_what_is_missing_is_done(
