@@ -103,6 +103,19 @@ describe("in the widget", () => {
     expect(view.model.get("neuron")).toEqual(NEURON);
   });
 
+  it("leaves Escape to a dialog that was opened over its card", async () => {
+    await open();
+    over(found("layer"));
+    vi.advanceTimersByTime(1000);
+    view.key("?");
+    expect(card().hidden).toBe(false);
+    view.key("Escape");
+    expect([card().hidden, view.page.find<HTMLDialogElement>("[data-testid=help]").open]).toEqual([
+      true,
+      false,
+    ]);
+  });
+
   it("says more where there is more to say", async () => {
     await open();
     over(view.page.find("[data-testid=time-total]"));

@@ -86,7 +86,6 @@ def test_a_cluster_and_what_python_takes_out(notebook: NotebookPage) -> None:
     view.part("cluster-neurons").click()
     view.root.locator('.cw-chip[data-cluster="1"]').click()
     view.root.focus()
-    notebook.page.keyboard.press("Escape")  # one neuron comes before its cluster
     expect(view.part("ablate")).to_have_attribute("aria-label", "Ablate cluster 1 (k)", timeout=TIMEOUT)
     view.part("ablate").click()
     members = notebook.ask(

@@ -87,9 +87,12 @@ export function createTermCard(root: HTMLElement, signal: AbortSignal): HTMLElem
     "keydown",
     (event) => {
       if (event.key !== "Escape" || card.hidden) return;
+      close();
+      // A dialog that was opened over the card takes the key.
+      const dialog = root.querySelector("dialog[open]");
+      if (dialog && !dialog.contains(card)) return;
       event.stopPropagation();
       event.preventDefault(); // or the browser closes the dialog that the card is in
-      close();
     },
     { capture: true, signal },
   );
