@@ -37,7 +37,7 @@ GREY_UNIT = "absolute error (raw level)"
 SHARED = 0.999
 NAME_LINE = 0.1  # inches
 LETTERS = 15  # of a title, an inch
-# The part of its colour that an image loses under a map of full opacity: the colours of the map are told from its own.
+# How much of its colour an image loses under a map of full opacity, so that nobody takes its colours for the map's.
 FADED = 0.75
 LUMA = (0.2126, 0.7152, 0.0722)  # of red, green and blue: ITU-R BT.709
 TALLEST_MAP = 0.95  # inches of a neuron's map

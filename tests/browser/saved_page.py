@@ -20,6 +20,12 @@ SETTLED = """() => {
     && (done === total || !selection);
 }"""
 
+SEEN = """([name, count]) => {
+  window.seen ??= new Set();
+  window.seen.add(document.querySelector('[data-testid=frame]').dataset[name]);
+  return window.seen.size === count;
+}"""
+
 # An answer of the page as `[header, data in base64]`.
 ASK = """async body => {
   const {answer, data} = await window.canvaswidget.answers.answer(body);
@@ -75,6 +81,12 @@ class SavedPage:
     def ask(self, **body: Any) -> tuple[Any, np.ndarray]:
         answer, data = self.page.evaluate(ASK, body)
         return answer, np.frombuffer(base64.b64decode(data), np.uint8)
+
+    def play_through(self, count: int, over: str = "time", button: str = "play") -> None:
+        """Play until so many frames, or runs, were shown, however long that takes, and pause."""
+        self.part(button).click()
+        self.page.wait_for_function(SEEN, arg=[over, count], timeout=TIMEOUT)
+        self.part(button).click()
 
     def colours(self) -> bytes:
         """What the frame shows."""

@@ -11,7 +11,7 @@ import torch
 from playwright.sync_api import Browser, expect
 
 import canvaswidget as cw
-from tests.browser.saved_page import LAYER, TIMEOUT, SavedPage
+from tests.browser.saved_page import LAYER, SavedPage
 
 # What moved, from where to where.
 SHIFTS = """() => {
@@ -72,15 +72,7 @@ def test_the_picture_has_the_room_and_the_pixel_is_beside_it(
 
 def test_nothing_moves_while_it_plays(opened: SavedPage) -> None:
     opened.page.evaluate(SHIFTS)
-    opened.part("play").click()
-    # Through all frames that the page keeps, however long that takes.
-    seen = """() => {
-      window.seen ??= new Set();
-      window.seen.add(document.querySelector('[data-testid=frame]').dataset.time);
-      return window.seen.size === 6;
-    }"""
-    opened.page.wait_for_function(seen, timeout=TIMEOUT)
-    opened.part("play").click()
+    opened.play_through(6)
     assert set(opened.page.evaluate("() => window.shifts")) == set()
 
 

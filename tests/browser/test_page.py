@@ -79,14 +79,7 @@ def test_it_is_driven_like_the_live_view(opened: SavedPage) -> None:
 
 
 def test_it_plays(opened: SavedPage) -> None:
-    seen = """() => {
-      window.seen ??= new Set();
-      window.seen.add(document.querySelector('[data-testid=frame]').dataset.time);
-      return window.seen.size === 6;
-    }"""
-    opened.part("play").click()
-    opened.page.wait_for_function(seen, timeout=TIMEOUT)
-    opened.part("play").click()
+    opened.play_through(6)
     expect(opened.part("play")).to_have_attribute("aria-label", "Play")
 
 

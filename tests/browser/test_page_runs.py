@@ -110,14 +110,7 @@ def test_a_second_run_is_compared(opened: SavedPage, written: tuple[Path, cw.Can
 
 
 def test_it_plays_through_the_runs(opened: SavedPage) -> None:
-    seen = """() => {
-      window.seen ??= new Set();
-      window.seen.add(document.querySelector('[data-testid=frame]').dataset.run);
-      return window.seen.size === 3;
-    }"""
-    opened.part("play-runs").click()
-    opened.page.wait_for_function(seen, timeout=TIMEOUT)
-    opened.part("play-runs").click()
+    opened.play_through(3, over="run", button="play-runs")
     expect(opened.part("play-runs")).to_have_attribute("aria-label", "Play the runs")
 
 

@@ -34,7 +34,7 @@ export function composePicture(
     blend(rgba, frame.data, colours);
   } else if (frame) paintFrame(rgba, frame.data, frame.channels);
   if (map) {
-    if (frame && frame.source !== "difference") fade(rgba, style);
+    if (frame) fade(rgba, frame, style);
     const drawn = { ...style, maps: drawnAs(map, style.maps) };
     const plane = planeOf(map, drawn.maps);
     const how = top === null ? drawn : onScale(drawn, plane, top);
@@ -71,7 +71,7 @@ export function groundOf(frame: Frame, style: Style, palettes: Palettes): number
   for (let at = 0; at < rgba.length; at += step, n++)
     for (let c = 0; c < 3; c++) sum[c] = (sum[c] ?? 0) + (rgba[at + c] ?? 0);
   const mean = Uint8ClampedArray.of(...sum.map((value) => value / Math.max(1, n)), 255);
-  if (frame.source !== "difference") fade(mean, style);
+  fade(mean, frame, style);
   return [...mean.subarray(0, 3)];
 }
 
@@ -98,8 +98,9 @@ function paintFrame(rgba: Uint8ClampedArray, data: Uint8Array, channels: number)
   }
 }
 
-/** Under a map a picture loses colour, so that the colours of the map are told from its own. */
-function fade(rgba: Uint8ClampedArray, { opacity }: Style): void {
+/** Takes colour from a frame under a map, so that the colours of both are not mistaken; a difference keeps its palette. */
+function fade(rgba: Uint8ClampedArray, { source }: Frame, { opacity }: Style): void {
+  if (source === "difference") return;
   const part = FADED * opacity;
   for (let at = 0; at < rgba.length; at += 4) {
     const [r, g, b] = [rgba[at] ?? 0, rgba[at + 1] ?? 0, rgba[at + 2] ?? 0];

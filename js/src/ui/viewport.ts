@@ -19,6 +19,8 @@ export interface Viewport {
 }
 
 export const FITTED: Viewport = { zoom: 1, x: 0.5, y: 0.5 };
+/** How many times larger or smaller a key or a button makes the picture. */
+export const ZOOM_STEP = 1.5;
 const MOST_PIXELS = 64;
 
 export function place({ zoom, x, y }: Viewport, stage: Size, image: Size): Placed {

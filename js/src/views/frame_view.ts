@@ -1,14 +1,14 @@
 // The frame with the selection's contributions over it; the pinned pixel; what lies under the pointer.
 import { signal } from "@preact/signals-core";
-import { type ContributionMap, drawnAs, type Picture, planeOf } from "../sources/pictures";
+import { drawnAs, type Picture, planeOf } from "../sources/pictures";
 import type { State } from "../sources/source";
 import { isAblated } from "../state/ablated";
 import { pin } from "../state/actions";
 import { number } from "../state/format";
 import { framesOf, savedOf } from "../state/saved";
-import { magnitudesOf, OVERLAYS, runLabel, selectionKey, selectionLabel } from "../state/selection";
+import { runLabel, selectionKey, selectionLabel } from "../state/selection";
 import { ready } from "../state/store";
-import type { CanvasInfo, Source as FrameSource } from "../transport/messages";
+import type { Source as FrameSource } from "../transport/messages";
 import { same } from "../transport/same";
 import { attribute, h, holdsFocus, svg, write, zoomOf } from "../ui/dom";
 import type { ExportPlan } from "../ui/export_png";
@@ -22,6 +22,7 @@ import type { View } from "../ui/view";
 import { FITTED, type Placed, pan, pixelAt, place, type Size, settled, zoomAt } from "../ui/viewport";
 import { createAblationView, withoutLabel } from "./ablation_view";
 import { createComparisonView } from "./comparison_view";
+import { padded, totalOf, unitOf } from "./frame_words";
 import { readOut } from "./read_out";
 import { createRegionList } from "./region_list";
 import { createRegionHand, drawRegion } from "./region_view";
@@ -374,23 +375,6 @@ export function createFrameView(view: View, more: HTMLElement) {
   });
   const hands = { ablate: ablation.toggle, restoreAll: view.session.ablation.restoreAll };
   return { element: panel.element, hands, zoom: (factor: number) => zoom(factor), reset, plan };
-}
-
-/** The sum of a map, which the curve over time shows where there is one. */
-function totalOf(info: CanvasInfo, { selection, total }: ContributionMap): string | null {
-  if (selection.overlay && selection.overlay !== "selection") return null;
-  return `total${magnitudesOf(info, selection.layer, selection.channel).short} ${number(total)}`;
-}
-
-/** A number in as many digits as the largest has, with spaces as wide as digits: what stands beside it does not move. */
-function padded(value: number, largest: number): string {
-  return String(value).padEnd(String(largest).length, "\u2007");
-}
-
-/** What the colours over the frame stand for. */
-function unitOf({ selection: { overlay } }: ContributionMap, maps: Style["maps"]): string {
-  if (overlay && overlay !== "selection") return OVERLAYS[overlay];
-  return maps === "signed" ? "contribution" : "contribution, magnitude";
 }
 
 function drawCross(

@@ -4,6 +4,7 @@ import type { History } from "../state/history";
 import { savedOf } from "../state/saved";
 import type { Store } from "../state/store";
 import type { Dialog } from "../ui/dialog";
+import { ZOOM_STEP } from "../ui/viewport";
 
 export interface Hands {
   store: Store;
@@ -36,7 +37,7 @@ function isTyped(target: EventTarget | null): boolean {
 
 export function handleKey(event: KeyboardEvent, hands: Hands): void {
   if (isHistory(event)) {
-    // The notebook has an undo of its own, of cells.
+    // Without this JupyterLab would undo the last change to its cells.
     event.stopPropagation();
     if (isTyped(event.target)) return;
     event.preventDefault();
@@ -100,9 +101,9 @@ function actionOf(event: KeyboardEvent, hands: Hands): (() => void) | null {
       return () => help.toggle(true);
     case "+":
     case "=":
-      return () => zoom(1.5);
+      return () => zoom(ZOOM_STEP);
     case "-":
-      return () => zoom(1 / 1.5);
+      return () => zoom(1 / ZOOM_STEP);
     case "0":
       return fit;
     default:

@@ -2,9 +2,7 @@
 import type { ReadonlySignal } from "@preact/signals-core";
 import { attribute, h, write } from "../ui/dom";
 import type { View } from "../ui/view";
-import type { Viewport } from "../ui/viewport";
-
-const STEP = 1.5;
+import { type Viewport, ZOOM_STEP } from "../ui/viewport";
 
 export function createZoomControl(
   view: View,
@@ -25,14 +23,14 @@ export function createZoomControl(
       },
       text,
     );
-  const out = button("out", "Zoom out (−)", "−", () => zoom(1 / STEP));
+  const out = button("out", "Zoom out (−)", "−", () => zoom(1 / ZOOM_STEP));
   const factor = button("fit", "Fit the picture (0)", "1×", fit);
   const element = h(
     "div",
     { class: "cw-segments cw-zoom", role: "group", "aria-label": "Zoom" },
     out,
     factor,
-    button("in", "Zoom in (+)", "+", () => zoom(STEP)),
+    button("in", "Zoom in (+)", "+", () => zoom(ZOOM_STEP)),
   );
   view.effect(() => {
     const now = viewport.value.zoom;
