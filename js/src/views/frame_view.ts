@@ -120,12 +120,13 @@ export function createFrameView(view: View, more: HTMLElement) {
   });
   const writeLabel = ({ run, frame, map, time }: Picture) => {
     const info = store._canvas.peek();
+    const hasCurve = framesOf(info).length > 1 || store._runs.peek().length > 1; // which says the total itself
     const parts = [
       run === null ? null : runLabel(run),
       ready(info) && info.n_frames > 1 ? padded(time, info.n_frames - 1) : null,
       withoutLabel(frame),
       map ? selectionLabel(map.selection, store.cluster_names.peek()) : null,
-      map && ready(info) && framesOf(info).length < 2 ? totalOf(info, map) : null,
+      map && ready(info) && !hasCurve ? totalOf(info, map) : null,
       frame?.source === "error" ? `white is ${number(frame.high)}` : null,
     ].filter((part) => part !== null);
     write(label, parts.join(" · "));
