@@ -15,7 +15,7 @@ from canvaswidget.surveys.engines import Engine, is_broken, is_of_a_queue, when_
 from canvaswidget.surveys.job import place_name
 from canvaswidget.surveys.performing import CAUSES, Task, failed_row
 from canvaswidget.surveys.places import Place
-from canvaswidget.surveys.store import Row, forget_starts, put_group, was_started, write_index
+from canvaswidget.surveys.store import FAILED, Row, forget_starts, put_group, was_started, write_index
 
 ASKED = 0.2  # seconds between two looks at futures that don't call back
 TOLD = 1.0  # seconds between two reports of progress, where there is none
@@ -147,11 +147,13 @@ class Dispatch:
         row = failed_row(task, f"its worker died {self._deaths[name]} times ({said}): {CAUSES}")
         with contextlib.suppress(OSError), self._place.staging() as staged:
             row = put_group(self._place, place, row, staged)
-        forget_starts(self._place, [place])
         self._keep(task, row)
 
     def _keep(self, task: Task, row: Row) -> None:
-        self._rows[place_name(task.job["name"])] = row
+        place = place_name(task.job["name"])
+        self._rows[place] = row
+        if row["status"] == FAILED:
+            forget_starts(self._place, [place])
         self._counted.take()
         if time.monotonic() > self._next_copy:
             start = time.monotonic()

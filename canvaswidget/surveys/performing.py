@@ -104,11 +104,11 @@ def _perform(task: Task) -> Row:
     except OSError as error:
         return failed_row(task, _error(error), traceback.format_exc())
     if starts > task.attempts:
+        # The notes of its starts stay until the survey has this row: where it is lost, the job is not begun anew.
         with place.staging() as staged:
-            row = put_group(place, job.place, _died(task, job), staged)
-    else:
-        with memory_released():
-            row = _performed(task, job, place)
+            return put_group(place, job.place, _died(task, job), staged)
+    with memory_released():
+        row = _performed(task, job, place)
     with contextlib.suppress(OSError):  # a full disk, which is in the row's error
         forget_starts(place, [job.place])
     return row

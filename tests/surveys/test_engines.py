@@ -25,6 +25,7 @@ from joblib.externals.loky import ProcessPoolExecutor as Loky
 
 import canvaswidget as cw
 from canvaswidget.surveys import InUseError, Job, training_jobs
+from canvaswidget.surveys.job import place_name
 from canvaswidget.surveys.places import PARTIAL, place_of
 from canvaswidget.surveys.store import CANVAS, STARTS, count_start, forget_starts, read_rows
 from tests.conftest import ROOT
@@ -348,6 +349,32 @@ def test_after_the_client_ended_only_what_is_missing_is_done(
     runs = cw.survey(given, store, again, ["psnr"], progress=False)
     assert sorted(again.tasks) == sorted({job.name for job in given} - before)
     assert list(runs.table.status) == ["done"] * len(given)
+    assert leftovers(store) == []
+
+
+class Losing(Here):
+    """As Dask may: starts a job again by itself until it is given up, and loses the row that says so."""
+
+    def submit(self, function: Any, task: Any) -> concurrent.futures.Future[Any]:
+        place = place_of(task.address)
+        if self.tasks:
+            return super().submit(function, task)
+        for _ in range(task.attempts):
+            count_start(place, place_name("X"))
+        super().submit(function, task)
+        lost: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        lost.set_exception(RuntimeError("its worker went"))
+        return lost
+
+
+def test_a_row_that_is_lost_with_its_worker_begins_nothing_anew(tmp_path: Path) -> None:
+    store, engine = tmp_path / "s.zarr", Losing()
+    given = named("unfinished", "X", folder=str(tmp_path), times=0)
+    table = cw.survey(given, store, engine, ["psnr"], attempts=2, progress=False).table
+    assert table.status.to_dict() == {"X": "failed"}
+    assert "its worker died 2 times" in table.error["X"]
+    assert starts_of(tmp_path, "X") == 0
+    assert engine.tasks == ["X", "X"]
     assert leftovers(store) == []
 
 
