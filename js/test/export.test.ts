@@ -43,6 +43,10 @@ describe("the export menu", () => {
     expect(model.last("export").body).toMatchObject({ form: "pdf", panels: [] });
     await arrive();
     expect(saved.at(-1)).toEqual({ name: "view.pdf", type: "application/pdf" });
+    for (let i = 0; i < 40; i++) await view.settle(); // on a slow machine, too, somebody can read it
+    expect(part("status").textContent).toBe("saved view.pdf");
+    view.key("Shift");
+    expect(part("status").textContent).toBe("ready");
     const [panel, table] = root().querySelectorAll<HTMLSelectElement>(".cw-export-items select");
     if (!panel || !table) throw new Error("no selects");
     panel.value = "time";

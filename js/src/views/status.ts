@@ -15,6 +15,7 @@ import { createRecipeButton } from "./recipe";
 
 const READY = "ready";
 const SLOW = 300;
+/** How long, in ms, a note comes before all else; from then on it stays until there is something else to say. */
 const NOTE = 6_000;
 /** After a silence this long, in ms, the kernel may as well have been restarted as run a long cell. */
 const DOUBTFUL = 90_000;
@@ -77,6 +78,7 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
   const { store, client, frames, maps, grid, pixels, curve, clusters, scatter } = view.session;
   const sources = [frames, maps, grid, pixels.pinned, curve, clusters, scatter];
   const note = signal<Note | null>(null);
+  const isFresh = signal(false);
   const slow = signal<Activity | null>(null);
   let noteTimer: ReturnType<typeof setTimeout> | undefined;
   let slowTimer: ReturnType<typeof setTimeout> | undefined;
@@ -86,9 +88,15 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
   });
   const say = (message: string, kind: Note["kind"] = "note") => {
     note.value = { message, kind };
+    isFresh.value = true;
     clearTimeout(noteTimer);
-    noteTimer = setTimeout(() => (note.value = null), NOTE);
+    noteTimer = setTimeout(() => (isFresh.value = false), NOTE);
   };
+  const forget = () => {
+    if (!isFresh.peek()) note.value = null;
+  };
+  view.root.addEventListener("pointerdown", forget, { signal: view.signal });
+  view.root.addEventListener("keydown", forget, { signal: view.signal });
 
   const text = h("span", {
     class: "cw-status-text",
@@ -160,7 +168,7 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
         message: `The kernel is busy: no answer for ${10 * Math.floor(client.silent.value / 10_000)} s`,
         kind: "note",
       };
-    if (note.value) return note.value;
+    if (note.value && isFresh.value) return note.value;
     const broken = sources.find(({ state }) => state.value === "error");
     if (broken) return { message: broken.error.value, kind: "error" };
     if (!ready(store._canvas.value)) return { message: "preparing the canvas", kind: "note" };
@@ -170,7 +178,8 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
     if (notice)
       return { message: `${runLabel(store.run.value) || store.rule.value}: ${notice}`, kind: "note" };
     const warning = grid.shown.value?.warning;
-    return warning ? { message: `WARNING: ${warning}`, kind: "error" } : { message: READY, kind: "note" };
+    if (warning) return { message: `WARNING: ${warning}`, kind: "error" };
+    return note.value ?? { message: READY, kind: "note" };
   };
   const coach = createCoach(view);
   const said = h("div", { class: "cw-said" }, text, coach.element, meter);
