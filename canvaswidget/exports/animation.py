@@ -21,7 +21,7 @@ from canvaswidget.exports.view import ExportedView, checked_file
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.view_checks import checked_number
 from canvaswidget.plotting.figures import palettes
-from canvaswidget.plotting.panels import View, under_map, view_size
+from canvaswidget.plotting.panels import View, colour_limit, under_map, view_size
 from canvaswidget.plotting.run_frames import RunFrame, shared_scale
 from canvaswidget.progress import Progress, Report
 
@@ -144,7 +144,7 @@ def painted(view: View, top: float) -> Picture:
         known.diverging if view.overlay_signed else tuple(n for n in known.names if n not in known.diverging)
     )
     table = known.tables[known.names.index(view.palette if view.palette in names else names[0])] / 255
-    scaled = np.clip(view.overlay / top * view.contrast, -1, 1)
+    scaled = np.clip(view.overlay / colour_limit(view, top), -1, 1)
     strength = np.abs(scaled)
     places = 127.5 + 127.5 * scaled if view.overlay_signed else 255 * strength
     under = under_map(under, view)

@@ -112,6 +112,7 @@ def figure_data(
         palette=state["palette"],
         opacity=state["opacity"],
         contrast=state["contrast"],
+        limit=state["limit"] if _shows_contributions(state) else None,
         pixel=pixel,
         bars=bars,
         thumbnails=thumbnails,
@@ -201,6 +202,11 @@ def _overlay(cached: CachedCanvas, chosen: Chosen, state: dict[str, Any], checkp
     if state["overlay"] != "selection":
         return layer_totals.heat_map(cached, chosen.layer, state["overlay"], state["time"], checkpoint)
     return selection_maps.selection_map(cached, chosen, state["time"], checkpoint)
+
+
+def _shows_contributions(state: dict[str, Any]) -> bool:
+    """Whether the overlay is a map of contributions, whose colours the widget's limit ends."""
+    return state["overlay"] == "selection" and state["source"] != "difference"
 
 
 def _is_signed(chosen: Chosen, overlay: str, maps: str) -> bool:

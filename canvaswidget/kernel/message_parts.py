@@ -148,6 +148,7 @@ class ViewState(TypedDict):
     palette: str
     opacity: float
     contrast: float
+    limit: float | None
     sort: Sort
     fps: float
     playing: bool

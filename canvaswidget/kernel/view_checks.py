@@ -146,5 +146,14 @@ def checked_number(argument: str, value: Any) -> float:
     return float(value)
 
 
+def checked_limit(limit: Any) -> float:
+    """A finite number above 0."""
+    if not is_number(limit):
+        raise TypeError(f"limit={show(limit)}: expected a number above 0, or None")
+    if not (math.isfinite(limit) and limit > 0):
+        raise ValueError(f"limit={limit!r}: expected a number above 0, or None for each map's own")
+    return float(limit)
+
+
 def _by(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape))

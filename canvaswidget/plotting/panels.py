@@ -104,6 +104,8 @@ class View:
         Whether the maps of neurons, and the overlay, keep their sign: a diverging palette centred on 0.
     palette, opacity, contrast
         As in the widget.
+    limit : float
+        The magnitude at which the colours of the overlay end; with None its own largest, less with more contrast.
     pixel : (y, x)
     bars : sequence of Bar
         The pixel's neurons, the largest contribution first.
@@ -136,6 +138,7 @@ class View:
     palette: str = "viridis"
     opacity: float = 0.8
     contrast: float = 1.0
+    limit: float | None = None
     pixel: tuple[int, int] | None = None
     bars: Sequence[Bar] = ()
     thumbnails: Sequence[tuple[str, Floats]] = ()
@@ -167,6 +170,11 @@ def frame_scale(view: View) -> float:
     return 0.0 if view.image is None or view.image.ndim == 3 else float(view.image.max())
 
 
+def colour_limit(view: View, scale: float) -> float:
+    """The magnitude at which the colours of the overlay end, on the scale of some frames."""
+    return scale / view.contrast if view.limit is None else view.limit
+
+
 def draw_frame(ax: Axes, view: View, scale: float | None = None, bar: bool = True) -> None:
     """The frame, the selected contribution over it, and the pixel; `scale` is its own `frame_scale` by default."""
     height, width = view_size(view)
@@ -182,12 +190,15 @@ def draw_frame(ax: Axes, view: View, scale: float | None = None, bar: bool = Tru
         if view.overlay is None and bar:
             colour_bar(ax, shown, GREY_UNIT)
     if view.overlay is not None:
-        values, norm, cmap = _scaled(view.overlay, view.overlay_signed, scale / view.contrast, view.palette)
+        limit = colour_limit(view, scale)
+        values, norm, cmap = _scaled(view.overlay, view.overlay_signed, limit, view.palette)
         reach = max(abs(norm.vmin or 0), abs(norm.vmax or 0)) or 1
         alpha = _alpha(np.clip(np.abs(values) / reach, 0, 1), view)
         ax.imshow(values, cmap=cmap, norm=norm, alpha=alpha, interpolation="nearest", aspect=aspect)
         if bar:
-            colour_bar(ax, frame_colours(view, scale), view.overlay_unit)
+            is_beyond = np.abs(view.overlay).max() > (1 + 1e-6) * limit
+            extend = "neither" if not is_beyond else "both" if view.overlay_signed else "max"
+            colour_bar(ax, frame_colours(view, scale), view.overlay_unit, extend=extend)
     if view.pixel is not None:
         y, x = view.pixel
         for line, colour in ((2.2, "black"), (1.0, "white")):
@@ -208,7 +219,7 @@ def frame_colours(view: View, scale: float) -> ScalarMappable:
     """The colours of a scale as they lie over the image; without anything over it, those of an image in grey."""
     if view.overlay is None:
         return ScalarMappable(Normalize(0, scale), "gray")
-    _, norm, cmap = _scaled(view.overlay, view.overlay_signed, scale / view.contrast, view.palette)
+    _, norm, cmap = _scaled(view.overlay, view.overlay_signed, colour_limit(view, scale), view.palette)
     return ScalarMappable(norm, _over_image(cmap, view))
 
 

@@ -304,6 +304,11 @@ def number_trait(name: str, default: float) -> Checked:
     return Checked(lambda _, value: view_checks.checked_number(name, value), default)
 
 
+def limit_trait() -> Checked:
+    """None, or the magnitude at which the colours of the frame's map end."""
+    return Checked(lambda _, value: view_checks.checked_limit(value), allow_none=True)
+
+
 # --- a view that a request states -------------------------------------------------------------------------------
 
 

@@ -42,6 +42,7 @@ class ViewTraits(SharedTraits):
         "palette",
         "opacity",
         "contrast",
+        "limit",
         "sort",
         "fps",
         "playing",
@@ -82,6 +83,7 @@ class ViewTraits(SharedTraits):
     palette = traits.palette_trait()
     opacity = traits.number_trait("opacity", 0.8)
     contrast = traits.number_trait("contrast", 1.0)
+    limit = traits.limit_trait()
     sort = traits.choice_trait("sort", "pixel")
     playing = traits.flag_trait("playing", False)
     fps = traits.number_trait("fps", 8.0)

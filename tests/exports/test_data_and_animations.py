@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import queue
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,8 @@ def test_a_film_paints_as_the_page_does(w: CanvasWidget) -> None:
     assert painted[0, 1].tolist() == painted[1, 0].tolist() == table[255].tolist()
     expected = 127.5 + 0.75 * (table[128].astype(float) - 127.5)
     np.testing.assert_allclose(painted[1, 1], expected, atol=1)
+    locked = animation.painted(replace(shown, overlay=np.full((2, 2), 2.0), limit=4.0, contrast=8.0), 9.0)
+    np.testing.assert_allclose(locked[0, 0], 127.5 + 0.75 * (table[128].astype(float) - 127.5), atol=1)
     alone = animation.painted(View("", None, np.array([[0.0, 1.0]])), 1.0)
     assert alone.tolist() == [[table[0].tolist(), table[255].tolist()]]
     assert animation.painted(View("", np.array([[0.0, 2.0]])), 0.0).tolist() == [[[0] * 3, [255] * 3]]

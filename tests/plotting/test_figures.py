@@ -126,6 +126,23 @@ def test_any_view_is_drawn(changes) -> None:
     view_figure(view(**changes)).draw_without_rendering()
 
 
+def test_colours_end_at_the_limit_or_at_the_largest_magnitude_less_with_contrast() -> None:
+    overlay = np.linspace(-3.0, 1.0, 512).reshape(16, 32)
+    for changes, top, extend in (
+        ({}, 3.0, "neither"),
+        ({"contrast": 4.0}, 0.75, "max"),
+        ({"contrast": 4.0, "overlay_signed": True}, 0.75, "both"),
+        ({"contrast": 4.0, "limit": 2.0}, 2.0, "max"),
+        ({"limit": 5.0, "overlay_signed": True}, 5.0, "neither"),
+    ):
+        ax = Figure().add_subplot()
+        draw_frame(ax, view(overlay=overlay, **changes))
+        shown = ax.images[-1]
+        assert shown.norm.vmax == pytest.approx(top)
+        (bar,) = ax.child_axes
+        assert bar._colorbar.extend == extend
+
+
 def test_a_view_of_nothing_and_a_wrong_width() -> None:
     with pytest.raises(ValueError, match="neither an image nor an overlay"):
         view_figure(view(image=None, overlay=None))

@@ -65,6 +65,9 @@ WRONG = [
     ("sort", "size", ValueError, "sort='size'"),
     ("opacity", -0.1, ValueError, "opacity=-0.1: expected 0 to 1"),
     ("contrast", float("nan"), ValueError, "contrast=nan"),
+    ("limit", 0, ValueError, "limit=0: expected a number above 0, or None"),
+    ("limit", float("inf"), ValueError, "limit=inf"),
+    ("limit", "1", TypeError, "limit='1': expected a number above 0"),
     ("fps", "8", TypeError, "fps='8': expected a number"),
     ("rule", "xink", ValueError, "rule='xink'"),
 ]

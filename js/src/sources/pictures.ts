@@ -41,10 +41,14 @@ export type ContributionMap = MapReply & {
 };
 
 /** Whether a map is drawn around zero: a difference always is, whatever maps of neurons are; counts and changes never. */
-export function drawnAs({ selection }: ContributionMap, maps: Maps): Maps {
-  const { overlay = "selection" } = selection;
-  if (overlay === "selection") return maps;
-  return overlay === "intensity" ? "signed" : "magnitude";
+export function drawnAs(map: ContributionMap, maps: Maps): Maps {
+  if (isOfContributions(map)) return maps;
+  return map.selection.overlay === "intensity" ? "signed" : "magnitude";
+}
+
+/** Whether a map is of contributions; else it is a finding about the whole layer, in a unit of its own. */
+export function isOfContributions({ selection }: ContributionMap): boolean {
+  return (selection.overlay ?? "selection") === "selection";
 }
 
 /** The plane that is drawn: magnitudes, or values around zero. */

@@ -40,6 +40,7 @@ export const DEFAULTS: Traits = {
   palette: "viridis",
   opacity: 0.8,
   contrast: 1.0,
+  limit: null,
   sort: "pixel",
   fps: 8.0,
   playing: false,

@@ -123,6 +123,7 @@ export interface ViewState {
   palette: string;
   opacity: number;
   contrast: number;
+  limit: number | null;
   sort: Sort;
   fps: number;
   playing: boolean;

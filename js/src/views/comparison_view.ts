@@ -14,7 +14,7 @@ import { options, segmented } from "../ui/panel";
 import { word } from "../ui/term_card";
 import type { View } from "../ui/view";
 import type { Placed, Size } from "../ui/viewport";
-import { styleOf } from "./style_of";
+import { frameStyle, styleOf } from "./style_of";
 
 const MODES = [
   { value: "side", text: "side by side" },
@@ -124,7 +124,8 @@ export function createComparisonView(view: View, covered: (picture: Picture) => 
       return current ? mapDifference(one, other, styleOf(store), palettes.value) : null;
     }
     const map = covered(other) ? other.map : null;
-    return composePicture({ ...other, map }, styleOf(store), palettes.value, top());
+    const { style, top: end } = frameStyle(store, map, top());
+    return composePicture({ ...other, map }, style, palettes.value, end);
   };
   const paint = view.painter(() => {
     const shown = comparison.isOn.peek() ? pixelsOf() : null;
@@ -146,7 +147,7 @@ export function createComparisonView(view: View, covered: (picture: Picture) => 
     context.putImageData(image, 0, 0);
   });
   view.effect(() => {
-    styleOf(store);
+    frameStyle(store, null, null);
     palettes.value;
     picture.value;
     comparison.picture.value;

@@ -1,6 +1,6 @@
 // The frame with the selection's contributions over it; the pinned pixel; what lies under the pointer.
 import { signal } from "@preact/signals-core";
-import { drawnAs, type Picture, planeOf } from "../sources/pictures";
+import type { Picture } from "../sources/pictures";
 import type { State } from "../sources/source";
 import { isAblated } from "../state/ablated";
 import { pin } from "../state/actions";
@@ -12,8 +12,7 @@ import type { Source as FrameSource } from "../transport/messages";
 import { same } from "../transport/same";
 import { attribute, h, holdsFocus, svg, write, zoomOf } from "../ui/dom";
 import type { ExportPlan } from "../ui/export_png";
-import { composeBar, composePicture, groundOf } from "../ui/painting";
-import { type Range, reach, type Style } from "../ui/palette";
+import { composePicture } from "../ui/painting";
 import { createPanel, segmented } from "../ui/panel";
 import { watchPinch } from "../ui/pinch";
 import { explain } from "../ui/term_card";
@@ -21,12 +20,13 @@ import type { Term } from "../ui/terms";
 import type { View } from "../ui/view";
 import { FITTED, type Placed, pan, pixelAt, place, type Size, settled, zoomAt } from "../ui/viewport";
 import { createAblationView, withoutLabel } from "./ablation_view";
+import { createColourBar } from "./colour_bar";
 import { createComparisonView } from "./comparison_view";
-import { padded, totalOf, unitOf } from "./frame_words";
+import { padded, totalOf } from "./frame_words";
 import { readOut } from "./read_out";
 import { createRegionList } from "./region_list";
 import { createRegionHand, drawRegion } from "./region_view";
-import { styleOf } from "./style_of";
+import { frameStyle } from "./style_of";
 import { createZoomControl } from "./zoom_control";
 
 const SOURCES = [
@@ -74,12 +74,8 @@ export function createFrameView(view: View, more: HTMLElement) {
   panel.body.append(stages);
   const [before, value, after] = [h("span", {}), h("span", { class: "cw-at-value" }), h("span", {})];
   const readout = h("output", { class: "cw-readout", "data-testid": "readout" }, before, value, after);
-  const bar = h("canvas", { class: "cw-bar-colours", width: 256, height: 1, "aria-hidden": "true" });
-  const [low, high] = [h("span", { class: "cw-bar-low" }), h("span", { class: "cw-bar-high" })];
-  const unit = h("span", { class: "cw-bar-unit", "aria-hidden": "true" });
-  const legend = h("div", { class: "cw-colourbar", "data-testid": "colourbar" }, low, bar, high);
-  const scale = h("div", { class: "cw-frame-scale" }, unit, legend);
-  panel.foot.append(readout, scale);
+  const colours = createColourBar(view, ablation.covered, second);
+  panel.foot.append(readout, colours.element);
   panel.foot.before(createRegionList(view));
 
   const viewport = signal(FITTED);
@@ -97,12 +93,8 @@ export function createFrameView(view: View, more: HTMLElement) {
     const shown = picture.peek();
     if (!shown || (!shown.frame && !shown.map)) return;
     const map = ablation.covered(shown) ? shown.map : null;
-    const { width, height, rgba } = composePicture(
-      { ...shown, map },
-      styleOf(store),
-      palettes.peek(),
-      second.top(),
-    );
+    const { style, top } = frameStyle(store, map, second.top());
+    const { width, height, rgba } = composePicture({ ...shown, map }, style, palettes.peek(), top);
     if (canvas.width !== width) canvas.width = width;
     if (canvas.height !== height) canvas.height = height;
     const context = canvas.getContext("2d");
@@ -138,49 +130,12 @@ export function createFrameView(view: View, more: HTMLElement) {
     attribute(stage, "aria-label", [`${frame?.source ?? "contributions"} of frame`, ...parts].join(", "));
   };
   view.effect(() => {
-    styleOf(store);
+    frameStyle(store, null, second.top());
     palettes.value;
     store.cluster_names.value;
     if (picture.value) ablation.covered(picture.value);
-    second.top();
     if (picture.value) attribute(panel.element, "data-painted", true);
     paint();
-  });
-  const paintBar = view.painter(() => {
-    const shown = picture.peek();
-    const map = shown && ablation.covered(shown) ? shown.map : null;
-    const between = second.difference.peek();
-    const difference = !map && shown?.frame?.source === "difference" ? shown.frame : null;
-    const chosen = styleOf(store);
-    const style: Style = {
-      ...chosen,
-      maps: difference || between?.signed ? "signed" : map ? drawnAs(map, chosen.maps) : chosen.maps,
-    };
-    const context = bar.getContext("2d");
-    if (!context) return;
-    // The bar has the colours of the picture: a map is transparent where it is weak.
-    const ground = map && shown?.frame && !between ? groundOf(shown.frame, chosen, palettes.peek()) : null;
-    const image = context.createImageData(256, 1);
-    image.data.set(composeBar(style, palettes.peek(), ground));
-    context.putImageData(image, 0, 0);
-    attribute(legend, "title", ground ? "As the colours lie over the mean colour of the frame" : null);
-    const range = map ? planeOf(map, style.maps) : difference;
-    // How far two pictures are apart has no palette: the largest difference is white.
-    legend.classList.toggle("cw-hidden", between ? !between.signed : !range);
-    write(unit, between || difference ? "difference" : map ? unitOf(map, style.maps) : "");
-    if (!range && !between) return;
-    const top = between?.top ?? (second.top() ?? reach(range as Range)) / style.contrast;
-    const beyond = style.contrast > 1 ? "≥ " : "";
-    write(low, style.maps === "signed" ? `${style.contrast > 1 ? "≤ " : ""}${number(-top)}` : "0");
-    write(high, `${beyond}${number(top)}`);
-  });
-  view.effect(() => {
-    styleOf(store);
-    if (picture.value) ablation.covered(picture.value);
-    palettes.value;
-    second.top();
-    second.difference.value;
-    paintBar();
   });
   view.effect(() => {
     const info = store._canvas.value;
@@ -370,9 +325,7 @@ export function createFrameView(view: View, more: HTMLElement) {
     pixel: store.pixel.peek(),
     title,
     caption: [label.textContent, psnr.textContent && `PSNR ${psnr.textContent}`].filter(Boolean).join("   "),
-    bar: !legend.classList.contains("cw-hidden")
-      ? { canvas: bar, low: low.textContent ?? "", high: high.textContent ?? "" }
-      : null,
+    bar: colours.plan(),
   });
   const hands = { ablate: ablation.toggle, restoreAll: view.session.ablation.restoreAll };
   return { element: panel.element, hands, zoom: (factor: number) => zoom(factor), reset, plan };

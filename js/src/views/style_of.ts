@@ -1,4 +1,5 @@
 // How pictures are drawn now, from the traits.
+import { type ContributionMap, drawnAs, isOfContributions } from "../sources/pictures";
 import type { Store } from "../state/store";
 import type { Style } from "../ui/palette";
 
@@ -10,4 +11,20 @@ export function styleOf(store: Store): Style {
     opacity: store.opacity.value,
     contrast: store.contrast.value,
   };
+}
+
+/**
+ * The style of the frame's map, and where its colours end before contrast: at the limit that is locked, which contrast
+ * does not move, else where they end for all maps that are `shared`, else (null) at its own largest magnitude. Read inside
+ * an effect.
+ */
+export function frameStyle(store: Store, map: ContributionMap | null, shared: number | null) {
+  const [style, limit] = [styleOf(store), store.limit.value];
+  const isLocked = limit !== null && map !== null && isOfContributions(map);
+  return isLocked ? { style: { ...style, contrast: 1 }, top: limit } : { style, top: shared };
+}
+
+/** The style in which a map is drawn: findings have their own way. */
+export function drawnStyle(style: Style, map: ContributionMap | null): Style {
+  return map ? { ...style, maps: drawnAs(map, style.maps) } : style;
 }
