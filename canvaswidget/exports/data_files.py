@@ -45,7 +45,8 @@ def arrays_of(cached: CachedCanvas, state: dict[str, Any], report: Report) -> di
 
     ``frame``, ``truth``, ``map`` and, for more than one neuron, ``map_signed``; ``pixel/LAYER``, every neuron's
     contribution to the pinned pixel, in the shape of the layer's neurons, and ``magnitude/LAYER``, added over colours
-    by magnitude where the rule knows them; ``neurons/total``, of the layer, in magnitudes;
+    by magnitude where the rule knows them, both by the rule ``rule/LAYER``: under `ablation`, which would take a pass
+    for each neuron, it is `gated`; ``neurons/total``, of the layer, in magnitudes;
     ``time/frame``, ``time/total`` and ``time/change`` of one neuron; ``clusters`` where they are known. What the view
     is set to stands in ``about``.
     """
@@ -69,6 +70,7 @@ def arrays_of(cached: CachedCanvas, state: dict[str, Any], report: Report) -> di
             shape = ranked.layers.find(name).neurons
             found[f"pixel/{name}"] = column.values.reshape(shape)
             found[f"magnitude/{name}"] = column.magnitudes.reshape(shape)
+            found[f"rule/{name}"] = np.array(ranked.ranks_of(ranked.layers.find(name)).rule)
     found["neurons/total"] = layer_totals.totals(cached, chosen.layer, time, report).reshape(
         chosen.layer.neurons
     )
@@ -94,7 +96,8 @@ def npz(found: dict[str, npt.NDArray[Any]]) -> bytes:
 def table(cached: CachedCanvas, state: dict[str, Any], name: str, report: Report) -> bytes:
     """A table as CSV, in UTF-8.
 
-    ``pixel``: every neuron's contribution to the pinned pixel, the largest first. ``neurons``: every neuron of the
+    ``pixel``: every neuron's contribution to the pinned pixel, the largest first, and the rule that it is by: under
+    `ablation`, which would take a pass for each, it is `gated`. ``neurons``: every neuron of the
     layer with its total, and its cluster where those are known. ``time``: total and change of the selection on every
     frame. Where there are several runs, the first column says which.
     """
@@ -123,10 +126,11 @@ def _pixel_rows(cached: CachedCanvas, state: dict[str, Any], report: Report) -> 
     other = cached.of_channel(state["channel"])
     cached = other if other.has_all_colours else cached
     columns = ranking.pixel_columns(cached, cached.layers, state["pixel"], state["time"], report)
-    yield ["layer", "neuron", "contribution", "magnitude", "share of layer"]
+    yield ["layer", "neuron", "contribution", "magnitude", "share of layer", "rule"]
     for each in ranking.top(cached, columns, sum(column.values.size for column in columns.values())):
         numbers = (each.value, each.magnitude, each.share)
-        yield [each.layer, show_neuron(each.neuron), *map(repr, numbers)]
+        rule = cached.ranks_of(cached.layers.find(each.layer)).rule
+        yield [each.layer, show_neuron(each.neuron), *map(repr, numbers), rule]
 
 
 def _neuron_rows(cached: CachedCanvas, state: dict[str, Any], report: Report) -> Iterator[list[Any]]:

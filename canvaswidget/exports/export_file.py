@@ -7,6 +7,7 @@ from typing import Any
 
 from canvaswidget.exports import animation, data_files
 from canvaswidget.exports.figure_data import figure_data
+from canvaswidget.kernel import ablation
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.requests.export import Drawing, ExportReply, ExportRequest
 from canvaswidget.kernel.view_checks import checked_choice
@@ -32,6 +33,8 @@ def export_file(
 
 def _file_name(title: str, state: dict[str, Any]) -> str:
     run = "" if state["run"] is None else f" run {state['run']}"
-    shown = f"{title}{run} {state['layer']} frame {state['time']}"
+    out = sum(map(len, state["ablated"].values())) if state["source"] in ablation.SOURCES else 0
+    without = f" without {out} neuron{'s' if out > 1 else ''}" if out else ""
+    shown = f"{title}{run} {state['layer']} frame {state['time']}{without}"
     name = re.sub(r"[^\w.-]+", "_", shown).strip("_")
     return name[:80] or "canvas"

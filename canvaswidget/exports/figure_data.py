@@ -124,6 +124,7 @@ def figure_data(
         totals=[total for total, _ in curve],
         changes=[change for _, change in curve] if len(followed) == cached.n_frames else (),
         time=time,
+        ranked_by="" if cached.ranks is cached.canvas else cached.ranks.rule,
         n_frames=cached.n_frames,
         one_scale=one_scale,
         neurons_scale=scale,
@@ -190,7 +191,7 @@ def title_of(cached: CachedCanvas, state: dict[str, Any], says_run: bool = True)
         parts.append(ablation.title(state["ablated"]))
     psnr = shown_psnr(cached, state) if says_run else None
     if psnr is not None:
-        parts.append(f"{psnr:.1f} dB")
+        parts.append(f"PSNR {psnr:.1f} dB")
     return ", ".join(parts)
 
 
@@ -247,7 +248,7 @@ def _pixel(
     if pixel is None or not {"pixel", "maps", "shares"} & set(wanted):
         return [], [], []
     columns = ranking.pixel_columns(cached, cached.layers, pixel, time, checkpoint)
-    ranked: Sequence[Ranked] = ranking.top(cached, columns, BARS)
+    ranked: Sequence[Ranked] = ranking.under_own_rule(cached, ranking.top(cached, columns, BARS), pixel, time)
     bars = [
         Bar(
             short[each.layer],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -103,7 +104,10 @@ def top(cached: CachedCanvas, columns: Mapping[str, Column], k: int) -> list[Ran
 def under_own_rule(
     cached: CachedCanvas, ranked: list[Ranked], pixel: tuple[int, int], time: int
 ) -> list[Ranked]:
-    """The same neurons with their contributions to a pixel under the canvas's own rule, the strongest first."""
+    """The same neurons with their contributions to a pixel under the canvas's own rule, the strongest first.
+
+    Their shares are NaN where another rule has chosen them: the sum over their layer is not known under this one.
+    """
     if cached.ranks is cached.canvas or not ranked:
         return ranked
     found: dict[tuple[str, Neuron], tuple[float, float]] = {}
@@ -114,7 +118,14 @@ def under_own_rule(
         for neuron, *both in zip(neurons, *maps, strict=True):
             found[name, neuron] = (float(both[0][pixel]), float(both[1][pixel]))
     known = [(one, found[one.layer, one.neuron]) for one in ranked]
-    exact = [one._replace(value=value, magnitude=size) for one, (value, size) in known]
+    exact = [
+        one._replace(
+            value=value,
+            magnitude=size,
+            share=math.nan if cached.is_ranked(cached.layers.find(one.layer)) else one.share,
+        )
+        for one, (value, size) in known
+    ]
     return sorted(exact, key=lambda neuron: -neuron.magnitude)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -224,7 +225,7 @@ def _draw(ax: Axes, name: str, view: View, width: float, tallest: Any) -> None:
     if name == "frame":
         draw_frame(ax, view)
     elif name == "pixel":
-        draw_bars(ax, view.bars, view.pixel)
+        draw_bars(ax, view.bars, view.pixel, view.ranked_by)
     elif name == "maps":
         columns = _columns(view.thumbnails, width)
         draw_maps(ax, view, view.thumbnails, "their maps", columns, width, tallest=tallest[1])
@@ -232,7 +233,7 @@ def _draw(ax: Axes, name: str, view: View, width: float, tallest: Any) -> None:
         columns, scale = _columns(view.neurons, width), _scale_name(view)
         draw_maps(ax, view, view.neurons, view.neurons_name, columns, width, scale, tallest[1])
     elif name == "shares":
-        draw_shares(ax, view.shares)
+        draw_shares(ax, view.shares, view.ranked_by)
     elif name == "time":
         draw_curve(ax, view.frames, view.totals, view.time, view.changes, view.n_frames, width)
     elif view.points is not None:
@@ -268,9 +269,12 @@ def describe(view: View, panels: Sequence[str], runs: Sequence[RunFrame] = ()) -
         elif name == "pixel":
             where = "" if view.pixel is None else f" of pixel y={view.pixel[0]}, x={view.pixel[1]}"
             bars = ", ".join(
-                f"{bar.layer} {bar.neuron} {bar.value:.3g} ({bar.share:.1%})" for bar in view.bars[:5]
+                f"{bar.layer} {bar.neuron} {bar.value:.3g}"
+                + ("" if math.isnan(bar.share) else f" ({bar.share:.1%})")
+                for bar in view.bars[:5]
             )
-            told.append(f"Strongest neurons{where}: {bars}")
+            by = f", chosen by {view.ranked_by}" if view.ranked_by else ""
+            told.append(f"Strongest neurons{where}{by}: {bars}")
         elif name in WHOLE_ROW:
             maps = view.thumbnails if name == "maps" else view.neurons
             title = "Maps of the pixel's neurons" if name == "maps" else f"Maps of {view.neurons_name}"
@@ -282,7 +286,8 @@ def describe(view: View, panels: Sequence[str], runs: Sequence[RunFrame] = ()) -
                 f"{curve.layer} {curve.counts[int(np.argmax(np.array(curve.shares) >= 0.5))]}"
                 for curve in view.shares
             ]
-            told.append(f"About so many neurons make half of the pixel: {', '.join(halves)}")
+            by = f", by {view.ranked_by}" if view.ranked_by else ""
+            told.append(f"About so many neurons make half of the pixel{by}: {', '.join(halves)}")
         elif name == "time":
             at = int(np.argmax(view.totals))
             told.append(

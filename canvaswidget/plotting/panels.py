@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -45,7 +46,7 @@ TALLEST_MAP = 0.95  # inches of a neuron's map
 
 @dataclass(frozen=True)
 class Bar:
-    """A neuron's contribution to the pixel."""
+    """A neuron's contribution to the pixel, and its share of those of its layer; NaN where that is not known."""
 
     layer: str
     neuron: str
@@ -119,6 +120,8 @@ class View:
         The selection's total on some frames, and how much it differs from the frame before; None where not known.
     time : int
         The current frame.
+    ranked_by : str
+        The rule that chose `bars`, and that `shares` are of, where it is another one than the view's.
     n_frames : int
         Of the clip; `frames` may be fewer of them.
     one_scale : bool
@@ -150,6 +153,7 @@ class View:
     totals: Sequence[float] = ()
     changes: Sequence[float | None] = field(default=())
     time: int = 0
+    ranked_by: str = ""
     n_frames: int = 0
     one_scale: bool = False
     neurons_scale: float = 0.0
@@ -240,7 +244,9 @@ def _over_image(cmap: Colormap, view: View) -> Colormap:
     return ListedColormap(alpha * cmap(places)[:, :3] + (1 - alpha) * under_map(image, view).mean((0, 1)))
 
 
-def draw_bars(ax: Axes, bars: Sequence[Bar], pixel: tuple[int, int] | None = None) -> None:
+def draw_bars(
+    ax: Axes, bars: Sequence[Bar], pixel: tuple[int, int] | None = None, ranked_by: str = ""
+) -> None:
     """The neurons of a pixel, the largest contribution on top; sign by side and by colour."""
     places = np.arange(len(bars))
     values = np.array([bar.value for bar in bars])
@@ -256,6 +262,8 @@ def draw_bars(ax: Axes, bars: Sequence[Bar], pixel: tuple[int, int] | None = Non
     room = 0.28 * ((high - low) or 1.0)  # for the numbers beside the bars
     ax.set_xlim(low - room if low < 0 else 0, high + room if high > 0 or low == 0 else 0)
     for place, bar in zip(places, bars, strict=True):
+        if math.isnan(bar.share):
+            continue
         side = 1 if bar.value >= 0 else -1
         ax.annotate(
             f"{bar.share:.1%}",
@@ -269,8 +277,10 @@ def draw_bars(ax: Axes, bars: Sequence[Bar], pixel: tuple[int, int] | None = Non
         )
     ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.xaxis.set_major_formatter(plain_numbers())
-    ax.set_xlabel("contribution (raw level)\nand its share of all of its layer")
-    ax.set_title("neurons" if pixel is None else f"neurons of pixel y={pixel[0]}, x={pixel[1]}", color=INK)
+    known = any(not math.isnan(bar.share) for bar in bars)
+    ax.set_xlabel("contribution (raw level)" + ("\nand its share of all of its layer" if known else ""))
+    title = "neurons" if pixel is None else f"neurons of pixel y={pixel[0]}, x={pixel[1]}"
+    ax.set_title(f"{title}, chosen by {ranked_by}" if ranked_by else title, color=INK)
 
 
 def draw_maps(
@@ -351,7 +361,7 @@ def wrapped(inches: float, *parts: str) -> str:
     return line if len(line) <= LETTERS * inches else "\n".join(parts)
 
 
-def draw_shares(ax: Axes, shares: Sequence[ShareCurve]) -> None:
+def draw_shares(ax: Axes, shares: Sequence[ShareCurve], ranked_by: str = "") -> None:
     """How many neurons of each layer make how much of the pixel."""
     for number, curve in enumerate(shares):
         colour = CYCLE[number % len(CYCLE)]
@@ -363,7 +373,8 @@ def draw_shares(ax: Axes, shares: Sequence[ShareCurve]) -> None:
     ax.set_yticks([0, 0.5, 0.9], ["0", "50 %", "90 %"])
     ax.spines[["top", "right"]].set_visible(False)
     legend_below(ax)
-    ax.set_title("how many neurons make it (of so many)", color=INK)
+    by = f", by {ranked_by}" if ranked_by else ""
+    ax.set_title(f"how many neurons make it (of so many){by}", color=INK)
 
 
 def draw_curve(

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { SAVE_AFTER } from "../src/state/store";
-import type { Body, GridReply, GridRequest } from "../src/transport/messages";
+import type { Body, GridReply, GridRequest, PixelReply } from "../src/transport/messages";
 import { byTotal, rankedAt } from "./baked";
-import { answerTo } from "./fixture";
+import { answerTo, CANVAS } from "./fixture";
 import { BIG, HEAD, LAYER, NEURON, painted, state } from "./page";
 import { pass, useView } from "./view";
 
@@ -290,6 +290,30 @@ describe("pixel", () => {
     expect((view.model.get("neuron") as number[]).join(",")).toBe(bars[3]?.dataset.neuron);
     pass(SAVE_AFTER);
     expect(view.model.saves.at(-1)).toHaveProperty("neuron");
+  });
+
+  it("says what is by another rule, and leaves out shares that nobody knows", async () => {
+    view.open({
+      pixel: [4, 6],
+      sort: "pixel",
+      rule: "ablation",
+      _canvas: { ...CANVAS, rule: "ablation", ranked_by: "gated" },
+    });
+    await view.settle();
+    view.model.set("pixel", [5, 7]);
+    pass();
+    const request = view.model.last("pixel");
+    const { answer, data } = await answerTo({ ...request.body, rule: "xinc" } as Body);
+    const known = answer as PixelReply;
+    const neurons = known.neurons.map((one) => ({ ...one, share: null, magnitude: 2 * Math.abs(one.value) }));
+    await view.model.reply(request, { ...known, neurons }, data);
+    await view.settle();
+    const label = view.page.find(".cw-panel-pixel .cw-label").textContent;
+    expect(label).toContain("chosen by gated · order by magnitude (each colour)");
+    expect(view.page.find(".cw-bar .cw-bar-share").textContent).toBe("");
+    expect(view.page.find(".cw-bar").title).not.toContain("%");
+    expect(view.page.find(".cw-shares th").textContent).toBe("layer · gated");
+    expect(view.page.find(".cw-panel-neurons .cw-label").textContent).toContain("order by gated");
   });
 
   it("counts the neurons that make half of it", async () => {

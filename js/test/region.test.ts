@@ -87,6 +87,21 @@ describe("region", () => {
     expect(region()).toBeNull();
   });
 
+  it("puts its tool away at Escape, before anything that is chosen", async () => {
+    view.open();
+    await view.settle();
+    const tool = view.page.find("[data-testid=tool-box]");
+    const before = view.model.get("neuron");
+    tool.click();
+    pass();
+    expect(tool.getAttribute("aria-pressed")).toBe("true");
+    view.key("Escape");
+    expect(tool.getAttribute("aria-pressed")).toBe("false");
+    expect(view.model.get("neuron")).toEqual(before);
+    view.key("Escape");
+    expect(view.model.get("neuron")).toBeNull();
+  });
+
   it("shows a mask that Python sets, a run beyond its row in two", async () => {
     view.open();
     await view.settle();
@@ -100,12 +115,15 @@ describe("region", () => {
 
 describe("several neurons", () => {
   const thumbs = () => [...view.page.el.querySelectorAll<HTMLElement>(".cw-thumb[data-neuron]")];
-  const shiftClick = async (element: HTMLElement | undefined) => {
-    element?.dispatchEvent(new MouseEvent("click", { bubbles: true, shiftKey: true }));
-    await view.settle();
-  };
-
-  it("are added and taken out with shift, asked for as one, and all marked", async () => {
+  it.each([
+    { shiftKey: true },
+    { ctrlKey: true },
+    { metaKey: true },
+  ])("are added and taken out with %o, asked for as one, and all marked", async (held) => {
+    const shiftClick = async (element: HTMLElement | undefined) => {
+      element?.dispatchEvent(new MouseEvent("click", { bubbles: true, ...held }));
+      await view.settle();
+    };
     view.open();
     await view.settle();
     thumbs()[0]?.click();

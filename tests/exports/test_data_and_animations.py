@@ -16,6 +16,7 @@ from PIL import Image
 
 import canvaswidget as cw
 from canvaswidget.exports import animation
+from canvaswidget.exports.figure_data import figure_data, short_names
 from canvaswidget.widget import page_comm
 from canvaswidget.widget.widget import CanvasWidget
 from tests.canvases import image, video
@@ -63,7 +64,7 @@ def test_tables(w: CanvasWidget, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     w.save_data(path, progress=False)
     head, *lines = rows(path)
-    assert head == ["layer", "neuron", "contribution", "magnitude", "share of layer"]
+    assert head == ["layer", "neuron", "contribution", "magnitude", "share of layer", "rule"]
     assert len(lines) == sum(int(np.prod(layer.neurons)) for layer in w.canvas.traced_layers)
     best = w.canvas.top(3, 5, 3, 2)
     for line, ranked in zip(lines, best, strict=False):
@@ -100,6 +101,34 @@ def test_films(w: CanvasWidget, tmp_path: Path, form: str) -> None:
     assert [done for done, total in told if total == 8] == sorted(done for done, total in told if total == 8)
     apart = np.abs(frames[0].astype(float) - frames[-1]).mean()
     assert apart > 1
+
+
+def test_what_is_chosen_by_another_rule_says_by_which(w: CanvasWidget, tmp_path: Path) -> None:
+    """Under ablation a neuron costs a pass: `gated` chooses them, and no number of its is shown as ablation's."""
+    w.rule = "ablation"
+    canvas, gated = w.canvas, w.canvas.under("gated")
+    shown = figure_data(w._live.cached, w._state(), ("pixel", "shares"), lambda done, total: None)
+    full = {short: name for name, short in short_names([layer.name for layer in canvas.layers]).items()}
+    for bar in shown.bars:
+        neuron = tuple(int(part) for part in bar.neuron.split("→"))
+        expected = canvas.map(full[bar.layer], neuron if len(neuron) > 1 else neuron[0], 2)[3, 5]
+        assert bar.value == pytest.approx(float(expected), rel=1e-4, abs=1e-7)
+        assert np.isnan(bar.share)
+    assert shown.ranked_by == "gated"
+    words = w.figure(["pixel", "shares"]).words  # type: ignore[attr-defined]
+    assert "chosen by gated" in words
+    assert "half of the pixel, by gated" in words
+    w.save_data(tmp_path / "a.csv", "pixel", progress=False)
+    head, *found = rows(tmp_path / "a.csv")
+    assert head[-1] == "rule"
+    columns = gated.pixel(3, 5, 2)
+    names = {name for name, *_ in found}
+    assert {name for name, *_, rule in found if rule == "gated"} == names & set(columns)
+    w.save_data(tmp_path / "a.npz", progress=False)
+    arrays = np.load(tmp_path / "a.npz")
+    for name, column in columns.items():
+        assert str(arrays[f"rule/{name}"]) == "gated"
+        np.testing.assert_allclose(arrays[f"pixel/{name}"], column, atol=1e-6)
 
 
 def test_a_film_paints_as_the_page_does(w: CanvasWidget) -> None:

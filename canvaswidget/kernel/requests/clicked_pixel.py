@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, TypedDict, cast
 
 import numpy as np
@@ -41,18 +42,19 @@ class PixelRequest(TypedDict):
 class RankedNeuron(TypedDict):
     """`value` is signed, the colours added; `magnitude` adds them by magnitude where the rule knows colours.
 
-    `share` is the magnitude as a part of those of all neurons of its layer at this pixel.
+    `share` is the magnitude as a part of those of all neurons of its layer at this pixel; None where the neurons are
+    chosen by another rule than the canvas's, under which all of the layer would take long.
     """
 
     layer: str
     neuron: list[int]
     value: float
     magnitude: float
-    share: float
+    share: float | None
 
 
 class LayerShare(TypedDict):
-    """How many neurons of a layer make 50 % and 90 % of a pixel.
+    """How many neurons of a layer make 50 % and 90 % of a pixel, by the rule that ranks.
 
     The strongest `counts[k]` of them make `shares[k]`: the share curve, at counts that grow evenly on a logarithmic
     axis.
@@ -120,7 +122,7 @@ def clicked_pixel(cached: CachedCanvas, body: PixelRequest, checkpoint: Report) 
                 layer=ranked.layer,
                 neuron=view_checks.on_wire(ranked.neuron) or [],
                 value=float(ranked.value),
-                share=float(ranked.share),
+                share=None if math.isnan(ranked.share) else float(ranked.share),
                 magnitude=float(ranked.magnitude),
             )
             for ranked in ranking.under_own_rule(cached, ranking.top(cached, columns, k), pixel, time)

@@ -93,6 +93,11 @@ export const OVERLAYS: Record<Overlay, string> = {
 
 const MOST_LISTED = 24;
 
+/** Whether neurons are sorted by what the rule that ranks says. */
+export function isRanked(sort: Sort): boolean {
+  return sort === "pixel" || sort === "region";
+}
+
 /** What neurons are sorted by, and the points of the scatter sized by, in words. */
 export const SORTS: Record<Sort, string> = {
   pixel: "this pixel",
@@ -104,9 +109,16 @@ export const SORTS: Record<Sort, string> = {
   index: "index",
 };
 
-/** What a neuron is sorted by: its value in words. */
-export function sortedBy(sort: Sort, value: number): string {
-  if (sort !== "frequency") return `${SORTS[sort]}: ${number(value)}`;
+/** The rule that contributions of all neurons to a pixel or a region are by, where it is another one than the view's. */
+export function rankedBy(info: CanvasInfo | Record<string, never>, rule: string): string | null {
+  const { ranked_by: by = rule } = info;
+  return by === rule ? null : by;
+}
+
+/** What a neuron is sorted by: its value in words; contributions to a pixel or a region may be `by` another rule. */
+export function sortedBy(sort: Sort, value: number, by: string | null): string {
+  const name = by && isRanked(sort) ? `${SORTS[sort]} by ${by}` : SORTS[sort];
+  if (sort !== "frequency") return `${name}: ${number(value)}`;
   return Number.isNaN(value)
     ? "no frequency: the map is 0 or the same everywhere"
     : `frequency: ${number(value)} cycles a pixel`;

@@ -319,7 +319,7 @@ export interface RankedNeuron {
   neuron: number[];
   value: number;
   magnitude: number;
-  share: number;
+  share: number | null;
 }
 
 export interface LayerShare {

@@ -85,6 +85,11 @@ export function holdsFocus(element: Element): boolean {
   return element.contains((element.getRootNode() as Document | ShadowRoot).activeElement);
 }
 
+/** Whether a click adds to what is chosen: with Shift, or, as in other programs, with Ctrl or Command. */
+export function adds({ shiftKey, ctrlKey, metaKey }: MouseEvent): boolean {
+  return shiftKey || ctrlKey || metaKey;
+}
+
 /** How much the host has magnified the page with the CSS property `zoom`: boxes and pointers count that in. */
 export function zoomOf(element: Element): number {
   return element.currentCSSZoom || 1;

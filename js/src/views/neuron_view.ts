@@ -3,7 +3,7 @@ import { signal } from "@preact/signals-core";
 import { currentLayer } from "../state/actions";
 import { count, percent } from "../state/format";
 import { areConsecutive, framesOf, savedOf } from "../state/saved";
-import { CHANNELS, currentChannel, neuronCount, SORTS } from "../state/selection";
+import { CHANNELS, currentChannel, isRanked, neuronCount, rankedBy, SORTS } from "../state/selection";
 import { ready } from "../state/store";
 import type { Sort } from "../transport/messages";
 import { attribute, h, write } from "../ui/dom";
@@ -96,7 +96,7 @@ export function createNeuronView(view: View) {
     write(
       panel.label,
       shown
-        ? `${count(shown.n)}${of}${shown.context.cluster >= 0 ? ` in ${clusterName(store, shown.context)}` : ""}${colour}${frame}${orderOf(shown.halfWidth, shown.context.sort, scaling.scale.value)}`
+        ? `${count(shown.n)}${of}${shown.context.cluster >= 0 ? ` in ${clusterName(store, shown.context)}` : ""}${colour}${frame}${orderOf(shown.halfWidth, shown.context.sort, scaling.scale.value, rankedBy(info, store.rule.value))}`
         : "",
     );
   });
@@ -105,8 +105,8 @@ export function createNeuronView(view: View) {
     const magnitudes = magnitudesIn(store, { layer: store.layer.value, channel: currentChannel(store) });
     for (const option of sort.options) {
       const name = SORTS[option.value as Sort];
-      if (option.value === "pixel") write(option, store.pixel.value ? name : `${name} (none yet)`);
-      if (option.value === "region") write(option, store.region.value ? name : `${name} (none yet)`);
+      if (option.value === "pixel") write(option, store.pixel.value ? name : `${name} (none)`);
+      if (option.value === "region") write(option, store.region.value ? name : `${name} (none)`);
       if (option.value === "change") option.hidden = ready(info) && !areConsecutive(framesOf(info));
       if (option.value === "frequency") option.hidden = savedOf(info) !== null;
       if (option.value === "difference")
@@ -119,8 +119,9 @@ export function createNeuronView(view: View) {
   return { element: panel.element, focusSearch: search.focus, restyle: scatter.restyle };
 }
 
-/** What to say of an order by estimates, and of one from the lowest. */
-function orderOf(halfWidth: number, sort: Sort, scale: Scale): string {
+/** What to say of an order by another rule, by estimates, and of one from the lowest. */
+function orderOf(halfWidth: number, sort: Sort, scale: Scale, by: string | null): string {
+  if (by && isRanked(sort)) return ` · order by ${by}`;
   // On scales of their own thumbnails show their largest values in the place of their frequencies.
   if (sort === "frequency") return ` · lowest frequency first${scale === "own" ? "" : ", cycles a pixel"}`;
   const of = sort === "change" ? "changes" : "totals";

@@ -5,11 +5,19 @@ import type { PixelNeurons } from "../sources/pixels";
 import { chooseNeuron, toggleNeuron } from "../state/actions";
 import { count, number, percent } from "../state/format";
 import { hasMap, NOT_KEPT } from "../state/saved";
-import { CHANNELS, neuronLabel, neuronWords, runLabel, selectionLabel, shortNames } from "../state/selection";
+import {
+  CHANNELS,
+  neuronLabel,
+  neuronWords,
+  rankedBy,
+  runLabel,
+  selectionLabel,
+  shortNames,
+} from "../state/selection";
 import { ready } from "../state/store";
 import type { LayerShare, RankedNeuron } from "../transport/messages";
 import { same } from "../transport/same";
-import { attribute, h, write } from "../ui/dom";
+import { adds, attribute, h, write } from "../ui/dom";
 import { clusterColour } from "../ui/palette";
 import { createPanel } from "../ui/panel";
 import { rove } from "../ui/roving";
@@ -51,7 +59,7 @@ export function createPixelView(view: View) {
     const other = h("i", { class: "cw-bar-fill cw-bar-other", hidden: true });
     const button = h(
       "button",
-      { class: "cw-bar", type: "button", on: { click: (event) => choose(button, event.shiftKey) } },
+      { class: "cw-bar", type: "button", on: { click: (event) => choose(button, adds(event)) } },
       name as HTMLElement,
       h("span", { class: "cw-bar-track", "aria-hidden": "true" }, bar, other),
       value as HTMLElement,
@@ -112,7 +120,7 @@ export function createPixelView(view: View) {
       attribute(
         button,
         "title",
-        `${ranked.layer}, ${neuronWords(ranked.neuron)}: ${ranked.value}${colours}${beside}, ${percent(ranked.share)} of its layer${out ? ", ablated" : ""}${kept ? "" : `\n${NOT_KEPT}`}`,
+        `${ranked.layer}, ${neuronWords(ranked.neuron)}: ${ranked.value}${colours}${beside}${ranked.share === null ? "" : `, ${percent(ranked.share)} of its layer`}${out ? ", ablated" : ""}${kept ? "" : `\n${NOT_KEPT}`}`,
       );
       attribute(button, "aria-disabled", kept ? null : "true");
       const chosen =
@@ -125,7 +133,7 @@ export function createPixelView(view: View) {
       if (cluster >= 0) button.style.setProperty("--cw-cluster", clusterColour(cluster));
       write(name, label);
       write(value, number(ranked.value));
-      write(share, percent(ranked.share));
+      write(share, ranked.share === null ? "" : percent(ranked.share));
       put(bar, ranked.value);
       other.hidden = second === null;
       attribute(button, "data-other", second);
@@ -136,13 +144,14 @@ export function createPixelView(view: View) {
   let listed = "";
   const showLayers = (shares: LayerShare[]) => {
     const current = store.layer.value;
-    const wanted = JSON.stringify([current, ...shares.map(({ layer }) => layer)]);
+    const by = rankedBy(store._canvas.value, store.rule.value);
+    const wanted = JSON.stringify([by, current, ...shares.map(({ layer }) => layer)]);
     layers.hidden = shares.length === 0;
-    if (wanted !== listed) listLayers(shares, current);
+    if (wanted !== listed) listLayers(shares, current, by);
     shares.forEach(({ layer, n50, n90, n_neurons }, i) => {
       const line = layers.querySelectorAll("tbody tr")[i];
       if (!line) return;
-      const title = `${layer}: ${count(n50)} neurons make 50 %, ${count(n90)} make 90 % (of ${count(n_neurons)})`;
+      const title = `${layer}: ${count(n50)} neurons make 50 %, ${count(n90)} make 90 % (of ${count(n_neurons)})${by ? `, by ${by}` : ""}`;
       attribute(line, "data-n50", n50);
       attribute(line, "data-n90", n90);
       attribute(line, "title", title);
@@ -156,11 +165,12 @@ export function createPixelView(view: View) {
     if (chosen)
       panel.foot.scrollTop = chosen.offsetTop + chosen.offsetHeight + height - panel.foot.clientHeight;
   };
-  const listLayers = (shares: LayerShare[], current: string) => {
+  const listLayers = (shares: LayerShare[], current: string, by: string | null) => {
     const short = names();
     const head = ["layer", "50 % by", "90 % by", "of"].map((text) =>
       h("th", { scope: "col" }, isTerm(text) ? word(text) : word("neuron", text)),
     );
+    if (by) head[0]?.append(` · ${by}`);
     const lines = shares.map(({ layer }) =>
       h(
         "tr",
@@ -172,7 +182,7 @@ export function createPixelView(view: View) {
     layers.replaceChildren(h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...lines));
   };
   const describe = (
-    { run, pixel, ranked_at, time, channel, selected, selection }: PixelNeurons,
+    { run, pixel, ranked_at, time, channel, selected, selection, neurons }: PixelNeurons,
     preview: boolean,
   ) => {
     const info = store._canvas.value;
@@ -190,7 +200,11 @@ export function createPixelView(view: View) {
     const asked = selection.channel ?? "sum";
     if (channel !== "sum" || asked !== "sum")
       parts.push(channel === asked ? CHANNELS[channel] : `bars: ${CHANNELS[channel]}`);
-    if (ready(info) && info.ranked_by !== store.rule.value) parts.push(`ranked by ${info.ranked_by}`);
+    const by = rankedBy(info, store.rule.value);
+    if (by) parts.push(`chosen by ${by}`);
+    // Where colours cancel in their sum, which the bars show, the order looks wrong without a word.
+    if (neurons.some(({ value, magnitude }) => magnitude > Math.abs(value) * 1.001))
+      parts.push("order by magnitude (each colour)");
     return parts.join(" · ");
   };
 

@@ -6,13 +6,13 @@ import { currentClusters } from "../sources/clusters";
 import { inside, nearest } from "../sources/scatter";
 import { chooseNeuron, chooseNeurons, currentLayer, toggleNeuron } from "../state/actions";
 import { number } from "../state/format";
-import { flatIndex, layerOf, neuronAt, neuronLabel, sortedBy } from "../state/selection";
+import { flatIndex, layerOf, neuronAt, neuronLabel, rankedBy, sortedBy } from "../state/selection";
 import { ready } from "../state/store";
 import { NO_CLUSTER } from "../transport/constants";
 import type { Embedding } from "../transport/messages";
 import { same } from "../transport/same";
 import { themeColours } from "../ui/chart";
-import { attribute, h, zoomOf } from "../ui/dom";
+import { adds, attribute, h, zoomOf } from "../ui/dom";
 import { clusterColour } from "../ui/palette";
 import { options } from "../ui/panel";
 import { explain } from "../ui/term_card";
@@ -282,7 +282,9 @@ export function createScatterView(view: View) {
     pointed.value = at;
     if (at === null || !layer) return;
     const sized = sizes();
-    const told = sized ? `   ${sortedBy(sized.sort, sized.values[at] ?? Number.NaN)}` : "";
+    const told = sized
+      ? `   ${sortedBy(sized.sort, sized.values[at] ?? Number.NaN, rankedBy(store._canvas.peek(), store.rule.peek()))}`
+      : "";
     const other = comparison.isOn.peek() ? comparison.counterpart(layer.name, neuronAt(layer, at)) : null;
     const linkedTo =
       other?.correlation == null ? "" : `   ↔ ${neuronLabel(other.neuron)}: ${number(other.correlation)}`;
@@ -305,14 +307,14 @@ export function createScatterView(view: View) {
     if (!was || !shown || !layer) return;
     if (was.moved) {
       const caught = inside(shown.points, drawn).map((at) => neuronAt(layer, at));
-      const before = event.shiftKey ? store.neurons.peek() : [];
+      const before = adds(event) ? store.neurons.peek() : [];
       const added = caught.filter((neuron) => !before.some((one) => same(one, neuron)));
       if (caught.length) chooseNeurons(store, [...before, ...added]);
       return;
     }
     const at = under(event);
     if (at === null) return;
-    if (event.shiftKey) toggleNeuron(store, neuronAt(layer, at), layer.name);
+    if (adds(event)) toggleNeuron(store, neuronAt(layer, at), layer.name);
     else chooseNeuron(store, neuronAt(layer, at));
   });
   const observer = new ResizeObserver(paint);

@@ -3,7 +3,7 @@ import type { ReadonlySignal } from "@preact/signals-core";
 import { clusterOf } from "../sources/clusters";
 import type { Thumb } from "../sources/grid";
 import { number } from "../state/format";
-import { neuronLabel, neuronWords, runLabel, sortedBy } from "../state/selection";
+import { neuronLabel, neuronWords, rankedBy, runLabel, sortedBy } from "../state/selection";
 import { THUMBNAIL_SIDE } from "../transport/constants";
 import { same } from "../transport/same";
 import { attribute, h, write } from "../ui/dom";
@@ -101,6 +101,7 @@ export function createFill({ session }: View, scale: ReadonlySignal<Scale>) {
     const cluster = clusterOf(clusters.shown.peek(), store, thumb.neuron);
     const { context, topTotal = 0 } = grid.shown.peek() ?? {};
     const sorted = context?.sort ?? "total";
+    const by = rankedBy(store._canvas.peek(), store.rule.peek());
     const sum = `total${(context && magnitudesIn(store, context))?.short ?? ""}`;
     attribute(button, "data-neuron", thumb.neuron.join(","));
     attribute(button, "aria-pressed", String(selected));
@@ -110,13 +111,13 @@ export function createFill({ session }: View, scale: ReadonlySignal<Scale>) {
     attribute(
       button,
       "aria-label",
-      `neuron ${thumb.neuron.join(" → ")}, ${sorted === "frequency" ? sortedBy(sorted, thumb.value) : number(thumb.value)}${cluster >= 0 ? `, cluster ${cluster}` : ""}${out ? ", ablated" : ""}`,
+      `neuron ${thumb.neuron.join(" → ")}, ${sorted === "frequency" ? sortedBy(sorted, thumb.value, by) : number(thumb.value)}${cluster >= 0 ? `, cluster ${cluster}` : ""}${out ? ", ablated" : ""}`,
     );
     attribute(
       button,
       "title",
       [
-        `${neuronWords(thumb.neuron)}   ${sorted === "total" ? `${sum}: ${number(thumb.value)}` : sortedBy(sorted, thumb.value)}`,
+        `${neuronWords(thumb.neuron)}   ${sorted === "total" ? `${sum}: ${number(thumb.value)}` : sortedBy(sorted, thumb.value, by)}`,
         sorted === "total" ? "" : `${sum}: ${number(thumb.total)}`,
         `largest value of the thumbnail: ${number(reach(thumb))}`,
         second
