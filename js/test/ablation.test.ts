@@ -206,6 +206,27 @@ describe("ablating", () => {
     expect(part("ablation-bar").hidden).toBe(false);
   });
 
+  it("compares the original with the picture without them: contributions lie over both or over neither", async () => {
+    await open({ pixel: [4, 6] });
+    await press("k");
+    const choose = async (source: string) => {
+      part("ablation-bar").querySelector<HTMLElement>(`[data-value=${source}]`)?.click();
+      await view.settle();
+      return canvas().getAttribute("data-selection");
+    };
+    expect([await choose("reconstruction"), await choose("ablated")]).toEqual(["", ""]);
+    expect(part("readout").querySelector(".cw-at-value")?.textContent).toBe("");
+    part("ablation-cover").click();
+    await view.settle();
+    const whole = `${LAYER}/${NEURON}`;
+    expect([await choose("reconstruction"), await choose("ablated")]).toEqual([whole, whole]);
+    expect(part("readout").querySelector(".cw-at-value")?.textContent).not.toBe("");
+    await press("K", { shiftKey: true });
+    part("ablation-cover").click();
+    await view.settle();
+    expect(canvas().getAttribute("data-selection")).toBe(whole); // nothing is ablated any more
+  });
+
   it("never shows the picture without one set as that without another, also while time runs", async () => {
     await open({ ablated: { [LAYER]: [[0, 0]] }, source: "ablated" });
     view.model.set("time", 4);

@@ -37,8 +37,9 @@ export function qualityText({ psnr, psnr_before: before }: Frame): { text: strin
 
 export function createAblationView(view: View, picture: ReadonlySignal<Picture | null>) {
   const { store, ablation } = view.session;
-  /** Whether the contributions lie over the picture without some neurons too. */
+  /** Whether the contributions lie over the pictures while neurons are ablated: the three are compared without them. */
   const over: Signal<boolean> = signal(false);
+  const isCompared = (source: Source) => VIEWS.some(({ value }) => value === source);
 
   const toggle = () => {
     const { problem, done } = ablation.toggle();
@@ -119,7 +120,7 @@ export function createAblationView(view: View, picture: ReadonlySignal<Picture |
     write(amount, `${count(n)} out`);
     attribute(list.querySelector("summary") as Element, "title", `${count(n)} neurons are ablated`);
     views.press(source);
-    cover.hidden = !isAblated(source);
+    cover.hidden = !isCompared(source);
     attribute(cover, "aria-pressed", String(over.value));
   });
   view.effect(() => {
@@ -172,8 +173,11 @@ export function createAblationView(view: View, picture: ReadonlySignal<Picture |
     button,
     bar,
     toggle,
-    /** Whether a picture is shown with the contributions over it. */
-    covered: (shown: Picture): boolean => over.value || !isAblated(shown.frame?.source ?? "off"),
+    /** Whether a picture is shown with the contributions over it. Read inside an effect. */
+    covered({ frame }: Picture): boolean {
+      const source = frame?.source ?? "off";
+      return over.value || !(isAblated(source) || (sizeOf(store.ablated.value) > 0 && isCompared(source)));
+    },
   };
 }
 

@@ -315,7 +315,7 @@ export function createFrameView(view: View, more: HTMLElement) {
   view.signal.addEventListener("abort", () => point(null));
 
   view.effect(() => {
-    const read = readOut(view);
+    const read = readOut(view, ablation.covered);
     write(before, read.before);
     write(value, read.value);
     write(after, read.after);
@@ -327,7 +327,11 @@ export function createFrameView(view: View, more: HTMLElement) {
     caption: [label.textContent, psnr.textContent && `PSNR ${psnr.textContent}`].filter(Boolean).join("   "),
     bar: colours.plan(),
   });
-  const hands = { ablate: ablation.toggle, restoreAll: view.session.ablation.restoreAll };
+  const hands = {
+    ablate: ablation.toggle,
+    restoreAll: view.session.ablation.restoreAll,
+    leaveTool: hand.leave,
+  };
   return { element: panel.element, hands, zoom: (factor: number) => zoom(factor), reset, plan };
 }
 

@@ -15,6 +15,8 @@ export interface Hands {
   /** Takes the selection out of the model, or puts it back. */
   ablate(): void;
   restoreAll(): void;
+  /** Puts away the tool that draws regions; whether there was one in hand. */
+  leaveTool(): boolean;
   help: Pick<Dialog, "toggle" | "isOpen">;
   /** One selection under every rule. */
   rules: Pick<Dialog, "toggle" | "isOpen">;
@@ -87,7 +89,7 @@ function actionOf(event: KeyboardEvent, hands: Hands): (() => void) | null {
     case "]":
       return () => stepLayer(store, 1);
     case "Escape":
-      return () => clearChoice(store);
+      return () => hands.leaveTool() || clearChoice(store);
     case "k":
     case "K":
       // A focused list handles letters itself, to find its entries.

@@ -1,5 +1,5 @@
 // The line under the frame, in words and numbers: the pixel, its contribution, its colour.
-import { drawnAs, planeOf } from "../sources/pictures";
+import { drawnAs, type Picture, planeOf } from "../sources/pictures";
 import { number } from "../state/format";
 import { runLabel, selectionKey } from "../state/selection";
 import { ready } from "../state/store";
@@ -16,8 +16,8 @@ export interface ReadOut {
 
 const GAP = "   ";
 
-/** What is known of the pixel under the pointer, else of the pinned pixel. */
-export function readOut({ session }: View): ReadOut {
+/** What is known of the pixel under the pointer, else of the pinned pixel; a contribution where a map covers the picture. */
+export function readOut({ session }: View, covered: (picture: Picture) => boolean): ReadOut {
   const { store, pixels, picture } = session;
   const at = pixels.hover.value ?? store.pixel.value;
   if (!at) return { before: "point at a pixel; click to pin it", value: "", after: "" };
@@ -29,7 +29,8 @@ export function readOut({ session }: View): ReadOut {
   const place = `(${y}, ${x})`;
   const parts: string[] = [];
   let value = "";
-  const map = shown?.map;
+  // Under a picture without contributions over it no contribution is told: it would seem to be of that picture.
+  const map = shown && covered(shown) ? shown.map : null;
   if (map) {
     const told =
       exact &&
@@ -45,7 +46,7 @@ export function readOut({ session }: View): ReadOut {
     const level = plane.data[y * map.width + x] ?? 0;
     value = told === null ? `≈ ${number(levelValue(level, plane))}` : number(told);
     const other = session.comparison.isOn.value ? session.comparison.picture.value : null;
-    if (other?.map && other.time === shown.time && other.map.width === map.width) {
+    if (other?.map && other.time === shown?.time && other.map.width === map.width) {
       const theirs = planeOf(other.map, drawnAs(other.map, store.maps.value));
       const theirValue = levelValue(theirs.data[y * map.width + x] ?? 0, theirs);
       parts.push(`${runLabel(other.run)} ≈ ${number(theirValue)}`);
@@ -60,7 +61,10 @@ export function readOut({ session }: View): ReadOut {
   } else if (shown?.frame?.source === "difference") {
     const level = shown.frame.data[y * shown.frame.width + x] ?? 0;
     parts.push(`lost ≈ ${number(levelValue(level, shown.frame))}`);
-  } else if (exact) parts.push(`${grey ? "value" : "RGB"} ${exact.rgb.map(number).join(" ")}`);
+  } else if (exact) {
+    const levels = exact.rgb.map((value) => Math.round(255 * Math.min(1, Math.max(0, value))));
+    parts.push(`${grey ? "value" : "RGB"} ${levels.join(" ")}`);
+  }
   return {
     before: value ? place + GAP : [place, ...parts].join(GAP),
     value,

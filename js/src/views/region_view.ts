@@ -171,6 +171,12 @@ export function createRegionHand(
       if (found) chooseRegion(store, found);
       return found !== null;
     },
+    /** Puts the tool away; whether one was in hand. */
+    leave(): boolean {
+      const had = tool.peek() !== null;
+      tool.value = null;
+      return had;
+    },
     cancel(): void {
       gesture = null;
       drawn.value = null;
