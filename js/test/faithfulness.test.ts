@@ -3,7 +3,7 @@ import { wordOf } from "../src/sources/faithfulness";
 import type { FaithfulnessReply, Range } from "../src/transport/messages";
 import { correlation, showFaithfulness } from "../src/views/faithfulness_view";
 import { BAKED } from "./baked";
-import { BIG, NEXT } from "./page";
+import { BIG, LAYER, NEXT } from "./page";
 import { pass, useView } from "./view";
 
 const view = useView();
@@ -53,6 +53,26 @@ describe("faithfulness", () => {
     expect(part("faithfulness").dataset.grade).toBe(grade);
     expect(part("faithfulness").textContent).toContain(`pixel by pixel, on average: ${interval(pixels)}`);
     expect(part("faithfulness").textContent).toContain("at frame 2");
+  });
+
+  it("offers the rule that agrees with ablation where another one does not", async () => {
+    await open();
+    const request = view.model.last("faithfulness");
+    await view.model.reply(request, { ...scoreOf(LAYER), totals: { value: 0.2, low: 0.1, high: 0.3 } });
+    expect(line()).toContain(" → try gated · xinc");
+    expect(part("use-gated").hidden).toBe(false);
+    part("use-gated").click();
+    pass();
+    expect(view.model.get("rule")).toBe("gated");
+    view.model.useRule("gated");
+    pass(REST);
+    await view.model.reply(view.model.last("faithfulness"), {
+      ...scoreOf(LAYER),
+      rule: "gated",
+      totals: { value: 0.2, low: 0.1, high: 0.3 },
+    });
+    expect(line()).not.toContain("try gated");
+    expect(part("use-gated").hidden).toBe(true);
   });
 
   it("is of the layer and the rule: time changes nothing, and what is known is not asked for again", async () => {

@@ -74,13 +74,28 @@ export function createFaithfulness(view: Omit<View, "say">): HTMLElement {
     "data-testid": "faithfulness-switch",
     on: { click: () => store.set({ faithfulness: !store.faithfulness.peek() }) },
   });
+  const better = h(
+    "button",
+    {
+      class: "cw-button",
+      type: "button",
+      "data-testid": "use-gated",
+      on: { click: () => store.set({ rule: "gated" }) },
+    },
+    "Use gated",
+  );
   const summary = h("summary", { class: "cw-faithfulness-line" }, dot, short, rest);
   const element = h(
     "details",
     { class: "cw-faithfulness", "data-testid": "faithfulness" },
     summary,
-    h("div", { class: "cw-popover" }, words, button, documentLink("faithfulness")),
+    h("div", { class: "cw-popover" }, words, better, button, documentLink("faithfulness")),
   );
+  /** Whether there is a rule that agrees with ablation better than one of this grade. */
+  const hasBetter = (grade: Told["grade"]) =>
+    (grade === "low" || grade === "none") &&
+    store.rule.value !== "gated" &&
+    (store._canvas.value.rules ?? []).includes("gated");
   const told = (): Told => {
     const info = store._canvas.value;
     const [layer, rule] = [store.layer.value, store.rule.value];
@@ -119,7 +134,8 @@ export function createFaithfulness(view: Omit<View, "say">): HTMLElement {
   view.effect(() => {
     const { short: line, rest: more, grade, explained } = told();
     write(short, line);
-    write(rest, more);
+    better.hidden = !hasBetter(grade);
+    write(rest, better.hidden ? more : ` → try gated${more}`);
     attribute(element, "data-grade", grade);
     attribute(summary, "title", explained.join("\n"));
     if (words.textContent !== explained.join(""))
