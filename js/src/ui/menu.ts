@@ -13,6 +13,6 @@ export function closeByItself(menu: HTMLDetailsElement, signal: AbortSignal, foc
     if (event.key !== "Escape" || !menu.open) return;
     event.stopPropagation();
     menu.open = false;
-    (focus ?? menu.querySelector("summary"))?.focus();
+    (focus ?? menu.querySelector("summary"))?.focus({ preventScroll: true });
   });
 }

@@ -74,6 +74,7 @@ export function createColourBar(view: View, covered: (picture: Picture) => boole
     const largest = reach(range as Range);
     const end = between?.top ?? (shared ?? largest) / style.contrast;
     const isBeyond = between ? style.contrast > 1 : Math.max(largest, second.top() ?? 0) > 1.001 * end;
+    attribute(legend, "data-signed", style.maps === "signed");
     write(low, style.maps === "signed" ? `${isBeyond ? "≤ " : ""}${number(-end)}` : "0");
     write(high, `${isBeyond ? "≥ " : ""}${number(end)}`);
     top = own ? end : null;

@@ -13,7 +13,7 @@ export function totalOf(info: CanvasInfo, { selection, total }: ContributionMap)
 
 /** A number in as many digits as the largest has, with spaces as wide as digits: what stands beside it does not move. */
 export function padded(value: number, largest: number): string {
-  return String(value).padEnd(String(largest).length, "\u2007");
+  return String(value).padStart(String(largest).length, "\u2007");
 }
 
 /** What the colours over the frame stand for. */

@@ -7,13 +7,30 @@ import { documentLink } from "../ui/term_card";
 import { TERMS, type Term } from "../ui/terms";
 import type { View } from "../ui/view";
 
+const TASKS = [
+  [
+    "Which neurons make this?",
+    "Click it: the strongest stand under Pixel. Draw a box around a larger part, and sort Neurons by this region.",
+  ],
+  [
+    "Is that true?",
+    "Faithfulness, above the frame, says how far the rule agrees with taking neurons out. Press r for the selection under every rule.",
+  ],
+  [
+    "Where else does it write?",
+    "Click the neuron: its map covers the frame. More contrast, under style, shows weak traces; the curve follows it through time.",
+  ],
+  ["What is without it?", "Press k: the picture without the selection, and the PSNR that it costs."],
+  ["Send me the figure", "export: all panels or one, as PDF, SVG or PNG; the numbers as CSV or NPZ."],
+] as const;
+
 const KEYS = [
   ["← →", "previous, next frame"],
   ["space", "play, pause"],
   [", .", "previous, next run"],
   ["[ ]", "previous, next layer"],
   ["shift + arrows", "move the pinned pixel"],
-  ["Esc", "clear the selected neurons; then the cluster, the region, the pixel"],
+  ["Esc", "put a tool away; clear the selected neurons; then the cluster, the region, the pixel"],
   ["ctrl + z, ctrl + shift + z", "undo, redo what was chosen"],
   ["k, shift + k", "ablate the selection or put it back; put all back"],
   ["arrows, Delete in the list of regions", "move, take one off the list"],
@@ -31,13 +48,20 @@ const MOUSE = [
   ["shift-drag, shift-alt-drag", "draw a region: a box, a lasso; + keeps it in a list"],
   ["rest on the frame", "preview the neurons of that pixel"],
   ["click a thumbnail or a bar", "select that neuron: its contributions cover the frame"],
-  ["shift-click one", "add it to the selection, or take it out"],
+  ["shift-click or ctrl-click one", "add it to the selection, or take it out"],
   ["click or drag the curve", "move the playhead"],
   ["click a cluster", "select it: its map on the frame, its neurons in the list"],
 ] as const;
 
 /** Keys that need a kernel: a saved page does not list them. */
-const LIVE = new Set(["k, shift + k", "r", "arrows, Delete in the list of regions"]);
+const LIVE = new Set([
+  "Is that true?",
+  "What is without it?",
+  "Send me the figure",
+  "k, shift + k",
+  "r",
+  "arrows, Delete in the list of regions",
+]);
 
 export function createHelp({ session, effect }: Pick<View, "session" | "effect">): Dialog {
   const live: HTMLElement[] = [];
@@ -58,7 +82,9 @@ export function createHelp({ session, effect }: Pick<View, "session" | "effect">
   const title = (text: string) => h("h3", { class: "cw-title" }, text);
   const dialog = createDialog("help", "Help");
   dialog.element.append(
-    h("div", { class: "cw-dialog-head" }, title("Keys"), dialog.close),
+    h("div", { class: "cw-dialog-head" }, title("How to"), dialog.close),
+    list(TASKS),
+    title("Keys"),
     list(KEYS),
     title("Mouse"),
     list(MOUSE),

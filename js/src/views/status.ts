@@ -4,7 +4,7 @@ import { count, seconds } from "../state/format";
 import { neuronLabel, runLabel, selectionLabel } from "../state/selection";
 import { isSwitching, ready, type Store } from "../state/store";
 import { type Activity, GONE } from "../transport/client";
-import { attribute, h, write } from "../ui/dom";
+import { attribute, h, holdsFocus, write } from "../ui/dom";
 import { type ExportPlan, exportPng } from "../ui/export_png";
 import { closeByItself } from "../ui/menu";
 import type { View } from "../ui/view";
@@ -114,6 +114,11 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
     h("summary", { class: "cw-button" }, "export"),
     fallback,
   );
+  // The focus would be lost with what is pressed in it, and the widget's keys with it.
+  const closeMenu = () => {
+    if (holdsFocus(menu)) menu.querySelector("summary")?.focus({ preventScroll: true });
+    menu.open = false;
+  };
   const png = h(
     "button",
     {
@@ -122,7 +127,7 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
       "data-testid": "export-png",
       on: {
         click: async () => {
-          menu.open = false;
+          closeMenu();
           const what = plan();
           if (!what) return say("There is no picture to export yet", "error");
           try {
@@ -137,8 +142,8 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
   );
   fallback.append(
     png,
-    createRecipeButton({ ...view, say }, () => (menu.open = false)),
-    createExportItems({ ...view, say }, say, () => (menu.open = false)),
+    createRecipeButton({ ...view, say }, closeMenu),
+    createExportItems({ ...view, say }, say, closeMenu),
   );
   closeByItself(menu, view.signal);
 
