@@ -24,6 +24,30 @@ const settle = async () => {
   await view.settle();
 };
 
+describe("the region that is drawn", () => {
+  it("has its share told at once, until it is one with a name, and goes with Delete", async () => {
+    view.open({ region: box(2, 2), regions: [] });
+    await settle();
+    expect(view.page.find("[data-testid=regions]").hidden).toBe(false);
+    expect((view.model.last("regions").body as RegionsRequest).regions).toEqual([box(2, 2)]);
+    const drawn = row("drawn region");
+    expect(drawn.getAttribute("aria-pressed")).toBe("true");
+    expect(drawn.textContent).toMatch(/%/);
+    view.page.find("[data-testid=keep-region]").click();
+    await settle();
+    expect((view.model.last("regions").body as RegionsRequest).regions).toEqual([box(2, 2)]);
+    expect(drawn.dataset.region).toBe("region 1");
+    view.model.set("region", box(0, 0));
+    await settle();
+    const [, second] = view.page.el.querySelectorAll<HTMLElement>(".cw-region-row");
+    expect(second?.dataset.region).toBe("drawn region");
+    second?.focus();
+    view.key("Delete", second as HTMLElement);
+    expect(view.model.get("region")).toBeNull();
+    expect((view.model.get("regions") as NamedRegion[]).map(({ name }) => name)).toEqual(["region 1"]);
+  });
+});
+
 describe("the region of an object that moves", () => {
   const grid = () => view.page.find("[data-testid=grid]");
 

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { chooseClusterCount, chooseLayer, nudgePixel, stepTime } from "../src/state/actions";
 import { createStore, SAVE_AFTER, type Store } from "../src/state/store";
 import { same } from "../src/transport/same";
+import { layerInfo } from "./layer_info";
 import { HEAD, LAYER, ManualModel, NEURON, state } from "./page";
 
 describe("store", () => {
@@ -110,6 +111,28 @@ describe("store", () => {
     chooseLayer(store, HEAD);
     vi.advanceTimersByTime(SAVE_AFTER);
     expect(model.saves).toEqual([{ layer: HEAD, neuron: null, neurons: [] }]);
+  });
+
+  it("keeps units selected that the new layer has, by their index", () => {
+    const layers = [
+      layerInfo("net.0", [8], []),
+      layerInfo("net.1", [4], []),
+      layerInfo("conv", [8, 8], [2, 2]),
+    ];
+    const base = state();
+    model = new ManualModel({
+      ...base,
+      _canvas: { ...(base._canvas as object), layers },
+      layer: "net.0",
+      neuron: [3],
+      neurons: [[6], [3]],
+    });
+    store.dispose();
+    store = createStore(model);
+    chooseLayer(store, "net.1");
+    expect([store.neurons.value, store.neuron.value]).toEqual([[[3]], [3]]);
+    chooseLayer(store, "conv");
+    expect([store.neurons.value, store.neuron.value]).toEqual([[], null]);
   });
 
   it("keeps frames and pixels inside the canvas", () => {

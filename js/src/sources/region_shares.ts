@@ -1,6 +1,6 @@
-// What part of the selection's contribution lies in each of the named regions.
+// What part of the selection's contribution lies in each of the named regions, and in the one that is drawn.
 import type { ReadonlySignal } from "@preact/signals-core";
-import { regionAt } from "../state/regions";
+import { listedRegions, regionAt } from "../state/regions";
 import { currentSelection, digest, selectionBytes, selectionKey } from "../state/selection";
 import { isSwitching, ready, type Store } from "../state/store";
 import type { RequestClient } from "../transport/client";
@@ -43,11 +43,11 @@ export class RegionSource extends Source<"regions", RegionParts> {
       wanted: () => {
         const selection = currentSelection(store);
         const time = settled.value;
-        const regions = store.regions.value.flatMap((named) => regionAt(named, time) ?? []);
+        const regions = listedRegions(store).flatMap((named) => regionAt(named, time) ?? []);
         if (!ready(store._canvas.value) || !selection || regions.length === 0) return null;
         return { kind: "regions", run: store.run.value, rule: store.rule.value, time, selection, regions };
       },
-      preparing: () => store.regions.value.length > 0 && isSwitching(store),
+      preparing: () => listedRegions(store).length > 0 && isSwitching(store),
       key: ({ rule, time, selection, regions }) =>
         `${rule}/${selectionKey(selection)}@${time}:${digest(JSON.stringify(regions))}`,
       decode: (answer, _data, { run, rule, regions }) => ({ ...answer, run, rule, regions }),

@@ -3,7 +3,7 @@ import { LONGEST_NAME, MAX_CLUSTERS, MIN_CLUSTERS } from "../transport/constants
 import type { LayerInfo, Region, RunKey } from "../transport/messages";
 import { same } from "../transport/same";
 import { followed } from "./regions";
-import { framesOf, nearestFrame } from "./saved";
+import { framesOf, hasMap, nearestFrame } from "./saved";
 import { layerOf, namesKey } from "./selection";
 import { isSwitching, ready, type Store } from "./store";
 import type { Traits } from "./traits";
@@ -73,9 +73,21 @@ export function stepRun(store: Store, by: number, around = false): void {
   if (next) chooseRun(store, next.key);
 }
 
-/** Changes layer, neuron and colour in one save: the new layer may have neither that neuron nor that colour. */
+/**
+ * Changes layer, neuron and colour in one save: the new layer may have neither that neuron nor that colour. Units stay
+ * selected by their index, which goes with the unit in residual networks and grids; a kernel's index says nothing elsewhere.
+ */
 export function chooseLayer(store: Store, layer: string): void {
-  if (layer !== store.layer.peek()) store.set({ ...toLayer(store, layer), neuron: null, neurons: [] });
+  if (layer === store.layer.peek()) return;
+  const neurons = store.neurons.peek().filter((neuron) => isUnitOf(store, layer, neuron));
+  store.set({ ...toLayer(store, layer), neurons, neuron: neurons.at(-1) ?? null });
+}
+
+function isUnitOf(store: Store, name: string, neuron: number[]): boolean {
+  const info = store._canvas.peek();
+  const shape = ready(info) ? layerOf(info, name)?.neurons : undefined;
+  const [unit = 0] = neuron;
+  return neuron.length === 1 && shape?.length === 1 && unit < (shape[0] ?? 0) && hasMap(info, name, neuron);
 }
 
 function toLayer(store: Store, layer: string): Partial<Traits> {

@@ -2,7 +2,10 @@
 import { MAX_REGIONS } from "../transport/constants";
 import type { NamedRegion, Region } from "../transport/messages";
 import { same } from "../transport/same";
+import { savedOf } from "./saved";
 import type { Store } from "./store";
+
+export const DRAWN = "drawn region";
 
 /** A region as it is at a frame; null where it is not in the picture. */
 export function regionAt({ frames }: NamedRegion, time: number): Region | null {
@@ -19,6 +22,14 @@ export function followed(store: Store, time: number): Region | null {
     same(one, region);
   const moving = store.regions.peek().find(({ frames }) => frames.length > 1 && frames.some(alike));
   return moving?.frames[time] ?? region;
+}
+
+/** The regions whose shares are told: those with names, and the one that is drawn, if it is none of them. Needs a kernel. */
+export function listedRegions(store: Store): NamedRegion[] {
+  const [named, region, time] = [store.regions.value, store.region.value, store.time.value];
+  const isDrawn = region && !named.some((one) => same(regionAt(one, time), region));
+  const there = named.length < MAX_REGIONS && savedOf(store._canvas.value) === null;
+  return isDrawn && there ? [...named, { name: DRAWN, frames: [region] }] : named;
 }
 
 /** Keeps the region that is drawn under the next free number. */

@@ -1,9 +1,9 @@
-// The regions with names, below the frame: a bar each for the part of the selection's contribution that it has.
+// The regions with names and the one that is drawn, below the frame: a bar each for the part of the selection's contribution that it has.
 import { signal } from "@preact/signals-core";
 import { type Part, partOf } from "../sources/region_shares";
 import { chooseRegion } from "../state/actions";
 import { percent } from "../state/format";
-import { dropRegion, regionAt } from "../state/regions";
+import { dropRegion, listedRegions, regionAt } from "../state/regions";
 import { currentSelection, selectionKey, selectionLabel } from "../state/selection";
 import { ready } from "../state/store";
 import { same } from "../transport/same";
@@ -52,7 +52,7 @@ export function createRegionList(view: View): HTMLElement {
     return { button, name, share, times, bar, mark };
   };
   const choose = (index: number) => {
-    const named = store.regions.peek()[index];
+    const named = listedRegions(store)[index];
     const region = named && regionAt(named, store.time.peek());
     if (!named) return;
     active.value = index;
@@ -61,11 +61,12 @@ export function createRegionList(view: View): HTMLElement {
   };
   rove(element, () => rows.filter(({ button }) => !button.hidden).map(({ button }) => button), active);
   element.addEventListener("keydown", (event) => {
-    const named = store.regions.peek()[active.peek()];
+    const named = listedRegions(store)[active.peek()];
     if (event.key !== "Delete" || !named) return;
     event.preventDefault();
     event.stopPropagation();
-    dropRegion(store, named.name);
+    if (store.regions.peek().includes(named)) dropRegion(store, named.name);
+    else chooseRegion(store, null);
     view.say(`${named.name} is off the list`);
     rows[Math.max(0, active.peek() - 1)]?.button.focus();
   });
@@ -93,7 +94,7 @@ export function createRegionList(view: View): HTMLElement {
     attribute(button, "data-share", part?.share);
   };
   view.effect(() => {
-    const named = store.regions.value;
+    const named = listedRegions(store);
     const time = store.time.value;
     const shown = regions.shown.value;
     const selection = currentSelection(store);
