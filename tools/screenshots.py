@@ -1,6 +1,6 @@
 """Make the pictures of the README from the real thing: `python -m tools.screenshots`.
 
-Every main view of the widget, on the demo's video and image, in both themes, as small PNGs.
+Every main view of the widget, on the demo's video and image, in both themes, as small PNGs; the first as an animation.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import asyncio
 import io
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,8 @@ from tools.server import JupyterServer
 
 IMAGES = ROOT / "notebooks" / "images"
 TIMEOUT = 120_000
-MOST_BYTES = 350_000
+MOST_BYTES, MOST_MOVING = 350_000, 3_000_000
+STEP, REST = 140, 1500  # milliseconds that a picture of an animation stays
 THEMES = {"": "JupyterLab Light", "-dark": "JupyterLab Dark"}
 # The theme, and nothing beside the notebook.
 SHOW = """async theme => {
@@ -49,12 +50,16 @@ SETTLED = """root => {
 
 @dataclass(frozen=True)
 class View:
-    """A cell that shows a widget, what is done with it, and the part that is taken, as a selector."""
+    """A cell that shows a widget, what is done with it, and the part that is taken, as a selector.
+
+    `play` goes on by a step at a time, and gives how long the picture of each stays: an animation is made of it.
+    """
 
     name: str
     cell: str
     prepare: Callable[[Locator], None] = lambda root: None
     part: str = ""
+    play: Callable[[Locator], Iterator[int]] | None = None
 
 
 def cluster(root: Locator) -> None:
@@ -81,13 +86,41 @@ def two_runs(root: Locator) -> None:
     root.locator(".cw-thumb[data-second]").nth(11).wait_for(timeout=TIMEOUT)
 
 
+def tour(root: Locator) -> Iterator[int]:
+    """A neuron through time; another pixel, its strongest neuron, back through time; and all as it was."""
+    keyboard = root.page.keyboard
+    root.focus()
+    yield REST
+    for _ in range(23):
+        keyboard.press("ArrowRight")
+        yield STEP
+    yield REST
+    frame = root.get_by_test_id("frame")
+    box = frame.bounding_box()
+    assert box is not None
+    frame.click(position={"x": 0.66 * box["width"], "y": 0.7 * box["height"]})  # the flower
+    yield REST
+    root.locator('.cw-bar:not([hidden])[data-layer*="decoder.3"]').first.click()
+    yield REST
+    root.focus()
+    for _ in range(23):
+        keyboard.press("ArrowLeft")
+        yield STEP
+    keyboard.press("Control+z")
+    keyboard.press("Control+z")
+
+
 def panel(name: str) -> str:
     return f'[data-panel="{name}"]'
 
 
 VIDEO, IMAGE = "cw.demo.video()", "cw.demo.image()"
 VIEWS = (
-    View("widget", f"cw.CanvasWidget({VIDEO}, layer='decoder.2', time=9, pixel=(70, 120), opacity=0.85)"),
+    View(
+        "widget",
+        f"cw.CanvasWidget({VIDEO}, rule='gated', layer='decoder.3', neuron=(5, 38), time=0, pixel=(30, 200))",
+        play=tour,
+    ),
     View("image", f"cw.CanvasWidget({IMAGE}, pixel=(60, 90), maps='signed')"),
     View(
         "frame",
@@ -126,18 +159,37 @@ def shoot(page: Page, root: Locator, view: View, theme: str, path: Path) -> None
     page.evaluate(SHOW, theme)
     page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=theme, timeout=TIMEOUT)
     root.scroll_into_view_if_needed()
-    page.mouse.move(0, 0)
-    page.wait_for_function(SETTLED, arg=root.element_handle(), timeout=TIMEOUT)
     taken = root.locator(view.part) if view.part else root
-    save(taken.screenshot(animations="disabled"), path)
+
+    def take() -> bytes:
+        page.mouse.move(0, 0)
+        page.wait_for_function(SETTLED, arg=root.element_handle(), timeout=TIMEOUT)
+        return taken.screenshot(animations="disabled")
+
+    if view.play is None:
+        save(take(), path.with_suffix(".png"))
+    else:
+        stays, pictures = zip(*((stay, take()) for stay in view.play(root)), strict=True)
+        save_animation(pictures, stays, path.with_suffix(".webp"))
+
+
+def save_animation(pngs: Sequence[bytes], stays: Sequence[int], path: Path) -> None:
+    """Pictures that stay for so many milliseconds each."""
+    first, *others = [Image.open(io.BytesIO(png)).convert("RGB") for png in pngs]
+    first.save(path, save_all=True, append_images=others, duration=list(stays), loop=0, quality=82, method=4)
+    check_size(path, MOST_MOVING)
 
 
 def save(png: bytes, path: Path) -> None:
     """As small as PNG gets without losing a colour."""
     Image.open(io.BytesIO(png)).convert("RGB").save(path, optimize=True)
+    check_size(path, MOST_BYTES)
+
+
+def check_size(path: Path, most: int) -> None:
     size = path.stat().st_size
-    if size > MOST_BYTES:
-        raise RuntimeError(f"{path.name} has {size:,} bytes: at most {MOST_BYTES:,} are taken")
+    if size > most:
+        raise RuntimeError(f"{path.name} has {size:,} bytes: at most {most:,} are taken")
     print(f"{path.relative_to(ROOT)}  {size / 1000:.0f} kB", flush=True)
 
 
@@ -156,7 +208,7 @@ def shoot_all(server: JupyterServer, notebooks: dict[View, str]) -> bool:
             page.wait_for_function(SETTLED, arg=root.element_handle(), timeout=TIMEOUT)
             view.prepare(root)
             for suffix, theme in THEMES.items():
-                shoot(page, root, view, theme, IMAGES / f"{view.name}{suffix}.png")
+                shoot(page, root, view, theme, IMAGES / f"{view.name}{suffix}")
             page.close()
         browser.close()
     return True
