@@ -114,6 +114,7 @@ def figure_data(
         contrast=state["contrast"],
         limit=state["limit"] if _shows_contributions(state) else None,
         pixel=pixel,
+        region=None if state["region"] is None else state["region"].mask,
         bars=bars,
         thumbnails=thumbnails,
         neurons=neurons,
@@ -124,7 +125,7 @@ def figure_data(
         totals=[total for total, _ in curve],
         changes=[change for _, change in curve] if len(followed) == cached.n_frames else (),
         time=time,
-        ranked_by="" if cached.ranks is cached.canvas else cached.ranks.rule,
+        ranked_by=cached.ranked_by,
         n_frames=cached.n_frames,
         one_scale=one_scale,
         neurons_scale=scale,
@@ -312,7 +313,8 @@ def _neurons(
     neurons = [view_checks.checked_neuron(known, neuron) for neuron in found["neurons"]]
     maps = neuron_maps.maps(cached, known, known.flat_index(neurons), state["time"])
     within = f" in cluster {cluster}" if cluster >= 0 else ""
-    title = f"{layer}: {len(neurons)} of {found['n_neurons']:,} neurons{within}, {SORTED[sort]}"
+    by = f" by {cached.ranked_by}" if cached.ranked_by and sort in ("pixel", "region") else ""
+    title = f"{layer}: {len(neurons)} of {found['n_neurons']:,} neurons{within}, {SORTED[sort]}{by}"
     named = [(label(neuron), values) for neuron, values in zip(neurons, maps, strict=True)]
     return title, named, float(found["scale"])
 

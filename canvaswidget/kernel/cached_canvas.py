@@ -123,6 +123,11 @@ class CachedCanvas:
         apart = self.channel == "sum" and not canvas.why_no_colours(layer.name)
         return "each" if apart else self.channel
 
+    @property
+    def ranked_by(self) -> str:
+        """The rule that ranks, where it is another one than the canvas's; else empty."""
+        return "" if self.ranks is self.canvas else self.ranks.rule
+
     def is_ranked(self, layer: Layer) -> bool:
         """Whether the rule that ranks is defined on a layer."""
         return layer.name in self._ranked

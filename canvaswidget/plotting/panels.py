@@ -108,6 +108,8 @@ class View:
     limit : float
         The magnitude at which the colours of the overlay end; with None its own largest, less with more contrast.
     pixel : (y, x)
+    region : (h, w) array of bool
+        Outlined on the image.
     bars : sequence of Bar
         The pixel's neurons, the largest contribution first.
     thumbnails, neurons : sequence of (name, (h, w) array)
@@ -143,6 +145,7 @@ class View:
     contrast: float = 1.0
     limit: float | None = None
     pixel: tuple[int, int] | None = None
+    region: npt.NDArray[np.bool_] | None = None
     bars: Sequence[Bar] = ()
     thumbnails: Sequence[tuple[str, Floats]] = ()
     neurons: Sequence[tuple[str, Floats]] = ()
@@ -203,6 +206,8 @@ def draw_frame(ax: Axes, view: View, scale: float | None = None, bar: bool = Tru
             is_beyond = np.abs(view.overlay).max() > (1 + 1e-6) * limit
             extend = "neither" if not is_beyond else "both" if view.overlay_signed else "max"
             colour_bar(ax, frame_colours(view, scale), view.overlay_unit, extend=extend)
+    if view.region is not None:
+        _outline(ax, view.region)
     if view.pixel is not None:
         y, x = view.pixel
         for line, colour in ((2.2, "black"), (1.0, "white")):
@@ -210,6 +215,15 @@ def draw_frame(ax: Axes, view: View, scale: float | None = None, bar: bool = Tru
     ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     pixels(ax)
     ax.set_title(view.overlay_name, color=INK)
+
+
+def _outline(ax: Axes, region: npt.NDArray[np.bool_]) -> None:
+    """Between the pixels that are in a region and those that are not."""
+    height, width = region.shape
+    edges = np.pad(region, 1).repeat(2, 0).repeat(2, 1).astype(float)
+    ys, xs = (np.arange(2 * size + 4) / 2 - 1.25 for size in (height, width))
+    for line, colour in ((2.0, "black"), (1.0, "white")):
+        ax.contour(xs, ys, edges, levels=[0.5], colors=colour, linewidths=line)
 
 
 def under_map(image: Floats, view: View) -> Floats:
@@ -280,7 +294,7 @@ def draw_bars(
     known = any(not math.isnan(bar.share) for bar in bars)
     ax.set_xlabel("contribution (raw level)" + ("\nand its share of all of its layer" if known else ""))
     title = "neurons" if pixel is None else f"neurons of pixel y={pixel[0]}, x={pixel[1]}"
-    ax.set_title(f"{title}, chosen by {ranked_by}" if ranked_by else title, color=INK)
+    ax.set_title(f"{title}\nchosen by {ranked_by}" if ranked_by else title, color=INK)
 
 
 def draw_maps(
@@ -373,7 +387,7 @@ def draw_shares(ax: Axes, shares: Sequence[ShareCurve], ranked_by: str = "") -> 
     ax.set_yticks([0, 0.5, 0.9], ["0", "50 %", "90 %"])
     ax.spines[["top", "right"]].set_visible(False)
     legend_below(ax)
-    by = f", by {ranked_by}" if ranked_by else ""
+    by = f"\nby {ranked_by}" if ranked_by else ""
     ax.set_title(f"how many neurons make it (of so many){by}", color=INK)
 
 

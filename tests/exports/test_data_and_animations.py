@@ -118,6 +118,7 @@ def test_what_is_chosen_by_another_rule_says_by_which(w: CanvasWidget, tmp_path:
     words = w.figure(["pixel", "shares"]).words  # type: ignore[attr-defined]
     assert "chosen by gated" in words
     assert "half of the pixel, by gated" in words
+    assert "strongest at the pixel by gated" in w.figure(["neurons"]).words  # type: ignore[attr-defined]
     w.save_data(tmp_path / "a.csv", "pixel", progress=False)
     head, *found = rows(tmp_path / "a.csv")
     assert head[-1] == "rule"

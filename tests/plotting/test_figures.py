@@ -143,6 +143,20 @@ def test_colours_end_at_the_limit_or_at_the_largest_magnitude_less_with_contrast
         assert bar._colorbar.extend == extend
 
 
+def test_a_region_is_outlined_around_its_pixels() -> None:
+    region = np.zeros((16, 32), bool)
+    region[4:9, 10:20] = True
+    region[0, 31] = True  # in a corner, the outline is the frame's
+    ax = Figure().add_subplot()
+    draw_frame(ax, view(region=region))
+    (whole,) = {tuple(np.round(path.vertices, 3).ravel()) for path in ax.collections[-1].get_paths()}
+    x, y = np.reshape(whole, (-1, 2)).T
+    inside = x < 25
+    assert (x[inside].min(), x[inside].max()) == pytest.approx((9.5, 19.5), abs=0.26)
+    assert (y[inside].min(), y[inside].max()) == pytest.approx((3.5, 8.5), abs=0.26)
+    assert (x.max(), y.min()) == pytest.approx((31.5, -0.5), abs=0.26)
+
+
 def test_a_view_of_nothing_and_a_wrong_width() -> None:
     with pytest.raises(ValueError, match="neither an image nor an overlay"):
         view_figure(view(image=None, overlay=None))

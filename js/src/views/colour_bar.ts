@@ -8,7 +8,7 @@ import { type Range, reach, type Style } from "../ui/palette";
 import type { View } from "../ui/view";
 import type { ComparisonView } from "./comparison_view";
 import { unitOf } from "./frame_words";
-import { drawnStyle, frameStyle, styleOf } from "./style_of";
+import { drawnStyle, frameStyle } from "./style_of";
 
 /** So many CSS pixels of a drag double the limit, or halve it. */
 const DOUBLING = 60;
@@ -70,6 +70,7 @@ export function createColourBar(view: View, covered: (picture: Picture) => boole
     lock.hidden = !own;
     attribute(grip, "tabindex", own ? 0 : -1);
     attribute(grip, "aria-disabled", own ? null : "true");
+    top = null;
     if (!range && !between) return;
     const largest = reach(range as Range);
     const end = between?.top ?? (shared ?? largest) / style.contrast;
@@ -77,7 +78,7 @@ export function createColourBar(view: View, covered: (picture: Picture) => boole
     attribute(legend, "data-signed", style.maps === "signed");
     write(low, style.maps === "signed" ? `${isBeyond ? "≤ " : ""}${number(-end)}` : "0");
     write(high, `${isBeyond ? "≥ " : ""}${number(end)}`);
-    top = own ? end : null;
+    if (own) top = end;
     attribute(grip, "aria-valuenow", end);
     attribute(grip, "aria-valuemax", 2 * end);
     attribute(grip, "aria-valuetext", number(end));
@@ -87,7 +88,6 @@ export function createColourBar(view: View, covered: (picture: Picture) => boole
   });
   view.effect(() => {
     frameStyle(store, null, second.top());
-    styleOf(store);
     if (picture.value) covered(picture.value);
     palettes.value;
     second.difference.value;
