@@ -22,7 +22,10 @@ interface Geometry {
 }
 
 /** The name of the cluster that a grid is limited to. Read inside an effect. */
-export function clusterName(store: Store, { layer, cluster, n_clusters }: GridContext): string {
+export function clusterName(
+  store: Store,
+  { layer, cluster, n_clusters }: Pick<GridContext, "layer" | "cluster" | "n_clusters">,
+): string {
   return selectionLabel({ layer, neuron: null, neurons: [], cluster, n_clusters }, store.cluster_names.value);
 }
 

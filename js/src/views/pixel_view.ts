@@ -24,6 +24,7 @@ import { rove } from "../ui/roving";
 import { explain, word } from "../ui/term_card";
 import { isTerm } from "../ui/terms";
 import type { View } from "../ui/view";
+import { clusterName } from "./neuron_grid";
 import { createShareCurve } from "./share_curve";
 
 interface Row {
@@ -117,17 +118,20 @@ export function createPixelView(view: View) {
       const colours =
         ranked.magnitude > Math.abs(ranked.value) * 1.001 ? `, ${ranked.magnitude} in all colours` : "";
       attribute(button, "data-out", out);
-      attribute(
-        button,
-        "title",
-        `${ranked.layer}, ${neuronWords(ranked.neuron)}: ${ranked.value}${colours}${beside}${ranked.share === null ? "" : `, ${percent(ranked.share)} of its layer`}${out ? ", ablated" : ""}${kept ? "" : `\n${NOT_KEPT}`}`,
-      );
+      const cluster =
+        ranked.layer === store.layer.value ? clusterOf(clusters.shown.value, store, ranked.neuron) : -1;
+      const of = { layer: ranked.layer, cluster, n_clusters: store.n_clusters.value };
+      const facts = [
+        `${ranked.layer}, ${neuronWords(ranked.neuron)}: ${ranked.value}${colours}${beside}`,
+        ranked.share === null ? "" : `${percent(ranked.share)} of its layer`,
+        cluster < 0 ? "" : clusterName(store, of),
+        out ? "ablated" : "",
+      ].filter(Boolean);
+      attribute(button, "title", `${facts.join(", ")}${kept ? "" : `\n${NOT_KEPT}`}`);
       attribute(button, "aria-disabled", kept ? null : "true");
       const chosen =
         ranked.layer === store.layer.value && store.neurons.value.some((one) => same(ranked.neuron, one));
       attribute(button, "aria-pressed", String(chosen));
-      const cluster =
-        ranked.layer === store.layer.value ? clusterOf(clusters.shown.value, store, ranked.neuron) : -1;
       attribute(button, "data-cluster", cluster >= 0 ? cluster : null);
       attribute(button, "data-member", cluster >= 0 && cluster === store.cluster.value);
       if (cluster >= 0) button.style.setProperty("--cw-cluster", clusterColour(cluster));

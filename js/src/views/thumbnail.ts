@@ -18,6 +18,7 @@ export interface Cell {
   canvas: HTMLCanvasElement;
   /** What stands for the neuron in the compared run, in a corner. */
   second: HTMLCanvasElement;
+  words: HTMLElement;
   name: HTMLElement;
   top: HTMLElement;
   total: HTMLElement;
@@ -39,7 +40,7 @@ export function makeCell(): Cell {
     words,
     track,
   );
-  return { button, canvas, second, name, top, total, painted: "", paintedSecond: "" };
+  return { button, canvas, second, words, name, top, total, painted: "", paintedSecond: "" };
 }
 
 /** `fill` shows a thumbnail in a cell, or that it is not there yet; `active` has the tab stop. */
@@ -75,7 +76,7 @@ export function createFill({ session }: View, scale: ReadonlySignal<Scale>) {
   };
   const fill = (cell: Cell, index: number, active: boolean) => {
     const thumb = grid.thumb(index);
-    const { button, canvas, name, top, total } = cell;
+    const { button, canvas, words, name, top, total } = cell;
     button.dataset.index = String(index);
     attribute(button, "tabindex", active ? "0" : "-1");
     attribute(button, "data-empty", !thumb);
@@ -89,6 +90,7 @@ export function createFill({ session }: View, scale: ReadonlySignal<Scale>) {
       cell.painted = cell.paintedSecond = "";
       for (const gone of ["data-neuron", "data-cluster", "data-out", "aria-pressed"])
         button.removeAttribute(gone);
+      words.removeAttribute("data-cluster");
       attribute(button, "aria-label", "loading");
       button.style.removeProperty("--cw-cluster");
       total.style.width = "0";
@@ -106,6 +108,7 @@ export function createFill({ session }: View, scale: ReadonlySignal<Scale>) {
     attribute(button, "data-neuron", thumb.neuron.join(","));
     attribute(button, "aria-pressed", String(selected));
     attribute(button, "data-cluster", cluster >= 0 ? cluster : null);
+    attribute(words, "data-cluster", cluster >= 0 ? cluster : null);
     const out = session.ablation.has(store.layer.peek(), thumb.neuron);
     attribute(button, "data-out", out);
     attribute(
