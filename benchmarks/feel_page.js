@@ -26,7 +26,7 @@
     ours: {
       slider: () => find(".cw-root [data-testid=time]"),
       canvas: () => find(".cw-root [data-testid=frame]"),
-      label: () => find(".cw-root [data-panel=frame] .cw-label").textContent.split(" · ")[0],
+      label: () => find(".cw-root [data-panel=frame] .cw-label").textContent.split(" · ")[0].trim(),
       time: () => find(".cw-root [data-testid=frame]").dataset.time,
       hasMap: (neuron) => find(".cw-root [data-testid=frame]").dataset.selection?.endsWith(`/${neuron}`),
       pixel: () => (find(".cw-root [data-preview]") ? "" : find(".cw-root [data-panel=pixel]").dataset.pixel),
