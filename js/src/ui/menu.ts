@@ -1,4 +1,11 @@
-// What every menu of the widget does: it closes by itself.
+// What every menu of the widget does: it closes by itself, and keeps the focus in the widget.
+import { holdsFocus } from "./dom";
+
+/** Closes a menu; a focus in it, which would be lost with the widget's keys, goes to its summary. */
+export function closeMenu(menu: HTMLDetailsElement): void {
+  if (holdsFocus(menu)) menu.querySelector("summary")?.focus({ preventScroll: true });
+  menu.open = false;
+}
 
 /** A `details` that a press outside it closes, and Escape, which moves the focus: to its summary, or elsewhere. */
 export function closeByItself(menu: HTMLDetailsElement, signal: AbortSignal, focus?: HTMLElement): void {

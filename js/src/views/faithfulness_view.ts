@@ -7,7 +7,7 @@ import { magnitudesOf, shortNames } from "../state/selection";
 import { ready } from "../state/store";
 import type { FaithfulnessReply, Range } from "../transport/messages";
 import { attribute, h, write } from "../ui/dom";
-import { closeByItself } from "../ui/menu";
+import { closeByItself, closeMenu } from "../ui/menu";
 import { documentLink } from "../ui/term_card";
 import type { View } from "../ui/view";
 
@@ -80,7 +80,12 @@ export function createFaithfulness(view: Omit<View, "say">): HTMLElement {
       class: "cw-button",
       type: "button",
       "data-testid": "use-gated",
-      on: { click: () => store.set({ rule: "gated" }) },
+      on: {
+        click: () => {
+          closeMenu(element); // the button goes with the low score, and the focus with it
+          store.set({ rule: "gated" });
+        },
+      },
     },
     "Use gated",
   );

@@ -4,9 +4,9 @@ import { count, seconds } from "../state/format";
 import { neuronLabel, runLabel, selectionLabel } from "../state/selection";
 import { isSwitching, ready, type Store } from "../state/store";
 import { type Activity, GONE } from "../transport/client";
-import { attribute, h, holdsFocus, write } from "../ui/dom";
+import { attribute, h, write } from "../ui/dom";
 import { type ExportPlan, exportPng } from "../ui/export_png";
-import { closeByItself } from "../ui/menu";
+import { closeByItself, closeMenu } from "../ui/menu";
 import type { View } from "../ui/view";
 import { createCoach } from "./coach";
 import { createExportCancel, createExportItems } from "./export_menu";
@@ -114,11 +114,7 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
     h("summary", { class: "cw-button" }, "export"),
     fallback,
   );
-  // The focus would be lost with what is pressed in it, and the widget's keys with it.
-  const closeMenu = () => {
-    if (holdsFocus(menu)) menu.querySelector("summary")?.focus({ preventScroll: true });
-    menu.open = false;
-  };
+  const close = () => closeMenu(menu);
   const png = h(
     "button",
     {
@@ -127,7 +123,7 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
       "data-testid": "export-png",
       on: {
         click: async () => {
-          closeMenu();
+          close();
           const what = plan();
           if (!what) return say("There is no picture to export yet", "error");
           try {
@@ -142,8 +138,8 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
   );
   fallback.append(
     png,
-    createRecipeButton({ ...view, say }, closeMenu),
-    createExportItems({ ...view, say }, say, closeMenu),
+    createRecipeButton({ ...view, say }, close),
+    createExportItems({ ...view, say }, say, close),
   );
   closeByItself(menu, view.signal);
 
