@@ -67,10 +67,10 @@ def arrays_of(cached: CachedCanvas, state: dict[str, Any], report: Report) -> di
     if pixel is not None:
         ranked = cached if cached.has_all_colours else summed
         for name, column in ranking.pixel_columns(ranked, ranked.layers, pixel, time, report).items():
-            shape = ranked.layers.find(name).neurons
-            found[f"pixel/{name}"] = column.values.reshape(shape)
-            found[f"magnitude/{name}"] = column.magnitudes.reshape(shape)
-            found[f"rule/{name}"] = np.array(ranked.ranks_of(ranked.layers.find(name)).rule)
+            layer = ranked.layers.find(name)
+            found[f"pixel/{name}"] = column.values.reshape(layer.neurons)
+            found[f"magnitude/{name}"] = column.magnitudes.reshape(layer.neurons)
+            found[f"rule/{name}"] = np.array(ranked.ranks_of(layer).rule)
     found["neurons/total"] = layer_totals.totals(cached, chosen.layer, time, report).reshape(
         chosen.layer.neurons
     )
@@ -126,11 +126,11 @@ def _pixel_rows(cached: CachedCanvas, state: dict[str, Any], report: Report) -> 
     other = cached.of_channel(state["channel"])
     cached = other if other.has_all_colours else cached
     columns = ranking.pixel_columns(cached, cached.layers, state["pixel"], state["time"], report)
+    rules = {name: cached.ranks_of(cached.layers.find(name)).rule for name in columns}
     yield ["layer", "neuron", "contribution", "magnitude", "share of layer", "rule"]
     for each in ranking.top(cached, columns, sum(column.values.size for column in columns.values())):
         numbers = (each.value, each.magnitude, each.share)
-        rule = cached.ranks_of(cached.layers.find(each.layer)).rule
-        yield [each.layer, show_neuron(each.neuron), *map(repr, numbers), rule]
+        yield [each.layer, show_neuron(each.neuron), *map(repr, numbers), rules[each.layer]]
 
 
 def _neuron_rows(cached: CachedCanvas, state: dict[str, Any], report: Report) -> Iterator[list[Any]]:

@@ -33,8 +33,7 @@ def export_file(
 
 def _file_name(title: str, state: dict[str, Any]) -> str:
     run = "" if state["run"] is None else f" run {state['run']}"
-    out = sum(map(len, state["ablated"].values())) if state["source"] in ablation.SOURCES else 0
-    without = f" without {out} neuron{'s' if out > 1 else ''}" if out else ""
+    without = f" {ablation.title(state['ablated'])}" if state["source"] in ablation.SOURCES else ""
     shown = f"{title}{run} {state['layer']} frame {state['time']}{without}"
     name = re.sub(r"[^\w.-]+", "_", shown).strip("_")
     return name[:80] or "canvas"

@@ -207,7 +207,7 @@ def _overlay(cached: CachedCanvas, chosen: Chosen, state: dict[str, Any], checkp
 
 
 def _shows_contributions(state: dict[str, Any]) -> bool:
-    """Whether the overlay is a map of contributions, whose colours the widget's limit ends."""
+    """Whether the overlay is a map of contributions: the widget's limit applies to no other."""
     return state["overlay"] == "selection" and state["source"] != "difference"
 
 

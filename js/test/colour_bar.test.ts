@@ -1,4 +1,4 @@
-// The bar of colours: where they end, and that one limit holds for every map until it is released.
+// The colour bar: where its colours end, and the limit that holds for every map until it is released.
 import { describe, expect, it } from "vitest";
 import { painted } from "./page";
 import { pass, useView } from "./view";
@@ -58,7 +58,7 @@ describe("the bar of colours", () => {
     expect(grip.getAttribute("aria-valuetext")).toBe(high().replace("≥ ", ""));
   });
 
-  it("locks contributions only: a finding has a unit of its own", async () => {
+  it("has no limit for findings, which have another unit", async () => {
     await open({ limit: 0.001, overlay: "neurons" });
     expect(part("lock-limit").hidden).toBe(true);
     expect(high()).not.toContain("0.001");

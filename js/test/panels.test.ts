@@ -292,7 +292,7 @@ describe("pixel", () => {
     expect(view.model.saves.at(-1)).toHaveProperty("neuron");
   });
 
-  it("says what is by another rule, and leaves out shares that nobody knows", async () => {
+  it("names the rule that chose the neurons, and leaves out shares that are not known", async () => {
     view.open({
       pixel: [4, 6],
       sort: "pixel",

@@ -46,7 +46,7 @@ export function drawnAs(map: ContributionMap, maps: Maps): Maps {
   return map.selection.overlay === "intensity" ? "signed" : "magnitude";
 }
 
-/** Whether a map is of contributions; else it is a finding about the whole layer, in a unit of its own. */
+/** Whether a map shows contributions, and not a finding about the whole layer, which has another unit. */
 export function isOfContributions({ selection }: ContributionMap): boolean {
   return (selection.overlay ?? "selection") === "selection";
 }

@@ -43,11 +43,11 @@ export class RegionSource extends Source<"regions", RegionParts> {
       wanted: () => {
         const selection = currentSelection(store);
         const time = settled.value;
-        const regions = listedRegions(store).flatMap((named) => regionAt(named, time) ?? []);
+        const regions = listedRegions(store, time).flatMap((named) => regionAt(named, time) ?? []);
         if (!ready(store._canvas.value) || !selection || regions.length === 0) return null;
         return { kind: "regions", run: store.run.value, rule: store.rule.value, time, selection, regions };
       },
-      preparing: () => listedRegions(store).length > 0 && isSwitching(store),
+      preparing: () => listedRegions(store, settled.value).length > 0 && isSwitching(store),
       key: ({ rule, time, selection, regions }) =>
         `${rule}/${selectionKey(selection)}@${time}:${digest(JSON.stringify(regions))}`,
       decode: (answer, _data, { run, rule, regions }) => ({ ...answer, run, rule, regions }),

@@ -24,9 +24,9 @@ export function followed(store: Store, time: number): Region | null {
   return moving?.frames[time] ?? region;
 }
 
-/** The regions whose shares are told: those with names, and the one that is drawn, if it is none of them. Needs a kernel. */
-export function listedRegions(store: Store): NamedRegion[] {
-  const [named, region, time] = [store.regions.value, store.region.value, store.time.value];
+/** The regions in the list at a frame: those with names, then the drawn one without a name. A saved page can't list that. */
+export function listedRegions(store: Store, time: number): NamedRegion[] {
+  const [named, region] = [store.regions.value, store.region.value];
   const isDrawn = region && !named.some((one) => same(regionAt(one, time), region));
   const there = named.length < MAX_REGIONS && savedOf(store._canvas.value) === null;
   return isDrawn && there ? [...named, { name: DRAWN, frames: [region] }] : named;

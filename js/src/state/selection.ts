@@ -93,7 +93,7 @@ export const OVERLAYS: Record<Overlay, string> = {
 
 const MOST_LISTED = 24;
 
-/** Whether neurons are sorted by what the rule that ranks says. */
+/** Whether an order is by contributions to a pixel or a region: see `rankedBy`. */
 export function isRanked(sort: Sort): boolean {
   return sort === "pixel" || sort === "region";
 }
@@ -109,10 +109,9 @@ export const SORTS: Record<Sort, string> = {
   index: "index",
 };
 
-/** The rule that contributions of all neurons to a pixel or a region are by, where it is another one than the view's. */
-export function rankedBy(info: CanvasInfo | Record<string, never>, rule: string): string | null {
-  const { ranked_by: by = rule } = info;
-  return by === rule ? null : by;
+/** The rule that orders a canvas's neurons by a pixel or a region, where it is not the canvas's own; else null. */
+export function rankedBy({ rule, ranked_by }: CanvasInfo | Record<string, never>): string | null {
+  return ranked_by && ranked_by !== rule ? ranked_by : null;
 }
 
 /** What a neuron is sorted by: its value in words; contributions to a pixel or a region may be `by` another rule. */

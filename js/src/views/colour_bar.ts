@@ -1,5 +1,5 @@
 // The bar under the frame: the numbers that its colours stand for, and where the colours end, which is dragged and locked.
-import { isOfContributions, type Picture, planeOf } from "../sources/pictures";
+import { drawnAs, isOfContributions, type Picture, planeOf } from "../sources/pictures";
 import { number } from "../state/format";
 import { attribute, h, icon, write } from "../ui/dom";
 import type { ExportPlan } from "../ui/export_png";
@@ -8,7 +8,7 @@ import { type Range, reach, type Style } from "../ui/palette";
 import type { View } from "../ui/view";
 import type { ComparisonView } from "./comparison_view";
 import { unitOf } from "./frame_words";
-import { drawnStyle, frameStyle } from "./style_of";
+import { frameStyle } from "./style_of";
 
 /** So many CSS pixels of a drag double the limit, or halve it. */
 const DOUBLING = 60;
@@ -32,6 +32,7 @@ export function createColourBar(view: View, covered: (picture: Picture) => boole
   const lock = h("button", {
     class: "cw-icon-button cw-bar-lock",
     type: "button",
+    "aria-label": "Lock the colours",
     "data-testid": "lock-limit",
     on: { click: () => store.set({ limit: store.limit.peek() === null ? top : null }) },
   });
@@ -53,8 +54,9 @@ export function createColourBar(view: View, covered: (picture: Picture) => boole
     const between = second.difference.peek();
     const difference = !map && frame?.source === "difference" ? frame : null;
     const { style: chosen, top: shared } = frameStyle(store, map, second.top());
-    const style: Style =
-      difference || between?.signed ? { ...chosen, maps: "signed" } : drawnStyle(chosen, map);
+    const isSigned = difference !== null || between?.signed === true;
+    const maps = isSigned ? "signed" : map ? drawnAs(map, chosen.maps) : chosen.maps;
+    const style: Style = { ...chosen, maps };
     const context = colours.getContext("2d");
     if (!context) return;
     // The bar has the colours of the picture: a map is transparent where it is weak.
@@ -95,8 +97,7 @@ export function createColourBar(view: View, covered: (picture: Picture) => boole
   });
   view.effect(() => {
     const locked = store.limit.value !== null;
-    attribute(lock, "aria-pressed", locked ? "true" : "false");
-    attribute(lock, "aria-label", "Lock the colours");
+    attribute(lock, "aria-pressed", String(locked));
     attribute(
       lock,
       "title",

@@ -96,7 +96,7 @@ export function createNeuronView(view: View) {
     write(
       panel.label,
       shown
-        ? `${count(shown.n)}${of}${shown.context.cluster >= 0 ? ` in ${clusterName(store, shown.context)}` : ""}${colour}${frame}${orderOf(shown.halfWidth, shown.context.sort, scaling.scale.value, rankedBy(info, store.rule.value))}`
+        ? `${count(shown.n)}${of}${shown.context.cluster >= 0 ? ` in ${clusterName(store, shown.context)}` : ""}${colour}${frame}${orderOf(shown.halfWidth, shown.context.sort, scaling.scale.value, rankedBy(info))}`
         : "",
     );
   });

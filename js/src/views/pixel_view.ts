@@ -148,7 +148,7 @@ export function createPixelView(view: View) {
   let listed = "";
   const showLayers = (shares: LayerShare[]) => {
     const current = store.layer.value;
-    const by = rankedBy(store._canvas.value, store.rule.value);
+    const by = rankedBy(store._canvas.value);
     const wanted = JSON.stringify([by, current, ...shares.map(({ layer }) => layer)]);
     layers.hidden = shares.length === 0;
     if (wanted !== listed) listLayers(shares, current, by);
@@ -204,7 +204,7 @@ export function createPixelView(view: View) {
     const asked = selection.channel ?? "sum";
     if (channel !== "sum" || asked !== "sum")
       parts.push(channel === asked ? CHANNELS[channel] : `bars: ${CHANNELS[channel]}`);
-    const by = rankedBy(info, store.rule.value);
+    const by = rankedBy(info);
     if (by) parts.push(`chosen by ${by}`);
     // Where colours cancel in their sum, which the bars show, the order looks wrong without a word.
     if (neurons.some(({ value, magnitude }) => magnitude > Math.abs(value) * 1.001))

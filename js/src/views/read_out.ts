@@ -29,7 +29,7 @@ export function readOut({ session }: View, covered: (picture: Picture) => boolea
   const place = `(${y}, ${x})`;
   const parts: string[] = [];
   let value = "";
-  // Under a picture without contributions over it no contribution is told: it would seem to be of that picture.
+  // A picture without a map over it has no contribution beside it, which would look like one of this picture.
   const map = shown && covered(shown) ? shown.map : null;
   if (map) {
     const told =

@@ -52,7 +52,7 @@ export function createRegionList(view: View): HTMLElement {
     return { button, name, share, times, bar, mark };
   };
   const choose = (index: number) => {
-    const named = listedRegions(store)[index];
+    const named = listedRegions(store, store.time.peek())[index];
     const region = named && regionAt(named, store.time.peek());
     if (!named) return;
     active.value = index;
@@ -61,7 +61,7 @@ export function createRegionList(view: View): HTMLElement {
   };
   rove(element, () => rows.filter(({ button }) => !button.hidden).map(({ button }) => button), active);
   element.addEventListener("keydown", (event) => {
-    const named = listedRegions(store)[active.peek()];
+    const named = listedRegions(store, store.time.peek())[active.peek()];
     if (event.key !== "Delete" || !named) return;
     event.preventDefault();
     event.stopPropagation();
@@ -94,8 +94,8 @@ export function createRegionList(view: View): HTMLElement {
     attribute(button, "data-share", part?.share);
   };
   view.effect(() => {
-    const named = listedRegions(store);
     const time = store.time.value;
+    const named = listedRegions(store, time);
     const shown = regions.shown.value;
     const selection = currentSelection(store);
     const info = store._canvas.value;

@@ -283,7 +283,7 @@ export function createScatterView(view: View) {
     if (at === null || !layer) return;
     const sized = sizes();
     const told = sized
-      ? `   ${sortedBy(sized.sort, sized.values[at] ?? Number.NaN, rankedBy(store._canvas.peek(), store.rule.peek()))}`
+      ? `   ${sortedBy(sized.sort, sized.values[at] ?? Number.NaN, rankedBy(store._canvas.peek()))}`
       : "";
     const other = comparison.isOn.peek() ? comparison.counterpart(layer.name, neuronAt(layer, at)) : null;
     const linkedTo =

@@ -1,5 +1,5 @@
 // How pictures are drawn now, from the traits.
-import { type ContributionMap, drawnAs, isOfContributions } from "../sources/pictures";
+import { type ContributionMap, isOfContributions } from "../sources/pictures";
 import type { Store } from "../state/store";
 import type { Style } from "../ui/palette";
 
@@ -22,9 +22,4 @@ export function frameStyle(store: Store, map: ContributionMap | null, shared: nu
   const [style, limit] = [styleOf(store), store.limit.value];
   const isLocked = limit !== null && map !== null && isOfContributions(map);
   return isLocked ? { style: { ...style, contrast: 1 }, top: limit } : { style, top: shared };
-}
-
-/** The style in which a map is drawn: findings have their own way. */
-export function drawnStyle(style: Style, map: ContributionMap | null): Style {
-  return map ? { ...style, maps: drawnAs(map, style.maps) } : style;
 }

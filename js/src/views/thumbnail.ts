@@ -103,7 +103,7 @@ export function createFill({ session }: View, scale: ReadonlySignal<Scale>) {
     const cluster = clusterOf(clusters.shown.peek(), store, thumb.neuron);
     const { context, topTotal = 0 } = grid.shown.peek() ?? {};
     const sorted = context?.sort ?? "total";
-    const by = rankedBy(store._canvas.peek(), store.rule.peek());
+    const by = rankedBy(store._canvas.peek());
     const sum = `total${(context && magnitudesIn(store, context))?.short ?? ""}`;
     attribute(button, "data-neuron", thumb.neuron.join(","));
     attribute(button, "aria-pressed", String(selected));
