@@ -12,6 +12,7 @@ import imageio.v3 as iio
 import matplotlib
 import numpy as np
 import numpy.typing as npt
+from contourpy import contour_generator
 from PIL import Image, ImageDraw, ImageFont
 
 from canvaswidget.arguments import checked_index
@@ -21,7 +22,7 @@ from canvaswidget.exports.view import ExportedView, checked_file
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.view_checks import checked_number
 from canvaswidget.plotting.figures import palettes
-from canvaswidget.plotting.panels import View, colour_limit, under_map, view_size
+from canvaswidget.plotting.panels import View, colour_limit, contour_levels, under_map, view_size
 from canvaswidget.plotting.run_frames import RunFrame, shared_scale
 from canvaswidget.progress import Progress, Report
 
@@ -106,7 +107,7 @@ def _animated(
     def pictures() -> Iterator[Picture]:
         for done, frame in enumerate(frames()):
             report(count + done, 2 * count)
-            picture = _enlarged(painted(frame.view, top))
+            picture = _with_contours(_enlarged(painted(frame.view, top)), frame.view, top)
             # On one line, whatever a name holds.
             words = " ".join(" - ".join(part for part in (frame.name, frame.note) if part).split())
             yield with_words(picture, words) if words else picture
@@ -156,6 +157,22 @@ def painted(view: View, top: float) -> Picture:
 def _enlarged(picture: Picture) -> Picture:
     factor = max(1, -(-SMALLEST // max(picture.shape[:2])))
     return picture.repeat(factor, 0).repeat(factor, 1)
+
+
+def _with_contours(picture: Picture, view: View, top: float) -> Picture:
+    """The lines of the overlay on an enlarged picture."""
+    levels = contour_levels(view, top)
+    if view.overlay is None or not levels:
+        return picture
+    overlay = view.overlay if view.overlay_signed else np.abs(view.overlay)
+    factor = picture.shape[0] / overlay.shape[0]
+    found: Any = contour_generator(z=overlay)
+    lines = [line for level in levels for line in found.lines(level)]
+    drawn = Image.fromarray(picture)
+    for width, colour in ((3, "black"), (1, "white")):
+        for line in lines:
+            ImageDraw.Draw(drawn).line([tuple((point + 0.5) * factor) for point in line], colour, width)
+    return np.asarray(drawn, np.uint8)
 
 
 def _mp4(pictures: Iterator[Picture], fps: float) -> bytes:

@@ -113,6 +113,7 @@ def figure_data(
         opacity=state["opacity"],
         contrast=state["contrast"],
         limit=state["limit"] if _shows_contributions(state) else None,
+        contours=state["contours"],
         pixel=pixel,
         region=None if state["region"] is None else state["region"].mask,
         bars=bars,

@@ -149,6 +149,7 @@ class ViewState(TypedDict):
     opacity: float
     contrast: float
     limit: float | None
+    contours: bool
     sort: Sort
     fps: float
     playing: bool

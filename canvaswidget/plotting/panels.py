@@ -41,6 +41,7 @@ LETTERS = 15  # of a title, an inch
 # How much of its colour an image loses under a map of full opacity, so that nobody takes its colours for the map's.
 FADED = 0.75
 LUMA = (0.2126, 0.7152, 0.0722)  # of red, green and blue: ITU-R BT.709
+CONTOURS = (0.25, 0.5, 0.75)  # of the magnitude at which colours end
 TALLEST_MAP = 0.95  # inches of a neuron's map
 
 
@@ -107,6 +108,8 @@ class View:
         As in the widget.
     limit : float
         The magnitude at which the colours of the overlay end; with None its own largest, less with more contrast.
+    contours : bool
+        Whether lines on the overlay tell where a quarter, a half and three quarters of that magnitude are reached.
     pixel : (y, x)
     region : (h, w) array of bool
         Outlined on the image.
@@ -144,6 +147,7 @@ class View:
     opacity: float = 0.8
     contrast: float = 1.0
     limit: float | None = None
+    contours: bool = False
     pixel: tuple[int, int] | None = None
     region: npt.NDArray[np.bool_] | None = None
     bars: Sequence[Bar] = ()
@@ -182,6 +186,17 @@ def colour_limit(view: View, scale: float) -> float:
     return scale / view.contrast if view.limit is None else view.limit
 
 
+def contour_levels(view: View, scale: float) -> list[float]:
+    """The values of the overlay that have a line, from the lowest up; none for a picture of one row or column."""
+    if not view.contours or view.overlay is None or min(view.overlay.shape) < 2:
+        return []
+    limit = colour_limit(view, scale)
+    overlay = view.overlay if view.overlay_signed else np.abs(view.overlay)
+    signs = (-1, 1) if view.overlay_signed else (1,)
+    levels = sorted(sign * part * limit for sign in signs for part in CONTOURS)
+    return [level for level in levels if overlay.min() < level < overlay.max()]
+
+
 def draw_frame(ax: Axes, view: View, scale: float | None = None, bar: bool = True) -> None:
     """The frame, the selected contribution over it, and the pixel; `scale` is its own `frame_scale` by default."""
     height, width = view_size(view)
@@ -206,6 +221,10 @@ def draw_frame(ax: Axes, view: View, scale: float | None = None, bar: bool = Tru
             is_beyond = np.abs(view.overlay).max() > (1 + 1e-6) * limit
             extend = "neither" if not is_beyond else "both" if view.overlay_signed else "max"
             colour_bar(ax, frame_colours(view, scale), view.overlay_unit, extend=extend)
+        if levels := contour_levels(view, scale):
+            overlay = view.overlay if view.overlay_signed else np.abs(view.overlay)
+            for line, colour in ((1.4, "black"), (0.6, "white")):
+                ax.contour(overlay, levels=levels, colors=colour, linewidths=line, linestyles="solid")
     if view.region is not None:
         _outline(ax, view.region)
     if view.pixel is not None:

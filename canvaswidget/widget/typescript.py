@@ -33,6 +33,7 @@ CONSTANTS = {
     "MIN_CLUSTERS": view_checks.MIN_CLUSTERS,
     "MAX_CLUSTERS": view_checks.MAX_CLUSTERS,
     "MAX_CONTRAST": view_checks.RANGES["contrast"][1],
+    "CONTOURS": panels.CONTOURS,
     "MAX_NEURONS": view_checks.MAX_NEURONS,
     "MAX_REGIONS": region_list.MAX_REGIONS,
     "LONGEST_NAME": view_checks.LONGEST_NAME,

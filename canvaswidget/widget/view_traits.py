@@ -43,6 +43,7 @@ class ViewTraits(SharedTraits):
         "opacity",
         "contrast",
         "limit",
+        "contours",
         "sort",
         "fps",
         "playing",
@@ -84,6 +85,7 @@ class ViewTraits(SharedTraits):
     opacity = traits.number_trait("opacity", 0.8)
     contrast = traits.number_trait("contrast", 1.0)
     limit = traits.limit_trait()
+    contours = traits.flag_trait("contours", False)
     sort = traits.choice_trait("sort", "pixel")
     playing = traits.flag_trait("playing", False)
     fps = traits.number_trait("fps", 8.0)

@@ -101,6 +101,8 @@ class CanvasWidget(LiveView):
     limit : float or None
         The contribution at which the colours of the frame's map end, whichever neuron and frame is shown, so that equal
         colours are equal numbers; `contrast` has no part in it. With None each map has its own largest.
+    contours : bool
+        Whether lines on the frame's map tell where it reaches a quarter, a half and three quarters of its colours' end.
     sort : {"pixel", "region", "total", "change", "frequency", "difference", "index"}
         Order of the neurons: by contribution to the pixel, to the region, by total, by how much their magnitudes
         differ from the previous frame's, by the mean spatial frequency of their maps (the lowest first; see

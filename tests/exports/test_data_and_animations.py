@@ -17,6 +17,7 @@ from PIL import Image
 import canvaswidget as cw
 from canvaswidget.exports import animation
 from canvaswidget.exports.figure_data import figure_data, short_names
+from canvaswidget.plotting.panels import View
 from canvaswidget.widget import page_comm
 from canvaswidget.widget.widget import CanvasWidget
 from tests.canvases import image, video
@@ -133,7 +134,7 @@ def test_what_is_chosen_by_another_rule_says_by_which(w: CanvasWidget, tmp_path:
 
 
 def test_a_film_paints_as_the_page_does(w: CanvasWidget) -> None:
-    from canvaswidget.plotting.figures import View, palettes
+    from canvaswidget.plotting.figures import palettes
 
     shown = View("", np.full((2, 2, 3), 0.5), np.array([[0.0, 1.0], [-1.0, 0.5]]), opacity=1.0)
     table = palettes().tables[palettes().names.index("viridis")]
@@ -147,6 +148,16 @@ def test_a_film_paints_as_the_page_does(w: CanvasWidget) -> None:
     alone = animation.painted(View("", None, np.array([[0.0, 1.0]])), 1.0)
     assert alone.tolist() == [[table[0].tolist(), table[255].tolist()]]
     assert animation.painted(View("", np.array([[0.0, 2.0]])), 0.0).tolist() == [[[0] * 3, [255] * 3]]
+
+
+def test_a_film_has_the_contours_of_the_page() -> None:
+    overlay = np.tile(np.linspace(0.0, 8.0, 9), (4, 1))
+    shown = View("", np.zeros((4, 9, 3)), overlay, opacity=0.0, contours=True)
+    picture = np.zeros((40, 90, 3), np.uint8)
+    drawn = animation._with_contours(picture, shown, 8.0)
+    assert {int(x) // 10 for x in np.flatnonzero(drawn[20].any(1))} <= {2, 4, 6}
+    assert len(np.flatnonzero(drawn[20].any(1))) == 3
+    assert not animation._with_contours(picture, replace(shown, contours=False), 8.0).any()
 
 
 def test_an_odd_size_makes_a_film_too(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
@@ -33,7 +34,7 @@ from canvaswidget.plotting.figures import (
     save,
     view_figure,
 )
-from canvaswidget.plotting.panels import draw_frame
+from canvaswidget.plotting.panels import contour_levels, draw_frame
 
 pytestmark = pytest.mark.slow
 
@@ -141,6 +142,32 @@ def test_colours_end_at_the_limit_or_at_the_largest_magnitude_less_with_contrast
         assert shown.norm.vmax == pytest.approx(top)
         (bar,) = ax.child_axes
         assert bar._colorbar.extend == extend
+
+
+def test_lines_tell_where_the_overlay_reaches_parts_of_its_end() -> None:
+    overlay = np.tile(np.linspace(-4.0, 8.0, 25), (16, 1))
+    for changes, levels in (
+        ({}, []),
+        ({"contours": True}, [2.0, 4.0, 6.0]),  # of magnitudes
+        (
+            {"contours": True, "overlay_signed": True},
+            [-2.0, 2.0, 4.0, 6.0],
+        ),  # -4 is its lowest, and has no line
+        ({"contours": True, "contrast": 8.0}, [0.25, 0.5, 0.75]),
+        ({"contours": True, "limit": 16.0}, [4.0]),
+    ):
+        ax = Figure().add_subplot()
+        drawn = view(overlay=overlay, **changes)
+        assert contour_levels(drawn, 8.0) == pytest.approx(levels)
+        draw_frame(ax, drawn)
+        halo, *lines = [one for one in ax.collections if isinstance(one, ContourSet)] or [None]
+        assert (halo is None, len(lines)) == (not levels, bool(levels))
+        if changes.get("overlay_signed"):
+            xs = sorted({round(float(path.vertices[:, 0].mean()), 3) for path in lines[0].get_paths()})
+            assert xs == [4.0, 12.0, 16.0, 20.0]  # two columns are worth 1
+    row = view(image=np.zeros((1, 9, 3)), overlay=np.arange(9.0)[None], contours=True)
+    assert contour_levels(row, 8.0) == []
+    draw_frame(Figure().add_subplot(), row)
 
 
 def test_a_region_is_outlined_around_its_pixels() -> None:

@@ -68,6 +68,7 @@ WRONG = [
     ("limit", 0, ValueError, "limit=0: expected a number above 0, or None"),
     ("limit", float("inf"), ValueError, "limit=inf"),
     ("limit", "1", TypeError, "limit='1': expected a number above 0"),
+    ("contours", 1, TypeError, "contours=1: expected True or False"),
     ("fps", "8", TypeError, "fps='8': expected a number"),
     ("rule", "xink", ValueError, "rule='xink'"),
 ]

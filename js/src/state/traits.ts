@@ -41,6 +41,7 @@ export const DEFAULTS: Traits = {
   opacity: 0.8,
   contrast: 1.0,
   limit: null,
+  contours: false,
   sort: "pixel",
   fps: 8.0,
   playing: false,

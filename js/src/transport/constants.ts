@@ -4,6 +4,7 @@ export const NO_CLUSTER = 255;
 export const MIN_CLUSTERS = 2;
 export const MAX_CLUSTERS = 12;
 export const MAX_CONTRAST = 32;
+export const CONTOURS = [0.25, 0.5, 0.75];
 export const MAX_NEURONS = 20000;
 export const MAX_REGIONS = 64;
 export const LONGEST_NAME = 40;

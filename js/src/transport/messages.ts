@@ -124,6 +124,7 @@ export interface ViewState {
   opacity: number;
   contrast: number;
   limit: number | null;
+  contours: boolean;
   sort: Sort;
   fps: number;
   playing: boolean;

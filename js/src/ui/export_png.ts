@@ -2,6 +2,8 @@
 
 export interface ExportPlan {
   canvas: HTMLCanvasElement;
+  /** Lines on the picture: an SVG path in its pixels. */
+  contours: string;
   pixel: number[] | null;
   title: string;
   caption: string;
@@ -10,6 +12,10 @@ export interface ExportPlan {
 
 const WIDTH = 1024;
 const MARGIN = 16;
+const LINES = [
+  ["#0008", 3],
+  ["#fff", 1],
+] as const;
 const LINE = 22;
 
 export function fileName({ title, caption }: Pick<ExportPlan, "title" | "caption">): string {
@@ -39,7 +45,7 @@ export function download(blob: Blob, name: string): void {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
-function draw({ canvas, pixel, title, caption, bar }: ExportPlan): HTMLCanvasElement {
+function draw({ canvas, contours, pixel, title, caption, bar }: ExportPlan): HTMLCanvasElement {
   const scale = Math.max(1, Math.ceil(WIDTH / canvas.width));
   const [width, height] = [canvas.width * scale, canvas.height * scale];
   const sheet = document.createElement("canvas");
@@ -51,6 +57,15 @@ function draw({ canvas, pixel, title, caption, bar }: ExportPlan): HTMLCanvasEle
   context.fillRect(0, 0, sheet.width, sheet.height);
   context.imageSmoothingEnabled = false;
   context.drawImage(canvas, MARGIN, MARGIN, width, height);
+  context.save();
+  context.translate(MARGIN, MARGIN);
+  context.scale(scale, scale);
+  for (const [style, line] of contours ? LINES : []) {
+    context.strokeStyle = style;
+    context.lineWidth = line / scale;
+    context.stroke(new Path2D(contours));
+  }
+  context.restore();
   if (pixel) {
     const [y = 0, x = 0] = pixel;
     for (const [style, line] of [

@@ -33,6 +33,7 @@ export const TERMS = {
   palette: "The colours that stand for small and large values of a map.",
   opacity: "How much of the frame the map over it hides.",
   contrast: "How many times sooner the colours of a map reach their end.",
+  contours: "Lines where a map reaches a quarter, a half and three quarters of what its colours end at.",
   total: "The magnitudes of a neuron's contributions, added over all pixels of the frame.",
   change: "How much the magnitudes of a map differ from the frame before, added over all pixels.",
   share: "A neuron's part of all magnitudes that its layer contributes to the pixel.",

@@ -6,6 +6,7 @@ import { number } from "../state/format";
 import { currentOverlay, runInMenu, runLabel, selectionKey } from "../state/selection";
 import type { Store } from "../state/store";
 import type { Comparison } from "../transport/messages";
+import { createContours } from "../ui/contours";
 import { type Difference, frameDifference, mapDifference } from "../ui/difference";
 import { attribute, h, svg, write } from "../ui/dom";
 import { composePicture, type Pixels } from "../ui/painting";
@@ -14,7 +15,7 @@ import { options, segmented } from "../ui/panel";
 import { word } from "../ui/term_card";
 import type { View } from "../ui/view";
 import type { Placed, Size } from "../ui/viewport";
-import { frameStyle, styleOf } from "./style_of";
+import { contoursOf, frameStyle, styleOf } from "./style_of";
 
 const MODES = [
   { value: "side", text: "side by side" },
@@ -127,6 +128,19 @@ export function createComparisonView(view: View, covered: (picture: Picture) => 
     const { style, top: end } = frameStyle(store, map, top());
     return composePicture({ ...other, map }, style, palettes.value, end);
   };
+  const contours = createContours();
+  const placeContours = () => {
+    const known = placed.peek();
+    if (known) contours.place(known.place, canvas);
+  };
+  const contourPath = (): string => {
+    const other = comparison.picture.peek();
+    const mode = store.comparison.peek();
+    if (!other || mode === "picture" || mode === "map") return "";
+    const map = covered(other) ? other.map : null;
+    const { style, top: end } = frameStyle(store, map, top());
+    return contoursOf(store, map, style, end, (other.frame ?? other.map)?.width ?? 1);
+  };
   const paint = view.painter(() => {
     const shown = comparison.isOn.peek() ? pixelsOf() : null;
     canvas.classList.toggle("cw-hidden", !shown);
@@ -145,10 +159,13 @@ export function createComparisonView(view: View, covered: (picture: Picture) => 
     const image = context.createImageData(width, height);
     image.data.set(rgba);
     context.putImageData(image, 0, 0);
+    contours.draw(contourPath());
+    placeContours();
   });
   view.effect(() => {
     frameStyle(store, null, null);
     palettes.value;
+    store.contours.value;
     picture.value;
     comparison.picture.value;
     store.comparison.value;
@@ -182,6 +199,7 @@ export function createComparisonView(view: View, covered: (picture: Picture) => 
     const { left, top, width, height } = known.place;
     Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
     canvas.style.transform = `translate(${left}px, ${top}px)`;
+    placeContours();
   });
   view.effect(() => {
     const part = store.comparison.value === "wipe" ? at.value : 0;
@@ -249,7 +267,9 @@ export function createComparisonView(view: View, covered: (picture: Picture) => 
     /** Where the first picture lies on its stage: the second lies there on its own, with the same marks. */
     follow(where: Placed, size: Size, drawn: readonly Node[]): void {
       placed.value = { place: where, stage: size };
-      marks.replaceChildren(...(comparison.isOn.value ? drawn.map((node) => node.cloneNode(true)) : []));
+      marks.replaceChildren(
+        ...(comparison.isOn.value ? [contours.element, ...drawn.map((node) => node.cloneNode(true))] : []),
+      );
     },
   };
 }

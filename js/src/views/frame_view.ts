@@ -10,6 +10,7 @@ import { runLabel, selectionKey, selectionLabel } from "../state/selection";
 import { ready } from "../state/store";
 import type { Source as FrameSource } from "../transport/messages";
 import { same } from "../transport/same";
+import { createContours } from "../ui/contours";
 import { attribute, h, holdsFocus, svg, write, zoomOf } from "../ui/dom";
 import type { ExportPlan } from "../ui/export_png";
 import { composePicture } from "../ui/painting";
@@ -26,7 +27,7 @@ import { padded, totalOf } from "./frame_words";
 import { readOut } from "./read_out";
 import { createRegionList } from "./region_list";
 import { createRegionHand, drawRegion } from "./region_view";
-import { frameStyle } from "./style_of";
+import { contoursOf, frameStyle } from "./style_of";
 import { createZoomControl } from "./zoom_control";
 
 const SOURCES = [
@@ -62,7 +63,8 @@ export function createFrameView(view: View, more: HTMLElement) {
   const canvas = h("canvas", { class: "cw-frame-canvas", "data-testid": "frame", width: 1, height: 1 });
   const cross = svg("g", { class: "cw-cross" });
   const outline = svg("g", { class: "cw-region", "data-testid": "region" });
-  const marks = svg("svg", { class: "cw-marks", "aria-hidden": "true" }, outline, cross);
+  const contours = createContours();
+  const marks = svg("svg", { class: "cw-marks", "aria-hidden": "true" }, contours.element, outline, cross);
   const stage = h("div", { class: "cw-stage", role: "img" }, canvas);
   stage.append(marks, second.ours);
   const wheelHint = h(
@@ -102,6 +104,7 @@ export function createFrameView(view: View, more: HTMLElement) {
     const image = context.createImageData(width, height);
     image.data.set(rgba);
     context.putImageData(image, 0, 0);
+    contours.draw(contoursOf(store, map, style, top, width));
     attribute(canvas, "data-time", shown.time);
     attribute(canvas, "data-run", shown.run);
     attribute(canvas, "data-under", map?.rule);
@@ -132,6 +135,7 @@ export function createFrameView(view: View, more: HTMLElement) {
   view.effect(() => {
     frameStyle(store, null, second.top());
     palettes.value;
+    store.contours.value;
     store.cluster_names.value;
     if (picture.value) ablation.covered(picture.value);
     if (picture.value) attribute(panel.element, "data-painted", true);
@@ -190,6 +194,9 @@ export function createFrameView(view: View, more: HTMLElement) {
     Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
     canvas.style.transform = `translate(${left}px, ${top}px)`;
     attribute(stage, "data-zoomed", viewport.value.zoom > 1);
+    // Where several pixels of the frame share one of the screen, they are averaged, not picked.
+    attribute(stages, "data-averaged", width * (window.devicePixelRatio || 1) < image.width);
+    contours.place({ left, top, width, height }, image);
     drawRegion(
       outline,
       hand.drawn.value ?? (picture.value ? store.region.value : null),
@@ -322,6 +329,7 @@ export function createFrameView(view: View, more: HTMLElement) {
   });
   const plan = (title: string): ExportPlan => ({
     canvas,
+    contours: contours.path(),
     pixel: store.pixel.peek(),
     title,
     caption: [label.textContent, psnr.textContent && `PSNR ${psnr.textContent}`].filter(Boolean).join("   "),

@@ -1,6 +1,7 @@
 // How pictures are drawn now, from the traits.
-import { type ContributionMap, isOfContributions } from "../sources/pictures";
+import { type ContributionMap, drawnAs, isOfContributions, planeOf } from "../sources/pictures";
 import type { Store } from "../state/store";
+import { contourPath } from "../ui/contours";
 import type { Style } from "../ui/palette";
 
 /** Read inside an effect. */
@@ -22,4 +23,22 @@ export function frameStyle(store: Store, map: ContributionMap | null, shared: nu
   const [style, limit] = [styleOf(store), store.limit.value];
   const isLocked = limit !== null && map !== null && isOfContributions(map);
   return isLocked ? { style: { ...style, contrast: 1 }, top: limit } : { style, top: shared };
+}
+
+/** The lines on a map, if they are wanted, as `contourPath` has them; `style` and `top` are those of `frameStyle`. */
+export function contoursOf(
+  store: Store,
+  map: ContributionMap | null,
+  style: Style,
+  top: number | null,
+  pixels: number,
+): string {
+  if (!map || !store.contours.peek()) return "";
+  const maps = drawnAs(map, style.maps);
+  return contourPath(
+    { ...planeOf(map, maps), width: map.width, height: map.height },
+    { ...style, maps },
+    top,
+    pixels,
+  );
 }

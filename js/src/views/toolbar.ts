@@ -21,6 +21,9 @@ const MAPS = [
   { value: "signed", text: "signed", term: "signed" },
 ] as const;
 
+/** Of more letters the names of all layers would not fit under the slider. */
+const MOST_LETTERS = 20;
+
 interface RangeProps {
   name: string;
   label: string;
@@ -77,6 +80,11 @@ function layerTitle({ name, op, neurons, n_groups }: LayerInfo): string {
   return `${name}: ${op}${groups}, ${neurons.join(" × ")} neurons`;
 }
 
+/** What tells a layer from its neighbours: `3` of `decoder.3`. */
+function lastPart(layer: string): string {
+  return layer.slice(layer.lastIndexOf(".") + 1).replace(/_layer$/, "");
+}
+
 function layerControl({ session: { store }, effect }: View): HTMLElement {
   const slider = range({
     name: "layer",
@@ -86,6 +94,22 @@ function layerControl({ session: { store }, effect }: View): HTMLElement {
       const layer = ready(info) ? info.layers[at] : undefined;
       if (layer) chooseLayer(store, layer.name);
     },
+  });
+  const steps = h("div", { class: "cw-steps", "aria-hidden": "true" });
+  effect(() => {
+    const info = store._canvas.value;
+    const layers = ready(info) ? info.layers : [];
+    const short = shortNames(layers.map((one) => one.name));
+    const all = layers.map(({ name }) => ({ name, text: lastPart(short.get(name) ?? name) }));
+    const names = all.reduce((sum, { text }) => sum + text.length, 0) <= MOST_LETTERS ? all : [];
+    steps.replaceChildren(
+      ...names.map(({ name: layer, text }, at) => {
+        const step = h("span", { title: layer, on: { click: () => chooseLayer(store, layer) } }, text);
+        step.style.setProperty("--cw-at", String(at / Math.max(1, names.length - 1)));
+        attribute(step, "data-chosen", layer === store.layer.value);
+        return step;
+      }),
+    );
   });
   const name = h("output", { class: "cw-value cw-layer-name", "data-testid": "layer-name" });
   effect(() => {
@@ -98,7 +122,12 @@ function layerControl({ session: { store }, effect }: View): HTMLElement {
     write(name, layer ? (short.get(layer.name) ?? layer.name) : store.layer.value);
     name.title = layer ? layerTitle(layer) : "";
   });
-  return control("layer", word("layer", "layer", "cw-name"), slider, name);
+  return control(
+    "layer",
+    word("layer", "layer", "cw-name"),
+    h("div", { class: "cw-stepped" }, slider, steps),
+    name,
+  );
 }
 
 /** A slider over the steps of a training, or a menu of runs that have names. */
@@ -292,6 +321,12 @@ function styleControl(view: View): HTMLElement {
     h("output", { class: "cw-value" }),
     h("output", { class: "cw-value" }),
   ];
+  const contours = h("input", {
+    type: "checkbox",
+    "aria-label": "Contours",
+    "data-testid": "contours-on",
+    on: { change: () => store.set({ contours: contours.checked }) },
+  });
   const channel = createChannelControl(view);
   const row = (name: Term | "maps", ...parts: Node[]) =>
     h("div", { class: "cw-style-row" }, word(name === "maps" ? "map" : name, name, "cw-name"), ...parts);
@@ -310,6 +345,7 @@ function styleControl(view: View): HTMLElement {
       row("palette", palette),
       row("opacity", opacity, opacityText),
       row("contrast", contrast, contrastText),
+      row("contours", contours),
     ),
   );
   effect(() => {
@@ -321,6 +357,7 @@ function styleControl(view: View): HTMLElement {
     const overlays = (Object.keys(OVERLAYS) as Overlay[]).filter((one) => moves || one !== "change");
     options(overlay, overlays, store.overlay.value, (one) => OVERLAYS[one as Overlay]);
     maps.press(store.maps.value);
+    contours.checked = store.contours.value;
     const finding = store.overlay.value !== "selection";
     maps.element.title = finding ? "Of thumbnails: a finding over the frame has its own way" : "";
     const known = palettes.value.sequential;
