@@ -6,6 +6,8 @@ import { answerTo, CANVAS } from "./fixture";
 import { BIG, HEAD, LAYER, NEURON, painted, state } from "./page";
 import { pass, useView } from "./view";
 
+/** Seconds of an answer after which nothing is asked for ahead. */
+const SLOW = 1;
 const view = useView();
 
 /** Answers all, grids as of 18,432 neurons: those of the layer that the page keeps, again and again. */
@@ -45,9 +47,10 @@ describe("neurons", () => {
     const scroller = view.page.find(".cw-grid");
     scroller.scrollTop = 100_000;
     scroller.dispatchEvent(new Event("scroll"));
-    await settleLarge();
+    pass();
     const { first, count } = view.model.last("grid").body as { first: number; count: number };
     expect(first).toBeGreaterThan(3000);
+    await settleLarge();
     expect(count).toBeLessThanOrEqual(60);
     expect(view.page.el.querySelectorAll(".cw-thumb").length).toBeLessThan(40);
   });
@@ -99,6 +102,50 @@ describe("neurons", () => {
     pass();
     expect(view.page.find(".cw-panel-neurons .cw-label").textContent).toMatch(/lowest frequency first$/);
     expect(thumb(2).querySelector(".cw-muted")?.textContent).not.toBe("none");
+  });
+
+  it("adds with each click while several are selected, until Esc", async () => {
+    view.open();
+    await view.settle();
+    const button = view.page.find("[data-testid=several]");
+    const click = (i: number) => {
+      view.page.find(`.cw-thumb[data-index="${i}"]`).click();
+      pass();
+    };
+    click(0);
+    button.click();
+    click(1);
+    click(2);
+    expect(button.getAttribute("aria-pressed")).toBe("true");
+    expect(view.model.get("neurons")).toHaveLength(3);
+    click(0);
+    expect(view.model.get("neurons")).toHaveLength(2);
+    view.key("Escape");
+    expect(button.getAttribute("aria-pressed")).toBe("false");
+    expect(view.model.get("neurons")).toHaveLength(2); // what was selected stays
+    click(0);
+    expect(view.model.get("neurons")).toHaveLength(1);
+  });
+
+  it("asks ahead for what comes into sight next, where answers come quickly", async () => {
+    view.open();
+    for (let i = 0; i < 3; i++) {
+      await view.model.settle(["palettes", "frame", "map"]);
+      pass();
+    }
+    const firsts = () => view.model.requests("grid").map(({ body }) => (body as GridRequest).first);
+    const before = firsts();
+    await view.model.reply(view.model.last("grid"), {}, undefined, SLOW);
+    pass(50);
+    expect(firsts()).toEqual(before);
+    view.model.set("sort", "index");
+    pass();
+    await view.model.reply(view.model.last("grid"));
+    pass(50);
+    const shown = view.page.el.querySelectorAll(".cw-thumb").length;
+    const { first, count } = view.model.last("grid").body as GridRequest;
+    expect(first).toBeGreaterThan(0);
+    expect(first + count).toBeGreaterThanOrEqual(shown);
   });
 
   it("moves the focus with the arrows, one button in the tab order", async () => {
@@ -158,7 +205,7 @@ describe("neurons", () => {
       await view.model.settle(["palettes", "frame", "map"]);
       pass();
     }
-    await view.model.reply(view.model.last("grid"), { warning });
+    await view.model.reply(view.model.last("grid"), { warning }, undefined, SLOW);
     await view.settle();
     const status = view.page.find("[data-testid=status]");
     expect(status.textContent).toBe(`WARNING: ${warning}`);
@@ -171,7 +218,7 @@ describe("neurons", () => {
       await view.model.settle(["palettes", "frame", "map"]);
       pass();
     }
-    await view.model.reply(view.model.last("grid"), { half_width: 0.043 });
+    await view.model.reply(view.model.last("grid"), { half_width: 0.043 }, undefined, SLOW);
     await view.settle();
     const label = () => view.page.find(".cw-panel-neurons .cw-label").textContent;
     expect(label()).toContain("order estimated, totals ± 4");
@@ -229,8 +276,10 @@ describe("neurons", () => {
     expect(length(last)).toBeCloseTo((Number(last?.dataset.total) / Number(first?.dataset.total)) * 100, 3);
     const strongest = Number(first?.dataset.total);
     // Scrolled far down, where maps are much weaker, colours mean the same.
-    view.page.find(".cw-grid").scrollTop = 2_400;
-    view.page.find(".cw-grid").dispatchEvent(new Event("scroll"));
+    const scroller = view.page.find(".cw-grid");
+    scroller.scrollTop = 2_400;
+    scroller.dispatchEvent(new Event("scroll"));
+    pass();
     await view.settle();
     const weak = thumbs().at(-1);
     expect(Number(weak?.dataset.total)).toBeLessThan(strongest / 20);

@@ -81,6 +81,76 @@ describe("scatter", () => {
     expect(view.model.get("neuron")).toEqual([0, 2]);
   });
 
+  it("zooms about the pointer, moves when dragged, and draws with shift then", async () => {
+    await open();
+    const factor = () => view.page.find("[data-testid=scatter-zoom-fit]").textContent;
+    const click = (x: number, y: number) => {
+      view.pointer("pointerdown", stage(), x, y, 1);
+      view.pointer("pointerup", stage(), x, y);
+      pass();
+    };
+    const [x, y] = at(0.6, 0.5);
+    view.page.find(".cw-root").focus();
+    const wheel = new WheelEvent("wheel", { deltaY: -500 * Math.log(4) });
+    Object.defineProperties(wheel, { clientX: { value: x }, clientY: { value: y } });
+    stage().dispatchEvent(wheel);
+    pass();
+    expect(factor()).toBe("4×");
+    click(x, y); // what was under the pointer stays there
+    expect(view.model.get("neuron")).toEqual([0, 1]);
+    click(x - 4 * 30.4, y); // a tenth is four times as wide
+    expect(view.model.get("neuron")).toEqual([0, 0]);
+    view.pointer("pointerdown", stage(), x, y, 1);
+    view.pointer("pointermove", stage(), x + 20, y, 1);
+    view.pointer("pointerup", stage(), x + 20, y);
+    pass();
+    expect(view.model.get("neuron")).toEqual([0, 0]); // neither a click nor a lasso
+    click(x + 20, y);
+    expect(view.model.get("neuron")).toEqual([0, 1]);
+    view.page.find("[data-testid=scatter-zoom-fit]").click();
+    pass();
+    expect(factor()).toBe("1×");
+    click(...at(0.5, 0.6));
+    expect(view.model.get("neuron")).toEqual([0, 2]);
+  });
+
+  it("shows the map of the point under the pointer, once it rests there", async () => {
+    await open();
+    const map = () => view.page.find("[data-testid=pointed-map]");
+    view.pointer("pointermove", stage(), ...at(0.5, 0.5));
+    pass(20);
+    view.pointer("pointermove", stage(), ...at(0.6, 0.5));
+    pass();
+    expect(view.page.find(".cw-tip").hidden).toBe(false);
+    expect(map().hidden).toBe(true);
+    const asked = view.model.requests("thumbnails");
+    expect(asked.map(({ body }) => body)).toMatchObject([{ layer: LAYER, neurons: [[0, 1]], run: null }]);
+    const data = new Uint8Array(4).fill(9);
+    const one = { height: 2, width: 2, low: [0], high: [1], totals: [1] };
+    await view.model.reply(asked[0] as never, { ...one, layer: LAYER, time: 2 } as never, data);
+    pass();
+    expect(map().hidden).toBe(false);
+    view.pointer("pointerleave", stage(), 0, 0);
+    pass();
+    expect(view.page.find(".cw-tip").hidden).toBe(true);
+  });
+
+  it("is walked through by keys", async () => {
+    await open();
+    view.pointer("pointermove", stage(), ...at(0.5, 0.5));
+    view.key("ArrowRight", stage());
+    view.key("Enter", stage());
+    expect(view.model.get("neuron")).toEqual([0, 1]);
+    view.key("ArrowLeft", stage());
+    view.key("ArrowUp", stage());
+    view.key(" ", stage());
+    expect(view.model.get("neurons")).toEqual([
+      [0, 1],
+      [0, 2],
+    ]);
+    expect(view.model.get("time")).toBe(2); // the arrows are not those of time
+  });
+
   it("has short keys for large selections, different for different ones", () => {
     const many = Array.from({ length: 3000 }, (_, i) => neuronAt(SHAPE, i));
     const base = { layer: LAYER, neuron: null, cluster: -1, n_clusters: 6 };

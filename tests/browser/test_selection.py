@@ -96,3 +96,76 @@ def test_a_lasso_in_the_scatter_selects_neurons(notebook: NotebookPage) -> None:
     points.click(position={"x": box["width"] / 2, "y": box["height"] / 2})
     view.part("embedding").select_option("tsne")
     expect(points).to_have_attribute("data-method", "tsne", timeout=TIMEOUT)
+
+
+def test_the_scatter_zooms_and_shows_the_map_of_the_point_under_the_pointer(notebook: NotebookPage) -> None:
+    notebook.execute("_w.layer = -1; _w.neurons = []")
+    view = notebook.widget
+    panel = view.panel("neurons")
+    panel.locator("[data-value=scatter]").click()
+    points = view.part("scatter")
+    expect(points).to_have_attribute("data-method", "pca", timeout=TIMEOUT)
+    stage = panel.locator(".cw-scatter-stage")
+    stage.focus()
+    for _ in range(3):
+        stage.press("ArrowRight")
+    tip, pointed = panel.locator(".cw-tip output"), view.part("pointed-map")
+    expect(pointed).to_be_visible(timeout=TIMEOUT)
+    neuron = tip.inner_text().split()[0]
+    assert "→" in neuron
+    fit = view.part("scatter-zoom-fit")
+    view.part("scatter-zoom-in").click()
+    view.part("scatter-zoom-in").click()
+    expect(fit).to_have_text("2.3×")
+    expect(tip).to_contain_text(neuron)  # it is still the one that the keys came to
+    stage.press("Enter")
+    i, o = map(int, neuron.split("→"))
+    notebook.wait_for(lambda: notebook.ask("_w.neuron and list(_w.neuron)"), [i, o], "the neuron")
+    fit.click()
+    expect(fit).to_have_text("1×")
+    panel.locator("[data-value=grid]").click()
+
+
+def test_several_neurons_are_selected_without_a_key_held(notebook: NotebookPage) -> None:
+    view = notebook.widget
+    thumbs = view.root.locator(".cw-thumb[data-neuron]")
+    thumbs.nth(0).click()
+    view.part("several").click()
+    thumbs.nth(1).click()
+    thumbs.nth(2).click()
+    notebook.wait_for(lambda: notebook.ask("len(_w.neurons)"), 3, "the number of neurons")
+    view.part("several").click()
+    thumbs.nth(1).click()
+    notebook.wait_for(lambda: notebook.ask("len(_w.neurons)"), 1, "one neuron again")
+
+
+def test_contours_lie_where_the_map_reaches_parts_of_its_end(notebook: NotebookPage) -> None:
+    view = notebook.widget
+    notebook.execute("_w.layer = 'decoder.3'; _w.neuron = (5, 38); _w.time = 9; _w.contours = True")
+    view.wait_settled()
+    lines = view.part("contours").locator("path").first
+    view.page.wait_for_function(
+        "path => path.getAttribute('d').length > 100", arg=lines.element_handle(), timeout=TIMEOUT
+    )
+    path = lines.get_attribute("d") or ""
+    ends = np.array(
+        [[float(x) for x in end.split()] for part in path.split("M")[1:] for end in part.split("L")]
+    )
+    magnitudes = np.abs(
+        notebook.ask(
+            "_w.canvas.map('decoder.3', (5, 38), 9).tolist()",
+        )
+    )
+    parts = magnitudes / magnitudes.max()
+    y, x = (ends[:, ::-1] - 0.5).T
+    rows, columns = np.floor(y).astype(int), np.floor(x).astype(int)
+    below, right = np.minimum(rows + 1, parts.shape[0] - 1), np.minimum(columns + 1, parts.shape[1] - 1)
+    corners = np.stack([parts[a, b] for a in (rows, below) for b in (columns, right)])
+    tolerance = 1 / 255
+    crossed = [
+        (corners.min(0) <= part + tolerance) & (corners.max(0) >= part - tolerance)
+        for part in (0.25, 0.5, 0.75)
+    ]
+    assert np.any(crossed, axis=0).all()
+    notebook.execute("_w.contours = False")
+    expect(lines).to_have_attribute("d", "", timeout=TIMEOUT)

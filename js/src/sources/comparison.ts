@@ -12,7 +12,6 @@ import {
 } from "../state/selection";
 import { canvasOf, isSwitching, keepsNumbers, ready, type Store } from "../state/store";
 import type { RequestClient } from "../transport/client";
-import { THUMBNAIL_SIDE } from "../transport/constants";
 import { requireBytes } from "../transport/data";
 import type { BarsReply, BarsRequest, PairsReply, RunKey } from "../transport/messages";
 import { besides } from "../transport/requests";
@@ -25,6 +24,7 @@ import { frameSource, joinPictures, mapSource } from "./pictures";
 import type { PixelSources } from "./pixels";
 import { ScatterSource } from "./scatter";
 import { Source } from "./source";
+import { ThumbnailSource } from "./thumbnails";
 
 /** Of each neuron of a layer, in C order, the flat index of its counterpart, -1 without one, and their correlation. */
 export interface Pairs extends PairsReply {
@@ -40,11 +40,6 @@ export interface Counterpart {
   neuron: number[];
   /** Of the two maps; null where both runs are one network, in which a neuron keeps its number. */
   correlation: number | null;
-}
-
-/** Of some neurons of the second run, by their numbers. */
-export interface PairedThumbs extends Pick<GridContext, "run" | "rule" | "time" | "layer" | "channel"> {
-  thumbs: Map<string, Thumb>;
 }
 
 /** The second run's values, in the order of the bars that they belong to. */
@@ -182,54 +177,15 @@ export function createComparison(
   const scatter = new ScatterSource(wholeLayer, requests, comparing, settled, first);
   // The neurons in sight, and the thumbnails of those that stand for them.
   const inSight: Signal<{ context: GridContext; neurons: number[][] } | null> = signal(null);
-  const thumbs: Source<"thumbnails", PairedThumbs> = new Source<"thumbnails", PairedThumbs>({
-    client: requests,
-    view: "grid",
-    watched: comparing,
-    wanted: () => {
-      const seen = inSight.value;
-      const run = store.compare.value;
-      if (!seen || run === null || isSwitching(second) || whyNoColour()) return null;
-      const { rule, time, layer, channel } = seen.context;
-      const found = seen.neurons.flatMap((neuron) => counterpart(layer, neuron) ?? []);
-      const [first] = found;
-      if (!first || rule !== store.rule.value) return null;
-      const neurons = found.map(({ neuron }) => neuron);
-      return {
-        kind: "thumbnails",
-        run,
-        rule,
-        time,
-        layer: first.layer,
-        channel,
-        neurons,
-        side: THUMBNAIL_SIDE,
-      };
-    },
-    key: ({ rule, time, layer, channel, neurons }) =>
-      `${rule}/${layer}@${time} ${channel} ${JSON.stringify(neurons)}`,
-    decode: (answer, data, { run, rule, channel, neurons }) => {
-      const { time, layer, height, width, low, high, totals } = answer;
-      const size = height * width;
-      requireBytes(data, size * neurons.length);
-      const found = neurons.map((neuron, i): [string, Thumb] => [
-        neuron.join(","),
-        {
-          neuron,
-          value: Number.NaN,
-          height,
-          width,
-          low: low[i] ?? 0,
-          high: high[i] ?? 0,
-          total: totals[i] ?? 0,
-          levels: data.subarray(i * size, (i + 1) * size),
-        },
-      ]);
-      return { run, rule, time, layer, channel, thumbs: new Map(found) };
-    },
-    cache: new ByteCache(8e6),
-    bytes: ({ thumbs }) => thumbs.size * (THUMBNAIL_SIDE * THUMBNAIL_SIDE + 200),
-    patience: 150,
+  const thumbs = new ThumbnailSource(requests, "grid", comparing, () => {
+    const seen = inSight.value;
+    const run = store.compare.value;
+    if (!seen || run === null || isSwitching(second) || whyNoColour()) return null;
+    const { rule, time, layer, channel } = seen.context;
+    const found = seen.neurons.flatMap((neuron) => counterpart(layer, neuron) ?? []);
+    const [first] = found;
+    if (!first || rule !== store.rule.value) return null;
+    return { run, rule, time, layer: first.layer, channel, neurons: found.map(({ neuron }) => neuron) };
   });
   const sources = { frames, maps, curve, bars, thumbs, scatter, pairs };
   return {

@@ -69,6 +69,20 @@ const PATIENCE = 150;
 /** Totals as good as this are not estimated further, nor those whose last look took so many seconds. */
 const SETTLED = 0.05;
 const LONG = 60;
+/** Where a chunk takes the kernel so many seconds at most, those that come into sight next are asked for ahead. */
+const QUICK = 0.2;
+
+interface Places {
+  first: number;
+  last: number;
+}
+
+/** As many places after and before those in sight. */
+function besides({ first, last }: Places): Places[] {
+  const count = last - first + 1;
+  const before = { first: Math.max(0, first - count), last: first - 1 };
+  return [{ first: last + 1, last: last + count }, ...(first > 0 ? [before] : [])];
+}
 
 export class GridSource extends ChunkedSource<"grid"> {
   /** The grid on screen; it may be of an earlier context than the one asked for. */
@@ -80,11 +94,13 @@ export class GridSource extends ChunkedSource<"grid"> {
   #store: Store;
   #context: GridContext | null = null;
   #thumbs = new ByteCache<Thumb>(THUMB_BYTES);
-  #ranges = new Map<object, { first: number; last: number }>();
+  #ranges = new Map<object, Places>();
   /** By grid without its look, the last look that was shown. */
   #looks = new Map<string, number>();
   /** The last look that the kernel has, which may not be shown yet. */
   #latest: { context: GridContext; halfWidth: number; seconds: number } | null = null;
+  /** How long the kernel took for the last chunk. */
+  #seconds = Number.POSITIVE_INFINITY;
   /** The look that is asked for. */
   #asked: GridContext | null = null;
   /** Why the order must not change now: the pointer is over it, say. */
@@ -254,7 +270,8 @@ export class GridSource extends ChunkedSource<"grid"> {
       body,
       isWanted: () => same(context, this.#context),
       keep: (answer, data) => this.#keep(body, answer, data),
-      show: (answer) => {
+      show: (answer, seconds) => {
+        this.#seconds = seconds;
         this.#show(context, answer);
         this.advance();
       },
@@ -275,7 +292,9 @@ export class GridSource extends ChunkedSource<"grid"> {
     const keepsPlace =
       onScreen ||
       (grid && same({ ...grid.context, run: context.run, time: context.time, look: context.look }, context));
-    for (const range of this.#ranges.values()) {
+    const inSight = [...this.#ranges.values()];
+    const near = onScreen && this.#seconds < QUICK ? inSight.flatMap(besides) : [];
+    for (const range of [...inSight, ...near]) {
       const start = keepsPlace ? range.first : 0;
       const end = Math.min(start + range.last - range.first, (onScreen?.n ?? Number.POSITIVE_INFINITY) - 1);
       const has = (index: number) => this.#thumbs.has(placeKey(context, index));

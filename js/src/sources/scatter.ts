@@ -1,23 +1,28 @@
 // Where each neuron of the layer lies among the others; asked for only while a view shows it.
 import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
 import { isInside } from "../state/polygon";
-import { layerOf } from "../state/selection";
+import { currentChannel, layerOf, neuronAt } from "../state/selection";
 import { canvasOf, isSwitching, type Store } from "../state/store";
 import type { Embedding, RunKey, ScatterReply } from "../transport/messages";
 import type { Requests } from "../transport/requests";
 import { ByteCache } from "./cache";
 import { Source } from "./source";
+import { ThumbnailSource } from "./thumbnails";
 import { numbersOf } from "./values";
 
 /** `points` has `x, y` of each neuron in C order, NaN for a dead one. */
 export type Scatter = ScatterReply & { run: RunKey; points: Float32Array };
 
 const SCATTER_BYTES = 8e6;
+/** Points that the pointer only passes, within so many ms, are not asked for. */
+const PAUSE = 60;
 
 export class ScatterSource extends Source<"scatter", Scatter> {
   /** How many views show a scatter. */
   readonly seen: Signal<number>;
   readonly method: Signal<Embedding>;
+  /** The neuron under the pointer, or that the keys have come to, by its place in C order. */
+  readonly pointed: Signal<number | null> = signal(null);
   /** Whether any of them is on the page. */
   readonly watched: ReadonlySignal<boolean>;
 
@@ -67,6 +72,29 @@ export class ScatterSource extends Source<"scatter", Scatter> {
   }
 }
 
+/** The map of the neuron under the pointer. */
+export function pointedSource(
+  store: Store,
+  client: Requests,
+  scatter: ScatterSource,
+  settled: ReadonlySignal<number>,
+): ThumbnailSource {
+  const wanted = () => {
+    const [at, info] = [scatter.pointed.value, canvasOf(store)];
+    const layer = info && layerOf(info, store.layer.value);
+    if (at === null || !layer) return null;
+    return {
+      run: store.run.value,
+      rule: info.rule,
+      time: settled.value,
+      layer: layer.name,
+      channel: currentChannel(store),
+      neurons: [neuronAt(layer, at)],
+    };
+  };
+  return new ThumbnailSource(client, "pointed", scatter.watched, wanted, PAUSE);
+}
+
 /** Mirrors points to lie as near to the earlier ones as possible: the sign of each axis is arbitrary. */
 export function turnTowards(points: Float32Array, before: Float32Array): void {
   for (const axis of [0, 1]) {
@@ -88,6 +116,21 @@ export function nearest(points: Float32Array, x: number, y: number, reach: numbe
     const distance = dx * dx + dy * dy;
     if (distance <= best) {
       best = distance;
+      found = i;
+    }
+  }
+  return found;
+}
+
+/** The nearest point in a direction from a place: those that lie more along it than across. */
+export function nextTowards(points: Float32Array, from: readonly [number, number], dx: number, dy: number) {
+  let found: number | null = null;
+  let best = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < points.length / 2; i++) {
+    const [x, y] = [(points[2 * i] ?? Number.NaN) - from[0], (points[2 * i + 1] ?? Number.NaN) - from[1]];
+    const [along, across] = [x * dx + y * dy, Math.abs(x * dy - y * dx)];
+    if (along > 1e-6 && along >= across && along + 2 * across < best) {
+      best = along + 2 * across;
       found = i;
     }
   }

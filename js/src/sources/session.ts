@@ -21,7 +21,7 @@ import { RegionSource } from "./region_shares";
 import { RulesSource } from "./rules";
 import { RunCurveSource } from "./run_curve";
 import { createRunPlayer } from "./run_player";
-import { ScatterSource } from "./scatter";
+import { pointedSource, ScatterSource } from "./scatter";
 import { StripSource } from "./strip";
 import { ValueSource } from "./values";
 
@@ -60,6 +60,7 @@ export function createSession(model: Model) {
   const ablation = createAblation(store, clusters);
   const regions = new RegionSource(store, client, watched, settled);
   const scatter = new ScatterSource(store, client, watched, settled);
+  const pointed = pointedSource(store, client, scatter, settled);
   const values = new ValueSource(store, client, scatter.watched, settled);
   const strip = new StripSource(store, client, watched);
   const rules = new RulesSource(store, client, watched);
@@ -74,7 +75,7 @@ export function createSession(model: Model) {
   palettes.ask();
 
   // Another rule makes everything on screen wrong; another model makes every cached answer wrong, too.
-  const ruled = [maps, grid, pixels, regions, clusters, scatter, values, rules, faithfulness];
+  const ruled = [maps, grid, pixels, regions, clusters, scatter, pointed, values, rules, faithfulness];
   const look = () => ({ model: signalOf(store._canvas.value, store._runs.value), view: viewOf(store) });
   let known = untracked(look);
   const stopWatching = effect(() => {
@@ -101,6 +102,7 @@ export function createSession(model: Model) {
     runCurve,
     clusters,
     scatter,
+    pointed,
     values,
     strip,
     rules,

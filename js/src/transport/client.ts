@@ -18,6 +18,7 @@ type Part =
   | "map"
   | "grid"
   | "find"
+  | "pointed"
   | "refine"
   | "pixel"
   | "hover"
@@ -34,7 +35,7 @@ type Part =
   | "faithfulness";
 
 /** Requested while the widget is idle: the status line does not show it as activity. */
-const BACKGROUND: View[] = ["faithfulness", "refine", "pairs"];
+const BACKGROUND: View[] = ["faithfulness", "refine", "pairs", "pointed"];
 
 export interface Handlers<K extends Kind> {
   reply(answer: AnswerOf<K>, data: Uint8Array, seconds: number): void;

@@ -68,6 +68,7 @@ const ICONS = {
   expand: "M2 2h5v1.5H4.6L7 5.9 5.9 7 3.5 4.6V7H2zM14 14H9v-1.5h2.4L9 10.1 10.1 9l2.4 2.4V9H14z",
   shrink: "M7 7H2V5.5h2.4L2 3.1 3.1 2l2.4 2.4V2H7zM9 9h5v1.5h-2.4l2.4 2.4-1.1 1.1-2.4-2.4V14H9z",
   pause: "M4 2.5h3v11H4zM9 2.5h3v11H9z",
+  several: "M2 2h12v12H2zm1.5 1.5v9h9v-9zM4.3 8l1-1 1.8 1.8L10.7 5l1 1-4.6 4.9z",
   locked: "M5 7V5a3 3 0 0 1 6 0v2h1.5v7h-9V7zm1.5 0h3V5a1.5 1.5 0 0 0-3 0z",
   unlocked: "M5 7V4a3 3 0 0 1 5.8-1l-1.4.5A1.5 1.5 0 0 0 6.5 4v3h6v7h-9V7z",
 };

@@ -1,6 +1,7 @@
 // What every part of one view is given.
-import { effect } from "@preact/signals-core";
+import { effect, type Signal, signal } from "@preact/signals-core";
 import type { Session } from "../sources/session";
+import { adds } from "./dom";
 
 export interface View {
   session: Session;
@@ -10,26 +11,33 @@ export interface View {
   effect(run: () => void): void;
   /** Runs `paint` once before the next frame is drawn, however often it is asked for. */
   painter(paint: () => void): () => void;
+  /** Whether every click adds a neuron to the selection, or takes it out, as one with Shift does. */
+  several: Signal<boolean>;
+  /** Whether this click adds to what is selected. */
+  adds(event: MouseEvent): boolean;
   /** Says something in the status line. */
   say(message: string, kind?: "note" | "error"): void;
 }
 
-export function createView(session: Session, root: HTMLElement, signal: AbortSignal): Omit<View, "say"> {
+export function createView(session: Session, root: HTMLElement, end: AbortSignal): Omit<View, "say"> {
+  const several = signal(false);
   return {
     session,
     root,
-    signal,
+    signal: end,
+    several,
+    adds: (event) => several.peek() || adds(event),
     effect(run) {
-      signal.addEventListener("abort", effect(run));
+      end.addEventListener("abort", effect(run));
     },
     painter(paint) {
       let asked = 0;
-      signal.addEventListener("abort", () => cancelAnimationFrame(asked));
+      end.addEventListener("abort", () => cancelAnimationFrame(asked));
       return () => {
         if (asked) return;
         asked = requestAnimationFrame(() => {
           asked = 0;
-          if (!signal.aborted) paint();
+          if (!end.aborted) paint();
         });
       };
     },

@@ -49,6 +49,7 @@ const MOUSE = [
   ["rest on the frame", "preview the neurons of that pixel"],
   ["click a thumbnail or a bar", "select that neuron: its contributions cover the frame"],
   ["shift-click or ctrl-click one", "add it to the selection, or take it out"],
+  ["drag in the scatter", "select what it goes around; zoomed in, move it (with shift: select)"],
   ["click or drag the curve", "move the playhead"],
   ["click a cluster", "select it: its map on the frame, its neurons in the list"],
 ] as const;

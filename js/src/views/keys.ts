@@ -17,6 +17,8 @@ export interface Hands {
   restoreAll(): void;
   /** Puts away the tool that draws regions; whether there was one in hand. */
   leaveTool(): boolean;
+  /** Lets a click choose one neuron again; whether it added to the selection. */
+  leaveSeveral(): boolean;
   help: Pick<Dialog, "toggle" | "isOpen">;
   /** One selection under every rule. */
   rules: Pick<Dialog, "toggle" | "isOpen">;
@@ -89,7 +91,7 @@ function actionOf(event: KeyboardEvent, hands: Hands): (() => void) | null {
     case "]":
       return () => stepLayer(store, 1);
     case "Escape":
-      return () => hands.leaveTool() || clearChoice(store);
+      return () => hands.leaveTool() || hands.leaveSeveral() || clearChoice(store);
     case "k":
     case "K":
       // A focused list handles letters itself, to find its entries.

@@ -5,7 +5,7 @@ import { chooseNeuron, currentLayer, toggleNeuron } from "../state/actions";
 import { flatIndex, neuronCount, neuronLabel, selectionLabel } from "../state/selection";
 import { ready, type Store } from "../state/store";
 import { same } from "../transport/same";
-import { adds, attribute, h } from "../ui/dom";
+import { attribute, h } from "../ui/dom";
 import type { View } from "../ui/view";
 import type { Scale } from "./grid_scale";
 import { regionPicture } from "./region_view";
@@ -232,7 +232,7 @@ export function createNeuronGrid(view: View, scale: ReadonlySignal<Scale>, finds
     active = index;
     sought = `${layer}/${thumb.neuron}/${finds.peek()}`;
     followed = `${sought}/${order}`;
-    if (adds(event)) toggleNeuron(store, thumb.neuron, layer);
+    if (view.adds(event)) toggleNeuron(store, thumb.neuron, layer);
     else chooseNeuron(store, thumb.neuron, layer);
   });
   scroller.addEventListener("keydown", (event) => {

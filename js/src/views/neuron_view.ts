@@ -6,7 +6,7 @@ import { areConsecutive, framesOf, savedOf } from "../state/saved";
 import { CHANNELS, currentChannel, isRanked, neuronCount, rankedBy, SORTS } from "../state/selection";
 import { ready } from "../state/store";
 import type { Sort } from "../transport/messages";
-import { attribute, h, write } from "../ui/dom";
+import { attribute, h, icon, write } from "../ui/dom";
 import { createPanel, options, segmented } from "../ui/panel";
 import { explain } from "../ui/term_card";
 import type { Term } from "../ui/terms";
@@ -56,7 +56,24 @@ export function createNeuronView(view: View) {
   const forms = segmented("How neurons are shown", FORMS, (value) => {
     form.value = value;
   });
-  panel.tools.append(...search.elements, sorting, scatter.method, forms.element);
+  const several = h(
+    "button",
+    {
+      class: "cw-icon-button",
+      type: "button",
+      "aria-label": "Select several neurons",
+      title: "Select several: each click adds a neuron or takes it out (as with shift)",
+      "data-testid": "several",
+      on: {
+        click: () => {
+          view.several.value = !view.several.peek();
+        },
+      },
+    },
+    icon("several"),
+  );
+  view.effect(() => attribute(several, "aria-pressed", String(view.several.value)));
+  panel.tools.append(several, ...search.elements, sorting, scatter.method, forms.element);
   const scaling = createGridScale(view);
   const thumbnails = createNeuronGrid(view, scaling.scale, search.finds);
   panel.body.append(...thumbnails.elements, scatter.element);

@@ -17,7 +17,7 @@ import {
 import { ready } from "../state/store";
 import type { LayerShare, RankedNeuron } from "../transport/messages";
 import { same } from "../transport/same";
-import { adds, attribute, h, write } from "../ui/dom";
+import { attribute, h, write } from "../ui/dom";
 import { clusterColour } from "../ui/palette";
 import { createPanel } from "../ui/panel";
 import { rove } from "../ui/roving";
@@ -60,7 +60,7 @@ export function createPixelView(view: View) {
     const other = h("i", { class: "cw-bar-fill cw-bar-other", hidden: true });
     const button = h(
       "button",
-      { class: "cw-bar", type: "button", on: { click: (event) => choose(button, adds(event)) } },
+      { class: "cw-bar", type: "button", on: { click: (event) => choose(button, view.adds(event)) } },
       name as HTMLElement,
       h("span", { class: "cw-bar-track", "aria-hidden": "true" }, bar, other),
       value as HTMLElement,

@@ -1,42 +1,76 @@
 // The layer's neurons as points of a plane. Colour: the cluster. Size: the value that neurons are sorted by. Ring: the
-// pixel view lists the neuron. Click a point to select it, or draw around several. A second run's neurons are right of
-// them, and a line leads to the one that stands for the neuron under the pointer.
+// pixel view lists the neuron. Click a point to select it, or draw around several; zoomed in, a drag moves the plane, and
+// one with Shift draws. A second run's neurons are right of them, and a line leads to the one that stands for the neuron
+// under the pointer, whose map lies in a corner.
 import { signal } from "@preact/signals-core";
 import { currentClusters } from "../sources/clusters";
-import { inside, nearest } from "../sources/scatter";
+import { inside, nearest, nextTowards } from "../sources/scatter";
 import { chooseNeuron, chooseNeurons, currentLayer, toggleNeuron } from "../state/actions";
 import { number } from "../state/format";
-import { flatIndex, layerOf, neuronAt, neuronLabel, rankedBy, sortedBy } from "../state/selection";
+import {
+  flatIndex,
+  layerOf,
+  neuronAt,
+  neuronCount,
+  neuronLabel,
+  rankedBy,
+  sortedBy,
+} from "../state/selection";
 import { ready } from "../state/store";
 import { NO_CLUSTER } from "../transport/constants";
 import type { Embedding } from "../transport/messages";
 import { same } from "../transport/same";
 import { themeColours } from "../ui/chart";
-import { adds, attribute, h, zoomOf } from "../ui/dom";
+import { attribute, h, holdsFocus, write, zoomOf } from "../ui/dom";
+import { composeThumbnail } from "../ui/painting";
 import { clusterColour } from "../ui/palette";
 import { options } from "../ui/panel";
+import { watchPinch } from "../ui/pinch";
 import { explain } from "../ui/term_card";
 import type { View } from "../ui/view";
+import { FITTED, pan, type Size, zoomAt } from "../ui/viewport";
+import { styleOfGrid } from "./grid_scale";
+import { createZoomControl } from "./zoom_control";
 
 const METHODS: Record<Embedding, string> = { pca: "PCA", tsne: "t-SNE", umap: "UMAP" };
 const PAD = 8;
 const REACH = 9;
 const SLIP = 4;
 const MOST_LINKED = 12;
+/** What the axes are: those of t-SNE and UMAP are nothing by themselves. */
+const AXES: Partial<Record<Embedding, string>> = { pca: "→ component 1   ↑ component 2" };
+const ARROWS: Record<string, [number, number]> = {
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, 1],
+  ArrowDown: [0, -1],
+};
 
 export function createScatterView(view: View) {
-  const { store, scatter, values, clusters, pixels, comparison } = view.session;
+  const { store, scatter, values, clusters, pixels, comparison, palettes } = view.session;
   const canvas = h("canvas", { class: "cw-scatter", "data-testid": "scatter", width: 1, height: 1 });
-  const tip = h("output", { class: "cw-tip", hidden: true });
+  const told = h("output", {});
+  const map = h("canvas", {
+    class: "cw-tip-map",
+    "data-testid": "pointed-map",
+    width: 1,
+    height: 1,
+    hidden: true,
+  });
+  const tip = h("div", { class: "cw-tip", hidden: true }, told, map);
+  const axes = h("span", { class: "cw-muted cw-axes", "aria-hidden": "true" });
   const element = h(
     "div",
     {
       class: "cw-scatter-stage",
-      role: "img",
-      "aria-label": "Neurons whose maps look alike lie near each other; select them by number or in the grid",
+      role: "group",
+      tabindex: 0,
+      "aria-label":
+        "Neurons as points: arrows go from one to the next, Enter selects it, space adds it to the selection",
       hidden: true,
     },
     canvas,
+    axes,
     tip,
   );
   const method = h("select", {
@@ -53,8 +87,8 @@ export function createScatterView(view: View) {
   explain(method, "scatter");
   const colour = themeColours(view.root);
   const lasso = signal<[number, number][]>([]);
-  /** The flat index of the neuron under the pointer. */
-  const pointed = signal<number | null>(null);
+  const { pointed } = scatter;
+  const viewport = signal(FITTED);
 
   /** The unit square on the canvas, in CSS pixels; `x2` is that of the second run. */
   const square = () => {
@@ -62,13 +96,14 @@ export function createScatterView(view: View) {
     const parts = comparison.isOn.peek() ? 2 : 1;
     const w = Math.max(1, (width - (parts + 1) * PAD) / parts);
     const hgt = Math.max(1, height - 2 * PAD);
-    const x = (x: number) => PAD + x * w;
+    const { zoom, x: middle, y: level } = viewport.peek();
+    const x = (at: number) => PAD + ((at - middle) * zoom + 0.5) * w;
     return {
       width,
       height,
       x,
       x2: (at: number) => x(at) + w + PAD,
-      y: (y: number) => PAD + (1 - y) * hgt,
+      y: (at: number) => PAD + ((1 - at - level) * zoom + 0.5) * hgt,
       w,
       h: hgt,
     };
@@ -93,6 +128,13 @@ export function createScatterView(view: View) {
     const shown = scatter.shown.peek();
     return shown?.run === store.run.peek() && shown.layer === store.layer.peek() ? shown : null;
   };
+  /** Keeps what is drawn next in one of two squares. */
+  const clip = (context: CanvasRenderingContext2D, left: number) => {
+    const { w, height } = square();
+    context.beginPath();
+    context.rect?.(left, 0, w + PAD, height);
+    context.clip?.();
+  };
   /** The second run's neurons: smaller, without clusters, which are of the first; and the line to the counterpart. */
   const paintSecond = (context: CanvasRenderingContext2D, colours: { points: string; line: string }) => {
     const other = comparison.scatter.shown.peek();
@@ -110,6 +152,8 @@ export function createScatterView(view: View) {
     context.stroke();
     context.globalAlpha = 0.7;
     context.fillStyle = colours.points;
+    context.save?.();
+    clip(context, PAD * 1.5 + w);
     const side = other.points.length > 3000 ? 2 : 4;
     for (let i = 0; i < other.points.length; i += 2)
       context.fillRect(
@@ -118,6 +162,7 @@ export function createScatterView(view: View) {
         side,
         side,
       );
+    context.restore?.();
     context.globalAlpha = 1;
     const layer = currentLayer(store);
     const info = store._compared.peek();
@@ -175,6 +220,9 @@ export function createScatterView(view: View) {
     const sideOf = (at: number) =>
       sized ? least + (2.4 * side + 2) * Math.sqrt(Math.abs(sized.values[at] || 0) / sized.top) : side;
     const base = colour("--cw-accent");
+    const isDouble = comparison.isOn.peek();
+    context.save?.();
+    if (isDouble) clip(context, PAD / 2);
     for (let i = 0; i < count; i++) {
       const [px, py] = [shown.points[2 * i] ?? Number.NaN, shown.points[2 * i + 1] ?? Number.NaN];
       if (Number.isNaN(px)) continue;
@@ -206,6 +254,9 @@ export function createScatterView(view: View) {
     const selected = store.neurons.peek();
     const [gap, line] = selected.length > 50 ? [1, 1] : [2.5, 2];
     for (const neuron of selected) ring(neuron, gap, line, strong);
+    const at = pointed.peek();
+    if (at !== null && at < count) ring(neuronAt(layer, at), 4, 1, strong);
+    context.restore?.();
     paintSecond(context, { points: colour("--cw-positive"), line: strong });
     const drawn = lasso.peek();
     if (drawn.length > 1) {
@@ -240,64 +291,101 @@ export function createScatterView(view: View) {
     ])
       part.value;
     lasso.value;
+    viewport.value;
     paint();
   });
   view.effect(() => {
     const info = store._canvas.value;
     const known = ready(info) ? info.embeddings : [];
     options(method, known, scatter.method.value, (value) => METHODS[value as Embedding]);
+    write(axes, AXES[scatter.method.value] ?? "");
   });
 
   // --- input ----------------------------------------------------------------------------------------------------
 
-  let pressed: { x: number; y: number; moved: boolean } | null = null;
+  let pressed: { x: number; y: number; moved: boolean; pans: boolean } | null = null;
+  const isOnZoom = ({ target }: Event) => (target as Element).closest(".cw-zoom") !== null;
+  const size = (): Size => ({ width: square().w, height: square().h });
+  const zoom = (factor: number, at?: Pick<MouseEvent, "clientX" | "clientY">) => {
+    const { left, top } = element.getBoundingClientRect();
+    const [{ width, height }, scale] = [size(), zoomOf(element)];
+    const point = at
+      ? { x: (at.clientX - left) / scale - PAD, y: (at.clientY - top) / scale - PAD }
+      : { x: width / 2, y: height / 2 };
+    viewport.value = zoomAt(viewport.peek(), factor, point, size(), size());
+  };
+  const move = (dx: number, dy: number) => {
+    const scale = zoomOf(element);
+    viewport.value = pan(viewport.peek(), dx / scale, dy / scale, size(), size());
+  };
+  const letGo = () => {
+    pressed = null;
+    lasso.value = [];
+  };
+  const fit = () => {
+    viewport.value = FITTED;
+  };
+  element.append(
+    createZoomControl(view, viewport, (factor) => zoom(factor), fit, { name: "scatter-zoom", keys: false }),
+  );
+  watchPinch(element, letGo, ({ factor, dx, dy, clientX, clientY }) => {
+    letGo();
+    move(dx, dy);
+    zoom(factor, { clientX, clientY });
+  });
+  element.addEventListener(
+    "wheel",
+    (event) => {
+      // As over the frame: the notebook scrolls until the widget is in use.
+      if (event.deltaY > 0 && viewport.peek().zoom === 1) return;
+      if (!event.ctrlKey && !event.metaKey && !holdsFocus(view.root)) return;
+      event.preventDefault();
+      zoom(Math.exp(-event.deltaY * (event.deltaMode === 1 ? 0.05 : 0.002)), event);
+    },
+    { passive: false },
+  );
   const located = (event: MouseEvent): [number, number] => {
     const box = element.getBoundingClientRect();
     const [{ w, h: hgt }, scale] = [square(), zoomOf(element)];
+    const { zoom, x, y } = viewport.peek();
     return [
-      ((event.clientX - box.left) / scale - PAD) / w,
-      1 - ((event.clientY - box.top) / scale - PAD) / hgt,
+      x + (((event.clientX - box.left) / scale - PAD) / w - 0.5) / zoom,
+      1 - y - (((event.clientY - box.top) / scale - PAD) / hgt - 0.5) / zoom,
     ];
   };
   const under = (event: MouseEvent) => {
     const shown = placed();
     const [x, y] = located(event);
-    return shown ? nearest(shown.points, x, y, REACH / Math.min(square().w, square().h)) : null;
+    return shown
+      ? nearest(shown.points, x, y, REACH / Math.min(square().w, square().h) / viewport.peek().zoom)
+      : null;
   };
   element.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0) return;
+    if (event.button !== 0 || isOnZoom(event)) return;
     event.preventDefault();
+    element.focus({ preventScroll: true });
     element.setPointerCapture?.(event.pointerId);
-    pressed = { x: event.clientX, y: event.clientY, moved: false };
-    lasso.value = [located(event)];
+    const pans = viewport.peek().zoom > 1 && !event.shiftKey;
+    pressed = { x: event.clientX, y: event.clientY, moved: false, pans };
+    if (!pans) lasso.value = [located(event)];
   });
   element.addEventListener("pointermove", (event) => {
     if (pressed) {
       pressed.moved ||= Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) >= SLIP;
-      if (pressed.moved) lasso.value = [...lasso.peek(), located(event)];
+      if (!pressed.moved) return;
+      if (!pressed.pans) lasso.value = [...lasso.peek(), located(event)];
+      else {
+        move(event.clientX - pressed.x, event.clientY - pressed.y);
+        Object.assign(pressed, { x: event.clientX, y: event.clientY });
+      }
       return;
     }
-    const [at, layer] = [under(event), currentLayer(store)];
-    tip.hidden = at === null || !layer;
-    pointed.value = at;
-    if (at === null || !layer) return;
-    const sized = sizes();
-    const told = sized
-      ? `   ${sortedBy(sized.sort, sized.values[at] ?? Number.NaN, rankedBy(store._canvas.peek()))}`
-      : "";
-    const other = comparison.isOn.peek() ? comparison.counterpart(layer.name, neuronAt(layer, at)) : null;
-    const linkedTo =
-      other?.correlation == null ? "" : `   ↔ ${neuronLabel(other.neuron)}: ${number(other.correlation)}`;
-    tip.textContent = neuronLabel(neuronAt(layer, at)) + told + linkedTo;
+    if (!isOnZoom(event)) pointed.value = under(event);
   });
   element.addEventListener("pointerleave", () => {
     pointed.value = null;
-    tip.hidden = true;
   });
-  element.addEventListener("pointercancel", () => {
-    pressed = null;
-    lasso.value = [];
-  });
+  element.addEventListener("pointercancel", letGo);
   element.addEventListener("pointerup", (event) => {
     const was = pressed;
     const drawn = lasso.peek();
@@ -305,17 +393,61 @@ export function createScatterView(view: View) {
     pressed = null;
     lasso.value = [];
     if (!was || !shown || !layer) return;
+    if (was.moved && was.pans) return;
     if (was.moved) {
       const caught = inside(shown.points, drawn).map((at) => neuronAt(layer, at));
-      const before = adds(event) ? store.neurons.peek() : [];
+      const before = view.adds(event) ? store.neurons.peek() : [];
       const added = caught.filter((neuron) => !before.some((one) => same(one, neuron)));
       if (caught.length) chooseNeurons(store, [...before, ...added]);
       return;
     }
     const at = under(event);
     if (at === null) return;
-    if (adds(event)) toggleNeuron(store, neuronAt(layer, at), layer.name);
+    if (view.adds(event)) toggleNeuron(store, neuronAt(layer, at), layer.name);
     else chooseNeuron(store, neuronAt(layer, at));
+  });
+  element.addEventListener("keydown", (event) => {
+    const [shown, layer, at] = [placed(), currentLayer(store), pointed.peek()];
+    if (!shown || !layer || event.target !== element || event.ctrlKey || event.metaKey) return;
+    const arrow = ARROWS[event.key];
+    const chosen = store.neuron.peek();
+    const start = at ?? (chosen && flatIndex(layer, chosen));
+    if (arrow) {
+      const { x, y } = viewport.peek();
+      const from = start === null ? [x, 1 - y] : [shown.points[2 * start], shown.points[2 * start + 1]];
+      const next = nextTowards(shown.points, [from[0] ?? 0.5, from[1] ?? 0.5], ...arrow);
+      if (next !== null) pointed.value = next;
+    } else if (event.key === "Enter" && at !== null) chooseNeuron(store, neuronAt(layer, at));
+    else if (event.key === " " && at !== null) toggleNeuron(store, neuronAt(layer, at), layer.name);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  view.effect(() => {
+    const [at, layer] = [pointed.value, currentLayer(store)];
+    const isThere = at !== null && layer !== undefined && at < neuronCount(layer);
+    tip.hidden = !isThere;
+    if (!isThere) return;
+    const neuron = neuronAt(layer, at);
+    const sized = sizes();
+    const value = sized
+      ? `   ${sortedBy(sized.sort, sized.values[at] ?? Number.NaN, rankedBy(store._canvas.peek()))}`
+      : "";
+    const other = comparison.isOn.peek() ? comparison.counterpart(layer.name, neuron) : null;
+    const linkedTo =
+      other?.correlation == null ? "" : `   ↔ ${neuronLabel(other.neuron)}: ${number(other.correlation)}`;
+    write(told, neuronLabel(neuron) + value + linkedTo);
+    const known = view.session.pointed.shown.value;
+    const isOfIt =
+      known?.layer === layer.name && known.run === store.run.value && known.rule === store.rule.value;
+    const thumb = isOfIt ? known.thumbs.get(neuron.join(",")) : undefined;
+    map.hidden = !thumb;
+    const context = thumb && map.getContext("2d");
+    if (!thumb || !context) return;
+    Object.assign(map, { width: thumb.width, height: thumb.height });
+    const image = context.createImageData(thumb.width, thumb.height);
+    image.data.set(composeThumbnail(thumb.levels, thumb, styleOfGrid(store), palettes.value));
+    context.putImageData(image, 0, 0);
   });
   const observer = new ResizeObserver(paint);
   observer.observe(element);

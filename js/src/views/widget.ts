@@ -75,6 +75,11 @@ export function createWidget(session: Session, signal: AbortSignal): HTMLElement
     zoom: frame.zoom,
     fit: frame.reset,
     ...frame.hands,
+    leaveSeveral: () => {
+      const was = view.several.peek();
+      view.several.value = false;
+      return was;
+    },
     focusSearch: neurons.focusSearch,
   };
   root.addEventListener("keydown", (event) => handleKey(event, hands), { signal });

@@ -9,20 +9,24 @@ export function createZoomControl(
   viewport: ReadonlySignal<Viewport>,
   zoom: (factor: number) => void,
   fit: () => void,
+  /** In test ids; and whether the widget's keys zoom what these buttons do. */
+  { name: of = "zoom", keys = true } = {},
 ): HTMLElement {
-  const button = (name: string, title: string, text: string, click: () => void) =>
-    h(
+  const button = (name: string, words: string, text: string, click: () => void) => {
+    const title = keys ? words : words.replace(/ \(.*/, "");
+    return h(
       "button",
       {
         class: "cw-segment cw-zoom-button",
         type: "button",
         title,
         "aria-label": title,
-        "data-testid": `zoom-${name}`,
+        "data-testid": `${of}-${name}`,
         on: { click },
       },
       text,
     );
+  };
   const out = button("out", "Zoom out (−)", "−", () => zoom(1 / ZOOM_STEP));
   const factor = button("fit", "Fit the picture (0)", "1×", fit);
   const element = h(
