@@ -33,7 +33,7 @@ def export_file(
 
 def _file_name(title: str, state: dict[str, Any]) -> str:
     run = "" if state["run"] is None else f" run {state['run']}"
-    without = f" {ablation.title(state['ablated'])}" if state["source"] in ablation.SOURCES else ""
+    without = f" {ablation.title(ablation.edits_of(state))}" if state["source"] in ablation.SOURCES else ""
     shown = f"{title}{run} {state['layer']} frame {state['time']}{without}"
     name = re.sub(r"[^\w.-]+", "_", shown).strip("_")
     return name[:80] or "canvas"

@@ -159,7 +159,7 @@ def image_of(cached: CachedCanvas, state: dict[str, Any]) -> Any:
     if source == "off":
         return None
     if source == "ablated":
-        return in_colour(ablation.ablated_picture(cached, state["ablated"], time))
+        return in_colour(ablation.edited_picture(cached, ablation.edits_of(state), time))
     if source == "difference":
         return np.full((*cached.size, 3), PAPER, np.float32)
     if source == "error":
@@ -177,7 +177,7 @@ def shown_psnr(cached: CachedCanvas, state: dict[str, Any]) -> float | None:
     if state["source"] == "off":
         return None
     if state["source"] in ablation.SOURCES:
-        return ablation.psnr(cached, state["ablated"], state["time"])
+        return ablation.psnr(cached, ablation.edits_of(state), state["time"])
     return pictures.psnr(cached, state["time"])
 
 
@@ -190,7 +190,7 @@ def title_of(cached: CachedCanvas, state: dict[str, Any], says_run: bool = True)
     if says_run and state["run"] not in (None, inr.name):
         parts.insert(1, run_label(state["run"]))
     if state["source"] in ablation.SOURCES:
-        parts.append(ablation.title(state["ablated"]))
+        parts.append(ablation.title(ablation.edits_of(state)))
     psnr = shown_psnr(cached, state) if says_run else None
     if psnr is not None:
         parts.append(f"PSNR {psnr:.1f} dB")
@@ -201,7 +201,7 @@ def _overlay(cached: CachedCanvas, chosen: Chosen, state: dict[str, Any], checkp
     if state["source"] in ("error", "ablated"):
         return None
     if state["source"] == "difference":
-        return ablation.difference(cached, state["ablated"], state["time"])
+        return ablation.difference(cached, ablation.edits_of(state), state["time"])
     if state["overlay"] != "selection":
         return layer_totals.heat_map(cached, chosen.layer, state["overlay"], state["time"], checkpoint)
     return selection_maps.selection_map(cached, chosen, state["time"], checkpoint)
@@ -223,7 +223,7 @@ def _name(layer: str, chosen: Chosen, state: dict[str, Any]) -> str:
     if state["source"] == "error":
         return "error of the reconstruction"
     if state["source"] in ablation.SOURCES:
-        what = ablation.title(state["ablated"])
+        what = ablation.title(ablation.edits_of(state))
         return f"the picture {what}" if state["source"] == "ablated" else f"what it loses {what}"
     if state["overlay"] != "selection":
         return f"{layer}, {FINDINGS[state['overlay']]}"

@@ -78,9 +78,9 @@ def absent(cached: CachedCanvas, state: dict[str, Any]) -> str:
         return "it has no truth"
     if state["source"] in ablation.SOURCES:
         removable = {layer.name: layer for layer in ablation.removable(cached.canvas)}
-        for name, neurons in state["ablated"].items():
+        for name, neurons in ablation.edits_of(state).items():
             if name not in removable or not all(view_checks.fits(removable[name], one) for one in neurons):
-                return "what is ablated is not in it"
+                return "what is ablated or scaled is not in it"
     return ""
 
 

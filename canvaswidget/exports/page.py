@@ -299,6 +299,7 @@ def _state(state: Mapping[str, Any], kept: Kept) -> dict[str, Any]:
         **state,
         "playing": False,
         "ablated": {},
+        "edits": [],
         "regions": [],
         "time": kept.now,
         "overlay": "selection",

@@ -103,8 +103,8 @@ def _telling(view: Mapping[str, Any], usual: Mapping[str, Any], n_frames: int) -
             wanted = len(view["neurons"]) < 2 and (value is not None or view["cluster"] < 0)
         elif name == "neurons":
             wanted = len(value) > 1
-        elif name == "source":  # what is left of the picture, where neurons are ablated
-            wanted = value != ("ablated" if view["ablated"] else usual[name])
+        elif name == "source":  # what is left of the picture, where neurons are ablated or scaled
+            wanted = value != ("ablated" if view["ablated"] or view["edits"] else usual[name])
         else:
             wanted = name in ALWAYS or value != usual[name]
         if wanted:

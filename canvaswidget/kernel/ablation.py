@@ -1,4 +1,4 @@
-"""What is ablated: neurons that are taken out of the model, and the picture that is left of it.
+"""What is edited: neurons that are taken out of the model or scaled, and the picture that it makes then.
 
 It is asked for with every frame, so that no picture is ever of another set than the one it was asked for with.
 """
@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from canvaswidget.arguments import is_listed
+from canvaswidget.arguments import is_listed, is_number, show
 from canvaswidget.kernel import pictures, view_checks
 from canvaswidget.kernel.cached_canvas import CachedCanvas
-from canvaswidget.kernel.message_parts import Removed
+from canvaswidget.kernel.message_parts import Edit, Removed
 from canvaswidget.kernel.quantise import Floats, check_finite, psnr_of
 from canvaswidget.kernel.view_checks import Neuron
 from canvaswidget.tracing import CanvasLike
@@ -21,9 +21,12 @@ from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layers
 
 Ablated = dict[str, tuple[Neuron, ...]]
+Edits = dict[str, dict[Neuron, float]]  # by layer and neuron, what its contributions are multiplied by
 
 SOURCES = ("ablated", "difference")
 _FORMS = "{layer: [neuron, ...]} or a sequence of pairs (layer, neuron)"
+_EDITS = "{layer: {neuron: factor}}, such as {'head': {3: 0.5, (0, 2): 2}}"
+MOST = 1000.0  # the largest factor
 
 
 def removable(canvas: CanvasLike) -> Layers:
@@ -68,41 +71,116 @@ def on_wire(ablated: Ablated) -> dict[str, list[list[int]]]:
     return {name: [view_checks.on_wire(neuron) or [] for neuron in some] for name, some in ablated.items()}
 
 
-def from_wire(layers: Layers, removed: Sequence[Removed]) -> Ablated:
+def checked_edits(layers: Layers, value: Any) -> Edits:
+    """``{layer: {neuron: factor}}`` in the order of the layers, without factors of 1."""
+    if value is None:
+        return {}
+    if is_listed(value) and all(isinstance(edit, Mapping) for edit in value):
+        value = _of_wire(value)
+    if not isinstance(value, Mapping) or not all(isinstance(some, Mapping) for some in value.values()):
+        raise TypeError(f"edits={show(value)}: expected {_EDITS}")
+    found: Edits = {}
+    for key, factors in value.items():
+        layer = layers.find(key)
+        for neuron, factor in factors.items():
+            chosen = view_checks.checked_neuron(layer, neuron)
+            found.setdefault(layer.name, {})[chosen] = _checked_factor(layer.name, neuron, factor)
+    kept = {name: {one: by for one, by in some.items() if by != 1} for name, some in found.items()}
+    if (count := count_of(kept)) > view_checks.MAX_NEURONS:
+        raise ValueError(f"edits: {count:,} neurons; at most {view_checks.MAX_NEURONS:,} are taken")
+    return {layer.name: kept[layer.name] for layer in layers if kept.get(layer.name)}
+
+
+def _of_wire(edits: Iterable[Any]) -> dict[Any, dict[Any, Any]]:
+    value: dict[Any, dict[Any, Any]] = {}
+    for edit in edits:
+        neuron = edit["neuron"]
+        value.setdefault(edit["layer"], {})[tuple(neuron) if len(neuron) > 1 else neuron[0]] = edit["factor"]
+    return value
+
+
+def _checked_factor(layer: str, neuron: Any, factor: Any) -> float:
+    named = f"edits[{layer!r}][{show(neuron)}]={show(factor)}"
+    if not is_number(factor):
+        raise TypeError(f"{named}: expected a number, such as 0.5")
+    if not abs(factor) <= MOST:
+        raise ValueError(f"{named}: expected a number from -{MOST:g} to {MOST:g}")
+    return float(factor)
+
+
+def edits_on_wire(edits: Edits) -> list[Edit]:
+    """As the page has the trait."""
+    return [
+        {"layer": name, "neuron": view_checks.on_wire(neuron) or [], "factor": factor}
+        for name, some in edits.items()
+        for neuron, factor in some.items()
+    ]
+
+
+def all_edits(ablated: Ablated, edits: Edits) -> Edits:
+    """Both in one: what is ablated is scaled by 0, whatever its factor."""
+    out = {name: dict.fromkeys(neurons, 0.0) for name, neurons in ablated.items()}
+    return {name: edits.get(name, {}) | out.get(name, {}) for name in [*edits, *out]}
+
+
+def edits_of(state: Mapping[str, Any]) -> Edits:
+    """Those of a view."""
+    return all_edits(state["ablated"], state["edits"])
+
+
+def from_wire(layers: Layers, removed: Sequence[Removed], edits: Sequence[Edit]) -> Edits:
     """As a request has it."""
-    found = checked_ablated(layers, {part["layer"]: part["neurons"] for part in removed})
+    ablated = checked_ablated(layers, {part["layer"]: part["neurons"] for part in removed})
+    found = all_edits(ablated, checked_edits(layers, edits))
     if not found:
-        raise ValueError("ablated: is empty, and source='ablated' and 'difference' are of what is left then")
+        raise ValueError(
+            "ablated, edits: both are empty, and source='ablated' and 'difference' are of what is left then"
+        )
     return found
 
 
-def title(ablated: Ablated) -> str:
+def count_of(edits: Edits) -> int:
+    """Of neurons."""
+    return sum(map(len, edits.values()))
+
+
+def title(edits: Edits) -> str:
     """In a figure's heading."""
-    count = sum(map(len, ablated.values()))
-    return f"without {count:,} neuron{'s' if count > 1 else ''}"
+    factors = [factor for some in edits.values() for factor in some.values()]
+    out, scaled = factors.count(0), len(factors) - factors.count(0)
+    parts = [f"without {out:,} neuron{'' if out == 1 else 's'}"] if out else []
+    if scaled:
+        equal = f" by {next(by for by in factors if by):g}" if len({*factors} - {0.0}) == 1 else ""
+        parts.append(f"with {scaled:,} neuron{'' if scaled == 1 else 's'} scaled{equal}")
+    return " and ".join(parts)
 
 
 # --- pictures -----------------------------------------------------------------------------------------------
 
 
-def ablated_picture(cached: CachedCanvas, ablated: Ablated, time: int) -> Floats:
-    """The raw output ``(h, w, 3)`` without the neurons, whatever the rule."""
+def edited_picture(cached: CachedCanvas, edits: Edits, time: int) -> Floats:
+    """The raw output ``(h, w, 3)`` with neurons out or scaled, whatever the rule."""
+    factors = {(name, tuple(some.items())) for name, some in edits.items()}
 
     def compute() -> Floats:
-        image = np.asarray(cached.canvas.ablate(ablated, time), np.float32)
-        check_finite(f"frame {time} without {sum(map(len, ablated.values())):,} neurons", image)
+        if any(factor for some in edits.values() for factor in some.values()):
+            made = cached.canvas.edit(edits, time)
+        else:
+            made = cached.canvas.ablate({name: tuple(some) for name, some in edits.items()}, time)
+        image = np.asarray(made, np.float32)
+        check_finite(f"frame {time} {title(edits)}", image)
         return image
 
-    return cached.cache.remember((None, "ablated", time, *ablated.items()), compute)
+    return cached.cache.remember((None, "edited", time, *sorted(factors)), compute)
 
 
-def difference(cached: CachedCanvas, ablated: Ablated, time: int) -> Floats:
-    """What is lost, ``(h, w)``: the output less the one without the neurons, the colours added, as in maps."""
-    return (pictures.frame(cached, time) - ablated_picture(cached, ablated, time)).sum(2)
+def difference(cached: CachedCanvas, edits: Edits, time: int) -> Floats:
+    """What is lost, ``(h, w)``: the output less the edited one, the colours added, as in maps."""
+    return (pictures.frame(cached, time) - edited_picture(cached, edits, time)).sum(2)
 
 
-def psnr(cached: CachedCanvas, ablated: Ablated, time: int) -> float:
-    """Without the neurons: against the truth, or the original reconstruction where there is none."""
+def psnr(cached: CachedCanvas, edits: Edits, time: int) -> float:
+    """Of the edited picture: against the truth, or the original reconstruction where there is none."""
     truth = cached.canvas.inr.truth
     expected = np.clip(pictures.frame(cached, time), 0, 1) if truth is None else pictures.truth(cached, time)
-    return psnr_of(ablated_picture(cached, ablated, time), expected)
+    return psnr_of(edited_picture(cached, edits, time), expected)

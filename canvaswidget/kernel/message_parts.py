@@ -122,6 +122,14 @@ class Removed(TypedDict):
     neurons: list[list[int]]
 
 
+class Edit(TypedDict):
+    """A neuron whose contributions are scaled: 2 is twice as much."""
+
+    layer: str
+    neuron: list[int]
+    factor: float
+
+
 class ViewState(TypedDict):
     """What a view is set to, as the page has it: the traits of the widget by name."""
 
@@ -141,6 +149,7 @@ class ViewState(TypedDict):
     cluster_names: dict[str, list[str]]
     loop: list[int] | None
     ablated: dict[str, list[list[int]]]
+    edits: list[Edit]
     source: Source
     maps: Maps
     overlay: Overlay

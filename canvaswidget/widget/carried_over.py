@@ -49,6 +49,10 @@ def carried_over(view: Mapping[str, Any], before: Facts, after: Facts) -> tuple[
     if ablated != view["ablated"]:
         changes["ablated"] = ablated
         notices.append("neurons that are not in it are no longer ablated")
+    edits = _factors_still_there(view["edits"], after.removable)
+    if edits != view["edits"]:
+        changes["edits"] = edits
+        notices.append("neurons that are not in it are no longer scaled")
     if view["source"] in ("truth", "error") and not after.has_truth:
         changes["source"] = "reconstruction"
         notices.append("it has no truth")
@@ -65,3 +69,8 @@ def _still_there(ablated: ablation.Ablated, layers: Layers) -> ablation.Ablated:
             if fitting:
                 found[name] = fitting
     return found
+
+
+def _factors_still_there(edits: ablation.Edits, layers: Layers) -> ablation.Edits:
+    kept = _still_there({name: tuple(some) for name, some in edits.items()}, layers)
+    return {name: {one: edits[name][one] for one in neurons} for name, neurons in kept.items()}

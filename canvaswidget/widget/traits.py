@@ -108,23 +108,31 @@ class NeuronsTrait(Checked):
                 obj.neuron = last
 
 
-class AblatedTrait(Checked):
-    """The neurons that are taken out; what is under the map follows when there come to be some, or none."""
-
-    def __init__(self) -> None:
-        super().__init__(lambda widget, value: ablation.checked_ablated(widget.facts.removable, value), {})
-        self.tag(to_json=lambda value, _: ablation.on_wire(value))
+class EditedTrait(Checked):
+    """What is changed of the model; what is under the map follows when anything comes to be, or nothing is any more."""
 
     def assign(self, obj: Any, value: Any) -> None:
         """Set the trait."""
-        ablated = self._validate(obj, value)
+        edited = self._validate(obj, value)
         with obj.hold_trait_notifications():
-            begins = ablated and not obj.ablated
-            super().assign(obj, ablated)
-            if begins:
+            was = bool(obj.ablated or obj.edits)
+            super().assign(obj, edited)
+            if edited and not was:
                 obj.source = "ablated"
-            elif not ablated and obj.source in ablation.SOURCES:
+            elif not (obj.ablated or obj.edits) and obj.source in ablation.SOURCES:
                 obj.source = "reconstruction"
+
+
+def ablated_trait() -> Checked:
+    """The neurons that are taken out."""
+    trait = EditedTrait(lambda widget, value: ablation.checked_ablated(widget.facts.removable, value), {})
+    return trait.tag(to_json=lambda value, _: ablation.on_wire(value))
+
+
+def edits_trait() -> Checked:
+    """The neurons that are scaled, and by what."""
+    trait = EditedTrait(lambda widget, value: ablation.checked_edits(widget.facts.removable, value), {})
+    return trait.tag(to_json=lambda value, _: ablation.edits_on_wire(value))
 
 
 class CountTrait(Checked):
@@ -249,8 +257,8 @@ def source_trait() -> Checked:
             raise ValueError(
                 f"source={source!r}: this INR has no truth; give truth=, an array of frames in [0, 1]"
             )
-        if source in ablation.SOURCES and not widget.ablated:
-            raise ValueError(f"source={source!r}: nothing is ablated; set ablated first")
+        if source in ablation.SOURCES and not (widget.ablated or widget.edits):
+            raise ValueError(f"source={source!r}: nothing is ablated; set ablated or edits first")
         return source
 
     return Checked(check, "reconstruction")

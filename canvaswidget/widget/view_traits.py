@@ -35,6 +35,7 @@ class ViewTraits(SharedTraits):
         "cluster_names",
         "loop",
         "ablated",
+        "edits",
         "source",
         "maps",
         "overlay",
@@ -58,7 +59,7 @@ class ViewTraits(SharedTraits):
         "cluster": ("run", "rule", "layer", "n_clusters"),
         "channel": ("run", "rule", "layer"),
         "cluster_names": ("run", "rule"),
-        "source": ("ablated",),
+        "source": ("ablated", "edits"),
     }
 
     run = traits.RunTrait()
@@ -76,7 +77,8 @@ class ViewTraits(SharedTraits):
     cluster = traits.cluster_trait()
     cluster_names = traits.names_trait()
     loop = traits.loop_trait()
-    ablated = traits.AblatedTrait()
+    ablated = traits.ablated_trait()
+    edits = traits.edits_trait()
     source = traits.source_trait()
     maps = traits.choice_trait("maps", "magnitude")
     overlay = traits.overlay_trait()

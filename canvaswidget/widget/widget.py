@@ -84,8 +84,11 @@ class CanvasWidget(LiveView):
     ablated : dict
         Neurons that are taken out of the model, ``{layer: (neuron, ...)}`` of any layers, whatever the rule. Set it to
         that, or to pairs ``(layer, neuron)``; ``{}`` puts all back. `Canvas.ablate` takes it too.
+    edits : dict
+        Neurons whose contributions are scaled, ``{layer: {neuron: factor}}``: by 2 a neuron writes twice as much, by 0
+        it is ablated. ``{}`` takes all back. `Canvas.edit` and `cw.edited` take it too.
     source : {"reconstruction", "truth", "error", "off", "ablated", "difference"}
-        What is under the map; the last two are the picture without what is ablated, and what it lost.
+        What is under the map; the last two are the picture without what is ablated and with `edits`, and what it lost.
     maps : {"magnitude", "signed"}
     overlay : {"selection", "neurons", "intensity", "change"}
         What is over the frame: the selection's contribution, or a finding about the whole layer: how many neurons

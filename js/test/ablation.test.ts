@@ -65,6 +65,43 @@ describe("ablating", () => {
     expect(part("ablation-bar").hidden).toBe(true);
   });
 
+  it("scales the selection by the slider: out at 0, as it was at 1", async () => {
+    await open();
+    await press("k");
+    const slider = part("factor") as HTMLInputElement;
+    const slide = (factor: number, type = "change") => {
+      slider.value = String(factor);
+      slider.dispatchEvent(new Event(type));
+      pass();
+    };
+    expect([slider.value, part("ablation-bar").querySelector(".cw-factor")?.textContent]).toEqual([
+      "0",
+      "× 0",
+    ]);
+    slide(0.5, "input");
+    const edit = { layer: LAYER, neuron: NEURON, factor: 0.5 };
+    expect(view.model.last("frame").body).toMatchObject({ source: "ablated", ablated: [], edits: [edit] });
+    slide(0.5);
+    await view.settle();
+    expect([out(), view.model.get("edits"), source()]).toEqual([{}, [edit], "ablated"]);
+    expect(part("ablated").textContent).toContain("1 scaled");
+    expect(part("ablated").textContent).toContain("× 0.5");
+    expect(view.page.find(".cw-panel-frame .cw-label").textContent).toContain("with 1 neuron scaled");
+    slider.focus();
+    slide(1);
+    expect([out(), view.model.get("edits"), source()]).toEqual([{}, [], "reconstruction"]);
+    expect(part("ablation-bar").hidden).toBe(false); // it may be dragged on
+    slider.blur();
+    expect(part("ablation-bar").hidden).toBe(true);
+    view.key("z", undefined, { ctrlKey: true });
+    expect([view.model.get("edits"), source()]).toEqual([[edit], "reconstruction"]);
+    await press("k"); // what is scaled is taken out
+    expect([out(), view.model.get("edits")]).toEqual([{ [LAYER]: [NEURON] }, []]);
+    part("restore-all").click();
+    pass();
+    expect([out(), view.model.get("edits")]).toEqual([{}, []]);
+  });
+
   it("adds to what is out, from several layers, and takes from it", async () => {
     await open({
       neuron: [0, 1],

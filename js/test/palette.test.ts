@@ -31,6 +31,7 @@ function frame(data: number[], channels = 3): Frame {
     psnr: null,
     psnr_before: null,
     out: 0,
+    scaled: 0,
     set: "",
     data: Uint8Array.from(data),
   };

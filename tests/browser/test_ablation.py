@@ -109,3 +109,30 @@ def test_a_cluster_and_what_python_takes_out(notebook: NotebookPage) -> None:
     notebook.execute("_w.ablated = {}")
     view.wait_frame(source="reconstruction")
     np.testing.assert_array_equal(shown(view), expected(notebook, "_w.canvas.frame(_w.time)"))
+
+
+def test_a_neuron_is_scaled_by_a_slider(notebook: NotebookPage) -> None:
+    view = notebook.widget
+    view.root.focus()
+    notebook.page.keyboard.press("k")
+    view.wait_frame(source="ablated", out=1)
+    slider = view.part("factor")
+    slider.focus()
+    for _ in range(30):
+        notebook.page.keyboard.press("ArrowRight")
+    notebook.wait_for(
+        lambda: notebook.ask("[list(by.values()) for by in _w.edits.values()]"), [[1.5]], "the factor"
+    )
+    assert notebook.ask("_w.ablated") == {}
+    view.wait_settled()
+    bar = view.part("ablation-bar")
+    expect(bar).to_contain_text("1 scaled")
+    expect(bar).to_contain_text("× 1.50")
+    scaled = expected(notebook, "_w.canvas.edit(_w.edits, _w.time)")
+    np.testing.assert_array_equal(shown(view), scaled)
+    assert (scaled != expected(notebook, "_w.canvas.frame(_w.time)")).any()
+    notebook.page.keyboard.press("Control+z")
+    notebook.wait_for(lambda: notebook.ask("len(_w.edits)"), 0, "what was before")
+    view.part("restore-all").click()
+    view.wait_frame(source="reconstruction")
+    np.testing.assert_array_equal(shown(view), expected(notebook, "_w.canvas.frame(_w.time)"))

@@ -35,7 +35,7 @@ for _module, _names in {
     layer_totals: ("totals",),
     similarity: ("clusters",),
     pictures: ("frame",),
-    ablation: ("ablated_picture",),
+    ablation: ("edited_picture",),
 }.items():
     for _name in _names:
         _slowed(_module, _name)

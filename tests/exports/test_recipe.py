@@ -75,7 +75,7 @@ NUMBERS = {name: some.floats(low, high) for name, (low, high) in view_checks.RAN
 
 def possible(state: dict[str, Any]) -> dict[str, Any]:
     """With all its neurons a picture is not shown without some."""
-    whole = not state.get("ablated") and state.get("source") in ablation.SOURCES
+    whole = not (state.get("ablated") or state.get("edits")) and state.get("source") in ablation.SOURCES
     return {**state, "source": "off"} if whole else state
 
 
@@ -99,6 +99,16 @@ VIEWS = some.fixed_dictionaries(
         "ablated": some.dictionaries(
             some.integers(1, 2),
             some.lists(some.tuples(some.integers(0, 3), some.integers(0, 2)), min_size=1, max_size=3),
+            max_size=2,
+        ),
+        "edits": some.dictionaries(
+            some.integers(1, 2),
+            some.dictionaries(
+                some.tuples(some.integers(0, 3), some.integers(0, 2)),
+                some.sampled_from([0.5, -1.0, 2.0]),
+                min_size=1,
+                max_size=3,
+            ),
             max_size=2,
         ),
     },

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import canvaswidget as cw
-from canvaswidget.kernel import ablation
 from canvaswidget.kernel.quantise import colours
 from tests.canvases import image, video
 from tests.kernel.page import Page, selection
@@ -237,11 +236,6 @@ def test_figure_of_what_is_left(widgets, inr, source: str) -> None:
     figure = w.figure()
     assert "without 1 neuron" in figure.get_suptitle()
     assert "without 1 neuron" in figure.axes[0].get_title("left")
-
-
-def test_it_is_told(canvas: cw.Canvas) -> None:
-    assert ablation.title({"a": (1,)}) == "without 1 neuron"
-    assert ablation.title({"a": (1, 2), "b": ((0, 0),)}) == "without 3 neurons"
 
 
 def test_a_selection_is_asked_about_as_ever(page: Page, canvas: cw.Canvas) -> None:

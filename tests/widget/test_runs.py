@@ -99,20 +99,21 @@ def test_what_stays_and_what_a_run_with_other_layers_has_not(widgets, mixed) -> 
     w = widgets(mixed, neuron=7, pixel=(2, 3), opacity=0.3)
     assert w.run == "one"
     w.ablated = {w.layer: [7]}
+    w.edits = {w.layer: {6: 0.5}}
     w.source = "truth"
     layer = w.layer
     w.run = "two"
     assert (w.layer, w.neuron, w.pixel, w.opacity) == (layer, 7, (2, 3), 0.3)
-    assert w.ablated == {layer: (7,)}
+    assert (w.ablated, w.edits) == ({layer: (7,)}, {layer: {6: 0.5}})
     assert w._canvas["notice"] == ""
     assert [run["group"] for run in w._runs] == [0, 0, None]
     w.run = "siren"
     names = [one.name for one in w.canvas.traced_layers]
     assert w.layer in names
-    assert (w.pixel, w.opacity, w.ablated, w.source) == ((2, 3), 0.3, {}, "reconstruction")
+    assert (w.pixel, w.opacity, w.ablated, w.edits, w.source) == ((2, 3), 0.3, {}, {}, "reconstruction")
     column = np.abs(w.canvas.pixel(2, 3, layers=[w.layer], rgb="each")[w.layer]).sum(-1)
     assert w.neuron == column.argmax()
-    for word in ("selected neurons are not in it", "no longer ablated", "no truth"):
+    for word in ("selected neurons are not in it", "no longer ablated", "no longer scaled", "no truth"):
         assert word in w._canvas["notice"]
     w.run = "one"
     assert len({run["group"] for run in w._runs}) == 2

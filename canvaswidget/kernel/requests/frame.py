@@ -9,6 +9,7 @@ import numpy as np
 from canvaswidget.kernel import ablation, pictures, view_checks
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import (
+    Edit,
     Removed,
     RunKey,
     Source,
@@ -29,9 +30,10 @@ class PlainFrameRequest(TypedDict):
 
 
 class FrameRequest(PlainFrameRequest, total=False):
-    """The sources `without` and `difference` are of the picture without the neurons that are `ablated`."""
+    """The sources `ablated` and `difference` are of the picture without what is `ablated`, and with `edits`."""
 
     ablated: list[Removed]
+    edits: list[Edit]
 
 
 class FrameReply(TypedDict):
@@ -57,22 +59,24 @@ class FrameReply(TypedDict):
 def frame(cached: CachedCanvas, body: FrameRequest, checkpoint: Report) -> tuple[FrameReply, bytes]:
     time = checked_frame(cached, body["time"])
     source = view_checks.checked_choice("source", body["source"], view_checks.CHOICES["source"])
-    ablated: ablation.Ablated = {}
+    edits: ablation.Edits = {}
     if source in ablation.SOURCES:
         removable = cached.cache.remember(
             (None, "removable layers"), lambda: ablation.removable(cached.canvas)
         )
-        ablated = ablation.from_wire(removable, body.get("ablated", []))
+        edits = ablation.from_wire(removable, body.get("ablated", []), body.get("edits", []))
+
+    factors = sorted((name, tuple(some.items())) for name, some in edits.items())
 
     def compute() -> tuple[FrameReply, bytes]:
         low, high = 0.0, 1.0
         psnr = None if source == "off" else pictures.psnr(cached, time)
-        if ablated:
-            psnr = ablation.psnr(cached, ablated, time)
+        if edits:
+            psnr = ablation.psnr(cached, edits, time)
         if source == "ablated":
-            levels = colours(ablation.ablated_picture(cached, ablated, time))
+            levels = colours(ablation.edited_picture(cached, edits, time))
         elif source == "difference":
-            levels, low, high = quantise(ablation.difference(cached, ablated, time))
+            levels, low, high = quantise(ablation.difference(cached, edits, time))
         elif source == "reconstruction":
             levels = colours(pictures.frame(cached, time))
         elif source == "truth":
@@ -91,8 +95,8 @@ def frame(cached: CachedCanvas, body: FrameRequest, checkpoint: Report) -> tuple
             "low": low,
             "high": high,
             "psnr": psnr,
-            "psnr_before": pictures.psnr(cached, time) if ablated else None,
+            "psnr_before": pictures.psnr(cached, time) if edits else None,
         }
         return reply, levels.tobytes()
 
-    return cached.cache.remember((None, "picture", time, source, *ablated.items()), compute)
+    return cached.cache.remember((None, "picture", time, source, *factors), compute)

@@ -149,7 +149,7 @@ def _map(
             return Signed(maps[0], absolute_sum(sizes[0]), other.adds_each_colour(layer))
         if rule == TRUTH:
             some = chosen.neurons or _neurons(chosen, np.arange(np.prod(layer.neurons)))
-            values = ablation.difference(cached, {layer.name: tuple(some)}, time)
+            values = ablation.difference(cached, {layer.name: dict.fromkeys(some, 0.0)}, time)
         else:
             values = selection_maps.sums(other, chosen, time, checkpoint)[1]
         return Signed(values, absolute_sum(values), False)

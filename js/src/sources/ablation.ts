@@ -1,11 +1,11 @@
-// Ablates the selected neurons, or puts them back; the source that the frame shows follows.
+// Ablates or scales the selected neurons, or puts them back; the source that the frame shows follows.
 import { computed } from "@preact/signals-core";
-import { type Ablated, combine, isAblated, sizeOf } from "../state/ablated";
+import { type Ablated, combine, isAblated, sizeOf, without } from "../state/ablated";
 import { count } from "../state/format";
 import { currentSelection, layerOf, neuronAt, selectionLabel } from "../state/selection";
 import { ready, type Store } from "../state/store";
 import { MAX_NEURONS } from "../transport/constants";
-import type { Source } from "../transport/messages";
+import type { Edit, Source } from "../transport/messages";
 import { type ClusterSource, currentClusters } from "./clusters";
 
 /** Some neurons of a layer, and what they are called. */
@@ -19,15 +19,20 @@ interface Target {
 /** The changes to the set of ablated neurons that the user can make in any view. */
 export function createAblation(store: Store, clusters: ClusterSource) {
   let before: Source = "reconstruction";
-  const set = (next: Ablated) => {
+  const isAny = (ablated: Ablated, edits: Edit[]) => sizeOf(ablated) + edits.length > 0;
+  const set = (ablated: Ablated, edits: Edit[], held = false) => {
     const source = store.source.peek();
-    const begins = sizeOf(store.ablated.peek()) === 0;
+    const begins = !isAny(store.ablated.peek(), store.edits.peek());
     if (begins && !isAblated(source)) before = source;
-    const ends = sizeOf(next) === 0;
-    store.set({
-      ablated: next,
-      source: ends ? (isAblated(source) ? before : source) : isAblated(source) ? source : "ablated",
-    });
+    const ends = !isAny(ablated, edits);
+    store.set(
+      {
+        ablated,
+        edits,
+        source: ends ? (isAblated(source) ? before : source) : isAblated(source) ? source : "ablated",
+      },
+      held,
+    );
     if (ends) before = "reconstruction";
   };
   /** The selected neurons; null for a whole layer, and for a cluster that is not known yet. Read inside an effect. */
@@ -73,7 +78,7 @@ export function createAblation(store: Store, clusters: ClusterSource) {
       const next = combine(store.ablated.peek(), some.layer, some.neurons, !out);
       if (sizeOf(next) > MAX_NEURONS)
         return { problem: `At most ${count(MAX_NEURONS)} neurons can be ablated`, done: "" };
-      set(next);
+      set(next, without(store.edits.peek(), some.layer, some.neurons));
       const { length: n } = some.neurons;
       const many = some.clustered ? `, ${count(n)} neuron${n === 1 ? "" : "s"}` : "";
       return {
@@ -82,11 +87,37 @@ export function createAblation(store: Store, clusters: ClusterSource) {
       };
     },
     restore(layer: string, neuron: number[]): void {
-      set(combine(store.ablated.peek(), layer, [neuron], false));
+      const edits = without(store.edits.peek(), layer, [neuron]);
+      set(combine(store.ablated.peek(), layer, [neuron], false), edits);
     },
     restoreAll(): void {
-      if (sizeOf(store.ablated.peek())) set({});
+      if (isAny(store.ablated.peek(), store.edits.peek())) set({}, []);
     },
+    /** What the selection is multiplied with; null where its neurons differ, or nothing is selected. Read inside an effect. */
+    factor(): number | null {
+      const some = target();
+      if (!some) return null;
+      const scaled = new Map(
+        store.edits.value
+          .filter(({ layer }) => layer === some.layer)
+          .map(({ neuron, factor }) => [String(neuron), factor]),
+      );
+      const out = named.value.get(some.layer);
+      const factors = some.neurons.map(String).map((one) => (out?.has(one) ? 0 : (scaled.get(one) ?? 1)));
+      return factors.every((one) => one === factors[0]) ? (factors[0] ?? null) : null;
+    },
+    /** Scales the selection: by 0 it is out, by 1 it is as it was. */
+    scale(factor: number, held = false): void {
+      const some = target();
+      if (!some) return;
+      const { layer, neurons } = some;
+      const ablated = combine(store.ablated.peek(), layer, neurons, factor === 0);
+      if (sizeOf(ablated) > MAX_NEURONS) return;
+      const others = without(store.edits.peek(), layer, neurons);
+      const edits = factor === 0 || factor === 1 ? [] : neurons.map((neuron) => ({ layer, neuron, factor }));
+      set(ablated, [...others, ...edits], held);
+    },
+    isAny: () => isAny(store.ablated.value, store.edits.value),
   };
 }
 

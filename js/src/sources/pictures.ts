@@ -21,8 +21,9 @@ import { Source } from "./source";
 export type Frame = FrameReply & {
   run: RunKey;
   data: Uint8Array;
-  /** How many neurons are ablated of it, and which: empty where none are. */
+  /** How many neurons are ablated of it, how many are scaled, and which: empty where none are. */
   out: number;
+  scaled: number;
   set: string;
 };
 /** Levels and their range. */
@@ -100,15 +101,17 @@ export function frameSource(store: Store, client: Requests, watched: Watched): S
     watched,
     wanted: () => {
       const body = frameBody(store, store.time.value);
-      const needed = isAblated(body.source) ? body.ablated?.length : body.source !== "off";
+      const changed = body.ablated?.length || body.edits?.length;
+      const needed = isAblated(body.source) ? changed : body.source !== "off";
       return ready(store._canvas.value) && needed ? body : null;
     },
-    key: ({ time, source, ablated }) => `${source}${setKey(ablated)}/${time}`,
-    decode: (answer, data, { run, ablated = [] }) => ({
+    key: ({ time, source, ablated, edits }) => `${source}${setKey(ablated, edits)}/${time}`,
+    decode: (answer, data, { run, ablated = [], edits = [] }) => ({
       run,
       ...sized(answer, data, answer.channels),
       out: ablated.reduce((sum, { neurons }) => sum + neurons.length, 0),
-      set: setKey(ablated),
+      scaled: edits.length,
+      set: setKey(ablated, edits),
     }),
     cache: new ByteCache(FRAME_BYTES),
     bytes: ({ data }) => data.length,
@@ -148,7 +151,8 @@ export function mapSource(store: Store, client: Requests, watched: Watched): Sou
 export function frameBody(store: Store, time: number, run = store.run.value): FrameRequest {
   const source = store.source.value;
   if (!isAblated(source)) return { kind: "frame", run, time, source };
-  return { kind: "frame", run, time, source, ablated: onWire(store.ablated.value) };
+  const [ablated, edits] = [onWire(store.ablated.value), store.edits.value];
+  return { kind: "frame", run, time, source, ablated, ...(edits.length ? { edits } : {}) };
 }
 
 /** What is over it, under the chosen rule. */

@@ -1,5 +1,5 @@
-// The neurons that are ablated: the set, and how it goes on the wire.
-import type { Removed, Source } from "../transport/messages";
+// The neurons that are ablated or scaled: the set, and how it goes on the wire.
+import type { Edit, Removed, Source } from "../transport/messages";
 import { digest } from "./selection";
 
 /** By layer, its neurons that are out; a layer without any has no entry. */
@@ -26,11 +26,18 @@ export function onWire(ablated: Ablated): Removed[] {
 }
 
 /** Equal for equal sets. */
-export function setKey(removed: Removed[] = []): string {
+export function setKey(removed: Removed[] = [], edits: Edit[] = []): string {
+  if (edits.length) return digest(JSON.stringify([removed, edits]));
   if (!removed.length) return "";
   const known = keys.get(removed) ?? digest(JSON.stringify(removed));
   keys.set(removed, known);
   return known;
+}
+
+/** The edits but those of some neurons of a layer. */
+export function without(edits: Edit[], layer: string, neurons: number[][]): Edit[] {
+  const named = new Set(neurons.map(String));
+  return edits.filter((edit) => edit.layer !== layer || !named.has(String(edit.neuron)));
 }
 
 /** The set with some neurons of a layer out, or with them put back. */

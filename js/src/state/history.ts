@@ -14,6 +14,7 @@ const KEPT = [
   "pixel",
   "region",
   "ablated",
+  "edits",
   "overlay",
   "channel",
 ] as const satisfies (keyof Shared)[];

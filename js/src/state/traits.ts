@@ -33,6 +33,7 @@ export const DEFAULTS: Traits = {
   cluster_names: {},
   loop: null,
   ablated: {},
+  edits: [],
   source: "reconstruction",
   maps: "magnitude",
   overlay: "selection",

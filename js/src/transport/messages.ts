@@ -99,6 +99,12 @@ export interface Removed {
   neurons: number[][];
 }
 
+export interface Edit {
+  layer: string;
+  neuron: number[];
+  factor: number;
+}
+
 export interface ViewState {
   run: RunKey;
   compare: RunKey;
@@ -116,6 +122,7 @@ export interface ViewState {
   cluster_names: Record<string, string[]>;
   loop: number[] | null;
   ablated: Record<string, number[][]>;
+  edits: Edit[];
   source: Source;
   maps: Maps;
   overlay: Overlay;
@@ -179,6 +186,7 @@ export interface FrameRequest {
   time: number;
   source: Source;
   ablated?: Removed[];
+  edits?: Edit[];
 }
 
 export interface FrameReply {

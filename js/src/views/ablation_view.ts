@@ -1,9 +1,10 @@
-// The ablated neurons, above the frame: their number, what the frame shows, the loss of PSNR, and the list.
+// The ablated and scaled neurons, above the frame: their number, what the frame shows, by how much the selection is scaled,
+// the loss of PSNR, and the list.
 import { type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
 import type { Frame, Picture } from "../sources/pictures";
 import { isAblated, sizeOf } from "../state/ablated";
 import { chooseNeuron } from "../state/actions";
-import { count } from "../state/format";
+import { count, number } from "../state/format";
 import { layerOf, neuronLabel, neuronWords, shortNames } from "../state/selection";
 import { ready } from "../state/store";
 import type { Source } from "../transport/messages";
@@ -82,6 +83,49 @@ export function createAblationView(view: View, picture: ReadonlySignal<Picture |
     },
     "map",
   );
+  // At 1 nothing is changed: the slider stays while it is in hand.
+  const inHand = signal(false);
+  const factor = h("input", {
+    class: "cw-range",
+    type: "range",
+    min: 0,
+    max: 2,
+    step: 0.05,
+    "aria-label": "Scale the selection",
+    "data-testid": "factor",
+    on: {
+      input: () => ablation.scale(factor.valueAsNumber, true),
+      change: () => {
+        ablation.scale(factor.valueAsNumber);
+        view.say(`${ablation.target()?.label} × ${factor.valueAsNumber}`);
+      },
+      focus: () => (inHand.value = true),
+      blur: () => (inHand.value = false),
+    },
+  });
+  const factorText = h("output", { class: "cw-factor" });
+  const scaling = h(
+    "label",
+    {
+      class: "cw-inline cw-scaling",
+      title: "How many times the selection counts: 0 takes it out, 1 is as it was, 2 is twice",
+    },
+    factor,
+    factorText,
+  );
+  view.effect(() => {
+    const by = ablation.factor();
+    const some = ablation.target();
+    factor.disabled = !some;
+    if (factor.valueAsNumber !== (by ?? 1)) factor.value = String(by ?? 1);
+    write(factorText, some ? `× ${by === null ? "?" : number(by)}` : "");
+    factor.style.setProperty("--cw-filled", `${Math.min(100, 50 * (by ?? 1))}%`);
+    attribute(
+      factor,
+      "aria-valuetext",
+      some ? `${some.label} times ${by ?? "several factors"}` : "nothing is selected",
+    );
+  });
   const quality = h("output", { class: "cw-quality", "data-testid": "ablation-psnr" });
   const all = h(
     "button",
@@ -98,6 +142,7 @@ export function createAblationView(view: View, picture: ReadonlySignal<Picture |
     "div",
     { class: "cw-ablation", role: "group", "aria-label": "Ablated", "data-testid": "ablation-bar" },
     list,
+    scaling,
     views.element,
     cover,
     quality,
@@ -107,19 +152,26 @@ export function createAblationView(view: View, picture: ReadonlySignal<Picture |
   const leave = (act: () => void) => {
     act();
     if (!document.activeElement || document.activeElement === document.body) view.root.focus();
-    if (bar.hidden || !sizeOf(store.ablated.peek())) view.root.focus();
+    if (bar.hidden || !ablation.isAny()) view.root.focus();
   };
   closeByItself(list, view.signal);
 
   view.effect(() => {
     const ablated = store.ablated.value;
-    const n = sizeOf(ablated);
+    const [n, scaled] = [sizeOf(ablated), store.edits.value.length];
     const source = store.source.value;
-    bar.hidden = n === 0;
-    if (n === 0) list.open = false;
-    write(amount, `${count(n)} out`);
-    attribute(list.querySelector("summary") as Element, "title", `${count(n)} neurons are ablated`);
+    bar.hidden = !ablation.isAny() && !inHand.value;
+    if (bar.hidden) list.open = false;
+    write(
+      amount,
+      [n || !scaled ? `${count(n)} out` : "", scaled ? `${count(scaled)} scaled` : ""]
+        .filter(Boolean)
+        .join(", "),
+    );
+    const title = `${count(n)} neurons are ablated, ${count(scaled)} are scaled`;
+    attribute(list.querySelector("summary") as Element, "title", title);
     views.press(source);
+    write(views.element.children[1] as Element, scaled ? "edited" : "ablated");
     cover.hidden = !isCompared(source);
     attribute(cover, "aria-pressed", String(over.value));
   });
@@ -133,13 +185,19 @@ export function createAblationView(view: View, picture: ReadonlySignal<Picture |
     const ablated = store.ablated.value;
     const info = store._canvas.value;
     const short = shortNames([
-      ...new Set([...(ready(info) ? info.layers.map(({ name }) => name) : []), ...Object.keys(ablated)]),
+      ...new Set([
+        ...(ready(info) ? info.layers.map(({ name }) => name) : []),
+        ...Object.keys(ablated),
+        ...store.edits.value.map(({ layer }) => layer),
+      ]),
     ]);
-    const every = Object.entries(ablated).flatMap(([layer, neurons]) =>
-      neurons.map((neuron) => ({ layer, neuron })),
+    const out = Object.entries(ablated).flatMap(([layer, neurons]) =>
+      neurons.map((neuron) => ({ layer, neuron, factor: 0 })),
     );
-    const lines = every.slice(0, MOST_LISTED).map(({ layer, neuron }) => {
-      const name = `${short.get(layer) ?? layer}  ${neuronLabel(neuron)}`;
+    const every = [...out, ...store.edits.value];
+    const lines = every.slice(0, MOST_LISTED).map(({ layer, neuron, factor: by }) => {
+      const times = by === 0 ? "" : `  × ${number(by)}`;
+      const name = `${short.get(layer) ?? layer}  ${neuronLabel(neuron)}${times}`;
       const known = ready(info) && layerOf(info, layer) !== undefined;
       const choose = h(
         "button",
@@ -176,7 +234,7 @@ export function createAblationView(view: View, picture: ReadonlySignal<Picture |
     /** Whether a picture is shown with the contributions over it. Read inside an effect. */
     covered({ frame }: Picture): boolean {
       const source = frame?.source ?? "off";
-      return over.value || !(isAblated(source) || (sizeOf(store.ablated.value) > 0 && isCompared(source)));
+      return over.value || !(isAblated(source) || (ablation.isAny() && isCompared(source)));
     },
   };
 }
@@ -184,6 +242,9 @@ export function createAblationView(view: View, picture: ReadonlySignal<Picture |
 /** What a picture shows, in its label. */
 export function withoutLabel(frame: Frame | null): string | null {
   if (!frame || !isAblated(frame.source)) return null;
-  const neurons = `${count(frame.out)} neuron${frame.out > 1 ? "s" : ""}`;
-  return frame.source === "ablated" ? `without ${neurons}` : `lost without ${neurons}`;
+  const { out, scaled } = frame;
+  const neurons = (n: number) => `${count(n)} neuron${n > 1 ? "s" : ""}`;
+  const words = [out ? `without ${neurons(out)}` : "", scaled ? `with ${neurons(scaled)} scaled` : ""];
+  const what = words.filter(Boolean).join(" and ");
+  return frame.source === "ablated" ? what : `lost ${what}`;
 }
