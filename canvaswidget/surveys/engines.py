@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import secrets
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
@@ -23,6 +24,13 @@ import torch
 from canvaswidget.arguments.kinds import wrong_type
 from canvaswidget.surveys.performing import Task, perform
 
+PRELOADED = [
+    "__main__",
+    "canvaswidget.surveys.performing",
+    "canvaswidget.tracing",
+    "torch._dynamo",
+    "torch.export._trace",
+]
 GUARD = (
     "the worker processes could not start. A script has to call canvaswidget.survey under "
     "`if __name__ == '__main__':`, since each process imports the script"
@@ -107,14 +115,18 @@ def engine_of(engine: Any, workers: int | None, n_jobs: int) -> Iterator[Engine]
 
 
 class Processes:
-    """Processes of this machine, one a GPU or a group of cores. They are spawned: torch in a forked one deadlocks."""
+    """Processes of this machine, one a GPU or a group of cores.
+
+    They are no forks of this one, in which torch would deadlock: on Linux they are forks of a process that has imported
+    what jobs need and done nothing with it, so that one that takes the place of a dead one works at once.
+    """
 
     def __init__(self, workers: int | None, n_jobs: int) -> None:
         devices, (count, threads) = gpus(), self.shares(workers, n_jobs)
         self.at_once: int | None = count
         self.threads: int | None = threads
         self._devices = [devices[number % len(devices)] for number in range(count)] if devices else []
-        self._context = multiprocessing.get_context("spawn")
+        self._context = _context()
         self._started = self._context.Event()
         self._pool = self._new()
 
@@ -154,6 +166,15 @@ class Processes:
         return concurrent.futures.ProcessPoolExecutor(
             self.at_once, self._context, _start_worker, (self._started, devices, bool(self._devices))
         )
+
+
+def _context() -> Any:
+    """Elsewhere a process that was forked may not use the system's own libraries."""
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    return context
 
 
 def _start_worker(started: Any, devices: Any, has_devices: bool) -> None:

@@ -411,14 +411,22 @@ def test_nothing_of_a_job_is_left(tmp_path: Path) -> None:
     assert left() == before
 
 
+def workers_of(survey: psutil.Process) -> list[psutil.Process]:
+    """The processes that `engines.Processes` has started: spawned, or forked by its server."""
+    name = "forkserver" if sys.platform == "linux" else "spawn_main"
+    started = [one for one in survey.children() if alive(one) and name in " ".join(one.cmdline())]
+    if sys.platform == "linux":
+        return [one for server in started for one in server.children() if alive(one)]
+    return started
+
+
 def test_a_worker_does_not_grow_with_its_jobs(tmp_path: Path) -> None:
     resident: list[int] = []
 
     def look(done: int, planned: int) -> None:
         if len(resident) < done:
-            children = [one for one in psutil.Process().children() if alive(one)]
-            workers = [one for one in children if "spawn_main" in " ".join(one.cmdline())]
-            resident.append(max(one.memory_info().rss for one in workers))
+            (worker,) = workers_of(psutil.Process())
+            resident.append(worker.memory_info().rss)
 
     given = [Job(f"{seed}", inr="tests.surveys.networks:ffn", options={"seed": seed}) for seed in range(100)]
     cw.survey(given, tmp_path / "s.zarr", None, ["psnr", "totals"], workers=1, progress=look)
