@@ -198,6 +198,68 @@ def test_an_infinite_factor_that_is_not_chosen_takes_no_part() -> None:
     assert np.isfinite(canvas.remainder("a")).all()
 
 
+MASK = torch.tensor([True, False, False, True, False, False])
+INFINITE: dict[str, Callable[[Any, torch.Tensor], torch.Tensor]] = {
+    "softmax_by_hand": lambda h, z: (
+        (e := torch.exp(z.masked_fill(MASK, -torch.inf))) / e.sum(-1, keepdim=True) * h
+    ),
+    "causal_attention": lambda h, z: (
+        (e := torch.exp((z @ h.T).masked_fill(torch.ones(20, 20).triu(1).bool(), -torch.inf)))
+        / e.sum(-1, keepdim=True)
+        @ h
+    ),
+    "exp_of_where": lambda h, z: torch.exp(torch.where(MASK, -torch.inf, z)),
+    "exp_with_added_mask": lambda h, z: torch.exp(z + torch.zeros(6).masked_fill(MASK, -torch.inf)),
+    "sigmoid": lambda h, z: torch.sigmoid(z.masked_fill(MASK, -torch.inf)),
+    "tanh": lambda h, z: torch.tanh(z.masked_fill(MASK, torch.inf)) * h,
+    "smallest_number": lambda h, z: torch.exp(z.masked_fill(MASK, torch.finfo(torch.float32).min)),
+    "quotient_by_infinity": lambda h, z: h * z / torch.where(h > 0.1, torch.inf, 1 + h * h),
+    "quotient_by_0_not_chosen": lambda h, z: torch.where(h > 0.1, h * z / torch.relu(h - 0.1), h),
+    "quotient_by_0_clamped": lambda h, z: torch.tanh(h * z / torch.relu(h - 0.1).clamp_max(1)).nan_to_num(0),
+    "root_not_chosen": lambda h, z: torch.where(z > 0.2, torch.sqrt(z - 0.2), z),
+    "smaller_than_infinity": lambda h, z: torch.minimum(z.masked_fill(MASK, torch.inf), h),
+}
+
+
+class InfiniteBetween(nn.Module):
+    """Values between two layers are infinite, and the image is finite."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.a, self.b, self.c = nn.Linear(2, 6), nn.Linear(6, 6), nn.Linear(6, 3)
+        self.name = name
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = torch.tanh(2 * self.a(x))
+        if self.name == "layer_of_infinities":
+            chosen = h[:, :1] > 0
+            return self.c(torch.where(chosen, self.b(h.masked_fill(~chosen, -torch.inf)), h))
+        return self.c(INFINITE[self.name](h, self.b(h)))
+
+
+@pytest.mark.parametrize("name", [*INFINITE, "layer_of_infinities"])
+def test_infinite_values_that_the_image_takes_nothing_from_make_no_nan(name: str) -> None:
+    canvas = cw.trace(cw.INR.from_coords(InfiniteBetween(name), (4, 5)), "gated")
+    assert [layer.name for layer in canvas.traced_layers] == ["a", "b", "c"]
+    assert canvas.check().all_hold
+    divides(canvas)
+    for layer in canvas.traced_layers:
+        assert np.isfinite(canvas.region(np.ones((4, 5)), layers=layer)[layer.name]).all()
+        assert np.isfinite(canvas.summary(layer).neuron_abs).all()
+    assert np.isfinite([one.share for one in canvas.top(1, 2)]).all()
+
+
+def test_a_gate_at_infinity_is_a_constant() -> None:
+    z = torch.tensor([-torch.inf, -1.0, 0.0, torch.inf])
+    for function in (torch.exp, torch.sigmoid, torch.tanh, torch.relu):
+        found, start = gate(pointwise(function, z), z, {})
+        usable = torch.isfinite(function(z))
+        assert torch.isfinite(found).all()
+        total = torch.where(torch.isfinite(z), found * z, 0) + start
+        assert torch.allclose(total[usable], function(z)[usable])
+
+
 @pytest.mark.parametrize(
     "norm",
     [

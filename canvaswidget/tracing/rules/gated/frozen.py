@@ -2,12 +2,16 @@
 
 An activation is ``act(z) = act(0) + g(z) z`` with ``g(z) = (act(z) - act(0)) / z``; ``g`` is a constant of the frame,
 and so are a norm's ``1 / sigma``, attention weights, denominators and one factor of a product.
+
+Values between two ops may be infinite or NaN, as where a mask of -inf is added before an exponential, or where a
+quotient is computed everywhere and `torch.where` takes it at some places only. The image is finite, so no op makes a
+multiple of such a value: its place is 0 here, and what a pointwise function makes of it is a constant.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -60,6 +64,7 @@ class Frozen:
         self._gates: dict[fx.Node, tuple[torch.Tensor, torch.Tensor]] = {}
         self._layers = {found.node: found for found in capture.weighted.values()}
         self._pulls: dict[frozenset[fx.Node], Differentiable] = {}
+        self._all_usable: dict[tuple[fx.Node, int], bool] = {}
         self._lock = threading.RLock()
 
     @property
@@ -69,7 +74,7 @@ class Frozen:
 
     def data(self, layer: WeightedOp) -> torch.Tensor:
         """What the layer works on."""
-        return self.value(layer.data)
+        return self._finite(layer.data)
 
     def value(self, node: fx.Node) -> Any:
         """A value of this frame."""
@@ -196,8 +201,9 @@ class Frozen:
             if step.kind != "layer":
                 return self._carry(step, arrived, True, node in aside)
             layer = self._layers[node]
-            data, term = self.value(layer.data), arrived(layer.data)
+            data, term = self.data(layer), arrived(layer.data)
             if term is not None:  # the slopes of what arrives, without the rounding of its gates
+                term = self._finite_as(layer.data, term)
                 data = data + (term - term.detach())
             bias = layer.weight.new_zeros(layer.layer.n_outputs)
             if layer.bias is not None and layer.node is layer.output:
@@ -228,7 +234,7 @@ class Frozen:
         """What an op makes of a term that reaches some channels only; None where it is to be taken as a whole."""
 
         def factor(node: Any) -> Any:
-            return self._finite(node) if isinstance(node, fx.Node) else node
+            return self._factor(step.node, node)
 
         return carried(step, term, self._layers.get(step.node), lambda one: self._gate(one)[0], factor)
 
@@ -242,7 +248,10 @@ class Frozen:
             return layer.apply(term(layer.data), layer.weight, bias)
         if step.kind == "gate":
             gate, start = self._gate(step)
-            given = term(cast(fx.Node, step.source))
+            source = cast(fx.Node, step.source)
+            given = term(source)
+            if constants:
+                given = self._finite_as(source, given)  # 0 times infinity is NaN
             found = gate * given + start if constants else gate * given
             # A real function of complex values: its gate turns each term, and the imaginary parts add up to 0.
             return found if step.node.meta["val"].is_complex() or not found.is_complex() else found.real
@@ -313,7 +322,7 @@ class Frozen:
         if arrived[0] is not None and arrived[1] is not None and step.kept is not None and not both:
             arrived[1 - step.kept] = None
         full = [
-            (self._finite(factor) if isinstance(factor, fx.Node) else factor) if one is None else one
+            self._factor(node, factor) if one is None else one
             for factor, one in zip(factors, arrived, strict=True)
         ]
         if node.target in ops.EINSUM:
@@ -326,12 +335,32 @@ class Frozen:
             arguments[cast(int, added)] = one if one is not None else self.value(extra) if constants else None
         return node.target(*arguments, **node.kwargs)
 
+    def _factor(self, node: fx.Node, factor: Any) -> Any:
+        """A frozen factor of a product, or what a quotient divides by, so that it makes no term infinite."""
+        divides = node.target in ops.DIVIDE and factor is node.args[1]
+        if not isinstance(factor, fx.Node):
+            return 1 if divides and factor == 0 else factor
+        # A quotient by infinity is 0; by 0 or NaN it is not finite itself.
+        return self._where(factor, _divides, 1) if divides else self._finite(factor)
+
     def _finite(self, node: fx.Node) -> Any:
-        """A frozen factor, 0 where it is infinite: the image is finite, so it takes nothing from there."""
+        """A value of this frame, 0 where it is infinite or NaN: the image is finite, so it takes nothing from there."""
+        return self._where(node, torch.isfinite, 0)
+
+    def _finite_as(self, node: fx.Node, arrived: torch.Tensor) -> torch.Tensor:
+        """What arrives at an op, 0 where it is infinite or NaN as the value that it is a part of."""
+        if self._finite(node) is self.value(node):
+            return arrived
+        return torch.where(torch.isfinite(arrived), arrived, 0)
+
+    def _where(self, node: fx.Node, is_usable: Callable[[torch.Tensor], torch.Tensor], other: int) -> Any:
+        """A value of this frame where it is usable, and `other` elsewhere."""
         value = self.value(node)
-        if not isinstance(value, torch.Tensor) or bool(torch.isfinite(value).all()):
+        if self._all_usable.get((node, other)) or not isinstance(value, torch.Tensor):
             return value
-        return torch.where(torch.isfinite(value), value, 0)
+        usable = is_usable(value)
+        self._all_usable[node, other] = bool(usable.all())
+        return value if self._all_usable[node, other] else torch.where(usable, value, other)
 
     def _or_none(self, node: fx.Node) -> Any:
         fixed = self._capture.parameter(node)
@@ -368,13 +397,11 @@ class Frozen:
         if function.source.meta["val"].shape != step.node.meta["val"].shape:
             z = z.expand(step.node.meta["val"].shape)
         found, start = gate(function, z, function.constants(self.value, z.ndim))
-        if not bool(torch.isfinite(start).all()):
-            path = module_path(step.node)
-            raise UntraceableError(
-                f"rule='gated': {op_name(step.node)!r}{f' in {path!r}' if path else ''} is infinite or undefined at 0, "
-                "so it is no multiple of its input; rule='ablation' is defined on it"
-            )
-        return found, start
+        return found, torch.where(torch.isfinite(start), start, 0)
+
+
+def _divides(value: torch.Tensor) -> torch.Tensor:
+    return (value != 0) & ~torch.isnan(value)
 
 
 def needed(capture: Capture, plan: Plan) -> list[fx.Node]:

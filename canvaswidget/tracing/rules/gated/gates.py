@@ -101,7 +101,10 @@ def _call(node: fx.Node, value: Lookup) -> Any:
 def gate(
     function: Pointwise, z: torch.Tensor, constants: dict[fx.Node, Any]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """``g`` and ``act(0)`` at `z`, such that ``g z + act(0)`` is ``act(z)`` up to rounding."""
+    """``g`` and ``act(0)`` at `z`, such that ``g z + act(0)`` is ``act(z)`` up to rounding.
+
+    Where `z` is infinite, as under a mask of -inf, ``g`` is 0 and ``act(z)`` is given in the place of ``act(0)``.
+    """
     start, largest = function.at_zero(z, constants)
     values = function(z, constants)[-1]
     difference = values - start
@@ -117,9 +120,9 @@ def gate(
         # The quotient is right within its noise. A slope farther from it than that has missed a kink or an oscillation.
         close = ((slope - found[places]).abs() <= noise) | (z[places] == 0)
         found[places] = torch.where(close, slope.to(found.dtype), found[places])
-    infinite = ~torch.isfinite(found)
+    infinite = ~(torch.isfinite(found) & torch.isfinite(z))
     if bool(infinite.any()):
-        # A step at 0, or a slope that is infinite there: no multiple of z, so it counts as a constant.
+        # A step at 0, a slope that is infinite there, or an infinite z: no multiple of z, so it counts as a constant.
         found = torch.where(infinite, 0, found)
         start = torch.where(infinite, values, start)
     return found, start
