@@ -118,6 +118,9 @@ FEATURES: dict[str, Features] = {
     "global_response_norm": _global_response,
     "measured_norms": _measured_norms,
     "floor_division": lambda s, h: torch.div(s.b(h), 0.3, rounding_mode="floor") + s.b(h) % 0.3 + h,
+    "differences_of_multiples": lambda s, h: (
+        torch.rsub(s.b(h), 1, alpha=2) + torch.add(h, 0.5, alpha=3) - torch.rsub(s.b(h), h, alpha=0.3)
+    ),
     "slice_written": _slice_written,
     "column_written": _column_written,
     "zeros_filled": _filled,

@@ -316,7 +316,8 @@ def factors_of(node: fx.Node) -> list[Any]:
 
 def added_with(node: fx.Node) -> tuple[Any, Any]:
     """The factors with which a sum or a difference adds its two arguments."""
-    alpha: Any = node.kwargs.get("alpha", 1)
+    # An overload with a number takes it by position, one with two tensors by name.
+    alpha: Any = node.args[2] if len(node.args) > 2 else node.kwargs.get("alpha", 1)
     if node.target in ops.SUBTRACT_FROM:
         return -alpha, 1
     return 1, -alpha if node.target in ops.SUBTRACT else alpha
