@@ -161,6 +161,17 @@ def test_a_function_that_is_infinite_at_zero_is_opaque(function: Function, culpr
     divides(canvas)
 
 
+def test_a_function_without_a_derivative_is_opaque() -> None:
+    """Not an error when an answer is asked: an ablation's neurons are ranked by the layers that `gated` follows."""
+    canvas = cw.trace(
+        cw.INR.from_coords(Net(lambda z: torch.sin(torch.remainder(1.0, z * z + 1.3))), (4, 5)), "gated"
+    )
+    assert [op.name for op in canvas.coverage().of("opaque")] == ["remainder"]
+    assert [layer.name for layer in canvas.traced_layers] == ["b", "c"]
+    assert canvas.check().all_hold
+    divides(canvas)
+
+
 @pytest.mark.parametrize(
     "function",
     [
@@ -170,6 +181,8 @@ def test_a_function_that_is_infinite_at_zero_is_opaque(function: Function, culpr
         lambda z: z + (z.round() - z).detach(),
         lambda z: torch.relu(z).detach() + z,
         lambda z: z * torch.sigmoid(z).detach(),
+        lambda z: z // 0.3,
+        lambda z: torch.floor_divide(z, torch.tensor(0.3)).sin(),
     ],
 )
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

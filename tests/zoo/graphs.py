@@ -121,6 +121,7 @@ FEATURES: dict[str, Features] = {
     "differences_of_multiples": lambda s, h: (
         torch.rsub(s.b(h), 1, alpha=2) + torch.add(h, 0.5, alpha=3) - torch.rsub(s.b(h), h, alpha=0.3)
     ),
+    "floor_division_operator": lambda s, h: torch.sin(s.b(h) // 0.3) + h // torch.tensor(0.2) + s.b(h) % 0.3,
     "slice_written": _slice_written,
     "column_written": _column_written,
     "zeros_filled": _filled,

@@ -12,9 +12,10 @@ from torch import fx
 
 from canvaswidget.tracing.capture.dependence import inputs, reached
 from canvaswidget.tracing.capture.ops import aten
-from canvaswidget.tracing.capture.rewrite import extremes, norms, products, views, writes
+from canvaswidget.tracing.capture.rewrite import extremes, norms, products, synonyms, views, writes
 
 _BY_OP: dict[Any, Callable[[fx.Node], None]] = {
+    **synonyms.BY_OP,
     **writes.BY_OP,
     **views.BY_OP,
     **extremes.BY_OP,

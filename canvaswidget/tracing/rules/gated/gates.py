@@ -15,6 +15,7 @@ from torch import fx
 
 from canvaswidget.tracing.capture import ops
 from canvaswidget.tracing.capture.interpreter import Lookup, Program, call
+from canvaswidget.tracing.errors import FOREIGN
 
 # Where the derivative is taken between 0 and 1, and with which weight: exact for polynomials of degree 7.
 _PLACES = tuple(
@@ -68,19 +69,31 @@ class Pointwise:
             largest = torch.maximum(largest, value.abs().nan_to_num(0, 0, 0))
         return values[-1], largest
 
-    def undefined_at_zero(self, value: Callable[[fx.Node], Any]) -> fx.Node | None:
-        """The first op without a finite value, where ``act(0)`` has none: the function has no gate."""
+    @torch.inference_mode(False)
+    def without_gate(self, value: Callable[[fx.Node], Any]) -> fx.Node | None:
+        """The op for which it has no gate, as it has no finite value at 0 or no derivative; None where it has one."""
         example = cast(torch.Tensor, self.source.meta["val"])
         # Sizes that values decide are not known yet.
         z = torch.zeros((), dtype=example.dtype).expand(
             [n if isinstance(n, int) else 1 for n in example.shape]
         )
-        zero = self._zero(z)
-        values = self(zero, self.constants(value, z.ndim))
-        if bool(torch.isfinite(4 * values[-1]).all()):  # nor has the largest number, in the place of infinity
+        zero, constants = self._zero(z), self.constants(value, z.ndim)
+        values = self(zero, constants)
+        if not bool(torch.isfinite(4 * values[-1]).all()):  # nor has the largest number, in the place of infinity
+            infinite = (not bool(torch.isfinite(one).all()) for one in values)
+            return next(node for node, found in zip(self.parts, infinite, strict=True) if found)
+        if self._has_derivative(zero, constants):
             return None
-        infinite = (not bool(torch.isfinite(one).all()) for one in values)
-        return next(node for node, found in zip(self.parts, infinite, strict=True) if found)
+        begun = (Pointwise(self.source, self.parts[: place + 1]) for place in range(len(self.parts)))
+        return next(one.parts[-1] for one in begun if not one._has_derivative(zero, constants))
+
+    def _has_derivative(self, z: torch.Tensor, constants: dict[fx.Node, Any]) -> bool:
+        """Whether torch can differentiate it: not every op has a derivative."""
+        try:
+            _slope(self, z.abs().to(torch.float64), torch.ones_like(z), constants)
+        except FOREIGN:
+            return False
+        return True
 
     @staticmethod
     def _zero(z: torch.Tensor) -> torch.Tensor:
@@ -136,11 +149,17 @@ def _mean_slope(function: Pointwise, z: torch.Tensor, constants: dict[fx.Node, A
     direction = torch.where(wide == 0, 1, wide / wide.abs())
     total = torch.zeros_like(wide)
     for place, weight in _PLACES:
-        along = (place * wide.abs()).clone().requires_grad_()
-        with torch.enable_grad():
-            slope = _derivative(function(along * direction, constants)[-1], along)
-        total = total + weight * slope
+        total = total + weight * _slope(function, place * wide.abs(), direction, constants)
     return total / direction
+
+
+def _slope(
+    function: Pointwise, far: torch.Tensor, direction: torch.Tensor, constants: dict[fx.Node, Any]
+) -> torch.Tensor:
+    """The derivative along a direction from 0, so far from it."""
+    along = far.clone().requires_grad_()
+    with torch.enable_grad():
+        return _derivative(function(along * direction, constants)[-1], along)
 
 
 def _derivative(value: torch.Tensor, along: torch.Tensor) -> torch.Tensor:

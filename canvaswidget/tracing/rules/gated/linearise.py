@@ -133,14 +133,14 @@ def linearise(capture: Capture) -> Plan:
     refused: set[fx.Node] = set()
     while True:
         plan = _planned(capture, refused)
-        found = (_undefined_at_zero(capture, step) for step in plan.passed)
-        infinite = {node for node in found if node is not None}
-        if not infinite:
+        found = (_without_gate(capture, step) for step in plan.passed)
+        more = {node for node in found if node is not None}
+        if not more:
             return plan
-        refused |= infinite
+        refused |= more
 
 
-def _undefined_at_zero(capture: Capture, step: Step) -> fx.Node | None:
+def _without_gate(capture: Capture, step: Step) -> fx.Node | None:
     """The op for which a pointwise function has no gate, as a logarithm or a reciprocal; None where it has one."""
 
     def value(constant: fx.Node) -> Any:
@@ -150,7 +150,7 @@ def _undefined_at_zero(capture: Capture, step: Step) -> fx.Node | None:
 
     if step.source is None:
         return None
-    return step.function.undefined_at_zero(value)
+    return step.function.without_gate(value)
 
 
 def _planned(capture: Capture, refused: set[fx.Node]) -> Plan:

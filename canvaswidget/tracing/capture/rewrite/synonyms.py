@@ -1,0 +1,24 @@
+"""Ops that are another one by another name, as that one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import fx
+
+from canvaswidget.tracing.capture.editing import WRITTEN
+from canvaswidget.tracing.capture.ops import aten
+
+_SAME: dict[Any, tuple[Any, dict[str, Any]]] = {
+    # torch can differentiate the quotient, but not `floor_divide`.
+    aten.floor_divide.default: (aten.div.Tensor_mode, {"rounding_mode": "floor"}),
+    aten.floor_divide.Scalar: (aten.div.Scalar_mode, {"rounding_mode": "floor"}),
+}
+
+
+def _as_the_other(node: fx.Node) -> None:
+    node.meta[WRITTEN] = str(node.target).split(".")[1]
+    node.target, node.kwargs = _SAME[node.target]
+
+
+BY_OP = dict.fromkeys(_SAME, _as_the_other)
