@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -93,6 +94,40 @@ def test_a_pixel_shuffle_by_hand_is_a_pixel_shuffle() -> None:
     first, second = (cw.trace(cw.INR.from_frames(one, 2), "xinc") for one in (plain, by_hand))
     assert [layer.name for layer in second.traced_layers] == ["conv", "head"]
     np.testing.assert_array_equal(first.map("conv", (1, 2), 1), second.map("conv", (1, 2), 1))
+
+
+class Compared(nn.Module):
+    """The larger or smaller of two features, by a function that is given."""
+
+    def __init__(self, function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.second, self.last = nn.Linear(2, 6), nn.Linear(6, 6), nn.Linear(6, 3)
+        self.function = function
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = torch.tanh(self.first(x))
+        return self.last(self.function(self.second(h), h))
+
+
+@pytest.mark.parametrize(
+    ("name", "others"),
+    [
+        ("maximum", (torch.max, torch.clamp_min, lambda a, b: torch.clamp(a, min=b))),
+        ("minimum", (torch.min, torch.clamp_max, lambda a, b: torch.clamp(a, max=b))),
+    ],
+)
+def test_the_larger_of_two_has_the_same_maps_by_every_name(
+    name: str, others: tuple[Callable[..., torch.Tensor], ...]
+) -> None:
+    plain = cw.trace(cw.INR.from_coords(Compared(getattr(torch, name)), SIZE), "gated")
+    for function in others:
+        canvas = cw.trace(cw.INR.from_coords(Compared(function), SIZE), "gated")
+        assert [layer.name for layer in canvas.traced_layers] == ["first", "second", "last"]
+        for layer in canvas.traced_layers:
+            np.testing.assert_array_equal(
+                canvas.maps(layer, range(layer.n_units)), plain.maps(layer.name, range(layer.n_units))
+            )
 
 
 class WritesFromTheEnd(nn.Module):

@@ -136,6 +136,9 @@ FEATURES: dict[str, Features] = {
     "where_number": lambda s, h: torch.where(s.b(h) > 0, s.b(h), 0.5) + torch.where(MASK, 0.5, h),
     "where_two": lambda s, h: torch.where(h > 0, s.b(h), torch.sin(h)),
     "larger_of_two": lambda s, h: torch.maximum(s.b(h), h) - torch.fmin(s.b(h), 0.1 * _one(h)),
+    "larger_of_two_by_other_names": lambda s, h: (
+        torch.max(s.b(h), h) - torch.min(s.b(h), 0.1 * h) + s.b(h).clamp_min(h).clamp_max(0.5 + h)
+    ),
     "clamped_by_layer": lambda s, h: torch.clamp(s.b(h), h - 0.2, h + 0.2),
     "scattered": _scattered,
     "index_filled": lambda s, h: s.b(h).index_fill(1, FIRST[:1], 0.4).index_copy(1, FIRST + 1, h[:, :2]),

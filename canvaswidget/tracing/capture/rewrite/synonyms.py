@@ -10,9 +10,13 @@ from canvaswidget.tracing.capture.editing import WRITTEN
 from canvaswidget.tracing.capture.ops import aten
 
 _SAME: dict[Any, tuple[Any, dict[str, Any]]] = {
+    aten.max.other: (aten.maximum.default, {}),
+    aten.min.other: (aten.minimum.default, {}),
     # torch can differentiate the quotient, but not `floor_divide`.
     aten.floor_divide.default: (aten.div.Tensor_mode, {"rounding_mode": "floor"}),
     aten.floor_divide.Scalar: (aten.div.Scalar_mode, {"rounding_mode": "floor"}),
+    aten.clamp_min.Tensor: (aten.maximum.default, {}),
+    aten.clamp_max.Tensor: (aten.minimum.default, {}),
 }
 
 

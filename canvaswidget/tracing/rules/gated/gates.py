@@ -79,7 +79,9 @@ class Pointwise:
         )
         zero, constants = self._zero(z), self.constants(value, z.ndim)
         values = self(zero, constants)
-        if not bool(torch.isfinite(4 * values[-1]).all()):  # nor has the largest number, in the place of infinity
+        if not bool(
+            torch.isfinite(4 * values[-1]).all()
+        ):  # nor has the largest number, in the place of infinity
             infinite = (not bool(torch.isfinite(one).all()) for one in values)
             return next(node for node, found in zip(self.parts, infinite, strict=True) if found)
         if self._has_derivative(zero, constants):
