@@ -11,6 +11,7 @@ from torch import nn
 
 import canvaswidget as cw
 from tests.small_models import Cnn, Mlp, SmallModel, cnns, mlps
+from tests.zoo.kind import Function
 
 EXACT = {"rtol": 1e-5, "atol": 1e-6}  # answers leave the package in single precision
 calm = settings(suppress_health_check=list(HealthCheck))
@@ -200,3 +201,22 @@ def test_strided_and_grouped_convolutions_are_refused() -> None:
 
     with pytest.raises(cw.UntraceableError, match=r"'head'.*3 groups"):
         cw.trace(cw.INR.from_frames(Grouped(), 1), "xinc")
+
+
+class Copied(nn.Module):
+    """Two functions between two layers, with an op between them that changes no value."""
+
+    def __init__(self, between: nn.Module) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.last, self.between = nn.Linear(2, 5), nn.Linear(5, 3), between
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(torch.sin(self.between(torch.relu(self.first(x)))))
+
+
+def test_an_op_between_two_activations_that_changes_no_value_changes_no_map() -> None:
+    expected = cw.trace(cw.INR.from_coords(Copied(nn.Identity()), (3, 4)), "xinc").map("first", 1)
+    for between in (nn.Dropout(0.5), Function(torch.clone), Function(torch.detach)):
+        canvas = cw.trace(cw.INR.from_coords(Copied(between).eval(), (3, 4)), "xinc")
+        np.testing.assert_array_equal(canvas.map("first", 1), expected)

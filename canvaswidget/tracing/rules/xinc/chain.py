@@ -108,10 +108,9 @@ def read_chain(capture: Capture) -> Chain:
         reason = _why_not(capture, run, capture.weighted[layer.name], first)
         if not reason:
             shuffles = [node for node in run if node.target in SHUFFLE]
-            pointwise = [node for node in run if node.target in POINTWISE]
             upscale = int(cast(int, shuffles[0].args[1])) if shuffles else 1
             ops |= {start, *run}
-            blocks.insert(0, _block(capture, layer, upscale, _function(capture, pointwise)))
+            blocks.insert(0, _block(capture, layer, upscale, _function(capture, run)))
     traced = {block.layer.name for block in blocks}
     undefined = {layer.name: reason for layer in capture.layers if layer.name not in traced}
     squash = tuple(op_name(node) for node in tail if node.target in POINTWISE)
@@ -212,15 +211,31 @@ def _conv_arguments(node: fx.Node) -> tuple[tuple[int, ...], tuple[int, ...], in
 
 
 def _function(capture: Capture, run: list[fx.Node]) -> Callable[[torch.Tensor], torch.Tensor]:
-    """A run of pointwise ops as one function."""
-    program = Program(run)
+    """The pointwise ops of a run as one function."""
+    pointwise = [node for node in run if node.target in POINTWISE]
+    # Of an op between two of them that changes no value, such as a clone: the one before it.
+    before: dict[fx.Node, fx.Node] = {}
+    last: fx.Node | None = None
+    for node in run:
+        if node in pointwise:
+            last = node
+        elif last is not None:
+            before[node] = last
+
+    def sources(node: fx.Node) -> list[fx.Node]:
+        return [before.get(source, source) for source in node.all_input_nodes]
+
+    program = Program(pointwise, sources)
+
+    def compute(node: fx.Node, value: Lookup) -> torch.Tensor:
+        return call(node, lambda source: value(before.get(source, source)))
 
     def activation(value: torch.Tensor) -> torch.Tensor:
         def given(node: fx.Node) -> torch.Tensor:
             constant = capture.parameter(node)
             return value if constant is None else constant
 
-        return program.run(given, run[-1:])[run[-1]] if run else value
+        return program.run(given, pointwise[-1:], compute)[pointwise[-1]] if pointwise else value
 
     return activation
 
