@@ -69,31 +69,76 @@ def test_a_contraction_is_a_layer_where_it_can_be_and_the_picture_is_the_same(
         assert canvas.layers[1].n_units * canvas.layers[1].n_outputs == made
 
 
+def _shuffled_by_views(x: torch.Tensor) -> torch.Tensor:
+    n, channels, height, width = x.shape
+    x = x.view(n, channels // 4, 2, 2, height, width).permute(0, 1, 4, 2, 5, 3).contiguous()
+    return x.view(n, channels // 4, 2 * height, 2 * width)
+
+
+def _shuffled_by_reshape(x: torch.Tensor) -> torch.Tensor:
+    n, channels, height, width = x.shape
+    x = x.view(n, channels // 4, 2, 2, height, width).permute(0, 1, 4, 2, 5, 3)
+    return x.reshape(n, channels // 4, 2 * height, 2 * width)
+
+
+def _shuffled_without_batch(x: torch.Tensor) -> torch.Tensor:
+    channels, height, width = x.shape[-3:]
+    x = x.reshape(channels // 4, 2, 2, height, width).permute(0, 3, 1, 4, 2)
+    return x.reshape(channels // 4, 2 * height, 2 * width)
+
+
+SHUFFLES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "views": _shuffled_by_views,
+    "reshape": _shuffled_by_reshape,
+    "unflatten": lambda x: x.unflatten(1, (-1, 2, 2)).permute(0, 1, 4, 2, 5, 3).flatten(4, 5).flatten(2, 3),
+    "without_batch": lambda x: _shuffled_without_batch(x[0])[None],
+    "batch_dropped": lambda x: _shuffled_without_batch(x.squeeze(0)),
+    "torch_without_batch": lambda x: nn.functional.pixel_shuffle(x[0], 2),
+}
+
+
 class Upscaled(nn.Module):
     """Two convolutions with a pixel shuffle between them, by torch or by hand."""
 
-    def __init__(self, by_hand: bool) -> None:
+    def __init__(self, shuffle: Callable[[torch.Tensor], torch.Tensor], batch: bool = True) -> None:
         super().__init__()
+        torch.manual_seed(0)
         self.grid = nn.Parameter(torch.randn(1, 4, 2, 3))
         self.conv, self.head = nn.Conv2d(4, 16, 3, padding=1), nn.Conv2d(4, 3, 3, padding=1)
-        self.by_hand = by_hand
+        self.shuffle, self.batch = shuffle, batch
 
     def forward(self, t: torch.Tensor) -> torch.Tensor:
-        x = self.conv(self.grid * t)
-        if not self.by_hand:
-            return self.head(torch.relu(nn.functional.pixel_shuffle(x, 2)))
-        n, channels, height, width = x.shape
-        x = x.view(n, channels // 4, 2, 2, height, width).permute(0, 1, 4, 2, 5, 3).contiguous()
-        return self.head(torch.relu(x.view(n, channels // 4, 2 * height, 2 * width)))
+        x = self.grid * t if self.batch else self.grid[0] * t
+        x = self.head(torch.relu(self.shuffle(self.conv(x))))
+        return x if x.ndim == 4 else x[None]
 
 
-def test_a_pixel_shuffle_by_hand_is_a_pixel_shuffle() -> None:
-    torch.manual_seed(0)
-    plain, by_hand = Upscaled(False).double(), Upscaled(True).double()
-    by_hand.load_state_dict(plain.state_dict())
-    first, second = (cw.trace(cw.INR.from_frames(one, 2), "xinc") for one in (plain, by_hand))
-    assert [layer.name for layer in second.traced_layers] == ["conv", "head"]
-    np.testing.assert_array_equal(first.map("conv", (1, 2), 1), second.map("conv", (1, 2), 1))
+def _shuffles(shuffle: Callable[[torch.Tensor], torch.Tensor], batch: bool = True) -> cw.Canvas:
+    canvas = cw.trace(cw.INR.from_frames(Upscaled(shuffle, batch).double(), 2), "xinc")
+    assert [layer.name for layer in canvas.traced_layers] == ["conv", "head"]
+    return canvas
+
+
+@pytest.mark.parametrize("how", SHUFFLES)
+def test_a_pixel_shuffle_by_hand_is_a_pixel_shuffle(how: str) -> None:
+    plain, by_hand = _shuffles(nn.PixelShuffle(2)), _shuffles(SHUFFLES[how])
+    np.testing.assert_array_equal(plain.map("conv", (1, 2), 1), by_hand.map("conv", (1, 2), 1))
+
+
+def test_xinc_takes_convolutions_without_a_batch_axis() -> None:
+    plain = _shuffles(nn.PixelShuffle(2))
+    for shuffle in (nn.PixelShuffle(2), _shuffled_without_batch):
+        alone = _shuffles(shuffle, batch=False)
+        np.testing.assert_array_equal(plain.map("conv", (1, 2), 1), alone.map("conv", (1, 2), 1))
+        np.testing.assert_array_equal(plain.map("head", (1, 2), 1), alone.map("head", (1, 2), 1))
+
+
+def test_another_order_of_the_values_is_no_pixel_shuffle() -> None:
+    def turned(x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.pixel_shuffle(x.mT, 2).mT
+
+    canvas = cw.trace(cw.INR.from_frames(Upscaled(turned).double(), 2), "xinc")
+    assert [layer.name for layer in canvas.traced_layers] == ["head"]
 
 
 class Compared(nn.Module):

@@ -41,6 +41,6 @@ def rewrite(graph: fx.Graph, constants: Collection[str], parameters: Collection[
         elif node.target in products.PRODUCTS_WITH_WEIGHTS:
             products.as_layers(node, varying, weights)
     for node in list(graph.nodes):
-        if node.target is aten.reshape.default:
+        if node.target in (aten.reshape.default, aten.unsqueeze.default):
             views.as_pixel_shuffle(node)
     graph.eliminate_dead_code()

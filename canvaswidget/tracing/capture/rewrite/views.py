@@ -14,7 +14,9 @@ from canvaswidget.tracing.capture.interpreter import Program
 from canvaswidget.tracing.capture.ops import aten, overloads
 
 _SPLITS = overloads("split split_with_sizes unsafe_split unsafe_split_with_sizes chunk unsafe_chunk")
-_LAYOUT = overloads("reshape permute transpose contiguous clone flatten unflatten movedim squeeze unsqueeze")
+_LAYOUT = overloads(
+    "reshape permute transpose contiguous clone flatten unflatten movedim squeeze unsqueeze select"
+)
 _LARGEST = 2**22  # values to try an arrangement on
 
 
@@ -87,27 +89,24 @@ def as_pixel_shuffle(node: fx.Node) -> None:
         run.insert(0, source)
         source = cast(fx.Node, source.args[0])
     values = [source.meta.get("val"), node.meta["val"]]
-    if len(run) < 3 or not all(isinstance(value, torch.Tensor) and value.ndim == 4 for value in values):
+    if len(run) < 3 or not all(isinstance(value, torch.Tensor) and value.ndim in (3, 4) for value in values):
         return
     before, after = shape_of(source), shape_of(node)
     factor = after[-1] // max(before[-1], 1)
-    if factor < 2 or after != [
-        before[0],
-        before[1] // factor**2,
-        before[2] * factor,
-        before[3] * factor,
-    ]:
+    if factor < 2 or math.prod(before) != math.prod(after) or math.prod(before) > _LARGEST:
         return
-    if math.prod(before) > _LARGEST:
+    if before[-3:] != [after[-3] * factor**2, after[-2] // factor, after[-1] // factor]:
         return
     numbers = torch.arange(math.prod(before)).reshape(before)
     arranged = Program(run).run(lambda _: numbers, [node])[node]
-    if torch.equal(arranged, torch.nn.functional.pixel_shuffle(numbers, factor)):
-        replace(node, insert_before(node, aten.pixel_shuffle.default, source, factor))
+    if torch.equal(arranged, torch.nn.functional.pixel_shuffle(numbers, factor).reshape(after)):
+        made = insert_before(node, aten.pixel_shuffle.default, source, factor)
+        same = shape_of(made) == after  # but for a batch axis of length 1
+        replace(node, made if same else insert_before(node, aten.reshape.default, made, after))
 
 
 BY_OP = {
-    aten.view.default: _as_reshape,
+    **dict.fromkeys((aten.view.default, aten._unsafe_view.default), _as_reshape),
     aten.as_strided.default: _as_index,
     **dict.fromkeys((aten.slice.Tensor, aten.select.int, operator.getitem), _as_piece),
 }

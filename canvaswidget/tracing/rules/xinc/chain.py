@@ -122,13 +122,21 @@ def _walk(capture: Capture, node: fx.Node, through: set[Any]) -> tuple[list[fx.N
     passed: list[fx.Node] = []
     layers = set(capture.nodes.values())
     node = capture.units_read.get(node, node)
-    while node not in layers and node.target in through and not is_norm(node):
+    while node not in layers and (node.target in through or _is_of_batch_axis(node)) and not is_norm(node):
         varying = [source for source in node.all_input_nodes if capture.parameter(source) is None]
         if len(varying) != 1:
             break
         passed.insert(0, node)
         node = varying[0]
     return passed, node
+
+
+def _is_of_batch_axis(node: fx.Node) -> bool:
+    """Whether an op only adds or drops the batch axis, of length 1, before an image's channels."""
+    if node.target not in LAYOUT or len(node.all_input_nodes) != 1:
+        return False
+    before, after = (list(one.meta["val"].shape) for one in (node.all_input_nodes[0], node))
+    return len(before) + len(after) == 7 and (before == [1, *after] or after == [1, *before])
 
 
 def _where(node: fx.Node) -> str:

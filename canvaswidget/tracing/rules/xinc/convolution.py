@@ -59,7 +59,7 @@ class ConvMaps:
     def maps(self, x: torch.Tensor, kernels: torch.Tensor, window: Window) -> torch.Tensor:
         """``(k, h, w)`` of kernels ``(k, 2)``."""
         windows = self._windows(window)
-        z = self._split(x[0], kernels, windows[0])
+        z = self._split(x.reshape(x.shape[-3:]), kernels, windows[0])  # with a batch axis or without one
         if not self._steps:
             return z
         first, *later = self._steps
