@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +26,16 @@ class SelfAttention(nn.Module):
         x = torch.relu(self.xy(self.get_buffer("grid")))
         q, k, v = self.qkv(x).chunk(3, -1)
         y = torch.softmax(q @ k.T / q.shape[-1] ** 0.5, -1) @ v
+        return self.out(y * torch.sin(self.time(t[:, None]))).T.reshape(1, 3, 3, 4)
+
+
+class SelfAttentionByLinear(SelfAttention):
+    """The same with `F.linear`, which multiplies by the second factor turned."""
+
+    def forward(self, t: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.xy(self.get_buffer("grid")))
+        q, k, v = self.qkv(x).chunk(3, -1)
+        y = F.linear(torch.softmax(F.linear(q, k) / q.shape[-1] ** 0.5, -1), v.T)
         return self.out(y * torch.sin(self.time(t[:, None]))).T.reshape(1, 3, 3, 4)
 
 
@@ -91,13 +102,14 @@ def _tied(rng: random.Random) -> cw.INR:
     return of_coordinates(net, rng)
 
 
-def _of_tokens(rng: random.Random) -> cw.INR:
-    return cw.INR.from_frames(SelfAttention(rng.randint(2, 5)).double().eval(), 3)
+def _of_tokens(attention: type[SelfAttention], rng: random.Random) -> cw.INR:
+    return cw.INR.from_frames(attention(rng.randint(2, 5)).double().eval(), 3)
 
 
 _CROSS = ("query", "key", "value", "out")
 KINDS: dict[str, Kind] = {
-    "attention_of_constant_tokens": Kind(_of_tokens, ("xy", "qkv", "time", "out")),
+    "attention_of_constant_tokens": Kind(partial(_of_tokens, SelfAttention), ("xy", "qkv", "time", "out")),
+    "attention_by_linear": Kind(partial(_of_tokens, SelfAttentionByLinear), ("xy", "qkv", "time", "out")),
     "attention_to_tokens": Kind(
         lambda rng: of_coordinates(CrossAttention(rng.randint(2, 4), 1), rng), _CROSS, ("value", "out")
     ),

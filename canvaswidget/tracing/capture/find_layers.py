@@ -19,9 +19,12 @@ from canvaswidget.tracing.capture.ops import (
     MATRIX_PRODUCTS,
     POINTWISE,
     SOFTMAX,
+    overloads,
 )
 from canvaswidget.tracing.capture.weighted import Directed, WeightedOp, bias_added_to
 from canvaswidget.tracing.layers import Layer
+
+_LINEAR = overloads("linear")
 
 
 def find_layers(capture: Capture) -> dict[str, WeightedOp]:
@@ -142,7 +145,10 @@ def _is_attention(node: fx.Node, varying: set[fx.Node]) -> bool:
     A layer makes it, and the product goes to a softmax or comes from one, or a layer makes the first factor from
     constants too.
     """
-    if node.target not in MATRIX_PRODUCTS or node.args[1] in varying:
+    is_linear = (
+        node.target in _LINEAR
+    )  # `F.linear` of two features is the product of one with the other turned
+    if not (is_linear or node.target in MATRIX_PRODUCTS) or node.args[1] in varying:
         return False
     data, second = (cast(fx.Node, factor) for factor in node.args[:2])
     if not _makers(second):
@@ -151,7 +157,10 @@ def _is_attention(node: fx.Node, varying: set[fx.Node]) -> bool:
         return True  # no layer: weights of a layer have two axes
     between = POINTWISE | set(LINEAR)
     around = {data, *_next_to(data, between, False), *_next_to(node, between, True)}
-    return any(one.target in SOFTMAX for one in around) or (data not in varying and bool(_makers(data)))
+    if any(one.target in SOFTMAX for one in around):
+        return True
+    # Without a softmax, what `F.linear` multiplies by is the weight that a hypernetwork makes.
+    return not is_linear and data not in varying and bool(_makers(data))
 
 
 def _makers(node: fx.Node) -> set[fx.Node]:
