@@ -102,6 +102,31 @@ def test_an_error_of_an_op_under_ablation_names_the_op_and_its_module() -> None:
     assert canvas.map("2", 0).any()
 
 
+class Unbatched(nn.Module):
+    """An op between two layers that torch can run, but not in a batch."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.last, self.how = nn.Linear(2, 4), nn.Linear(4, 3), how
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = self.first(x)
+        if self.how == "fill_diagonal":
+            return self.last((h * 1).fill_diagonal_(0.7))
+        return self.last(aten._foreach_add.List([h], [torch.sin(h)], alpha=2)[0])
+
+
+@pytest.mark.parametrize("how", ["fill_diagonal", "foreach_add"])
+def test_ablation_runs_ops_one_by_one_that_torch_does_not_batch(how: str) -> None:
+    canvas = cw.trace(cw.INR.from_coords(Unbatched(how), (3, 4)), "ablation")
+    together = canvas.maps("first", [0, 1], rgb="each")
+    for unit, found in enumerate(together):
+        np.testing.assert_allclose(found, canvas.map("first", unit, rgb="each"), rtol=1e-6)
+        lost = canvas.frame() - canvas.ablate({"first": [unit]})
+        np.testing.assert_allclose(found, lost, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("broken", ["xinc", "gated", "ablation"])
 def test_the_widget_opens_with_the_rules_that_work(
     broken: str, widgets: Any, monkeypatch: pytest.MonkeyPatch
