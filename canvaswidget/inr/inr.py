@@ -21,7 +21,15 @@ from canvaswidget.inr.calling import (
     size_of_output,
 )
 from canvaswidget.inr.exchange import load_checked
-from canvaswidget.inr.module_state import CALLS, about_copies, evaluating, replica
+from canvaswidget.inr.module_state import (
+    CALLS,
+    RandomState,
+    about_copies,
+    copied,
+    evaluating,
+    replica,
+    unchanged,
+)
 from canvaswidget.inr.outputs import (
     CHANNELS,
     Candidate,
@@ -91,6 +99,7 @@ class INR:
         self.truth = None if truth is None else _checked_truth(truth, self.n_frames, self.size)
         self.name = name or type(module).__name__
         self.origin = ""
+        self._draws = True  # whether a call changes the random state, as far as is known
         self._chosen: str | None = None  # of several outputs the one that is the image
 
     # --- ways to make one -------------------------------------------------------------------------------------
@@ -244,12 +253,17 @@ class INR:
         """The raw output ``(channels, height, width)`` for a frame, before clipping, on the module's device.
 
         In evaluation mode, whatever the module's own: without dropout, and without new statistics for its norms.
-        Waits while the module is recorded on another thread.
+        What the forward changes of the module, of its inputs or of the random state is put back. Waits while the
+        module is recorded on another thread.
         """
-        with CALLS:
-            positional, keywords = self.arguments(frame)
+        with CALLS, unchanged(self.module, self._draws):
+            before = RandomState() if self._draws else None
             with evaluating(self.module):
-                return self.image(self.module(*positional, **keywords))
+                positional, keywords = copied(self.arguments(frame))
+                # A copy, as the module may return a buffer of its own, which is put back.
+                image = self.image(self.module(*positional, **keywords)).clone()
+            self._draws = before is not None and before.differs()
+            return image
 
     @checked
     def frame(self, frame: int = 0) -> FloatImage:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
+from torch.utils import _pytree as pytree
 
 # Recording swaps a module's weights for stand-ins, and torch keeps much of a recording in globals: who calls a module
 # of the user, or records one, holds this lock.
@@ -161,24 +162,35 @@ class RandomState:
 
 
 @contextlib.contextmanager
-def unchanged(module: nn.Module) -> Iterator[None]:
+def unchanged(module: nn.Module, random_state: bool = True) -> Iterator[None]:
     """Leave a module's state and the random state as they are now, whatever is called meanwhile.
 
     A lazy module keeps what its first call makes of it.
+
+    Parameters
+    ----------
+    random_state : bool
+        Whether the random state is put back: not where the calls don't draw, as other threads may draw meanwhile.
     """
-    state, drawn = None if is_lazy(module) else ModuleState(module), RandomState()
+    state, drawn = None if is_lazy(module) else ModuleState(module), RandomState() if random_state else None
     try:
         yield
     finally:
         if state is not None:
             state.restore()
-        drawn.restore()
+        if drawn is not None:
+            drawn.restore()
 
 
 def is_lazy(module: nn.Module) -> bool:
     """Whether some weights get their shapes at the first call."""
     tensors = [*module.parameters(), *module.buffers()]
     return any(isinstance(tensor, UninitializedParameter | UninitializedBuffer) for tensor in tensors)
+
+
+def copied(value: Any) -> Any:
+    """Arguments of a call that the forward may write without an effect on the inputs."""
+    return pytree.tree_map(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, value)
 
 
 # --- a copy to call ---------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import random
 import warnings
 from typing import Any
 
@@ -361,3 +363,42 @@ def test_a_modulated_network_takes_a_latent_and_coordinates(model: Any) -> None:
         np.testing.assert_allclose(cw.trace(inr, "gated").frame(frame), inr.frame(frame), atol=1e-6)
     with pytest.raises(ValueError, match=r"size: .*size=\(height, width\)"):
         cw.INR.from_embeddings(decoder, latents)
+
+
+class Counting(nn.Module):
+    """It changes what it can reach when it is called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("count", torch.zeros(1))
+        self.register_buffer("shown", torch.zeros(1, 3, 2, 2))
+        self.linear, self.calls = nn.Linear(1, 12), 0
+
+    def forward(self, t: torch.Tensor) -> torch.Tensor:
+        self.count += 1
+        self.calls += 1
+        self.last = t
+        self.train()
+        torch.manual_seed(7)
+        random.seed(7)
+        shown = self.get_buffer("shown")
+        shown[:] = self.linear(t[:, None]).reshape(1, 3, 2, 2)
+        t += 1
+        return shown
+
+
+def test_rendering_and_checking_leave_the_module_the_inputs_and_the_random_state() -> None:
+    module, times = Counting().eval(), torch.tensor([[0.1], [0.2]])
+    expected = module.linear(times)[1].detach().reshape(3, 2, 2)
+    inr = cw.INR(module, lambda frame: times[frame], (2, 2), 2)
+    canvas = cw.trace(inr, "gated")
+    before = copy.deepcopy(module.state_dict())
+    for ask in (lambda: inr.render(1), lambda: canvas.check(1)):
+        state = torch.get_rng_state(), random.getstate()
+        answer = ask()
+        assert torch.equal(torch.get_rng_state(), state[0])
+        assert random.getstate() == state[1]
+        assert torch.allclose(answer, expected) if isinstance(answer, torch.Tensor) else answer.all_hold
+        assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+        assert (module.calls, hasattr(module, "last"), module.training) == (0, False, False)
+        assert times.flatten().tolist() == pytest.approx([0.1, 0.2])

@@ -15,7 +15,7 @@ from torch import fx, nn
 from torch.utils import _pytree as pytree
 
 from canvaswidget.inr import INR
-from canvaswidget.inr.module_state import CALLS, evaluating
+from canvaswidget.inr.module_state import CALLS, copied, evaluating
 from canvaswidget.tracing.capture.dependence import leading_to
 from canvaswidget.tracing.capture.interpreter import Program, call
 from canvaswidget.tracing.capture.precision import Wider, placed
@@ -183,11 +183,6 @@ class Capture:
     @functools.cached_property
     def _ops(self) -> Program:
         return Program(node for node in self.graph.nodes if node.op == "call_function")
-
-
-def copied(value: Any) -> Any:
-    """Arguments of a call that the forward may write without an effect on the inputs."""
-    return pytree.tree_map(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, value)
 
 
 def numbers_of(leaves: list[Any]) -> list[Any]:

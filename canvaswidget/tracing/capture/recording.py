@@ -23,13 +23,14 @@ from canvaswidget.inr.module_state import (
     CALLS,
     ModuleState,
     RandomState,
+    copied,
     evaluating,
     is_lazy,
     replica,
     unchanged,
 )
 from canvaswidget.tracing.capture.asked_values import answering, asking
-from canvaswidget.tracing.capture.capture import Capture, copied, numbers_of
+from canvaswidget.tracing.capture.capture import Capture, numbers_of
 from canvaswidget.tracing.capture.composite_ops import prepared_once
 from canvaswidget.tracing.capture.find_layers import find_layers, find_varying
 from canvaswidget.tracing.capture.grids import with_grids
