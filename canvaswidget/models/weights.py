@@ -25,6 +25,9 @@ from canvaswidget.models.siren import SIREN
 
 FAMILIES: dict[str, type[nn.Module]] = {"ffn": FFN, "siren": SIREN, "nerv": NeRV, "hnerv": HNeRVDecoder}
 
+_QUANTISED = {"quant", "min", "scale"}  # the parts of a quantised tensor, as HNeRV stores it
+_STEPS = {"scale", "scales", "step", "zero_point", "zero"}  # of a quantised tensor in other forms
+
 
 @checked
 def load_weights(path: str | Path) -> dict[str, torch.Tensor]:
@@ -214,6 +217,7 @@ def _find_state_dict(content: Any, path: Path) -> dict[str, torch.Tensor]:
                 f"path={str(path)!r}: {len(unreadable)} of its tensors can't be read; {name!r} {value.reason}"
             )
         _check_quantised(candidate, path)
+        _check_parts(candidate, path)
         tensors = {
             str(name): tensor
             for name, value in candidate.items()
@@ -235,11 +239,25 @@ def _check_quantised(candidate: Mapping[Any, Any], path: Path) -> None:
         )
 
 
+def _check_parts(candidate: Mapping[Any, Any], path: Path) -> None:
+    """Raise where tensors are quantised in another form than the one that is read; they would be left out."""
+    for name, value in candidate.items():
+        if not isinstance(value, Mapping) or value.keys() >= _QUANTISED or not _STEPS & value.keys():
+            continue
+        tensors = [part for part in value.values() if isinstance(part, torch.Tensor)]
+        if any(part.numel() > 1 and not part.is_floating_point() for part in tensors):
+            raise ValueError(
+                f"path={str(path)!r}: {str(name)!r} is stored as {', '.join(map(str, value))}, which looks like a "
+                "quantised tensor. Of these, those with quant, min and scale are read, as min + scale * quant; save "
+                "the others as the tensors that they stand for"
+            )
+
+
 def _tensor(name: str, value: Any, path: Path) -> torch.Tensor | None:
     """A tensor, or one that is stored as whole numbers with a minimum and a scale: ``min + scale * quant``."""
     if isinstance(value, torch.Tensor):
         return value
-    if not isinstance(value, Mapping) or not {"quant", "min", "scale"} <= value.keys():
+    if not isinstance(value, Mapping) or not value.keys() >= _QUANTISED:
         return None
     parts = [value[key] for key in ("quant", "min", "scale")]
     if not all(isinstance(part, torch.Tensor | int | float) for part in parts):

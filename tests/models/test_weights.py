@@ -256,6 +256,33 @@ def test_weights_that_are_stored_as_whole_numbers(tmp_path: Path) -> None:
         load_weights(tmp_path / "q.pt")
 
 
+@pytest.mark.parametrize("parts", [("quant", "min", "step"), ("q", "zero_point", "scale")])
+@pytest.mark.parametrize("every", [True, False])
+def test_weights_quantised_in_another_form_are_not_left_out(
+    parts: tuple[str, str, str], every: bool, tmp_path: Path
+) -> None:
+    stored: dict[str, Any] = dict(FFN(hidden=7).state_dict())
+    for name in stored if every else ["net.0.linear.weight"]:
+        numbers = torch.zeros(stored[name].shape, dtype=torch.uint8)
+        stored[name] = dict(zip(parts, (numbers, torch.zeros(1), torch.ones(1)), strict=True))
+    for content in (stored, {"state_dict": stored, "epoch": 3}):
+        torch.save(content, tmp_path / "q.pt")
+        with pytest.raises(
+            ValueError, match=f"is stored as {', '.join(parts)}, which looks like.* quant, min and scale"
+        ):
+            load_weights(tmp_path / "q.pt")
+
+
+def test_what_a_checkpoint_holds_beside_its_weights_is_left_out(tmp_path: Path) -> None:
+    weights = FFN(hidden=7).state_dict()
+    beside = {
+        "scaler": {"scale": 65536.0, "growth_factor": 2.0},
+        "average": {"step": torch.tensor(3), "shadow": torch.ones(5)},
+    }
+    torch.save({**weights, **beside}, tmp_path / "m.pt")
+    assert load_weights(tmp_path / "m.pt").keys() == weights.keys()
+
+
 def test_whole_numbers_are_not_taken_for_weights(tmp_path: Path) -> None:
     weights = FFN(hidden=7).state_dict()
     for odd, kind in ((torch.int8, "whole"), (torch.complex64, "complex")):
