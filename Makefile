@@ -83,8 +83,9 @@ benchmarks: setup  ## print the benchmark tables
 	@$(PY) benchmarks/scaling.py
 	@$(PY) benchmarks/page.py
 
-screenshots: setup  ## make the pictures of the README from the real thing
+screenshots: setup  ## make the pictures of the README, and a page of all states in build/gallery
 	@$(PY) -m tools.screenshots
+	@$(PY) -m tools.gallery
 
 clean:  ## remove everything that is built, but not .venv
 	rm -rf build dist site test-results js/node_modules canvaswidget/static

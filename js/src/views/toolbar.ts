@@ -21,8 +21,8 @@ const MAPS = [
   { value: "signed", text: "signed", term: "signed" },
 ] as const;
 
-/** Of more letters the names of all layers would not fit under the slider. */
-const MOST_LETTERS = 20;
+/** Longer names, or more of them, would not fit under the slider: each has the room of the longest. */
+const MOST_LETTERS = 24;
 
 interface RangeProps {
   name: string;
@@ -101,7 +101,8 @@ function layerControl({ session: { store }, effect }: View): HTMLElement {
     const layers = ready(info) ? info.layers : [];
     const short = shortNames(layers.map((one) => one.name));
     const all = layers.map(({ name }) => ({ name, text: lastPart(short.get(name) ?? name) }));
-    const names = all.reduce((sum, { text }) => sum + text.length, 0) <= MOST_LETTERS ? all : [];
+    const longest = Math.max(...all.map(({ text }) => text.length));
+    const names = longest * all.length <= MOST_LETTERS ? all : [];
     steps.replaceChildren(
       ...names.map(({ name: layer, text }, at) => {
         const step = h("span", { title: layer, on: { click: () => chooseLayer(store, layer) } }, text);
