@@ -29,6 +29,14 @@ WIDEN = """(root, width) => {
   output.style.cssText += `;width:${width}px;max-width:none;flex:none`;
 }"""
 VIDEO = "cw.demo.video()"
+
+
+def step(root: Locator) -> None:
+    """To a frame that nothing is known of yet."""
+    root.focus()
+    root.press("ArrowRight")
+
+
 # After the first seconds, in which the picture is made that the notebook keeps.
 CHANGED = """import time
 from canvaswidget.kernel import {module}
@@ -64,9 +72,16 @@ UNSETTLED = (
     ),
     View(
         "failed",
-        CHANGED.format(module="selection_maps", name="selection_map", body="[][0]")
-        + CHANGED.format(module="neuron_maps", name="maps", body="[][0]")
+        "".join(
+            CHANGED.format(module=module, name=name, body="[][0]")
+            for module, name in (
+                ("neuron_maps", "maps"),
+                ("neuron_maps", "signed_and_sizes"),
+                ("ranking", "pixel_columns"),
+            )
+        )
         + f"cw.CanvasWidget({VIDEO}, layer='decoder.3', time=9, pixel=(30, 200))",
+        step,
     ),
 )
 
@@ -113,7 +128,7 @@ def shoot(
                 root.wait_for(timeout=TIMEOUT)
             else:
                 page.wait_for_function(SETTLED, arg=root.element_handle(), timeout=TIMEOUT)
-                view.prepare(root)
+            view.prepare(root)
             for name, png in pictures(page, root, is_settled):
                 done(view, name, png)
             page.close()
