@@ -126,8 +126,7 @@ def _checked_fields(value: Any, annotation: Any, name: str) -> dict[str, Any]:
     hints = _hints(annotation)
     for field in value:
         if not isinstance(field, str) or field not in hints:
-            where = _within(name, field if isinstance(field, str) else short(field))
-            raise ValueError(f"{where[:SHOWN]}: no such field; expected {', '.join(hints)}")
+            raise ValueError(f"{_within(name, field)}: no such field; expected {', '.join(hints)}")
     found = {}
     for field, hint in hints.items():
         if field in value:
@@ -142,8 +141,9 @@ def _hints(annotation: Any) -> dict[str, Any]:
     return get_type_hints(annotation)
 
 
-def _within(name: str, field: str) -> str:
-    return f"{name}.{field}" if name else field
+def _within(name: str, field: Any) -> str:
+    plain = isinstance(field, str) and field.isidentifier() and len(field) <= SHOWN
+    return f"{name}.{field}".lstrip(".") if plain else f"{name or 'message'}[{short(field)}]"
 
 
 def _problem(name: str, value: Any, expected: str) -> str:
