@@ -106,8 +106,9 @@ def _from_wire(region: Mapping[str, Any], size: tuple[int, int]) -> Region:
 
 
 def _points(values: Iterable[Any]) -> tuple[tuple[float, float], ...]:
-    points = np.asarray(values, np.float64)
-    if points.ndim != 2 or points.shape[1] != 2 or not 3 <= len(points) <= MOST_POINTS:
+    points = as_array(values)
+    plain = points is not None and points.dtype.kind in "iuf" and points.ndim == 2 and points.shape[1] == 2
+    if points is None or not plain or not 3 <= len(points) <= MOST_POINTS:
         raise ValueError(f"region: a polygon has 3 to {MOST_POINTS} points (y, x)")
     if not np.isfinite(points).all():
         raise ValueError("region: a point is NaN or infinite")

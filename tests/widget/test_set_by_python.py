@@ -103,6 +103,8 @@ def test_a_region_is_a_mask_a_box_or_a_polygon(w: CanvasWidget) -> None:
         ("box", "expected a mask"),
         ([(0, 0), (0, float("nan")), (4, 4)], "NaN"),
         ({"points": [], "runs": [1]}, "pairs"),
+        ({"points": [[0, 0], [1], [2, 3]], "runs": []}, "a polygon has 3 to"),
+        ({"points": [["0", "0"], ["0", "4"], ["4", "4"]], "runs": []}, "a polygon has 3 to"),
     ],
 )
 def test_what_is_no_region(w: CanvasWidget, region: Any, words: str) -> None:
