@@ -14,6 +14,9 @@ import torch
 Check = Callable[[str, Any], None]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+SHORTENED = reprlib.Repr()
+SHORTENED.maxstring = 60  # a name of a layer in whole
+
 LARGEST_SIDE = 2**16  # pixels
 MOST_PIXELS = 2**28
 MOST_FRAMES = 2**24
@@ -30,7 +33,7 @@ def show(value: Any) -> str:
         return f"an array {value.shape} of {value.dtype}"
     if isinstance(value, type) or callable(value) or isinstance(value, torch.nn.Module):
         return getattr(value, "__name__", type(value).__name__)
-    return reprlib.repr(value)
+    return SHORTENED.repr(value)
 
 
 def wrong_type(name: str, value: Any, expected: str) -> TypeError:

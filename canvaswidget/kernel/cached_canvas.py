@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from canvaswidget.analysis.clustering import Clusters
 from canvaswidget.analysis.vectors import Vectors
+from canvaswidget.arguments import show
 from canvaswidget.kernel.cache import ByteCache, CachePart
 from canvaswidget.kernel.embeddings import Embeddings
 from canvaswidget.kernel.message_parts import RunKey
@@ -89,7 +90,7 @@ class CachedCanvas:
             There is no such run, or it can't be made.
         """
         if self._of_run is None:
-            raise KeyError(f"run={run!r}: there is one network here")
+            raise KeyError(f"run={show(run)}: there is one network here")
         return self._of_run(run)
 
     def of_channel(self, channel: str) -> CachedCanvas:

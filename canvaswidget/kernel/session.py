@@ -28,6 +28,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Literal, TypeVar, cast
 
+from canvaswidget.arguments import show
 from canvaswidget.error_text import one_line
 from canvaswidget.kernel import requests
 from canvaswidget.kernel.cache import ByteCache
@@ -240,7 +241,7 @@ class Session:
 
     def _canvas_of(self, run: RunKey) -> CanvasLike:
         if run not in self._canvases and None in self._canvases:
-            raise KeyError(f"run={run!r}: this widget shows one network; make one of `canvaswidget.Runs`")
+            raise KeyError(f"run={show(run)}: this widget shows one network; make one of `canvaswidget.Runs`")
         return self._canvases[run]
 
     def _remember(self, run: RunKey, first: CanvasLike, canvas: CanvasLike) -> CachedCanvas:

@@ -44,7 +44,7 @@ def checked_neuron(layer: Layer, neuron: Any) -> Neuron:
     parts = tuple(neuron) if is_listed(neuron) else (neuron,)
     if len(parts) != len(shape):
         form = "a kernel (i, o)" if len(shape) == 2 else "a unit, an int"
-        raise ValueError(f"neuron={neuron!r}: layer {layer.name!r} takes {form}, of {_by(shape)}")
+        raise ValueError(f"neuron={show(neuron)}: layer {layer.name!r} takes {form}, of {_by(shape)}")
     names = ("neuron",) if len(shape) == 1 else ("neuron[0]", "neuron[1]")
     found = tuple(checked_index(name, part, n) for name, part, n in zip(names, parts, shape, strict=True))
     require_kernel(layer, found, neuron)
@@ -56,7 +56,7 @@ def checked_neurons(layer: Layer, neurons: Any) -> tuple[Neuron, ...]:
     if neurons is None:
         return ()
     if not is_listed(neurons):
-        raise TypeError(f"neurons={neurons!r}: expected a sequence of neurons of layer {layer.name!r}")
+        raise TypeError(f"neurons={show(neurons)}: expected a sequence of neurons of layer {layer.name!r}")
     given = neurons.tolist() if isinstance(neurons, torch.Tensor | np.ndarray) else neurons
     found = dict.fromkeys(checked_neuron(layer, neuron) for neuron in given)
     if len(found) > MAX_NEURONS:
@@ -90,7 +90,7 @@ def checked_pixel(pixel: Any, size: Sequence[int]) -> Pixel:
     """``(y, x)`` within the frame; negative ones count from the end."""
     parts = tuple(pixel) if is_listed(pixel) else ()
     if len(parts) != 2:
-        raise ValueError(f"pixel={pixel!r}: expected (y, x), within {_by(size)}")
+        raise ValueError(f"pixel={show(pixel)}: expected (y, x), within {_by(size)}")
     return checked_index("pixel[0]", parts[0], size[0]), checked_index("pixel[1]", parts[1], size[1])
 
 
@@ -98,7 +98,7 @@ def checked_loop(loop: Any, n_frames: int) -> tuple[int, int]:
     """``(first, last)`` frame, at least two of them."""
     parts = tuple(loop) if is_listed(loop) else ()
     if len(parts) != 2:
-        raise ValueError(f"loop={loop!r}: expected (first, last), frames from 0 to {n_frames - 1}")
+        raise ValueError(f"loop={show(loop)}: expected (first, last), frames from 0 to {n_frames - 1}")
     first, last = (
         checked_index(name, part, n_frames) for name, part in zip(("loop[0]", "loop[1]"), parts, strict=True)
     )
@@ -132,7 +132,7 @@ def checked_count(argument: str, count: Any, low: int, high: int) -> int:
 def checked_choice(argument: str, value: Any, choices: Sequence[str]) -> str:
     """One of some words."""
     if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{argument}={value!r}: expected one of {', '.join(map(repr, choices))}")
+        raise ValueError(f"{argument}={show(value)}: expected one of {', '.join(map(repr, choices))}")
     return value
 
 

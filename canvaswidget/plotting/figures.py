@@ -18,6 +18,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from canvaswidget.arguments import show
 from canvaswidget.files import write_whole
 from canvaswidget.plotting.palettes import (
     DIVERGING,
@@ -140,9 +141,9 @@ def checked_panels(panels: Any) -> list[str]:
     found = [panels] if isinstance(panels, str) else list(panels)
     for name in found:
         if name not in PANELS:
-            raise ValueError(f"panels={panels!r}: expected some of {', '.join(map(repr, PANELS))}")
+            raise ValueError(f"panels={show(panels)}: expected some of {', '.join(map(repr, PANELS))}")
     if not found or len(set(found)) < len(found):
-        raise ValueError(f"panels={panels!r}: expected at least one, each once")
+        raise ValueError(f"panels={show(panels)}: expected at least one, each once")
     return found
 
 

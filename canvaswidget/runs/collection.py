@@ -22,7 +22,7 @@ from typing import Any, TypeVar, cast
 import torch
 
 from canvaswidget import tables
-from canvaswidget.arguments import checked
+from canvaswidget.arguments import checked, show
 from canvaswidget.inr import INR, as_inr
 from canvaswidget.runs.checkpoints import Checkpoint, find_checkpoints
 from canvaswidget.runs.naming import Key, named
@@ -280,7 +280,7 @@ class Runs(Mapping[Key, CanvasLike]):
         except (KeyError, TypeError):
             some = ", ".join(map(repr, list(self._runs)[:SHOWN]))
             more = f" and {len(self._runs) - SHOWN} more" if len(self._runs) > SHOWN else ""
-            raise KeyError(f"run={key!r}: there is no such run; there are {some}{more}") from None
+            raise KeyError(f"run={show(key)}: there is no such run; there are {some}{more}") from None
 
     def _made(self, key: Key, run: Run) -> CanvasLike:
         if not run.error:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from canvaswidget import tables
+from canvaswidget.arguments import show
 
 IntArray = npt.NDArray[np.int64]
 Neuron = int | tuple[int, int]  # a unit i, or a kernel (i, o)
@@ -177,7 +178,7 @@ class Layers(Sequence[Layer]):
         if isinstance(key, Layer):
             key = key.name
         if isinstance(key, bool):
-            raise TypeError(f"layer={key!r}: expected a name, a unique part of one, or an index")
+            raise TypeError(f"layer={show(key)}: expected a name, a unique part of one, or an index")
         if not isinstance(key, str):
             try:
                 return self._layers[key]
@@ -185,7 +186,7 @@ class Layers(Sequence[Layer]):
                 raise IndexError(f"layer={key}: out of range, the model has {len(self)} layers") from None
             except TypeError:
                 raise TypeError(
-                    f"layer={key!r}: expected a name, a unique part of one, or an index"
+                    f"layer={show(key)}: expected a name, a unique part of one, or an index"
                 ) from None
         names = [layer.name for layer in self._layers]
         # Whole path components before mere parts, so that "net.1" is not also "net.10".
@@ -197,10 +198,10 @@ class Layers(Sequence[Layer]):
             if len(matches) == 1:
                 return self._layers[names.index(matches[0])]
             if matches:
-                raise KeyError(f"layer={key!r}: could be any of {', '.join(matches)}")
+                raise KeyError(f"layer={show(key)}: could be any of {', '.join(matches)}")
         nearest = difflib.get_close_matches(key, names, n=1, cutoff=0.3)
         hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-        raise KeyError(f"layer={key!r}: no such layer; {hint}The layers are {', '.join(names)}")
+        raise KeyError(f"layer={show(key)}: no such layer; {hint}The layers are {', '.join(names)}")
 
     def find_all(self, keys: LayerKey | Sequence[LayerKey]) -> list[Layer]:
         """The layers that one key or several name, each once, in the order of the keys; see `find`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any, cast, overload
 
+from canvaswidget.arguments import show
 from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.rules.ablation import Ablation
@@ -39,7 +40,7 @@ def make_rule(capture: Capture | None, name: str, options: dict[str, str]) -> Ru
         The rule is defined on no layer of the model.
     """
     if name not in RULES:
-        raise ValueError(f"rule={name!r}: expected one of {', '.join(map(repr, RULES))}")
+        raise ValueError(f"rule={show(name)}: expected one of {', '.join(map(repr, RULES))}")
     accepted = list(inspect.signature(RULES[name]).parameters)[1:]
     for option, value in options.items():
         if option not in accepted:
