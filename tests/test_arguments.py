@@ -47,6 +47,7 @@ JUNK: list[Any] = [
     float("inf"),
     10**9,
     10**30,
+    10**400,
     "junk",
     "",
     b"bytes",

@@ -64,11 +64,11 @@ def checked_index(argument: str, index: int, length: int) -> int:
     try:
         position = operator.index(index)
     except TypeError:
-        raise TypeError(f"{argument}={index!r}: expected an int") from None
+        raise TypeError(f"{argument}={show(index)}: expected an int") from None
     if isinstance(index, bool):
         raise TypeError(f"{argument}={index!r}: expected an int, not a bool")
     if not -length <= position < length:
-        raise IndexError(f"{argument}={position}: out of range, expected {-length} to {length - 1}")
+        raise IndexError(f"{argument}={show(position)}: out of range, expected {-length} to {length - 1}")
     return position % length
 
 
@@ -96,7 +96,7 @@ def number(low: float | None = None, high: float | None = None, open_low: bool =
         within = (low is None or (value > low if open_low else value >= low)) and (
             high is None or value <= high
         )
-        if not math.isfinite(value) or not within:
+        if not is_finite(value) or not within:
             least = "" if low is None else f" {'above' if open_low else 'of at least'} {low:g}"
             most = "" if high is None else f"{' and' if least else ''} of at most {high:g}"
             raise wrong_value(name, value, f"a finite number{least}{most}")
@@ -205,6 +205,14 @@ def is_listed(value: Any) -> bool:
     if isinstance(value, range | np.ndarray | torch.Tensor):
         return is_sequence(value)
     return isinstance(value, Iterable) and not isinstance(value, str)
+
+
+def is_finite(value: float) -> bool:
+    """Whether a number is finite and not beyond those that a float can be."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def is_number(value: Any) -> bool:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args, overload
 
 import numpy as np
 import torch
 
-from canvaswidget.arguments import as_integer, checked_index, is_listed, is_number, show
+from canvaswidget.arguments import as_integer, checked_index, is_finite, is_listed, is_number, show
 from canvaswidget.kernel.message_parts import (
     Channel,
     Comparison,
@@ -109,7 +108,7 @@ def checked_loop(loop: Any, n_frames: int) -> tuple[int, int]:
 
 def checked_names(names: Any) -> dict[str, list[str]]:
     """Names of clusters, by ``"layer/n_clusters"``: a list with "" for those that have none."""
-    problem = f"cluster_names={names!r:.80}: expected {{'layer/n_clusters': [name, ...]}}"
+    problem = f"cluster_names={show(names)}: expected {{'layer/n_clusters': [name, ...]}}"
     if not isinstance(names, Mapping):
         raise TypeError(problem)
     for key, row in names.items():
@@ -125,7 +124,7 @@ def checked_count(argument: str, count: Any, low: int, high: int) -> int:
     if number is None:
         raise TypeError(f"{argument}={show(count)}: expected an int from {low} to {high}")
     if not low <= number <= high:
-        raise ValueError(f"{argument}={number}: expected {low} to {high}")
+        raise ValueError(f"{argument}={show(number)}: expected {low} to {high}")
     return number
 
 
@@ -141,8 +140,8 @@ def checked_number(argument: str, value: Any) -> float:
     low, high = RANGES[argument]
     if not is_number(value):
         raise TypeError(f"{argument}={show(value)}: expected a number from {low} to {high}")
-    if not (math.isfinite(value) and low <= value <= high):
-        raise ValueError(f"{argument}={value!r}: expected {low} to {high}")
+    if not (is_finite(value) and low <= value <= high):
+        raise ValueError(f"{argument}={show(value)}: expected {low} to {high}")
     return float(value)
 
 
@@ -150,8 +149,8 @@ def checked_limit(limit: Any) -> float:
     """A finite number above 0."""
     if not is_number(limit):
         raise TypeError(f"limit={show(limit)}: expected a number above 0, or None")
-    if not (math.isfinite(limit) and limit > 0):
-        raise ValueError(f"limit={limit!r}: expected a number above 0, or None for each map's own")
+    if not (is_finite(limit) and limit > 0):
+        raise ValueError(f"limit={show(limit)}: expected a number above 0, or None for each map's own")
     return float(limit)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 
-from canvaswidget.arguments import is_number
+from canvaswidget.arguments import is_finite, is_number, show
 from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.capture.weighted import WeightedOp
 from canvaswidget.tracing.layers import Layer, Layers
@@ -46,15 +45,11 @@ def factors_by_layer(layers: Layers, edits: Edits) -> dict[str, torch.Tensor]:
 def _checked_factor(key: Any, neuron: Any, factor: Any) -> float:
     if not is_number(factor):
         raise TypeError(
-            f"edits[{key!r}][{neuron!r}]={factor!r:.40}: expected a number, 0 to ablate the neuron"
+            f"edits[{key!r}][{neuron!r}]={show(factor)}: expected a number, 0 to ablate the neuron"
         )
-    try:
-        is_finite = math.isfinite(factor)
-    except OverflowError:  # an int of hundreds of digits
-        is_finite = False
-    if not is_finite:
+    if not is_finite(factor):
         raise ValueError(
-            f"edits[{key!r}][{neuron!r}]={factor!r}: expected a finite number, 0 to ablate the neuron"
+            f"edits[{key!r}][{neuron!r}]={show(factor)}: expected a finite number, 0 to ablate the neuron"
         )
     return float(factor)
 

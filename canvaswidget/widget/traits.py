@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import traitlets
 
-from canvaswidget.arguments import checked_index
+from canvaswidget.arguments import checked_index, show
 from canvaswidget.kernel import ablation, view_checks
 from canvaswidget.kernel.facts import Facts
 from canvaswidget.kernel.message_parts import ViewState
@@ -301,7 +301,7 @@ def flag_trait(name: str, default: bool) -> Checked:
 
     def check(widget: Any, value: Any) -> bool:
         if not isinstance(value, bool):
-            raise TypeError(f"{name}={value!r}: expected True or False")
+            raise TypeError(f"{name}={show(value)}: expected True or False")
         return value
 
     return Checked(check, default)
