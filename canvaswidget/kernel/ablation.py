@@ -57,7 +57,7 @@ def checked_ablated(layers: Layers, value: Any) -> Ablated:
 def _items(value: Any) -> Iterable[tuple[Any, Any]]:
     if isinstance(value, Mapping):
         return value.items()
-    problem = f"ablated={value!r:.80}: expected {_FORMS}"
+    problem = f"ablated={show(value)}: expected {_FORMS}"
     if not is_listed(value):
         raise TypeError(problem)
     pairs = list(value)

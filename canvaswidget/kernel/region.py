@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from canvaswidget.arguments import as_array
+from canvaswidget.arguments import as_array, show
 from canvaswidget.kernel import message_parts
 from canvaswidget.tracing.matrix import checked_mask
 
@@ -78,7 +78,7 @@ def checked_region(region: Any, size: tuple[int, int]) -> Region | None:
 
 
 def _from_array(region: Any, size: tuple[int, int]) -> Region:
-    problem = f"region={region!r:.80}: expected {_FORMS}"
+    problem = f"region={show(region)}: expected {_FORMS}"
     values = as_array(region)
     if values is None:
         raise ValueError(problem)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from canvaswidget.arguments import is_listed
+from canvaswidget.arguments import is_listed, show
 from canvaswidget.kernel import message_parts
 from canvaswidget.kernel.quantise import Floats, absolute_sum
 from canvaswidget.kernel.region import Mask, Region, checked_region
@@ -108,7 +108,7 @@ def _items(regions: Any) -> Iterable[tuple[Any, Any]]:
     if isinstance(regions, Mapping):
         return regions.items()
     if not isinstance(regions, Sequence) or not is_listed(regions):
-        raise TypeError(f"regions={regions!r:.80}: expected {_FORMS}")
+        raise TypeError(f"regions={show(regions)}: expected {_FORMS}")
     if regions and all(isinstance(each, Mapping) and set(each) == {"name", "frames"} for each in regions):
         return [(each["name"], {"frames": each["frames"]}) for each in regions]
     return [(f"region {number}", each) for number, each in enumerate(regions, 1)]
@@ -133,7 +133,7 @@ def _checked(value: Any, size: tuple[int, int], n_frames: int) -> Region | Movin
     elif isinstance(value, Mapping) and set(value) == {"frames"}:
         frames = value["frames"]
         if not isinstance(frames, Sequence):
-            raise TypeError(f"frames={frames!r:.80}: expected a region, or None, of each frame")
+            raise TypeError(f"frames={show(frames)}: expected a region, or None, of each frame")
         if len(frames) == 1:
             value, frames = frames[0], None
     else:
@@ -154,6 +154,6 @@ def _checked(value: Any, size: tuple[int, int], n_frames: int) -> Region | Movin
 def _checked_name(name: Any) -> str:
     if not isinstance(name, str) or not 0 < len(name.strip()) <= LONGEST_NAME:
         raise ValueError(
-            f"regions: {name!r:.80} as a name; expected a text of 1 to {LONGEST_NAME} characters"
+            f"regions: {show(name)} as a name; expected a text of 1 to {LONGEST_NAME} characters"
         )
     return name.strip()
