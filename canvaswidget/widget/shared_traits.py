@@ -11,7 +11,12 @@ from typing import Any, ClassVar
 import anywidget
 import traitlets
 
+from canvaswidget.arguments import show
+
 log = logging.getLogger(__name__)
+
+# Traits that the page hears of and never sets.
+KERNELS = ("_canvas", "_compared", "_runs", "_changes", "_picture", "_esm", "_css")
 
 
 class SharedTraits(anywidget.AnyWidget):
@@ -52,12 +57,14 @@ class SharedTraits(anywidget.AnyWidget):
                 for name in sorted(sync_data.keys() - known - orphaned, key=lambda name: order.get(name, -1)):
                     value = sync_data[name]
                     try:
-                        if name in order:
-                            self.traits()[name]._validate(self, value)
-                        elif name.startswith(("_canvas", "_compared", "_runs", "_changes")):
+                        if name in KERNELS:
                             raise traitlets.TraitError(f"{name} is the kernel's")
+                        if name not in order:
+                            super().set_state({name: value})
+                            continue
+                        self.traits()[name]._validate(self, value)
                     except Exception as error:  # whatever it is, it must not end the comm
-                        log.warning("the page set %s=%.200r, which was refused: %s", name, value, error)
+                        log.warning("the page set %s=%s, which was refused: %s", name, show(value), error)
                         refused.append(name)
                     else:
                         self._set_by_page = name
