@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
+from torch import nn
 
 import canvaswidget as cw
 from canvaswidget.models import FFN, NeRV
@@ -25,6 +26,13 @@ def image() -> cw.INR:
     """A random FFN: one image of 12x20, linear layers."""
     torch.manual_seed(1)
     return cw.as_inr(FFN(hidden=10, layers=3, scale=2.0, size=(12, 20)))
+
+
+def clip(seed: int = 0) -> cw.INR:
+    """A random MLP: 3 frames of 4x5 with a truth, linear layers "0" and "2"."""
+    torch.manual_seed(seed)
+    module = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 3))
+    return cw.INR.from_coords(module, (4, 5), n_frames=3, truth=torch.rand(3, 4, 5, 3).numpy())
 
 
 def magnitudes(

@@ -12,7 +12,6 @@ import dataclasses
 import json
 import logging
 import random
-import re
 import reprlib
 import tempfile
 import threading
@@ -23,27 +22,14 @@ from types import UnionType
 from typing import Any, Literal, TypedDict, Union, cast, get_args, get_origin, get_type_hints, is_typeddict
 
 import pytest
-import torch
 from matplotlib.figure import Figure
-from torch import nn
 
 import canvaswidget as cw
 from canvaswidget.kernel import messages, requests
 from canvaswidget.widget.page_comm import made
+from tests.canvases import clip
+from tests.junk import DEEP, FOREIGN, JUNK
 from tests.kernel.test_messages import problems
-
-DEEP: list[Any] = []
-for _ in range(5000):  # deeper than Python's stack
-    DEEP = [DEEP]
-
-JUNK: list[Any] = [
-    *(None, True, False, -1, 0, 3, 99, 2**53, 2**63, -(10**400), 1.5, 9e15, 1e308),
-    *(float("inf"), float("-inf"), float("nan")),
-    *("", "x", "a\nb", "a\r\nimport os", "\x00", "\ud800", "$x^{", "../../up", "x" * 5000),
-    *([], [[]], [None], ["a"], [1, 2], [1, 2, 3], [True, False], [-1, 99], [2**53, 2**53], DEEP),
-    *([float("inf"), 0], [0] * 5000, [[1]] * 5000, [[0, 0], [0, 1e308], [3, 3]], [[0, 0], [0, 9e15], [3, 3]]),
-    *({}, {"a": 1}, {"kind": "frame"}, {"kind": []}, {"0": [[1]]}, {"0": None}, {"": {"": {"": []}}}),
-]
 
 # A right value of every field that is not an object and has more than one word to choose; where two objects have a
 # field of one name, by the name of the object, too.
@@ -67,12 +53,6 @@ RIGHT: dict[str, Any] = {
     **{"form": "csv", "table": "pixel", "panels": ["frame"]},
 }
 
-# Of Python's own errors, and of those of libraries.
-FOREIGN = re.compile(
-    "Error|Traceback|object has no|has no attribute|object is not|not subscriptable|unhashable|unsupported operand"
-    "|indices must be|NoneType|'(int|str|list|dict|float|tuple)' object|out of bounds|out of range$|too large"
-    "|could not be broadcast|shape mismatch|inhomogeneous|unpack|convert|argument must|positional|surrogates"
-)
 PACKAGE = str(Path(cw.__file__).parent)
 
 Path_ = tuple[Any, ...]
@@ -181,12 +161,6 @@ TYPES: dict[str, Any] = {
 }
 
 
-def network(seed: int) -> cw.INR:
-    torch.manual_seed(seed)
-    module = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 3))
-    return cw.INR.from_coords(module, (4, 5), n_frames=3, truth=torch.rand(3, 4, 5, 3).numpy())
-
-
 class Talk:
     """Sends messages to a widget and waits for what each is answered with in the end."""
 
@@ -247,7 +221,7 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talk]:
         patch.setattr("canvaswidget.widget.live_view.bundled", lambda name: f"/* {name} */")
         patch.setitem(requests.KINDS, "faithfulness", dataclasses.replace(background, quiet=0.0))
         patch.setattr(Figure, "savefig", lambda self, file, **_: file.write(b""))
-        widget = cw.CanvasWidget(cw.Runs({"one": network(0), "two": network(1)}, rule="gated"), time=2)
+        widget = cw.CanvasWidget(cw.Runs({"one": clip(0), "two": clip(1)}, rule="gated"), time=2)
         yield Talk(widget, folder)
         widget.close()
 
