@@ -19,6 +19,7 @@ from canvaswidget.tracing.saved.store import Reader, SavedCanvasError
 
 FloatArray = npt.NDArray[np.float32]
 MOST = 2**20  # frames, and pixels along a side
+MOST_KERNELS = 2**48  # of a layer
 SHOWN = 12  # frames or pixels that a message lists
 
 
@@ -108,7 +109,7 @@ def read_description(reader: Reader, path: Path) -> Description:
         return _description(reader, path)
     except SavedCanvasError:
         raise
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise reader.damaged(f"its description can't be read ({type(error).__name__}: {error})") from error
 
 
@@ -149,10 +150,18 @@ def _description(reader: Reader, path: Path) -> Description:
         {str(layer): str(problem) for layer, problem in facts["trouble"].items()},
         {layer.name: str(facts["why_no_colours"][layer.name]) for layer in traced},
         {
-            layer.name: reader.read(f"layers/{number}/places", (counts[number],), "int64")
+            layer.name: _places(reader, f"layers/{number}/places", counts[number], layer)
             for number, layer in enumerate(traced)
         },
     )
+
+
+def _places(reader: Reader, name: str, count: int, layer: Layer) -> npt.NDArray[np.int64]:
+    """The flat indices of the layer's neurons whose maps are kept."""
+    places = reader.read(name, (count,), "int64")
+    if places.size and not 0 <= places.min() <= places.max() < math.prod(layer.neurons):
+        raise ValueError(f"{name} holds neurons that layer {layer.name!r} has not")
+    return places
 
 
 def _truth(
@@ -173,7 +182,7 @@ def _clusters(reader: Reader, layers: Layers, number: int, given: Mapping[str, A
         layer=layer.name,
         frame=int(given["frame"]),
         labels=reader.read(f"{name}/labels", layer.neurons, "int16"),
-        counts=np.array(given["counts"], np.int64),
+        counts=np.array([int(count) for count in given["counts"]], np.int64),
         centres=reader.read(f"{name}/centres", given["centres"], "float32"),
         exemplars=tuple(layer.neuron_at(place) for place in places),
         n_groups=layer.n_groups,
@@ -185,14 +194,17 @@ def _clusters(reader: Reader, layers: Layers, number: int, given: Mapping[str, A
 
 def _layer(given: Mapping[str, Any]) -> Layer:
     grid = given["grid"]
+    n_units, n_outputs, n_groups = (int(given[name]) for name in ("n_units", "n_outputs", "n_groups"))
+    if not (1 <= n_groups <= min(n_units, n_outputs) and n_units * n_outputs <= MOST_KERNELS):
+        raise ValueError(f"a layer of {n_units} units, {n_outputs} outputs and {n_groups} groups")
     return Layer(
         str(given["name"]),
         str(given["op"]),
-        int(given["n_units"]),
-        int(given["n_outputs"]),
+        n_units,
+        n_outputs,
         None if grid is None else tuple(int(n) for n in grid),
         tuple(int(n) for n in given["kernel_size"]),
-        int(given["n_groups"]),
+        n_groups,
         str(given.get("units_are", "inputs")),  # files of earlier versions have none
     )
 

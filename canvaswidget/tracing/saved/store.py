@@ -330,6 +330,8 @@ class Reader:
             for folder in {*where.parents} - folders:
                 self._check_kind(folder, stat.S_ISDIR)
                 folders.add(folder)
+            if not isinstance(size, int):
+                raise self.damaged(f"it lists {name!r} without its size")
             found = self._check_kind(where, stat.S_ISREG)
             if found.st_size != size:
                 raise self.damaged(f"{name} has {found.st_size:,} of {size:,} bytes")
