@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import json
+import random
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -185,3 +186,51 @@ def test_a_pickle_takes_no_memory_or_stack_out_of_proportion(what: str, tmp_path
     program, words = PROGRAMS[what]
     with pytest.raises(ValueError, match=words):
         load_weights(packed(tmp_path, program))
+
+
+def outcome(path: Path) -> str:
+    """The error of a file that can't be read; empty where it can."""
+    try:
+        load_weights(path)
+    except (ValueError, UnsafeCheckpointError) as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pickles_changed_at_random_run_nothing(seed: int, tmp_path: Path) -> None:
+    """A program that calls `os.system`, with some bytes changed, left out, doubled or exchanged."""
+    import os
+
+    chance, mark = random.Random(seed), tmp_path / "executed"
+    torch.save({"w": torch.ones(3), "x": Exploit(os.system, f"touch {mark}")}, tmp_path / "whole.pt")
+    with zipfile.ZipFile(tmp_path / "whole.pt") as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("data.pkl"))
+        program = archive.read(name)
+    assert "Nothing was run" in outcome(tmp_path / "whole.pt")
+    for _ in range(80):
+        changed = bytearray(program)
+        for _ in range(chance.randint(1, 4)):
+            start = chance.randrange(len(changed))
+            end = start + chance.randint(1, 6)
+            changed[start:end] = chance.choice(
+                [b"", changed[start:end] * 2, chance.randbytes(end - start), changed[:3], b"R", b"\x81"]
+            )
+        path = packed(tmp_path, bytes(changed))
+        words = outcome(path)
+        assert not words or f"path={str(path)!r}" in words, (bytes(changed), words)
+        assert not mark.exists(), bytes(changed)
+
+
+def test_safetensors_changed_at_random_are_read_or_named(tmp_path: Path) -> None:
+    chance, path = random.Random(0), tmp_path / "m.safetensors"
+    save_file({"w": torch.ones(3, 2), "b": torch.ones(3)}, path, metadata={"family": "ffn"})
+    whole = path.read_bytes()
+    for _ in range(200):
+        changed = bytearray(whole[: chance.choice([len(whole), chance.randrange(len(whole))])])
+        for _ in range(chance.randint(0, 3)):
+            if changed:
+                changed[chance.randrange(len(changed))] = chance.randrange(256)
+        path.write_bytes(bytes(changed))
+        words = outcome(path)
+        assert not words or f"path={str(path)!r}" in words, words

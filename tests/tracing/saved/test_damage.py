@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import functools
+import json
 import os
+import random
 import re
 import shutil
 import sys
@@ -15,9 +19,37 @@ import pytest
 import canvaswidget as cw
 from canvaswidget.tracing.saved import store
 from tests.canvases import video
+from tests.junk import DEEP, FOREIGN, JUNK
 from tests.tracing.saved.files import content, edit, exchange, facts, flip, kept_maps, link
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="zarr 3 needs Python 3.11")
+
+
+def paths(value: Any) -> list[list[Any]]:
+    """Every place in a description."""
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [[], *([key, *path] for key, part in parts for path in paths(part))]
+
+
+def outcome(file: Path) -> str:
+    """The error of a file that can't be read; empty where it can."""
+    try:
+        kept_maps(cw.open(file))
+    except (cw.SavedCanvasError, cw.NotKeptError, LookupError) as error:
+        return str(error)
+    return ""
+
+
+def described(file: Path) -> dict[str, Any]:
+    return json.loads((file / "zarr.json").read_text())["attributes"]["canvaswidget"]
+
+
+def is_json(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode("utf-8")
+    except ValueError:
+        return False
+    return True
 
 
 CHUNK = "layers/0/maps/c/0/0/0/0"
@@ -46,6 +78,19 @@ DAMAGE: dict[str, tuple[Any, str]] = {
     "a linked content": (lambda f: link(content(f)), "is a link"),
     "frames without end": (
         lambda f: facts(f, n_frames=10**12, frames=[2, 10**11]),
+        "description can't be read",
+    ),
+    "a size in words": (lambda f: facts(f, files={CHUNK: "3"}, checksums={CHUNK: ""}), "without its size"),
+    "no groups": (
+        lambda f: facts(f, layers=[{**described(f)["layers"][0], "n_groups": 0}]),
+        "description can't be read",
+    ),
+    "neurons that are not there": (
+        lambda f: facts(f, clusters=[], layers=[{**one, "n_units": 1} for one in described(f)["layers"]]),
+        "description can't be read .*holds neurons that layer",
+    ),
+    "counts that are none": (
+        lambda f: facts(f, clusters=[{**described(f)["clusters"][0], "counts": 2**63}]),
         "description can't be read",
     ),
     "a frame of any size": (lambda f: facts(f, size=[10**9, 10**9]), "description can't be read"),
@@ -109,6 +154,25 @@ def test_every_changed_bit_of_the_descriptions_is_noticed(file: Path) -> None:
             cw.open(file)
         path.write_bytes(whole)
     cw.open(file)
+
+
+def test_any_junk_in_the_description_is_noticed_or_harmless(file: Path) -> None:
+    """Seeded, in every place: by somebody who knows the checksum, and need not be noticed where nothing goes wrong."""
+    chance = random.Random(0)
+    whole = (file / "zarr.json").read_text()
+    facts_of_it = described(file)
+    known = [path for path in paths(facts_of_it) if path[:1] not in ([], ["content"])]
+    listed = [path for path in known if path[0] in ("files", "checksums")]
+    junk = [one for one in JUNK if one is not DEEP and is_json(one)]
+    for *above, last in [*(path for path in known if path not in listed), *chance.sample(listed, 10)]:
+        for one in chance.sample(junk, 1):
+            spoiled = copy.deepcopy(facts_of_it)
+            functools.reduce(lambda part, key: part[key], above, spoiled)[last] = one
+            (file / "zarr.json").write_text(store.root_text(spoiled))
+            said = outcome(file)
+            assert not said or str(file) in said or not FOREIGN.search(said), said
+    (file / "zarr.json").write_text(whole)
+    assert outcome(file) == ""
 
 
 def test_a_chunk_that_goes_after_opening_is_no_zeros(file: Path) -> None:
