@@ -6,6 +6,7 @@ import ast
 import csv
 import io
 import os
+import random
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import torch
 from torch import nn
 
 import canvaswidget as cw
+from canvaswidget.exports import data_files
 from canvaswidget.reporting.figures import file_name
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unbuilt")]
@@ -54,6 +56,21 @@ def test_a_recipe_is_the_calls_and_nothing_else(name: str, tmp_path: Path) -> No
     w = cw.CanvasWidget(named(name))
     tree = ast.parse(w.recipe())
     assert [type(line).__name__ for line in tree.body] == ["Import", "Assign", "Expr"]
+    w.close()
+
+
+def test_random_names_become_neither_code_nor_paths() -> None:
+    chance, w, files = random.Random(0), cw.CanvasWidget(named("net")), {}
+    letters = "ab=+-@#$'\"\\{}<>./ \t\r\n\0\x0b\x0c\x1c\x85\u2028\u2029;()é"
+    for _ in range(150):
+        name = "".join(chance.choices(letters, k=chance.randint(1, 12)))
+        w.canvas.inr.name = name
+        tree = ast.parse(w.recipe())
+        assert [type(line).__name__ for line in tree.body] == ["Import", "Assign", "Expr"], name
+        assert not {"/", "\\", " ", "\0", "\n", "\r"} & set(file_name(name))
+        assert files.setdefault(file_name(name), name) == name
+        formula = name.startswith(tuple("=+-@\t\r\n"))
+        assert data_files._cell(name) == (f"'{name}" if formula else name)
     w.close()
 
 

@@ -1,5 +1,6 @@
 """Reading pictures: what comes in is what the file holds, and what can't be read says so."""
 
+import random
 from fractions import Fraction
 
 import av
@@ -312,6 +313,22 @@ def test_corrupt_video(video, tmp_path):
     (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) // 3])
     with pytest.raises(ValueError, match=r"cut\.mp4'.*can't be read as a video"):
         media.read(tmp_path / "cut.mp4")
+
+
+def test_videos_changed_at_random_are_read_or_named(video, tmp_path):
+    """Seeded: cut off, or with some bytes changed; what can be decoded is frames of one size."""
+    chance, whole, path = random.Random(0), video.read_bytes(), tmp_path / "changed.mp4"
+    for _ in range(40):
+        changed = bytearray(whole[: chance.choice([len(whole), chance.randrange(1, len(whole))])])
+        for _ in range(chance.randint(1, 8)):
+            changed[chance.randrange(len(changed))] = chance.randrange(256)
+        path.write_bytes(bytes(changed))
+        words = ""
+        try:
+            assert media.read(path).frames.shape[-1] == 3
+        except ValueError as error:
+            words = str(error)
+        assert not words or f"path={str(path)!r}" in words, words
 
 
 def test_sound_is_no_video(tmp_path):
