@@ -5,7 +5,7 @@ It is asked for with every frame, so that no picture is ever of another set than
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,28 +75,31 @@ def checked_edits(layers: Layers, value: Any) -> Edits:
     """``{layer: {neuron: factor}}`` in the order of the layers, without factors of 1."""
     if value is None:
         return {}
-    if is_listed(value) and all(isinstance(edit, Mapping) for edit in value):
-        value = _of_wire(value)
-    if not isinstance(value, Mapping) or not all(isinstance(some, Mapping) for some in value.values()):
-        raise TypeError(f"edits={show(value)}: expected {_EDITS}")
     found: Edits = {}
-    for key, factors in value.items():
+    for key, neuron, factor in _factors(value):
         layer = layers.find(key)
-        for neuron, factor in factors.items():
-            chosen = view_checks.checked_neuron(layer, neuron)
-            found.setdefault(layer.name, {})[chosen] = _checked_factor(layer.name, neuron, factor)
+        chosen = view_checks.checked_neuron(layer, neuron)
+        found.setdefault(layer.name, {})[chosen] = _checked_factor(layer.name, neuron, factor)
     kept = {name: {one: by for one, by in some.items() if by != 1} for name, some in found.items()}
     if (count := count_of(kept)) > view_checks.MAX_NEURONS:
         raise ValueError(f"edits: {count:,} neurons; at most {view_checks.MAX_NEURONS:,} are taken")
     return {layer.name: kept[layer.name] for layer in layers if kept.get(layer.name)}
 
 
-def _of_wire(edits: Iterable[Any]) -> dict[Any, dict[Any, Any]]:
-    value: dict[Any, dict[Any, Any]] = {}
-    for edit in edits:
-        neuron = edit["neuron"]
-        value.setdefault(edit["layer"], {})[tuple(neuron) if len(neuron) > 1 else neuron[0]] = edit["factor"]
-    return value
+def _factors(value: Any) -> Iterator[tuple[Any, Any, Any]]:
+    if is_listed(value) and all(map(_is_edit, value)):
+        yield from ((edit["layer"], edit["neuron"], edit["factor"]) for edit in value)
+        return
+    if not isinstance(value, Mapping) or not all(isinstance(some, Mapping) for some in value.values()):
+        raise TypeError(f"edits={show(value)}: expected {_EDITS}")
+    for key, some in value.items():
+        yield from ((key, neuron, factor) for neuron, factor in some.items())
+
+
+def _is_edit(value: Any) -> bool:
+    return (
+        isinstance(value, Mapping) and set(value) == set(Edit.__annotations__) and is_listed(value["neuron"])
+    )
 
 
 def _checked_factor(layer: str, neuron: Any, factor: Any) -> float:

@@ -103,6 +103,11 @@ def test_the_page_sets_them(w: cw.CanvasWidget) -> None:
     [
         (3, "expected {layer"),
         ([3], "expected {layer"),
+        ([{"layer": -1}], "expected {layer"),
+        ([{"layer": [1], "neuron": [0, 0], "factor": 2}], "layer"),
+        ([{"layer": -1, "neuron": [[1], 0], "factor": 2}], "neuron"),
+        ([{"layer": -1, "neuron": 3, "factor": 2}], "expected {layer"),
+        ([{"layer": -1, "neuron": [], "factor": 2}], "takes a kernel"),
         ({-1: [(0, 0)]}, "expected {layer"),
         ({"nowhere": {(0, 0): 2}}, "nowhere"),
         ({-1: {(99, 0): 2}}, "99"),

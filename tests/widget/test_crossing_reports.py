@@ -36,6 +36,11 @@ VALUES: dict[str, list[Any]] = {
     "cluster_names": [{}, {"0/6": ["sea"]}, {"0/6": ["", "sky"]}],
     "loop": [None, [0, 1], [1, 2]],
     "ablated": [{}, {"0": [[0]]}, {"2": [[1], [2]]}],
+    "edits": [
+        [],
+        [{"layer": "0", "neuron": [1], "factor": 0.5}],
+        [{"layer": "2", "neuron": [3], "factor": 2.0}],
+    ],
     "source": ["reconstruction", "truth", "off"],
     "maps": ["magnitude", "signed"],
     "overlay": ["selection", "intensity", "neurons"],
@@ -44,6 +49,7 @@ VALUES: dict[str, list[Any]] = {
     "opacity": [0.75, 0.5, 0.25],
     "contrast": [1.0, 2.0, 4.0],
     "limit": [None, 0.5, 2.0],
+    "contours": [False, True],
     "sort": ["pixel", "index", "total"],
     "fps": [8.0, 12.0, 24.0],
     "playing": [False, True],
@@ -219,7 +225,7 @@ def test_a_report_that_is_older_than_pythons_change_loses_and_a_newer_one_wins(
 
 
 # Nothing else that is set changes these.
-ALONE = [name for name in VIEW if name not in (*CanvasWidget.MEANT_FOR, "ablated", "region")]
+ALONE = [name for name in VIEW if name not in (*CanvasWidget.MEANT_FOR, "ablated", "edits", "region")]
 
 
 @settings(max_examples=20 * settings().max_examples, deadline=None, derandomize=True, database=None)
