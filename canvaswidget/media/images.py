@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,10 @@ ORIENTATION = 274  # a tag of EXIF and TIFF
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MOST_PIXELS = 2**30  # of all pages
 # Formats whose further frames are an animation or pages; in others (MPO, of telephones) they are other views.
-ANIMATED = {"GIF", "PNG", "TIFF", "WEBP"}
+ANIMATED = {"AVIF", "GIF", "PNG", "TIFF", "WEBP"}
+# Of those, what FFmpeg cannot read: it stops at a TIFF's first page and at an AVIF's still picture.
+READ_HERE = {"AVIF", "TIFF", "WEBP"}
+IMAGE_DEPTH = 32997  # a tag of TIFF: the slices of a volume, which are no pages
 # What Pillow decodes to numbers that are used as they are; other modes are converted to colours.
 PLAIN_MODES = {"1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F", "RGB", "RGBA"}
 
@@ -48,20 +52,50 @@ def read_pages(path: Path) -> Pages:
     if _is_deep_tiff(path):
         return Pages(_stacked(_deep_tiff(path)))
     with Image.open(path) as image:
-        turn = int(image.getexif().get(ORIENTATION, 1))
         if image.format == "PNG" and _is_deep_png(path) and getattr(image, "n_frames", 1) == 1:
+            turn = int(image.getexif().get(ORIENTATION, 1))
             return Pages(_stacked([_turned(_read_deep_png(path), turn)]))
-        count = getattr(image, "n_frames", 1) if image.format in ANIMATED else 1
-        first = 1 if count > 1 and getattr(image, "default_image", False) else 0  # shown where nothing moves
-        _check_pixels(count * image.width * image.height)
         pages, durations = [], set()
-        for number in range(first, count):
-            image.seek(number)
-            image.load()  # a TIFF is turned by newer Pillow, which then takes the tag away
-            pages.append(_turned(_pixels(image), int(image.getexif().get(ORIENTATION, 1))))
-            durations.add(float(image.info.get("duration", 0)))
+        for page, turn in _shown(image):
+            pages.append(_turned(_pixels(page), turn))
+            durations.add(float(page.info.get("duration", 0)))
         seconds = durations.pop() / 1000 if len(durations) == 1 else 0.0
         return Pages(_stacked(pages), 1 / seconds if seconds and len(pages) > 1 else None)
+
+
+def read_labels(path: Path) -> list[npt.NDArray[np.int32]]:
+    """The numbers that every page of an image file stores, which are indexes where its colours are indexed.
+
+    Raises
+    ------
+    OSError, ValueError
+        The file is no image that can be decoded.
+    """
+    with Image.open(path) as image:
+        return [_turned(np.asarray(page).astype(np.int32), turn) for page, turn in _shown(image)]
+
+
+def has_pages(path: Path) -> bool:
+    """Whether a file is an image that may have pages which only `read_pages` reads, whatever its name ends in."""
+    if _is_tiff(path):
+        return True
+    try:
+        with Image.open(path) as image:
+            return image.format in READ_HERE and getattr(image, "n_frames", 1) > 1
+    except (OSError, ValueError, SyntaxError, LookupError, TypeError, Image.DecompressionBombError):
+        return False
+
+
+def _shown(image: Image.Image) -> Iterator[tuple[Image.Image, int]]:
+    """An open file at each page that a viewer shows, and the orientation to turn it by."""
+    count = getattr(image, "n_frames", 1) if image.format in ANIMATED else 1
+    first = 1 if count > 1 and getattr(image, "default_image", False) else 0  # shown where nothing moves
+    _check_pixels(count * image.width * image.height)
+    for number in range(first, count):
+        image.seek(number)
+        _check_flat(getattr(image, "tag_v2", {}).get(IMAGE_DEPTH, 1))
+        image.load()  # a TIFF is turned by newer Pillow, which then takes the tag away
+        yield image, int(image.getexif().get(ORIENTATION, 1))
 
 
 def _pixels(image: Image.Image) -> npt.NDArray[Any]:
@@ -98,16 +132,25 @@ def _check_pixels(count: int) -> None:
         raise ValueError(f"its pages have {count:,} pixels; at most {MOST_PIXELS:,} are read")
 
 
+def _check_flat(depth: int) -> None:
+    if depth > 1:
+        raise ValueError(f"it is a volume of {depth} slices; write each as a page of its own")
+
+
 def _is_deep_tiff(path: Path) -> bool:
     """Whether a file is a TIFF of more than 8 bits a channel, which Pillow would cut to 8, or of floats."""
-    with path.open("rb") as file:
-        if file.read(4) not in TIFF_STARTS:
-            return False
+    if not _is_tiff(path):
+        return False
     try:
         with tifffile.TiffFile(path) as file:
             return bool(np.max(file.pages.first.bitspersample) > 8)
     except (tifffile.TiffFileError, ValueError, LookupError, TypeError, struct.error):
         return False  # Pillow says what is wrong with it
+
+
+def _is_tiff(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) in TIFF_STARTS
 
 
 def _deep_tiff(path: Path) -> list[npt.NDArray[Any]]:
@@ -116,6 +159,7 @@ def _deep_tiff(path: Path) -> list[npt.NDArray[Any]]:
         pages = []
         _check_pixels(sum(page.size for page in file.pages))
         for page in file.pages:
+            _check_flat(page.keyframe.imagedepth)
             pixels = page.asarray()
             if pixels.dtype.kind not in "uif":
                 raise ValueError(f"its numbers are of type {pixels.dtype}")

@@ -17,14 +17,23 @@ from av.error import FFmpegError
 from PIL import Image
 
 from canvaswidget.arguments import checked, show
-from canvaswidget.media.images import Pages, has_alpha, read_pages
+from canvaswidget.media.images import Pages, has_alpha, has_pages, read_labels, read_pages
 from canvaswidget.media.resizing import FloatImage, resize
 
 FrameRange = slice | range | Sequence[int | None]
 
 IMAGES = {".bmp", ".jfif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
 ROUNDING = 1e-5  # by how much floats may leave [0, 1]
-DECOMPRESSION_BOMB = Image.DecompressionBombError
+# What the decoders raise for a file that is damaged or no image.
+UNREADABLE = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    LookupError,
+    TypeError,
+    FFmpegError,
+    Image.DecompressionBombError,
+)
 ACCEPTED = "an image, a video, a folder of images or an array"
 
 
@@ -82,7 +91,7 @@ def read(
     ----------
     source : path, array or Clip
         A folder is a clip: its images in natural order (``2.png`` before ``10.png``). So is an animated image (GIF,
-        PNG, WebP), and a TIFF of several pages. An array is ``(h, w)``, ``(h, w, c)``, ``(n, h, w)`` or
+        PNG, WebP, AVIF), and a TIFF of several pages. An array is ``(h, w)``, ``(h, w, c)``, ``(n, h, w)`` or
         ``(n, h, w, c)`` with 1, 3 or 4 channels; floats lie in [0, 1].
     size : (height, width), optional
         Resize to this: by the average of the area each pixel covers when it shrinks, linearly when it grows.
@@ -112,8 +121,7 @@ def read(
         return read_folder(path, size, frames)
     if path.suffix.lower() not in IMAGES:
         return read_video(path, size, frames)
-    pages = _pages(path)
-    return _from_array(_as_image(pages.pixels, f"path={str(path)!r}"), size, frames, path.name, pages.fps)
+    return _read_pages(path, size, frames)
 
 
 @checked
@@ -172,6 +180,8 @@ def read_video(
     Decoding stops at the last wanted frame. Frames that are skipped cost their decoding, but no memory.
     """
     path, wanted = _existing(path), _wanted(frames)
+    if path.is_file() and has_pages(path):
+        return _read_pages(path, size, frames)
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
@@ -196,22 +206,31 @@ def read_masks(path: str | os.PathLike[str]) -> npt.NDArray[np.int32]:
     """Read object masks: which object each pixel of each frame shows, ``(n_frames, height, width)``.
 
     One image, or a folder of them in natural order, whose pixels are numbers of objects: indexed colours (as in
-    DAVIS) or one channel of 8 or 16 bits (as in Cityscapes). Pictures in true colour are refused.
+    DAVIS) or one channel of 8 or 16 bits (as in Cityscapes). Pictures in true colour are refused. The pages of a TIFF
+    and the frames of an animated PNG are one frame each; in a folder, each file is one frame.
     """
     path = _existing(path)
     files = _images_in(path) if path.is_dir() else [path]
     stack = []
     for file in files:
         try:
-            with Image.open(file) as image:
-                labels = np.asarray(image).astype(np.int32)
-        except (OSError, ValueError, SyntaxError, DECOMPRESSION_BOMB) as error:
+            pages = read_labels(file)
+        except UNREADABLE as error:
             raise ValueError(f"path={str(file)!r}: can't be read as an image ({error})") from None
-        if labels.ndim != 2:
+        if any(page.ndim != 2 for page in pages):
             raise ValueError(
                 f"path={str(file)!r}: is in true colour; expected indexed colours or one channel"
+                + (
+                    ", in each of its frames. A TIFF or an animated PNG can store them"
+                    if len(pages) > 1
+                    else ""
+                )
             )
-        stack.append(labels)
+        if path.is_dir() and len(pages) > 1:
+            raise ValueError(
+                f"path={str(file)!r}: holds {len(pages)} frames; expected one in each file of a folder"
+            )
+        stack += pages
     if len({labels.shape for labels in stack}) != 1:
         raise ValueError(f"path={str(path)!r}: expected one or more images of one size")
     return np.stack(stack)
@@ -257,18 +276,15 @@ def _images_in(folder: Path) -> list[Path]:
 def _pages(path: Path) -> Pages:
     try:
         return read_pages(path)
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        LookupError,
-        TypeError,
-        FFmpegError,
-        DECOMPRESSION_BOMB,
-    ) as error:
+    except UNREADABLE as error:
         raise ValueError(
             f"path={str(path)!r}: can't be read as an image ({error}); expected {ACCEPTED}"
         ) from None
+
+
+def _read_pages(path: Path, size: Sequence[int] | None, frames: FrameRange | None) -> Clip:
+    pages = _pages(path)
+    return _from_array(_as_image(pages.pixels, f"path={str(path)!r}"), size, frames, path.name, pages.fps)
 
 
 def _decode(

@@ -1,5 +1,6 @@
 """Image files of every kind that people have: what is read is what a viewer shows."""
 
+import shutil
 import struct
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import av
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, features
 
 from canvaswidget import media
 
@@ -30,18 +31,21 @@ def frames(count=5):
 
 @pytest.mark.parametrize(
     ("suffix", "options"),
-    [(".webp", {"lossless": True}), (".png", {}), (".tiff", {}), (".gif", {})],
-    ids=["webp", "apng", "tiff", "gif"],
+    [(".webp", {"lossless": True}), (".png", {}), (".tiff", {}), (".gif", {}), (".avif", {"quality": 100})],
+    ids=["webp", "apng", "tiff", "gif", "avif"],
 )
 def test_an_animation_is_a_clip(tmp_path, suffix, options):
+    if suffix == ".avif" and not features.check("avif"):
+        pytest.skip("this Pillow cannot write AVIF")
     path = tmp_path / f"a{suffix}"
     first, *others = frames()
     first.save(path, save_all=True, append_images=others, duration=100, **options)
-    clip = media.read(path)
-    assert (clip.n_frames, clip.size) == (5, (6, 9))
-    np.testing.assert_allclose(clip.frames[:, 2, 3, 0], np.arange(5) * 40 / 255, atol=0.01)
-    if suffix != ".tiff":
-        assert clip.fps == pytest.approx(10)
+    shutil.copy(path, tmp_path / "no_suffix")
+    for clip in (media.read(path), media.read_video(path), media.read(tmp_path / "no_suffix")):
+        assert (clip.n_frames, clip.size) == (5, (6, 9))
+        np.testing.assert_allclose(clip.frames[:, 2, 3, 0], np.arange(5) * 40 / 255, atol=0.01)
+        if suffix != ".tiff":
+            assert clip.fps == pytest.approx(10)
     assert media.read(path, frames=(1, 5, 2)).n_frames == 2
     if suffix != ".gif":
         with pytest.raises(ValueError, match="holds 5 frames"):
@@ -66,6 +70,17 @@ def test_pages_of_different_sizes_are_refused(tmp_path):
         file.write(np.zeros((5, 4), np.uint16))
     with pytest.raises(ValueError, match=r"a\.tif.*2 pages differ in size"):
         media.read(tmp_path / "a.tif")
+
+
+def test_a_volume_is_no_page(tmp_path: Path) -> None:
+    for kind in (np.uint8, np.uint16):
+        volume = np.zeros((4, 16, 16), kind)
+        tifffile.imwrite(
+            tmp_path / "a.tif", volume, volumetric=True, photometric="minisblack", tile=(4, 16, 16)
+        )
+        for reader in (media.read, media.read_image, media.read_video, media.read_masks):
+            with pytest.raises(ValueError, match="volume of 4 slices"):
+                reader(tmp_path / "a.tif")
 
 
 def test_inks_are_shown_in_colours(tmp_path):

@@ -2,6 +2,7 @@
 
 import random
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import imageio.v3 as iio
@@ -190,6 +191,26 @@ def test_masks_keep_their_numbers(tmp_path):
     iio.imwrite(tmp_path / "deep.png", np.full((3, 3), 26_001, np.uint16))
     assert (media.read_masks(tmp_path / "deep.png") == 26_001).all()
     with pytest.raises(ValueError, match="expected one or more images of one size"):
+        media.read_masks(tmp_path)
+
+
+@pytest.mark.parametrize("form", ["tiff", "png", "gif", "webp"])
+@pytest.mark.parametrize("kind", ["L", "P", "I;16"])
+def test_masks_of_several_pages_are_read_whole_or_refused(tmp_path: Path, form: str, kind: str) -> None:
+    labels = RNG.integers(0, 5, (3, 10, 12), dtype=np.uint16 if kind == "I;16" else np.uint8)
+    pages = [Image.fromarray(frame) for frame in labels]
+    for page in pages if kind == "P" else ():
+        page.putpalette([200, 100, 0, 0, 100, 200] * 128)
+    path = tmp_path / f"a.{form}"
+    if kind == "I;16" and form in ("gif", "webp"):
+        pytest.skip("the format has no 16 bits")
+    pages[0].save(path, save_all=True, append_images=pages[1:], lossless=True)
+    if form in ("gif", "webp"):  # later frames are true colours
+        with pytest.raises(ValueError, match=r"true colour.*each of its frames"):
+            media.read_masks(path)
+        return
+    np.testing.assert_array_equal(media.read_masks(path), labels)
+    with pytest.raises(ValueError, match=rf"a\.{form}.*holds 3 frames"):
         media.read_masks(tmp_path)
 
 
