@@ -22,7 +22,13 @@ from canvaswidget.analysis.over_runs import over_runs
 from canvaswidget.arguments import checked, inr_or_canvas
 from canvaswidget.error_text import one_line
 from canvaswidget.inr import INR, as_inr
-from canvaswidget.inr.module_state import CALLS, about_copies, evaluating, replica
+from canvaswidget.inr.module_state import (
+    CALLS,
+    about_copies,
+    evaluating,
+    random_state_kept,
+    replica,
+)
 from canvaswidget.plotting.style import colour_bar, heading, new_picture, pixels, style
 from canvaswidget.progress import Progress, steps
 from canvaswidget.tables import Printed
@@ -218,7 +224,7 @@ def _by_autograd(inr: INR, frame: int, progress: Progress) -> tuple[FloatArray, 
     height, width = inr.size
     whole = inr.render(frame).double().cpu()
     scale = float(whole.abs().max()) or 1.0
-    with CALLS:  # as every call of a user's module
+    with CALLS, random_state_kept():  # as every call of a user's module
         positional, keywords = inr.arguments(frame)
         copies: dict[int, Any] = {}
         made = copy.copy(inr)
@@ -230,7 +236,7 @@ def _by_autograd(inr: INR, frame: int, progress: Progress) -> tuple[FloatArray, 
         positional = tuple(_single(one) for one in positional)
         keywords = {name: _single(one) for name, one in keywords.items()}
         # What its pixels are compared with must not be rounded to half precision either.
-        with CALLS, torch.no_grad(), evaluating(made.module):
+        with CALLS, random_state_kept(), torch.no_grad(), evaluating(made.module):
             try:
                 whole = made.image(made.module(*positional, **keywords)).double().cpu()
             except Exception as error:  # of a network that may be anything
@@ -247,7 +253,7 @@ def _by_autograd(inr: INR, frame: int, progress: Progress) -> tuple[FloatArray, 
         for start in range(0, n, at_once):
             stop = min(start + at_once, n)
             made.size = (stop - start, width) if by_rows else (1, stop - start)
-            with CALLS:
+            with CALLS, random_state_kept():
                 try:
                     part = _of_part(made, positional, keywords, found, slice(start, stop), by_rows)
                 except _NotByAutogradError:

@@ -142,15 +142,18 @@ class RandomState:
 
     def differs(self) -> bool:
         """Whether somebody has drawn or seeded since."""
-        now = RandomState()
-        return not (
-            torch.equal(self._torch, now._torch)
-            and len(self._cuda) == len(now._cuda)
-            and all(torch.equal(one, other) for one, other in zip(self._cuda, now._cuda, strict=True))
-            and self._numpy[2] == now._numpy[2]
-            and np.array_equal(self._numpy[1], now._numpy[1])
-            and self._python == now._python
-        )
+        return bool(self.differences(RandomState()))
+
+    def differences(self, other: RandomState) -> set[str]:
+        """Whose generators differ from those at another moment: of torch, NumPy or Python."""
+        same = {
+            "torch": torch.equal(self._torch, other._torch)
+            and len(self._cuda) == len(other._cuda)
+            and all(torch.equal(one, after) for one, after in zip(self._cuda, other._cuda, strict=True)),
+            "NumPy": self._numpy[2] == other._numpy[2] and np.array_equal(self._numpy[1], other._numpy[1]),
+            "Python": self._python == other._python,
+        }
+        return {name for name, is_same in same.items() if not is_same}
 
     def restore(self) -> None:
         """Put the state back."""
@@ -159,6 +162,17 @@ class RandomState:
             torch.cuda.set_rng_state_all(self._cuda)
         np.random.set_state(self._numpy)  # noqa: NPY002
         random.setstate(self._python)
+
+
+@contextlib.contextmanager
+def random_state_kept(is_needed: bool = True) -> Iterator[None]:
+    """Leave the random state as it is now, where that is needed: other threads may draw meanwhile."""
+    state = RandomState() if is_needed else None
+    try:
+        yield
+    finally:
+        if state is not None:
+            state.restore()
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from torch import nn
 
 from canvaswidget.inr import INR, as_inr
+from canvaswidget.inr.module_state import CALLS, unchanged
 from canvaswidget.inr.outputs import in_colour
 from canvaswidget.tracing import Canvas
 from canvaswidget.widget.widget import CanvasWidget
@@ -46,10 +47,10 @@ class Frames:
         """One of them."""
         if self._kept is None or self._kept[0] != time:
             assert self._frames is not None or self._inr is not None
-            values = (
-                self._inr.frame(time)
-                if self._frames is None and self._inr
-                else np.asarray(self._frames)[time]
-            )
+            if self._frames is None and self._inr:
+                with CALLS, unchanged(self._inr.module):
+                    values = self._inr.frame(time)
+            else:
+                values = np.asarray(self._frames)[time]
             self._kept = time, np.rint(255 * np.clip(in_colour(values), 0, 1)).astype(np.uint8)
         return self._kept[1]

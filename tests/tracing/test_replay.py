@@ -7,6 +7,7 @@ import itertools
 import random
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ from torch import nn
 
 import canvaswidget as cw
 from canvaswidget.inr.module_state import ModuleState, RandomState, replica
+from canvaswidget.tracing.capture.randomness import draws_as_recorded
 from canvaswidget.tracing.capture.replay import Replay
 from tests.small_models import Sine
 
@@ -86,7 +88,25 @@ def asking_harmlessly(net: Net, x: torch.Tensor) -> torch.Tensor:
     return net.net(x) if x.shape[0] > 1 else x
 
 
-HARMLESS = [counting, seeding, keeping, writing_its_input, asking_harmlessly]
+def switched_off(net: Net, x: torch.Tensor) -> torch.Tensor:
+    kept = torch.bernoulli(torch.ones_like(x))
+    return net.net(kept * x + 0.0 * torch.randn_like(x) + torch.zeros_like(x).uniform_() * 0)
+
+
+def in_any_order(net: Net, x: torch.Tensor) -> torch.Tensor:
+    order = torch.randperm(len(x))
+    return net.net(x[order])[torch.argsort(order)]
+
+
+HARMLESS = [
+    counting,
+    seeding,
+    keeping,
+    writing_its_input,
+    asking_harmlessly,
+    switched_off,
+    in_any_order,
+]
 
 
 def branching(net: Net, x: torch.Tensor) -> torch.Tensor:
@@ -193,8 +213,13 @@ def test_the_module_is_left_as_it_was(function: Any, n_frames: int) -> None:
     attributes = dict(inr.module.__dict__)
     log, by_call = inr.module.log.copy(), inr.module.by_call.copy()
     drawn, seeded = RandomState(), inr.module.generator.get_state()
-    canvas = cw.trace(inr, "gated")
+    canvas = cw.trace(inr, "gated", progress=False)
     images = [canvas.frame(frame) for frame in range(n_frames)]
+    layer = canvas.traced_layers[0].name
+    canvas.summary(layer), canvas.maps(layer, [0]), canvas.pixel(0, 0)
+    assert all(one.holds for one in canvas.check(progress=False))
+    cw.analysis.derivatives(canvas)
+    cw.MaskPainter(inr).masks.sum()
     assert not drawn.differs()
     assert torch.equal(seeded, inr.module.generator.get_state())
     assert inr.module.training
@@ -323,6 +348,78 @@ def test_rendering_waits_for_a_recording() -> None:
     for thread in threads:
         thread.join()
     assert not errors
+
+
+def test_what_is_recorded_draws_nothing() -> None:
+    canvas = cw.trace(inr_of(switched_off), "gated", progress=False)
+    drawing = [str(node.target) for node in canvas.matrix.capture.graph.nodes if draws_as_recorded(node)]
+    assert not [name for name in drawing if "bernoulli" not in name]
+    assert canvas.matrix.capture.drawn
+
+
+def test_inputs_that_draw_leave_the_random_state() -> None:
+    def inputs(frame: int) -> torch.Tensor:
+        torch.manual_seed(frame)
+        return torch.randn(12, 3)
+
+    torch.manual_seed(0)
+    canvas = cw.trace(cw.INR(Net(lambda net, x: net.net(x)), inputs, (3, 4), 3), "gated", progress=False)
+    torch.manual_seed(7)
+    state = RandomState()
+    canvas.frame(1), canvas.summary("a"), canvas.frame(2), canvas.check(progress=False)
+    assert not state.differs()
+
+
+def rarely_doubled(net: Net, x: torch.Tensor) -> torch.Tensor:
+    return net.net(x) * 2 if torch.rand(()) < 0.02 else net.net(x)
+
+
+def rarely_dropped(net: Net, x: torch.Tensor) -> torch.Tensor:
+    return net.net(x) * torch.bernoulli(torch.full((3,), 0.9999))
+
+
+def rarely_large(net: Net, x: torch.Tensor) -> torch.Tensor:
+    return net.net(x + (torch.randn(()) > 5))
+
+
+def rarely_the_last(net: Net, x: torch.Tensor) -> torch.Tensor:
+    return net.net(x) + (torch.randint(500, ()) == 499)
+
+
+@pytest.mark.parametrize(
+    "function", [rarely_doubled, rarely_dropped, rarely_large, rarely_the_last], ids=name_of
+)
+def test_what_a_rare_number_changes_is_refused(function: Any) -> None:
+    canvas = cw.trace(inr_of(function), "ablation", progress=False)
+    torch.manual_seed(0)
+    with pytest.raises(
+        cw.CaptureError, match=r"randomness in the forward \((rand|bernoulli|randn|randint)\)"
+    ):
+        canvas.frame(0)
+
+
+def test_rare_numbers_of_other_libraries_are_warned_of() -> None:
+    for draw, name in ((random.random, "Python"), (np.random.rand, "NumPy")):
+        canvas = cw.trace(
+            inr_of(lambda net, x, draw=draw: net.net(x) * (2 if draw() > 1.0 else 1)),
+            "ablation",
+            progress=False,
+        )
+        with pytest.warns(UserWarning, match=f"random numbers of {name}"):
+            canvas.frame(0)
+
+
+def test_a_draw_that_decides_nothing_is_no_reason_to_refuse() -> None:
+    def asserting(net: Net, x: torch.Tensor) -> torch.Tensor:
+        y = net.net(x)
+        assert torch.rand(()).item() < 2
+        torch.manual_seed(5)
+        return y * 2 if torch.rand(()) < 0.01 else y  # it never is
+
+    canvas = cw.trace(inr_of(asserting), "ablation", progress=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        canvas.frame(0)
 
 
 def test_random_forwards_answer_rightly_or_are_refused() -> None:

@@ -15,10 +15,11 @@ from torch import fx, nn
 from torch.utils import _pytree as pytree
 
 from canvaswidget.inr import INR
-from canvaswidget.inr.module_state import CALLS, copied, evaluating
+from canvaswidget.inr.module_state import CALLS, copied, evaluating, random_state_kept
 from canvaswidget.tracing.capture.dependence import leading_to
 from canvaswidget.tracing.capture.interpreter import Program, call
 from canvaswidget.tracing.capture.precision import Wider, placed
+from canvaswidget.tracing.capture.randomness import draws_as_recorded
 from canvaswidget.tracing.capture.weighted import Directed, WeightedOp
 from canvaswidget.tracing.capture.yield_point import yield_point
 from canvaswidget.tracing.layers import Layers
@@ -46,6 +47,10 @@ class Capture:
         What tensors answered at frame 0 where the forward asked for their values.
     draws : bool
         Whether the forward changes the random state.
+    inputs_draw : bool
+        Whether making its inputs does.
+    drawn : tuple of str
+        The ops of the forward that draw random numbers, most of which are recorded as constants.
     coarsest : torch.dtype
         The type of the lowest precision that the module computes in. What is computed of the recording is in
         single precision at least.
@@ -72,6 +77,8 @@ class Capture:
     numbers: list[Any]
     answers: list[Any]
     draws: bool
+    inputs_draw: bool
+    drawn: tuple[str, ...]
     coarsest: torch.dtype
     wider: Wider
     varying: set[fx.Node] = field(default_factory=set)
@@ -125,7 +132,8 @@ class Capture:
     @torch.inference_mode(False)
     @torch.no_grad()
     def _computed(self, node: fx.Node) -> torch.Tensor | None:
-        return call(node, self.parameter) if node.op == "call_function" else None
+        with random_state_kept(draws_as_recorded(node)):
+            return call(node, self.parameter) if node.op == "call_function" else None
 
     @property
     def n_channels(self) -> int:
@@ -154,7 +162,8 @@ class Capture:
         known : mapping
             Values of this frame that are not computed again.
         """
-        with CALLS:  # the inputs may depend on the module's weights, which stand-ins replace meanwhile
+        # The inputs may depend on the module's weights, which stand-ins replace meanwhile.
+        with CALLS, random_state_kept(self.inputs_draw):
             given = pytree.tree_leaves(self.inr.arguments(frame))
         if numbers_of(given) != self.numbers:
             raise ValueError(

@@ -12,6 +12,9 @@ from typing import Any, cast
 
 from torch import fx
 
+from canvaswidget.inr.module_state import random_state_kept
+from canvaswidget.tracing.capture.randomness import draws_as_recorded
+
 Lookup = Callable[[fx.Node], Any]
 Compute = Callable[[fx.Node, Lookup], Any]
 
@@ -44,6 +47,7 @@ class Program:
         self.nodes = tuple(nodes)
         last = {source: node for node in self.nodes for source in (node, *reads(node))}
         own = set(self.nodes)
+        self._draws = any(map(draws_as_recorded, self.nodes))
         # The values that no later op reads, by the last op that does.
         self._spent: dict[fx.Node, list[fx.Node]] = {node: [] for node in self.nodes}
         for source, node in last.items():
@@ -74,10 +78,11 @@ class Program:
         def value(node: fx.Node) -> Any:
             return known[node] if node in known else given(node)
 
-        for node in self.nodes:
-            known[node] = compute(node, value)
-            for spent in self._spent[node]:
-                if spent not in wanted:
-                    del known[spent]
-            after_each()
+        with random_state_kept(self._draws):
+            for node in self.nodes:
+                known[node] = compute(node, value)
+                for spent in self._spent[node]:
+                    if spent not in wanted:
+                        del known[spent]
+                after_each()
         return {node: value(node) for node in keep}

@@ -26,6 +26,7 @@ from canvaswidget.inr.module_state import (
     copied,
     evaluating,
     is_lazy,
+    random_state_kept,
     replica,
     unchanged,
 )
@@ -44,6 +45,7 @@ from canvaswidget.tracing.capture.precision import (
     place,
     placed,
 )
+from canvaswidget.tracing.capture.randomness import record_draws
 from canvaswidget.tracing.capture.replay import Replay
 from canvaswidget.tracing.capture.rewrite import rewrite
 from canvaswidget.tracing.capture.rewrite.decompositions import DECOMPOSITIONS
@@ -71,7 +73,9 @@ def record(
     if is_lazy(inr.module):
         inr.render()
     with CALLS, unchanged(inr.module), torch.inference_mode(False), torch.no_grad():
+        drawn = RandomState()
         positional, keywords = inr.arguments(0)
+        inputs_draw = drawn.differs()
         module = replica(inr.module)
         state = ModuleState(module)
         # The forward may ask tensors for their values, which do not exist while recording: run once, keep the
@@ -101,6 +105,8 @@ def record(
         cast(Any, spec.arg).name: (spec.target or "").removeprefix("module.")
         for spec in signature.input_specs
     }
+    with _named_errors(inr), random_state_kept(draws), torch.inference_mode(False), torch.no_grad():
+        drawing = record_draws(graph, constants)
     with _named_errors(inr), torch.inference_mode(False):
         rewrite(graph, constants, signature.inputs_to_parameters)
         with_grids(graph, constants, targets, signature.inputs_to_parameters)
@@ -116,6 +122,8 @@ def record(
         numbers,
         answers,
         draws,
+        inputs_draw,
+        drawing,
         coarsest(graph),
         {},
     )

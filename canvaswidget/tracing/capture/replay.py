@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 
-from canvaswidget.inr.module_state import ModuleState, RandomState
+from canvaswidget.inr.module_state import ModuleState, RandomState, random_state_kept
 from canvaswidget.tracing.capture.asked_values import asking
 from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.capture.precision import rounding
-from canvaswidget.tracing.errors import CaptureError, check_finite
+from canvaswidget.tracing.capture.randomness import QUANTILES, Drawing
+from canvaswidget.tracing.errors import FOREIGN, CaptureError, check_finite
 
 ROUNDING = 8  # units in the last place that two ways to compute one image may differ in without more ado
 AMPLIFIED = 30  # times what an image changes when every weight changes by its last place
@@ -53,7 +55,7 @@ class Replay:
             The image holds NaN or infinity.
         """
         check_finite(image, frame)
-        with self._lock, self._random_state_restored():
+        with self._lock, random_state_kept(self._capture.draws or self._capture.inputs_draw):
             if self._compared is None:
                 self._compared = set()
                 try:
@@ -75,6 +77,42 @@ class Replay:
                 if frame not in images:
                     images[frame] = self._recorded(frame)
                 self._compare(frame, images[frame])
+        if self._capture.draws:
+            self._try_other_draws(images[0])
+
+    def _try_other_draws(self, recorded: torch.Tensor) -> None:
+        """Raise where other random numbers, rare ones above all, give another picture; warn where none can be tried."""
+        images: list[torch.Tensor] = []
+        names: set[str] = set()
+        states: list[RandomState] = []
+        given = self._capture.inr.arguments(0)
+        for quantile in QUANTILES:
+            self._state.restore()
+            with Drawing(quantile) as drawn, contextlib.suppress(*FOREIGN):  # it may not expect such numbers
+                images.append(self._capture.render_copy(*given))
+            names |= drawn.names
+            states.append(RandomState())
+            if len(states) == 2 and not names:
+                break
+        # The state after a call that seeds is the same each time: it draws the same numbers.
+        draws = states[0].differences(states[1])
+        kind = type(self._capture.inr.module).__name__
+        if names and "torch" in draws:
+            draws.remove("torch")
+            off = [_difference(recorded, image) for image in images if not self._agree(0, recorded, image)]
+            off = [one for one in off if one < float("inf")]
+            if off:
+                raise CaptureError(
+                    f"module={kind}: other random numbers give another picture: frame 0 differs by up to "
+                    f"{max(off):.3g}. {_random(names)}"
+                )
+        if draws:
+            warnings.warn(
+                f"module={kind}: its forward draws random numbers of {' and '.join(sorted(draws))}. The pictures "
+                "compared are the same, but rare numbers may give others, and these are not what is traced. Turn "
+                "it off to be sure",
+                stacklevel=2,
+            )
 
     def _recorded(self, frame: int) -> torch.Tensor:
         return self._capture.run(frame, [self._capture.output])[self._capture.output]
@@ -101,7 +139,7 @@ class Replay:
         eps = max(rounding(dtype, recorded.device) for dtype in types)
         if difference <= ROUNDING * eps * float(rendered.abs().max()):
             return True
-        if not difference < float("inf") or any(map(_draws, self._capture.graph.nodes)):
+        if not difference < float("inf") or self._capture.drawn:
             return False
         # A deep or steep network amplifies rounding: see by how much.
         generator = torch.Generator().manual_seed(0)
@@ -117,12 +155,8 @@ class Replay:
         return difference <= AMPLIFIED * max(_difference(other, recorded) for other in changed)
 
     def _cause(self, frame: int, recorded: torch.Tensor) -> str:
-        random = sorted({_name(node) for node in self._capture.graph.nodes if _draws(node)})
-        if random:
-            return (
-                f"Likely cause: randomness in the forward ({', '.join(random)}), which draws at each call. Turn it "
-                "off, or pass the random numbers in with inputs="
-            )
+        if self._capture.drawn:
+            return _random(self._capture.drawn)
         self._state.restore()
         first = self._rendered(frame)
         self._state.restore()
@@ -164,15 +198,12 @@ class Replay:
             "0 was recorded. Write it with tensors (torch.where), or pass it in with inputs="
         )
 
-    @contextlib.contextmanager
-    def _random_state_restored(self) -> Iterator[None]:
-        # Only where the forward draws or seeds: other threads may draw meanwhile.
-        state = RandomState() if self._capture.draws else None
-        try:
-            yield
-        finally:
-            if state is not None:
-                state.restore()
+
+def _random(names: Iterable[str]) -> str:
+    return (
+        f"Likely cause: randomness in the forward ({', '.join(sorted(names))}), which draws at each call. Turn it "
+        "off, or pass the random numbers in with inputs="
+    )
 
 
 def _difference(one: torch.Tensor, other: torch.Tensor) -> float:
@@ -182,18 +213,6 @@ def _difference(one: torch.Tensor, other: torch.Tensor) -> float:
         return float("inf")
     off = torch.where((one == other) | (one.isnan() & other.isnan()), 0.0, (one - other).abs())
     return float(off.nan_to_num(float("inf")).max())
-
-
-def _draws(node: Any) -> bool:
-    """Whether an op draws random numbers."""
-    tags = getattr(node.target, "tags", ())
-    if torch.Tag.nondeterministic_seeded not in tags:
-        return False
-    return "dropout" not in _name(node) or (len(node.args) > 2 and node.args[2] is True)
-
-
-def _name(node: Any) -> str:
-    return str(node.target).split(".")[1]
 
 
 def _shown(answers: list[Any], at: int) -> str:
