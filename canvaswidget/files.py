@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import BinaryIO
+
+LOCK = "lock"  # the file that a process holds in a folder that it works in
+UNLOCKED_SECONDS = 60  # age of such a folder without a lock, which is made right after it
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -54,6 +58,16 @@ def is_held(path: Path) -> bool:
             return not _lock(handle)
     except OSError:
         return path.exists()
+
+
+def is_worked_in(folder: Path) -> bool:
+    """Whether a process works in a folder, and so holds the lock in it."""
+    if (folder / LOCK).exists():
+        return is_held(folder / LOCK)
+    try:
+        return time.time() - folder.stat().st_mtime < UNLOCKED_SECONDS
+    except FileNotFoundError:
+        return False
 
 
 def _lock(handle: BinaryIO) -> bool:

@@ -77,11 +77,20 @@ class Section:
 
 
 def write_page(
-    path: Path, canvas: Canvas, frame: int, sections: Sequence[Section], dpi: float, note: str = ""
+    path: Path,
+    canvas: Canvas,
+    frame: int,
+    sections: Sequence[Section],
+    dpi: float,
+    note: str = "",
+    files: str = "",
 ) -> None:
-    """Write the page; pictures at `dpi`, shown at their size on paper or smaller; `note` is said of all findings."""
+    """Write the page; pictures at `dpi`, shown at their size on paper or smaller; `note` is said of all findings.
+
+    `files` is the name of the folder beside it, of figures and arrays.
+    """
     titles = list(dict.fromkeys(section.title for section in sections))
-    parts = [_head(canvas, frame, titles, note)]
+    parts = [_head(canvas, frame, titles, note, files)]
     for title in titles:
         own = [section for section in sections if section.title == title]
         parts.append(
@@ -97,12 +106,13 @@ def write_page(
     path.write_text("\n".join(parts), encoding="utf-8")
 
 
-def _head(canvas: Canvas, frame: int, titles: Sequence[str], note: str) -> str:
+def _head(canvas: Canvas, frame: int, titles: Sequence[str], note: str, files: str) -> str:
     inr, (height, width) = canvas.inr, canvas.inr.size
     links = "".join(f'<a href="#{_anchor(title)}">{html.escape(title)}</a>' for title in titles)
     still = _image(canvas, frame)
     facts = f"frame {frame} of {inr.n_frames}, {height}x{width} pixels, rule {canvas.rule}"
     facts += f"; {note}" if note else ""
+    beside = [f'<a href="{files}/{part}/">{part}</a>' for part in ("figures", "arrays")]
     caution = CAUTION.get(canvas.rule, "")
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
@@ -110,7 +120,7 @@ def _head(canvas: Canvas, frame: int, titles: Sequence[str], note: str) -> str:
 <title>{html.escape(inr.name)}: findings</title>
 <style>{STYLE}</style></head><body>
 <h1>{html.escape(inr.name)}</h1>
-<p class="quiet">{html.escape(facts)}</p>
+<p class="quiet">{html.escape(facts)}<br>Beside this page: {" and ".join(beside)}</p>
 <nav aria-label="Findings">{links}</nav>
 <figure>{still}<figcaption class="quiet">What the model shows</figcaption></figure>
 <p>{html.escape(caution)}</p>"""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -48,6 +47,7 @@ from canvaswidget.reporting.figures import (
     quantised_arrays,
 )
 from canvaswidget.reporting.page import Section, write_page
+from canvaswidget.reporting.placing import placing
 from canvaswidget.tracing.canvas import Canvas, LayerKey
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer
@@ -70,8 +70,13 @@ class Report:
     Attributes
     ----------
     page : Path
-        A self-contained HTML page. Beside it are ``figures/*.pdf`` and ``arrays/*.npz``, one for each layer and,
-        last, one for `quantisation`, where it is known, one for `profile`, and one for `pruning`.
+        A self-contained HTML page, ``index.html``. It names the folder of its files beside it, a new one for each
+        report.
+    figures : list of Path
+        ``figures/*.pdf`` in this folder.
+    arrays : list of Path
+        ``arrays/*.npz`` in it, one for each layer and, last, one for `quantisation`, where it is known, one for
+        `profile`, and one for `pruning`.
     layers : list of LayerFindings
     matchings : list of Matching
         Of each layer with the next.
@@ -96,8 +101,8 @@ class Report:
     def _rows(self) -> list[list[str]]:
         return [
             ["page", str(self.page)],
-            ["figures", f"{len(self.figures)} in {self.page.parent / 'figures'}"],
-            ["arrays", f"{len(self.arrays)} in {self.page.parent / 'arrays'}"],
+            ["figures", f"{len(self.figures)} in {self.figures[0].parent}" if self.figures else "none"],
+            ["arrays", f"{len(self.arrays)} in {self.arrays[0].parent}" if self.arrays else "none"],
             ["layers", ", ".join(found.layer.name for found in self.layers)],
         ]
 
@@ -130,7 +135,8 @@ def report(
     ----------
     canvas : Canvas
     folder : path
-        Where to write; made if it is not there. Files of an earlier report are replaced.
+        Where to write; made if it is not there. An earlier report is whole until this one takes its place, and is
+        removed then.
     frame : int
         What the findings about one frame are about.
     layers : optional
@@ -262,10 +268,9 @@ def report(
         )
         rounded = _quantised(canvas, chosen, frame, seed, counted.part(_neurons(chosen)))
         matchings = [match(one, other, seed=seed) for one, other in itertools.pairwise(looks)]
-        return _replace(
-            Path(folder),
-            lambda aside: _write(canvas, aside, frame, found, matchings, pruned, depth, rounded, counted),
-        )
+        with placing(Path(folder)) as (page, files):
+            written = _write(canvas, page, files, frame, found, matchings, pruned, depth, rounded, counted)
+    return _moved(written, Path(folder))
 
 
 def _quantised(
@@ -313,23 +318,19 @@ def _neurons(layers: Sequence[Layer]) -> int:
     return sum(math.prod(layer.neurons) for layer in layers)
 
 
-def _replace(folder: Path, write: Callable[[Path], Report]) -> Report:
-    """Put a report into a folder when `write` has written all of it into an empty one beside."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".report-") as aside:
-        written = write(Path(aside))
-        # Whole files take the places of those of an earlier report; the page, which names them, comes last.
-        placed: list[list[Path]] = []
-        for paths in (written.arrays, written.figures, [written.page]):
-            placed.append([folder / path.relative_to(aside) for path in paths])
-            for path, target in zip(paths, placed[-1], strict=True):
-                target.parent.mkdir(exist_ok=True)
-                os.replace(path, target)
-    return replace(written, page=placed[2][0], figures=placed[1], arrays=placed[0])
+def _moved(written: Report, folder: Path) -> Report:
+    """The same report, in the folder that it was put into."""
+    aside = written.page.parent
+    page, *files = (
+        folder / path.relative_to(aside) for path in (written.page, *written.figures, *written.arrays)
+    )
+    count = len(written.figures)
+    return replace(written, page=page, figures=files[:count], arrays=files[count:])
 
 
 def _write(
     canvas: Canvas,
+    page: Path,
     folder: Path,
     frame: int,
     found: list[LayerFindings],
@@ -341,7 +342,7 @@ def _write(
 ) -> Report:
     for part in ("figures", "arrays"):
         (folder / part).mkdir()
-    written = Report(folder / "index.html", found, matchings, pruned, depth, rounded)
+    written = Report(page, found, matchings, pruned, depth, rounded)
     for layer in found:
         path = folder / "arrays" / f"{file_name(layer.layer.name)}.npz"
         with path.open("wb") as file:
@@ -366,8 +367,8 @@ def _write(
             figure.set_layout_engine("none")  # what fits stays: fitting costs more than drawing
             figure.savefig(path)
         written.figures.append(path)
-        sections.append(Section(title, text, figure, f"figures/{path.name}", results))
+        sections.append(Section(title, text, figure, f"{folder.name}/figures/{path.name}", results))
         left = (counted.planned - counted.done) * (len(drawn) - place - 1) // (len(drawn) - place)
         counted.report(counted.planned - left, counted.planned)
-    write_page(written.page, canvas, frame, sections, DPI, estimated(found))
+    write_page(written.page, canvas, frame, sections, DPI, estimated(found), folder.name)
     return written

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -98,8 +102,11 @@ def test_the_page_needs_nothing_else(written, canvas: cw.Canvas) -> None:
         "From layer to layer",
     ):
         assert f">{title}</h2>" in text
-    for link in re.findall(r'href="(figures/[^"]+)"', text):
-        assert (found.page.parent / link).read_bytes().startswith(b"%PDF")
+    links = re.findall(r'href="([^"]+/figures/[^"]+)"', text)
+    assert links == [path.relative_to(found.page.parent).as_posix() for path in found.figures]
+    assert all((found.page.parent / link).read_bytes().startswith(b"%PDF") for link in links)
+    for folder in re.findall(r'href="([^#][^"]+/)"', text):
+        assert (found.page.parent / folder).is_dir()
     assert all(layer.name in text for layer in canvas.traced_layers)
     assert "mean of 3 pairs" in text
     for path, one in zip(found.arrays[:-3], found.layers, strict=True):
@@ -152,6 +159,73 @@ def test_an_image_has_neither_motion_nor_objects(
     request.getfixturevalue("undrawn")
     again = cw.report(cw.trace(image(), rule=rule, device="cpu"), tmp_path, layers=[-1], progress=False)
     assert again.page == found.page
+    assert {path.name for path in tmp_path.iterdir()} == {"index.html", again.figures[0].parts[-3]}
+    assert not found.figures[0].exists()
+
+
+# A report of a small network that is killed at one of its renames or removals in the folder, or before the first.
+KILLED = """
+import os, signal, sys
+import numpy as np, torch
+from torch import nn
+import canvaswidget as cw
+import canvaswidget.reporting.report as reporting
+
+folder, event, number = sys.argv[1], sys.argv[2], int(sys.argv[3])
+reporting.drawings = lambda *_: iter(())
+done = []
+
+def audit(name, given):
+    if name == event and any(folder in str(one) for one in given):
+        done.append(name)
+        if len(done) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+torch.manual_seed(0)
+net = nn.Sequential(nn.Linear(2, 6), nn.ReLU(), nn.Linear(6, 3))
+canvas = cw.trace(cw.INR.from_coords(net, (8, 9)), "gated", progress=False)
+if event == "progress":
+    cw.report(canvas, folder, progress=lambda n, total: n > total / 2 and os.kill(os.getpid(), signal.SIGKILL))
+sys.addaudithook(audit)
+cw.report(canvas, folder, progress=False)
+"""
+
+
+def of_folder(folder: Path) -> dict[str, bytes]:
+    """The page and the files that it names, by their names."""
+    page = folder / "index.html"
+    (files,) = set(re.findall(r'href="([^"/]+)/', page.read_text()))
+    inside = [path for path in (folder / files).rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in (page, *inside)}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+def test_a_report_that_is_killed_leaves_the_old_one_or_the_new_one(tmp_path: Path) -> None:
+    def run(*given: str) -> int:
+        return subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", KILLED, str(tmp_path), *given]
+        ).returncode
+
+    assert run("none", "0") == 0
+    whole = of_folder(tmp_path)
+    (tmp_path / "notes.txt").write_text("of the user")
+    # While it is written, before its files are moved in, before the page is, and before and while what it replaces is
+    # removed; each run begins with the removal of what the last one left.
+    for event, number, is_new in (
+        ("progress", "1", False),
+        ("os.rename", "2", False),
+        ("os.rename", "3", False),
+        ("shutil.rmtree", "4", True),
+        ("shutil.rmtree", "2", True),
+    ):
+        before = of_folder(tmp_path)
+        assert run(event, number) == -signal.SIGKILL, event
+        found = of_folder(tmp_path)
+        assert (found != before) == is_new
+        assert len(found) == len(whole)
+    assert run("none", "0") == 0
+    (files,) = {name.split("/")[0] for name in of_folder(tmp_path)} - {"index.html"}
+    assert {path.name for path in tmp_path.iterdir()} == {"index.html", "notes.txt", files}
 
 
 def test_flow_is_computed_once_and_says_so(canvas: cw.Canvas, tmp_path: Path, undrawn: None) -> None:

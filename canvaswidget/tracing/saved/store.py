@@ -17,7 +17,6 @@ import re
 import secrets
 import shutil
 import stat
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -26,13 +25,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from canvaswidget.files import hold, is_held
+from canvaswidget.files import LOCK, hold, is_worked_in
 
 FORMAT = 3  # the only one that is read
 KEY = "canvaswidget"
 ROOT = "zarr.json"
-LOCK, STAGE = "lock", "store"  # in the folder of a writer: the file that it holds, and what it writes
-UNLOCKED_SECONDS = 60  # age of a writer's folder without a lock, which is made right after it
+STAGE = "store"  # in the folder of a writer: what it writes, beside the file that it holds
 TRIES = 5  # of a reader whose file is replaced while it is opened
 CHUNK_BYTES = 2**20
 CODECS = {"bytes", "blosc", "crc32c"}
@@ -177,7 +175,7 @@ def _put_in_place(path: Path, stage: Path, content: str, overwrite: bool) -> Non
 def _remove_leftovers(path: Path) -> None:
     """Remove what killed writers of this file left, and contents that its root does not name."""
     for folder in path.parent.glob(f"{glob.escape(path.name)}.partial-*"):
-        if not _is_held(folder):
+        if not is_worked_in(folder):
             shutil.rmtree(folder, ignore_errors=True)
     for content in path.glob("content-*"):
         # A writer moves its content in before the root, and holds its folder until the root is there: once the folder
@@ -201,16 +199,6 @@ def _remove(content: Path) -> None:
     except OSError:
         return  # another writer removes it
     shutil.rmtree(removed, ignore_errors=True)
-
-
-def _is_held(folder: Path) -> bool:
-    """Whether a process works in a writer's folder."""
-    if (folder / LOCK).exists():
-        return is_held(folder / LOCK)
-    try:
-        return time.time() - folder.stat().st_mtime < UNLOCKED_SECONDS
-    except FileNotFoundError:
-        return False
 
 
 def _sync(path: Path) -> None:
