@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -152,6 +153,61 @@ def test_a_decoder_of_one_row_or_column_is_checked_like_others(grid: tuple[int, 
     canvas = cw.trace(cw.INR.from_embeddings(layers, embeddings))
     for rule in ("xinc", "gated", "ablation"):
         assert canvas.under(rule).check().all_hold
+
+
+class Steep(Net):
+    """A net whose gates are as large as its activation is steep where it meets 0."""
+
+    def __init__(self, act: Callable[[torch.Tensor], torch.Tensor], seed: int) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.a, self.b, self.c = nn.Linear(2, 12), nn.Linear(12, 12), nn.Linear(12, 3)
+        self.act = act
+
+    def hidden(self, x: torch.Tensor) -> torch.Tensor:
+        return self.c(self.act(self.b(self.act(self.a(x)))))
+
+
+@pytest.mark.parametrize(
+    ("act", "seed", "in_double"),
+    [
+        (lambda z: 1 / (z.abs() + 1e-6), 0, False),
+        (lambda z: torch.rsqrt(z * z + 1e-12), 0, False),
+        (lambda z: torch.log(z.abs() + 1e-8), 2, False),
+        (lambda z: torch.log(z.abs() + 1e-8), 3, True),
+    ],
+    ids=["inverse", "rsqrt", "log", "log that double precision helps"],
+)
+def test_contributions_that_float32_cannot_add_up_are_said(act: Any, seed: int, in_double: bool) -> None:
+    canvas = cw.trace(cw.INR.from_coords(Steep(act, seed), (20, 30)), "gated")
+    failed = [one for one in canvas.check() if not one.holds]
+    assert {one.invariant for one in failed} == {"neurons add up in float32"}
+    maps = sum(maps.sum(0, dtype=np.float64) for _, maps in canvas.iter("a", rgb="each", progress=False))
+    image = canvas.frame()
+    off = float(np.abs(maps + canvas.remainder("a") - image).max() / np.ptp(image))
+    assert off > 0.01
+    assert 0.2 * off < failed[0].deviation < 5 * off
+    assert "cancel so much that float32 cannot add them up" in failed[0].note
+    assert ("double precision (module.double())" in failed[0].note) == in_double
+    assert ("rule 'ablation'" in failed[0].note) != in_double
+    again = cw.trace(cw.INR.from_coords(Steep(act, seed), (20, 30)), "gated")
+    with pytest.warns(
+        UserWarning, match=r"layer a: the contributions cancel so much that float32.*times its range"
+    ):
+        assert "cancel" in again.summary("a").warning
+    assert "cancel" in again.trouble["a"]
+    if in_double:
+        double = cw.trace(cw.INR.from_coords(Steep(act, seed).double(), (20, 30)), "gated")
+        assert double.check().all_hold
+
+
+def test_an_even_image_and_one_of_a_high_level_need_no_warning() -> None:
+    for scale, level in ((0.0, 0.5), (1e-6, 0.5), (1.0, 1e4)):
+        net = Net()
+        with torch.no_grad():
+            net.c.weight *= scale
+            net.c.bias.fill_(level)
+        assert cw.trace(cw.INR.from_coords(net, (6, 7)), "gated").check().all_hold, (scale, level)
 
 
 # --- by itself ----------------------------------------------------------------------------------------------------
