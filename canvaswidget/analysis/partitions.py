@@ -14,7 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from canvaswidget.analysis.kmeans import kmeans
+from canvaswidget.arguments import checked, checked_index
 from canvaswidget.inr.outputs import CHANNELS, in_colour
+
+__all__ = ["colours", "gabor", "grid", "instances"]
 
 Masks = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float32]
@@ -27,6 +30,7 @@ FREQUENCIES = (0.05, 0.25, 0.5)  # cycles a pixel
 GREY = (0.2125, 0.7154, 0.0721)
 
 
+@checked
 def grid(size: tuple[int, int], cells: tuple[int, int] = CELLS, as_released: bool = False) -> Masks:
     """Rows and columns of rectangles that differ by at most a pixel in size.
 
@@ -49,6 +53,7 @@ def grid(size: tuple[int, int], cells: tuple[int, int] = CELLS, as_released: boo
     return _masks(y * rows // size[0] * columns + x * columns // size[1], rows * columns)
 
 
+@checked
 def colours(picture: npt.ArrayLike, k: int = CLUSTERS, seed: int = 0, as_released: bool = False) -> Masks:
     """k-means of a picture's colours ``(height, width, 3)``; fewer regions where there are fewer colours.
 
@@ -64,6 +69,7 @@ def colours(picture: npt.ArrayLike, k: int = CLUSTERS, seed: int = 0, as_release
     return cluster(_checked_picture(picture), k, seed)
 
 
+@checked
 def gabor(picture: npt.ArrayLike, k: int = CLUSTERS, seed: int = 0, as_released: bool = False) -> Masks:
     """k-means of the pixels by their edges and texture: the magnitudes of 24 Gabor filters.
 
@@ -85,10 +91,10 @@ def gabor(picture: npt.ArrayLike, k: int = CLUSTERS, seed: int = 0, as_released:
         response below 0 or above 255 wraps around. The regions are those of scikit-learn's `KMeans` with this seed
         and one random start.
     """
-    checked = _checked_picture(picture)
+    shown = _checked_picture(picture)
     if as_released:
-        return _clustered_as_released(released_gabor_features(checked), k, seed)
-    grey = checked @ np.array(GREY, np.float32)
+        return _clustered_as_released(released_gabor_features(shown), k, seed)
+    grey = shown @ np.array(GREY, np.float32)
     features = np.stack([np.abs(_filtered(grey, kernel)) for kernel in gabor_kernels()], -1)
     features[features < 1e-6] = 0  # what rounding leaves of a constant
     spread = features.std((0, 1))
@@ -129,6 +135,7 @@ def released_gabor_features(picture: FloatArray) -> npt.NDArray[np.uint8]:
     return np.stack(responses, -1).astype(np.int64).astype(np.uint8)
 
 
+@checked
 def instances(
     masks: npt.ArrayLike, size: tuple[int, int], frame: int = 0, n_frames: int = 1, as_released: bool = False
 ) -> tuple[Masks, tuple[int, ...]]:
@@ -166,7 +173,7 @@ def instances(
     if given.ndim == axes + 1:
         if len(given) != n_frames:
             raise ValueError(f"masks: are for {len(given)} frames; the INR has {n_frames}")
-        given = given[frame]
+        given = given[checked_index("frame", frame, n_frames)]
     objects = given if axes == 3 else given == labels[:, None, None]
     any_object = np.any(objects, axis=0, keepdims=True)
     rest = any_object if as_released else ~any_object
@@ -174,10 +181,10 @@ def instances(
 
 
 def _checked_picture(picture: npt.ArrayLike) -> FloatArray:
-    checked = np.asarray(picture, np.float32)
-    if checked.ndim != 3 or checked.shape[-1] not in CHANNELS:
-        raise ValueError(f"picture: has shape {checked.shape}; expected (height, width, 3), or one channel")
-    return np.clip(in_colour(checked), 0, 1)
+    values = np.asarray(picture, np.float32)
+    if values.ndim != 3 or values.shape[-1] not in CHANNELS:
+        raise ValueError(f"picture: has shape {values.shape}; expected (height, width, 3), or one channel")
+    return np.clip(in_colour(values), 0, 1)
 
 
 def _clustered(features: FloatArray, k: int, seed: int) -> Masks:

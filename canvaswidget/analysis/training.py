@@ -16,7 +16,7 @@ from matplotlib.ticker import PercentFormatter
 from canvaswidget.analysis.correlation import row_correlations
 from canvaswidget.analysis.over_runs import each_run
 from canvaswidget.analysis.sweeps import find
-from canvaswidget.arguments import checked
+from canvaswidget.arguments import canvases_by_run, checked
 from canvaswidget.error_text import one_line
 from canvaswidget.plotting.style import CYCLE, Page, heading, style
 from canvaswidget.progress import Progress, steps
@@ -169,7 +169,7 @@ class Training(Printed):
         ]
 
 
-@checked(runs=None)
+@checked(runs=canvases_by_run)
 def training(
     runs: Mapping[Any, CanvasLike],
     layer: LayerKey,

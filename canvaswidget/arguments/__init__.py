@@ -12,6 +12,7 @@ from canvaswidget.arguments.by_name import (
     canvases_by_run,
     check_size,
     checked_size,
+    frame_or_frames,
     inr_or_canvas,
     is_clusters,
     optional_accuracy,
@@ -20,6 +21,7 @@ from canvaswidget.arguments.by_name import (
     some_groups,
     some_progress,
     some_sample,
+    some_steps,
     vectors_by_run,
 )
 from canvaswidget.arguments.checked import checked
@@ -47,6 +49,7 @@ __all__ = [
     "checked",
     "checked_index",
     "checked_size",
+    "frame_or_frames",
     "inr_or_canvas",
     "integer",
     "is_clusters",
@@ -62,6 +65,7 @@ __all__ = [
     "some_groups",
     "some_progress",
     "some_sample",
+    "some_steps",
     "vectors_by_run",
     "wrong_type",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from canvaswidget.arguments.kinds import (
     number,
     numbers,
     several,
+    show,
     wrong_type,
     wrong_value,
 )
@@ -130,6 +131,28 @@ def _frames(name: str, value: Any) -> None:
     if as_integer(value) is not None:
         return
     several(integer(high=None), "an int or a sequence of ints", least=0)(name, value)
+
+
+def frame_or_frames(name: str, value: Any) -> None:
+    """A frame, or at least one in a sequence."""
+    if as_integer(value) is None:
+        several(integer(high=None), "an int or a sequence of ints")(name, value)
+
+
+def some_steps(name: str, value: Any) -> None:
+    """Steps of a training, in a sequence or a set."""
+    steps = list(value) if isinstance(value, Set) else value
+    several(integer(0, high=None), "a sequence or a set of ints, the steps", least=0)(name, steps)
+
+
+def _weights(name: str, value: Any) -> None:
+    """A state dict."""
+    expected = "a state dict, {name: tensor}"
+    if not isinstance(value, Mapping):
+        raise wrong_type(name, value, expected)
+    for key, tensor in value.items():
+        if not isinstance(key, str) or not isinstance(tensor, torch.Tensor):
+            raise wrong_type(f"{name}[{show(key)}]", tensor, expected)
 
 
 def _canvas(name: str, value: Any) -> None:
@@ -369,9 +392,11 @@ CHECKS: dict[str, Check] = {
     "pair": integer(),
     "panels": _texts,
     "path": _path,
+    "picture": numbers("a picture (height, width, 3), or of one channel", (3,)),
     "pictures": several(
         numbers("an array (height, width, 3)", (3,)), "a sequence of pictures (height, width, 3)", 2
     ),
+    "pixels": integer(1, 2**20),
     "points": integer(2, 10**6),
     "predict": _flag,
     "progress": some_progress,
@@ -394,6 +419,7 @@ CHECKS: dict[str, Check] = {
     "subset": number(0, 1, open_low=True),
     "subsets": integer(0, 4096),
     "table": _text,
+    "weights": _weights,
     "width": number(0, 1000, open_low=True),
     "within": _text,
     "x": integer(high=None),

@@ -188,6 +188,7 @@ class INR:
 
         return cls(decoder, inputs, size or size_of_output(decoder, inputs), len(embeddings), **keywords)
 
+    @checked
     def with_weights(self, weights: Mapping[str, torch.Tensor], name: str | None = None) -> INR:
         """A copy with other weights.
 

@@ -13,6 +13,12 @@ from torch import nn
 from canvaswidget.inr.module_state import CALLS, evaluating, replica
 
 CHANNELS = (3, 1)
+FIRST_THREE: dict[str, tuple[Any, ...]] = {  # by where the axis of channels is
+    "..., :3": (..., slice(3)),
+    "..., :3, :, :": (..., slice(3), slice(None), slice(None)),
+    "..., :3, :": (..., slice(3), slice(None)),
+}
+MOST_LISTED = 4  # tensors in a message
 Size = tuple[int, int]
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -82,15 +88,19 @@ def candidates(result: Any, size: Size) -> list[Candidate]:
 
 def no_image(argument: str, result: Any, size: Size) -> ValueError:
     """What to raise where a result has no image in it; it says which channels or size it has instead."""
-    given = ", ".join(describe(tensor) for _, tensor in tensors(result)) or describe(result)
+    found = tensors(result)
+    more = f" and {len(found) - MOST_LISTED} more" if len(found) > MOST_LISTED else ""
+    given = ", ".join(describe(tensor) for _, tensor in found[:MOST_LISTED]) + more or describe(result)
     height, width = size
-    many = [tensor for _, tensor in tensors(result) if _has_channels_of(tensor, size)]
+    many = [(path, tensor) for path, tensor in found if _has_channels_of(tensor, size)]
     if many:
-        axis = "..., :3" if many[0].shape[-1] not in (height, width) else "..., :3, :, :"
-        counts = " or ".join(str(tensor.numel() // (height * width)) for tensor in many)
+        counts = " or ".join(str(tensor.numel() // (height * width)) for _, tensor in many[:MOST_LISTED])
+        examples = [f"{path}[{index}]" for path, tensor in many if (index := _three_channels(tensor, size))]
+        such = f", such as output=lambda result: result{examples[0]}" if examples and argument != "output" else ""
         return ValueError(
             f"{argument}: gave {given}: {counts} channels; a signal has 1 or 3. Name the channels to show with "
-            f"output=, such as output=lambda result: result[{axis}]"
+            f"output={such}: a function from what the module returns to a tensor (channels, {height}, {width}), "
+            f"({height}, {width}, channels) or ({height * width}, channels) with 1 or 3 channels"
         )
     hint = (
         "take .real or .abs() of it in output=. " if any(t.is_complex() for _, t in tensors(result)) else ""
@@ -109,6 +119,16 @@ def _has_channels_of(tensor: torch.Tensor, size: Size) -> bool:
     height, width = size
     layouts = ((channels, height, width), (height, width, channels), (height * width, channels))
     return any(_same_but_for_ones(tuple(tensor.shape), layout) for layout in layouts)
+
+
+def _three_channels(tensor: torch.Tensor, size: Size) -> str:
+    """The index that takes an image's first three channels; empty where it has fewer."""
+    for text, index in FIRST_THREE.items():
+        if len(index) <= tensor.ndim + 1:
+            image = as_image(tensor[index], size)
+            if image is not None and len(image) == 3:
+                return text
+    return ""
 
 
 def _same_but_for_ones(shape: Sequence[int], layout: Sequence[int]) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
+from canvaswidget.arguments import as_array, wrong_type
 from canvaswidget.inr import INR, as_inr
 from canvaswidget.inr.module_state import CALLS, unchanged
 from canvaswidget.inr.outputs import in_colour
@@ -30,7 +31,12 @@ class Frames:
             self._frames = painted.truth
             self.size, self.n_frames = painted.size, painted.n_frames
             return
-        frames = np.asarray(painted, np.float32)
+        array = as_array(painted)
+        if array is None or array.dtype.kind not in "buif":
+            raise wrong_type(
+                "frame", source, "an array (height, width[, 3]) or (n_frames, height, width, 3), an INR, a canvas or a widget"
+            )
+        frames = array.astype(np.float32, copy=False)
         given = frames.shape
         if frames.ndim == 2:
             frames = np.repeat(frames[..., None], 3, -1)

@@ -13,7 +13,7 @@ import traitlets
 from ipycanvas import MultiCanvas, hold_canvas
 from torch import nn
 
-from canvaswidget.arguments import checked_index
+from canvaswidget.arguments import as_integer, checked, checked_index, integer, wrong_type
 from canvaswidget.inr import INR
 from canvaswidget.masks.frames import Bytes, Frames
 from canvaswidget.masks.painter_controls import TOOLS, Controls
@@ -32,6 +32,11 @@ from canvaswidget.widget.widget import CanvasWidget
 COVER = 130  # of 255: how much of the frame an object hides
 WIDEST = 640  # a frame is enlarged by whole numbers, up to about so many pixels
 CLOSE = 8  # pixels of the screen: so near to its first point a polygon ends
+
+
+def _some_label(name: str, value: Any) -> None:
+    if not isinstance(value, str) and as_integer(value) is None:
+        raise wrong_type(name, value, "an object's number or its name")
 
 
 class MaskPainter(ipywidgets.VBox):
@@ -80,6 +85,7 @@ class MaskPainter(ipywidgets.VBox):
     radius = traitlets.Float(3.0)
     edits = traitlets.Int(0)
 
+    @checked(frame=None, masks=None)
     def __init__(
         self,
         frame: npt.ArrayLike | INR | nn.Module | Canvas | CanvasWidget,
@@ -122,6 +128,7 @@ class MaskPainter(ipywidgets.VBox):
         self._painting.replace(masks)
         self._changed(None)
 
+    @checked(label=_some_label, time=integer())
     def mask(self, label: int | str | None = None, time: int | None = None) -> Mask:
         """``(height, width)``, true where an object is; by default the one being painted, on the frame shown.
 
@@ -172,10 +179,12 @@ class MaskPainter(ipywidgets.VBox):
             self._linked.unobserve(self._follow, "time")
             self._linked = None
 
+    @checked
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write PNG label maps: one file, or for a video a folder of them."""
         self._painting.save(path)
 
+    @checked
     def load(self, path: str | os.PathLike[str]) -> None:
         """Take the labels from a PNG label map, or a folder of them; it can be undone."""
         self._painting.load(path)
@@ -209,6 +218,7 @@ class MaskPainter(ipywidgets.VBox):
         self._painting.copy(self.time, self.time + 1)
         self._to(self.time + 1)
 
+    @checked
     def add(self, name: str = "") -> int:
         """A new object, now the one that is painted; its number."""
         number = max([*self.names, *self._painting.used()]) + 1

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from canvaswidget import media
-from canvaswidget.arguments import checked_index
+from canvaswidget.arguments import as_array, as_integer, checked_index, show, wrong_type
 from canvaswidget.plotting.style import CYCLE
 
 Labels = npt.NDArray[np.int32]
@@ -148,7 +148,9 @@ class Painting:
 
     def replace(self, masks: npt.ArrayLike) -> None:
         """Take labels from elsewhere: integers ``(n_frames, height, width)``, or ``(height, width)`` for one frame."""
-        given = np.asarray(masks)
+        given = as_array(masks)
+        if given is None:
+            raise wrong_type("masks", masks, "an array of integers, the numbers of objects")
         if given.dtype.kind not in "biu":
             raise TypeError(f"masks: have the type {given.dtype}; expected integers, the numbers of objects")
         if given.ndim == 2:
@@ -286,11 +288,12 @@ def capsule(start: Point, end: Point, radius: float, size: tuple[int, int]) -> t
 def checked_label(label: int, erase: bool = False) -> int:
     """A number of an object; 0 only where it erases."""
     low = 0 if erase else 1
-    if isinstance(label, bool) or not hasattr(label, "__index__"):
-        raise TypeError(f"label={label!r}: expected an int from {low} to {MOST_LABELS}")
-    if not low <= int(label) <= MOST_LABELS:
-        raise ValueError(f"label={int(label)}: expected {low} to {MOST_LABELS}")
-    return int(label)
+    number = as_integer(label)
+    if number is None:
+        raise wrong_type("label", label, f"an int from {low} to {MOST_LABELS}")
+    if not low <= number <= MOST_LABELS:
+        raise ValueError(f"label={show(number)}: expected {low} to {MOST_LABELS}")
+    return number
 
 
 def _checked_point(point: Point) -> Point:

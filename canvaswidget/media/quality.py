@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from canvaswidget.arguments import checked, numbers
+from canvaswidget.arguments import as_array, checked, numbers, wrong_type
 
 DoubleArray = npt.NDArray[np.float64]
 
@@ -37,6 +37,14 @@ def psnr(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     return float("inf") if error == 0 else -10 * float(np.log10(error))
 
 
+def _decibels(name: str, value: Any) -> None:
+    """PSNR of frames, which may be infinite."""
+    array = as_array(value)
+    if array is None or array.dtype.kind not in "buif":
+        raise wrong_type(name, value, "numbers, the PSNR of each frame")
+
+
+@checked(each=_decibels)
 def mean_psnr(each: npt.ArrayLike) -> float:
     """PSNR of several frames: the mean of the PSNR of each, in dB, as papers on video report it.
 

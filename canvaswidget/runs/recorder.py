@@ -12,8 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from canvaswidget.arguments import checked
-from canvaswidget.arguments.kinds import as_integer, integer, several, wrong_type
+from canvaswidget.arguments import as_integer, checked, integer, some_steps, wrong_type
 from canvaswidget.files import write_whole
 from canvaswidget.models.weights import write_tensors
 
@@ -43,23 +42,17 @@ class Recorder:
     ...     recorder(step, model, loss=loss)
     """
 
-    @checked(folder=None, every=None, at=None)
+    @checked(every=integer(1), at=some_steps)
     def __init__(
         self, folder: str | os.PathLike[str], every: int | None = None, at: Collection[int] | None = None
     ) -> None:
-        if not isinstance(folder, str | os.PathLike):
-            raise wrong_type("folder", folder, "a path")
         if every is None and at is None:
             raise ValueError(
                 "every=None, at=None: say which steps to keep, such as every=500 or at=[0, 10, 100]"
             )
-        if every is not None:
-            integer(1)("every", every)
-        if at is not None:
-            several(integer(0, high=None), "a sequence of steps")("at", list(at))
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.every, self.at = every, frozenset(at or ())
+        self.every, self.at = every, frozenset(() if at is None else map(int, at))
         self._entries = {entry["step"]: entry for entry in read_index(self.folder)}
 
     @property

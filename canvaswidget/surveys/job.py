@@ -117,7 +117,7 @@ class Job:
         self._check_network()
         for what in ("options", "truth_options", "parameters", "fit"):
             value = getattr(self, what)
-            if value is not None:
+            if value is not None or what != "fit":
                 object.__setattr__(self, what, _plain_mapping(what, value))
         object.__setattr__(
             self, "n_frames", None if self.n_frames is None else _integer("n_frames", self.n_frames, 1)
@@ -159,6 +159,9 @@ class Job:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Job:
         """The job of what `to_dict` gives."""
+        names = [one.name for one in dataclasses.fields(cls)]
+        if not isinstance(values, Mapping) or not all(key in names for key in values) or "name" not in values:
+            raise wrong_type("values", values, f"a mapping with 'name' and others of {', '.join(names)}")
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
@@ -173,7 +176,13 @@ class Job:
     def digest(self, what: Mapping[str, Any]) -> str:
         """A hash of the job and of what is measured; results with another hash can't be reused."""
         values = {**self.to_dict(), "parameters": None}
-        return hashlib.sha256(json.dumps([values, what], sort_keys=True).encode()).hexdigest()[:16]
+        try:
+            text = json.dumps([values, what], sort_keys=True) if isinstance(what, Mapping) else ""
+        except (TypeError, ValueError):
+            text = ""
+        if not text:
+            raise wrong_type("what", what, "a mapping of plain values")
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def stamp(self) -> list[Any]:
         """Size and time of its files, by which a survey notices that a file was written again.
@@ -206,9 +215,11 @@ class Job:
 
     def train(self, most_steps: int | None = None) -> Fit:
         """Train as `fit` specifies, for at most so many steps; it draws from torch's global random state."""
-        assert self.fit is not None
+        if self.fit is None:
+            raise ValueError(f"job {self.name!r}: has no fit=, so there is nothing to train")
         options = dict(self.fit)
         if most_steps is not None:
+            most_steps = _integer("most_steps", most_steps, 1)
             options["steps"] = min(most_steps, options.get("steps") or most_steps)
         name, keywords = options.pop("model"), options.pop("options", None)
         count = None if self.n_frames is None else (0, self.n_frames)

@@ -34,7 +34,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from canvaswidget.arguments import by_layer, checked, checked_index, optional_accuracy
+from canvaswidget.arguments import (
+    as_integer,
+    by_layer,
+    checked,
+    checked_index,
+    frame_or_frames,
+    optional_accuracy,
+)
 from canvaswidget.progress import Progress
 from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.capture.directions import checked_basis, with_directions
@@ -224,6 +231,7 @@ class Canvas:
         """Whether `columns` can be drawn: under the rule `gated`."""
         return self.matrix.rule.is_additive
 
+    @checked
     def kept(self, layer: LayerKey) -> IntArray:
         """The neurons whose maps can be asked for, by flat index: all, but in a saved canvas."""
         return np.arange(math.prod(self.layers.find(layer).neurons))
@@ -529,7 +537,7 @@ class Canvas:
         asked = {Asked(frame, granularity, one, seed): layers for one, layers in by_rgb.items()}
         yield from self._summaries.improving(asked, accuracy, progress)
 
-    @checked(frames=None)
+    @checked(frames=frame_or_frames)
     def columns(
         self,
         layer: LayerKey,
@@ -547,12 +555,12 @@ class Canvas:
         """
         found = self._layer(layer)
         self._require_sampling()
-        given = [frames] if isinstance(frames, int) else frames
+        given = frames if as_integer(frames) is None else [frames]
         chosen = [self.inr.frame_index(frame) for frame in given]
         self._check_once(found, chosen[0])
         return Columns(self.matrix, found, chosen, granularity, self._magnitudes(found, None), seed)
 
-    @checked
+    @checked(pixels=None)
     def save(
         self,
         path: str | os.PathLike[str],
@@ -728,6 +736,7 @@ class Canvas:
         for canvas in list(self._family.canvases.values()):
             canvas._summaries.forget()
 
+    @checked
     def hold(self, frame: int | None) -> None:
         """Keep what is known of a frame, whatever is asked of others meanwhile; None for no frame."""
         self.matrix.frames.held = None if frame is None else self.inr.frame_index(frame)
@@ -743,6 +752,7 @@ class Canvas:
         """
         return check(self.matrix, self.inr.frame_index(frame), progress)
 
+    @checked
     def sums(
         self, frame: int = 0, layer: LayerKey | None = None
     ) -> Iterator[tuple[str, str, FloatArray, FloatArray]]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, cast, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from canvaswidget import tables
-from canvaswidget.arguments import show
+from canvaswidget.arguments.kinds import as_array, as_integer, is_sequence, show, wrong_type, wrong_value
 
 IntArray = npt.NDArray[np.int64]
 Neuron = int | tuple[int, int]  # a unit i, or a kernel (i, o)
@@ -86,39 +86,60 @@ class Layer:
 
     def outputs_of(self, unit: int) -> range:
         """The outputs that a unit has kernels to: all, or those of its group."""
-        first = unit * self.n_groups // self.n_units * self.outputs_per_unit
+        number = as_integer(unit)
+        if number is None:
+            raise wrong_type("unit", unit, "an int")
+        first = number * self.n_groups // self.n_units * self.outputs_per_unit
         return range(first, first + self.outputs_per_unit)
 
     def has(self, neuron: Sequence[int]) -> bool:
         """Whether a unit ``(i,)`` or a kernel ``(i, o)`` exists."""
-        unit, *output = neuron
+        found = [as_integer(one) for one in neuron] if is_sequence(neuron) and len(neuron) in (1, 2) else [None]
+        if None in found:
+            raise wrong_type("neuron", neuron, "a unit (i,) or a kernel (i, o)")
+        unit, *output = cast(list[int], found)
         return 0 <= unit < self.n_units and all(one in self.outputs_of(unit) for one in output)
 
     def flat_index(self, neurons: npt.ArrayLike) -> IntArray:
         """Where units ``(k,)`` or existing kernels ``(k, 2)`` stand in an array with one value a neuron, flattened."""
-        found = np.asarray(neurons, np.int64)
+        found = _integers("neurons", neurons)
         if found.ndim < 2:
             return found
+        if found.shape[-1] != 2:
+            raise wrong_type("neurons", neurons, "units (k,) or kernels (k, 2)")
         return found[..., 0] * self.outputs_per_unit + found[..., 1] % self.outputs_per_unit
 
     def neurons_at(self, flat: npt.ArrayLike, granularity: str | None = None) -> IntArray:
         """The other way: units ``(k,)`` or kernels ``(k, 2)``."""
-        return neurons_at(flat, self.shape_of(granularity), self.n_groups)
+        return neurons_at(_integers("flat", flat), self.shape_of(granularity), self.n_groups)
 
     def neuron_at(self, flat: int, granularity: str | None = None) -> Any:
         """One unit ``i`` or kernel ``(i, o)``, as plain numbers."""
-        found = self.neurons_at(flat, granularity)
+        place = as_integer(flat)
+        if place is None:
+            raise wrong_type("flat", flat, "an int, a place among the layer's neurons")
+        found = neurons_at(place, self.shape_of(granularity), self.n_groups)
         return (int(found[0]), int(found[1])) if found.ndim else int(found)
 
     def shape_of(self, granularity: str | None) -> tuple[int, ...]:
         """Shape of the neurons at ``"unit"``, ``"kernel"`` or, for ``None``, XINC's granularity."""
         if granularity is None:
             return self.neurons
+        if not isinstance(granularity, str):
+            raise wrong_type("granularity", granularity, "'unit', 'kernel' or None")
         if granularity == "unit":
             return (self.n_units,)
         if granularity == "kernel":
             return (self.n_units, self.outputs_per_unit)
-        raise ValueError(f"granularity={granularity!r}: expected 'unit', 'kernel' or None")
+        raise wrong_value("granularity", granularity, "'unit', 'kernel' or None")
+
+
+def _integers(name: str, value: Any) -> IntArray:
+    """An int or several as an array; TypeError where they are none."""
+    array = as_array(list(value) if isinstance(value, range) and is_sequence(value) else value)
+    if array is None or (array.dtype.kind not in "iu" and array.size):
+        raise wrong_type(name, value, "an int or an array of ints")
+    return array.astype(np.int64, copy=False)
 
 
 LayerKey = str | int | Layer  # a name, a unique part of it, an index, or the layer
@@ -177,17 +198,13 @@ class Layers(Sequence[Layer]):
         """
         if isinstance(key, Layer):
             key = key.name
-        if isinstance(key, bool):
-            raise TypeError(f"layer={show(key)}: expected a name, a unique part of one, or an index")
         if not isinstance(key, str):
-            try:
-                return self._layers[key]
-            except IndexError:
-                raise IndexError(f"layer={key}: out of range, the model has {len(self)} layers") from None
-            except TypeError:
-                raise TypeError(
-                    f"layer={show(key)}: expected a name, a unique part of one, or an index"
-                ) from None
+            index = as_integer(key)
+            if index is None:
+                raise wrong_type("layer", key, "a name, a unique part of one, or an index")
+            if not -len(self) <= index < len(self):
+                raise IndexError(f"layer={show(key)}: out of range, the model has {len(self)} layers")
+            return self._layers[index]
         names = [layer.name for layer in self._layers]
         # Whole path components before mere parts, so that "net.1" is not also "net.10".
         for matches in (

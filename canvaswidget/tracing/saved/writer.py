@@ -17,7 +17,8 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from canvaswidget.arguments import checked_index
+from canvaswidget.arguments import as_integer, by_layer, checked_index, wrong_type
+from canvaswidget.arguments.kinds import is_sequence
 from canvaswidget.progress import Progress, Report, Steps, steps
 from canvaswidget.tracing.budget import show_bytes
 from canvaswidget.tracing.layers import Layer, Layers
@@ -125,14 +126,20 @@ def _planned(
     chosen = [layer for layer in traced if layer.name in names]
     if not chosen:
         raise ValueError("layers=[]: expected at least one layer")
-    given = [frames] if isinstance(frames, int) else frames
+    given = frames if as_integer(frames) is None else [frames]
     kept = sorted({inr.frame_index(one) for one in (range(inr.n_frames) if given is None else given)})
     if not kept:
         raise ValueError("frames=[]: expected at least one frame")
     if pixels is None:
         pixels = [(inr.size[0] // 2, inr.size[1] // 2)]
-    found = [_pixel(pixel, inr.size) for pixel in pixels]
+    if not is_sequence(pixels):
+        raise wrong_type("pixels", pixels, "a sequence of pixels (y, x)")
+    found = [_pixel(f"pixels[{place}]", pixel, inr.size) for place, pixel in enumerate(pixels)]
+    if regions is not None and not isinstance(regions, Mapping):
+        raise wrong_type("regions", regions, "masks by name, {name: mask}")
     masks = {str(name): _mask(name, mask, inr.size) for name, mask in (regions or {}).items()}
+    if not is_sequence(clusters) or isinstance(clusters, np.ndarray | torch.Tensor | range):
+        raise wrong_type("clusters", clusters, "a sequence of what canvaswidget.analysis.cluster returns")
     clusters = [one for one in clusters if _checked_cluster(one, names, kept)]
     plan = _Plan(
         path,
@@ -158,23 +165,22 @@ def _planned(
 
 
 def _maps(maps: Any, layers: list[Layer]) -> int | dict[str, Places]:
-    if maps == "all":
+    if isinstance(maps, str) and maps == "all":
         return {layer.name: np.arange(math.prod(layer.neurons)) for layer in layers}
     if isinstance(maps, Mapping):
+        by_layer("maps", maps)
         within = Layers(layers)
         return {within.find(key).name: places_of(within.find(key), some) for key, some in maps.items()}
-    if isinstance(maps, bool) or not isinstance(maps, int) or maps < 0:
-        raise TypeError(
-            f"maps={maps!r}: expected how many of each layer, 'all', or the neurons by layer, {{layer: neurons}}"
-        )
-    return maps
+    count = as_integer(maps)
+    if count is None or count < 0:
+        raise wrong_type("maps", maps, "how many of each layer, 'all', or the neurons by layer, {layer: neurons}")
+    return count
 
 
-def _pixel(pixel: Any, size: tuple[int, int]) -> tuple[int, int]:
-    try:
-        y, x = pixel
-    except (TypeError, ValueError):
-        raise ValueError(f"pixels: {pixel!r} is no pixel (y, x)") from None
+def _pixel(name: str, pixel: Any, size: tuple[int, int]) -> tuple[int, int]:
+    if not is_sequence(pixel) or len(pixel) != 2:
+        raise wrong_type(name, pixel, "a pixel (y, x), two ints")
+    y, x = pixel
     return checked_index("y", y, size[0]), checked_index("x", x, size[1])
 
 
