@@ -19,7 +19,7 @@ from canvaswidget.analysis.kmeans import STEPS, kmeans
 from canvaswidget.analysis.over_runs import over_runs
 from canvaswidget.analysis.sampled import Accuracy, Estimated, Sampling
 from canvaswidget.analysis.vectors import Vectors, check_comparable, vectors
-from canvaswidget.arguments import checked, is_clusters, some_accuracy, some_groups
+from canvaswidget.arguments import checked, integer, is_clusters, some_accuracy, some_groups
 from canvaswidget.plotting.style import (
     INK,
     TALLEST,
@@ -83,6 +83,7 @@ class Clusters(Estimated):
     size: tuple[int, int] | None = None
     sampling: Sampling | None = None
 
+    @checked(number=integer(), count=integer(0))
     def nearest(self, number: int, count: int | None = None) -> tuple[Neuron, ...]:
         """The neurons nearest to the centre of a cluster, the nearest first; by default all of the cluster."""
         places = np.flatnonzero(self.labels.ravel() == number)

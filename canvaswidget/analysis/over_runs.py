@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from canvaswidget import tables
-from canvaswidget.arguments import checked, some_progress
+from canvaswidget.arguments import as_array, checked, choice, some_progress, text, wrong_type
 from canvaswidget.error_text import one_line
 from canvaswidget.plotting.style import CYCLE, QUIET, heading, new_axes, new_panels, plain_numbers, style
 from canvaswidget.progress import Steps, steps
@@ -74,6 +74,10 @@ class Mean(NamedTuple):
         """The mean of the values that are finite."""
         from scipy.stats import t
 
+        array = as_array(values)
+        if array is None or array.dtype.kind not in "buif":
+            raise wrong_type("values", values, "an array of numbers")
+        values = np.ravel(array)
         known = values[np.isfinite(values)].astype(np.float64)
         n = len(known)
         value = float(known.mean()) if n else math.nan
@@ -139,8 +143,7 @@ class OverRuns(Mapping[Any, Found]):
 
     def number(self, name: str) -> npt.NDArray[np.float64]:
         """One number of each of `runs`; nan where the run failed or the number is not defined."""
-        if name not in self.names:
-            raise ValueError(f"name={name!r}: expected one of {', '.join(map(repr, self.names))}")
+        choice(*self.names)("name", name)
         return np.array([self._numbers.get(run, {}).get(name, math.nan) for run in self.runs])
 
     def mean(self) -> dict[str, Mean]:
@@ -158,7 +161,7 @@ class OverRuns(Mapping[Any, Found]):
         columns |= {name: words for name, words in self._words().items() if any(words)}
         return pandas.DataFrame(columns, index=pandas.Index(self.runs, name="run"))
 
-    @checked
+    @checked(number=text)
     def plot(self, number: str | None = None, ax: Axes | None = None) -> Axes:
         """One of the numbers, the first by default, in each run; with its mean where runs are independent.
 
@@ -166,6 +169,7 @@ class OverRuns(Mapping[Any, Found]):
         Runs that failed are left out, and named above.
         """
         name = self.names[0] if number is None else number
+        choice(*self.names)("number", name)
         values, ax = self.number(name), ax or new_axes()
         steps = [run for run in self.runs if isinstance(run, int)]
         numeric = len(steps) == len(self.runs)

@@ -28,7 +28,8 @@ from canvaswidget.analysis.pruning import canvases_by_rule, defined_on
 from canvaswidget.analysis.quantise import quantisable
 from canvaswidget.analysis.quantiser import PER_TENSOR, check_scheme, one_width, some_widths
 from canvaswidget.analysis.sampled import Accuracy, Estimated, Sampling, together
-from canvaswidget.arguments import checked, optional, some_accuracy, some_frames
+from canvaswidget.arguments import as_array, checked, choice, optional, some_accuracy, some_frames, wrong_type
+from canvaswidget.arguments.kinds import is_sequence
 from canvaswidget.inr import INR
 from canvaswidget.media.quality import n_scales
 from canvaswidget.plotting.style import CYCLE, QUIET, heading, legend_below, new_axes, new_panels, style
@@ -48,6 +49,14 @@ SHARES = (0.05, 0.1, 0.2, 0.4)
 PRUNED_BITS = 8
 REFITTED = ", refitted"
 MEASURES = {"psnr": "PSNR (dB)", "ssim": "SSIM", "ms_ssim": "MS-SSIM"}
+
+
+def _numbers(name: str, value: Any) -> None:
+    array = as_array(value) if is_sequence(value) else None
+    if array is None or array.dtype.kind not in "iuf":
+        raise wrong_type(
+            name, value, "a sequence of numbers" if name == "settings" else "five numbers for each point"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,9 +81,13 @@ class Curve:
     ms_ssim: DoubleArray
 
     @classmethod
+    @checked(settings=_numbers, points=_numbers)
     def of(cls, settings: Sequence[float], points: Sequence[Sequence[float]]) -> Curve:
         """From the five numbers of each point."""
-        return cls(np.array(settings, np.float64), *np.array(points, np.float64).T)
+        found = np.array(points, np.float64)
+        if found.ndim != 2 or found.shape != (len(settings), 5):
+            raise ValueError(f"points: has shape {found.shape}; expected five numbers for each of settings")
+        return cls(np.array(settings, np.float64), *found.T)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -118,7 +131,7 @@ class RateDistortion(Estimated):
     n_scales: int
     sampling: Sampling | None = None
 
-    @checked(measure=None)
+    @checked(measure=choice(*MEASURES))
     def plot(self, ax: Axes | None = None, measure: str = "psnr", entropy: bool = False) -> Axes:
         """One measure over bits per pixel.
 
@@ -128,8 +141,6 @@ class RateDistortion(Estimated):
         entropy : bool
             Whether bits are those of an entropy code.
         """
-        if measure not in MEASURES:
-            raise ValueError(f"measure={measure!r}: expected one of {', '.join(map(repr, MEASURES))}")
         ax = ax or new_axes(height=2.4)
         rate = "entropy_bits_per_pixel" if entropy else "bits_per_pixel"
         with style():
@@ -158,6 +169,7 @@ class RateDistortion(Estimated):
             legend_below(ax)
         return ax
 
+    @checked
     @checked
     def plot_all(self, entropy: bool = False) -> Figure:
         """All measures that are defined, a panel each."""

@@ -21,7 +21,7 @@ from canvaswidget.analysis.partitions import Masks
 from canvaswidget.analysis.sampled import Accuracy, Draw, Estimated, Sampling, target_of
 from canvaswidget.analysis.sampled_regions import SampledRegions, SampledSums, sampled_region_sums
 from canvaswidget.analysis.sweeps import RegionSums, extremes, find, region_sums, sweep
-from canvaswidget.arguments import checked, some_accuracy
+from canvaswidget.arguments import checked, checked_index, integer, some_accuracy
 from canvaswidget.progress import Progress
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.colours import COLOURS_SAID, rgb_of_magnitudes
@@ -82,9 +82,11 @@ class Vectors(Estimated, Printed):
     rgb: str = "sum"
     sampling: Sampling | None = None
 
+    @checked(place=integer())
     def neuron(self, place: int) -> Neuron:
         """The neuron at a place in C order."""
-        return self.layer.neuron_at(place, "kernel" if len(self.shape) == 2 else "unit")
+        flat = checked_index("place", place, math.prod(self.shape))
+        return self.layer.neuron_at(flat, "kernel" if len(self.shape) == 2 else "unit")
 
     def numbers(self) -> dict[str, float]:
         """Sum it up in the numbers of `OverRuns`.

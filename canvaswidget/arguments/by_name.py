@@ -32,19 +32,21 @@ from canvaswidget.arguments.kinds import (
 )
 
 
-def _flag(name: str, value: Any) -> None:
+def flag(name: str, value: Any) -> None:
+    """True or False."""
     if not isinstance(value, bool | np.bool_):
         raise wrong_type(name, value, "True or False")
 
 
-def _text(name: str, value: Any) -> None:
+def text(name: str, value: Any) -> None:
+    """A text, however short."""
     if not isinstance(value, str):
         raise wrong_type(name, value, "a text")
 
 
 def _texts(name: str, value: Any) -> None:
     if not isinstance(value, str):
-        several(_text, "a text or a sequence of texts", least=0)(name, value)
+        several(text, "a text or a sequence of texts", least=0)(name, value)
 
 
 def _function(name: str, value: Any) -> None:
@@ -55,8 +57,8 @@ def _function(name: str, value: Any) -> None:
 def _path(name: str, value: Any) -> None:
     if not isinstance(value, str | os.PathLike):
         raise wrong_type(name, value, "a path, a text or a pathlib.Path")
-    text = os.fspath(value)
-    if not isinstance(text, str) or not text or "\0" in text:
+    said = os.fspath(value)
+    if not isinstance(said, str) or not said or "\0" in said:
         raise wrong_value(name, value, "a path, a text or a pathlib.Path")
 
 
@@ -222,7 +224,7 @@ def _regions_by(name: str, value: Any) -> None:
         for key, masks in value.items():
             numbers("labels or masks of regions")(f"{name}[{key!r}]", masks)
     elif not isinstance(value, str):
-        several(_text, expected)(name, value)
+        several(text, expected)(name, value)
 
 
 is_vectors = having("what canvaswidget.analysis.vectors returns", "values", "alive", "kind")
@@ -310,11 +312,12 @@ def some_sample(name: str, value: Any) -> None:
 # By the name of the parameter. None is accepted where it is the default.
 CHECKS: dict[str, Check] = {
     "accuracy": _accuracy,
-    "act": _text,
+    "act": text,
     "against": choice("model", "truth"),
-    "as_released": _flag,
-    "as_torch": _flag,
+    "as_released": flag,
+    "as_torch": flag,
     "at_most": integer(1),
+    "attempts": integer(1),
     "ax": _axes,
     "batch": integer(1),
     "batch_size": integer(1),
@@ -322,8 +325,8 @@ CHECKS: dict[str, Check] = {
     "by": _regions_by,
     "callback": _function,
     "canvas": _canvas,
-    "border": _text,
-    "bias": _text,
+    "border": text,
+    "bias": text,
     "cells": several(integer(1, LARGEST_SIDE), "(rows, columns), two ints", 2, 2),
     "channels": integer(1, 2**10),
     "cluster": integer(0),
@@ -337,12 +340,13 @@ CHECKS: dict[str, Check] = {
     "dtype": instance("a torch.dtype", torch.dtype),
     "dpi": number(1, 10_000),
     "edges": several(number(0, 0.5, open_low=True), "a sequence of frequencies", least=0),
-    "embed": _text,
+    "embed": text,
     "embeddings": instance("a tensor (n_frames, channels, ...)", torch.Tensor),
+    "entropy": flag,
     "epochs": number(0, 1e12, open_low=True),
-    "estimate": _flag,
+    "estimate": flag,
     "fc_dim": integer(1, 2**12),
-    "fc_hw": _text,
+    "fc_hw": text,
     "first": integer(),
     "fill": choice("zero", "mean", None),
     "first_omega_0": number(-1e9, 1e9),
@@ -356,39 +360,39 @@ CHECKS: dict[str, Check] = {
     "half_width": number(0, open_low=True),
     "hidden": integer(1, 2**14),
     "hidden_omega_0": number(0, 1e9, open_low=True),
-    "hold_zeros": _flag,
+    "hold_zeros": flag,
     "in_channels": integer(1, 2**14),
     "inputs": _function,
     "inr": _inr,
-    "inserted": _flag,
+    "inserted": flag,
     "k": integer(1),
-    "kind": _text,
-    "ks": _text,
+    "kind": text,
+    "ks": text,
     "last": integer(),
     "layer": _layer,
     "layers": _layers,
     "level": number(0, 1),
     "levels": several(number(0, 1), "a sequence of numbers from 0 to 1"),
-    "limits": _text,
+    "limits": text,
     "lower_width": integer(1, 2**12),
     "lr": number(0, 1e38, open_low=True),
     "mask": numbers("a mask (height, width)", (2,)),
     "masks": numbers("labels or masks of objects"),
     "memory": _memory,
-    "method": _text,
+    "method": text,
     "module": instance("a torch.nn.Module", torch.nn.Module),
     "most": integer(1),
     "n_frames": integer(1, MOST_FRAMES),
     "n_frequencies": integer(1, 2**16),
-    "name": _text,
-    "names": several(_text, "a sequence of texts", least=0),
+    "name": text,
+    "names": several(text, "a sequence of texts", least=0),
     "neuron": _neuron,
     "neurons": _neurons,
     "one": is_vectors,
     "other": is_vectors,
     "output": _function,
     "out_bias": instance("a number, 'tanh' or 'sigmoid'", int, float, str),
-    "overwrite": _flag,
+    "overwrite": flag,
     "pair": integer(),
     "panels": _texts,
     "path": _path,
@@ -398,19 +402,19 @@ CHECKS: dict[str, Check] = {
     ),
     "pixels": integer(1, 2**20),
     "points": integer(2, 10**6),
-    "predict": _flag,
+    "predict": flag,
     "progress": some_progress,
     "reduce": number(-1, 1e9),
     "refit": _function,
     "rgb": choice(*COLOURS),
-    "rule": _text,
-    "rules": several(_text, "a sequence of names of rules"),
+    "rule": text,
+    "rules": several(text, "a sequence of names of rules"),
     "scale": number(0, 1e9),
     "seconds": number(0, 1e12, open_low=True),
     "seed": _seed,
     "seeds": several(_seed, "a sequence of ints", distinct=True),
     "share": _share,
-    "signed": _flag,
+    "signed": flag,
     "shares": several(_share, "a sequence of numbers from 0 to 1"),
     "size": check_size,
     "sources": several(is_vectors, "a sequence of what canvaswidget.analysis.vectors returns"),
@@ -418,10 +422,11 @@ CHECKS: dict[str, Check] = {
     "steps": integer(1),
     "subset": number(0, 1, open_low=True),
     "subsets": integer(0, 4096),
-    "table": _text,
+    "table": text,
     "weights": _weights,
     "width": number(0, 1000, open_low=True),
-    "within": _text,
+    "within": text,
+    "workers": integer(1),
     "x": integer(high=None),
     "y": integer(high=None),
 }

@@ -61,12 +61,9 @@ def as_integer(value: Any) -> int | None:
 
 def checked_index(argument: str, index: int, length: int) -> int:
     """`index` counted from 0, as NumPy takes it; TypeError or IndexError names the argument."""
-    try:
-        position = operator.index(index)
-    except TypeError:
-        raise TypeError(f"{argument}={show(index)}: expected an int") from None
-    if isinstance(index, bool):
-        raise TypeError(f"{argument}={index!r}: expected an int, not a bool")
+    position = as_integer(index)
+    if position is None:
+        raise wrong_type(argument, index, "an int, not a bool" if isinstance(index, bool) else "an int")
     if not -length <= position < length:
         raise IndexError(f"{argument}={show(position)}: out of range, expected {-length} to {length - 1}")
     return position % length

@@ -96,7 +96,11 @@ def no_image(argument: str, result: Any, size: Size) -> ValueError:
     if many:
         counts = " or ".join(str(tensor.numel() // (height * width)) for _, tensor in many[:MOST_LISTED])
         examples = [f"{path}[{index}]" for path, tensor in many if (index := _three_channels(tensor, size))]
-        such = f", such as output=lambda result: result{examples[0]}" if examples and argument != "output" else ""
+        such = (
+            f", such as output=lambda result: result{examples[0]}"
+            if examples and argument != "output"
+            else ""
+        )
         return ValueError(
             f"{argument}: gave {given}: {counts} channels; a signal has 1 or 3. Name the channels to show with "
             f"output={such}: a function from what the module returns to a tensor (channels, {height}, {width}), "

@@ -34,7 +34,9 @@ class Frames:
         array = as_array(painted)
         if array is None or array.dtype.kind not in "buif":
             raise wrong_type(
-                "frame", source, "an array (height, width[, 3]) or (n_frames, height, width, 3), an INR, a canvas or a widget"
+                "frame",
+                source,
+                "an array (height, width[, 3]) or (n_frames, height, width, 3), an INR, a canvas or a widget",
             )
         frames = array.astype(np.float32, copy=False)
         given = frames.shape

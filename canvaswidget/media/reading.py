@@ -16,7 +16,7 @@ import numpy.typing as npt
 from av.error import FFmpegError
 from PIL import Image
 
-from canvaswidget.arguments import checked, show
+from canvaswidget.arguments import as_array, checked, show
 from canvaswidget.media.images import Pages, has_alpha, has_pages, read_labels, read_pages
 from canvaswidget.media.resizing import FloatImage, resize
 
@@ -242,7 +242,10 @@ def read_flow(path: str | os.PathLike[str]) -> FloatImage:
 
     The last axis is ``(dy, dx)`` in pixels, as all coordinates here; the file has them the other way round.
     """
-    content = _existing(path).read_bytes()
+    found = _existing(path)
+    if not found.is_file():
+        raise IsADirectoryError(f"path={str(path)!r}: is a folder; expected a .flo file")
+    content = found.read_bytes()
     width, height = np.frombuffer(content[4:12], "<i4") if len(content) >= 12 else (0, 0)
     if content[:4] != b"PIEH" or min(width, height) < 1 or len(content) != 12 + 8 * int(width) * int(height):
         raise ValueError(f"path={str(path)!r}: is no whole .flo file")
@@ -342,9 +345,10 @@ def _from_array(
     fps: float | None = None,
 ) -> Clip:
     wanted = _wanted(frames)
-    pixels = np.empty(0) if isinstance(array, range) else np.asarray(array)
-    if pixels.dtype.kind not in "buif" or pixels.ndim not in (2, 3, 4) or 0 in pixels.shape:
-        given = type(array).__name__ if pixels.dtype.kind not in "buif" else f"an array {pixels.shape}"
+    pixels = as_array(array)
+    if pixels is None or pixels.dtype.kind not in "buif" or pixels.ndim not in (2, 3, 4) or 0 in pixels.shape:
+        is_number = pixels is not None and pixels.dtype.kind in "buif"
+        given = f"an array {pixels.shape}" if pixels is not None and is_number else type(array).__name__
         raise TypeError(
             f"source={given}: expected {ACCEPTED} (height, width, 3) or (n_frames, height, width, 3)"
         )

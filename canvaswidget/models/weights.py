@@ -161,6 +161,8 @@ def save_model(model: nn.Module, path: str | Path) -> Path:
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"path={str(path)!r}: there is no folder {str(path.parent)!r}")
+    if path.is_dir():
+        raise IsADirectoryError(f"path={str(path)!r}: is a folder; expected a file")
     write_tensors(path, model.state_dict(), {"family": family, "config": json.dumps(model.config)})
     return path
 

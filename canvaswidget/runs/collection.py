@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import collections
 import functools
+import inspect
 import os
 import threading
 import weakref
@@ -22,7 +23,7 @@ from typing import Any, TypeVar, cast
 import torch
 
 from canvaswidget import tables
-from canvaswidget.arguments import checked, show
+from canvaswidget.arguments import checked, instance, show, wrong_type
 from canvaswidget.inr import INR, as_inr
 from canvaswidget.runs.checkpoints import Checkpoint, find_checkpoints
 from canvaswidget.runs.naming import Key, named
@@ -60,6 +61,16 @@ class Run:
     facts: Mapping[str, Any] = field(default_factory=dict)
     stamp: Any = None
     error: str = ""
+
+
+def _variants(name: str, value: Any) -> None:
+    if not isinstance(value, Mapping) or not all(isinstance(one, Checkpoint) for one in value.values()):
+        raise wrong_type(name, value, "checkpoints by name, {name: Checkpoint}")
+
+
+def _bound_method(name: str, value: Any) -> None:
+    if not inspect.ismethod(value):
+        raise wrong_type(name, value, "a bound method")
 
 
 class Runs(Mapping[Key, CanvasLike]):
@@ -143,6 +154,7 @@ class Runs(Mapping[Key, CanvasLike]):
         return cls._of_network(as_inr(inr), find, rule, device, memory)
 
     @classmethod
+    @checked(network=instance("a canvaswidget.INR", INR), variants=_variants)
     def from_variants(cls, network: INR, variants: Mapping[Any, Checkpoint]) -> Runs:
         """Variants of one network that differ in weights and inputs."""
         return cls._of_network(network, lambda: dict(variants), None, "auto", "1 GiB")
@@ -225,6 +237,7 @@ class Runs(Mapping[Key, CanvasLike]):
         """Whether all are one network with other weights or inputs, such as the checkpoints of a training."""
         return self._network is not None
 
+    @checked
     def each(self, function: Callable[[CanvasLike], Result]) -> Iterator[tuple[Key, Result | RunError]]:
         """What a function makes of every run, one after the other; the error of a run that can't be made."""
         for key in self:
@@ -268,6 +281,7 @@ class Runs(Mapping[Key, CanvasLike]):
             self._forget(key)
         return new
 
+    @checked(changed=_bound_method)
     def watch(self, changed: Callable[[list[Key]], None]) -> None:
         """Call a bound method, which is referred to weakly, after every `refresh` with what that returns."""
         self._watchers.append(weakref.WeakMethod(changed))

@@ -12,7 +12,7 @@ import numpy as np
 
 from canvaswidget.analysis.hierarchical import Comparison, compare_groups
 from canvaswidget.analysis.over_runs import OverRuns
-from canvaswidget.arguments.kinds import wrong_type
+from canvaswidget.arguments import checked, text, wrong_type
 from canvaswidget.runs.collection import Run, Runs
 from canvaswidget.runs.naming import Key
 from canvaswidget.surveys.job import Job, place_name
@@ -113,6 +113,7 @@ class Survey(Runs):
         """What was measured, as `finding` takes it: ``psnr``, ``totals.net.1``."""
         return list(dict.fromkeys(label for row in self._rows.values() for label in row.get("numbers", {})))
 
+    @checked
     def finding(self, name: str) -> OverRuns[Numbers]:
         """What was measured under a name: one row a run, with mean, interval and plot.
 
@@ -158,6 +159,7 @@ class Survey(Runs):
         name = self._place_of(run)
         return self._read_from(name, lambda: read_arrays(self._place, name, finding))
 
+    @checked(by=text, video=text)
     def compare(
         self, number: str | pandas.Series, by: str | None = None, video: str = "video", seed: int = 0
     ) -> Comparison:

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 import torch
 
-from canvaswidget.arguments.kinds import wrong_type
+from canvaswidget.arguments.kinds import wrong_type, wrong_value
 from canvaswidget.surveys.performing import Task, perform
 
 PRELOADED = [
@@ -89,6 +89,10 @@ def engine_of(engine: Any, workers: int | None, n_jobs: int) -> Iterator[Engine]
         found.close()
         return
     if isinstance(engine, str):
+        if ":" not in engine:
+            raise wrong_value(
+                "engine", engine, "the address of a dask scheduler, such as 'tcp://localhost:8786'"
+            )
         client = _distributed().Client(engine)
         try:
             yield Cluster(client, workers)

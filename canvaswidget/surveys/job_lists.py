@@ -7,11 +7,12 @@ import glob
 import itertools
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from canvaswidget.arguments.kinds import is_sequence, wrong_type, wrong_value
+from canvaswidget.arguments import frame_or_frames, integer, text
+from canvaswidget.arguments.kinds import is_sequence, several, show, wrong_type, wrong_value
 from canvaswidget.inr.factories import is_factory
 from canvaswidget.surveys.job import FIT_OPTIONS, Job, names_are_unique
 
@@ -73,13 +74,26 @@ def training_jobs(
     if not isinstance(signals, Mapping):
         raise wrong_type("signals", signals, "{name: path}")
     if not isinstance(models, Mapping):
-        models = {name: name for name in ([models] if isinstance(models, str) else models)}
-    if not isinstance(seeds, Iterable):
+        names = [models] if isinstance(models, str) else models
+        several(text, "names of families, or {name: family or fit options}")("models", names)
+        models = {name: name for name in names}
+    for model, given in models.items():
+        if not isinstance(given, str | Mapping):
+            raise wrong_type(f"models[{show(model)}]", given, "a family, or fit options")
+    for video, signal in signals.items():
+        part = signal[0] if is_sequence(signal) and len(signal) == 2 else signal
+        if not isinstance(part, str | os.PathLike):
+            raise wrong_type(
+                f"signals[{show(video)}]", signal, "a path, 'module:function' or (function, options)"
+            )
+    if not is_sequence(seeds) and not isinstance(seeds, Iterator | Set):
         raise wrong_type("seeds", seeds, "several ints, such as range(3)")
+    seeds = list(seeds)
+    several(integer(0, high=None), "several ints, such as range(3)", least=0)("seeds", seeds)
+    frame_or_frames("frames", frames)
+    frames = [frames] if isinstance(frames, int) else frames
     found = []
-    for (video, signal), (model, given), seed in itertools.product(
-        signals.items(), models.items(), list(seeds)
-    ):
+    for (video, signal), (model, given), seed in itertools.product(signals.items(), models.items(), seeds):
         truth, options = signal if is_sequence(signal) and len(signal) == 2 else (signal, {})
         family = {"model": given} if isinstance(given, str) else dict(given)
         found.append(

@@ -96,6 +96,8 @@ def checked_what(what: Any) -> What:
     if not isinstance(what, Mapping):
         if not is_sequence(what):
             raise wrong_type("what", what, "names, or {name: options}")
+        if not all(isinstance(name, str) for name in what):
+            raise wrong_type("what", what, "names, or {name: options}")
         what = {name: {} for name in what}
     found: What = {}
     for name, options in what.items():

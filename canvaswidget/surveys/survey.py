@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from canvaswidget.arguments import checked
-from canvaswidget.arguments.kinds import integer, is_sequence, wrong_value
+from canvaswidget.arguments.kinds import is_sequence, wrong_value
 from canvaswidget.progress import Progress, steps
 from canvaswidget.surveys.collection import Survey
 from canvaswidget.surveys.dispatch import Dispatch, copy_rows
@@ -102,9 +102,6 @@ def survey(
     >>> runs = cw.survey(jobs, "survey.zarr")  # doctest: +SKIP
     >>> runs.table  # doctest: +SKIP
     """
-    integer(1)("attempts", attempts)
-    if workers is not None:
-        integer(1)("workers", workers)
     parse_memory(memory)
     listed, wanted, again = jobs_of(jobs), checked_what(what), checked_retry(retry)
     check_parameters(listed, wanted)
@@ -160,7 +157,7 @@ def _warn_of_unwritten(rows: list[Row]) -> None:
 def checked_retry(retry: Any) -> set[str]:
     """Which jobs are done again, as a set; TypeError or ValueError where it is something else."""
     words = [retry] if isinstance(retry, str) else retry
-    if not is_sequence(words) or not all(word in RETRY for word in words):
+    if not is_sequence(words) or not all(isinstance(word, str) and word in RETRY for word in words):
         raise wrong_value("retry", retry, '"failed", "changed" or both')
     return set(words)
 

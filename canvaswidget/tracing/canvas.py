@@ -39,6 +39,7 @@ from canvaswidget.arguments import (
     by_layer,
     checked,
     checked_index,
+    flag,
     frame_or_frames,
     optional_accuracy,
 )
@@ -560,7 +561,7 @@ class Canvas:
         self._check_once(found, chosen[0])
         return Columns(self.matrix, found, chosen, granularity, self._magnitudes(found, None), seed)
 
-    @checked(pixels=None)
+    @checked(pixels=None, truth=flag)
     def save(
         self,
         path: str | os.PathLike[str],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast, overload
@@ -11,7 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from canvaswidget import tables
-from canvaswidget.arguments.kinds import as_array, as_integer, is_sequence, show, wrong_type, wrong_value
+from canvaswidget.arguments.kinds import (
+    as_array,
+    as_integer,
+    checked_index,
+    is_sequence,
+    show,
+    wrong_type,
+    wrong_value,
+)
 
 IntArray = npt.NDArray[np.int64]
 Neuron = int | tuple[int, int]  # a unit i, or a kernel (i, o)
@@ -94,7 +103,9 @@ class Layer:
 
     def has(self, neuron: Sequence[int]) -> bool:
         """Whether a unit ``(i,)`` or a kernel ``(i, o)`` exists."""
-        found = [as_integer(one) for one in neuron] if is_sequence(neuron) and len(neuron) in (1, 2) else [None]
+        found = (
+            [as_integer(one) for one in neuron] if is_sequence(neuron) and len(neuron) in (1, 2) else [None]
+        )
         if None in found:
             raise wrong_type("neuron", neuron, "a unit (i,) or a kernel (i, o)")
         unit, *output = cast(list[int], found)
@@ -115,10 +126,8 @@ class Layer:
 
     def neuron_at(self, flat: int, granularity: str | None = None) -> Any:
         """One unit ``i`` or kernel ``(i, o)``, as plain numbers."""
-        place = as_integer(flat)
-        if place is None:
-            raise wrong_type("flat", flat, "an int, a place among the layer's neurons")
-        found = neurons_at(place, self.shape_of(granularity), self.n_groups)
+        shape = self.shape_of(granularity)
+        found = neurons_at(checked_index("flat", flat, math.prod(shape)), shape, self.n_groups)
         return (int(found[0]), int(found[1])) if found.ndim else int(found)
 
     def shape_of(self, granularity: str | None) -> tuple[int, ...]:

@@ -23,6 +23,7 @@ import numpy.typing as npt
 import torch
 from torch import fx
 
+from canvaswidget.arguments import as_array
 from canvaswidget.inr.module_state import CALLS
 from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.capture.editing import insert_before
@@ -81,7 +82,9 @@ def checked_basis(basis: Any, layer: Layer) -> Basis:
             # NumPy has no bfloat16.
             array = (basis.double() if basis.is_floating_point() else basis).detach().cpu().numpy()
         else:
-            array = np.asarray(basis)
+            array = as_array(basis)
+            if array is None:
+                raise TypeError
             eps = float(np.finfo(array.dtype).eps) if array.dtype.kind == "f" else 0.0
         if array.dtype.kind not in "fiub":
             raise TypeError

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from canvaswidget import tables
-from canvaswidget.arguments import checked, checked_index, optional_accuracy
+from canvaswidget.arguments import checked, checked_index, instance, optional_accuracy
 from canvaswidget.progress import Progress, reported
 from canvaswidget.tracing.colours import rgb_of_magnitudes
 from canvaswidget.tracing.errors import NotKeptError, UntraceableError
@@ -89,6 +89,7 @@ class SavedCanvas:
         """The neurons whose maps are kept, by their place in C order."""
         return self._neurons[self._contents.layer(layer).name]
 
+    @checked(model=instance("a torch.nn.Module", nn.Module))
     def is_of(self, model: nn.Module) -> bool:
         """Whether these are the model's weights."""
         return fingerprint(model) == self.provenance["hash"]

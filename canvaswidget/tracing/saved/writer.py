@@ -173,7 +173,9 @@ def _maps(maps: Any, layers: list[Layer]) -> int | dict[str, Places]:
         return {within.find(key).name: places_of(within.find(key), some) for key, some in maps.items()}
     count = as_integer(maps)
     if count is None or count < 0:
-        raise wrong_type("maps", maps, "how many of each layer, 'all', or the neurons by layer, {layer: neurons}")
+        raise wrong_type(
+            "maps", maps, "how many of each layer, 'all', or the neurons by layer, {layer: neurons}"
+        )
     return count
 
 
@@ -181,7 +183,7 @@ def _pixel(name: str, pixel: Any, size: tuple[int, int]) -> tuple[int, int]:
     if not is_sequence(pixel) or len(pixel) != 2:
         raise wrong_type(name, pixel, "a pixel (y, x), two ints")
     y, x = pixel
-    return checked_index("y", y, size[0]), checked_index("x", x, size[1])
+    return checked_index(f"{name}: y", y, size[0]), checked_index(f"{name}: x", x, size[1])
 
 
 def _mask(name: Any, mask: Any, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
