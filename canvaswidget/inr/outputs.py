@@ -102,9 +102,9 @@ def no_image(argument: str, result: Any, size: Size) -> ValueError:
             else ""
         )
         return ValueError(
-            f"{argument}: gave {given}: {counts} channels; a signal has 1 or 3. Name the channels to show with "
-            f"output={such}: a function from what the module returns to a tensor (channels, {height}, {width}), "
-            f"({height}, {width}, channels) or ({height * width}, channels) with 1 or 3 channels"
+            f"{argument}: gave {given}: {counts} channels; a signal has 1 or 3. Choose the channels to show with "
+            f"output=, a function from what the module returns to a tensor (channels, {height}, {width}), "
+            f"({height}, {width}, channels) or ({height * width}, channels) with 1 or 3 channels{such}"
         )
     hint = (
         "take .real or .abs() of it in output=. " if any(t.is_complex() for _, t in tensors(result)) else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
+import re
 import warnings
 from typing import Any
 
@@ -88,6 +89,35 @@ def test_what_output_gives_is_recognised(laid_out: torch.Tensor) -> None:
     inr = cw.INR(Echo(lambda _: (0, laid_out)), lambda _: torch.zeros(1), (4, 5), output=lambda y: y[1])
     assert torch.equal(inr.render(), IMAGE)
     assert torch.equal(cw.INR(Echo(lambda _: laid_out), lambda _: torch.zeros(1), (4, 5)).render(), IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [
+        ((2, 4, 5), (4, 5)),
+        ((4, 2), (2, 2)),
+        ((6, 4, 5), (4, 5)),
+        ((4, 5, 6), (4, 5)),
+        ((20, 7), (4, 5)),
+        ((1, 6, 4, 5), (4, 5)),
+    ],
+)
+def test_what_an_error_suggests_for_channels_works(shape: tuple[int, ...], size: tuple[int, int]) -> None:
+    for wrap in (lambda tensor: tensor, lambda tensor: {"rgb": (tensor,)}):
+        inr = cw.INR(nn.Identity(), lambda _: torch.zeros(1), size)
+        given = wrap(torch.zeros(shape))
+        with pytest.raises(ValueError, match="channels; a signal has 1 or 3") as caught:
+            inr.image(given)
+        suggested = re.search(r"output=lambda result: (result\S+)$", str(caught.value))
+        assert (suggested is None) == (2 in shape and 6 not in shape)
+        if suggested is not None:
+            assert len(inr_of(size, suggested[1]).image(given)) == 3
+
+
+def inr_of(size: tuple[int, int], output: str) -> cw.INR:
+    return cw.INR(
+        nn.Identity(), lambda _: torch.zeros(1), size, output=lambda result: eval(output, {"result": result})
+    )
 
 
 @pytest.mark.parametrize("channels", [2, 4, 5])
