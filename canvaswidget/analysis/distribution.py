@@ -22,7 +22,7 @@ from canvaswidget.analysis.sampled import Accuracy, Draw, Estimated, Sampling, f
 from canvaswidget.analysis.sampled_spread import sampled_spread
 from canvaswidget.analysis.sweeps import find
 from canvaswidget.analysis.thresholds import BINS, Bracket, Counter, Over, Totals, add_totals, masses_of
-from canvaswidget.arguments import checked, some_accuracy
+from canvaswidget.arguments import checked, show, some_accuracy
 from canvaswidget.plotting.style import (
     colour_bar,
     heading,
@@ -268,7 +268,9 @@ def distribution(
     """
     chosen = tuple(float(level) for level in levels)
     if not chosen or not all(0 < level < 1 for level in chosen):
-        raise ValueError(f"levels={levels!r}: expected one or more numbers between 0 and 1, such as {LEVELS}")
+        raise ValueError(
+            f"levels={show(levels)}: expected one or more numbers between 0 and 1, such as {LEVELS}"
+        )
     found, frame = find(canvas, layer, frame)
     n_neurons = math.prod(found.shape_of(granularity))
     height, width = canvas.inr.size

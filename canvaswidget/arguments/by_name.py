@@ -194,7 +194,7 @@ def canvases_by_run(name: str, value: Any) -> None:
         raise wrong_type(name, value, "canvaswidget.Runs, or a mapping of canvases")
     if type(value) is dict:
         for key, canvas in value.items():
-            _canvas(f"{name}[{key!r}]", canvas)
+            _canvas(f"{name}[{show(key)}]", canvas)
 
 
 def inr_or_canvas(name: str, value: Any) -> None:
@@ -222,7 +222,7 @@ def _regions_by(name: str, value: Any) -> None:
         if not value or not all(isinstance(key, str) for key in value):
             raise wrong_value(name, value, expected)
         for key, masks in value.items():
-            numbers("labels or masks of regions")(f"{name}[{key!r}]", masks)
+            numbers("labels or masks of regions")(f"{name}[{show(key)}]", masks)
     elif not isinstance(value, str):
         several(text, expected)(name, value)
 
@@ -242,7 +242,7 @@ def vectors_by_run(name: str, value: Any) -> None:
         )
         return
     for run, vectors in value.items():
-        is_vectors(f"{name}[{run!r}]", vectors)
+        is_vectors(f"{name}[{show(run)}]", vectors)
 
 
 def some_groups(name: str, value: Any) -> None:
@@ -263,7 +263,7 @@ def by_layer(name: str, value: Any) -> None:
     if not isinstance(value, Mapping) or not all(map(_is_layer, value)):
         raise wrong_type(name, value, "neurons by layer, {layer: [neuron, ...]}")
     for layer, neurons in value.items():
-        _neurons(f"{name}[{layer!r}]", neurons)
+        _neurons(f"{name}[{show(layer)}]", neurons)
 
 
 COLOURS = ("sum", "abs", "each", "red", "green", "blue")

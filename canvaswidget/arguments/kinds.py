@@ -201,7 +201,13 @@ def is_listed(value: Any) -> bool:
     """Whether a value can be gone through, in an order or not: a sequence, a set or an iterator; no text."""
     if isinstance(value, range | np.ndarray | torch.Tensor):
         return is_sequence(value)
-    return isinstance(value, Iterable) and not isinstance(value, str)
+    if not isinstance(value, Iterable) or isinstance(value, str):
+        return False
+    try:
+        iter(value)
+    except Exception:  # of a class that may be anything
+        return False
+    return True
 
 
 def is_finite(value: float) -> bool:

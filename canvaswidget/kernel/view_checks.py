@@ -8,7 +8,16 @@ from typing import Any, get_args, overload
 import numpy as np
 import torch
 
-from canvaswidget.arguments import as_integer, checked_index, is_finite, is_listed, is_number, show
+from canvaswidget.arguments import (
+    as_array,
+    as_integer,
+    checked_index,
+    is_finite,
+    is_listed,
+    is_number,
+    show,
+    wrong_type,
+)
 from canvaswidget.kernel.message_parts import (
     Channel,
     Comparison,
@@ -56,7 +65,12 @@ def checked_neurons(layer: Layer, neurons: Any) -> tuple[Neuron, ...]:
         return ()
     if not is_listed(neurons):
         raise TypeError(f"neurons={show(neurons)}: expected a sequence of neurons of layer {layer.name!r}")
-    given = neurons.tolist() if isinstance(neurons, torch.Tensor | np.ndarray) else neurons
+    given = neurons
+    if isinstance(neurons, torch.Tensor | np.ndarray):
+        array = as_array(neurons)
+        if array is None:
+            raise wrong_type("neurons", neurons, f"a sequence of neurons of layer {layer.name!r}")
+        given = array.tolist()
     found = dict.fromkeys(checked_neuron(layer, neuron) for neuron in given)
     if len(found) > MAX_NEURONS:
         raise ValueError(f"neurons: {len(found):,} of them; at most {MAX_NEURONS:,} are taken")

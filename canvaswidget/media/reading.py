@@ -383,12 +383,12 @@ def _wanted(frames: FrameRange | None) -> tuple[int, int | None, int]:
     elif isinstance(frames, Sequence) and not isinstance(frames, str) and len(frames) in (2, 3):
         parts = (*frames, None)[:3]
     else:
-        raise TypeError(f"frames={frames!r}: {expected}")
+        raise TypeError(f"frames={show(frames)}: {expected}")
     if not all(part is None or hasattr(part, "__index__") for part in parts):
-        raise TypeError(f"frames={frames!r}: {expected}")
+        raise TypeError(f"frames={show(frames)}: {expected}")
     start, stop, step = parts[0] or 0, parts[1], 1 if parts[2] is None else parts[2]
     if start < 0 or step < 1 or (stop is not None and stop <= start):
-        raise ValueError(f"frames={frames!r}: {expected}, and a stop after the start")
+        raise ValueError(f"frames={show(frames)}: {expected}, and a stop after the start")
     return int(start), None if stop is None else int(stop), int(step)
 
 

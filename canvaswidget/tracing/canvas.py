@@ -556,7 +556,7 @@ class Canvas:
         """
         found = self._layer(layer)
         self._require_sampling()
-        given = frames if as_integer(frames) is None else [frames]
+        given = cast(Sequence[int], frames if as_integer(frames) is None else [frames])
         chosen = [self.inr.frame_index(frame) for frame in given]
         self._check_once(found, chosen[0])
         return Columns(self.matrix, found, chosen, granularity, self._magnitudes(found, None), seed)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from canvaswidget.arguments import checked_index
+from canvaswidget.arguments import checked_index, show
 from canvaswidget.tracing.layers import Layer, Neuron
 
 Neurons = Sequence[Neuron] | npt.NDArray[np.integer[Any]] | torch.Tensor
@@ -24,13 +24,13 @@ def parse_neuron(layer: Layer, neuron: Any) -> torch.Tensor:
         unit, output = cast(Any, neuron)
     except (TypeError, ValueError):
         raise TypeError(
-            f"neuron={neuron!r}: expected a unit i or a kernel (i, o) of {layer.name!r}"
+            f"neuron={show(neuron)}: expected a unit i or a kernel (i, o) of {layer.name!r}"
         ) from None
     try:
         kernel = checked_index("i", unit, layer.n_units), checked_index("o", output, layer.n_outputs)
     except IndexError as error:
         raise IndexError(
-            f"neuron={neuron!r}: {error}; {layer.name!r} has kernels (i, o) with i < {layer.n_units}, "
+            f"neuron={show(neuron)}: {error}; {layer.name!r} has kernels (i, o) with i < {layer.n_units}, "
             f"o < {layer.n_outputs}"
         ) from None
     require_kernel(layer, kernel, neuron)
@@ -42,7 +42,7 @@ def require_kernel(layer: Layer, kernel: tuple[int, ...], given: Any) -> None:
     if not layer.has(kernel):
         own = layer.outputs_of(kernel[0])
         raise IndexError(
-            f"neuron={given!r}: layer {layer.name!r} has no such kernel: it has {layer.n_groups} groups, and unit "
+            f"neuron={show(given)}: layer {layer.name!r} has no such kernel: it has {layer.n_groups} groups, and unit "
             f"{kernel[0]} has kernels to outputs {own.start} to {own.stop - 1} only"
         )
 
@@ -52,7 +52,7 @@ def parse_neurons(layer: Layer, neurons: Neurons) -> torch.Tensor:
     if isinstance(neurons, torch.Tensor):
         neurons = neurons.cpu().numpy()
     if isinstance(neurons, int) or (isinstance(neurons, np.ndarray) and neurons.ndim == 0):
-        raise TypeError(f"neurons={neurons!r}: expected several units or kernels; for one there is map()")
+        raise TypeError(f"neurons={show(neurons)}: expected several units or kernels; for one there is map()")
     parsed = [parse_neuron(layer, neuron) for neuron in neurons]
     if not parsed:
         return torch.empty((0, 2) if len(layer.neurons) == 2 else (0,), dtype=torch.long)
