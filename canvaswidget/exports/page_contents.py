@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from canvaswidget.arguments import checked_index
+from canvaswidget.arguments import checked_index, show
 from canvaswidget.kernel import view_checks
 from canvaswidget.kernel.cached_canvas import CachedCanvas, Indices
 from canvaswidget.tracing.budget import parse_memory
@@ -77,7 +77,7 @@ def _neurons(layers: Sequence[Layer], neurons: Any) -> Mapping[str, Indices] | i
         return found
     if isinstance(neurons, bool) or not hasattr(neurons, "__index__"):
         raise TypeError(
-            f"neurons={neurons!r}: expected how many of each layer, {{layer: [neuron, ...]}}, or None"
+            f"neurons={show(neurons)}: expected how many of each layer, {{layer: [neuron, ...]}}, or None"
         )
     return view_checks.checked_count("neurons", neurons, 1, view_checks.MAX_NEURONS)
 

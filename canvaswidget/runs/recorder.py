@@ -16,6 +16,7 @@ from canvaswidget.arguments import as_integer, checked, integer, some_steps, wro
 from canvaswidget.files import write_whole
 from canvaswidget.models.weights import write_tensors
 
+LAST = 10**15  # more steps than any training has
 INDEX = "index.json"
 
 
@@ -77,8 +78,8 @@ class Recorder:
             Whether it was kept.
         """
         number = as_integer(step)
-        if number is None or number < 0:
-            raise wrong_type("step", step, "an int that is not negative")
+        if number is None or not 0 <= number < LAST:  # it is in the file's name
+            raise wrong_type("step", step, "an int that is not negative, of at most 15 digits")
         if not isinstance(model, nn.Module):
             raise wrong_type("model", model, "a torch.nn.Module")
         if number not in self.at and (self.every is None or number % self.every):
