@@ -24,8 +24,8 @@ import torch
 from canvaswidget.arguments.kinds import wrong_type, wrong_value
 from canvaswidget.surveys.performing import Task, perform
 
+# Not the user's script: what it does with torch or a GPU as it is imported must not be done before a fork.
 PRELOADED = [
-    "__main__",
     "canvaswidget.surveys.performing",
     "canvaswidget.tracing",
     "torch._dynamo",
