@@ -41,6 +41,8 @@ from canvaswidget.arguments import (
     checked_index,
     flag,
     frame_or_frames,
+    integer,
+    optional,
     optional_accuracy,
 )
 from canvaswidget.progress import Progress
@@ -737,7 +739,7 @@ class Canvas:
         for canvas in list(self._family.canvases.values()):
             canvas._summaries.forget()
 
-    @checked
+    @checked(frame=optional(integer(high=None)))
     def hold(self, frame: int | None) -> None:
         """Keep what is known of a frame, whatever is asked of others meanwhile; None for no frame."""
         self.matrix.frames.held = None if frame is None else self.inr.frame_index(frame)

@@ -105,7 +105,7 @@ def test_parameters_do_not_take_the_columns_of_what_is_measured(tmp_path) -> Non
 
 def test_maps_of_chosen_neurons_travel(tmp_path) -> None:
     runs, _ = done(jobs(0), tmp_path / "one.zarr", what={"canvas": {"maps": {"net.1": 3}}})
-    assert "neurons=3: expected several units" in runs.table.trouble["seed 0"]
+    assert "maps['net.1']=3: expected a sequence of units" in runs.table.trouble["seed 0"]
     for maps in ({"net.1": [3, 5]}, 2, "all"):
         store = tmp_path / f"{len(os.listdir(tmp_path))}.zarr"
         runs, _ = done(jobs(0), store, what={"canvas": {"maps": maps}})

@@ -55,7 +55,7 @@ def _arrays(path: Path) -> list[Any]:
         ({"layers": "nothing"}, KeyError, "no such layer"),
         ({"frames": []}, ValueError, "at least one frame"),
         ({"frames": [6]}, IndexError, "frame=6"),
-        ({"pixels": [3]}, ValueError, "no pixel"),
+        ({"pixels": [3]}, TypeError, "a pixel"),
         ({"pixels": [(16, 0)]}, IndexError, "y=16"),
         ({"regions": {"a": np.ones((2, 2))}}, ValueError, r"regions\['a'\]"),
         ({"clusters": [3]}, TypeError, "clusters: int"),
