@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.feel_kernel import LARGE_LAYERS, LAYERS, MODELS  # noqa: E402
 from benchmarks.run import describe_machine  # noqa: E402
 from tests.browser.page import TIMEOUT, NotebookPage  # noqa: E402
-from tools.browser import ARGUMENTS, find_browser  # noqa: E402
+from tools.browser import opened_browser  # noqa: E402
 from tools.server import JupyterServer  # noqa: E402
 
 CLICKS = 40
@@ -290,11 +290,9 @@ def main() -> None:
     for model in arguments.models:
         if model not in MODELS:
             parser.error(f"no model {model!r}: there are {', '.join(MODELS)}")
-    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
-        program = find_browser(playwright)
-        if program is None:
+    with opened_browser() as browser, tempfile.TemporaryDirectory() as folder:
+        if browser is None:
             sys.exit("no browser: install Chromium or Chrome, or set CANVASWIDGET_BROWSER to the program")
-        browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
         files = Path(folder, "notebooks")
         files.mkdir()
 
@@ -305,7 +303,6 @@ def main() -> None:
             print(f"{describe_machine()}, Chromium {browser.version}, JupyterLab; kernel and page share it.")
             for model in arguments.models:
                 show(model, measure_all(server, new_page, model, approaches))
-        browser.close()
 
 
 if __name__ == "__main__":

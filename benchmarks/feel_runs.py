@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.run import describe_machine  # noqa: E402
 from tests.browser.page import TIMEOUT, NotebookPage  # noqa: E402
-from tools.browser import ARGUMENTS, find_browser  # noqa: E402
+from tools.browser import opened_browser  # noqa: E402
 from tools.server import JupyterServer  # noqa: E402
 
 # Checkpoints of a model without a training: its weights with a little noise.
@@ -93,11 +92,9 @@ def measure(notebook: NotebookPage) -> dict[str, Any]:
 
 def main() -> None:
     models = sys.argv[1:] or list(MODELS)
-    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
-        program = find_browser(playwright)
-        if program is None:
+    with opened_browser() as browser, tempfile.TemporaryDirectory() as folder:
+        if browser is None:
             sys.exit("no browser: install Chromium or Chrome, or set CANVASWIDGET_BROWSER to the program")
-        browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
         files = Path(folder, "notebooks")
         files.mkdir()
         with JupyterServer(files, Path(folder, "jupyter")) as server:
@@ -125,7 +122,6 @@ def main() -> None:
                             f"  {words:18}  n {found['n']:2}  p50 {found['p50']:6.0f} ms  p95 {found['p95']:6.0f} ms"
                             f"  {ratio:4.1f} times {'a step to a frame' if stats['step_ms'] else 'a click on a neuron'}"
                         )
-        browser.close()
 
 
 if __name__ == "__main__":

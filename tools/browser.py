@@ -1,12 +1,14 @@
-"""Find a browser that is installed."""
+"""Find a browser that is installed, and start it."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Playwright
+from playwright.sync_api import Browser, Playwright, sync_playwright
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = (
@@ -29,3 +31,16 @@ def find_browser(playwright: Playwright) -> str | None:
     found = next(filter(None, map(shutil.which, PROGRAMS)), None)
     own = playwright.chromium.executable_path
     return found or (own if Path(own).is_file() else None)
+
+
+@contextmanager
+def opened_browser() -> Iterator[Browser | None]:
+    """The browser, started; None where none is found."""
+    with sync_playwright() as playwright:
+        program = find_browser(playwright)
+        if program is None:
+            yield None
+            return
+        browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
+        yield browser
+        browser.close()

@@ -12,9 +12,9 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import Locator, Page
 
-from tools.browser import ARGUMENTS, find_browser
+from tools.browser import opened_browser
 from tools.demo import ROOT, run_cells
 from tools.screenshots import SETTLED, SHOW, THEMES, TIMEOUT, View, cluster, two_runs, write_notebook
 from tools.server import JupyterServer
@@ -112,11 +112,9 @@ def shoot(
     server: JupyterServer, notebooks: dict[View, str], done: Callable[[View, str, bytes], None]
 ) -> bool:
     """Every view; False where there is no browser."""
-    with sync_playwright() as playwright:
-        program = find_browser(playwright)
-        if program is None:
+    with opened_browser() as browser:
+        if browser is None:
             return False
-        browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
         for view, notebook in notebooks.items():
             page = browser.new_page(viewport={"width": WIDTHS[-1] + 300, "height": 1400})
             page.goto(server.url(notebook))
@@ -132,7 +130,6 @@ def shoot(
             for name, png in pictures(page, root, is_settled):
                 done(view, name, png)
             page.close()
-        browser.close()
     return True
 
 

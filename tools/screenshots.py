@@ -15,9 +15,9 @@ from pathlib import Path
 
 import nbformat
 from PIL import Image
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import Locator, Page
 
-from tools.browser import ARGUMENTS, find_browser
+from tools.browser import opened_browser
 from tools.demo import ROOT, run_cells
 from tools.server import JupyterServer
 
@@ -195,11 +195,9 @@ def check_size(path: Path, most: int) -> None:
 
 def shoot_all(server: JupyterServer, notebooks: dict[View, str]) -> bool:
     """Both themes; False where there is no browser."""
-    with sync_playwright() as playwright:
-        program = find_browser(playwright)
-        if program is None:
+    with opened_browser() as browser:
+        if browser is None:
             return False
-        browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
         for view, notebook in notebooks.items():
             page = browser.new_page(viewport={"width": 1180, "height": 1000})
             page.goto(server.url(notebook))
@@ -210,7 +208,6 @@ def shoot_all(server: JupyterServer, notebooks: dict[View, str]) -> bool:
             for suffix, theme in THEMES.items():
                 shoot(page, root, view, theme, IMAGES / f"{view.name}{suffix}")
             page.close()
-        browser.close()
     return True
 
 

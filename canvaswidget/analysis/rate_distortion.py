@@ -170,7 +170,6 @@ class RateDistortion(Estimated):
         return ax
 
     @checked
-    @checked
     def plot_all(self, entropy: bool = False) -> Figure:
         """All measures that are defined, a panel each."""
         known = [name for name in MEASURES if not np.isnan(getattr(self.curves["quantised"], name)).all()]

@@ -22,7 +22,14 @@ from canvaswidget.exports.view import ExportedView, checked_file
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.view_checks import checked_number
 from canvaswidget.plotting.figures import palettes
-from canvaswidget.plotting.panels import View, colour_limit, contour_levels, under_map, view_size
+from canvaswidget.plotting.panels import (
+    View,
+    colour_limit,
+    contour_levels,
+    drawn_values,
+    under_map,
+    view_size,
+)
 from canvaswidget.plotting.run_frames import RunFrame, shared_scale
 from canvaswidget.progress import Progress, Report
 
@@ -164,7 +171,7 @@ def _with_contours(picture: Picture, view: View, top: float) -> Picture:
     levels = contour_levels(view, top)
     if view.overlay is None or not levels:
         return picture
-    overlay = view.overlay if view.overlay_signed else np.abs(view.overlay)
+    overlay = drawn_values(view.overlay, view.overlay_signed)
     factor = picture.shape[0] / overlay.shape[0]
     found: Any = contour_generator(z=overlay)
     lines = [line for level in levels for line in found.lines(level)]

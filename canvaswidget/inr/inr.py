@@ -261,7 +261,7 @@ class INR:
             before = RandomState() if self._draws else None
             with evaluating(self.module):
                 positional, keywords = copied(self.arguments(frame))
-                # A copy, as the module may return a buffer of its own, which is put back.
+                # Cloned: the module may return one of its buffers, whose values are restored after the call.
                 image = self.image(self.module(*positional, **keywords)).clone()
             self._draws = before is not None and before.differs()
             return image

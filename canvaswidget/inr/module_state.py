@@ -186,14 +186,13 @@ def unchanged(module: nn.Module, random_state: bool = True) -> Iterator[None]:
     random_state : bool
         Whether the random state is put back: not where the calls don't draw, as other threads may draw meanwhile.
     """
-    state, drawn = None if is_lazy(module) else ModuleState(module), RandomState() if random_state else None
-    try:
-        yield
-    finally:
-        if state is not None:
-            state.restore()
-        if drawn is not None:
-            drawn.restore()
+    state = None if is_lazy(module) else ModuleState(module)
+    with random_state_kept(random_state):
+        try:
+            yield
+        finally:
+            if state is not None:
+                state.restore()
 
 
 def is_lazy(module: nn.Module) -> bool:

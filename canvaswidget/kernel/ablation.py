@@ -17,6 +17,7 @@ from canvaswidget.kernel.message_parts import Edit, Removed
 from canvaswidget.kernel.quantise import Floats, check_finite, psnr_of
 from canvaswidget.kernel.view_checks import Neuron
 from canvaswidget.tracing import CanvasLike
+from canvaswidget.tracing.edits import FORM
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layers
 
@@ -25,7 +26,6 @@ Edits = dict[str, dict[Neuron, float]]  # by layer and neuron, what its contribu
 
 SOURCES = ("ablated", "difference")
 _FORMS = "{layer: [neuron, ...]} or a sequence of pairs (layer, neuron)"
-_EDITS = "{layer: {neuron: factor}}, such as {'head': {3: 0.5, (0, 2): 2}}"
 MOST = 1000.0  # the largest factor
 
 
@@ -91,7 +91,7 @@ def _factors(value: Any) -> Iterator[tuple[Any, Any, Any]]:
         yield from ((edit["layer"], edit["neuron"], edit["factor"]) for edit in value)
         return
     if not isinstance(value, Mapping) or not all(isinstance(some, Mapping) for some in value.values()):
-        raise TypeError(f"edits={show(value)}: expected {_EDITS}")
+        raise TypeError(f"edits={show(value)}: expected {FORM}")
     for key, some in value.items():
         yield from ((key, neuron, factor) for neuron, factor in some.items())
 
@@ -142,6 +142,11 @@ def from_wire(layers: Layers, removed: Sequence[Removed], edits: Sequence[Edit])
     return found
 
 
+def key_of(edits: Edits) -> tuple[Any, ...]:
+    """Equal for equal edits, and hashable."""
+    return tuple(sorted((name, tuple(some.items())) for name, some in edits.items()))
+
+
 def count_of(edits: Edits) -> int:
     """Of neurons."""
     return sum(map(len, edits.values()))
@@ -163,7 +168,6 @@ def title(edits: Edits) -> str:
 
 def edited_picture(cached: CachedCanvas, edits: Edits, time: int) -> Floats:
     """The raw output ``(h, w, 3)`` with neurons out or scaled, whatever the rule."""
-    factors = {(name, tuple(some.items())) for name, some in edits.items()}
 
     def compute() -> Floats:
         if any(factor for some in edits.values() for factor in some.values()):
@@ -174,7 +178,7 @@ def edited_picture(cached: CachedCanvas, edits: Edits, time: int) -> Floats:
         check_finite(f"frame {time} {title(edits)}", image)
         return image
 
-    return cached.cache.remember((None, "edited", time, *sorted(factors)), compute)
+    return cached.cache.remember((None, "edited", time, *key_of(edits)), compute)
 
 
 def difference(cached: CachedCanvas, edits: Edits, time: int) -> Floats:

@@ -123,7 +123,7 @@ class Removed(TypedDict):
 
 
 class Edit(TypedDict):
-    """A neuron whose contributions are scaled: 2 is twice as much."""
+    """A neuron, and the factor that its contributions are multiplied by."""
 
     layer: str
     neuron: list[int]

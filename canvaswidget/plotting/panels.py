@@ -186,12 +186,17 @@ def colour_limit(view: View, scale: float) -> float:
     return scale / view.contrast if view.limit is None else view.limit
 
 
+def drawn_values(values: Floats, signed: bool) -> Floats:
+    """What colours and lines stand for: signed values, or magnitudes."""
+    return values if signed else np.abs(values)
+
+
 def contour_levels(view: View, scale: float) -> list[float]:
     """The values of the overlay that have a line, from the lowest up; none for a picture of one row or column."""
     if not view.contours or view.overlay is None or min(view.overlay.shape) < 2:
         return []
     limit = colour_limit(view, scale)
-    overlay = view.overlay if view.overlay_signed else np.abs(view.overlay)
+    overlay = drawn_values(view.overlay, view.overlay_signed)
     signs = (-1, 1) if view.overlay_signed else (1,)
     levels = sorted(sign * part * limit for sign in signs for part in CONTOURS)
     return [level for level in levels if overlay.min() < level < overlay.max()]
@@ -222,9 +227,8 @@ def draw_frame(ax: Axes, view: View, scale: float | None = None, bar: bool = Tru
             extend = "neither" if not is_beyond else "both" if view.overlay_signed else "max"
             colour_bar(ax, frame_colours(view, scale), view.overlay_unit, extend=extend)
         if levels := contour_levels(view, scale):
-            overlay = view.overlay if view.overlay_signed else np.abs(view.overlay)
             for line, colour in ((1.4, "black"), (0.6, "white")):
-                ax.contour(overlay, levels=levels, colors=colour, linewidths=line, linestyles="solid")
+                ax.contour(values, levels=levels, colors=colour, linewidths=line, linestyles="solid")
     if view.region is not None:
         _outline(ax, view.region)
     if view.pixel is not None:

@@ -1,7 +1,7 @@
 """Put a report into a folder so that an earlier one is whole until the new one is.
 
-The page names the folder of its own files, which is moved in before the page takes the place of an earlier one by one
-rename; the earlier page's files are removed last. A report is written in a folder beside, with a lock that its process
+The page names the folder that has its files. That folder is moved in first, then the new page replaces the old one by a
+rename, and the old page's files are removed last. A report is written in a folder beside, with a lock that its process
 holds; the next report removes what no process holds, and files that the page does not name.
 """
 

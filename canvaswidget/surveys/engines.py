@@ -121,8 +121,8 @@ def engine_of(engine: Any, workers: int | None, n_jobs: int) -> Iterator[Engine]
 class Processes:
     """Processes of this machine, one a GPU or a group of cores.
 
-    They are no forks of this one, in which torch would deadlock: on Linux they are forks of a process that has imported
-    what jobs need and done nothing with it, so that one that takes the place of a dead one works at once.
+    They are not forked from this process, in which torch would deadlock. On Linux they are forked from a server process
+    that has only imported what jobs need, so that a worker, and the replacement of a dead one, starts at once.
     """
 
     def __init__(self, workers: int | None, n_jobs: int) -> None:

@@ -20,12 +20,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from canvaswidget.arguments.kinds import wrong_type
-from canvaswidget.files import hold, is_held, try_to_hold, write_whole
+from canvaswidget.files import LOCK, hold, is_worked_in, try_to_hold, write_whole
 
 ROOT = "zarr.json"
 PARTIAL = ".partial-"
-STAGE, LOCK = "group", "lock"  # in the folder of a worker: what it writes, and the file that it holds
-YOUNG = 60.0  # seconds: age of a worker's folder without a lock, which is made right after it
+STAGE = "group"  # in the folder of a worker: what it writes
 BEAT = 20.0  # seconds between two signs of life of a survey in object storage
 DEAD = 90.0  # seconds without one
 
@@ -182,10 +181,8 @@ class Folder:
     def _remove_leftovers(self) -> None:
         """What killed workers left: the folders that no process holds."""
         for folder in self.path.glob(f"{PARTIAL}*"):
-            with contextlib.suppress(FileNotFoundError):
-                is_young = time.time() - folder.stat().st_mtime < YOUNG
-                if not (is_held(folder / LOCK) if (folder / LOCK).exists() else is_young):
-                    shutil.rmtree(folder, ignore_errors=True)
+            if not is_worked_in(folder):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 class Remote:

@@ -14,7 +14,7 @@ from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.neurons import parse_neuron
 
 Edits = Mapping[Any, Mapping[Any, float]]
-_FORM = "{layer: {neuron: factor}}, such as {'head': {3: 0.5, (0, 2): 2}}"
+FORM = "{layer: {neuron: factor}}, such as {'head': {3: 0.5, (0, 2): 2}}"
 
 
 def factors_by_layer(layers: Layers, edits: Edits) -> dict[str, torch.Tensor]:
@@ -30,12 +30,12 @@ def factors_by_layer(layers: Layers, edits: Edits) -> dict[str, torch.Tensor]:
         There is no such layer or neuron.
     """
     if not isinstance(edits, Mapping):
-        raise TypeError(f"edits={type(edits).__name__}: expected {_FORM}")
+        raise TypeError(f"edits={type(edits).__name__}: expected {FORM}")
     found: dict[str, torch.Tensor] = {}
     for key, by_neuron in edits.items():
         layer = layers.find(key)
         if not isinstance(by_neuron, Mapping):
-            raise TypeError(f"edits[{key!r}]={type(by_neuron).__name__}: expected {_FORM}")
+            raise TypeError(f"edits[{key!r}]={type(by_neuron).__name__}: expected {FORM}")
         factors = found.setdefault(layer.name, torch.ones(layer.shape_of("kernel"), dtype=torch.float64))
         for neuron, factor in by_neuron.items():
             factors[_places(layer, neuron)] *= _checked_factor(key, neuron, factor)

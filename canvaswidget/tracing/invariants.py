@@ -101,7 +101,7 @@ def _settled(matrix: Matrix, frame: int, checks: list[Check]) -> list[Check]:
 def _cancelling(
     matrix: Matrix, frame: int, checks: Sequence[Check], missed: Mapping[str, float]
 ) -> list[Check]:
-    """The layers whose contributions cannot be added up, those aside of which something else fails."""
+    """Failed checks of layers whose contributions can't be added up; of those, in which no other check fails."""
     failed = _failed(checks)
     found = {name: off for name, off in missed.items() if name not in failed and not off <= MISSED}
     if not found:
@@ -109,7 +109,7 @@ def _cancelling(
     image, own, in_double = _image(matrix, frame), 0.0, found
     if matrix.capture.dtype != torch.float64:
         wide = matrix.in_double()
-        # The image of a network whose own values cancel is as far off.
+        # Where the network's own values cancel, its image has errors of this size without any contributions.
         own = _part(_image(wide, frame) - image, image)
         in_double = {}
         layers = [layer for layer in wide.rule.layers if layer.name in found]

@@ -15,7 +15,7 @@ from canvaswidget.arguments import show
 
 log = logging.getLogger(__name__)
 
-# Traits that the page hears of and never sets.
+# Traits that only Python sets; the page reads them.
 KERNELS = ("_canvas", "_compared", "_runs", "_changes", "_picture", "_esm", "_css")
 
 

@@ -109,7 +109,7 @@ class NeuronsTrait(Checked):
 
 
 class EditedTrait(Checked):
-    """What is changed of the model; what is under the map follows when anything comes to be, or nothing is any more."""
+    """Neurons that are ablated or scaled; `source` follows when there come to be some, or none."""
 
     def assign(self, obj: Any, value: Any) -> None:
         """Set the trait."""

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.browser.page import CLOSE_WIDGETS, FIND_WIDGET, TIMEOUT, NotebookPage, Traffic
 from tests.conftest import ROOT, absent
-from tools.browser import ARGUMENTS, find_browser
+from tools.browser import opened_browser
 from tools.server import App, JupyterServer
 
 expect.set_options(timeout=TIMEOUT)  # nothing here is wrong because it is slow
@@ -34,14 +34,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="package")  # no longer: while Playwright is open, this thread has a running event loop
 def _browser() -> Iterator[Browser | None]:
-    with sync_playwright() as playwright:
-        program = find_browser(playwright)
-        if program is None:
-            yield None
-            return
-        browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
+    with opened_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

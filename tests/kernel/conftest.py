@@ -35,5 +35,10 @@ def page(pages, canvas) -> Page:
 
 
 @pytest.fixture
+def w(widgets, canvas) -> cw.CanvasWidget:
+    return widgets(canvas)
+
+
+@pytest.fixture
 def steps(pages) -> Page:
     return pages(StepCanvas())

@@ -18,16 +18,6 @@ pytestmark = pytest.mark.usefixtures("unbuilt")
 FIRST, LAST = "decoder.1", "head"
 
 
-@pytest.fixture(scope="module")
-def canvas() -> cw.Canvas:
-    return cw.trace(video(), device="cpu")
-
-
-@pytest.fixture
-def page(pages, canvas) -> Page:
-    return pages(canvas)
-
-
 def removed(canvas: cw.Canvas, **layers: list[list[int]]) -> list[dict[str, Any]]:
     return [{"layer": canvas.layers.find(name).name, "neurons": neurons} for name, neurons in layers.items()]
 
@@ -115,11 +105,6 @@ def test_what_can_not_be_taken_out(page: Page, parts: list[dict[str, Any]], word
 
 
 # --- the trait ----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def w(widgets, canvas) -> cw.CanvasWidget:
-    return widgets(canvas)
 
 
 def test_neurons_of_several_layers_are_set_in_several_ways(w: cw.CanvasWidget, canvas: cw.Canvas) -> None:

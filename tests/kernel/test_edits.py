@@ -16,21 +16,6 @@ from tests.kernel.page import Page
 pytestmark = pytest.mark.usefixtures("unbuilt")
 
 
-@pytest.fixture(scope="module")
-def canvas() -> cw.Canvas:
-    return cw.trace(video(), device="cpu")
-
-
-@pytest.fixture
-def page(pages, canvas) -> Page:
-    return pages(canvas)
-
-
-@pytest.fixture
-def w(widgets, canvas) -> cw.CanvasWidget:
-    return widgets(canvas)
-
-
 @pytest.mark.parametrize("rule", ["xinc", "gated", "ablation"])
 def test_the_picture_is_that_of_a_copy_whose_weights_are_scaled(pages, canvas: cw.Canvas, rule: str) -> None:
     page = pages(canvas.under(rule))

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 import canvaswidget as cw
 from canvaswidget.kernel import facts
 from canvaswidget.widget import live_view
 from canvaswidget.widget.widget import CanvasWidget
-from tests.canvases import StepCanvas, video
+from tests.canvases import StepCanvas, clip, video
 
 
 @pytest.fixture(scope="package")
 def canvas() -> cw.Canvas:
     return cw.trace(video(), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def widget() -> Iterator[CanvasWidget]:
+    """Of two runs of a small clip."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("canvaswidget.widget.live_view.bundled", lambda name: f"/* {name} */")
+        made = CanvasWidget(cw.Runs({"one": clip(0), "two": clip(1)}, rule="gated"))
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections import deque
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-import canvaswidget as cw
 from canvaswidget.widget.widget import CanvasWidget
-from tests.canvases import clip
 
 VIEW = CanvasWidget.VIEW
 TRIANGLES = [{"points": [[0.0, 0.0], [0.0, x], [3.0, 3.0]], "runs": []} for x in (3.5, 2.5)]
@@ -147,15 +144,6 @@ class Page:
     def differing(self) -> dict[str, tuple[Any, Any]]:
         kernel = self.widget.get_state(list(VIEW))
         return {name: (self.shown[name], kernel[name]) for name in VIEW if self.shown[name] != kernel[name]}
-
-
-@pytest.fixture(scope="module")
-def widget() -> Iterator[CanvasWidget]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("canvaswidget.widget.live_view.bundled", lambda name: f"/* {name} */")
-        made = CanvasWidget(cw.Runs({"one": clip(0), "two": clip(1)}, rule="gated"))
-    yield made
-    made.close()
 
 
 def at_the_start(widget: CanvasWidget) -> CanvasWidget:

@@ -4,28 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 
-import canvaswidget as cw
 from canvaswidget.kernel import message_parts
 from canvaswidget.widget.shared_traits import KERNELS
 from canvaswidget.widget.widget import CanvasWidget
-from tests.canvases import clip
 from tests.junk import FOREIGN, JUNK
 from tests.kernel.test_messages import problems
 from tests.widget.between_page_and_widget import sent
-
-
-@pytest.fixture(scope="module")
-def widget() -> Iterator[CanvasWidget]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("canvaswidget.widget.live_view.bundled", lambda name: f"/* {name} */")
-        made = CanvasWidget(cw.Runs({"one": clip(0), "two": clip(1)}, rule="gated"))
-    yield made
-    made.close()
-
 
 SYNCED = (
     *CanvasWidget.VIEW,

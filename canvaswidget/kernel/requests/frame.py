@@ -66,8 +66,6 @@ def frame(cached: CachedCanvas, body: FrameRequest, checkpoint: Report) -> tuple
         )
         edits = ablation.from_wire(removable, body.get("ablated", []), body.get("edits", []))
 
-    factors = sorted((name, tuple(some.items())) for name, some in edits.items())
-
     def compute() -> tuple[FrameReply, bytes]:
         low, high = 0.0, 1.0
         psnr = None if source == "off" else pictures.psnr(cached, time)
@@ -99,4 +97,4 @@ def frame(cached: CachedCanvas, body: FrameRequest, checkpoint: Report) -> tuple
         }
         return reply, levels.tobytes()
 
-    return cached.cache.remember((None, "picture", time, source, *factors), compute)
+    return cached.cache.remember((None, "picture", time, source, *ablation.key_of(edits)), compute)

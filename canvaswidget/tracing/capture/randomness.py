@@ -25,7 +25,7 @@ _SWITCHES = {
     "rrelu_with_noise": (4, "training", False),
     "rrelu_with_noise_functional": (4, "training", False),
 }
-# Ops whose random numbers depend on the shapes of tensors only, not on their values.
+# Ops whose random numbers depend on shapes alone: their values can be recorded as constants.
 _OF_SHAPES = {
     *("rand", "rand_like", "randn", "randn_like", "randint", "randint_like", "randperm"),
     *("normal_functional", "normal.float_float", "uniform", "exponential", "cauchy", "log_normal"),

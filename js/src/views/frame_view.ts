@@ -11,7 +11,7 @@ import { ready } from "../state/store";
 import type { Source as FrameSource } from "../transport/messages";
 import { same } from "../transport/same";
 import { createContours } from "../ui/contours";
-import { attribute, h, holdsFocus, svg, write, zoomOf } from "../ui/dom";
+import { attribute, h, svg, write, zoomOf } from "../ui/dom";
 import type { ExportPlan } from "../ui/export_png";
 import { composePicture } from "../ui/painting";
 import { createPanel, segmented } from "../ui/panel";
@@ -20,6 +20,7 @@ import { explain } from "../ui/term_card";
 import type { Term } from "../ui/terms";
 import type { View } from "../ui/view";
 import { FITTED, type Placed, pan, pixelAt, place, type Size, settled, zoomAt } from "../ui/viewport";
+import { watchWheel } from "../ui/wheel";
 import { createAblationView, withoutLabel } from "./ablation_view";
 import { createColourBar } from "./colour_bar";
 import { createComparisonView } from "./comparison_view";
@@ -261,6 +262,7 @@ export function createFrameView(view: View, more: HTMLElement) {
     clearTimeout(hinting);
     hinting = setTimeout(() => attribute(stages, "data-hint", false), HINT);
   };
+  const isZoomed = () => viewport.peek().zoom > 1;
   const listen = (one: HTMLElement) => {
     const letGo = () => {
       grabbed = null;
@@ -306,17 +308,7 @@ export function createFrameView(view: View, more: HTMLElement) {
       pin(store, clicked.before);
       reset();
     });
-    one.addEventListener(
-      "wheel",
-      (event) => {
-        // The notebook scrolls until the widget is in use, and where there is nothing to zoom out of.
-        if (event.deltaY > 0 && viewport.peek().zoom === 1) return;
-        if (!event.ctrlKey && !event.metaKey && !holdsFocus(view.root)) return showHint();
-        event.preventDefault();
-        zoom(Math.exp(-event.deltaY * (event.deltaMode === 1 ? 0.05 : 0.002)), event);
-      },
-      { passive: false },
-    );
+    watchWheel(one, view.root, isZoomed, zoom, showHint);
   };
   for (const one of [stage, second.stage]) listen(one);
   view.signal.addEventListener("abort", () => point(null));

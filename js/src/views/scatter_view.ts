@@ -8,6 +8,7 @@ import { inside, nearest, nextTowards } from "../sources/scatter";
 import { chooseNeuron, chooseNeurons, currentLayer, toggleNeuron } from "../state/actions";
 import { number } from "../state/format";
 import {
+  currentChannel,
   flatIndex,
   layerOf,
   neuronAt,
@@ -21,7 +22,7 @@ import { NO_CLUSTER } from "../transport/constants";
 import type { Embedding } from "../transport/messages";
 import { same } from "../transport/same";
 import { themeColours } from "../ui/chart";
-import { attribute, h, holdsFocus, write, zoomOf } from "../ui/dom";
+import { attribute, h, write, zoomOf } from "../ui/dom";
 import { composeThumbnail } from "../ui/painting";
 import { clusterColour } from "../ui/palette";
 import { options } from "../ui/panel";
@@ -29,6 +30,7 @@ import { watchPinch } from "../ui/pinch";
 import { explain } from "../ui/term_card";
 import type { View } from "../ui/view";
 import { FITTED, pan, type Size, zoomAt } from "../ui/viewport";
+import { watchWheel } from "../ui/wheel";
 import { styleOfGrid } from "./grid_scale";
 import { createZoomControl } from "./zoom_control";
 
@@ -47,7 +49,7 @@ const ARROWS: Record<string, [number, number]> = {
 };
 
 export function createScatterView(view: View) {
-  const { store, scatter, values, clusters, pixels, comparison, palettes } = view.session;
+  const { store, scatter, values, clusters, pixels, comparison, palettes, settled } = view.session;
   const canvas = h("canvas", { class: "cw-scatter", "data-testid": "scatter", width: 1, height: 1 });
   const told = h("output", {});
   const map = h("canvas", {
@@ -322,6 +324,7 @@ export function createScatterView(view: View) {
     pressed = null;
     lasso.value = [];
   };
+  const isZoomed = () => viewport.peek().zoom > 1;
   const fit = () => {
     viewport.value = FITTED;
   };
@@ -333,17 +336,7 @@ export function createScatterView(view: View) {
     move(dx, dy);
     zoom(factor, { clientX, clientY });
   });
-  element.addEventListener(
-    "wheel",
-    (event) => {
-      // As over the frame: the notebook scrolls until the widget is in use.
-      if (event.deltaY > 0 && viewport.peek().zoom === 1) return;
-      if (!event.ctrlKey && !event.metaKey && !holdsFocus(view.root)) return;
-      event.preventDefault();
-      zoom(Math.exp(-event.deltaY * (event.deltaMode === 1 ? 0.05 : 0.002)), event);
-    },
-    { passive: false },
-  );
+  watchWheel(element, view.root, isZoomed, zoom);
   const located = (event: MouseEvent): [number, number] => {
     const box = element.getBoundingClientRect();
     const [{ w, h: hgt }, scale] = [square(), zoomOf(element)];
@@ -365,7 +358,7 @@ export function createScatterView(view: View) {
     event.preventDefault();
     element.focus({ preventScroll: true });
     element.setPointerCapture?.(event.pointerId);
-    const pans = viewport.peek().zoom > 1 && !event.shiftKey;
+    const pans = isZoomed() && !event.shiftKey;
     pressed = { x: event.clientX, y: event.clientY, moved: false, pans };
     if (!pans) lasso.value = [located(event)];
   });
@@ -439,7 +432,11 @@ export function createScatterView(view: View) {
     write(told, neuronLabel(neuron) + value + linkedTo);
     const known = view.session.pointed.shown.value;
     const isOfIt =
-      known?.layer === layer.name && known.run === store.run.value && known.rule === store.rule.value;
+      known?.layer === layer.name &&
+      known.run === store.run.value &&
+      known.rule === store.rule.value &&
+      known.time === settled.value &&
+      known.channel === currentChannel(store);
     const thumb = isOfIt ? known.thumbs.get(neuron.join(",")) : undefined;
     map.hidden = !thumb;
     const context = thumb && map.getContext("2d");

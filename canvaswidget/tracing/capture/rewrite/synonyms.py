@@ -1,4 +1,4 @@
-"""Ops that are another one by another name, as that one."""
+"""Rewrite ops that compute the same as another op to that op, so that rules need to know one of them."""
 
 from __future__ import annotations
 
