@@ -66,11 +66,10 @@ async function shorten({ outputs }) {
 /** The packages that a file of the bundle has code of: their names, versions and licences. */
 function packagesOf(inputs) {
   const folders = new Set();
-  for (const input of Object.keys(inputs)) {
+  for (const [input, { bytesInOutput }] of Object.entries(inputs)) {
+    if (bytesInOutput === 0) continue;
     const folder = input.match(/^node_modules\/(?:@[^/]+\/)?[^/]+/)?.[0];
     if (folder) folders.add(folder);
-    // The styles have a part of uPlot's own style sheet.
-    if (input.endsWith("styles/time.css")) folders.add("node_modules/uplot");
   }
   return [...folders].sort().map((folder) => {
     const { name, version, license } = JSON.parse(readFileSync(join(here, folder, "package.json"), "utf8"));

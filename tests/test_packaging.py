@@ -82,8 +82,8 @@ def wheel(unpacked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 NOTICES = (
-    "uplot 1.",
-    "Leon Sorokin",
+    "d3-array 3.",
+    "Mike Bostock",
     "@preact/signals-core 1.",
     "Preact Team",
     "The above copyright notice and this permission notice shall be included",

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { following } from "../src/sources/player";
 import { areConsecutive, frameToward } from "../src/state/saved";
-import { alone } from "../src/views/time_chart";
+import { alone } from "../src/ui/line_chart";
 import { CANVAS } from "./fixture";
 import { LAYER, NEURON } from "./page";
 import { pass, useView } from "./view";
@@ -67,7 +67,7 @@ describe("frames of a saved page", () => {
     const asked = view.model.requests("curve").flatMap(({ body }) => (body as { frames: number[] }).frames);
     expect(new Set(asked)).toEqual(new Set(FRAMES));
     expect(part("curve").dataset).toMatchObject({ done: "8", total: "8" });
-    expect(alone([null, 1, null, 2, 3, null, 4])).toEqual([1, 6]);
+    expect(alone([Number.NaN, 1, Number.NaN, 2, 3, Number.NaN, 4])).toEqual([1, 6]);
     expect([areConsecutive([2, 3, 4]), areConsecutive([2, 4]), areConsecutive([5])]).toEqual([
       true,
       false,

@@ -1,22 +1,4 @@
-import { vi } from "vitest";
-
-// The chart library draws on a real canvas only: how it looks is seen in a browser, here it is a plain element.
-vi.mock("uplot", () => ({
-  default: class {
-    over = document.createElement("div");
-    constructor(_options: unknown, _data: unknown, target: HTMLElement) {
-      this.over.className = "u-over";
-      target.append(this.over);
-    }
-    setData() {}
-    setSize() {}
-    redraw() {}
-    destroy() {}
-    posToVal(x: number) {
-      return x / 40;
-    }
-  },
-}));
+export {};
 
 // Browsers keep where the focus was when a dialog opens, and put it back.
 const before = new WeakMap<HTMLDialogElement, Element | null>();

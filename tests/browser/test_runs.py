@@ -66,9 +66,9 @@ def test_a_slider_over_checkpoints_shows_each_to_the_pixel(notebook: NotebookPag
     expect(view.part("run-label")).to_have_text("2400")
     # The curve over the runs, and a click on it.
     expect(view.part("run-curve")).to_have_attribute("data-done", str(len(steps)), timeout=TIMEOUT)
-    box = view.part("run-curve").locator(".u-over").bounding_box()
+    box = view.part("run-curve").bounding_box()
     assert box is not None
-    view.page.mouse.click(box["x"] + 2, box["y"] + box["height"] / 2)
+    view.page.mouse.click(box["x"] + 60, box["y"] + box["height"] / 2)
     view.wait_frame(run=steps[0])
 
 

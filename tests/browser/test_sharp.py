@@ -66,8 +66,7 @@ def test_pictures_are_crisp_and_the_layout_is_the_same(open_notebook: Opener, ne
     assert view.frame.evaluate(RENDERING) == ["pixelated", 256, 128]
     assert view.root.locator(".cw-thumb-map").first.evaluate(RENDERING) == ["pixelated", 64, 32]
     # What is drawn to a size is drawn with all pixels that the screen has there.
-    for canvas in (view.part("film"), view.root.locator(".u-wrap canvas")):
-        assert density(canvas) == pytest.approx([2, 2], abs=0.05)
+    assert density(view.part("film")) == pytest.approx([2, 2], abs=0.05)
     assert density(plain.widget.part("film")) == pytest.approx([1, 1], abs=0.05)
 
     assert view.root.evaluate(LAYOUT) == plain.widget.root.evaluate(LAYOUT)

@@ -66,3 +66,8 @@ export function followTheme(root: HTMLElement, signal: AbortSignal, changed: () 
     });
   signal.addEventListener("abort", () => observer.disconnect());
 }
+
+/** Reads a colour of the theme when it is drawn, since the theme may change. */
+export function themeColours(root: Element): (name: string) => string {
+  return (name) => getComputedStyle(root).getPropertyValue(name).trim() || "#888";
+}

@@ -146,9 +146,5 @@ export function createTimeView(view: View) {
     explain(total, "total", whole);
     explain(change, "change", `${whole} In brackets: its part of the total.`.trim());
   });
-  const restyle = () => {
-    chart.restyle();
-    runChart.restyle();
-  };
-  return { element: panel.element, restyle };
+  return { element: panel.element };
 }

@@ -83,11 +83,7 @@ export function createWidget(session: Session, signal: AbortSignal): HTMLElement
     focusSearch: neurons.focusSearch,
   };
   root.addEventListener("keydown", (event) => handleKey(event, hands), { signal });
-  const restyle = () => {
-    time.restyle();
-    neurons.restyle();
-  };
   // The colours the canvases draw with are known once the root is in the page.
-  requestAnimationFrame(() => signal.aborted || followTheme(root, signal, restyle));
+  requestAnimationFrame(() => signal.aborted || followTheme(root, signal, neurons.restyle));
   return root;
 }
