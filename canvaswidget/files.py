@@ -1,11 +1,16 @@
-"""Files that are written whole or not at all, and files that a process holds."""
+"""Files that are written whole or not at all, and files and folders that a process holds."""
 
 from __future__ import annotations
 
+import glob
 import os
+import re
+import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -68,6 +73,52 @@ def is_worked_in(folder: Path) -> bool:
         return time.time() - folder.stat().st_mtime < UNLOCKED_SECONDS
     except FileNotFoundError:
         return False
+
+
+@contextmanager
+def work_folder(path: Path) -> Iterator[Path]:
+    """Make a folder that this process works in, and remove it at the end."""
+    path.mkdir(parents=True)
+    lock = hold(path / LOCK)
+    try:
+        yield path
+    finally:
+        lock.close()
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def remove_abandoned(prefix: Path) -> None:
+    """Remove the folders whose paths start with a prefix and that no process works in."""
+    for folder in prefix.parent.glob(f"{glob.escape(prefix.name)}*"):
+        if not is_worked_in(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_leftovers(
+    work: Path, content: Path, is_named: Callable[[str], bool], remove: Callable[[Path], None]
+) -> None:
+    """Remove what killed writers left: folders that they worked in, and contents that are not named.
+
+    A writer draws a token of 12 hexadecimal digits for its work folder and for its content. It moves the content in
+    first, then the file that names it, and removes its work folder last.
+
+    Parameters
+    ----------
+    work, content : Path
+        What the paths of all work folders, and of all contents, start with; a token follows.
+    is_named : callable
+        Whether the file that names a content has this name now.
+    remove : callable
+        Removes the content at a path.
+    """
+    remove_abandoned(work)
+    for found in content.parent.glob(f"{glob.escape(content.name)}*"):
+        token = found.name.removeprefix(content.name)
+        # Once the work folder is gone, the file names this content or a newer one. Look in this order.
+        if not re.fullmatch(r"[0-9a-f]{12}", token) or work.with_name(work.name + token).exists():
+            continue
+        if not is_named(found.name):
+            remove(found)
 
 
 def _lock(handle: BinaryIO) -> bool:

@@ -7,15 +7,15 @@ holds; the next report removes what no process holds, and files that the page do
 
 from __future__ import annotations
 
+import functools
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from canvaswidget.files import LOCK, hold, is_worked_in
+from canvaswidget.files import remove_leftovers, work_folder
 
 PAGE = "index.html"
 FILES = "index-files-"  # and a token: the folder of a page's files
@@ -28,34 +28,25 @@ def placing(folder: Path) -> Iterator[tuple[Path, Path]]:
     folder.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(folder)
     token = secrets.token_hex(6)
-    aside = folder / f"{ASIDE}{token}"
-    aside.mkdir()
-    lock = hold(aside / LOCK)
     try:
-        page, files = aside / PAGE, aside / f"{FILES}{token}"
-        files.mkdir()
-        yield page, files
-        files.rename(folder / files.name)
-        os.replace(page, folder / PAGE)
+        with work_folder(folder / f"{ASIDE}{token}") as aside:
+            page, files = aside / PAGE, aside / f"{FILES}{token}"
+            files.mkdir()
+            yield page, files
+            files.rename(folder / files.name)
+            os.replace(page, folder / PAGE)
     finally:
-        lock.close()
-        shutil.rmtree(aside, ignore_errors=True)
         _remove_leftovers(folder)
 
 
 def _remove_leftovers(folder: Path) -> None:
     """Remove what killed reports left in a folder, and files that its page does not name."""
-    for aside in folder.glob(f"{ASIDE}*"):
-        if not is_worked_in(aside):
-            shutil.rmtree(aside, ignore_errors=True)
-    for files in folder.glob(f"{FILES}*"):
-        token = files.name.removeprefix(FILES)
-        # Its files are moved in before the page, and the folder beside is there until the page is: once that is gone,
-        # the page names these files, or newer ones.
-        if re.fullmatch(r"[0-9a-f]{12}", token) and not (folder / f"{ASIDE}{token}").exists():
-            try:
-                named = files.name.encode() in (folder / PAGE).read_bytes()
-            except FileNotFoundError:
-                named = False
-            if not named:
-                shutil.rmtree(files, ignore_errors=True)
+
+    def is_named(name: str) -> bool:
+        try:
+            return name.encode() in (folder / PAGE).read_bytes()
+        except FileNotFoundError:
+            return False
+
+    remove = functools.partial(shutil.rmtree, ignore_errors=True)
+    remove_leftovers(folder / ASIDE, folder / FILES, is_named, remove)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from canvaswidget.arguments.kinds import wrong_type
-from canvaswidget.files import LOCK, hold, is_worked_in, try_to_hold, write_whole
+from canvaswidget.files import remove_abandoned, try_to_hold, work_folder, write_whole
 
 ROOT = "zarr.json"
 PARTIAL = ".partial-"
@@ -140,14 +140,9 @@ class Folder:
 
     @contextlib.contextmanager
     def staging(self) -> Iterator[Path]:
-        folder = self.path / f"{PARTIAL}{secrets.token_hex(6)}"
-        (folder / STAGE).mkdir(parents=True)
-        lock = hold(folder / LOCK)
-        try:
+        with work_folder(self.path / f"{PARTIAL}{secrets.token_hex(6)}") as folder:
+            (folder / STAGE).mkdir()
             yield folder / STAGE
-        finally:
-            lock.close()
-            shutil.rmtree(folder, ignore_errors=True)
 
     def put(self, staged: Path, name: str) -> None:
         target = self.path / name
@@ -172,17 +167,11 @@ class Folder:
         if handle is None:
             raise InUseError(_in_use(self.address))
         try:
-            self._remove_leftovers()
+            remove_abandoned(self.path / PARTIAL)
             yield
         finally:
-            self._remove_leftovers()
+            remove_abandoned(self.path / PARTIAL)
             handle.close()
-
-    def _remove_leftovers(self) -> None:
-        """What killed workers left: the folders that no process holds."""
-        for folder in self.path.glob(f"{PARTIAL}*"):
-            if not is_worked_in(folder):
-                shutil.rmtree(folder, ignore_errors=True)
 
 
 class Remote:

@@ -9,7 +9,6 @@ Nothing is pickled, and reading runs no code from the file.
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
 import os
@@ -25,11 +24,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from canvaswidget.files import LOCK, hold, is_worked_in
+from canvaswidget.files import remove_leftovers, work_folder
 
 FORMAT = 3  # the only one that is read
 KEY = "canvaswidget"
 ROOT = "zarr.json"
+CONTENT = "content-"  # and a token: the group that holds the arrays
+PARTIAL = ".partial-"  # and the same token, after the name of the file: the folder of a writer
+REMOVED = "removed-"  # and a token: a content that is being deleted
 STAGE = "store"  # in the folder of a writer: what it writes, beside the file that it holds
 TRIES = 5  # of a reader whose file is replaced while it is opened
 CHUNK_BYTES = 2**20
@@ -122,18 +124,12 @@ def writing(path: Path, overwrite: bool) -> Iterator[Writer]:
     check_target(path, overwrite)
     _remove_leftovers(path)
     token = secrets.token_hex(6)
-    folder = path.with_name(f"{path.name}.partial-{token}")
-    folder.mkdir()
-    lock = hold(folder / LOCK)
-    try:
+    with work_folder(path.with_name(f"{path.name}{PARTIAL}{token}")) as folder:
         (folder / STAGE).mkdir()
-        writer = Writer(folder / STAGE, f"content-{token}")
+        writer = Writer(folder / STAGE, f"{CONTENT}{token}")
         yield writer
         writer.finish()
-        _put_in_place(path, folder / STAGE, f"content-{token}", overwrite)
-    finally:
-        lock.close()
-        shutil.rmtree(folder, ignore_errors=True)
+        _put_in_place(path, folder / STAGE, f"{CONTENT}{token}", overwrite)
     _remove_leftovers(path)
 
 
@@ -174,26 +170,21 @@ def _put_in_place(path: Path, stage: Path, content: str, overwrite: bool) -> Non
 
 def _remove_leftovers(path: Path) -> None:
     """Remove what killed writers of this file left, and contents that its root does not name."""
-    for folder in path.parent.glob(f"{glob.escape(path.name)}.partial-*"):
-        if not is_worked_in(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-    for content in path.glob("content-*"):
-        # A writer moves its content in before the root, and holds its folder until the root is there: once the folder
-        # is gone, the root names this content, or a newer one.
-        if not path.with_name(f"{path.name}.partial-{content.name.removeprefix('content-')}").exists():
-            try:
-                named = describe(path)["content"]
-            except (SavedCanvasError, FileNotFoundError):
-                return
-            if content.name != named:
-                _remove(content)
-    for removed in path.glob("removed-*"):
+
+    def is_named(content: str) -> bool:
+        try:
+            return describe(path)["content"] == content
+        except (SavedCanvasError, FileNotFoundError):
+            return True  # of a file that can't be read nothing is removed
+
+    remove_leftovers(path.with_name(f"{path.name}{PARTIAL}"), path / CONTENT, is_named, _remove)
+    for removed in path.glob(f"{REMOVED}*"):
         shutil.rmtree(removed, ignore_errors=True)
 
 
 def _remove(content: Path) -> None:
     """Rename a content before it is deleted, so that a reader of it misses all of it and never a part."""
-    removed = content.with_name(content.name.replace("content-", "removed-"))
+    removed = content.with_name(content.name.replace(CONTENT, REMOVED))
     try:
         content.rename(removed)
     except OSError:
@@ -239,7 +230,7 @@ def describe(path: Path) -> dict[str, Any]:
         text = root.read_text(encoding="utf-8")
         described = json.loads(text)["attributes"][KEY]
         version, content = described["format"], described["content"]
-        known = type(version) is int and re.fullmatch(r"content-[0-9a-f]+", content)
+        known = type(version) is int and re.fullmatch(rf"{CONTENT}[0-9a-f]+", content)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SavedCanvasError(
             f"{path}: is no saved canvas, or a damaged one: its {ROOT} can't be read "
