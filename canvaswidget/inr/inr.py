@@ -23,7 +23,6 @@ from canvaswidget.inr.calling import (
 from canvaswidget.inr.exchange import load_checked
 from canvaswidget.inr.module_state import (
     CALLS,
-    RandomState,
     about_copies,
     copied,
     evaluating,
@@ -257,8 +256,7 @@ class INR:
         What the forward changes of the module, of its inputs or of the random state is put back. Waits while the
         module is recorded on another thread.
         """
-        with CALLS, unchanged(self.module, self._draws):
-            before = RandomState() if self._draws else None
+        with CALLS, unchanged(self.module, self._draws) as before:
             with evaluating(self.module):
                 positional, keywords = copied(self.arguments(frame))
                 # Cloned: the module may return one of its buffers, whose values are restored after the call.

@@ -165,18 +165,24 @@ class RandomState:
 
 
 @contextlib.contextmanager
-def random_state_kept(is_needed: bool = True) -> Iterator[None]:
-    """Leave the random state as it is now, where that is needed: other threads may draw meanwhile."""
+def random_state_kept(is_needed: bool = True) -> Iterator[RandomState | None]:
+    """Leave the random state as it is now, where that is needed: other threads may draw meanwhile.
+
+    Yields
+    ------
+    RandomState or None
+        The state now, where it is needed.
+    """
     state = RandomState() if is_needed else None
     try:
-        yield
+        yield state
     finally:
         if state is not None:
             state.restore()
 
 
 @contextlib.contextmanager
-def unchanged(module: nn.Module, random_state: bool = True) -> Iterator[None]:
+def unchanged(module: nn.Module, random_state: bool = True) -> Iterator[RandomState | None]:
     """Leave a module's state and the random state as they are now, whatever is called meanwhile.
 
     A lazy module keeps what its first call makes of it.
@@ -185,11 +191,16 @@ def unchanged(module: nn.Module, random_state: bool = True) -> Iterator[None]:
     ----------
     random_state : bool
         Whether the random state is put back: not where the calls don't draw, as other threads may draw meanwhile.
+
+    Yields
+    ------
+    RandomState or None
+        The random state now, where it is put back.
     """
     state = None if is_lazy(module) else ModuleState(module)
-    with random_state_kept(random_state):
+    with random_state_kept(random_state) as before:
         try:
-            yield
+            yield before
         finally:
             if state is not None:
                 state.restore()
