@@ -58,7 +58,6 @@ def test_the_widget_shows_grey_and_offers_the_sum_alone(canvas: cw.Canvas) -> No
 
 
 def test_a_saved_canvas_keeps_one_channel(canvas: cw.Canvas, tmp_path: Path) -> None:
-    pytest.importorskip("zarr")
     canvas.save(tmp_path / "grey.zarr", maps="all", progress=False)
     saved: Any = cw.open(tmp_path / "grey.zarr")
     assert isinstance(saved, SavedCanvas)

@@ -26,7 +26,6 @@ import numpy as np
 from canvaswidget.surveys.job import place_name
 from canvaswidget.surveys.places import ROOT, Place
 from canvaswidget.tracing import SavedCanvas
-from canvaswidget.tracing.saved.store import zarr
 from canvaswidget.version import __version__
 
 FORMAT = 1
@@ -197,7 +196,9 @@ def write_arrays(staged: Path, arrays: Mapping[str, Mapping[str, np.ndarray]]) -
     """Arrays of findings, by finding and name: a Zarr group in one file."""
     if not arrays:
         return
-    package = zarr()
+    import zarr
+
+    package: Any = zarr
     with package.storage.ZipStore(staged / FINDINGS, mode="w") as file:
         root = package.create_group(file, zarr_format=3)
         for finding, several in arrays.items():
@@ -220,7 +221,9 @@ def read_arrays(place: Place, name: str, finding: str) -> dict[str, np.ndarray]:
 
 
 def _arrays_in(path: Path, finding: str) -> dict[str, np.ndarray]:
-    package = zarr()
+    import zarr
+
+    package: Any = zarr
     with package.storage.ZipStore(path, mode="r") as file:
         root = package.open_group(file, mode="r")
         if finding not in root:

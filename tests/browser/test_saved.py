@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,8 +11,6 @@ import canvaswidget as cw
 from canvaswidget import cli
 from tests.browser.conftest import Opener
 from tests.browser.page import FIND_WIDGET, TIMEOUT
-
-pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="zarr 3 needs Python 3.11")
 
 
 @pytest.fixture

@@ -219,7 +219,7 @@ def test_plain_values_beside_the_weights_are_accused_of_nothing(tmp_path: Path) 
         "seen": collections.Counter("aab"),
         "last": collections.deque([1, 2], maxlen=4),
         "chain": collections.ChainMap({}),
-        "when": datetime.datetime(2026, 1, 2, 3, 4, tzinfo=datetime.timezone.utc),
+        "when": datetime.datetime(2026, 1, 2, 3, 4, tzinfo=datetime.UTC),
         "took": datetime.timedelta(seconds=3),
         "price": decimal.Decimal("1.5"),
         "part": fractions.Fraction(1, 3),

@@ -43,22 +43,6 @@ class SavedCanvasError(ValueError):
     """A saved canvas that can't be read; the message names it and says what to do."""
 
 
-def zarr() -> Any:
-    """The package, which is wanted only here."""
-    try:
-        import zarr as found
-    except ImportError as error:
-        raise ImportError(
-            f"saved canvases need the package zarr, 3.0 or later ({error}). Say pip install 'zarr>=3'; it needs "
-            "Python 3.11 or later"
-        ) from None
-    if int(found.__version__.split(".")[0]) < 3:
-        raise ImportError(
-            f"saved canvases need zarr 3.0 or later, here is {found.__version__}. Say pip install 'zarr>=3'"
-        )
-    return found
-
-
 # --- writing ------------------------------------------------------------------------------------------------
 
 
@@ -66,7 +50,9 @@ class Writer:
     """Takes the arrays of a file that is being written."""
 
     def __init__(self, folder: Path, content: str) -> None:
-        self._zarr = zarr()
+        import zarr
+
+        self._zarr: Any = zarr
         self._folder, self._content = folder, content
         self._group = self._zarr.create_group(folder / content, zarr_format=3)
         self.facts: dict[str, Any] = {}
@@ -252,7 +238,10 @@ class Reader:
     """The arrays of a file; each is checked against what is expected when it is first used."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self._zarr = path, zarr()
+        import zarr
+
+        self._zarr: Any = zarr
+        self.path = path
         self._arrays: dict[str, Any] = {}
         for left in reversed(range(TRIES)):
             self.facts: Mapping[str, Any] = self._described()

@@ -27,7 +27,7 @@ from canvaswidget.tracing.neurons import parse_neurons
 from canvaswidget.tracing.protocol import CanvasLike
 from canvaswidget.tracing.ranking import coloured_columns
 from canvaswidget.tracing.results import Saving
-from canvaswidget.tracing.saved.store import Writer, check_target, writing, zarr
+from canvaswidget.tracing.saved.store import Writer, check_target, writing
 
 Places = npt.NDArray[np.int64]
 ROOM = 2**24  # bytes of the disk that are left alone
@@ -67,7 +67,6 @@ def save(
     progress: Progress = True,
 ) -> Saving:
     """See `Canvas.save`."""
-    zarr()
     plan = _planned(canvas, module, Path(path), layers, frames, maps, pixels, regions, clusters, truth)
     check_target(plan.path, overwrite)
     parts = _sizes(canvas, plan)

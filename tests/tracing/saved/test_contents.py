@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,6 @@ import pytest
 import canvaswidget as cw
 from tests.canvases import image, video
 from tests.tracing.saved.files import unkept_neuron
-
-pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="zarr 3 needs Python 3.11")
 
 
 def test_a_whole_canvas_answers_everything_as_it_did(canvas: cw.Canvas, whole_file: Path, mask) -> None:

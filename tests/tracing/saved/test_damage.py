@@ -9,7 +9,6 @@ import os
 import random
 import re
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,6 @@ from canvaswidget.tracing.saved import store
 from tests.canvases import video
 from tests.junk import DEEP, FOREIGN, JUNK
 from tests.tracing.saved.files import content, edit, exchange, facts, flip, kept_maps, link
-
-pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="zarr 3 needs Python 3.11")
 
 
 def paths(value: Any) -> list[list[Any]]:

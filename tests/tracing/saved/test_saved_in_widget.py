@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,7 @@ import canvaswidget as cw
 from tests.kernel.page import Page
 from tests.tracing.saved.files import unkept_neuron
 
-pytestmark = [
-    pytest.mark.skipif(sys.version_info < (3, 11), reason="zarr 3 needs Python 3.11"),
-    pytest.mark.usefixtures("unbuilt"),
-]
+pytestmark = pytest.mark.usefixtures("unbuilt")
 
 
 @pytest.fixture

@@ -20,8 +20,6 @@ from canvaswidget.tracing.saved import store
 from tests.conftest import ROOT
 from tests.tracing.saved.files import same_files
 
-pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="zarr 3 needs Python 3.11")
-
 
 def test_an_estimate_writes_nothing(canvas: cw.Canvas, tmp_path: Path) -> None:
     estimate = canvas.save(tmp_path / "x.zarr", frames=[0, 1], maps=2, estimate=True)
@@ -80,14 +78,6 @@ def test_a_full_disk_is_seen_beforehand(canvas: cw.Canvas, tmp_path: Path, monke
     monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
     with pytest.raises(OSError, match=r"needs up to .* and 1000 B are free"):
         canvas.save(tmp_path / "x.zarr", progress=False)
-
-
-def test_without_zarr(canvas: cw.Canvas, part_file: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setitem(sys.modules, "zarr", None)
-    with pytest.raises(ImportError, match="pip install 'zarr>=3'"):
-        canvas.save(tmp_path / "x.zarr")
-    with pytest.raises(ImportError, match="pip install 'zarr>=3'"):
-        cw.open(part_file)
 
 
 # --- writing is atomic --------------------------------------------------------------------------------------
