@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -82,3 +84,22 @@ def test_kernels_that_changed_since_are_prepared_anew() -> None:
         del op.py_kernels[key_of_kernel]
         op._dispatch_cache.clear()
     recorded("nerv")
+
+
+@pytest.mark.parametrize("more", [((True,), {}), ((), {"safe": False})])
+def test_arguments_of_another_version_of_torch_are_passed_on(
+    more: tuple[tuple[Any, ...], dict[str, Any]],
+) -> None:
+    """torch 2.6 calls it with `safe=`, by name."""
+    given: list[Any] = []
+
+    @contextlib.contextmanager
+    def override(*arguments: Any, **named: Any) -> Iterator[None]:
+        given.append((arguments, named))
+        yield
+
+    before = dict(composite_ops._overridden)
+    with composite_ops._override(override, {}, *more[0], **more[1]):
+        pass
+    assert given == [(({}, *more[0]), more[1])]
+    assert composite_ops._overridden == before

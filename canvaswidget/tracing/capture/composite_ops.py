@@ -31,7 +31,7 @@ def prepared_once() -> Iterator[None]:
         yield
         return
     override, collect = getattr(exported_program, _OVERRIDE), getattr(exported_program, _COLLECT)
-    setattr(exported_program, _OVERRIDE, lambda *arguments: _override(override, *arguments))
+    setattr(exported_program, _OVERRIDE, lambda *given, **named: _override(override, *given, **named))
     setattr(exported_program, _COLLECT, lambda: _collect(collect))
     try:
         yield
@@ -50,10 +50,12 @@ def _has_names() -> bool:
 
 
 @contextlib.contextmanager
-def _override(override: Callable[..., Any], decompositions: dict[Any, Any], *more: Any) -> Iterator[None]:
+def _override(
+    override: Callable[..., Any], decompositions: dict[Any, Any], *more: Any, **named: Any
+) -> Iterator[None]:
     """As torch's `override` does it, from the second time on by exchanging the ops' kernels."""
-    if more:  # arguments of another version of torch
-        with override(decompositions, *more):
+    if more or named:  # arguments of another version of torch
+        with override(decompositions, *more, **named):
             yield
         return
     rules: dict[Any, Any] = getattr(fake_impls, _FAKE_RULES)
