@@ -9,6 +9,7 @@ NPM := $(PY) hatch_build.py npm
 PIP := $(PY) -m pip install -qq --disable-pip-version-check -c constraints.txt
 PYTEST := $(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 PYTEST_ARGS ?=
+QUICK := -m 'not (browser or packaging or slow or repeats)'
 
 STAMP := $(VENV)/.setup
 BUNDLE := canvaswidget/static/widget.js
@@ -17,7 +18,7 @@ TOOL_PATHS := canvaswidget tests tools benchmarks notebooks hatch_build.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test test-all test-quick test-js test-python lint lint-js lint-python format docs dist benchmarks screenshots clean
+.PHONY: help setup demo test test-all test-quick test-newest test-oldest test-js test-python lint lint-js lint-python format docs dist benchmarks screenshots clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -42,7 +43,19 @@ test-all: lint docs test-js  ## the same and every test that repeats assertions 
 	@$(PYTEST) --hypothesis-profile=many $(PYTEST_ARGS)
 
 test-quick: setup  ## the Python tests of the loop of development: no browser, nothing slow
-	@$(PYTEST) -m 'not (browser or packaging or slow or repeats)' $(PYTEST_ARGS)
+	@$(PYTEST) $(QUICK) $(PYTEST_ARGS)
+
+# Environments of their own, so that .venv stays what constraints.txt says.
+test-newest: $(BUNDLE)  ## the same with the newest version of every dependency
+	@test -x $(VENV)-newest/bin/python || $(PYTHON) -m venv $(VENV)-newest
+	@$(VENV)-newest/bin/python -m pip install -qq --upgrade --upgrade-strategy eager -e '.[test]'
+	@$(PYTEST:$(PY)%=$(VENV)-newest/bin/python%) $(QUICK) $(PYTEST_ARGS)
+
+test-oldest: $(BUNDLE)  ## the same with the oldest that pyproject.toml allows (PYTHON=python3.11)
+	@rm -rf $(VENV)-oldest && $(PYTHON) -m venv $(VENV)-oldest
+	@mkdir -p build && $(PYTHON) -m tools.oldest > build/oldest.txt
+	@$(VENV)-oldest/bin/python -m pip install -qq -c build/oldest.txt -e '.[test]'
+	@$(PYTEST:$(PY)%=$(VENV)-oldest/bin/python%) $(QUICK) $(PYTEST_ARGS)
 
 test-js: setup
 	@$(NPM) run --silent test
