@@ -6,26 +6,6 @@ TypeError or ValueError with the argument's name, what was given and what is acc
 (whether a layer has that neuron) is checked where the data are.
 """
 
-from canvaswidget.arguments.by_name import (
-    by_layer,
-    canvas_or_vectors,
-    canvases_by_run,
-    check_size,
-    checked_size,
-    flag,
-    frame_or_frames,
-    inr_or_canvas,
-    is_clusters,
-    optional_accuracy,
-    some_accuracy,
-    some_frames,
-    some_groups,
-    some_progress,
-    some_sample,
-    some_steps,
-    text,
-    vectors_by_run,
-)
 from canvaswidget.arguments.checked import checked
 from canvaswidget.arguments.kinds import (
     as_array,
@@ -42,6 +22,22 @@ from canvaswidget.arguments.kinds import (
     show,
     wrong_type,
 )
+from canvaswidget.arguments.of_canvases import (
+    by_layer,
+    canvas_or_vectors,
+    canvases_by_run,
+    frame_or_frames,
+    inr_or_canvas,
+    is_clusters,
+    optional_accuracy,
+    some_accuracy,
+    some_frames,
+    some_groups,
+    some_sample,
+    some_steps,
+    vectors_by_run,
+)
+from canvaswidget.arguments.plain import check_size, checked_size, flag, some_progress, text
 
 __all__ = [
     "as_array",
