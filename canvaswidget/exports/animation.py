@@ -22,15 +22,9 @@ from canvaswidget.exports.view import ExportedView, checked_file
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.view_checks import checked_number
 from canvaswidget.plotting.figures import palettes
-from canvaswidget.plotting.panels import (
-    View,
-    colour_limit,
-    contour_levels,
-    drawn_values,
-    under_map,
-    view_size,
-)
+from canvaswidget.plotting.frame_panel import colour_limit, contour_levels, drawn_values, under_map
 from canvaswidget.plotting.run_frames import RunFrame, shared_scale
+from canvaswidget.plotting.view import View, view_size
 from canvaswidget.progress import Progress, Report
 
 Picture = npt.NDArray[np.uint8]

@@ -13,8 +13,8 @@ from canvaswidget.exports.view import ExportedView
 from canvaswidget.kernel import ablation, view_checks
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import RunKey
-from canvaswidget.plotting.panels import View
 from canvaswidget.plotting.run_frames import RunFrame
+from canvaswidget.plotting.view import View
 from canvaswidget.progress import Report
 from canvaswidget.runs import RunError
 from canvaswidget.tracing import NotKeptError, UntraceableError

@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 
 from canvaswidget.arguments import show
 from canvaswidget.files import write_whole
+from canvaswidget.plotting.frame_panel import draw_frame
 from canvaswidget.plotting.palettes import (
     DIVERGING,
     SEQUENTIAL,
@@ -29,23 +30,18 @@ from canvaswidget.plotting.palettes import (
 )
 from canvaswidget.plotting.panels import (
     NAME_LINE,
-    Bar,
-    Points,
-    ShareCurve,
-    View,
     draw_bars,
     draw_curve,
-    draw_frame,
     draw_maps,
     draw_points,
     draw_shares,
     map_size,
     name_lines,
     scale_of,
-    view_size,
 )
 from canvaswidget.plotting.run_frames import RunFrame, describe_frames, draw_run_frames, frames_height
 from canvaswidget.plotting.style import INK, Page, drawn_ratio, style
+from canvaswidget.plotting.view import Bar, Points, ShareCurve, View, view_size
 
 __all__ = [
     "DIVERGING",

@@ -1,4 +1,4 @@
-"""The colour maps that the widget and the figures offer."""
+"""The colour maps that the widget and the figures offer, and what values look like in them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from matplotlib import colormaps
-from matplotlib.colors import Colormap, LinearSegmentedColormap
+from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
+
+Floats = npt.NDArray[np.floating]
 
 SEQUENTIAL = ("viridis", "magma", "cividis", "gray")
 # The first two have a white middle, for paper and light pages; the last a black one, for dark pages.
@@ -41,3 +43,11 @@ def colour_map(name: str) -> Colormap:
             f"palette={name!r}: expected one of {', '.join(map(repr, (*SEQUENTIAL, *DIVERGING)))}"
         )
     return LinearSegmentedColormap.from_list(name, _ICE_FIRE) if name == "ice-fire" else colormaps[name]
+
+
+def scaled(values: Floats, signed: bool, top: float, palette: str) -> tuple[Floats, Normalize, Colormap]:
+    """What is drawn, its range and its colours: centred on 0 if signed, else magnitudes from 0 on."""
+    top = top or 1.0
+    if signed:
+        return values, Normalize(-top, top), colour_map(palette if palette in DIVERGING else DIVERGING[0])
+    return np.abs(values), Normalize(0, top), colour_map(palette if palette in SEQUENTIAL else SEQUENTIAL[0])

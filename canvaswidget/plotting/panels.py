@@ -1,20 +1,18 @@
-"""The panels of a figure of the widget: plain arrays in, drawn on given axes."""
+"""The panels of a figure of the widget but the frame's: plain arrays in, drawn on given axes."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from canvaswidget.plotting.palettes import DIVERGING, SEQUENTIAL, colour_map
+from canvaswidget.plotting.palettes import scaled
 from canvaswidget.plotting.style import (
     CYCLE,
     INK,
@@ -25,260 +23,17 @@ from canvaswidget.plotting.style import (
     drawn_ratio,
     legend_below,
     legend_label,
-    pixel_aspect,
-    pixels,
     plain_numbers,
 )
+from canvaswidget.plotting.view import Bar, Points, ShareCurve, View, view_size
 
 Floats = npt.NDArray[np.floating]
 
-UNIT = "contribution (raw level)"
-GREY_UNIT = "absolute error (raw level)"
 # The part of all magnitudes that is within the limits that maps share: one pixel must not darken all others.
 SHARED = 0.999
 NAME_LINE = 0.1  # inches
 LETTERS = 15  # of a title, an inch
-# How much of its colour an image loses under a map of full opacity, so that nobody takes its colours for the map's.
-FADED = 0.75
-LUMA = (0.2126, 0.7152, 0.0722)  # of red, green and blue: ITU-R BT.709
-CONTOURS = (0.25, 0.5, 0.75)  # of the magnitude at which colours end
 TALLEST_MAP = 0.95  # inches of a neuron's map
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A neuron's contribution to the pixel, and its share of those of its layer; NaN where that is not known."""
-
-    layer: str
-    neuron: str
-    value: float
-    share: float
-    selected: bool = False
-
-
-@dataclass(frozen=True)
-class ShareCurve:
-    """How much the strongest `counts` neurons of a layer make of the pixel."""
-
-    layer: str
-    counts: Sequence[int]
-    shares: Sequence[float]
-    selected: bool = False
-
-
-@dataclass(frozen=True)
-class Points:
-    """A layer's neurons on a plane.
-
-    Attributes
-    ----------
-    places : (n, 2) array
-        In [0, 1]; NaN for those that are not shown.
-    labels : (n,) array
-        The cluster of each, -1 for none.
-    names : sequence of str
-        Of the clusters; empty where they are not known.
-    selected : sequence of int
-    title : str
-    """
-
-    places: Floats
-    labels: npt.NDArray[np.integer]
-    names: Sequence[str] = ()
-    selected: Sequence[int] = ()
-    title: str = ""
-
-
-@dataclass(frozen=True)
-class View:
-    """What `canvaswidget.plotting.figures.view_figure` draws; what is None, or empty, is left out.
-
-    Attributes
-    ----------
-    title : str
-        Of the whole figure.
-    image : (h, w, 3) or (h, w) array
-        In [0, 1] with colours; one channel is drawn in grey with its range. None for a dark ground.
-    overlay : (h, w) array
-        The selected contribution, drawn over the image.
-    overlay_name, overlay_unit : str
-    signed, overlay_signed : bool
-        Whether the maps of neurons, and the overlay, keep their sign: a diverging palette centred on 0.
-    palette, opacity, contrast
-        As in the widget.
-    limit : float
-        The magnitude at which the colours of the overlay end; with None its own largest, less with more contrast.
-    contours : bool
-        Whether lines on the overlay tell where a quarter, a half and three quarters of that magnitude are reached.
-    pixel : (y, x)
-    region : (h, w) array of bool
-        Outlined on the image.
-    bars : sequence of Bar
-        The pixel's neurons, the largest contribution first.
-    thumbnails, neurons : sequence of (name, (h, w) array)
-        Maps of the pixel's neurons, and of the layer's.
-    neurons_name : str
-    shares : sequence of ShareCurve
-        Of the pixel, by layer.
-    points : Points
-    frames, totals, changes : array
-        The selection's total on some frames, and how much it differs from the frame before; None where not known.
-    time : int
-        The current frame.
-    ranked_by : str
-        The rule that chose `bars`, and that `shares` are of, where it is another one than the view's.
-    n_frames : int
-        Of the clip; `frames` may be fewer of them.
-    one_scale : bool
-        Whether the maps of a panel share their limits, and have a colour bar; else each has its own.
-    neurons_scale : float
-        The magnitude that the limits of `neurons` reach: the scale that the widget has for their layer. With 0 it is
-        found from the maps that are shown.
-    """
-
-    title: str
-    image: Floats | None
-    overlay: Floats | None = None
-    overlay_name: str = ""
-    overlay_unit: str = UNIT
-    signed: bool = False
-    overlay_signed: bool = False
-    palette: str = "viridis"
-    opacity: float = 0.8
-    contrast: float = 1.0
-    limit: float | None = None
-    contours: bool = False
-    pixel: tuple[int, int] | None = None
-    region: npt.NDArray[np.bool_] | None = None
-    bars: Sequence[Bar] = ()
-    thumbnails: Sequence[tuple[str, Floats]] = ()
-    neurons: Sequence[tuple[str, Floats]] = ()
-    neurons_name: str = ""
-    shares: Sequence[ShareCurve] = ()
-    points: Points | None = None
-    frames: Sequence[int] = ()
-    totals: Sequence[float] = ()
-    changes: Sequence[float | None] = field(default=())
-    time: int = 0
-    ranked_by: str = ""
-    n_frames: int = 0
-    one_scale: bool = False
-    neurons_scale: float = 0.0
-
-
-def view_size(view: View) -> tuple[int, int]:
-    """Height and width of the frame."""
-    shown = view.image if view.image is not None else view.overlay
-    if shown is None:
-        raise ValueError("view: has neither an image nor an overlay")
-    return shown.shape[0], shown.shape[1]
-
-
-def frame_scale(view: View) -> float:
-    """The largest magnitude over the image; without any there, that of an image in grey."""
-    if view.overlay is not None:
-        return float(np.abs(view.overlay).max())
-    return 0.0 if view.image is None or view.image.ndim == 3 else float(view.image.max())
-
-
-def colour_limit(view: View, scale: float) -> float:
-    """The magnitude at which the colours of the overlay end, on the scale of some frames."""
-    return scale / view.contrast if view.limit is None else view.limit
-
-
-def drawn_values(values: Floats, signed: bool) -> Floats:
-    """What colours and lines stand for: signed values, or magnitudes."""
-    return values if signed else np.abs(values)
-
-
-def contour_levels(view: View, scale: float) -> list[float]:
-    """The values of the overlay that have a line, from the lowest up; none for a picture of one row or column."""
-    if not view.contours or view.overlay is None or min(view.overlay.shape) < 2:
-        return []
-    limit = colour_limit(view, scale)
-    overlay = drawn_values(view.overlay, view.overlay_signed)
-    signs = (-1, 1) if view.overlay_signed else (1,)
-    levels = sorted(sign * part * limit for sign in signs for part in CONTOURS)
-    return [level for level in levels if overlay.min() < level < overlay.max()]
-
-
-def draw_frame(ax: Axes, view: View, scale: float | None = None, bar: bool = True) -> None:
-    """The frame, the selected contribution over it, and the pixel; `scale` is its own `frame_scale` by default."""
-    height, width = view_size(view)
-    scale = frame_scale(view) if scale is None else scale
-    aspect = pixel_aspect((height, width))
-    if view.image is None:
-        ax.imshow(np.zeros((height, width, 3)), aspect=aspect)
-    elif view.image.ndim == 3:
-        ax.imshow(under_map(np.clip(view.image, 0, 1), view), aspect=aspect)
-    else:
-        top = scale if view.overlay is None else None
-        shown = ax.imshow(view.image, cmap="gray", vmin=0, vmax=top, aspect=aspect)
-        if view.overlay is None and bar:
-            colour_bar(ax, shown, GREY_UNIT)
-    if view.overlay is not None:
-        limit = colour_limit(view, scale)
-        values, norm, cmap = _scaled(view.overlay, view.overlay_signed, limit, view.palette)
-        reach = max(abs(norm.vmin or 0), abs(norm.vmax or 0)) or 1
-        alpha = _alpha(np.clip(np.abs(values) / reach, 0, 1), view)
-        ax.imshow(values, cmap=cmap, norm=norm, alpha=alpha, interpolation="nearest", aspect=aspect)
-        if bar:
-            is_beyond = np.abs(view.overlay).max() > (1 + 1e-6) * limit
-            extend = "neither" if not is_beyond else "both" if view.overlay_signed else "max"
-            colour_bar(ax, frame_colours(view, scale), view.overlay_unit, extend=extend)
-        if levels := contour_levels(view, scale):
-            for line, colour in ((1.4, "black"), (0.6, "white")):
-                ax.contour(values, levels=levels, colors=colour, linewidths=line, linestyles="solid")
-    if view.region is not None:
-        _outline(ax, view.region)
-    if view.pixel is not None:
-        y, x = view.pixel
-        for line, colour in ((2.2, "black"), (1.0, "white")):
-            ax.plot(x, y, "+", ms=9, mew=line, color=colour, clip_on=False)
-    ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
-    pixels(ax)
-    ax.set_title(view.overlay_name, color=INK)
-
-
-def _outline(ax: Axes, region: npt.NDArray[np.bool_]) -> None:
-    """Between the pixels that are in a region and those that are not."""
-    height, width = region.shape
-    edges = np.pad(region, 1).repeat(2, 0).repeat(2, 1).astype(float)
-    ys, xs = (np.arange(2 * size + 4) / 2 - 1.25 for size in (height, width))
-    for line, colour in ((2.0, "black"), (1.0, "white")):
-        ax.contour(xs, ys, edges, levels=[0.5], colors=colour, linewidths=line)
-
-
-def under_map(image: Floats, view: View) -> Floats:
-    """An image with values of 0 to 1 as it lies under the map of the view, with less colour; without a map as it is."""
-    if view.overlay is None or image.ndim == 2:
-        return image
-    return image + FADED * view.opacity * ((image @ np.asarray(LUMA))[..., None] - image)
-
-
-def frame_colours(view: View, scale: float) -> ScalarMappable:
-    """The colours of a scale as they lie over the image; without anything over it, those of an image in grey."""
-    if view.overlay is None:
-        return ScalarMappable(Normalize(0, scale), "gray")
-    _, norm, cmap = _scaled(view.overlay, view.overlay_signed, colour_limit(view, scale), view.palette)
-    return ScalarMappable(norm, _over_image(cmap, view))
-
-
-def _alpha(strength: Floats, view: View) -> Floats:
-    """How much of the image a part of the largest contribution hides; the same as in the widget."""
-    return view.opacity * strength * (2 - strength) if view.image is not None else np.ones_like(strength)
-
-
-def _over_image(cmap: Colormap, view: View) -> Colormap:
-    """The colours of the overlay as they lie over the mean colour of the image, for its colour bar."""
-    if view.image is None:
-        return cmap
-    image = np.clip(view.image, 0, 1)
-    if image.ndim == 2:  # drawn in grey from 0 to its largest value
-        image = np.repeat(image[..., None] / (image.max() or 1), 3, 2)
-    places = np.linspace(0, 1, 256)
-    alpha = _alpha(np.abs(2 * places - 1) if view.overlay_signed else places, view)[:, None]
-    return ListedColormap(alpha * cmap(places)[:, :3] + (1 - alpha) * under_map(image, view).mean((0, 1)))
 
 
 def draw_bars(
@@ -339,7 +94,7 @@ def draw_maps(
     for place, (name, values) in enumerate(maps):
         left, top = place % columns * (width + gap), place // columns * (height + below)
         own = float(np.abs(values).max()) / view.contrast
-        shown, norm, cmap = _scaled(values, view.signed, shared if view.one_scale else own, view.palette)
+        shown, norm, cmap = scaled(values, view.signed, shared if view.one_scale else own, view.palette)
         extent = (left, left + width, top + height, top)
         ax.imshow(shown, cmap=cmap, norm=norm, extent=extent, interpolation="nearest")
         ax.add_patch(Rectangle((left, top), width, height, fill=False, ec=QUIET, lw=0.4, clip_on=False))
@@ -358,7 +113,7 @@ def draw_maps(
     scale = f"on {scale_name} (raw level)" if view.one_scale else "each on its own scale"
     ax.set_title(wrapped(inches, title, f"{what} {scale}"), color=INK)
     if view.one_scale:
-        _, norm, cmap = _scaled(maps[0][1], view.signed, shared, view.palette)
+        _, norm, cmap = scaled(maps[0][1], view.signed, shared, view.palette)
         extend = "both" if view.signed else "max"
         colour_bar(ax, ScalarMappable(norm, cmap), "", width=0.1 / columns, extend=extend)
 
@@ -459,11 +214,3 @@ def draw_points(ax: Axes, points: Points, inches: float = 6.6) -> None:
         ax.legend(fontsize=5.5, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.5)
     ax.set(xticks=[], yticks=[], xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
     ax.set_title(wrapped(inches, *points.title.split(", ")), color=INK)
-
-
-def _scaled(values: Floats, signed: bool, top: float, palette: str) -> tuple[Floats, Normalize, Colormap]:
-    """What is drawn, its range and its colours: centred on 0 if signed, else magnitudes from 0 on."""
-    top = top or 1.0
-    if signed:
-        return values, Normalize(-top, top), colour_map(palette if palette in DIVERGING else DIVERGING[0])
-    return np.abs(values), Normalize(0, top), colour_map(palette if palette in SEQUENTIAL else SEQUENTIAL[0])

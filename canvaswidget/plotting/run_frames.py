@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import Any
 
-from canvaswidget.plotting.panels import GREY_UNIT, View, draw_frame, frame_colours, frame_scale, view_size
+from canvaswidget.plotting.frame_panel import GREY_UNIT, draw_frame, frame_colours, frame_scale
 from canvaswidget.plotting.style import INK, QUIET, drawn_ratio, finish_bar
+from canvaswidget.plotting.view import View, view_size
 
 NARROWEST = 1.15  # inches of a frame
 ABOVE, BELOW = 0.27, 0.05  # inches: the name of a run, and the gap under a frame

@@ -15,7 +15,7 @@ from canvaswidget.exports import data_files, figure_data, page
 from canvaswidget.kernel import region_list, view_checks
 from canvaswidget.kernel.message_parts import ViewState
 from canvaswidget.kernel.requests import clusters
-from canvaswidget.plotting import figures, panels
+from canvaswidget.plotting import figures, frame_panel
 from canvaswidget.tracing.rules import RULES
 from canvaswidget.version import DOCUMENTATION
 from canvaswidget.widget.widget import CanvasWidget
@@ -33,12 +33,12 @@ CONSTANTS = {
     "MIN_CLUSTERS": view_checks.MIN_CLUSTERS,
     "MAX_CLUSTERS": view_checks.MAX_CLUSTERS,
     "MAX_CONTRAST": view_checks.RANGES["contrast"][1],
-    "CONTOURS": panels.CONTOURS,
+    "CONTOURS": frame_panel.CONTOURS,
     "MAX_NEURONS": view_checks.MAX_NEURONS,
     "MAX_REGIONS": region_list.MAX_REGIONS,
     "LONGEST_NAME": view_checks.LONGEST_NAME,
-    "FADED": panels.FADED,
-    "LUMA": list(panels.LUMA),
+    "FADED": frame_panel.FADED,
+    "LUMA": list(frame_panel.LUMA),
     "PANELS": list(figures.PANELS),
     "TABLES": list(data_files.TABLES),
     "THUMBNAIL_SIDE": figure_data.THUMBNAIL_SIDE,

@@ -17,7 +17,7 @@ from PIL import Image
 import canvaswidget as cw
 from canvaswidget.exports import animation
 from canvaswidget.exports.figure_data import figure_data, short_names
-from canvaswidget.plotting.panels import View
+from canvaswidget.plotting.view import View
 from canvaswidget.widget import page_comm
 from canvaswidget.widget.widget import CanvasWidget
 from tests.canvases import image, video

@@ -34,7 +34,7 @@ from canvaswidget.plotting.figures import (
     save,
     view_figure,
 )
-from canvaswidget.plotting.panels import contour_levels, draw_frame
+from canvaswidget.plotting.frame_panel import contour_levels, draw_frame
 
 pytestmark = pytest.mark.slow
 
