@@ -14,7 +14,8 @@ from pathlib import Path
 
 import torch
 
-from canvaswidget.fitting.fit import Fit, fit
+from canvaswidget.fitting.fit import fit
+from canvaswidget.fitting.result import Fit
 from canvaswidget.models import NeRV
 
 HERE = Path(__file__).parent

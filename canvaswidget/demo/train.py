@@ -15,7 +15,8 @@ import torch
 
 from canvaswidget.demo.photographs import portrait
 from canvaswidget.demo.scene import N_FRAMES, clip
-from canvaswidget.fitting.fit import Fit, fit
+from canvaswidget.fitting.fit import fit
+from canvaswidget.fitting.result import Fit
 from canvaswidget.models import FFN, NeRV, save_model
 from canvaswidget.runs import Recorder
 from canvaswidget.tracing import Canvas

@@ -17,7 +17,6 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 import torch
@@ -27,6 +26,7 @@ from canvaswidget.arguments import checked, instance, show, wrong_type
 from canvaswidget.inr import INR, as_inr
 from canvaswidget.runs.checkpoints import Checkpoint, find_checkpoints
 from canvaswidget.runs.naming import Key, named
+from canvaswidget.runs.run import SHOWN, Run, listed
 from canvaswidget.tracing import Canvas, CanvasLike, CaptureError, SavedCanvas, open_canvas, trace
 from canvaswidget.tracing.budget import parse_memory
 from canvaswidget.tracing.exchange import exchange
@@ -34,33 +34,10 @@ from canvaswidget.tracing.exchange import exchange
 Result = TypeVar("Result")
 
 KEPT = 2  # canvases at least, however large: two can be compared
-SHOWN = 6  # runs in a printed table, from the start and from the end
 
 
 class RunError(RuntimeError):
     """A run can't be made: its file is missing or damaged, or its network can't be traced."""
-
-
-@dataclass
-class Run:
-    """One network of a collection, before it is looked at.
-
-    Attributes
-    ----------
-    make : callable
-        Makes its canvas.
-    facts : dict
-        What is known of it without looking: step, loss, PSNR.
-    stamp
-        Of its file; see `Checkpoint`.
-    error : str
-        Why it could not be made, once that was tried.
-    """
-
-    make: Callable[[], CanvasLike]
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    stamp: Any = None
-    error: str = ""
 
 
 def _variants(name: str, value: Any) -> None:
@@ -370,19 +347,6 @@ class Runs(Mapping[Key, CanvasLike]):
 
     # --- printed ----------------------------------------------------------------------------------------------
 
-    def _table(self) -> tuple[list[str], list[list[str]]]:
-        names = list(dict.fromkeys(name for run in self._runs.values() for name in run.facts))
-        keys = list(self._runs)
-        shown = keys if len(keys) <= 2 * SHOWN else [*keys[:SHOWN], None, *keys[-SHOWN:]]
-        rows = []
-        for key in shown:
-            if key is None:
-                rows.append(["...", *("" for _ in names), ""])
-                continue
-            run = self._runs[key]
-            rows.append([str(key), *(_shown(run.facts.get(name)) for name in names), run.error])
-        return ["run", *names, "error" if self.errors else ""], rows
-
     def _title(self) -> str:
         rule = f", rule {self.rule}" if self.rule else ""
         return f"{len(self)} runs: {self._kind()}{rule}"
@@ -392,11 +356,7 @@ class Runs(Mapping[Key, CanvasLike]):
         return f"{kind} of {self.size[0]}x{self.size[1]}"
 
     def __repr__(self) -> str:
-        return f"{self._title()}\n{tables.text(*self._table())}"
+        return f"{self._title()}\n{tables.text(*listed(self._runs))}"
 
     def _repr_html_(self) -> str:
-        return tables.markup(*self._table(), note=self._title())
-
-
-def _shown(value: Any) -> str:
-    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+        return tables.markup(*listed(self._runs), note=self._title())

@@ -13,8 +13,9 @@ import numpy as np
 from canvaswidget.analysis.hierarchical import Comparison, compare_groups
 from canvaswidget.analysis.over_runs import OverRuns
 from canvaswidget.arguments import checked, text, wrong_type
-from canvaswidget.runs.collection import Run, Runs
+from canvaswidget.runs.collection import Runs
 from canvaswidget.runs.naming import Key
+from canvaswidget.runs.run import Run
 from canvaswidget.surveys.job import Job, place_name
 from canvaswidget.surveys.measures import FINDINGS
 from canvaswidget.surveys.places import Place, place_of

@@ -15,7 +15,8 @@ import torch
 
 from canvaswidget.arguments import checked
 from canvaswidget.error_text import one_line
-from canvaswidget.fitting.fit import EPOCHS, Fit
+from canvaswidget.fitting.fit import EPOCHS
+from canvaswidget.fitting.result import Fit
 from canvaswidget.inr import INR
 from canvaswidget.surveys.engines import Processes
 from canvaswidget.surveys.job import Job

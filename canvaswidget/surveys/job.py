@@ -17,7 +17,8 @@ import torch
 from canvaswidget import media
 from canvaswidget.arguments.kinds import as_integer, is_number, is_sequence, wrong_type, wrong_value
 from canvaswidget.fitting.families import model_for
-from canvaswidget.fitting.fit import Fit, fit
+from canvaswidget.fitting.fit import fit
+from canvaswidget.fitting.result import Fit
 from canvaswidget.inr import INR, as_inr
 from canvaswidget.inr.factories import is_factory, made
 from canvaswidget.inr.loading import load, with_truth

@@ -9,8 +9,10 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from canvaswidget import media
-from canvaswidget.fitting.fit import EVALUATIONS, Fit, Progress, fit
+from canvaswidget.fitting.fit import fit
+from canvaswidget.fitting.result import Fit
 from canvaswidget.fitting.tasks import make_task
+from canvaswidget.fitting.training import EVALUATIONS, Progress
 from canvaswidget.inr import INR, as_inr
 from canvaswidget.models import FFN, SIREN, HNeRVDecoder, NeRV, load_model, save_model
 
