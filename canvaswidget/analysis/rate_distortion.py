@@ -20,24 +20,21 @@ from canvaswidget.analysis.least_contributing import (
     chosen_frames,
     least,
     require_model,
-    totals_of_layers,
 )
 from canvaswidget.analysis.measured_copies import MeasuredCopies
 from canvaswidget.analysis.over_runs import over_runs
-from canvaswidget.analysis.pruning import canvases_by_rule, defined_on
 from canvaswidget.analysis.quantise import quantisable
 from canvaswidget.analysis.quantiser import PER_TENSOR, check_scheme, one_width, some_widths
-from canvaswidget.analysis.sampled import Accuracy, Estimated, Sampling, together
+from canvaswidget.analysis.removal_orders import removal_orders
+from canvaswidget.analysis.sampled import Accuracy, Estimated, Sampling
 from canvaswidget.arguments import as_array, checked, choice, optional, some_accuracy, some_frames, wrong_type
 from canvaswidget.arguments.kinds import is_sequence
 from canvaswidget.inr import INR
 from canvaswidget.media.quality import n_scales
 from canvaswidget.plotting.style import CYCLE, QUIET, heading, legend_below, new_axes, new_panels, style
-from canvaswidget.progress import Progress, Steps, steps
+from canvaswidget.progress import Progress, steps
 from canvaswidget.tracing.canvas import Canvas
-from canvaswidget.tracing.layer_weight import magnitudes
 from canvaswidget.tracing.layers import Layer, LayerKey
-from canvaswidget.tracing.neurons import count_neurons
 
 if TYPE_CHECKING:
     import pandas
@@ -350,7 +347,7 @@ def rate_distortion(
         widths = [int(width) for width in bits]
         points = [work.quantised(width) for width in widths]
         curves = {"quantised": Curve.of(widths, points)}
-        orders, where, sampling = _orders(
+        orders, where, sampling = removal_orders(
             canvas, prunable, rules, several, granularity, accuracy, seeds, seed, counted
         )
         counted.plan(len(orders) * len(shares) * len(several) * (1 if refit is None else 2))
@@ -376,36 +373,3 @@ def rate_distortion(
         n_scales(canvas.inr.size),
         sampling,
     )
-
-
-def _orders(
-    canvas: Canvas,
-    layers: list[Layer],
-    rules: Sequence[str] | None,
-    frames: Sequence[int],
-    granularity: str,
-    accuracy: Accuracy,
-    seeds: Sequence[int],
-    seed: int,
-    counted: Steps,
-) -> tuple[list[tuple[str, list[tuple[Layer, DoubleArray]]]], dict[str, list[Layer]], Sampling | None]:
-    """What neurons are ordered by, from the first to go, under each name; random ones share theirs."""
-    orders: list[tuple[str, list[tuple[Layer, DoubleArray]]]] = []
-    where: dict[str, list[Layer]] = {}
-    samplings: list[Sampling | None] = []
-    for rule, one in canvases_by_rule(canvas, rules).items():
-        own = defined_on(one, layers)
-        if not own:
-            continue
-        totals, sampling = totals_of_layers(one, own, frames, granularity, accuracy, seed, counted)
-        where[rule] = own
-        orders.append((rule, totals))
-        samplings.append(sampling)
-    capture = canvas.matrix.capture
-    sizes = [magnitudes(capture, layer, granularity).ravel().astype(np.float64) for layer in layers]
-    orders.append(("magnitude", list(zip(layers, sizes, strict=True))))
-    for one_seed in seeds:
-        rng = np.random.default_rng(one_seed)
-        drawn = [rng.permutation(count_neurons(layer, granularity)).astype(np.float64) for layer in layers]
-        orders.append(("random", list(zip(layers, drawn, strict=True))))
-    return orders, where, together(samplings)

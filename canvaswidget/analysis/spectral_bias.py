@@ -14,8 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from canvaswidget.analysis.fourier import Bands, checked_edges, measure_picture, octave_edges
+from canvaswidget.analysis.neuron_spectra import Sample
 from canvaswidget.analysis.over_runs import each_run
-from canvaswidget.analysis.spectrum import Sample, Spectrum, pictures_of, spectrum
+from canvaswidget.analysis.spectrum import Spectrum, pictures_of, spectrum
 from canvaswidget.analysis.sweeps import find
 from canvaswidget.arguments import canvases_by_run, checked, some_sample
 from canvaswidget.arguments.kinds import number

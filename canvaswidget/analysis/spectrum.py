@@ -5,30 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from matplotlib.axes import Axes
 
 from canvaswidget.analysis.fourier import (
     NYQUIST,
     Bands,
-    Measure,
     Measured,
     checked_edges,
     even_edges,
     measure_picture,
 )
 from canvaswidget.analysis.intervals import Interval, mean_interval
-from canvaswidget.analysis.measured_neurons import BATCH_BYTES, ROUNDING
+from canvaswidget.analysis.neuron_spectra import Sample, neuron_spectra
 from canvaswidget.analysis.over_runs import over_runs
-from canvaswidget.analysis.sampled import EXACT_SECONDS
 from canvaswidget.analysis.sweeps import find
 from canvaswidget.arguments import checked, some_sample
 from canvaswidget.plotting.style import CYCLE, QUIET, heading, legend_below, new_axes, style
-from canvaswidget.progress import Progress, steps
+from canvaswidget.progress import Progress
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.layers import Layer, LayerKey
 from canvaswidget.tracing.neurons import count_neurons
@@ -40,9 +37,7 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-Sample = int | Literal["auto"] | None
 
-SAMPLE = 256  # neurons of a layer whose sweep takes long
 LIGHT = "#c4c7cc"
 POWER_SAID = {"each": "power of the colours, added", "sum": "power of the colours' sum"}
 
@@ -314,22 +309,9 @@ def spectrum(
     pictures = {name: measure_picture(bands, picture) for name, picture in pictures_of(canvas, frame).items()}
     shape, count = found.shape_of(granularity), count_neurons(found, granularity)
     rgb = "sum" if canvas.why_no_colours(found) else "each"
-    drawn = _drawn(canvas, found, frame, granularity, sample, seed)
-    least = ROUNDING * float(np.abs(canvas.frame(frame)).max())
-    if drawn is None:
-        measure = Measure(bands, canvas.device, least)
-        parts = canvas.reduce(found, measure, frame, granularity=granularity, rgb=rgb, progress=progress)
-        values = np.concatenate([part for _, part in parts])
-        drawn = np.arange(count)
-    else:
-        values = _of_sample(
-            canvas, found, frame, granularity, drawn, rgb, Measure(bands, "cpu", least), progress
-        )
-    broken = int((~np.isfinite(values[:, :-2])).any(1).sum())
-    if broken:
-        raise ValueError(
-            f"layer={found.name!r}: the maps of {broken:,} neurons hold NaN or infinity; they have no spectrum"
-        )
+    drawn, values = neuron_spectra(
+        canvas, found, frame, bands, rgb, granularity=granularity, sample=sample, seed=seed, progress=progress
+    )
     measured = Measured(values)
     centroid, bandwidth = (_placed(each, drawn, shape) for each in (measured.centroids, measured.bandwidths))
     power = {name: _power(one, bands)[0] for name, one in pictures.items()}
@@ -367,46 +349,6 @@ def pictures_of(canvas: CanvasLike, frame: int) -> dict[str, npt.NDArray[np.floa
     if not np.isfinite(truth).all():
         raise ValueError(f"frame={frame}: the truth holds NaN or infinity; it has no spectrum")
     return {"truth": truth, "output": output, "error": output - truth}
-
-
-def _drawn(
-    canvas: CanvasLike, layer: Layer, frame: int, granularity: str | None, sample: Sample, seed: int
-) -> IntArray | None:
-    """Flat indices of the neurons to measure, ascending; None for all."""
-    count = count_neurons(layer, granularity)
-    if sample == "auto":
-        if count <= SAMPLE or not canvas.has_model:
-            return None
-        part = count / count_neurons(layer, None)
-        if canvas.estimate(layer, frame).seconds * part <= EXACT_SECONDS:
-            return None
-        sample = SAMPLE
-    if sample is None or sample >= count:
-        return None
-    return np.sort(np.random.default_rng(seed).permutation(count)[:sample]).astype(np.int64)
-
-
-def _of_sample(
-    canvas: CanvasLike,
-    layer: Layer,
-    frame: int,
-    granularity: str | None,
-    drawn: IntArray,
-    rgb: str,
-    measure: Measure,
-    progress: Progress,
-) -> npt.NDArray[np.floating]:
-    neurons = layer.neurons_at(drawn, granularity)
-    height, width = canvas.inr.size
-    batch = max(1, BATCH_BYTES // (4 * height * width * canvas.n_channels))
-    parts: list[npt.NDArray[np.floating]] = []
-    with steps(f"spectrum of {layer.name}", "neuron", progress, len(drawn)) as counted:
-        counted.tell()
-        for start in range(0, len(neurons), batch):
-            maps = canvas.maps(layer, neurons[start : start + batch], frame, rgb=rgb)
-            parts.append(measure(torch.from_numpy(maps)))
-            counted.take(len(maps))
-    return np.concatenate(parts)
 
 
 def _power(measured: Measured, bands: Bands) -> DoubleArray:
