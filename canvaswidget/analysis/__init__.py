@@ -11,6 +11,7 @@ Examples
 """
 
 from canvaswidget.analysis import partitions
+from canvaswidget.analysis.carrying import carry
 from canvaswidget.analysis.clustering import Clusters, Exemplars, cluster, exemplars, group
 from canvaswidget.analysis.deletion import Deletion, deletion
 from canvaswidget.analysis.derivatives import Derivatives, derivatives
@@ -70,6 +71,7 @@ __all__ = [
     "Stability",
     "Training",
     "Vectors",
+    "carry",
     "cluster",
     "completeness",
     "deletion",

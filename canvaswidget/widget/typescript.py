@@ -12,7 +12,7 @@ from typing import get_type_hints
 from anywidget import AnyWidget
 
 from canvaswidget.exports import data_files, figure_data, page
-from canvaswidget.kernel import region_list, view_checks
+from canvaswidget.kernel import region, region_list, view_checks
 from canvaswidget.kernel.message_parts import ViewState
 from canvaswidget.kernel.requests import clusters
 from canvaswidget.plotting import figures, frame_panel
@@ -36,6 +36,7 @@ CONSTANTS = {
     "CONTOURS": frame_panel.CONTOURS,
     "MAX_NEURONS": view_checks.MAX_NEURONS,
     "MAX_REGIONS": region_list.MAX_REGIONS,
+    "MOST_RUNS": region.MOST_RUNS,
     "LONGEST_NAME": view_checks.LONGEST_NAME,
     "FADED": frame_panel.FADED,
     "LUMA": list(frame_panel.LUMA),

@@ -14,7 +14,7 @@ from tests.kernel.test_messages import problems
 
 CONV = "net.conv"  # a layer of `StepCanvas`
 RUNLESS = ("palettes", "recipe", "export")
-RULELESS = ("palettes", "recipe", "export", "frame", "strip")
+RULELESS = ("palettes", "recipe", "export", "frame", "strip", "carry")
 
 
 class Page:

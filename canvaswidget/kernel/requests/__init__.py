@@ -12,6 +12,7 @@ from typing import Any
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import RunKey
 from canvaswidget.kernel.requests import (
+    carried_region,
     clicked_pixel,
     clusters,
     contribution_map,
@@ -43,6 +44,7 @@ MODULES = (
     neurons,
     clicked_pixel,
     regions,
+    carried_region,
     paired_bars,
     paired_thumbnails,
     time_curve,

@@ -23,6 +23,7 @@ type Part =
   | "pixel"
   | "hover"
   | "regions"
+  | "carry"
   | "curve"
   | "strip"
   | "clusters"

@@ -7,6 +7,7 @@ export const MAX_CONTRAST = 32;
 export const CONTOURS = [0.25, 0.5, 0.75];
 export const MAX_NEURONS = 20000;
 export const MAX_REGIONS = 64;
+export const MOST_RUNS = 20000;
 export const LONGEST_NAME = 40;
 export const FADED = 0.75;
 export const LUMA = [0.2126, 0.7152, 0.0722] as const;

@@ -20,9 +20,9 @@ export type Act = "pixel" | "overlay" | "step" | "run" | "compare";
 
 export type RunKey = number | string | null;
 
-export type Body = PalettesRequest | RecipeRequest | ExportRequest | FrameRequest | MapRequest | GridRequest | ValuesRequest | PixelRequest | RegionsRequest | BarsRequest | ThumbnailsRequest | CurveRequest | RunCurveRequest | StripRequest | ClustersRequest | ScatterRequest | RulesRequest | PairsRequest | FaithfulnessRequest;
+export type Body = PalettesRequest | RecipeRequest | ExportRequest | FrameRequest | MapRequest | GridRequest | ValuesRequest | PixelRequest | RegionsRequest | CarryRequest | BarsRequest | ThumbnailsRequest | CurveRequest | RunCurveRequest | StripRequest | ClustersRequest | ScatterRequest | RulesRequest | PairsRequest | FaithfulnessRequest;
 
-export type Answer = PalettesReply | RecipeReply | ExportReply | FrameReply | MapReply | GridReply | ValuesReply | PixelReply | RegionsReply | BarsReply | ThumbnailsReply | CurveReply | RunCurveReply | StripReply | ClustersReply | ScatterReply | RulesReply | PairsReply | FaithfulnessReply;
+export type Answer = PalettesReply | RecipeReply | ExportReply | FrameReply | MapReply | GridReply | ValuesReply | PixelReply | RegionsReply | CarryReply | BarsReply | ThumbnailsReply | CurveReply | RunCurveReply | StripReply | ClustersReply | ScatterReply | RulesReply | PairsReply | FaithfulnessReply;
 
 export type FromPage = Request | Cancel | Painted;
 
@@ -371,6 +371,19 @@ export interface RegionsReply {
   shares: number[];
   areas: number[];
   deltas: number[];
+}
+
+export interface CarryRequest {
+  kind: "carry";
+  run: RunKey;
+  time: number;
+  to: number;
+  region: Region;
+}
+
+export interface CarryReply {
+  kind: "carry";
+  region: Region | null;
 }
 
 export interface NamedNeuron {
