@@ -68,7 +68,8 @@ class CanvasWidget(LiveView):
     pixel : (y, x) or None
     region : Region or None
         Some pixels: set it to a mask ``(height, width)``, a box ``((y0, x0), (y1, x1))`` or a polygon of points
-        ``(y, x)``; read its `mask`.
+        ``(y, x)``. Its `mask` is ``(height, width)``, true inside, also of what was drawn or painted in the page:
+        findings such as `canvaswidget.analysis.objects` take it.
     regions : dict of str to Region or Moving
         Regions with names, listed below the frame with the part of the selection's contribution that lies in each. Set
         it to a dict of any of a region's forms (or of masks ``(n_frames, height, width)``), to a sequence, or to labels

@@ -28,6 +28,8 @@ const MOST = 100;
 export interface History {
   readonly canUndo: ReadonlySignal<boolean>;
   readonly canRedo: ReadonlySignal<boolean>;
+  /** The next change is a step of its own, however soon it comes. */
+  split(): void;
   undo(): void;
   redo(): void;
   dispose(): void;
@@ -72,6 +74,9 @@ export function createHistory(store: Store, now: () => number = () => performanc
   return {
     canUndo: computed(() => past.value.length > 0),
     canRedo: computed(() => future.value.length > 0),
+    split: () => {
+      last = Number.NEGATIVE_INFINITY;
+    },
     undo: () => go(past, future),
     redo: () => go(future, past),
     dispose: stop,

@@ -26,6 +26,10 @@ export const TERMS = {
   PSNR: "How close two pictures are, in decibels; higher is closer.",
   ablated: "Neurons that are taken out of the network, to see the picture without them.",
   region: "A part of the frame that you draw or name; 2× is twice the contribution of its fair share.",
+  brush: "Paints a region pixel by pixel; with Alt, or with its eraser, it rubs out.",
+  polygon: "A region whose corners you click; the first corner, Enter or a double click closes it.",
+  carry:
+    "Moves the region as the picture moves, by optical flow, from the frame it was drawn on to this one.",
   magnitude: "The size of a contribution, whether it adds to the pixel or takes away.",
   signed: "Contributions with their sign: one colour for what is added, one for what is taken away.",
   overlay: "What lies over the frame: the map of the selection, or a finding about the whole layer.",

@@ -22,12 +22,14 @@ import type { View } from "../ui/view";
 import { FITTED, type Placed, pan, pixelAt, place, type Size, settled, zoomAt } from "../ui/viewport";
 import { watchWheel } from "../ui/wheel";
 import { createAblationView, withoutLabel } from "./ablation_view";
+import { createCarryOffer } from "./carry_offer";
 import { createColourBar } from "./colour_bar";
 import { createComparisonView } from "./comparison_view";
 import { padded, totalOf } from "./frame_words";
 import { readOut } from "./read_out";
 import { createRegionList } from "./region_list";
-import { createRegionHand, drawRegion } from "./region_view";
+import { drawRegion } from "./region_outline";
+import { createRegionHand } from "./region_view";
 import { contoursOf, frameStyle } from "./style_of";
 import { createZoomControl } from "./zoom_control";
 
@@ -64,8 +66,10 @@ export function createFrameView(view: View, more: HTMLElement) {
   const canvas = h("canvas", { class: "cw-frame-canvas", "data-testid": "frame", width: 1, height: 1 });
   const cross = svg("g", { class: "cw-cross" });
   const outline = svg("g", { class: "cw-region", "data-testid": "region" });
+  const tool = svg("g", { class: "cw-tool-marks" });
   const contours = createContours();
   const marks = svg("svg", { class: "cw-marks", "aria-hidden": "true" }, contours.element, outline, cross);
+  marks.append(tool);
   const stage = h("div", { class: "cw-stage", role: "img" }, canvas);
   stage.append(marks, second.ours);
   const wheelHint = h(
@@ -172,7 +176,12 @@ export function createFrameView(view: View, more: HTMLElement) {
       ];
     },
     imageSize,
+    ([y, x]) => {
+      const [{ zoom }, image] = [viewport.peek(), imageSize()];
+      if (zoom > 1) viewport.value = { zoom, x: x / image.width, y: y / image.height };
+    },
   );
+  stages.append(h("div", { class: "cw-on-picture" }, createCarryOffer(view), ...hand.bars));
   const neurons = h(
     "div",
     { class: "cw-segments", role: "group", "aria-label": "Selection" },
@@ -204,14 +213,16 @@ export function createFrameView(view: View, more: HTMLElement) {
       { left, top },
       image,
       width,
+      hand.drawn.value !== null,
     );
+    hand.draw(tool, { left, top, scale: width / image.width });
     drawCross(
       cross,
       picture.value ? store.pixel.value : null,
       { left, top, width, height },
       width / image.width,
     );
-    second.follow({ left, top, width, height }, size, [outline, cross]);
+    second.follow({ left, top, width, height }, size, [outline, tool, cross]);
   });
   view.effect(() => {
     attribute(stages, "data-beside", session.comparison.isOn.value && store.comparison.value === "side");
@@ -277,11 +288,12 @@ export function createFrameView(view: View, more: HTMLElement) {
     });
     one.addEventListener("pointerdown", (event) => {
       if (event.button === 0 && hand.start(event, one)) return;
-      if (event.button === 0) grabbed = { x: event.clientX, y: event.clientY, moved: false };
+      // The middle button moves the picture, also with a tool in hand.
+      if (event.button <= 1) grabbed = { x: event.clientX, y: event.clientY, moved: false };
     });
     one.addEventListener("pointermove", (event) => {
       if (hand.move(event)) return point(null);
-      if (grabbed && event.buttons & 1) {
+      if (grabbed && event.buttons & 5) {
         const [dx, dy] = [event.clientX - grabbed.x, event.clientY - grabbed.y];
         if (!grabbed.moved && Math.hypot(dx, dy) < CLICK) return;
         if (!grabbed.moved) one.setPointerCapture?.(event.pointerId);
@@ -294,16 +306,21 @@ export function createFrameView(view: View, more: HTMLElement) {
     });
     one.addEventListener("pointerup", (event) => {
       if (hand.end()) return;
-      const at = grabbed && !grabbed.moved ? pointed(event) : null;
+      const at = event.button === 0 && grabbed && !grabbed.moved ? pointed(event) : null;
       grabbed = null;
       if (!at) return;
       if (event.timeStamp - clicked.at > DOUBLE)
         clicked = { at: event.timeStamp, before: store.pixel.peek() };
       pin(store, at);
     });
+    one.addEventListener("mousedown", (event) => event.button === 1 && event.preventDefault()); // no autoscroll
     one.addEventListener("pointercancel", letGo);
-    one.addEventListener("pointerleave", () => point(null));
+    one.addEventListener("pointerleave", () => {
+      hand.out();
+      point(null);
+    });
     one.addEventListener("dblclick", () => {
+      if (hand.finish()) return;
       // A double click fits the frame: undo the pins of its two clicks.
       pin(store, clicked.before);
       reset();
@@ -330,6 +347,7 @@ export function createFrameView(view: View, more: HTMLElement) {
   const hands = {
     ablate: ablation.toggle,
     restoreAll: view.session.ablation.restoreAll,
+    toolKey: hand.key,
     leaveTool: hand.leave,
   };
   return { element: panel.element, hands, zoom: (factor: number) => zoom(factor), reset, plan };

@@ -15,6 +15,8 @@ export interface Hands {
   /** Takes the selection out of the model, or puts it back. */
   ablate(): void;
   restoreAll(): void;
+  /** What a key does with the brush or the polygon in hand. */
+  toolKey(event: KeyboardEvent): (() => void) | null;
   /** Puts away the tool that draws regions; whether there was one in hand. */
   leaveTool(): boolean;
   /** Lets a click choose one neuron again; whether it added to the selection. */
@@ -69,6 +71,8 @@ function actionOf(event: KeyboardEvent, hands: Hands): (() => void) | null {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[key];
     return by && !shiftKey ? () => stepTime(store, by) : null;
   }
+  const used = hands.toolKey(event);
+  if (used) return used;
   const arrow = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[key];
   if (arrow) {
     const [dy = 0, dx = 0] = arrow;

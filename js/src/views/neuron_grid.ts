@@ -8,7 +8,7 @@ import { same } from "../transport/same";
 import { attribute, h } from "../ui/dom";
 import type { View } from "../ui/view";
 import type { Scale } from "./grid_scale";
-import { regionPicture } from "./region_view";
+import { regionPicture } from "./region_outline";
 import { type Cell, createFill, makeCell } from "./thumbnail";
 
 const GAP = 6;

@@ -1,22 +1,37 @@
-// A region drawn on the frame: a box by shift-drag, a lasso with Alt as well, or either with its tool.
+// A region drawn on the frame: a box by shift-drag, a lasso with Alt as well, or with the tool of either; a polygon or
+// the brush with theirs.
 import { type Signal, signal } from "@preact/signals-core";
 import { chooseRegion } from "../state/actions";
+import type { Point } from "../state/raster";
 import { keepRegion } from "../state/regions";
 import { savedOf } from "../state/saved";
 import { MAX_REGIONS } from "../transport/constants";
 import type { Region } from "../transport/messages";
 import { same } from "../transport/same";
-import { attribute, h, icon, svg } from "../ui/dom";
+import { attribute, h, holdsFocus, icon } from "../ui/dom";
+import { explain } from "../ui/term_card";
 import type { View } from "../ui/view";
 import type { Size } from "../ui/viewport";
-
-type Tool = "box" | "lasso";
-type Point = [y: number, x: number];
+import { createBrush } from "./brush";
+import { createPolygonTool } from "./polygon_tool";
+import type { Place } from "./tool";
 
 const TOOLS = {
   box: "Draw a box (or drag with Shift)",
   lasso: "Draw around a region (or drag with Shift and Alt)",
+  polygon: "Click the corners of a polygon",
+  brush: "Paint a region (with Alt: erase)",
 } as const;
+type ToolName = keyof typeof TOOLS;
+const NAMES = Object.keys(TOOLS) as ToolName[];
+/** How far an arrow moves the pointer of a tool, in pixels of the frame; with Shift so many times as far. */
+const ARROWS: Record<string, Point> = {
+  ArrowLeft: [0, -1],
+  ArrowRight: [0, 1],
+  ArrowUp: [-1, 0],
+  ArrowDown: [1, 0],
+};
+const FAR = 10;
 /** Points of a lasso that are closer than this part of the frame's width are dropped. */
 const FINE = 1 / 300;
 const MOST_POINTS = 1000;
@@ -35,27 +50,68 @@ export function createRegionHand(
   view: View,
   locate: (event: PointerEvent) => number[],
   frameSize: () => Size,
+  /** Brings a point of the frame into sight. */
+  reveal: (at: Point) => void,
 ) {
   const { store } = view.session;
-  const tool: Signal<Tool | null> = signal(null);
+  const tool: Signal<ToolName | null> = signal(null);
   const drawn: Signal<Region | null> = signal(null);
-  let gesture: { tool: Tool; from: [number, number]; points: Point[]; moved: boolean } | null = null;
+  let gesture: { tool: ToolName; from: [number, number]; points: Point[]; moved: boolean } | null = null;
+  /** Where the pointer is, or where the keys have moved it, and whether Alt is held there. */
+  const cursor: Signal<Point | null> = signal(null);
+  const alt = signal(false);
+  /** Whether the tool is pressed: by the pointer, or by the space key. */
+  let pressed: "pointer" | "key" | null = null;
 
-  const buttons = (Object.keys(TOOLS) as Tool[]).map((name) =>
-    h("button", {
-      class: "cw-segment cw-tool",
-      type: "button",
-      "aria-label": TOOLS[name],
-      title: TOOLS[name],
-      "data-testid": `tool-${name}`,
-      on: {
-        click: () => {
-          tool.value = tool.peek() === name ? null : name;
+  const leave = () => choose(null);
+  const painters = {
+    brush: createBrush(view, frameSize, drawn, alt, leave),
+    polygon: createPolygonTool(view, frameSize),
+  };
+  const painter = () => (tool.value === "brush" || tool.value === "polygon" ? painters[tool.value] : null);
+  /** The button that had the focus when the tool was taken by keyboard: it gets it back. */
+  let taken: HTMLElement | null = null;
+  const choose = (name: ToolName | null, by: HTMLElement | null = null) => {
+    for (const one of Object.values(painters)) one.drop();
+    pressed = null;
+    tool.value = name;
+    const chosen = painter();
+    if (chosen) {
+      taken = by;
+      cursor.value = by ? middle() : null;
+      // Keys are for the tool now, not for its button.
+      view.root.focus({ preventScroll: true });
+      if (by) view.say(chosen.hint);
+    } else {
+      taken?.focus();
+      taken = null;
+    }
+  };
+  const middle = (): Point => {
+    const { height, width } = frameSize();
+    const [y, x] = store.pixel.peek() ?? [];
+    return [(y ?? Math.floor(height / 2)) + 0.5, (x ?? Math.floor(width / 2)) + 0.5];
+  };
+
+  const buttons = NAMES.map((name) => {
+    const button = h(
+      "button",
+      {
+        class: "cw-segment cw-tool",
+        type: "button",
+        "aria-label": TOOLS[name],
+        title: TOOLS[name],
+        "data-testid": `tool-${name}`,
+        // A click by keyboard has no detail.
+        on: {
+          click: ({ detail }) =>
+            choose(tool.peek() === name ? null : name, detail === 0 && holdsFocus(button) ? button : null),
         },
       },
-    }),
-  );
-  buttons.forEach((button, i) => void button.append(icon((Object.keys(TOOLS) as Tool[])[i] as Tool)));
+      icon(name),
+    );
+    return name === "brush" || name === "polygon" ? explain(button, name) : button;
+  });
   const clear = h(
     "button",
     {
@@ -89,8 +145,10 @@ export function createRegionHand(
   );
   view.effect(() => {
     buttons.forEach((button, i) => {
-      attribute(button, "aria-pressed", String(tool.value === (Object.keys(TOOLS) as Tool[])[i]));
+      attribute(button, "aria-pressed", String(tool.value === NAMES[i]));
     });
+    attribute(view.root, "data-tool", tool.value);
+    for (const [name, { bar }] of Object.entries(painters)) bar.hidden = tool.value !== name;
     const region = store.region.value;
     const kept =
       region !== null && store.regions.value.some(({ frames }) => frames.some((one) => same(one, region)));
@@ -101,6 +159,13 @@ export function createRegionHand(
     keep.hidden = savedOf(store._canvas.value) !== null;
   });
 
+  /** Where a tool points, also outside the frame. */
+  const point = (event: PointerEvent): Point => {
+    const [y = 0, x = 0] = locate(event);
+    alt.value = event.altKey;
+    cursor.value = [y, x];
+    return cursor.value;
+  };
   const located = (event: PointerEvent): Point => {
     const [y = 0, x = 0] = locate(event);
     const { height, width } = frameSize();
@@ -129,11 +194,70 @@ export function createRegionHand(
     };
   };
 
+  const lift = (by: "pointer" | "key") => {
+    if (pressed !== by) return false;
+    pressed = null;
+    painter()?.lift();
+    return true;
+  };
+  /** A key of the brush or of the polygon. The focus is on the root: a slider keeps its arrows, a button its space. */
+  const key = ({ key: name, shiftKey, target, repeat }: KeyboardEvent): (() => void) | null => {
+    const chosen = painter();
+    if (!chosen) return null;
+    const arrow = ARROWS[name];
+    if (target !== view.root && (arrow || name === " " || name === "Enter")) return null;
+    if (arrow)
+      return () => {
+        const [y, x] = cursor.peek() ?? middle();
+        const { height, width } = frameSize();
+        const far = shiftKey ? FAR : 1;
+        const inside = (value: number, most: number) => Math.max(0.5, Math.min(most - 0.5, value));
+        const to: Point = [inside(y + far * arrow[0], height), inside(x + far * arrow[1], width)];
+        cursor.value = to;
+        alt.value = false;
+        if (pressed) chosen.drag(to);
+        reveal(to);
+      };
+    if (name === " ")
+      return () => {
+        if (repeat || pressed) return;
+        cursor.value ??= middle();
+        pressed = "key";
+        chosen.press(cursor.value, false);
+      };
+    if (name === "Enter")
+      return () => {
+        lift("key");
+        if (chosen.enter()) leave();
+      };
+    return chosen.key(name);
+  };
+  const release = (event: KeyboardEvent) => event.key === " " && lift("key");
+  view.root.addEventListener("keyup", release, { signal: view.signal });
+  view.root.addEventListener("focusout", () => lift("key"), { signal: view.signal });
+
   return {
     element,
+    /** What the tools show on the picture. */
+    bars: Object.values(painters).map(({ bar }) => bar),
     /** The region as far as it is drawn. */
     drawn,
+    key,
+    /** Draws the marks of the tool in hand. Read inside an effect. */
+    draw(group: SVGElement, place: Place): void {
+      group.replaceChildren();
+      painter()?.draw(group, place, cursor.value);
+    },
     start(event: PointerEvent, stage: HTMLElement): boolean {
+      const painting = painter();
+      if (painting) {
+        event.preventDefault();
+        stage.setPointerCapture?.(event.pointerId);
+        lift("key");
+        pressed = "pointer";
+        painting.press(point(event), event.altKey);
+        return true;
+      }
       const chosen = event.shiftKey ? (event.altKey ? "lasso" : (tool.peek() ?? "box")) : tool.peek();
       if (!chosen) return false;
       event.preventDefault();
@@ -147,23 +271,30 @@ export function createRegionHand(
       return true;
     },
     move(event: PointerEvent): boolean {
+      const painting = painter();
+      if (painting) {
+        const to = point(event);
+        if (pressed === "pointer") painting.drag(to);
+        return pressed === "pointer";
+      }
       if (!gesture) return false;
       const [x, y] = gesture.from;
       gesture.moved ||= Math.hypot(event.clientX - x, event.clientY - y) >= SLIP;
-      const point = located(event);
+      const here = located(event);
       const last = gesture.points.at(-1);
-      if (gesture.tool === "box") gesture.points = [gesture.points[0] ?? point, point];
+      if (gesture.tool === "box") gesture.points = [gesture.points[0] ?? here, here];
       else if (
         last &&
         gesture.points.length < MOST_POINTS &&
-        Math.hypot(point[0] - last[0], point[1] - last[1]) >= frameSize().width * FINE
+        Math.hypot(here[0] - last[0], here[1] - last[1]) >= frameSize().width * FINE
       )
-        gesture.points.push(point);
+        gesture.points.push(here);
       drawn.value = region();
       return true;
     },
     /** True when the press was for a region. A click with a tool pins a pixel, as without. */
     end(): boolean {
+      if (lift("pointer")) return true;
       if (!gesture) return false;
       const found = region();
       gesture = null;
@@ -174,71 +305,24 @@ export function createRegionHand(
     /** Puts the tool away; whether one was in hand. */
     leave(): boolean {
       const had = tool.peek() !== null;
-      tool.value = null;
+      if (had) leave();
       return had;
     },
     cancel(): void {
       gesture = null;
       drawn.value = null;
+      pressed = null;
+      painter()?.cancel();
+    },
+    /** The pointer is off the frame. */
+    out(): void {
+      cursor.value = null;
+    },
+    /** Whether a double click is for the tool. */
+    finish(): boolean {
+      const painting = painter();
+      painting?.finish();
+      return painting !== null;
     },
   };
-}
-
-/** The region's outline as an SVG path; a mask is drawn row by row. `at` tells where a corner lies, `scale` how long. */
-function outline(
-  { points, runs }: Region,
-  { width }: Size,
-  at: (y: number, x: number) => string,
-  scale = 1,
-): string {
-  if (points.length) return `M${points.map(([y = 0, x = 0]) => at(y, x)).join("L")}z`;
-  let path = "";
-  const length = (value: number) => Math.round(value * scale * 10) / 10;
-  for (let i = 0; i + 1 < runs.length; i += 2) {
-    // A run may go on in the next row.
-    let [start, left] = [runs[i] ?? 0, runs[i + 1] ?? 0];
-    while (left > 0) {
-      const [y, x] = [Math.floor(start / width), start % width];
-      const here = Math.min(left, width - x);
-      path += `M${at(y, x)}h${length(here)}v${length(1)}h${length(-here)}z`;
-      start += here;
-      left -= here;
-    }
-  }
-  return path;
-}
-
-const kindOf = ({ points }: Region) => (points.length ? "cw-outline" : "cw-filled");
-
-/** The region's outline over the frame. */
-export function drawRegion(
-  group: SVGElement,
-  region: Region | null,
-  { left, top }: { left: number; top: number },
-  size: Size,
-  shownWidth: number,
-): void {
-  group.replaceChildren();
-  attribute(group, "data-shown", region !== null);
-  if (!region) return;
-  const scale = shownWidth / size.width;
-  const at = (y: number, x: number) => `${(left + x * scale).toFixed(1)} ${(top + y * scale).toFixed(1)}`;
-  const [path, kind] = [outline(region, size, at, scale), kindOf(region)];
-  group.append(
-    svg("path", { d: path, class: `cw-halo ${kind}` }),
-    svg("path", { d: path, class: `cw-line ${kind}` }),
-  );
-}
-
-/** The same as a picture of its own, for `background`, which takes the shape of what it lies on. */
-export function regionPicture(region: Region, size: Size): string {
-  const path = outline(region, size, (y, x) => `${x} ${y}`);
-  const line = (colour: string, width: number) =>
-    `<path d="${path}" fill="none" stroke="${colour}" stroke-width="${width}" vector-effect="non-scaling-stroke"/>`;
-  const drawn = region.points.length
-    ? line("rgb(0 0 0 / 55%)", 2.5) + line("rgb(255 255 255 / 95%)", 1)
-    : `<path d="${path}" fill="rgb(255 255 255 / 45%)"/>`;
-  const { height, width } = size;
-  const text = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" preserveAspectRatio="none">${drawn}</svg>`;
-  return `url("data:image/svg+xml,${encodeURIComponent(text)}")`;
 }
