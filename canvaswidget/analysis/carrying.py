@@ -86,4 +86,5 @@ def _sampled(field: FloatArray, step: FloatArray) -> FloatArray:
     from scipy.ndimage import map_coordinates
 
     positions = np.indices(step.shape[:2]) + np.moveaxis(step, -1, 0)
-    return np.stack([map_coordinates(field[..., i], positions, order=1, mode="nearest") for i in (0, 1)], -1)
+    axes = [map_coordinates(field[..., i], positions, order=1, mode="nearest") for i in (0, 1)]
+    return np.stack(axes, -1).astype(np.float32)

@@ -204,8 +204,8 @@ def regions(
     frame : int
     by : sequence of {"grid", "colours", "gabor", "instances"}, or mapping of a name to masks, optional
         Ways to divide the frame; by default the first three, and `instances` where there are `masks`. Colours and
-        edges are those of the model's own frame. Masks of your own are booleans ``(r, height, width)`` or integer
-        labels ``(height, width)``, each label a region.
+        edges are those of the model's own frame. Masks of your own are booleans ``(r, height, width)``, one mask
+        ``(height, width)``, or integer labels of that shape, each label a region.
     masks : array, optional
         Of the instances, as `canvaswidget.analysis.partitions.instances` takes them.
     cells : (rows, columns)
@@ -330,11 +330,11 @@ def _variance(deltas: FloatArray, fewer: int) -> FloatArray:
 
 def _own(name: str, given: npt.ArrayLike, size: tuple[int, int]) -> Masks:
     masks = np.asarray(given)
-    if masks.dtype.kind in "iu" and masks.shape == tuple(size):
+    if masks.dtype.kind in "iub" and masks.shape == tuple(size):
         return masks == np.unique(masks)[:, None, None]
     if masks.dtype == bool and masks.ndim == 3 and masks.shape[1:] == tuple(size):
         return masks
     raise ValueError(
-        f"by[{name!r}]: has shape {masks.shape} and type {masks.dtype}; expected booleans (r, height, width) or "
-        f"integers (height, width) = {size}"
+        f"by[{name!r}]: has shape {masks.shape} and type {masks.dtype}; expected booleans (r, height, width), or "
+        f"integers or booleans (height, width) = {size}"
     )

@@ -213,10 +213,20 @@ class MaskPainter(ipywidgets.VBox):
 
     def copy_to_next(self) -> None:
         """Copy the objects to the next frame, in place of what is there, and go there."""
-        if self.time + 1 >= self._source.n_frames:
-            raise ValueError(f"time={self.time}: is the last frame; there is no next one")
+        self._require_next()
         self._painting.copy(self.time, self.time + 1)
         self._to(self.time + 1)
+
+    def carry_to_next(self) -> None:
+        """The same, but the objects move with optical flow, as `canvaswidget.analysis.carry` moves them."""
+        self._require_next()
+        pictures = [self._source.frame(time) / np.float32(255) for time in (self.time, self.time + 1)]
+        self._painting.copy(self.time, self.time + 1, pictures)
+        self._to(self.time + 1)
+
+    def _require_next(self) -> None:
+        if self.time + 1 >= self._source.n_frames:
+            raise ValueError(f"time={self.time}: is the last frame; there is no next one")
 
     @checked
     def add(self, name: str = "") -> int:

@@ -9,6 +9,7 @@ import ipywidgets
 from canvaswidget.masks.painting import colour
 
 TOOLS = ("brush", "polygon", "erase")
+ICONS = ("paint-brush", "draw-polygon", "eraser")  # as those of the widget's frame
 SWATCH = '<span style="display: inline-block; width: 16px; height: 16px; background: rgb({}, {}, {})"></span>'
 
 
@@ -32,6 +33,7 @@ class Painter(Protocol):
     def redo(self) -> None: ...
     def clear(self) -> None: ...
     def copy_to_next(self) -> None: ...
+    def carry_to_next(self) -> None: ...
     def close_polygon(self) -> None: ...
     def add(self, name: str = "") -> int: ...
     def observe(self, handler: Any, names: Any) -> None: ...
@@ -44,9 +46,9 @@ class Controls:
         self._painter = painter
         self._updating = False
         self.tool = ipywidgets.ToggleButtons(
-            options=TOOLS, tooltips=("paint", "click the corners", "rub out")
+            options=TOOLS, icons=ICONS, tooltips=("paint", "click the corners", "rub out")
         )
-        self.tool.style.button_width = "72px"
+        self.tool.style.button_width = "88px"
         self.radius = ipywidgets.FloatSlider(
             3, min=0.5, max=30, step=0.5, description="radius", readout_format=".1f"
         )
@@ -59,13 +61,16 @@ class Controls:
         self.clear = _button("clear", "trash", "Take everything off this frame")
         self.close_polygon = _button("close polygon", "check", "Fill the polygon")
         self.copy = _button("copy to next", "arrow-right", "Copy the objects to the next frame")
+        self.carry = _button(
+            "carry to next", "share-square", "Move the objects to the next frame, by optical flow"
+        )
         last = painter.n_frames - 1
         self.time = ipywidgets.IntSlider(0, 0, max(1, last), description="frame")
         row = lambda *parts: ipywidgets.HBox(parts, layout={"flex_flow": "row wrap"})  # noqa: E731
         self.rows = [
             row(self.tool, self.close_polygon, self.radius),
             row(self.label, self.swatch, self.name, self.add),
-            row(*([self.time, self.copy] if last else []), self.undo, self.redo, self.clear),
+            row(*([self.time, self.copy, self.carry] if last else []), self.undo, self.redo, self.clear),
         ]
         for control in (self.radius, self.label, self.time):
             control.style.description_width = "initial"
@@ -76,6 +81,7 @@ class Controls:
             (self.redo, painter.redo),
             (self.clear, painter.clear),
             (self.copy, painter.copy_to_next),
+            (self.carry, painter.carry_to_next),
             (self.close_polygon, painter.close_polygon),
             (self.add, self._add),
         ):
@@ -99,7 +105,7 @@ class Controls:
         self.close_polygon.layout.display = "" if polygon else "none"
         self.undo.disabled = not painter.can_undo
         self.redo.disabled = not painter.can_redo
-        self.copy.disabled = painter.time + 1 >= painter.n_frames
+        self.copy.disabled = self.carry.disabled = painter.time + 1 >= painter.n_frames
 
     def close(self) -> None:
         """Free the views."""

@@ -9,13 +9,14 @@ import os
 from collections import deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from canvaswidget import media
+from canvaswidget.analysis import carry
 from canvaswidget.arguments import as_array, as_integer, checked_index, show, wrong_type
 from canvaswidget.plotting.style import CYCLE
 
@@ -138,12 +139,15 @@ class Painting:
         box = _put(self._labels[frame], Box(0, 0, *self.size), gone, 0)
         return self._done_to(frame, before[None], box)
 
-    def copy(self, frame: int, to: int) -> Box | None:
-        """Copy the labels of a frame to another one, in place of what is there."""
+    def copy(self, frame: int, to: int, pictures: Sequence[npt.NDArray[Any]] | None = None) -> Box | None:
+        """Copy the labels of a frame to another one, in place of what is there.
+
+        With `pictures`, from that frame to the other, they move with the optical flow of these.
+        """
         frame, to = (checked_index(n, f, self.n_frames) for n, f in (("frame", frame), ("to", to)))
         self.end()
         before = self._labels[to].copy()
-        self._labels[to] = self._labels[frame]
+        self._labels[to] = self._labels[frame] if pictures is None else carry(self._labels[frame], pictures)
         return self._done_to(to, before[None], _box_of(before != self._labels[to]))
 
     def replace(self, masks: npt.ArrayLike) -> None:

@@ -51,6 +51,18 @@ describe("keys", () => {
   });
 });
 
+describe("the first steps", () => {
+  it("stay until the first click has ended, which nothing may move away from, or until a key", async () => {
+    const steps = () => view.page.find(".cw-said").hasAttribute("data-coach");
+    view.open();
+    await view.settle();
+    view.pointer("pointerdown", view.page.find("[data-testid=tool-box]"), 5, 5, 1);
+    expect(steps()).toBe(true);
+    view.page.find("[data-testid=tool-box]").click();
+    expect(steps()).toBe(false);
+  });
+});
+
 describe("life", () => {
   it("prepares until Python has described the canvas", async () => {
     view.open({ _canvas: {} });

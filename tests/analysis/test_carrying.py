@@ -63,7 +63,7 @@ def test_objects_of_the_demo_are_where_its_masks_say() -> None:
     clip = cw.demo.clip()
     for label in np.unique(clip.masks)[1:]:
         first, later = (clip.masks[frame] == label for frame in (0, 4))
-        found = cw.analysis.carry(first, clip.frames[:5])
+        found = cw.analysis.carry(first, list(clip.frames[:5]))
         assert overlap(found, later) > 0.85
         assert overlap(found, later) >= overlap(first, later)
 

@@ -82,6 +82,9 @@ def test_departures_by_hand() -> None:
     assert np.isnan(found.deltas["halves"][2]).all()
     assert found.variances["halves"][:2].tolist() == [0.25, 0]
     assert "1 dead" in repr(found)
+    # A mask is two regions, as its numbers are.
+    of_mask = regions(MapsCanvas({"net": maps}), "net", by={"halves": halves == 1})
+    assert (of_mask.deltas["halves"] == found.deltas["halves"])[:2].all()
     found.plot()
     found.plot_regions("halves")
     with pytest.raises(ValueError, match="kind='grid'"):

@@ -169,3 +169,66 @@ def test_contours_lie_where_the_map_reaches_parts_of_its_end(notebook: NotebookP
     assert np.any(crossed, axis=0).all()
     notebook.execute("_w.contours = False")
     expect(lines).to_have_attribute("d", "", timeout=TIMEOUT)
+
+
+def near(y: float, x: float, radius: float, size: tuple[int, int] = (128, 256)) -> np.ndarray:
+    """The pixels whose middle is within a disc."""
+    rows, columns = np.indices(size) + 0.5
+    return np.hypot(rows - y, columns - x) <= radius
+
+
+def test_what_the_brush_paints_is_a_mask_in_python_and_can_be_carried(notebook: NotebookPage) -> None:
+    notebook.execute("_w.region = None; _w.time = 4; _w.layer = -1")
+    view = notebook.widget
+    view.wait_settled()
+    view.part("tool-brush").click()
+    size = view.part("brush-size")
+    expect(size).to_have_attribute("aria-valuetext", "16 px")
+
+    def mask() -> np.ndarray:
+        return np.array(notebook.ask("None if _w.region is None else _w.region.mask.tolist()"), bool)
+
+    # One dab on the larger flower, a second that erases its middle; the tests of the page have the strokes between.
+    mouse, keyboard = notebook.page.mouse, notebook.page.keyboard
+    dabs = [(90, 200, 8.0, False), (90, 200, 2.0, True)]
+    expected = np.zeros((128, 256), bool)
+    for y, x, radius, erases in dabs:
+        if erases:
+            for _ in range(4):
+                keyboard.press("[")
+            expect(size).to_have_attribute("aria-valuetext", "4 px")
+            keyboard.down("Alt")
+        mouse.move(*view.point_at(y, x))
+        mouse.down()
+        mouse.up()
+        keyboard.up("Alt")
+        disc = near(y + 0.5, x + 0.5, radius)
+        expected = expected & ~disc if erases else expected | disc
+        notebook.wait_for(lambda: notebook.ask("_w.region is not None"), True, "the region")
+        area = int(expected.sum())
+        notebook.wait_for(lambda area=area: abs(int(mask().sum()) - area) < 25, True, "the pixels")
+    # The pointer is on a pixel's middle up to a pixel of the screen: only the edges of a disc can differ.
+    assert (mask() ^ expected).sum() < 0.15 * expected.sum()
+    assert not (mask() & near(90.5, 200.5, 1.0)).any()
+    assert notebook.ask("_w.sort") == "region"
+
+    keyboard.press("Control+z")
+    whole = near(90.5, 200.5, 8.0)
+    notebook.wait_for(lambda: bool(mask()[90, 200]), True, "the erased pixels")
+    keyboard.press("Enter")
+    expect(view.part("brush-bar")).to_be_hidden()
+
+    notebook.execute("_w.time = 7")
+    carry = view.part("carry")
+    expect(carry).to_have_text("carry the region from frame 4", timeout=TIMEOUT)
+    before = mask()
+    carry.click()
+    expect(carry).to_be_hidden(timeout=TIMEOUT)
+    notebook.wait_for(lambda: bool((mask() != before).any()), True, "the carried region")
+    moved = notebook.ask(
+        "cw.analysis.carry(_m, list(cw.demo.clip().frames[4:8])).tolist()",
+        f"import numpy as _n; _m = _n.zeros((128, 256), bool); _m.flat[{np.flatnonzero(before).tolist()}] = True",
+    )
+    assert (mask() == np.array(moved)).all()
+    assert (mask() & whole).sum() > 0.3 * whole.sum()  # it moves by a few pixels
+    notebook.execute("_w.region = None; _w.time = 0")

@@ -32,6 +32,13 @@ def painter(painters) -> MaskPainter:
     return painters(np.random.default_rng(0).random((4, *SIZE, 3)))
 
 
+def waves(dx: float, size: tuple[int, int] = (40, 56)) -> np.ndarray:
+    """A picture that has moved to the right."""
+    y, x = np.indices(size)
+    grey = 0.5 + 0.2 * np.sin(y / 3) + 0.2 * np.cos((x - dx) / 4)
+    return np.repeat(grey[..., None], 3, -1).astype(np.float32)
+
+
 class Hand:
     """Sends what the page sends, in pixels of the frame."""
 
@@ -225,3 +232,22 @@ def test_the_widget_beside_it_is_told(painters, monkeypatch) -> None:
             painter.link(3)
     finally:
         w.close()
+
+
+def test_objects_are_carried_to_the_next_frame_with_the_picture(painters) -> None:
+    painter = painters(np.stack([waves(0), waves(3)]))
+    masks = np.zeros((2, 40, 56), int)
+    masks[0, 10:22, 16:28], masks[0, 26:36, 30:44] = 1, 2
+    painter.masks = masks
+    painter._controls.carry.click()
+    assert painter.time == 1
+    for label in (1, 2):
+        found, expected = painter.mask(label), np.roll(masks[0] == label, 3, 1)
+        assert (found & expected).sum() / (found | expected).sum() > 0.85
+        assert (found & expected).sum() > (found & (masks[0] == label)).sum()
+    assert painter._controls.carry.disabled
+    with pytest.raises(ValueError, match="is the last frame"):
+        painter.carry_to_next()
+    painter.undo()
+    assert not painter.mask(1).any()
+    assert painter.time == 1

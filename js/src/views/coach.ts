@@ -9,7 +9,8 @@ export function createCoach(view: Omit<View, "say">) {
   const { store } = view.session;
   const wanted = signal(true);
   const done = () => (wanted.value = false);
-  view.root.addEventListener("pointerdown", done, { signal: view.signal });
+  // Not at the press: the line may get shorter without it, and what was pressed would not be there any more to be clicked.
+  view.root.addEventListener("click", done, { signal: view.signal, capture: true });
   view.root.addEventListener("keydown", done, { signal: view.signal });
   const element = h("ol", { class: "cw-coach", "data-testid": "coach" });
   view.effect(() => {

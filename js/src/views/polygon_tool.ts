@@ -110,8 +110,8 @@ export function createPolygonTool(view: View, frameSize: () => Size): Tool {
         group.append(svg("path", { d: path, class: `${kind} cw-outline` }));
         known.forEach((corner, i) => {
           const [cx, cy] = at(corner);
-          const r = i > 0 ? 2.5 : isClosed ? 7 : 4.5;
-          group.append(svg("circle", { cx, cy, r, class: kind }));
+          const r = i > 0 ? 3 : isClosed ? 7 : 4.5;
+          group.append(svg("circle", { cx, cy, r, class: `${kind} cw-corner` }));
         });
         if (cursor) {
           const [x, y] = at(cursor);

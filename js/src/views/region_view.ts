@@ -246,6 +246,7 @@ export function createRegionHand(
     /** Draws the marks of the tool in hand. Read inside an effect. */
     draw(group: SVGElement, place: Place): void {
       group.replaceChildren();
+      attribute(group, "data-erases", false);
       painter()?.draw(group, place, cursor.value);
     },
     start(event: PointerEvent, stage: HTMLElement): boolean {
