@@ -159,19 +159,20 @@ def _deep_tiff(path: Path) -> list[npt.NDArray[Any]]:
         pages = []
         _check_pixels(sum(page.size for page in file.pages))
         for page in file.pages:
-            _check_flat(page.keyframe.imagedepth)
+            keyframe: Any = page.keyframe  # whose tags depend on the file
+            _check_flat(keyframe.imagedepth)
             pixels = page.asarray()
             if pixels.dtype.kind not in "uif":
                 raise ValueError(f"its numbers are of type {pixels.dtype}")
-            if page.keyframe.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+            if keyframe.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
                 pixels = (np.iinfo(pixels.dtype).max if pixels.dtype.kind in "ui" else 1) - pixels
-            elif page.keyframe.photometric not in (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB):
-                raise ValueError(f"its colours are {page.keyframe.photometric.name} of more than 8 bits")
-            if pixels.ndim == 3 and page.keyframe.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
+            elif keyframe.photometric not in (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB):
+                raise ValueError(f"its colours are {keyframe.photometric.name} of more than 8 bits")
+            if pixels.ndim == 3 and keyframe.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
                 pixels = np.moveaxis(pixels, 0, -1)
-            if pixels.ndim == 3 and tifffile.EXTRASAMPLE.ASSOCALPHA in page.keyframe.extrasamples:
+            if pixels.ndim == 3 and tifffile.EXTRASAMPLE.ASSOCALPHA in keyframe.extrasamples:
                 pixels = _unmultiplied(pixels)
-            tag = page.keyframe.tags.get(ORIENTATION)
+            tag = keyframe.tags.get(ORIENTATION)
             pages.append(_turned(pixels, 1 if tag is None else int(tag.value)))
         return pages
 

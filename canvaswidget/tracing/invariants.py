@@ -147,7 +147,7 @@ def _tried(
     # Where a column is no shorter way than the maps themselves, there is nothing to compare.
     largest = {layer.name: 0.0 for layer in layers}
     image = _image(matrix, frame)
-    floor = np.finfo(np.float32).eps * float(np.abs(image).max(initial=0))
+    floor = float(np.finfo(np.float32).eps) * float(np.abs(image).max(initial=0))
     tolerance = _TOLERANCE[matrix.capture.dtype]
     for layer in layers if matrix.rule.name != "ablation" else ():
         rows, columns, size, at = _rows_and_columns(matrix, layer, frame, sample, places)

@@ -68,7 +68,10 @@ class Basis:
         """
         eps = max(self.eps, torch.finfo(dtype).eps)
         # Rounding changes a matrix of k rows of length 1 by about eps times the root of k.
-        return np.linalg.pinv(self.rows, rcond=4 * eps * math.sqrt(len(self))).T
+        inverse: FloatArray = np.linalg.pinv(self.rows, rcond=4 * eps * math.sqrt(len(self))).astype(
+            np.float64
+        )
+        return inverse.T
 
 
 def checked_basis(basis: Any, layer: Layer) -> Basis:
