@@ -210,7 +210,7 @@ def test_the_recipe_asks_for_what_the_package_asks_for() -> None:
 def test_the_oldest_dependencies_are_those_of_the_project() -> None:
     found = dict(lowest(PROJECT))
     assert found["torch"] == "2.6"
-    assert found["imageio"] == "2.31"  # imageio[pyav]
+    assert found["imageio"] == "2.37"  # imageio[pyav]
     assert {"dask", "distributed", "xarray"} <= set(found)
     with pytest.raises(ValueError, match="not of the form"):
         list(lowest({"dependencies": ["numpy>=1,<2"]} | NO_EXTRAS))
