@@ -21,7 +21,7 @@ from tools.browser import opened_browser
 from tools.demo import ROOT, run_cells
 from tools.server import JupyterServer
 
-IMAGES = ROOT / "notebooks" / "images"
+IMAGES = ROOT / "docs" / "images"
 TIMEOUT = 120_000
 MOST_BYTES, MOST_MOVING = 350_000, 3_000_000
 STEP, REST = 140, 1500  # milliseconds that a picture of an animation stays
