@@ -34,7 +34,7 @@ describe("frames of a saved page", () => {
     expect(view.model.get("time")).toBe(6);
     view.key("ArrowLeft");
     expect(view.model.get("time")).toBe(3);
-    expect(part("time-label").textContent).toBe("3 / 7");
+    expect(part("time-label").textContent).toBe("3 (4 of 8)");
     // A step of the slider goes on to the next frame that is kept; beyond the last it stays.
     expect([slide("time", 4), slide("time", 7), slide("time", 5), slide("time", 0)]).toEqual([
       "6",

@@ -35,7 +35,7 @@ def opened(browser: Browser, written: tuple[Path, cw.CanvasWidget]) -> Iterator[
 def test_it_is_driven_like_the_live_view(opened: SavedPage) -> None:
     page, frame = opened.page, opened.part("frame")
     expect(frame).to_have_attribute("data-time", "4")  # the nearest to 3
-    expect(opened.part("time-label")).to_have_text("4 / 23")
+    expect(opened.part("time-label")).to_have_text("4 (5 of 24)")
     before = opened.colours()
     opened.slide("time", 12)
     expect(frame).to_have_attribute("data-time", "12")

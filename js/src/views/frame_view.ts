@@ -37,7 +37,7 @@ const SOURCES = [
   { value: "reconstruction", text: "reconstruction", term: "reconstruction" },
   { value: "truth", text: "truth", term: "truth" },
   { value: "error", text: "error", term: "error" },
-  { value: "off", text: "off", title: "The contributions alone" },
+  { value: "off", text: "map only", title: "The contributions alone" },
 ] as const satisfies { value: FrameSource; text: string; title?: string; term?: Term }[];
 
 /** Farther than this many CSS pixels a press is a drag; two clicks within so many ms may be a double click. */

@@ -227,10 +227,16 @@ function timeControl({ session: { store }, effect }: View): HTMLElement {
     const info = store._canvas.value;
     element.hidden = ready(info) && framesOf(info).length < 2;
     const n = ready(info) ? info.n_frames : 1;
-    slide(slider, store.time.value, `frame ${store.time.value} of ${n}`, n - 1);
-    write(text, `${store.time.value} / ${n - 1}`);
-    attribute(text, "title", `Frame ${store.time.value}, counted from 0; the last of ${n} is ${n - 1}`);
-    text.style.minWidth = `${2 * String(n).length + 3}ch`;
+    slide(
+      slider,
+      store.time.value,
+      `index ${store.time.value}, frame ${store.time.value + 1} of ${n}`,
+      n - 1,
+    );
+    const at = store.time.value;
+    write(text, `${at} (${at + 1} of ${n})`);
+    attribute(text, "title", `Index ${at}, counted from 0 as in w.time = ${at}: frame ${at + 1} of ${n}`);
+    text.style.minWidth = `${3 * String(n).length + 6}ch`;
   });
   return element;
 }
