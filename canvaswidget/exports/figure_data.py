@@ -186,7 +186,7 @@ def title_of(cached: CachedCanvas, state: dict[str, Any], says_run: bool = True)
     inr, time = cached.canvas.inr, state["time"]
     parts = [inr.name, f"rule {cached.canvas.rule}"]
     if inr.n_frames > 1:
-        parts.insert(1, f"frame {time} of {inr.n_frames}")
+        parts.insert(1, f"frame {time} ({time + 1} of {inr.n_frames})")
     if says_run and state["run"] not in (None, inr.name):
         parts.insert(1, run_label(state["run"]))
     if state["source"] in ablation.SOURCES:

@@ -19,7 +19,7 @@ from canvaswidget.kernel.view_checks import Neuron
 from canvaswidget.tracing import CanvasLike
 from canvaswidget.tracing.edits import FORM
 from canvaswidget.tracing.errors import UntraceableError
-from canvaswidget.tracing.layers import Layers
+from canvaswidget.tracing.layers import Layers, show_neuron
 
 Ablated = dict[str, tuple[Neuron, ...]]
 Edits = dict[str, dict[Neuron, float]]  # by layer and neuron, what its contributions are multiplied by
@@ -153,7 +153,11 @@ def count_of(edits: Edits) -> int:
 
 
 def title(edits: Edits) -> str:
-    """In a figure's heading."""
+    """In a figure's heading; one neuron by its name."""
+    (name, neuron), *more = [(name, neuron) for name, some in edits.items() for neuron in some]
+    if not more:
+        factor, label = edits[name][neuron], f"neuron {show_neuron(neuron).replace('->', '→')} of {name}"
+        return f"with {label} scaled by {factor:g}" if factor else f"without {label}"
     factors = [factor for some in edits.values() for factor in some.values()]
     out, scaled = factors.count(0), len(factors) - factors.count(0)
     parts = [f"without {out:,} neuron{'' if out == 1 else 's'}"] if out else []

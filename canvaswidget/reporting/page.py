@@ -110,7 +110,7 @@ def _head(canvas: Canvas, frame: int, titles: Sequence[str], note: str, files: s
     inr, (height, width) = canvas.inr, canvas.inr.size
     links = "".join(f'<a href="#{_anchor(title)}">{html.escape(title)}</a>' for title in titles)
     still = _image(canvas, frame)
-    facts = f"frame {frame} of {inr.n_frames}, {height}x{width} pixels, rule {canvas.rule}"
+    facts = f"frame {frame} ({frame + 1} of {inr.n_frames}), {height}x{width} pixels, rule {canvas.rule}"
     facts += f"; {note}" if note else ""
     beside = [f'<a href="{files}/{part}/">{part}</a>' for part in ("figures", "arrays")]
     caution = CAUTION.get(canvas.rule, "")

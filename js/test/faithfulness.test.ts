@@ -11,6 +11,7 @@ const part = (name: string) => view.page.find(`[data-testid=${name}]`);
 const line = () => part("faithfulness").querySelector("summary")?.textContent;
 const asked = () => view.model.requests("faithfulness").length;
 const REST = 700;
+const NO_DATA = new Uint8Array();
 
 function scoreOf(layer: string): FaithfulnessReply {
   const found = BAKED.faithfulness.find((score) => score.layer === layer);
@@ -53,6 +54,32 @@ describe("faithfulness", () => {
     expect(part("faithfulness").dataset.grade).toBe(grade);
     expect(part("faithfulness").textContent).toContain(`pixel by pixel, on average: ${interval(pixels)}`);
     expect(part("faithfulness").textContent).toContain("at frame 2");
+  });
+
+  it("says how alike the selection's map is to what is lost without it, under the same frame and rule only", async () => {
+    await open({ neuron: [0, 0] });
+    expect(line()).toBe("faithfulness: measuring");
+    const request = view.model.last("agreement");
+    expect(request.body).toMatchObject({
+      rule: "xinc",
+      time: 2,
+      selection: { layer: LAYER, neuron: [0, 0] },
+    });
+    await view.model.reply(request, { kind: "agreement", correlation: 0.973 }, NO_DATA);
+    expect(line()).toBe("faithfulness: measuring · selection 0.97");
+    expect(part("faithfulness").textContent).toContain("neuron in 0 → out 0, frame 2");
+    view.model.set("time", 3);
+    pass();
+    expect(line()).toBe("faithfulness: measuring");
+    pass(REST);
+    await view.model.reply(view.model.last("agreement"), { kind: "agreement", correlation: null }, NO_DATA);
+    expect(line()).toContain("selection not defined");
+    // The whole layer has no map that could be taken out, and ablation nothing to be compared with.
+    const count = view.model.requests("agreement").length;
+    view.model.set("neurons", []);
+    view.model.set("neuron", null);
+    pass(REST);
+    expect(view.model.requests("agreement").length).toBe(count);
   });
 
   it("offers the rule that agrees with ablation where another one does not", async () => {

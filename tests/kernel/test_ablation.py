@@ -219,8 +219,9 @@ def test_figure_of_what_is_left(widgets, inr, source: str) -> None:
     neuron = (0, 0) if model.n_frames > 1 else 0
     w = widgets(model, ablated={-1: [neuron]}, source=source)
     figure = w.figure()
-    assert "without 1 neuron" in figure.get_suptitle()
-    assert "without 1 neuron" in figure.axes[0].get_title("left")
+    name = f"neuron {'0 → 0' if model.n_frames > 1 else '0'} of {w.canvas.layers[-1].name}"
+    assert f"without {name}" in figure.get_suptitle()
+    assert f"without {name}" in figure.axes[0].get_title("left")
 
 
 def test_a_selection_is_asked_about_as_ever(page: Page, canvas: cw.Canvas) -> None:

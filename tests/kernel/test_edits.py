@@ -116,12 +116,13 @@ def test_figures_and_files_say_so(widgets, inr) -> None:
     neuron = (0, 0) if model.n_frames > 1 else 0
     w = widgets(model, edits={-1: {neuron: 0.5}})
     figure = w.figure()
-    assert "with 1 neuron scaled by 0.5" in figure.get_suptitle()
-    assert "the picture with 1 neuron scaled by 0.5" in figure.axes[0].get_title("left")
+    name = f"neuron {'0 → 0' if model.n_frames > 1 else '0'} of {w.canvas.layers[-1].name}"
+    assert f"with {name} scaled by 0.5" in figure.get_suptitle()
+    assert f"the picture with {name} scaled by 0.5" in figure.axes[0].get_title("left")
 
 
 def test_they_are_told() -> None:
-    assert ablation.title({"a": {1: 0.0}}) == "without 1 neuron"
+    assert ablation.title({"a": {1: 0.0}}) == "without neuron 1 of a"
     assert ablation.title({"a": {1: 0.0, 2: 0.0}, "b": {(0, 0): 0.0}}) == "without 3 neurons"
     assert ablation.title({"a": {1: 0.0, 2: 3.0}}) == "without 1 neuron and with 1 neuron scaled by 3"
     assert ablation.title({"a": {1: 0.5, 2: 3.0}}) == "with 2 neurons scaled"

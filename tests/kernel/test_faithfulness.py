@@ -125,3 +125,33 @@ def test_the_widget_can_do_without(widgets, canvas: cw.Canvas) -> None:
     assert w.stats()["faithfulness"] is None
     w.set_state({"faithfulness": True})
     assert w.faithfulness is True
+
+
+@pytest.mark.parametrize("rule", ["xinc", "gated"])
+@pytest.mark.parametrize("chosen", ["one", "several", "cluster"])
+def test_a_selection_is_compared_with_the_image_without_it(
+    pages, canvas: cw.Canvas, rule: str, chosen: str, monkeypatch
+) -> None:
+    monkeypatch.setitem(KINDS, "agreement", replace(KINDS["agreement"], quiet=0.001))
+    ours = canvas.under(rule)
+    page, layer = pages(ours), canvas.layers[1]
+    asked = {
+        "one": {"neuron": [0, 3]},
+        "several": {"neurons": [[0, 3], [2, 1]]},
+        "cluster": {"cluster": 1, "n_clusters": 3},
+    }[chosen]
+    body, _ = page.ask(kind="agreement", time=2, selection={**selection(layer.name), **asked})
+    if chosen == "cluster":
+        found = cw.analysis.cluster(ours, layer, 3, frame=2)
+        neurons = [tuple(layer.neuron_at(at)) for at in np.flatnonzero(found.labels.ravel() == 1)]
+    else:
+        neurons = [(0, 3), (2, 1)][: 1 if chosen == "one" else 2]
+    claimed = np.asarray(ours.maps(layer, neurons, 2)).sum(0)
+    lost = (canvas.frame(2) - canvas.ablate({layer: neurons}, 2)).sum(2)
+    expected = np.corrcoef(claimed.ravel(), lost.ravel())[0, 1]
+    assert body["correlation"] == pytest.approx(expected, abs=2e-3)
+
+
+def test_a_whole_layer_can_not_be_taken_out(pages, canvas: cw.Canvas) -> None:
+    page, layer = pages(canvas), canvas.layers[1]
+    assert "not the whole layer" in page.fail(kind="agreement", time=0, selection=selection(layer.name))

@@ -12,6 +12,7 @@ from typing import Any
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import RunKey
 from canvaswidget.kernel.requests import (
+    agreement,
     carried_region,
     clicked_pixel,
     clusters,
@@ -55,6 +56,7 @@ MODULES = (
     rules,
     pairs,
     faithfulness,
+    agreement,
 )
 KINDS = {
     found.name: found

@@ -78,6 +78,8 @@ export class Answers {
       case "rules":
       case "pairs":
         return Promise.reject(new Error(this.#page.needs[body.kind]));
+      case "agreement":
+        return Promise.reject(new Error(this.#page.needs.faithfulness));
       default:
         return Promise.reject(new Error(this.#page.needs.scatter));
     }

@@ -1,9 +1,11 @@
-// How far the maps that are shown can be believed: measured by the kernel when nothing else is asked of it.
+// How far the maps that are shown can be believed, a layer's and the selection's: measured by the kernel when nothing
+// else is asked of it.
 import { type ReadonlySignal, untracked } from "@preact/signals-core";
-import { layerOf } from "../state/selection";
+import { savedOf } from "../state/saved";
+import { currentSelection, layerOf, selectionKey } from "../state/selection";
 import { canvasOf, type Store } from "../state/store";
 import type { RequestClient } from "../transport/client";
-import type { FaithfulnessReply, RunKey } from "../transport/messages";
+import type { FaithfulnessReply, RunKey, Selection } from "../transport/messages";
 import { ByteCache } from "./cache";
 import { Source } from "./source";
 
@@ -37,6 +39,48 @@ export class FaithfulnessSource extends Source<"faithfulness", Faithfulness> {
       decode: (answer, _data, { run }) => ({ ...answer, run }),
       cache: new ByteCache(1e6),
       bytes: () => 500,
+      delay: () => REST,
+    });
+  }
+}
+
+function isWhole({ neuron, neurons, cluster }: Selection): boolean {
+  return !neuron && neurons.length === 0 && cluster < 0;
+}
+
+/** How alike the selection's map is to what taking the selection out changes; `key` says which selection. */
+export interface Agreement {
+  run: RunKey;
+  rule: string;
+  time: number;
+  key: string;
+  correlation: number | null;
+}
+
+export class AgreementSource extends Source<"agreement", Agreement> {
+  constructor(store: Store, client: RequestClient, watched: ReadonlySignal<boolean>) {
+    super({
+      client,
+      view: "agreement",
+      watched,
+      wanted: () => {
+        const rule = store.rule.value;
+        const isIdle = store.faithfulness.value && !store.playing.value && rule !== "ablation";
+        const selection = currentSelection(store);
+        if (!isIdle || !selection || isWhole(selection) || savedOf(store._canvas.value)) return null;
+        const { channel: _, overlay: __, ...chosen } = selection;
+        return { kind: "agreement", run: store.run.value, rule, time: store.time.value, selection: chosen };
+      },
+      key: ({ rule, time, selection }) => `${rule}/${selectionKey(selection)}@${time}`,
+      decode: ({ correlation }, _data, { run, rule, time, selection }) => ({
+        run,
+        rule,
+        time,
+        key: selectionKey(selection),
+        correlation,
+      }),
+      cache: new ByteCache(1e6),
+      bytes: () => 200,
       delay: () => REST,
     });
   }

@@ -10,7 +10,7 @@ import { createAblation } from "./ablation";
 import { ClusterSource } from "./clusters";
 import { createComparison } from "./comparison";
 import { CurveSource } from "./curve";
-import { FaithfulnessSource } from "./faithfulness";
+import { AgreementSource, FaithfulnessSource } from "./faithfulness";
 import { GridSource } from "./grid";
 import { watchLatency } from "./latency";
 import { paletteSource } from "./palettes";
@@ -65,6 +65,7 @@ export function createSession(model: Model) {
   const strip = new StripSource(store, client, watched);
   const rules = new RulesSource(store, client, watched);
   const faithfulness = new FaithfulnessSource(store, client, watched);
+  const agreement = new AgreementSource(store, client, watched);
   const runCurve = new RunCurveSource(store, client, watched, settled, faithfulness.shown);
   const comparison = createComparison(store, client, watched, settled, { pixels, clusters, scatter });
   const stopLatency = watchLatency(model, { store, comparison, picture, maps, pixels, views });
@@ -75,7 +76,19 @@ export function createSession(model: Model) {
   palettes.ask();
 
   // Another rule makes everything on screen wrong; another model makes every cached answer wrong, too.
-  const ruled = [maps, grid, pixels, regions, clusters, scatter, pointed, values, rules, faithfulness];
+  const ruled = [
+    maps,
+    grid,
+    pixels,
+    regions,
+    clusters,
+    scatter,
+    pointed,
+    values,
+    rules,
+    faithfulness,
+    agreement,
+  ];
   const look = () => ({ model: signalOf(store._canvas.value, store._runs.value), view: viewOf(store) });
   let known = untracked(look);
   const stopWatching = effect(() => {
@@ -107,6 +120,7 @@ export function createSession(model: Model) {
     strip,
     rules,
     faithfulness,
+    agreement,
   };
   return {
     store,

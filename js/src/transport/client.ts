@@ -33,10 +33,11 @@ type Part =
   | "bars"
   | "pairs"
   | "run curve"
-  | "faithfulness";
+  | "faithfulness"
+  | "agreement";
 
 /** Requested while the widget is idle: the status line does not show it as activity. */
-const BACKGROUND: View[] = ["faithfulness", "refine", "pairs", "pointed"];
+const BACKGROUND: View[] = ["faithfulness", "agreement", "refine", "pairs", "pointed"];
 
 export interface Handlers<K extends Kind> {
   reply(answer: AnswerOf<K>, data: Uint8Array, seconds: number): void;

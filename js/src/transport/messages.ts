@@ -20,9 +20,9 @@ export type Act = "pixel" | "overlay" | "step" | "run" | "compare";
 
 export type RunKey = number | string | null;
 
-export type Body = PalettesRequest | RecipeRequest | ExportRequest | FrameRequest | MapRequest | GridRequest | ValuesRequest | PixelRequest | RegionsRequest | CarryRequest | BarsRequest | ThumbnailsRequest | CurveRequest | RunCurveRequest | StripRequest | ClustersRequest | ScatterRequest | RulesRequest | PairsRequest | FaithfulnessRequest;
+export type Body = PalettesRequest | RecipeRequest | ExportRequest | FrameRequest | MapRequest | GridRequest | ValuesRequest | PixelRequest | RegionsRequest | CarryRequest | BarsRequest | ThumbnailsRequest | CurveRequest | RunCurveRequest | StripRequest | ClustersRequest | ScatterRequest | RulesRequest | PairsRequest | FaithfulnessRequest | AgreementRequest;
 
-export type Answer = PalettesReply | RecipeReply | ExportReply | FrameReply | MapReply | GridReply | ValuesReply | PixelReply | RegionsReply | CarryReply | BarsReply | ThumbnailsReply | CurveReply | RunCurveReply | StripReply | ClustersReply | ScatterReply | RulesReply | PairsReply | FaithfulnessReply;
+export type Answer = PalettesReply | RecipeReply | ExportReply | FrameReply | MapReply | GridReply | ValuesReply | PixelReply | RegionsReply | CarryReply | BarsReply | ThumbnailsReply | CurveReply | RunCurveReply | StripReply | ClustersReply | ScatterReply | RulesReply | PairsReply | FaithfulnessReply | AgreementReply;
 
 export type FromPage = Request | Cancel | Painted;
 
@@ -586,6 +586,19 @@ export interface FaithfulnessReply {
   n_neurons: number;
   totals: Range | null;
   pixels: Range | null;
+}
+
+export interface AgreementRequest {
+  kind: "agreement";
+  run: RunKey;
+  rule: string;
+  time: number;
+  selection: Chosen;
+}
+
+export interface AgreementReply {
+  kind: "agreement";
+  correlation: number | null;
 }
 
 export interface Request {

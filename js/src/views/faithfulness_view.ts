@@ -3,7 +3,7 @@
 import { wordOf } from "../sources/faithfulness";
 import { count } from "../state/format";
 import { savedOf } from "../state/saved";
-import { magnitudesOf, shortNames } from "../state/selection";
+import { currentSelection, magnitudesOf, selectionKey, selectionLabel, shortNames } from "../state/selection";
 import { ready } from "../state/store";
 import type { FaithfulnessReply, Range } from "../transport/messages";
 import { attribute, h, write } from "../ui/dom";
@@ -64,7 +64,7 @@ export function showFaithfulness(
 }
 
 export function createFaithfulness(view: Omit<View, "say">): HTMLElement {
-  const { store, faithfulness, client } = view.session;
+  const { store, faithfulness, agreement, client } = view.session;
   const [short, rest] = [h("span", {}), h("span", { class: "cw-faithfulness-rest" })];
   const dot = h("i", { class: "cw-faithfulness-dot", "aria-hidden": "true" });
   const words = h("div", { class: "cw-faithfulness-words" });
@@ -136,11 +136,33 @@ export function createFaithfulness(view: Omit<View, "say">): HTMLElement {
       MEANING,
     );
   };
+  /** What is known of the selection: for the line, and in words. */
+  const toldOfSelection = (): [string, string] => {
+    const [shown, selection] = [agreement.shown.value, currentSelection(store)];
+    const info = store._canvas.value;
+    if (!shown || !selection || !ready(info) || !store.faithfulness.value) return ["", ""];
+    const { channel: _, ...chosen } = selection;
+    const isOfView =
+      shown.run === store.run.value &&
+      shown.rule === store.rule.value &&
+      shown.time === store.time.value &&
+      shown.key === selectionKey(chosen);
+    if (!isOfView) return ["", ""];
+    const name = selectionLabel(chosen, store.cluster_names.value);
+    const frame = info.n_frames > 1 ? `, frame ${shown.time}` : "";
+    const said = shown.correlation === null ? "not defined" : correlation(shown.correlation);
+    return [
+      ` · selection ${said}`,
+      `This selection (${name}${frame}): the correlation over the pixels of its map with what the image loses without it is ${said}${shown.correlation === null ? ", since one of the two is the same everywhere" : ""}. Press r to see both.`,
+    ];
+  };
   view.effect(() => {
-    const { short: line, rest: more, grade, explained } = told();
+    const { short: line, rest: more, grade, explained: ofLayer } = told();
+    const [ofSelection, inWords] = toldOfSelection();
+    const explained = [...ofLayer, inWords].filter(Boolean);
     write(short, line);
     better.hidden = !hasBetter(grade);
-    write(rest, better.hidden ? more : ` → try gated${more}`);
+    write(rest, `${better.hidden ? "" : " → try gated"}${ofSelection}${more}`);
     attribute(element, "data-grade", grade);
     attribute(summary, "title", explained.join("\n"));
     if (words.textContent !== explained.join(""))
