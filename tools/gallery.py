@@ -55,6 +55,10 @@ VIEWS = (
         "what-is-left-without-a-neuron",
         f"cw.CanvasWidget({VIDEO}, layer='decoder.3', time=9, ablated={{'decoder.3': [(5, 38)]}})",
     ),
+    View(
+        "a-region",
+        f"cw.CanvasWidget({VIDEO}, layer='decoder.3', time=9, region=((0, 0), (24, 256)), sort='region')",
+    ),
     View("an-image", "cw.CanvasWidget(cw.demo.image(), pixel=(60, 90), maps='signed')"),
     View(
         "two-runs",

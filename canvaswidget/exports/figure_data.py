@@ -22,7 +22,7 @@ from canvaswidget.kernel import (
 )
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import RunKey
-from canvaswidget.kernel.requests.clicked_pixel import share_of
+from canvaswidget.kernel.ranked_neurons import share_of
 from canvaswidget.kernel.selection_maps import Chosen
 from canvaswidget.kernel.view_checks import Neuron
 from canvaswidget.plotting.figures import Bar, Points, ShareCurve, View

@@ -20,7 +20,7 @@ from canvaswidget.kernel.cached_canvas import (
     Indices,
 )
 from canvaswidget.kernel.quantise import Floats, absolute_sum, check_finite
-from canvaswidget.kernel.requests.clicked_pixel import share_of
+from canvaswidget.kernel.ranked_neurons import share_of
 from canvaswidget.kernel.requests.faithfulness import FaithfulnessReply, is_measured, measure
 from canvaswidget.progress import Report
 from canvaswidget.tracing.layers import Layer

@@ -163,3 +163,33 @@ class ViewState(TypedDict):
     fps: float
     playing: bool
     faithfulness: bool
+
+
+class RankedNeuron(TypedDict):
+    """`value` is signed, the colours added; `magnitude` adds them by magnitude where the rule knows colours.
+
+    `share` is the magnitude as a part of those of all neurons of its layer; None where the neurons are
+    chosen by another rule than the canvas's, under which all of the layer would take long.
+    """
+
+    layer: str
+    neuron: list[int]
+    value: float
+    magnitude: float
+    share: float | None
+
+
+class LayerShare(TypedDict):
+    """How many neurons of a layer make 50 % and 90 % of a pixel or a region, by the rule that ranks.
+
+    The strongest `counts[k]` of them make `shares[k]`: the share curve, at counts that grow evenly on a logarithmic
+    axis.
+    """
+
+    layer: str
+    n_neurons: int
+    total: float
+    n50: int
+    n90: int
+    counts: list[int]
+    shares: list[float]

@@ -31,16 +31,16 @@ def pixel_columns(
     return _columns(cached, layers, ("column", time, pixel), ask, where, checkpoint)
 
 
-def region_column(
-    cached: CachedCanvas, layer: Layer, region: Region, time: int, checkpoint: Report
-) -> Column:
-    """Every neuron's contribution to a region under the rule that ranks, in C order."""
+def region_columns(
+    cached: CachedCanvas, layers: Sequence[Layer], region: Region, time: int, checkpoint: Report
+) -> dict[str, Column]:
+    """Every neuron's contribution to a region, its pixels added, under the rule that ranks: in C order, by layer."""
 
     def ask(ranks: CanvasLike, names: list[str], rgb: str) -> Mapping[str, Any]:
         return ranks.region(region.mask, time, names, rgb=rgb, progress=checkpoint)
 
     where = f"to the region, frame {time}"
-    return _columns(cached, [layer], ("region", time, region), ask, where, checkpoint)[layer.name]
+    return _columns(cached, layers, ("region", time, region), ask, where, checkpoint)
 
 
 def _columns(
@@ -101,10 +101,10 @@ def top(cached: CachedCanvas, columns: Mapping[str, Column], k: int) -> list[Ran
     return sorted(ranked, key=lambda neuron: -neuron.magnitude)[:k]
 
 
-def under_own_rule(
-    cached: CachedCanvas, ranked: list[Ranked], pixel: tuple[int, int], time: int
-) -> list[Ranked]:
-    """The same neurons with their contributions to a pixel under the canvas's own rule, the strongest first.
+def under_own_rule(cached: CachedCanvas, ranked: list[Ranked], where: Any, time: int) -> list[Ranked]:
+    """The same neurons with their contributions under the canvas's own rule, the strongest first.
+
+    `where` is a pixel ``(y, x)`` or a mask, over whose pixels contributions are added.
 
     Their shares are NaN where another rule has chosen them: the sum over their layer is not known under this one.
     """
@@ -116,7 +116,8 @@ def under_own_rule(
         neurons = [each.neuron for each in ranked if each.layer == name]
         maps = neuron_maps.signed_and_sizes(cached, layer, layer.flat_index(neurons), time)
         for neuron, *both in zip(neurons, *maps, strict=True):
-            found[name, neuron] = (float(both[0][pixel]), float(both[1][pixel]))
+            values, sizes = (float(part[where].sum(dtype=np.float64)) for part in both)
+            found[name, neuron] = (values, sizes if isinstance(where, tuple) else abs(values))
     known = [(one, found[one.layer, one.neuron]) for one in ranked]
     exact = [
         one._replace(

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Region, Selection } from "../src/transport/messages";
 import { rankedAt } from "./baked";
 import { CANVAS } from "./fixture";
-import { LAYER, NEURON, painted, palette } from "./page";
+import { LAYER, NEURON, NEXT, painted, palette } from "./page";
 import { pass, useView } from "./view";
 
 const view = useView();
@@ -55,6 +55,56 @@ describe("region", () => {
     expect(view.model.get("pixel")).toBeNull();
     expect(view.model.last("grid").body).toMatchObject({ sort: "region", region: region(), pixel: null });
     expect(view.page.el.querySelectorAll("[data-testid=region] path")).toHaveLength(2);
+  });
+
+  it("has its neurons in the pixel's place, of all layers, until a pixel is clicked", async () => {
+    view.open();
+    await view.settle();
+    const panel = view.page.find("[data-testid=panel-pixel]");
+    const title = () => panel.querySelector(".cw-title")?.textContent;
+    expect(title()).toBe("Pixel");
+    const box: [number, number][] = [
+      [25, 31],
+      [98, 72],
+    ];
+    drag(box, { shiftKey: true });
+    expect(title()).toBe("Region");
+    expect(panel.dataset.state).toBe("loading");
+    const request = view.model.last("region_neurons");
+    expect(request.body).toMatchObject({ rule: "xinc", time: 2, region: region(), k: 24, channel: "sum" });
+    const neurons = [{ layer: NEXT, neuron: [1, 2], value: -0.25, magnitude: 0.25, share: 0.5 }];
+    const layers = [
+      { layer: NEXT, n_neurons: 8, total: 1, n50: 1, n90: 3, counts: [1, 8], shares: [0.5, 1] },
+    ];
+    const answer = {
+      kind: "region_neurons" as const,
+      time: 2,
+      n_pixels: 40,
+      channel: "sum" as const,
+      neurons,
+      layers,
+    };
+    await view.model.reply(request, answer, new Uint8Array());
+    expect(panel.dataset.state).toBe("ready");
+    expect(panel.querySelector(".cw-label")?.textContent).toBe("mean of 40 pixels · frame 2");
+    const bar = panel.querySelector<HTMLElement>(".cw-bar:not([hidden])");
+    expect(bar?.dataset).toMatchObject({ layer: NEXT, neuron: "1,2", value: "-0.25" });
+    bar?.click();
+    pass();
+    expect([view.model.get("layer"), view.model.get("neuron")]).toEqual([NEXT, [1, 2]]);
+    expect(title()).toBe("Region");
+    // Back to a pixel: by a click on one, and to and fro by the buttons.
+    view.model.set("pixel", [4, 6]);
+    pass();
+    expect(title()).toBe("Pixel");
+    const [ofPixel, ofRegion] = [...panel.querySelectorAll<HTMLElement>(".cw-segment")];
+    ofRegion?.click();
+    pass();
+    expect([title(), ofRegion?.getAttribute("aria-pressed")]).toEqual(["Region", "true"]);
+    ofPixel?.click();
+    view.page.find("[data-testid=clear-region]").click();
+    pass();
+    expect([title(), ofPixel?.closest("[hidden]") === null]).toEqual(["Pixel", false]);
   });
 
   it("is a lasso with its tool, and is cleared", async () => {

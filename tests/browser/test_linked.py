@@ -75,6 +75,18 @@ def test_regions_follow_the_selection_and_the_frame(notebook: NotebookPage) -> N
     view.root.locator('[data-region="clip"]').click()
     notebook.wait_for(lambda: notebook.ask("_w.region == _w.regions['clip'].frames[9]"), True, "the region")
     expect(view.part("sort")).to_have_value("region")
+    panel = view.panel("pixel")
+    expect(panel.locator(".cw-label")).to_contain_text("mean of", timeout=TIMEOUT)
+    first = panel.locator(".cw-bar").first
+    values = notebook.ask(
+        "[float(_r[n].max()) for n in _r]",
+        "_s = _w.canvas.region(_w.region.mask, 9, rgb='each' if _w.rule == 'gated' else 'sum')\n"
+        "_r = {n: abs(v).sum(-1) if _w.rule == 'gated' else abs(v) for n, v in _s.items()}",
+    )
+    title = first.get_attribute("title") or ""
+    assert float(first.get_attribute("data-value") or "nan") != 0, title
+    largest = max(values) / notebook.ask("int(_w.region.mask.sum())")
+    assert abs(float(first.get_attribute("data-value") or "nan")) == pytest.approx(largest, rel=1e-2)
     notebook.execute("_w.neuron = None")
     wait_regions(view, 9)
     assert 0 < share(view, "clip") < 1

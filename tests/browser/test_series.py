@@ -30,7 +30,7 @@ def _slowed(place, name):
     setattr(place, name, slow)
 for _module, _names in {
     neuron_maps: ("maps", "signed_and_sizes"),
-    ranking: ("pixel_columns", "region_column"),
+    ranking: ("pixel_columns", "region_columns"),
     selection_maps: ("total_and_change", "sums"),
     layer_totals: ("totals",),
     similarity: ("clusters",),

@@ -180,6 +180,62 @@ def test_the_map_of_a_layer_is_not_summed_twice(canvas: cw.Canvas, monkeypatch) 
     page.session.close()
 
 
+def sums_over(canvas: cw.Canvas, layer: Any, mask: np.ndarray, time: int, channel: str) -> np.ndarray:
+    """``(n, colours)``: every neuron's map, added over a mask; one column where the rule does not know colours."""
+    neurons = [layer.neuron_at(at) for at in range(int(np.prod(layer.neurons)))]
+    if channel == "sum" and not canvas.why_no_colours(layer):
+        return np.asarray(canvas.maps(layer, neurons, time, rgb="each"))[:, mask].sum(1)
+    return np.asarray(canvas.maps(layer, neurons, time, rgb=channel))[:, mask].sum(1, keepdims=True)
+
+
+@pytest.mark.parametrize(
+    ("rule", "channel"), [("xinc", "sum"), ("xinc", "red"), ("gated", "sum"), ("gated", "red")]
+)
+def test_the_neurons_of_a_region_are_ranked_over_all_layers(
+    canvas: cw.Canvas, rule: str, channel: str
+) -> None:
+    ours = canvas.under(rule)
+    page, region = Page(ours), checked_region(((2, 3), (6, 9)), SIZE)
+    assert region is not None
+    body, _ = page.ask(kind="region_neurons", time=3, region=region.on_wire(), k=5, channel=channel)
+    # xinc knows the colours of the last layer alone: then all layers are of the sum.
+    assert (body["n_pixels"], body["channel"]) == (24, channel if rule == "gated" else "sum")
+    columns = {
+        layer.name: sums_over(ours, layer, region.mask, 3, body["channel"]) for layer in ours.traced_layers
+    }
+    sizes = {name: np.abs(sums).sum(1) for name, sums in columns.items()}
+    ranked = [(name, at) for name, all_ in sizes.items() for at in range(len(all_))]
+    strongest = sorted(ranked, key=lambda one: -sizes[one[0]][one[1]])[:5]
+    for one, (name, at) in zip(body["neurons"], strongest, strict=True):
+        assert (one["layer"], one["neuron"]) == (name, list(ours.layers.find(name).neuron_at(at)))
+        assert one["value"] == pytest.approx(columns[name][at].sum() / 24, rel=1e-3, abs=1e-6)
+        assert one["magnitude"] == pytest.approx(sizes[name][at] / 24, rel=1e-3)
+        assert one["share"] == pytest.approx(sizes[name][at] / sizes[name].sum(), rel=1e-3)
+    for line in body["layers"]:
+        running = np.cumsum(np.sort(sizes[line["layer"]])[::-1]) / sizes[line["layer"]].sum()
+        assert line["n50"] == int((running < 0.5 - 1e-6).sum()) + 1
+    page.session.close()
+
+
+def test_under_ablation_neurons_of_a_region_are_chosen_by_gated(canvas: cw.Canvas) -> None:
+    ours, by = canvas.under("ablation"), canvas.under("gated")
+    pages, region = [Page(ours), Page(by)], checked_region(((2, 3), (6, 9)), SIZE)
+    assert region is not None
+    found, chosen = (
+        page.ask(kind="region_neurons", time=3, region=region.on_wire(), k=5, channel="sum")[0]["neurons"]
+        for page in pages
+    )
+    named = [{(one["layer"], *one["neuron"]) for one in some} for some in (found, chosen)]
+    assert named[0] == named[1]
+    for one in found:
+        lost = np.asarray(ours.maps(one["layer"], [tuple(one["neuron"])], 3)[0])[region.mask].mean()
+        assert one["value"] == pytest.approx(float(lost), rel=1e-3, abs=1e-6)
+        assert one["share"] is None
+    assert [abs(one["value"]) for one in found] == sorted((abs(one["value"]) for one in found), reverse=True)
+    for page in pages:
+        page.session.close()
+
+
 def test_a_region_of_nan_is_refused(tmp_path) -> None:
     canvas = cw.trace(video(), "xinc")
     mask = np.zeros(canvas.inr.size)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Literal, TypedDict, cast
 
 import numpy as np
@@ -11,10 +10,13 @@ from canvaswidget.kernel import neuron_maps, pictures, ranking, similarity, view
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import (
     Channel,
+    LayerShare,
+    RankedNeuron,
     RunKey,
     Selection,
 )
 from canvaswidget.kernel.quantise import absolute_sum
+from canvaswidget.kernel.ranked_neurons import shares, told
 from canvaswidget.kernel.requests.checked_fields import (
     checked_frame,
     checked_selection,
@@ -26,7 +28,6 @@ from canvaswidget.progress import Report
 from canvaswidget.tracing.results import Column
 
 MAX_RANKED = 1000
-CURVE_POINTS = 40
 
 
 class PixelRequest(TypedDict):
@@ -37,36 +38,6 @@ class PixelRequest(TypedDict):
     pixel: list[int]
     k: int
     selection: Selection
-
-
-class RankedNeuron(TypedDict):
-    """`value` is signed, the colours added; `magnitude` adds them by magnitude where the rule knows colours.
-
-    `share` is the magnitude as a part of those of all neurons of its layer at this pixel; None where the neurons are
-    chosen by another rule than the canvas's, under which all of the layer would take long.
-    """
-
-    layer: str
-    neuron: list[int]
-    value: float
-    magnitude: float
-    share: float | None
-
-
-class LayerShare(TypedDict):
-    """How many neurons of a layer make 50 % and 90 % of a pixel, by the rule that ranks.
-
-    The strongest `counts[k]` of them make `shares[k]`: the share curve, at counts that grow evenly on a logarithmic
-    axis.
-    """
-
-    layer: str
-    n_neurons: int
-    total: float
-    n50: int
-    n90: int
-    counts: list[int]
-    shares: list[float]
 
 
 class PixelReply(TypedDict):
@@ -117,17 +88,8 @@ def clicked_pixel(cached: CachedCanvas, body: PixelRequest, checkpoint: Report) 
         if np.ndim(selected.values)
         else float(selected.values),
         "selected_signed": None if selected is None else float(selected.values.sum(dtype=np.float64)),
-        "neurons": [
-            RankedNeuron(
-                layer=ranked.layer,
-                neuron=view_checks.on_wire(ranked.neuron) or [],
-                value=float(ranked.value),
-                share=None if math.isnan(ranked.share) else float(ranked.share),
-                magnitude=float(ranked.magnitude),
-            )
-            for ranked in ranking.under_own_rule(cached, ranking.top(cached, columns, k), pixel, time)
-        ],
-        "layers": [share_of(name, column.magnitudes) for name, column in columns.items()],
+        "neurons": told(ranking.under_own_rule(cached, ranking.top(cached, columns, k), pixel, time)),
+        "layers": shares(columns),
     }
     return reply, b""
 
@@ -155,21 +117,3 @@ def _selected(
             return None
         some = clusters.labels.ravel() == chosen.cluster
     return Column(column.values[some], column.magnitudes[some])
-
-
-def share_of(layer: str, magnitudes: Any) -> LayerShare:
-    """How many of a layer's neurons make half, and nine tenths, of a pixel's absolute contributions."""
-    descending = np.sort(magnitudes.astype(np.float64))[::-1]
-    running = np.cumsum(descending)
-    total = float(running[-1]) if running.size else 0.0
-    reach = [int(np.searchsorted(running, part * total) + 1) if total > 0 else 0 for part in (0.5, 0.9)]
-    counts = np.unique(np.geomspace(1, max(1, running.size), CURVE_POINTS).round().astype(int))
-    return LayerShare(
-        layer=layer,
-        n_neurons=int(running.size),
-        total=total,
-        n50=reach[0],
-        n90=min(reach[1], running.size),
-        counts=counts.tolist(),
-        shares=(running[counts - 1] / total).round(5).tolist() if total > 0 else [0.0] * len(counts),
-    )

@@ -235,7 +235,7 @@ def _sort_key(
         region = checked_region(body["region"], cached.size)
         if region is None:
             raise ValueError("region=None: sort='region' needs a region")
-        return ranking.region_column(cached, layer, region, time, checkpoint), 0.0
+        return ranking.region_columns(cached, [layer], region, time, checkpoint)[layer.name], 0.0
     if sort == "difference":
         values = _differences(cached, layer, body, time, checkpoint)
         return Column(values, np.nan_to_num(values, nan=-1.0)), 0.0

@@ -73,6 +73,8 @@ export class Answers {
         return this.#clusters(body.layer, body.n_clusters);
       case "faithfulness":
         return this.#faithfulness(body.layer);
+      case "region_neurons":
+        return Promise.reject(new Error(this.#page.needs.regions));
       case "regions":
       case "export":
       case "rules":

@@ -17,6 +17,7 @@ import { paletteSource } from "./palettes";
 import { frameSource, joinPictures, mapSource } from "./pictures";
 import { PixelSources } from "./pixels";
 import { settledTime, startPlayer, startPrefetch } from "./player";
+import { RegionNeuronsSource } from "./region_neurons";
 import { RegionSource } from "./region_shares";
 import { RulesSource } from "./rules";
 import { RunCurveSource } from "./run_curve";
@@ -59,6 +60,7 @@ export function createSession(model: Model) {
   const clusters = new ClusterSource(store, client, watched);
   const ablation = createAblation(store, clusters);
   const regions = new RegionSource(store, client, watched, settled);
+  const regionNeurons = new RegionNeuronsSource(store, client, watched, settled);
   const scatter = new ScatterSource(store, client, watched, settled);
   const pointed = pointedSource(store, client, scatter, settled);
   const values = new ValueSource(store, client, scatter.watched, settled);
@@ -111,6 +113,7 @@ export function createSession(model: Model) {
     grid,
     pixels,
     regions,
+    regionNeurons,
     curve,
     runCurve,
     clusters,

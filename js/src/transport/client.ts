@@ -24,6 +24,7 @@ type Part =
   | "hover"
   | "regions"
   | "carry"
+  | "region neurons"
   | "curve"
   | "strip"
   | "clusters"

@@ -20,9 +20,9 @@ export type Act = "pixel" | "overlay" | "step" | "run" | "compare";
 
 export type RunKey = number | string | null;
 
-export type Body = PalettesRequest | RecipeRequest | ExportRequest | FrameRequest | MapRequest | GridRequest | ValuesRequest | PixelRequest | RegionsRequest | CarryRequest | BarsRequest | ThumbnailsRequest | CurveRequest | RunCurveRequest | StripRequest | ClustersRequest | ScatterRequest | RulesRequest | PairsRequest | FaithfulnessRequest | AgreementRequest;
+export type Body = PalettesRequest | RecipeRequest | ExportRequest | FrameRequest | MapRequest | GridRequest | ValuesRequest | PixelRequest | RegionNeuronsRequest | RegionsRequest | CarryRequest | BarsRequest | ThumbnailsRequest | CurveRequest | RunCurveRequest | StripRequest | ClustersRequest | ScatterRequest | RulesRequest | PairsRequest | FaithfulnessRequest | AgreementRequest;
 
-export type Answer = PalettesReply | RecipeReply | ExportReply | FrameReply | MapReply | GridReply | ValuesReply | PixelReply | RegionsReply | CarryReply | BarsReply | ThumbnailsReply | CurveReply | RunCurveReply | StripReply | ClustersReply | ScatterReply | RulesReply | PairsReply | FaithfulnessReply | AgreementReply;
+export type Answer = PalettesReply | RecipeReply | ExportReply | FrameReply | MapReply | GridReply | ValuesReply | PixelReply | RegionNeuronsReply | RegionsReply | CarryReply | BarsReply | ThumbnailsReply | CurveReply | RunCurveReply | StripReply | ClustersReply | ScatterReply | RulesReply | PairsReply | FaithfulnessReply | AgreementReply;
 
 export type FromPage = Request | Cancel | Painted;
 
@@ -136,6 +136,24 @@ export interface ViewState {
   fps: number;
   playing: boolean;
   faithfulness: boolean;
+}
+
+export interface RankedNeuron {
+  layer: string;
+  neuron: number[];
+  value: number;
+  magnitude: number;
+  share: number | null;
+}
+
+export interface LayerShare {
+  layer: string;
+  n_neurons: number;
+  total: number;
+  n50: number;
+  n90: number;
+  counts: number[];
+  shares: number[];
 }
 
 export interface PalettesRequest {
@@ -323,24 +341,6 @@ export interface PixelRequest {
   selection: Selection;
 }
 
-export interface RankedNeuron {
-  layer: string;
-  neuron: number[];
-  value: number;
-  magnitude: number;
-  share: number | null;
-}
-
-export interface LayerShare {
-  layer: string;
-  n_neurons: number;
-  total: number;
-  n50: number;
-  n90: number;
-  counts: number[];
-  shares: number[];
-}
-
 export interface PixelReply {
   kind: "pixel";
   time: number;
@@ -351,6 +351,25 @@ export interface PixelReply {
   truth: number[] | null;
   selected: number | null;
   selected_signed: number | null;
+  neurons: RankedNeuron[];
+  layers: LayerShare[];
+}
+
+export interface RegionNeuronsRequest {
+  kind: "region_neurons";
+  run: RunKey;
+  rule: string;
+  time: number;
+  region: Region;
+  k: number;
+  channel: Channel;
+}
+
+export interface RegionNeuronsReply {
+  kind: "region_neurons";
+  time: number;
+  n_pixels: number;
+  channel: Channel;
   neurons: RankedNeuron[];
   layers: LayerShare[];
 }

@@ -1,10 +1,11 @@
-// The neurons that make one pixel, as signed bars in the order of their rank, and how many make most of it.
-import { signal } from "@preact/signals-core";
+// The neurons that make one pixel, or the region, as signed bars in the order of their rank, and how many make most of it.
+import { computed, type ReadonlySignal, signal, untracked } from "@preact/signals-core";
 import { clusterOf } from "../sources/clusters";
 import type { PixelNeurons } from "../sources/pixels";
+import type { RegionNeurons } from "../sources/region_neurons";
 import { chooseNeuron, toggleNeuron } from "../state/actions";
 import { count, number, percent } from "../state/format";
-import { hasMap, NOT_KEPT } from "../state/saved";
+import { hasMap, NOT_KEPT, savedOf } from "../state/saved";
 import {
   CHANNELS,
   neuronLabel,
@@ -15,17 +16,23 @@ import {
   shortNames,
 } from "../state/selection";
 import { ready } from "../state/store";
-import type { LayerShare, RankedNeuron } from "../transport/messages";
+import type { Channel, LayerShare, RankedNeuron, RunKey } from "../transport/messages";
 import { same } from "../transport/same";
 import { attribute, h, write } from "../ui/dom";
 import { clusterColour } from "../ui/palette";
-import { createPanel } from "../ui/panel";
+import { createPanel, type Panel, segmented } from "../ui/panel";
 import { rove } from "../ui/roving";
 import { explain, word } from "../ui/term_card";
 import { isTerm } from "../ui/terms";
 import type { View } from "../ui/view";
 import { clusterName } from "./neuron_grid";
 import { createShareCurve } from "./share_curve";
+
+type Of = "pixel" | "region";
+const SUBJECTS = [
+  { value: "pixel", text: "pixel", title: "The neurons of the pinned pixel" },
+  { value: "region", text: "region", title: "The neurons of the region, of all layers" },
+] as const;
 
 interface Row {
   button: HTMLButtonElement;
@@ -38,9 +45,12 @@ interface Row {
 }
 
 export function createPixelView(view: View) {
-  const { store, pixels, clusters, ablation, comparison } = view.session;
-  const panel = createPanel(view, "pixel", "Pixel", "contribution", () => pixels.pinned.retry());
-  const list = h("div", { class: "cw-bars", role: "group", "aria-label": "Strongest neurons of the pixel" });
+  const { store, pixels, regionNeurons, clusters, ablation, comparison } = view.session;
+  const panel = createPanel(view, "pixel", "Pixel", "contribution", () =>
+    (ofRegion.peek() ? regionNeurons : pixels.pinned).retry(),
+  );
+  const ofRegion = followRegion(view, panel);
+  const list = h("div", { class: "cw-bars", role: "group" });
   const hint = h("p", { class: "cw-hint" }, "Click a pixel of the frame to see which neurons make it");
   const layers = h("table", { class: "cw-shares", "data-testid": "shares" });
   const skeleton = h("div", { class: "cw-skeleton", "aria-hidden": "true" });
@@ -87,8 +97,9 @@ export function createPixelView(view: View) {
       rows.push(row);
       list.append(row.button);
     }
-    const seconds = neurons.map(({ layer, neuron }) => comparison.barOf(layer, neuron));
-    const run = comparison.isOn.value ? runLabel(store.compare.value) : "";
+    const isPaired = comparison.isOn.value && !ofRegion.value;
+    const seconds = neurons.map(({ layer, neuron }) => (isPaired ? comparison.barOf(layer, neuron) : null));
+    const run = isPaired ? runLabel(store.compare.value) : "";
     const values = [...neurons.map(({ value }) => value), ...seconds.flatMap((value) => value ?? [])];
     const [low, high] = [Math.min(0, ...values), Math.max(0, ...values)];
     const zero = high > low ? -low / (high - low) : 0;
@@ -185,49 +196,109 @@ export function createPixelView(view: View) {
     );
     layers.replaceChildren(h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...lines));
   };
+  /** What the order and the bars need to be understood. */
+  const ofBars = (neurons: RankedNeuron[], channel: Channel, asked: Channel): string[] => {
+    const by = rankedBy(store._canvas.value);
+    return [
+      // If some layer has no contributions by colour, bars of all layers are of the sum: say so.
+      channel === "sum" && asked === "sum"
+        ? ""
+        : channel === asked
+          ? CHANNELS[channel]
+          : `bars: ${CHANNELS[channel]}`,
+      by ? `chosen by ${by}` : "",
+      // Where colours cancel in their sum, which the bars show, the order looks wrong without a word.
+      neurons.some(({ value, magnitude }) => magnitude > Math.abs(value) * 1.001)
+        ? "order by magnitude (each colour)"
+        : "",
+    ].filter(Boolean);
+  };
+  /** The last answer stays until the next is there: of which run and frame it is. */
+  const ofWhich = (run: RunKey, time: number): string[] => {
+    const info = store._canvas.value;
+    const other = run !== null && run !== store.run.value ? [runLabel(run)] : [];
+    return ready(info) && info.n_frames > 1 ? [...other, `frame ${time}`] : other;
+  };
   const describe = (
     { run, pixel, ranked_at, time, channel, selected, selection, neurons }: PixelNeurons,
     preview: boolean,
   ) => {
-    const info = store._canvas.value;
-    const parts = [`(${pixel.join(", ")})`];
-    if (preview) parts[0] += " preview";
-    // The last answer stays until the next is there.
-    if (run !== null && run !== store.run.value) parts.push(runLabel(run));
-    if (ready(info) && info.n_frames > 1) parts.push(`frame ${time}`);
+    const parts = [`(${pixel.join(", ")})${preview ? " preview" : ""}`, ...ofWhich(run, time)];
     if (!same(ranked_at, pixel)) parts.push(`as at (${ranked_at.join(", ")})`);
     const name = selection.neuron
       ? neuronLabel(selection.neuron)
       : selectionLabel({ ...selection, channel: "sum" }, store.cluster_names.value);
     if (selected !== null) parts.push(`${name}: ${number(selected)}`);
-    // If some layer has no contributions by colour, bars of all layers are of the sum: say so.
-    const asked = selection.channel ?? "sum";
-    if (channel !== "sum" || asked !== "sum")
-      parts.push(channel === asked ? CHANNELS[channel] : `bars: ${CHANNELS[channel]}`);
-    const by = rankedBy(info);
-    if (by) parts.push(`chosen by ${by}`);
-    // Where colours cancel in their sum, which the bars show, the order looks wrong without a word.
-    if (neurons.some(({ value, magnitude }) => magnitude > Math.abs(value) * 1.001))
-      parts.push("order by magnitude (each colour)");
-    return parts.join(" · ");
+    return [...parts, ...ofBars(neurons, channel, selection.channel ?? "sum")].join(" · ");
+  };
+  const describeRegion = ({ run, time, n_pixels, channel, neurons }: RegionNeurons) => {
+    const size = `mean of ${count(n_pixels)} ${n_pixels === 1 ? "pixel" : "pixels"}`;
+    return [size, ...ofWhich(run, time), ...ofBars(neurons, channel, store.channel.value)].join(" · ");
+  };
+  const show = (shown: PixelNeurons | RegionNeurons | null, waits: boolean) => {
+    hint.hidden = shown !== null || waits;
+    skeleton.hidden = shown !== null || !waits;
+    attribute(list, "data-empty", !shown);
+    attribute(panel.element, "data-time", shown?.time);
+    attribute(panel.label, "title", panel.label.textContent);
+    showBars(shown?.neurons ?? []);
+    showLayers(shown?.layers ?? []);
+    curve.draw(shown?.layers ?? [], store.layer.value);
   };
 
   view.effect(() => {
+    attribute(panel.element, "data-of", ofRegion.value ? "region" : "pixel");
+    attribute(list, "aria-label", `Strongest neurons of the ${ofRegion.value ? "region" : "pixel"}`);
+    if (ofRegion.value) {
+      const shown = regionNeurons.shown.value;
+      panel.stand(regionNeurons.state.value, regionNeurons.error.value);
+      attribute(panel.element, "data-pixel", null);
+      attribute(panel.element, "data-preview", null);
+      write(panel.label, shown ? describeRegion(shown) : "");
+      return show(shown, true);
+    }
     const preview = pixels.preview.value;
     const shown = preview ?? (store.pixel.value ? pixels.pinned.shown.value : null);
     const waits = !preview && store.pixel.value !== null;
     panel.stand(waits ? pixels.pinned.state.value : "ready", pixels.pinned.error.value);
     attribute(panel.element, "data-pixel", shown?.pixel.join(","));
-    attribute(panel.element, "data-time", shown?.time);
     attribute(panel.element, "data-preview", preview !== null);
-    hint.hidden = shown !== null || waits;
-    skeleton.hidden = shown !== null || !waits;
-    attribute(list, "data-empty", !shown);
     write(panel.label, shown ? describe(shown, preview !== null) : "");
-    attribute(panel.label, "title", panel.label.textContent);
-    showBars(shown?.neurons ?? []);
-    showLayers(shown?.layers ?? []);
-    curve.draw(shown?.layers ?? [], store.layer.value);
+    show(shown, waits);
   });
   return { element: panel.element };
+}
+
+/** Whether the panel is of the region: where there is one, and it was drawn after the pixel was pinned, or is chosen. */
+function followRegion(view: View, panel: Panel): ReadonlySignal<boolean> {
+  const { store, regionNeurons } = view.session;
+  const isSaid = untracked(() => store.pixel.value === null || store.sort.value === "region");
+  const chosen = signal<Of>(isSaid ? "region" : "pixel");
+  const choice = segmented<Of>("What the neurons make", SUBJECTS, (of) => {
+    chosen.value = of;
+  });
+  panel.tools.append(choice.element);
+  const hasRegion = computed(() => store.region.value !== null && savedOf(store._canvas.value) === null);
+  const ofRegion = computed(() => hasRegion.value && chosen.value === "region");
+  let before = { region: untracked(() => store.region.value), pixel: untracked(() => store.pixel.value) };
+  view.effect(() => {
+    const now = { region: store.region.value, pixel: store.pixel.value };
+    if (now.region && !same(now.region, before.region)) chosen.value = "region";
+    else if (now.pixel && !same(now.pixel, before.pixel)) chosen.value = "pixel";
+    before = now;
+  });
+  let counted = false;
+  const watch = (isSeen: boolean) => {
+    if (isSeen !== counted) regionNeurons.seen.value += isSeen ? 1 : -1;
+    counted = isSeen;
+  };
+  view.effect(() => {
+    const isSeen = ofRegion.value;
+    untracked(() => watch(isSeen));
+    choice.element.hidden = !hasRegion.value;
+    choice.press(isSeen ? "region" : "pixel");
+    write(panel.title, isSeen ? "Region" : "Pixel");
+  });
+  view.signal.addEventListener("abort", () => watch(false));
+  return ofRegion;
 }
