@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { SAVE_AFTER } from "../src/state/store";
 import { CANVAS } from "./fixture";
 import { LAYER, NEURON, painted, palette } from "./page";
@@ -19,6 +19,32 @@ describe("frame", () => {
     });
     expect(painted.get(canvas)?.length).toBe(CANVAS.width * CANVAS.height * 4);
     expect(view.page.find(".cw-panel-frame").dataset.state).toBe("ready");
+  });
+
+  it("lets one map go over into another on the same picture, but nothing while time moves or motion is reduced", async () => {
+    view.open();
+    await view.settle();
+    const animate = vi.spyOn(Element.prototype, "animate");
+    const change = async (changes: Record<string, unknown>) => {
+      animate.mockClear();
+      for (const [name, value] of Object.entries(changes)) view.model.set(name, value);
+      await view.settle();
+      pass(400);
+      await view.settle();
+      return animate.mock.calls.length;
+    };
+    const other = CANVAS.layers.find(({ name }) => name === LAYER)?.neurons.map(() => 0) ?? [];
+    expect(await change({ neurons: [other], neuron: other })).toBe(1);
+    const fading = view.page.find(".cw-fading");
+    await Promise.resolve();
+    expect(fading.hidden).toBe(true);
+    expect(await change({ time: 3 })).toBe(0);
+    const query = { matches: true, addEventListener() {}, removeEventListener() {} };
+    const reduced = vi.spyOn(window, "matchMedia").mockReturnValue(query as unknown as MediaQueryList);
+    view.open({ time: 3 });
+    await view.settle();
+    expect(await change({ neurons: [other], neuron: other })).toBe(0);
+    for (const spy of [animate, reduced]) spy.mockRestore();
   });
 
   it("shows a finding about the layer in place of the selection's map, whoever is selected", async () => {

@@ -8,9 +8,10 @@ import { number } from "../state/format";
 import { framesOf, savedOf } from "../state/saved";
 import { runLabel, selectionKey, selectionLabel } from "../state/selection";
 import { ready } from "../state/store";
-import type { Source as FrameSource } from "../transport/messages";
+import type { Source as FrameSource, RunKey } from "../transport/messages";
 import { same } from "../transport/same";
 import { createContours } from "../ui/contours";
+import { createCrossfade } from "../ui/crossfade";
 import { attribute, h, svg, write, zoomOf } from "../ui/dom";
 import type { ExportPlan } from "../ui/export_png";
 import { composePicture } from "../ui/painting";
@@ -70,7 +71,8 @@ export function createFrameView(view: View, more: HTMLElement) {
   const contours = createContours();
   const marks = svg("svg", { class: "cw-marks", "aria-hidden": "true" }, contours.element, outline, cross);
   marks.append(tool);
-  const stage = h("div", { class: "cw-stage", role: "img" }, canvas);
+  const crossfade = createCrossfade(canvas);
+  const stage = h("div", { class: "cw-stage", role: "img" }, canvas, crossfade.element);
   stage.append(marks, second.ours);
   const wheelHint = h(
     "p",
@@ -96,6 +98,7 @@ export function createFrameView(view: View, more: HTMLElement) {
 
   // --- painting -------------------------------------------------------------------------------------------------
 
+  let painted: { run: RunKey; time: number; key: string | null; image: ImageData } | null = null;
   const paint = view.painter(() => {
     const shown = picture.peek();
     if (!shown || (!shown.frame && !shown.map)) return;
@@ -109,6 +112,16 @@ export function createFrameView(view: View, more: HTMLElement) {
     const image = context.createImageData(width, height);
     image.data.set(rgba);
     context.putImageData(image, 0, 0);
+    const now = {
+      run: shown.run,
+      time: shown.time,
+      key: map && `${map.rule}/${selectionKey(map.selection)}`,
+      image,
+    };
+    // One map goes over into another on the same picture; what plays or is scrubbed does not.
+    if (painted?.run === now.run && painted.time === now.time && painted.key !== now.key)
+      crossfade.start(painted.image);
+    painted = now;
     contours.draw(contoursOf(store, map, style, top, width));
     attribute(canvas, "data-time", shown.time);
     attribute(canvas, "data-run", shown.run);
