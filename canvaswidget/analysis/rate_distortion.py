@@ -15,12 +15,7 @@ from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
 
 from canvaswidget import tables
 from canvaswidget.analysis.deletion import ALIKE, target_picture
-from canvaswidget.analysis.least_contributing import (
-    check_shares,
-    chosen_frames,
-    least,
-    require_model,
-)
+from canvaswidget.analysis.least_contributing import check_shares, chosen_frames, least, require_model
 from canvaswidget.analysis.measured_copies import MeasuredCopies
 from canvaswidget.analysis.over_runs import over_runs
 from canvaswidget.analysis.quantise import quantisable

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from canvaswidget.analysis.least_contributing import (
-    totals_of_layers,
-)
+from canvaswidget.analysis.least_contributing import totals_of_layers
 from canvaswidget.analysis.pruning import canvases_by_rule, defined_on
 from canvaswidget.analysis.sampled import Accuracy, Sampling, together
 from canvaswidget.progress import Steps

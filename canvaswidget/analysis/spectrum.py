@@ -11,14 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
-from canvaswidget.analysis.fourier import (
-    NYQUIST,
-    Bands,
-    Measured,
-    checked_edges,
-    even_edges,
-    measure_picture,
-)
+from canvaswidget.analysis.fourier import NYQUIST, Bands, Measured, checked_edges, even_edges, measure_picture
 from canvaswidget.analysis.intervals import Interval, mean_interval
 from canvaswidget.analysis.neuron_spectra import Sample, neuron_spectra
 from canvaswidget.analysis.over_runs import over_runs

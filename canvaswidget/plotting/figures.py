@@ -21,13 +21,7 @@ from matplotlib.figure import Figure
 from canvaswidget.arguments import show
 from canvaswidget.files import write_whole
 from canvaswidget.plotting.frame_panel import draw_frame
-from canvaswidget.plotting.palettes import (
-    DIVERGING,
-    SEQUENTIAL,
-    Palettes,
-    colour_map,
-    palettes,
-)
+from canvaswidget.plotting.palettes import DIVERGING, SEQUENTIAL, Palettes, colour_map, palettes
 from canvaswidget.plotting.panels import (
     NAME_LINE,
     draw_bars,

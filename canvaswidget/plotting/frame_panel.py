@@ -9,12 +9,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, ListedColormap, Normalize
 
 from canvaswidget.plotting.palettes import scaled
-from canvaswidget.plotting.style import (
-    INK,
-    colour_bar,
-    pixel_aspect,
-    pixels,
-)
+from canvaswidget.plotting.style import INK, colour_bar, pixel_aspect, pixels
 from canvaswidget.plotting.view import View, view_size
 
 Floats = npt.NDArray[np.floating]

@@ -16,7 +16,7 @@ from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.tracing import rules
 from canvaswidget.tracing.capture import recording
 from canvaswidget.tracing.capture.ops import aten
-from canvaswidget.tracing.rules.gated.frozen import Frozen
+from canvaswidget.tracing.rules.gated.frozen_ops import FrozenOps
 
 FOREIGN = (KeyError("div"), RuntimeError("shape"), ValueError("x not in list"), TypeError("unhashable"))
 
@@ -62,7 +62,7 @@ def test_an_error_of_an_op_under_gated_names_the_op_and_its_module(
     error: Exception, part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     canvas = cw.trace(inr(), "gated")
-    monkeypatch.setattr(Frozen, part, failing(error))
+    monkeypatch.setattr(FrozenOps, part, failing(error))
     op = {"_add": "'add' in '1'", "_linear": "'cumsum' in '1'", "_made": "'(sin' in '1|sigmoid' in '3)'"}[
         part
     ]
