@@ -17,17 +17,14 @@ How a canvas answers:
    threads of its own, and yields them in order on the caller's thread.
 9. Work stops when a generator is closed, or when the function given as `progress` raises.
 
-The file is long because the public methods are documented here; `Matrix`, `Summaries` and the rule do the work.
+Long because every question that can be asked is documented here; `Matrix`, `Summaries` and the rule do the work.
 """
 
 from __future__ import annotations
 
 import math
 import os
-import threading
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar, cast, overload
 
 import numpy as np
@@ -48,15 +45,17 @@ from canvaswidget.arguments import (
 from canvaswidget.progress import Progress
 from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.capture.directions import checked_basis, with_directions
-from canvaswidget.tracing.colours import ONE_CHANNEL, checked_rgb, rgb_of_magnitudes
 from canvaswidget.tracing.columns import Columns
 from canvaswidget.tracing.coverage import coverage
-from canvaswidget.tracing.edits import Edits, edited_weights
+from canvaswidget.tracing.edits import Edits
 from canvaswidget.tracing.errors import UntraceableError
+from canvaswidget.tracing.family import Family, key_of
+from canvaswidget.tracing.first_checks import FirstChecks
 from canvaswidget.tracing.frames import Frames
-from canvaswidget.tracing.invariants import check, check_layer
+from canvaswidget.tracing.invariants import check
 from canvaswidget.tracing.labelled import labelled_maps
-from canvaswidget.tracing.layers import Layer, LayerKey, Layers, Neuron
+from canvaswidget.tracing.layer_values import activations, remainder, weight
+from canvaswidget.tracing.layers import LayerKey, Layers, Neuron
 from canvaswidget.tracing.matrix import Matrix, as_numpy, checked_mask
 from canvaswidget.tracing.neurons import (
     Neurons,
@@ -64,7 +63,7 @@ from canvaswidget.tracing.neurons import (
     parse_neuron,
     parse_neurons,
 )
-from canvaswidget.tracing.other_weights import render_with
+from canvaswidget.tracing.other_weights import render_edited, render_without
 from canvaswidget.tracing.ranking import rank
 from canvaswidget.tracing.reduce import Summary
 from canvaswidget.tracing.results import (
@@ -74,33 +73,19 @@ from canvaswidget.tracing.results import (
     Ranking,
     Saving,
 )
-from canvaswidget.tracing.rules import AdditiveRule, Rule, make_rule, options_of
-from canvaswidget.tracing.rules.ablation import Ablation
+from canvaswidget.tracing.rules import Rule, make_rule, options_of
 from canvaswidget.tracing.saved.writer import save
-from canvaswidget.tracing.summaries import Asked, Summaries
+from canvaswidget.tracing.summaries import Asked, Summaries, asked_of, rgb_of_totals
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 Reduced = TypeVar("Reduced")
 
 
-@dataclass
-class Family:
-    """What all canvases of one recording share: the frames, and each other."""
-
-    frames: Frames
-    canvases: dict[Any, Canvas] = field(default_factory=dict)
-    lock: Any = field(default_factory=threading.RLock)
-
-
-def _key(rule: str, options: Mapping[str, str]) -> tuple[str, tuple[tuple[str, str], ...]]:
-    return rule, tuple(sorted(options.items()))
-
-
 class Canvas:
     """All contribution maps of all layers: a neurons x pixels matrix that is never held in memory whole.
 
-    It has many methods, one for each question that can be asked; `Matrix` and the rule compute the answers.
+    Many methods because there is one for each question that can be asked; `Matrix` and the rule compute the answers.
 
     Made by `trace`. Layers are given by name, by a unique part of it, or by index; a neuron is a unit ``i`` or
     a kernel ``(i, o)``. `granularity` says which neurons an answer is about: ``"unit"``, ``"kernel"``, or ``None``
@@ -138,7 +123,7 @@ class Canvas:
     clusters: tuple[Any, ...] = ()
 
     def __init__(
-        self, capture: Capture, rule: Rule, memory: int, why: str = "", family: Family | None = None
+        self, capture: Capture, rule: Rule, memory: int, why: str = "", family: Family[Canvas] | None = None
     ) -> None:
         self.inr = capture.inr
         self.frames = range(self.inr.n_frames)
@@ -147,16 +132,14 @@ class Canvas:
         self.why = why
         self.device = capture.device
         self.memory = memory
-        self._family = Family(Frames(capture, memory // 4)) if family is None else family
-        self._family.canvases[_key(rule.name, self.options)] = self
+        self._family = family or Family(Frames(capture, memory // 4))
+        self._family.canvases[key_of(rule.name, self.options)] = self
         self.matrix = Matrix(capture, rule, memory, self._family.frames)
         self.layers: Layers = capture.layers
         self.traced_layers = Layers(rule.layers)
-        # A notebook's cell and a widget's worker may ask at the same time.
-        self._lock = threading.RLock()
         self.dtype, self.precision = capture.dtype, capture.coarsest
-        self.trouble: dict[str, str] = {}
-        self._checked: set[str] = set()
+        self._first_checks = FirstChecks(self.matrix)
+        self.trouble = self._first_checks.trouble
         self._summaries = Summaries(self.matrix)
 
     @checked
@@ -171,11 +154,11 @@ class Canvas:
             The rule is defined on no layer of this model.
         """
         with self._family.lock:
-            known = self._family.canvases.get(_key(rule, options))
+            known = self._family.canvases.get(key_of(rule, options))
             if known is not None:
                 return known
             made = make_rule(self.matrix.capture, rule, options)
-            known = self._family.canvases.get(_key(rule, options_of(made)))
+            known = self._family.canvases.get(key_of(rule, options_of(made)))
             return known or Canvas(self.matrix.capture, made, self.memory, family=self._family)
 
     @checked
@@ -217,12 +200,7 @@ class Canvas:
         Positions are those of the layer's input, in C order: the pixels of a coordinate network, the places of the grid
         before a convolution.
         """
-        found = self.matrix.capture.weighted[self.layers.find(layer).name]
-        number = self.inr.frame_index(frame)
-        self.matrix.frame(number)  # which compares the recording with the module
-        values = self.matrix.capture.run(number, [found.data])[found.data]
-        moved = values.movedim(found.channel_axis, -1)
-        return as_numpy(moved.reshape(-1, moved.shape[-1]))
+        return activations(self.matrix, self.layers.find(layer), frame)
 
     @property
     def n_channels(self) -> int:
@@ -244,7 +222,7 @@ class Canvas:
     @checked
     def frame(self, frame: int = 0) -> FloatArray:
         """The model's raw output ``(height, width, channels)``, before clipping."""
-        return as_numpy(self.matrix.frame(frame).image.permute(1, 2, 0))
+        return self.matrix.image(frame)
 
     # --- rows: neuron -> pixels -------------------------------------------------------------------------------
 
@@ -277,7 +255,7 @@ class Canvas:
         UntraceableError
             The rule is not defined on this layer; the message says why.
         """
-        found = self._layer(layer)
+        found = self.matrix.layer(layer)
         neurons = parse_neuron(found, neuron).to(self.device)
         maps = self.matrix.rows(found, neurons, frame, rgb)[0]
         return maps if as_torch else as_numpy(maps)
@@ -293,7 +271,7 @@ class Canvas:
         progress: Progress = False,
     ) -> FloatArray:
         """The maps of some neurons, ``(k, height, width)``: a sequence of units, of kernels, or ``(k, 2)``."""
-        found = self._layer(layer)
+        found = self.matrix.layer(layer)
         chosen = parse_neurons(found, neurons).to(self.device)
         return self.matrix.maps(found, chosen, frame, rgb, progress)
 
@@ -343,8 +321,8 @@ class Canvas:
         reduced
             What `function` returned for their maps.
         """
-        found = self._layer(layer)
-        self._check_once(found, frame)
+        found = self.matrix.layer(layer)
+        self._first_checks.check(found, frame)
         for neurons, reduced in self.matrix.sweep(found, frame, granularity, rgb, progress, function):
             yield neurons.numpy(), reduced
 
@@ -373,7 +351,7 @@ class Canvas:
         ValueError
             The maps take more than 1 GiB.
         """
-        found = self._layer(layer)
+        found = self.matrix.layer(layer)
         return labelled_maps(self, found, neurons, frames, rgb, granularity)
 
     # --- columns: pixel -> neurons ----------------------------------------------------------------------------
@@ -405,7 +383,7 @@ class Canvas:
             convolution ``(n_in, n_out / n_groups)``, see `Layer`). Without `layers` all that the rule is defined on.
         """
         y, x = checked_index("y", y, self.inr.size[0]), checked_index("x", x, self.inr.size[1])
-        return self.matrix.pixel(y, x, frame, self._chosen(layers), granularity, rgb, progress)
+        return self.matrix.pixel(y, x, frame, self.matrix.chosen(layers), granularity, rgb, progress)
 
     @checked
     def region(
@@ -426,7 +404,7 @@ class Canvas:
             Boolean, or a weight for each pixel.
         """
         weights = checked_mask(mask, self.inr.size)
-        return self.matrix.region(weights, frame, self._chosen(layers), granularity, rgb, progress)
+        return self.matrix.region(weights, frame, self.matrix.chosen(layers), granularity, rgb, progress)
 
     @checked
     def top(
@@ -444,7 +422,7 @@ class Canvas:
 
         They are ordered by magnitude: the sum over colours of the absolute contributions, where the rule knows colours.
         """
-        return rank(self, (y, x), k, frame, self._chosen(layers), granularity, progress)
+        return rank(self, (y, x), k, frame, self.matrix.chosen(layers), granularity, progress)
 
     # --- reductions -------------------------------------------------------------------------------------------
 
@@ -478,12 +456,10 @@ class Canvas:
         more : Summary, optional
             An estimate of the same question to go on from; its seed stays.
         """
-        found, frame = self._layer(layer), self.inr.frame_index(frame)
-        asked = Asked(frame, granularity, self._magnitudes(found, rgb), seed)
-        self._check_once(found, frame)
-        if accuracy is not None and self.matrix.rule.is_additive:
-            return self._warned(self._summaries.estimated(found, asked, accuracy, more, progress))
-        return self._warned(self._summaries.exact(found, asked, progress))
+        found, frame = self.matrix.layer(layer), self.inr.frame_index(frame)
+        asked = Asked(frame, granularity, rgb_of_totals(self.matrix, found, rgb), seed)
+        self._first_checks.check(found, frame)
+        return self._first_checks.warned(self._summaries.one(found, asked, accuracy, more, progress))
 
     @checked(accuracy=optional_accuracy)
     def summaries(
@@ -501,7 +477,7 @@ class Canvas:
 
         The arguments are those of `summary`. `improving_summaries` gives them as they get better.
         """
-        chosen, frame = self._chosen(layers), self.inr.frame_index(frame)
+        chosen, frame = self.matrix.chosen(layers), self.inr.frame_index(frame)
         if accuracy is None or not self.matrix.rule.is_additive:
             return {
                 layer.name: self.summary(layer, frame, granularity=granularity, rgb=rgb, progress=progress)
@@ -510,7 +486,10 @@ class Canvas:
         *_, last = self.improving_summaries(
             chosen, frame, accuracy, granularity=granularity, rgb=rgb, seed=seed, progress=progress
         )
-        return {name: self._warned(summary) for name, summary in self._summaries.with_pixels(last).items()}
+        return {
+            name: self._first_checks.warned(summary)
+            for name, summary in self._summaries.with_pixels(last).items()
+        }
 
     @checked
     def improving_summaries(
@@ -531,13 +510,11 @@ class Canvas:
         UntraceableError
             The rule can't be sampled (only `gated` can).
         """
-        chosen, frame = self._chosen(layers), self.inr.frame_index(frame)
+        chosen, frame = self.matrix.chosen(layers), self.inr.frame_index(frame)
         self._require_sampling()
-        by_rgb: dict[str, list[Layer]] = {}
-        for layer in chosen:
-            self._check_once(layer, frame)
-            by_rgb.setdefault(self._magnitudes(layer, rgb), []).append(layer)
-        asked = {Asked(frame, granularity, one, seed): layers for one, layers in by_rgb.items()}
+        asked = asked_of(self.matrix, chosen, frame, granularity, rgb, seed)
+        for one in chosen:
+            self._first_checks.check(one, frame)
         yield from self._summaries.improving(asked, accuracy, progress)
 
     @checked(frames=frame_or_frames)
@@ -556,12 +533,12 @@ class Canvas:
         UntraceableError
             The rule can't be sampled (only `gated` can).
         """
-        found = self._layer(layer)
+        found = self.matrix.layer(layer)
         self._require_sampling()
         given = cast(Sequence[int], frames if as_integer(frames) is None else [frames])
         chosen = [self.inr.frame_index(frame) for frame in given]
-        self._check_once(found, chosen[0])
-        return Columns(self.matrix, found, chosen, granularity, self._magnitudes(found, None), seed)
+        self._first_checks.check(found, chosen[0])
+        return Columns(self.matrix, found, chosen, granularity, rgb_of_totals(self.matrix, found, None), seed)
 
     @checked(pixels=None, truth=flag)
     def save(
@@ -638,13 +615,12 @@ class Canvas:
     @checked
     def why_no_colours(self, layer: LayerKey) -> str:
         """Why the layer's maps can't be told apart by colour under this rule; empty where they can."""
-        found = self._layer(layer)
-        return ONE_CHANNEL if self.n_channels == 1 else self.matrix.rule.why_no_colours(found)
+        return self.matrix.why_no_colours(self.matrix.layer(layer))
 
     @checked
     def estimate(self, layers: LayerKey | Sequence[LayerKey] | None = None, frame: int = 0) -> Estimate:
         """What a sweep over all neurons of some layers (all that are traced, by default) will take."""
-        return self.matrix.estimate(self._chosen(layers), frame)
+        return self.matrix.estimate(self.matrix.chosen(layers), frame)
 
     @checked
     def weight(self, layer: LayerKey) -> FloatArray:
@@ -654,7 +630,7 @@ class Canvas:
         ``(n_in, n_out / n_groups, ...)`` of a transposed one. Features that are looked up in a table have no weights:
         the identity.
         """
-        return as_numpy(self.matrix.capture.weighted[self.layers.find(layer).name].weight.contiguous())
+        return weight(self.matrix, self.layers.find(layer))
 
     @checked
     def remainder(self, layer: LayerKey, frame: int = 0) -> FloatArray:
@@ -669,14 +645,7 @@ class Canvas:
         UntraceableError
             The rule does not divide the image (only `gated` does), or is not defined on this layer.
         """
-        found = self._layer(layer)
-        if not self.matrix.rule.is_additive:
-            raise UntraceableError(
-                f"rule={self.rule!r}: its maps are not parts of the image, so they leave no remainder; "
-                "rule 'gated' divides it"
-            )
-        remainder = cast(AdditiveRule, self.matrix.rule).remainder(found, self.matrix.frame(frame).state)
-        return as_numpy(remainder.permute(1, 2, 0))
+        return remainder(self.matrix, self.matrix.layer(layer), frame)
 
     @checked
     def ablation(self, fill: str = "zero") -> Canvas:
@@ -694,17 +663,7 @@ class Canvas:
         fill : {"zero", "mean"}
             What stands in their place: nothing, or what they give on average over the positions.
         """
-        canvas = self.ablation(fill)
-        removed: dict[str, torch.Tensor] = {}
-        for key, some in neurons.items():
-            layer = canvas._layer(key)
-            chosen = parse_neurons(layer, some).to(self.device)
-            if len(chosen):
-                removed[layer.name] = chosen
-        rule = cast(Ablation, canvas.matrix.rule)
-        return as_numpy(
-            rule.without_all(removed, cast(Any, canvas.matrix.frame(frame).state)).permute(1, 2, 0)
-        )
+        return render_without(self.ablation(fill).matrix, neurons, frame)
 
     @checked
     def edit(self, edits: Edits, frame: int = 0) -> FloatArray:
@@ -721,11 +680,7 @@ class Canvas:
         TypeError, ValueError
             `edits` is no such mapping, or a factor no finite number.
         """
-        canvas = self.ablation()
-        weights = edited_weights(canvas.matrix.capture, edits)
-        for name in weights:
-            canvas.matrix.rule.require(canvas.layers.find(name))
-        return render_with(canvas.matrix, weights, frame) if weights else canvas.frame(frame)
+        return render_edited(self.ablation().matrix, edits, frame)
 
     @property
     def held_bytes(self) -> int:
@@ -760,7 +715,7 @@ class Canvas:
         self, frame: int = 0, layer: LayerKey | None = None
     ) -> Iterator[tuple[str, str, FloatArray, FloatArray]]:
         """What the rule says adds up, of one layer or all: ``(invariant, layer, sum, what it should be)``."""
-        return self.matrix.sums(frame, self._chosen(layer))
+        return self.matrix.sums(frame, self.matrix.chosen(layer))
 
     def __repr__(self) -> str:
         height, width = self.inr.size
@@ -773,41 +728,9 @@ class Canvas:
 
     # --- within -----------------------------------------------------------------------------------------------
 
-    def _layer(self, key: LayerKey) -> Layer:
-        layer = self.layers.find(key)
-        self.matrix.rule.require(layer)
-        return layer
-
-    def _check_once(self, layer: Layer, frame: int) -> None:
-        """Check a layer on a few sampled neurons before its first sweep, and say what fails."""
-        with self._lock:
-            if layer.name in self._checked:
-                return
-            self._checked.add(layer.name)
-        problem = check_layer(self.matrix, layer, self.inr.frame_index(frame))
-        if problem:
-            self.trouble[layer.name] = problem
-            warnings.warn(
-                f"rule {self.rule!r}, layer {problem}. canvas.check() tries every layer", stacklevel=3
-            )
-
     def _require_sampling(self) -> None:
         if not self.can_sample:
             raise UntraceableError(
                 f"rule={self.rule!r}: can't be sampled, its columns are read off its maps; rule 'gated' can, and "
                 "summary() is exact under every rule"
             )
-
-    def _warned(self, summary: Summary) -> Summary:
-        trouble = self.trouble.get(summary.layer.name, "")
-        return replace(summary, warning=trouble) if trouble else summary
-
-    def _magnitudes(self, layer: Layer, rgb: str | None) -> str:
-        if rgb == "each":
-            raise ValueError("rgb='each': a summary adds the colours up; ask for 'red', 'green' and 'blue'")
-        return rgb_of_magnitudes(self, layer) if rgb is None else checked_rgb(rgb, self.n_channels)
-
-    def _chosen(self, keys: LayerKey | Sequence[LayerKey] | None) -> list[Layer]:
-        if keys is None:
-            return list(self.traced_layers)
-        return [self._layer(layer) for layer in self.layers.find_all(keys)]

@@ -44,7 +44,7 @@ def check(matrix: Matrix, frame: int, progress: Progress = False) -> Checks:
     first = _judged(
         "what was captured renders the frame",
         "",
-        _image(matrix, frame),
+        matrix.image(frame),
         rendered,
         note or "the model was changed after it was traced, or what it renders is random",
         tolerance=max(_TOLERANCE[torch.float32], 8 * rounding(lowest, matrix.device)),
@@ -106,11 +106,11 @@ def _cancelling(
     found = {name: off for name, off in missed.items() if name not in failed and not off <= MISSED}
     if not found:
         return []
-    image, own, in_double = _image(matrix, frame), 0.0, found
+    image, own, in_double = matrix.image(frame), 0.0, found
     if matrix.capture.dtype != torch.float64:
         wide = matrix.in_double()
         # Where the network's own values cancel, its image has errors of this size without any contributions.
-        own = _part(_image(wide, frame) - image, image)
+        own = _part(wide.image(frame) - image, image)
         in_double = {}
         layers = [layer for layer in wide.rule.layers if layer.name in found]
         for _ in _tried(wide, frame, layers, _FEW, _ONE, in_double):
@@ -146,7 +146,7 @@ def _tried(
     """The checks; by how much of the image's range neurons and remainder miss it is put into `missed`, by layer."""
     # Where a column is no shorter way than the maps themselves, there is nothing to compare.
     largest = {layer.name: 0.0 for layer in layers}
-    image = _image(matrix, frame)
+    image = matrix.image(frame)
     floor = float(np.finfo(np.float32).eps) * float(np.abs(image).max(initial=0))
     tolerance = _TOLERANCE[matrix.capture.dtype]
     for layer in layers if matrix.rule.name != "ablation" else ():
@@ -213,10 +213,6 @@ def _judged(
     scale = max(float(np.abs(expected).max()), size, float(np.finfo(np.float32).tiny))
     deviation = float(np.abs(ours - expected).max()) / scale
     return Check(invariant, layer, deviation, deviation < tolerance, note)
-
-
-def _image(matrix: Matrix, frame: int) -> np.ndarray:
-    return as_numpy(matrix.frame(frame).image.permute(1, 2, 0))
 
 
 def _name(dtype: torch.dtype) -> str:

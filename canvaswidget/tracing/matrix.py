@@ -16,9 +16,9 @@ from canvaswidget.progress import Progress, reported
 from canvaswidget.tracing import budget
 from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.capture.recording import in_double
-from canvaswidget.tracing.colours import checked_rgb
+from canvaswidget.tracing.colours import ONE_CHANNEL, checked_rgb
 from canvaswidget.tracing.frames import Frame, Frames
-from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.layers import Layer, LayerKey
 from canvaswidget.tracing.neurons import at_granularity, by_output, chunks, count_neurons
 from canvaswidget.tracing.parallel import alone, in_order
 from canvaswidget.tracing.reduce import Totals
@@ -46,9 +46,29 @@ class Matrix:
         self._whole = Window.whole(self.inr.size)
         self.n_channels = capture.n_channels
 
+    def layer(self, key: LayerKey) -> Layer:
+        """A layer that the rule is defined on; UntraceableError, or KeyError, where there is none such."""
+        layer = self.capture.layers.find(key)
+        self.rule.require(layer)
+        return layer
+
+    def chosen(self, keys: LayerKey | Sequence[LayerKey] | None) -> list[Layer]:
+        """Some layers that the rule is defined on; all of these for None."""
+        if keys is None:
+            return list(self.rule.layers)
+        return [self.layer(layer) for layer in self.capture.layers.find_all(keys)]
+
+    def why_no_colours(self, layer: Layer) -> str:
+        """Why a layer's maps can't be told apart by colour; empty where they can."""
+        return ONE_CHANNEL if self.n_channels == 1 else self.rule.why_no_colours(layer)
+
     def frame(self, frame: int) -> Frame:
         """The image and what the rule needs of a frame; IndexError where the INR has none such."""
         return self.frames.get(self.inr.frame_index(frame), self.rule)
+
+    def image(self, frame: int) -> FloatArray:
+        """The raw output of a frame, ``(height, width, channels)``."""
+        return as_numpy(self.frame(frame).image.permute(1, 2, 0))
 
     def rows(self, layer: Layer, neurons: torch.Tensor, frame: int, rgb: str) -> torch.Tensor:
         """The maps of some neurons, all at once."""

@@ -59,7 +59,7 @@ class Signal(Protocol):
 class CanvasLike(Protocol):
     """A `Canvas` or a `SavedCanvas`; the methods are explained at `Canvas`.
 
-    It has every method of both, hence so many. Python can not write a signature once for all three:
+    Many methods because it has every one of both. Python can not write a signature once for all three:
     `tests/tracing/test_protocol.py` compares them.
 
     Attributes

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from canvaswidget.progress import Progress
+from canvaswidget.tracing.colours import checked_rgb, rgb_of_magnitudes
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.matrix import Matrix
 from canvaswidget.tracing.neurons import count_neurons
@@ -54,6 +55,14 @@ class Summaries:
         """Let go of all that are held."""
         with self._lock:
             self._kept.clear()
+
+    def one(
+        self, layer: Layer, asked: Asked, accuracy: float | None, more: Summary | None, progress: Progress
+    ) -> Summary:
+        """The summary of a layer: estimated where an accuracy is given and the rule can be sampled, else exact."""
+        if accuracy is not None and self._matrix.rule.is_additive:
+            return self.estimated(layer, asked, accuracy, more, progress)
+        return self.exact(layer, asked, progress)
 
     def exact(self, layer: Layer, asked: Asked, progress: Progress) -> Summary:
         """The exact totals, held from the last time they were asked for."""
@@ -105,6 +114,24 @@ class Summaries:
     def _exact(self, asked: Asked, progress: Progress) -> Callable[[Layer], Summary]:
         """What computes the exact summary of a layer within the estimates of some."""
         return lambda layer: self.exact(layer, asked, progress)
+
+
+def rgb_of_totals(matrix: Matrix, layer: Layer, rgb: str | None) -> str:
+    """What the magnitudes of a layer's totals are of: `rgb`, or for None what suits the rule."""
+    if rgb == "each":
+        raise ValueError("rgb='each': a summary adds the colours up; ask for 'red', 'green' and 'blue'")
+    return rgb_of_magnitudes(matrix, layer) if rgb is None else checked_rgb(rgb, matrix.n_channels)
+
+
+def asked_of(
+    matrix: Matrix, layers: Sequence[Layer], frame: int, granularity: str | None, rgb: str | None, seed: int
+) -> dict[Asked, list[Layer]]:
+    """What is asked of some layers, of those together whose magnitudes are of the same."""
+    found: dict[Asked, list[Layer]] = {}
+    for layer in layers:
+        asked = Asked(frame, granularity, rgb_of_totals(matrix, layer, rgb), seed)
+        found.setdefault(asked, []).append(layer)
+    return found
 
 
 def _is_of(more: Summary, layer: Layer, asked: Asked) -> bool:

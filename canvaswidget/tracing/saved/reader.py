@@ -19,15 +19,16 @@ from canvaswidget.progress import Progress, reported
 from canvaswidget.tracing.colours import rgb_of_magnitudes
 from canvaswidget.tracing.errors import NotKeptError, UntraceableError
 from canvaswidget.tracing.labelled import labelled_maps
-from canvaswidget.tracing.layers import Layer, LayerKey, Neuron, show_neuron
+from canvaswidget.tracing.layers import LayerKey, Neuron, show_neuron
 from canvaswidget.tracing.matrix import as_numpy, checked_mask
 from canvaswidget.tracing.neurons import Neurons
 from canvaswidget.tracing.protocol import Reduced
 from canvaswidget.tracing.ranking import rank
 from canvaswidget.tracing.reduce import Summary
 from canvaswidget.tracing.results import Ranking
+from canvaswidget.tracing.saved.columns import StoredColumns
 from canvaswidget.tracing.saved.contents import Contents
-from canvaswidget.tracing.saved.description import listed, read_description
+from canvaswidget.tracing.saved.description import read_description
 from canvaswidget.tracing.saved.store import Reader
 from canvaswidget.tracing.saved.stored_arrays import StoredArrays
 from canvaswidget.tracing.saved.writer import fingerprint, places_of
@@ -38,7 +39,7 @@ FloatArray = npt.NDArray[np.float32]
 class SavedCanvas:
     """What was kept of a canvas; it answers as `Canvas` does, or says what is missing.
 
-    It has every method of `Canvas`, hence so many.
+    Many methods because it has every one of `Canvas`.
 
     Attributes
     ----------
@@ -76,6 +77,7 @@ class SavedCanvas:
         reader = Reader(path)
         self._about = about = read_description(reader, path)
         self._arrays, self._contents = StoredArrays(reader, about), Contents(about, path.name)
+        self._columns = StoredColumns(self._arrays, self._contents, about)
         self.inr, self.rule, self.why, self.options = about.inr, about.rule, about.why, about.options
         self.layers, self.traced_layers = about.layers, about.traced_layers
         self.frames, self.pixels, self.n_channels = about.frames, about.pixels, about.n_channels
@@ -211,17 +213,7 @@ class SavedCanvas:
         """Every neuron's contribution to one of the pixels that are kept, by layer."""
         size, at = self.inr.size, self._contents.frame_place(frame)
         pixel = checked_index("y", y, size[0]), checked_index("x", x, size[1])
-        found: dict[str, FloatArray] = {}
-        for layer in self._contents.chosen(layers, granularity):
-            self._contents.require_colours(layer, rgb)
-            found[layer.name] = (
-                self._arrays.column(layer, at, self.pixels.index(pixel), rgb)
-                if pixel in self.pixels
-                else self._from_maps(
-                    layer, at, rgb, lambda maps: maps[:, pixel[0], pixel[1]], self._no_pixel(pixel)
-                )
-            )
-        return found
+        return self._columns.pixel(self._contents.chosen(layers, granularity), at, pixel, rgb)
 
     @checked
     def region(
@@ -235,25 +227,8 @@ class SavedCanvas:
         progress: Progress = False,
     ) -> dict[str, FloatArray]:
         """Every neuron's contribution to one of the regions that are kept, by layer."""
-        values, at = checked_mask(mask, self.inr.size).numpy(), self._contents.frame_place(frame)
-        names = [name for name, kept in self.regions.items() if np.array_equal(kept, values)]
-        kept = listed(self.regions)
-        missing = f"has no such region: it keeps {kept}. Keep it with save(..., regions={{name: mask}}), or"
-        if rgb == "abs":  # the sums over a region do not tell
-            names, missing = [], "does not keep the magnitudes of single pixels of a region: keep"
-
-        def summed(maps: FloatArray) -> FloatArray:
-            return np.einsum("kyx...,yx->k...", maps, values.astype(np.float32))
-
-        found: dict[str, FloatArray] = {}
-        for layer in self._contents.chosen(layers, granularity):
-            self._contents.require_colours(layer, rgb)
-            if names:
-                index = len(self.pixels) + list(self.regions).index(names[0])
-                found[layer.name] = self._arrays.column(layer, at, index, rgb)
-            else:
-                found[layer.name] = self._from_maps(layer, at, rgb, summed, missing)
-        return found
+        weights, at = checked_mask(mask, self.inr.size).numpy(), self._contents.frame_place(frame)
+        return self._columns.region(self._contents.chosen(layers, granularity), at, weights, rgb)
 
     @checked
     def top(
@@ -390,20 +365,6 @@ class SavedCanvas:
     def save(self, path: str | os.PathLike[str], **keywords: Any) -> NoReturn:
         """Raise `NotKeptError`."""
         raise self._contents.missing("can't compute anything more to save")
-
-    # --- within -------------------------------------------------------------------------------------------------
-
-    def _from_maps(
-        self, layer: Layer, at: int, rgb: str, take: Callable[[FloatArray], FloatArray], missing: str
-    ) -> FloatArray:
-        """A column from the maps of a layer, where all are stored."""
-        self._contents.require_whole(layer, missing)
-        found = np.concatenate([take(maps) for _, maps in self._arrays.all_maps(layer, at, rgb)])
-        return found.astype(np.float32).reshape(*layer.neurons, *found.shape[1:])
-
-    def _no_pixel(self, pixel: tuple[int, int]) -> str:
-        kept = listed(self.pixels)
-        return f"does not know what makes pixel {pixel}: it keeps {kept}. Keep it with save(..., pixels=[{pixel}]), or"
 
     def __repr__(self) -> str:
         return tables.text(["saved canvas", str(self.path)], self._about.rows())
