@@ -1,0 +1,201 @@
+// The drawing of the scatter: points, rings around neurons, the second run's points with lines to them, and the lasso.
+import type { Signal } from "@preact/signals-core";
+import { currentClusters } from "../sources/clusters";
+import { currentLayer } from "../state/actions";
+import { flatIndex, layerOf, neuronAt } from "../state/selection";
+import { ready } from "../state/store";
+import { NO_CLUSTER } from "../transport/constants";
+import { attribute } from "../ui/dom";
+import { clusterColour } from "../ui/palette";
+import { themeColours } from "../ui/theme";
+import type { View } from "../ui/view";
+import { PAD, type ScatterPlane } from "./scatter_plane";
+
+const MOST_LINKED = 12;
+
+/** Draws the plane on a canvas after every change; returns what draws it anew. */
+export function drawScatter(
+  view: View,
+  element: HTMLElement,
+  canvas: HTMLCanvasElement,
+  plane: ScatterPlane,
+  lasso: Signal<[number, number][]>,
+) {
+  const { store, scatter, values, clusters, pixels, comparison } = view.session;
+  const { square, sizes, placed, viewport } = plane;
+  const { pointed } = scatter;
+  const colour = themeColours(view.root);
+
+  /** The neurons of this layer that the pixel view lists. */
+  const listed = () => {
+    const at = pixels.preview.peek() ?? (store.pixel.peek() ? pixels.pinned.shown.peek() : null);
+    return at?.neurons.filter((ranked) => ranked.layer === store.layer.peek()) ?? [];
+  };
+  /** Keeps what is drawn next in one of two squares. */
+  const clip = (context: CanvasRenderingContext2D, left: number) => {
+    const { w, height } = square();
+    context.beginPath();
+    context.rect?.(left, 0, w + PAD, height);
+    context.clip?.();
+  };
+  /** The second run's neurons: smaller, without clusters, which are of the first; and the line to the counterpart. */
+  const paintSecond = (context: CanvasRenderingContext2D, colours: { points: string; line: string }) => {
+    const other = comparison.scatter.shown.peek();
+    const shown = placed();
+    const isOther = comparison.isOn.peek() && other?.run === store.compare.peek();
+    attribute(canvas, "data-other", isOther ? other.run : null);
+    if (!other || !isOther) return;
+    const { x, x2, y, height, w } = square();
+    context.strokeStyle = colours.line;
+    context.lineWidth = 1;
+    context.globalAlpha = 0.25;
+    context.beginPath();
+    context.moveTo(PAD * 1.5 + w, PAD);
+    context.lineTo(PAD * 1.5 + w, height - PAD);
+    context.stroke();
+    context.globalAlpha = 0.7;
+    context.fillStyle = colours.points;
+    context.save?.();
+    clip(context, PAD * 1.5 + w);
+    const side = other.points.length > 3000 ? 2 : 4;
+    for (let i = 0; i < other.points.length; i += 2)
+      context.fillRect(
+        x2(other.points[i] ?? 0) - side / 2,
+        y(other.points[i + 1] ?? 0) - side / 2,
+        side,
+        side,
+      );
+    context.restore?.();
+    context.globalAlpha = 1;
+    const layer = currentLayer(store);
+    const info = store._compared.peek();
+    for (const neuron of linked()) {
+      const found = layer ? comparison.counterpart(layer.name, neuron) : null;
+      const theirs = found && ready(info) ? layerOf(info, found.layer) : undefined;
+      if (!layer || !found || !theirs || theirs.name !== other.layer) continue;
+      const [at, to] = [flatIndex(layer, neuron), flatIndex(theirs, found.neuron)];
+      const ends = [
+        shown?.points[2 * at],
+        shown?.points[2 * at + 1],
+        other.points[2 * to],
+        other.points[2 * to + 1],
+      ];
+      const [ax, ay, bx, by] = ends.map((value) => value ?? Number.NaN) as [number, number, number, number];
+      if (Number.isNaN(ax) || Number.isNaN(bx)) continue;
+      context.beginPath();
+      context.moveTo(x(ax), y(ay));
+      context.lineTo(x2(bx), y(by));
+      context.stroke();
+      context.beginPath();
+      context.arc(x2(bx), y(by), side / 2 + 3, 0, 2 * Math.PI);
+      context.stroke();
+    }
+  };
+  /** The neuron under the pointer, else those that are selected, if they are few. */
+  const linked = (): number[][] => {
+    const [at, layer, selected] = [pointed.peek(), currentLayer(store), store.neurons.peek()];
+    if (at !== null && layer) return [neuronAt(layer, at)];
+    return selected.length <= MOST_LINKED ? selected : [];
+  };
+
+  const paint = view.painter(() => {
+    const { width, height, x, y } = square();
+    const context = canvas.getContext("2d");
+    if (element.hidden || !context || width < 2) return;
+    const scale = window.devicePixelRatio || 1;
+    if (canvas.width !== Math.round(width * scale)) canvas.width = Math.round(width * scale);
+    if (canvas.height !== Math.round(height * scale)) canvas.height = Math.round(height * scale);
+    const shown = placed();
+    const layer = currentLayer(store);
+    context.setTransform?.(scale, 0, 0, scale, 0, 0);
+    context.clearRect?.(0, 0, width, height);
+    attribute(canvas, "data-layer", shown?.layer);
+    attribute(canvas, "data-method", shown?.method);
+    const [sized, ranked] = [sizes(), listed()];
+    attribute(canvas, "data-sized", sized?.sort);
+    attribute(canvas, "data-ringed", ranked.map(({ neuron }) => neuron.join()).join(" ") || null);
+    if (!shown || !layer || !context.fillRect) return;
+    const labels = currentClusters(clusters.shown.peek(), store)?.labels ?? null;
+    const only = store.cluster.peek();
+    const count = shown.points.length / 2;
+    const side = count > 6000 ? 2 : count > 1500 ? 3 : 5;
+    const least = Math.min(side, 2);
+    const sideOf = (at: number) =>
+      sized ? least + (2.4 * side + 2) * Math.sqrt(Math.abs(sized.values[at] || 0) / sized.top) : side;
+    const base = colour("--cw-accent");
+    const isDouble = comparison.isOn.peek();
+    context.save?.();
+    if (isDouble) clip(context, PAD / 2);
+    for (let i = 0; i < count; i++) {
+      const [px, py] = [shown.points[2 * i] ?? Number.NaN, shown.points[2 * i + 1] ?? Number.NaN];
+      if (Number.isNaN(px)) continue;
+      const label = labels?.[i] ?? NO_CLUSTER;
+      context.fillStyle = label === NO_CLUSTER ? base : clusterColour(label);
+      context.globalAlpha = only >= 0 && labels && label !== only ? 0.12 : 0.7;
+      const own = sideOf(i);
+      if (own < 4) {
+        context.fillRect(x(px) - own / 2, y(py) - own / 2, own, own);
+        continue;
+      }
+      context.beginPath();
+      context.arc(x(px), y(py), own / 2, 0, 2 * Math.PI);
+      context.fill();
+    }
+    context.globalAlpha = 1;
+    const ring = (neuron: number[], gap: number, line: number, stroke: string) => {
+      const at = flatIndex(layer, neuron);
+      const [px, py] = [shown.points[2 * at] ?? Number.NaN, shown.points[2 * at + 1] ?? Number.NaN];
+      if (Number.isNaN(px)) return;
+      context.beginPath();
+      context.arc(x(px), y(py), sideOf(at) / 2 + gap, 0, 2 * Math.PI);
+      context.lineWidth = line;
+      context.strokeStyle = stroke;
+      context.stroke();
+    };
+    const [quiet, strong] = [colour("--cw-muted"), colour("--cw-fg")];
+    for (const { neuron } of ranked) ring(neuron, 1.5, 1, quiet);
+    const selected = store.neurons.peek();
+    const [gap, line] = selected.length > 50 ? [1, 1] : [2.5, 2];
+    for (const neuron of selected) ring(neuron, gap, line, strong);
+    const at = pointed.peek();
+    if (at !== null && at < count) ring(neuronAt(layer, at), 4, 1, strong);
+    context.restore?.();
+    paintSecond(context, { points: colour("--cw-positive"), line: strong });
+    const drawn = lasso.peek();
+    if (drawn.length > 1) {
+      context.beginPath();
+      for (const [px, py] of drawn) context.lineTo(x(px), y(py));
+      context.closePath();
+      context.lineWidth = 1;
+      context.strokeStyle = colour("--cw-fg");
+      context.setLineDash([4, 3]);
+      context.stroke();
+      context.setLineDash([]);
+    }
+  });
+  view.effect(() => {
+    for (const part of [
+      scatter.shown,
+      clusters.shown,
+      store.neurons,
+      store.cluster,
+      store.n_clusters,
+      store.layer,
+    ])
+      part.value;
+    for (const part of [values.shown, values.state, pixels.preview, pixels.pinned.shown, store.pixel])
+      part.value;
+    for (const part of [
+      store.run,
+      comparison.isOn,
+      comparison.scatter.shown,
+      comparison.pairs.shown,
+      pointed,
+    ])
+      part.value;
+    lasso.value;
+    viewport.value;
+    paint();
+  });
+  return paint;
+}
