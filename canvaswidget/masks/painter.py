@@ -42,7 +42,7 @@ def _some_label(name: str, value: Any) -> None:
 class MaskPainter(ipywidgets.VBox):
     """Paint objects on a frame, or on the frames of a video: brush, polygon, eraser, undo, labels.
 
-    Each button of the painter is a method too, so that Python can press it: hence so many. `Painting` does the work.
+    Many methods because each button is one too, so that Python can press it; `Painting` does the work.
 
     Parameters
     ----------

@@ -47,7 +47,7 @@ class _Before(NamedTuple):
 class Painting:
     """Which object each pixel of each frame shows; 0 for none.
 
-    It has a method for each way to change labels, hence so many: all of them share one list of steps to undo.
+    Many methods because there is one for each way to change labels, and all share one list of steps to undo.
 
     Parameters
     ----------
