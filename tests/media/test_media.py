@@ -2,26 +2,16 @@
 
 import random
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import imageio.v3 as iio
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from canvaswidget import media
 from canvaswidget.media import reading
-
-RNG = np.random.default_rng(0)
-
-
-def picture(height=6, width=9, channels=3, dtype=np.uint8):
-    shape = (height, width) if channels == 1 else (height, width, channels)
-    return RNG.integers(0, np.iinfo(dtype).max, shape, dtype=dtype, endpoint=True)
+from tests.media.pictures import picture
 
 
 def write_video(path, n_frames=10, size=(16, 32), pix_fmt="yuv444p", codec="libx264", fps=12):
@@ -179,65 +169,6 @@ def test_reference_clip(reference):
 # --- masks and optical flow -------------------------------------------------------------------------------
 
 
-def test_masks_keep_their_numbers(tmp_path):
-    labels = RNG.integers(0, 5, (2, 4, 6), dtype=np.uint8)
-    for number, frame in enumerate(labels):
-        image = Image.fromarray(frame).convert("P")
-        image.putdata(frame.ravel().tolist())
-        image.putpalette([200, 100, 0] * 256)
-        image.save(tmp_path / f"{number}.png")
-    np.testing.assert_array_equal(media.read_masks(tmp_path), labels)
-    np.testing.assert_array_equal(media.read_masks(tmp_path / "1.png"), labels[1:])
-    iio.imwrite(tmp_path / "deep.png", np.full((3, 3), 26_001, np.uint16))
-    assert (media.read_masks(tmp_path / "deep.png") == 26_001).all()
-    with pytest.raises(ValueError, match="expected one or more images of one size"):
-        media.read_masks(tmp_path)
-
-
-@pytest.mark.parametrize("form", ["tiff", "png", "gif", "webp"])
-@pytest.mark.parametrize("kind", ["L", "P", "I;16"])
-def test_masks_of_several_pages_are_read_whole_or_refused(tmp_path: Path, form: str, kind: str) -> None:
-    labels = RNG.integers(0, 5, (3, 10, 12), dtype=np.uint16 if kind == "I;16" else np.uint8)
-    pages = [Image.fromarray(frame) for frame in labels]
-    for page in pages if kind == "P" else ():
-        page.putpalette([200, 100, 0, 0, 100, 200] * 128)
-    path = tmp_path / f"a.{form}"
-    if kind == "I;16" and form in ("gif", "webp"):
-        pytest.skip("the format has no 16 bits")
-    pages[0].save(path, save_all=True, append_images=pages[1:], lossless=True)
-    if form in ("gif", "webp"):  # later frames are true colours
-        with pytest.raises(ValueError, match=r"true colour.*each of its frames"):
-            media.read_masks(path)
-        return
-    np.testing.assert_array_equal(media.read_masks(path), labels)
-    with pytest.raises(ValueError, match=rf"a\.{form}.*holds 3 frames"):
-        media.read_masks(tmp_path)
-
-
-def test_masks_that_are_none(tmp_path):
-    iio.imwrite(tmp_path / "colour.png", picture())
-    (tmp_path / "text.png").write_text("words")
-    (tmp_path / "empty").mkdir()
-    for name, match in (
-        ("colour.png", "true colour"),
-        ("text.png", "can't be read"),
-        ("empty", "one or more"),
-    ):
-        with pytest.raises(ValueError, match=match):
-            media.read_masks(tmp_path / name)
-
-
-def test_flow_is_turned_to_rows_first(tmp_path):
-    flow = RNG.random((3, 5, 2)).astype("<f4")
-    content = b"PIEH" + np.array([5, 3], "<i4").tobytes() + flow[..., ::-1].tobytes()
-    (tmp_path / "a.flo").write_bytes(content)
-    np.testing.assert_array_equal(media.read_flow(tmp_path / "a.flo"), flow)
-    for broken in (content[:-1], b"PIEF" + content[4:], b"PIEH"):
-        (tmp_path / "a.flo").write_bytes(broken)
-        with pytest.raises(ValueError, match="no whole .flo file"):
-            media.read_flow(tmp_path / "a.flo")
-
-
 # --- arrays and sizes -------------------------------------------------------------------------------------
 
 
@@ -262,37 +193,6 @@ def test_array_types():
     clip = media.read(np.zeros((2, 4, 4, 3)))
     assert media.read(clip).source == clip.source == "array"
     assert media.read(clip, size=(2, 2), frames=(1, 2)).frames.shape == (1, 2, 2, 3)
-
-
-sizes = st.tuples(st.integers(1, 9), st.integers(1, 9))
-images = sizes.flatmap(lambda size: hnp.arrays(np.float32, (*size, 3), elements=st.floats(0, 1, width=32)))
-
-
-@settings(max_examples=40, deadline=None)
-@given(image=images, size=sizes)
-def test_resize_stays_in_range(image, size):
-    small = media.resize(image, size)
-    assert small.shape == (*size, 3)
-    assert small.dtype == np.float32
-    assert small.min() >= image.min() - 1e-6
-    assert small.max() <= image.max() + 1e-6
-    if size[0] <= image.shape[0] and size[1] <= image.shape[1]:  # an average keeps the mean
-        np.testing.assert_allclose(small.mean(), image.mean(), atol=1e-5)
-
-
-@settings(max_examples=20, deadline=None)
-@given(size=sizes, factor=st.tuples(st.integers(1, 4), st.integers(1, 4)))
-def test_shrinking_by_a_whole_factor_is_the_block_mean(size, factor):
-    (h, w), (a, b) = size, factor
-    image = RNG.random((h * a, w * b, 3)).astype(np.float32)
-    np.testing.assert_allclose(
-        media.resize(image, size), image.reshape(h, a, w, b, 3).mean((1, 3)), atol=1e-6
-    )
-
-
-def test_growing_is_linear():
-    image = np.repeat(np.array([[[0.0], [1.0]]], np.float32), 3, axis=2)
-    np.testing.assert_allclose(media.resize(image, (1, 4))[0, :, 0], [0, 0.25, 0.75, 1])
 
 
 def test_psnr():
@@ -394,22 +294,6 @@ def test_frame_range_past_the_end(video, folder, frames):
 def test_bad_frame_range(video, frames, error):
     with pytest.raises(error, match=r"frames=.*expected a slice, a range or"):
         media.read(video, frames=frames)
-
-
-@pytest.mark.parametrize(
-    ("size", "error"),
-    [
-        ((0, 4), ValueError),
-        ((4, -1), ValueError),
-        (4, TypeError),
-        ((1, 2, 3), TypeError),
-        ((1.5, 2), TypeError),
-    ],
-)
-def test_bad_size(video, size, error):
-    for source in (video, np.zeros((4, 4, 3))):
-        with pytest.raises(error, match="size="):
-            media.read(source, size=size)
 
 
 def test_rounding_errors_of_floats_are_cut_off():

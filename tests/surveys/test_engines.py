@@ -25,10 +25,11 @@ from joblib.externals.loky import ProcessPoolExecutor as Loky
 
 import canvaswidget as cw
 from canvaswidget.surveys import InUseError, Job, training_jobs
-from canvaswidget.surveys.job import place_name
-from canvaswidget.surveys.places import PARTIAL, place_of
-from canvaswidget.surveys.store import CANVAS, STARTS, count_start, forget_starts, read_rows
+from canvaswidget.surveys.places import PARTIAL
+from canvaswidget.surveys.store import CANVAS
 from tests.conftest import ROOT
+from tests.surveys.failing_engines import Cancelling, Losing
+from tests.surveys.stores import leftovers, rows_of
 from tests.surveys.test_survey import WHAT, Here, jobs
 
 pytestmark = pytest.mark.slow
@@ -73,17 +74,6 @@ def named(function: str, names: str, **options: Any) -> list[Job]:
         Job(name, inr=f"tests.surveys.networks:{function}", options={**options, "name": name})
         for name in names
     ]
-
-
-def rows_of(store: Path) -> dict[str, dict[str, Any]]:
-    return {row["name"]: row for row in read_rows(place_of(store)).values()}
-
-
-def leftovers(store: Path) -> list[str]:
-    """What is neither a result nor about them."""
-    names = os.listdir(store)
-    starts = os.listdir(store / STARTS) if STARTS in names else []
-    return [name for name in names if name.startswith(PARTIAL) or name.endswith(".part")] + starts
 
 
 # --- the same results -----------------------------------------------------------------------------------------
@@ -237,15 +227,6 @@ def test_an_executor_that_breaks_blames_no_job(tmp_path: Path) -> None:
     assert leftovers(store) == []
 
 
-class Cancelling(concurrent.futures.Executor):
-    """Cancels what it gets, as Dask does when its scheduler is gone."""
-
-    def submit(self, function, task):
-        future: concurrent.futures.Future = concurrent.futures.Future()
-        future.cancel()
-        return future
-
-
 def test_a_scheduler_that_is_gone_blames_no_job(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="it cancelled jobs.*What is done is kept"):
         cw.survey(jobs(0, 1), tmp_path / "s.zarr", Cancelling(), ["psnr"], attempts=1, progress=False)
@@ -352,21 +333,6 @@ def test_after_the_client_ended_only_what_is_missing_is_done(
     assert leftovers(store) == []
 
 
-class Losing(Here):
-    """As Dask may: starts a job again by itself until it is given up, and loses the row that says so."""
-
-    def submit(self, function: Any, task: Any) -> concurrent.futures.Future[Any]:
-        place = place_of(task.address)
-        if self.tasks:
-            return super().submit(function, task)
-        for _ in range(task.attempts):
-            count_start(place, place_name("X"))
-        super().submit(function, task)
-        lost: concurrent.futures.Future[Any] = concurrent.futures.Future()
-        lost.set_exception(RuntimeError("its worker went"))
-        return lost
-
-
 def test_a_row_that_is_lost_with_its_worker_begins_nothing_anew(tmp_path: Path) -> None:
     store, engine = tmp_path / "s.zarr", Losing()
     given = named("unfinished", "X", folder=str(tmp_path), times=0)
@@ -376,17 +342,6 @@ def test_a_row_that_is_lost_with_its_worker_begins_nothing_anew(tmp_path: Path) 
     assert starts_of(tmp_path, "X") == 0
     assert engine.tasks == ["X", "X"]
     assert leftovers(store) == []
-
-
-def test_a_note_that_was_not_finished_goes_with_its_job(tmp_path: Path) -> None:
-    place = place_of(tmp_path)
-    for name in ("c-1", "c-2"):
-        count_start(place, name)
-        (tmp_path / STARTS / f".{name}.18068707-pcnh0fs1.part").touch()
-    forget_starts(place, ["c-1"])
-    assert all("c-2." in one for one in os.listdir(tmp_path / STARTS))
-    forget_starts(place, ["c-2"])
-    assert os.listdir(tmp_path / STARTS) == []
 
 
 def alive(process: psutil.Process) -> bool:

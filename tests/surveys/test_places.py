@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import uuid
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import pytest
 import canvaswidget as cw
 from canvaswidget.surveys import InUseError, SurveyError, places
 from canvaswidget.surveys.places import Folder, Place, Remote, place_of
-from canvaswidget.surveys.store import CANVAS
+from canvaswidget.surveys.store import CANVAS, STARTS, count_start, forget_starts
 from tests.surveys.networks import ffn
 from tests.surveys.test_survey import WHAT, Here, done, jobs
 
@@ -158,3 +160,14 @@ def test_weights_are_kept_where_that_is_asked_for(store) -> None:
     assert runs.job("seed 3").options == {"seed": 3}
     with pytest.raises(SurveyError, match="were not kept"):
         cw.survey(jobs(3), f"{store}2", Here(), ["psnr"], progress=False).weights("seed 3")
+
+
+def test_a_note_that_was_not_finished_goes_with_its_job(tmp_path: Path) -> None:
+    place = place_of(tmp_path)
+    for name in ("c-1", "c-2"):
+        count_start(place, name)
+        (tmp_path / STARTS / f".{name}.18068707-pcnh0fs1.part").touch()
+    forget_starts(place, ["c-1"])
+    assert all("c-2." in one for one in os.listdir(tmp_path / STARTS))
+    forget_starts(place, ["c-2"])
+    assert os.listdir(tmp_path / STARTS) == []
