@@ -318,3 +318,19 @@ def test_rounding_errors_of_floats_are_cut_off():
 def test_bad_array(array, error, match):
     with pytest.raises(error, match=match):
         media.read(array)
+
+
+@pytest.mark.parametrize(
+    ("size", "error"),
+    [
+        ((0, 4), ValueError),
+        ((4, -1), ValueError),
+        (4, TypeError),
+        ((1, 2, 3), TypeError),
+        ((1.5, 2), TypeError),
+    ],
+)
+def test_bad_size(video, size, error):
+    for source in (video, np.zeros((4, 4, 3))):
+        with pytest.raises(error, match="size="):
+            media.read(source, size=size)

@@ -1,7 +1,6 @@
 """Resizing: means over areas where a picture shrinks, linear where it grows."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -38,19 +37,3 @@ def test_shrinking_by_a_whole_factor_is_the_block_mean(size, factor):
 def test_growing_is_linear():
     image = np.repeat(np.array([[[0.0], [1.0]]], np.float32), 3, axis=2)
     np.testing.assert_allclose(media.resize(image, (1, 4))[0, :, 0], [0, 0.25, 0.75, 1])
-
-
-@pytest.mark.parametrize(
-    ("size", "error"),
-    [
-        ((0, 4), ValueError),
-        ((4, -1), ValueError),
-        (4, TypeError),
-        ((1, 2, 3), TypeError),
-        ((1.5, 2), TypeError),
-    ],
-)
-def test_bad_size(video, size, error):
-    for source in (video, np.zeros((4, 4, 3))):
-        with pytest.raises(error, match="size="):
-            media.read(source, size=size)
