@@ -178,6 +178,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "Canvas.check": lambda: {},
     "Canvas.ablation": lambda: {},
     "Canvas.why_no_colours": lambda: {"layer": 0},
+    "analysis.carry": lambda: {"labels": MASKS, "pictures": [np.zeros((*SIZE, 3)), np.ones((*SIZE, 3))]},
     "analysis.cluster": lambda: {"canvas": CANVAS, "layer": 0, "k": 2},
     "analysis.vectors": lambda: {"canvas": CANVAS, "layer": 0},
     "analysis.embed": lambda: {"sources": [analysis.vectors(CANVAS, 0)], "method": "pca"},
