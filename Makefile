@@ -80,7 +80,7 @@ format: setup  ## format the Python sources
 	@$(PY) -m ruff format $(wildcard $(TOOL_PATHS))
 
 docs: setup  ## the documents, into site/; a broken link is an error
-	@NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(PY) -m mkdocs build --quiet --strict
+	@$(PY) -m tools.documents
 
 dist: setup  ## build the source distribution and the wheel, and check them
 	@rm -rf dist && $(PY) -m build -o dist . > build.log || (cat build.log; exit 1)
@@ -101,6 +101,6 @@ screenshots: setup  ## make the pictures of the README, and a page of all states
 	@$(PY) -m tools.gallery
 
 clean:  ## remove everything that is built, but not .venv
-	rm -rf build dist site test-results js/node_modules canvaswidget/static
+	rm -rf build dist site .cache test-results js/node_modules canvaswidget/static
 	rm -rf .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -not -path './$(VENV)/*' -not -path './js/*' -prune -exec rm -rf {} +
