@@ -7,6 +7,7 @@ import { ready, type Store } from "../state/store";
 import { same } from "../transport/same";
 import { attribute, h } from "../ui/dom";
 import type { View } from "../ui/view";
+import { createMoves } from "./grid_moves";
 import type { Scale } from "./grid_scale";
 import { regionPicture } from "./region_outline";
 import { type Cell, createFill, makeCell } from "./thumbnail";
@@ -33,6 +34,7 @@ export function clusterName(
 export function createNeuronGrid(view: View, scale: ReadonlySignal<Scale>, finds: ReadonlySignal<number>) {
   const { store, grid, clusters, palettes, comparison } = view.session;
   const fill = createFill(view, scale);
+  const moves = createMoves();
   const spacer = h("div", { class: "cw-grid-space" });
   const scroller = h(
     "div",
@@ -97,6 +99,12 @@ export function createNeuronGrid(view: View, scale: ReadonlySignal<Scale>, finds
       cells.delete(index);
       spare.push(cell);
     }
+    const transform = (index: number) => {
+      const [row, column] = [Math.floor(index / shape.columns), index % shape.columns];
+      return `translate(${GAP + column * (shape.width + GAP)}px, ${GAP + row * (shape.height + GAP)}px)`;
+    };
+    const { run, layer } = grid.shown.peek()?.context ?? {};
+    moves.begin(JSON.stringify([run, layer]));
     for (const index of there) {
       let cell = cells.get(index);
       if (!cell) {
@@ -104,13 +112,14 @@ export function createNeuronGrid(view: View, scale: ReadonlySignal<Scale>, finds
         cells.set(index, cell);
         spacer.append(cell.button);
       }
-      const [row, column] = [Math.floor(index / shape.columns), index % shape.columns];
       const { style } = cell.button;
-      style.transform = `translate(${GAP + column * (shape.width + GAP)}px, ${GAP + row * (shape.height + GAP)}px)`;
+      style.transform = transform(index);
       style.width = `${shape.width}px`;
       style.height = `${shape.height}px`;
       fill(cell, index, index === active);
+      moves.put(cell.button, index, transform);
     }
+    moves.end(there.length);
     empty.classList.toggle("cw-hidden", !(grid.shown.peek()?.n === 0));
     attribute(scroller, "data-run", grid.shown.peek()?.context.run ?? null);
     attribute(scroller, "data-under", grid.shown.peek()?.context.rule ?? null);

@@ -38,7 +38,10 @@ export function createZoomControl(
   );
   view.effect(() => {
     const now = viewport.value.zoom;
-    write(factor, `${now < 10 ? now.toFixed(1).replace(/\.0$/, "") : Math.round(now)}×`);
+    const text = `${now < 10 ? now.toFixed(1).replace(/\.0$/, "") : Math.round(now)}×`;
+    write(factor, text);
+    // What a button is called begins with what stands on it.
+    attribute(factor, "aria-label", `${text}: ${factor.title}`);
     attribute(element, "data-zoomed", now > 1);
     attribute(out, "aria-disabled", now > 1 ? null : "true");
   });
