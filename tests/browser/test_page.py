@@ -328,6 +328,10 @@ def test_forced_colours_show_bars_tracks_and_what_is_pressed(
     )
     (chosen,) = {colour for state, colour in pressed if state == "true"}
     assert chosen not in {colour for state, colour in pressed if state == "false"}
+    shown.page.evaluate(AXE.read_text(encoding="utf-8"))
+    violations, looked_at = shown.page.evaluate(CHECK.replace("axe.run('.cw-root')", "axe.run()"))
+    assert "button-name" in looked_at
+    assert violations == []
     shown.close()
 
 
