@@ -19,7 +19,7 @@ import type {
 } from "../transport/messages";
 import { same } from "../transport/same";
 import { rankedAt } from "./ranked";
-import { insideOf } from "./region";
+import { sumInside } from "./region";
 import { enlarge, fitted, quantise, type Size, shrink } from "./resize";
 import type { Answered, Baked, Kept, SavedPage } from "./saved_page";
 import type { Arrays } from "./unpacking";
@@ -321,14 +321,7 @@ export class Answers {
     if (sort === "change") return kept.changes[index] ?? kept.changes[index + 1] ?? 0;
     if (sort === "pixel") return this.#valueAt(kept, time, pixel ?? []);
     if (!region) return 0;
-    const { values, height, width } = await this.#values(kept, time);
-    const scale = { y: height / this.#size.height, x: width / this.#size.width };
-    const inside = insideOf(region, this.#size.width);
-    let sum = 0;
-    for (let y = 0, i = 0; y < height; y++)
-      for (let x = 0; x < width; x++, i++)
-        if (inside((y + 0.5) / scale.y, (x + 0.5) / scale.x)) sum += values[i] ?? 0;
-    return sum / (scale.y * scale.x);
+    return sumInside(region, await this.#values(kept, time), this.#size);
   }
 
   async #clusters(layer: string, n_clusters: number): Promise<Answered> {
