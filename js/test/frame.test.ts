@@ -31,7 +31,7 @@ describe("frame", () => {
       await view.settle();
       pass(400);
       await view.settle();
-      return animate.mock.calls.length;
+      return animate.mock.contexts.filter((one) => (one as Element).matches(".cw-fading")).length;
     };
     const other = CANVAS.layers.find(({ name }) => name === LAYER)?.neurons.map(() => 0) ?? [];
     expect(await change({ neurons: [other], neuron: other })).toBe(1);
