@@ -178,7 +178,7 @@ def names_of(function: Callable[..., Any]) -> str:
     )
 
 
-SLOWEST = 5  # seconds of processor time of a call; a range that is gone through takes longer
+SLOWEST = 60  # seconds of processor time of a call; a range that is gone through takes longer on any machine
 LONGEST = 600  # letters of an error
 
 

@@ -21,12 +21,16 @@ FRAMES = 4  # that stand for a video
 
 
 def check_shares(shares: Sequence[float]) -> None:
-    """Raise ValueError for a share that is not from 0 to 1."""
+    """Raise ValueError for a share that is not from 0 to 1, or that is given twice."""
     if not len(shares):
         raise ValueError("shares=[]: expected at least one")
+    seen: set[float] = set()
     for share in shares:
         if not 0 <= share <= 1:
             raise ValueError(f"share={share!r}: from 0 to 1")
+        if share in seen:
+            raise ValueError(f"shares: {share!r} is given twice; expected each once")
+        seen.add(share)
 
 
 def require_model(canvas: Canvas) -> None:

@@ -119,6 +119,8 @@ def test_another_model_of_the_same_build_and_mistakes() -> None:
         pruning(canvas, [0.5], seeds=[])
     with pytest.raises(ValueError, match="shares"):
         pruning(canvas, [])
+    with pytest.raises(ValueError, match=r"shares: 0\.5 is given twice"):
+        cw.analysis.pruning(canvas, shares=[0.5, 0.1, 0.5])
     nothing = cw.prune(one, canvas, 0)
     np.testing.assert_array_equal(nothing.frame(0), one.frame(0))
 
