@@ -18,7 +18,7 @@ TOOL_PATHS := canvaswidget tests tools benchmarks notebooks hatch_build.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test test-all test-quick test-newest test-oldest test-js test-python lint lint-js lint-python format docs dist benchmarks screenshots clean
+.PHONY: help setup demo test test-all test-quick test-newest test-oldest test-js test-python lint lint-js lint-python format docs docs-live dist benchmarks screenshots clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -82,6 +82,10 @@ format: setup  ## format the Python sources
 docs: setup  ## the documents, into site/; a broken link is an error
 	@$(PY) -m tools.documents
 
+docs-live: setup  ## the same with its live pages, which takes some 20 s more
+	@$(PY) -m tools.live_pages
+	@$(PY) -m tools.documents --live
+
 dist: setup  ## build the source distribution and the wheel, and check them
 	@rm -rf dist && $(PY) -m build -o dist . > build.log || (cat build.log; exit 1)
 	@rm -f build.log && $(PY) -m twine check --strict dist/*
@@ -101,6 +105,6 @@ screenshots: setup  ## make the pictures of the README, and a page of all states
 	@$(PY) -m tools.gallery
 
 clean:  ## remove everything that is built, but not .venv
-	rm -rf build dist site .cache test-results js/node_modules canvaswidget/static
+	rm -rf build dist site .cache docs/live test-results js/node_modules canvaswidget/static
 	rm -rf .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -not -path './$(VENV)/*' -not -path './js/*' -prune -exec rm -rf {} +

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tools.documents import build, navigated
+from tools.documents import FRAME, build, navigated
+from tools.live_pages import PAGES, bake
 
 CONFIG = """
 site_name: A site
@@ -75,6 +76,35 @@ def test_what_is_wrong_is_said(site: Path, file: str, right: str, wrong: str, sa
     assert right in text
     path.write_text(text.replace(right, wrong), encoding="utf-8")
     assert said in "\n".join(build(site))
+
+
+@pytest.mark.slow
+def test_a_live_page_that_is_not_made_is_said_where_it_is_asked_for(site: Path) -> None:
+    index = site / "docs" / "index.md"
+    index.write_text(
+        index.read_text(encoding="utf-8") + '\n<iframe src="live/x.html"></iframe>\n', encoding="utf-8"
+    )
+    assert build(site) == []
+    assert "no live page live/x.html" in "\n".join(build(site, live=True))
+    (site / "docs" / "live").mkdir()
+    (site / "docs" / "live" / "x.html").write_text("<p>x</p>", encoding="utf-8")
+    assert build(site, live=True) == []
+    assert (site / "site" / "live" / "x.html").is_file()
+
+
+def test_every_live_page_is_embedded() -> None:
+    assert FRAME.findall((ROOT / "docs" / "live.md").read_text(encoding="utf-8")) == [
+        f"live/{name}.html" for name in PAGES
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.repeats  # saved pages have tests of their own
+@pytest.mark.parametrize("name", PAGES)
+def test_a_live_page_is_made(name: str, tmp_path: Path) -> None:
+    path = bake(name, tmp_path)
+    assert 100_000 < path.stat().st_size < 6_000_000
+    assert "default-src 'none'" in path.read_text(encoding="utf-8")
 
 
 def test_navigated() -> None:
