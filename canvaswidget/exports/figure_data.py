@@ -18,6 +18,7 @@ from canvaswidget.kernel import (
     requests,
     selection_maps,
     similarity,
+    slopes,
     view_checks,
 )
 from canvaswidget.kernel.cached_canvas import CachedCanvas
@@ -34,11 +35,15 @@ FINDINGS = {
     "neurons": "neurons that make nine tenths",
     "intensity": "contribution less brightness",
     "change": "change against the previous frame",
+    "gradient": "gradient of the picture",
+    "laplacian": "Laplacian of the picture",
 }
 UNITS = {
     "neurons": "neurons",
     "intensity": "difference (each scaled to 0..1)",
     "change": "change (raw level)",
+    "gradient": "magnitude (levels a pixel)",
+    "laplacian": "levels a pixel squared",
 }
 PAPER = 0.97  # the middle of the diverging palette
 CHANNELS = {"sum": "", "red": ", red", "green": ", green", "blue": ", blue", "abs": ", |R| + |G| + |B|"}
@@ -103,7 +108,7 @@ def figure_data(
         title=title_of(cached, state),
         image=image_of(cached, state),
         overlay=_overlay(cached, chosen, state, checkpoint),
-        overlay_name=_name(short[layer.name], chosen, state),
+        overlay_name=_name(cached, short[layer.name], chosen, state, checkpoint),
         signed=state["maps"] == "signed",
         overlay_signed=state["source"] == "difference" or _is_signed(chosen, state["overlay"], state["maps"]),
         overlay_unit="loss (raw level)"
@@ -202,6 +207,8 @@ def _overlay(cached: CachedCanvas, chosen: Chosen, state: dict[str, Any], checkp
         return None
     if state["source"] == "difference":
         return ablation.difference(cached, ablation.edits_of(state), state["time"])
+    if state["overlay"] in slopes.OVERLAYS:
+        return slopes.slope_map(cached, state["overlay"], state["time"], checkpoint)[0]
     if state["overlay"] != "selection":
         return layer_totals.heat_map(cached, chosen.layer, state["overlay"], state["time"], checkpoint)
     return selection_maps.selection_map(cached, chosen, state["time"], checkpoint)
@@ -214,17 +221,20 @@ def _shows_contributions(state: dict[str, Any]) -> bool:
 
 def _is_signed(chosen: Chosen, overlay: str, maps: str) -> bool:
     """Whether an overlay is drawn around 0: a difference always is, whatever maps of neurons are."""
-    return (
-        (maps == "signed" and chosen.neuron is not None) if overlay == "selection" else overlay == "intensity"
-    )
+    if overlay == "selection":
+        return maps == "signed" and chosen.neuron is not None
+    return overlay in ("intensity", "laplacian")
 
 
-def _name(layer: str, chosen: Chosen, state: dict[str, Any]) -> str:
+def _name(cached: CachedCanvas, layer: str, chosen: Chosen, state: dict[str, Any], checkpoint: Report) -> str:
     if state["source"] == "error":
         return "error of the reconstruction"
     if state["source"] in ablation.SOURCES:
         what = ablation.title(ablation.edits_of(state))
         return f"the picture {what}" if state["source"] == "ablated" else f"what it loses {what}"
+    if state["overlay"] in slopes.OVERLAYS:
+        _, method = slopes.slope_map(cached, state["overlay"], state["time"], checkpoint)
+        return f"{FINDINGS[state['overlay']]}, by {method}"
     if state["overlay"] != "selection":
         return f"{layer}, {FINDINGS[state['overlay']]}"
     return _chosen_name(layer, chosen) + CHANNELS[state["channel"]]

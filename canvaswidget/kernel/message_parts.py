@@ -7,7 +7,7 @@ from typing import Literal, TypedDict
 Source = Literal["reconstruction", "truth", "error", "off", "ablated", "difference"]
 Sort = Literal["pixel", "region", "total", "change", "frequency", "difference", "index"]
 Maps = Literal["magnitude", "signed"]
-Overlay = Literal["selection", "neurons", "intensity", "change"]
+Overlay = Literal["selection", "neurons", "intensity", "change", "gradient", "laplacian"]
 Channel = Literal["sum", "red", "green", "blue", "abs"]  # of the output: what a contribution is to
 Embedding = Literal["pca", "tsne", "umap"]
 # Beside each other, under a divider, or the difference of the pictures or of the maps.

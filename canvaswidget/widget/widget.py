@@ -91,7 +91,7 @@ class CanvasWidget(LiveView):
     source : {"reconstruction", "truth", "error", "off", "ablated", "difference"}
         What is under the map; the last two are the picture without what is ablated and with `edits`, and what it lost.
     maps : {"magnitude", "signed"}
-    overlay : {"selection", "neurons", "intensity", "change"}
+    overlay : {"selection", "neurons", "intensity", "change", "gradient", "laplacian"}
         What is over the frame: the selection's contribution, or a finding about the whole layer: how many neurons
         make nine tenths of it, by pixel; its contribution less the brightness, each scaled to 0 to 1; how much its
         neurons' magnitudes differ from the previous frame's (the next one's at frame 0).

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { SAVE_AFTER } from "../src/state/store";
+import type { MapRequest } from "../src/transport/messages";
 import { CANVAS } from "./fixture";
 import { LAYER, NEURON, painted, palette } from "./page";
 import { pass, useView } from "./view";
@@ -63,6 +64,33 @@ describe("frame", () => {
     // What the pixel and the curve are about stays the selection.
     for (const { body } of [...view.model.requests("pixel"), ...view.model.requests("curve")])
       expect(JSON.stringify(body)).not.toContain("overlay");
+  });
+
+  it("shows a slope of the picture, and how it was computed", async () => {
+    view.open();
+    await view.settle();
+    view.model.set("overlay", "gradient");
+    pass(10);
+    const request = view.model.last("map");
+    expect(request.body).toMatchObject({ selection: { neuron: null, overlay: "gradient" } });
+    const { height, width } = CANVAS;
+    const changes = {
+      kind: "map" as const,
+      time: 2,
+      height,
+      width,
+      low: 0,
+      high: 1,
+      total: 1,
+      signed_range: [],
+    };
+    const { selection } = request.body as MapRequest;
+    const data = new Uint8Array(height * width);
+    await view.model.reply(request, { ...changes, selection, by: "finite differences" }, data);
+    pass();
+    expect(view.page.find(".cw-panel-frame .cw-label").textContent).toContain(
+      "gradient of the picture, by finite differences",
+    );
   });
 
   it("composes the reply's pixels through the palette", async () => {

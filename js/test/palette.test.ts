@@ -50,6 +50,7 @@ function map(levels: number[], low: number, high: number): ContributionMap {
     high,
     total: 1,
     signed_range: [],
+    by: "",
     signed: null,
     data: Uint8Array.from(levels),
   };
@@ -184,17 +185,18 @@ it("thumbnails are opaque", () => {
 });
 
 describe("a finding over the frame", () => {
-  const overlaid = (overlay: "intensity" | "neurons") => {
+  const overlaid = (overlay: "intensity" | "neurons" | "laplacian") => {
     const found = map([0, 127, 255], -2, 1);
     return { ...found, selection: { ...found.selection, neuron: null, overlay } };
   };
-  const colours = (overlay: "intensity" | "neurons", maps: Style["maps"]) => {
+  const colours = (overlay: "intensity" | "neurons" | "laplacian", maps: Style["maps"]) => {
     const { rgba } = composePicture({ frame: null, map: overlaid(overlay) }, { ...STYLE, maps }, PALETTES);
     return [0, 4, 8].map((at) => [...rgba.subarray(at, at + 3)]);
   };
 
   it("that is a difference is drawn around zero, whatever maps of neurons are", () => {
     expect(colours("intensity", "magnitude")).toEqual(colours("intensity", "signed"));
+    expect(colours("laplacian", "magnitude")).toEqual(colours("intensity", "signed"));
     expect(colours("intensity", "magnitude")).toEqual([
       [0, 0, 0],
       [95, 95, 95],

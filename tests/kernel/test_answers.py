@@ -49,12 +49,16 @@ def test_findings_about_a_layer_in_place_of_its_map(page: Page, canvas: cw.Canva
         "neurons": (abs(maps) >= spread.thresholds[0]).sum(0),
         "intensity": cw.analysis.intensity(canvas, layer, time).difference,
         "change": abs(abs(maps) - abs(other)).sum(0),
+        "gradient": cw.analysis.derivatives(canvas, time).gradient,
+        "laplacian": cw.analysis.derivatives(canvas, time).laplacian,
     }
     for overlay, values_expected in expected.items():
         # Whoever is selected in the layer.
         chosen = {**selection(layer.name, [1, 2]), "overlay": overlay}
         body, data = page.ask(kind="map", time=time, selection=chosen)
         assert body["selection"]["overlay"] == overlay
+        # A network of frames has no coordinates to differentiate by.
+        assert body["by"] == ("finite differences" if overlay in ("gradient", "laplacian") else "")
         assert abs(values(body, data)[0] - values_expected).max() <= (body["high"] - body["low"]) / 255 + 1e-5
     assert body["signed_range"] == []
 
@@ -67,6 +71,16 @@ def test_findings_are_of_the_colours_added_whichever_is_shown(pages) -> None:
     body, data = page.ask(kind="map", time=0, selection={**chosen, "channel": "red"})
     expected = cw.analysis.intensity(canvas, layer, 0).difference
     assert abs(values(body, data)[0] - expected).max() <= (body["high"] - body["low"]) / 255 + 1e-5
+
+
+def test_the_slopes_of_a_network_of_coordinates_are_by_autograd(pages) -> None:
+    canvas = cw.trace(image(), device="cpu")
+    for overlay in ("gradient", "laplacian"):
+        chosen = {**selection(canvas.traced_layers[-1].name), "overlay": overlay}
+        body, data = pages(canvas).ask(kind="map", time=0, selection=chosen)
+        expected = getattr(cw.analysis.derivatives(canvas, method="autograd"), overlay)
+        assert body["by"] == "autograd"
+        assert abs(values(body, data)[0] - expected).max() <= (body["high"] - body["low"]) / 255 + 1e-5
 
 
 def test_an_image_does_not_change(pages) -> None:

@@ -38,6 +38,8 @@ pytestmark = pytest.mark.usefixtures("unbuilt")
         {"overlay": "neurons"},
         {"overlay": "intensity", "maps": "signed"},
         {"overlay": "change", "neuron": None},
+        {"overlay": "gradient"},
+        {"overlay": "laplacian", "maps": "magnitude"},
         {"pixel": None},
     ],
 )
@@ -115,12 +117,14 @@ def test_the_picture_draws_a_difference_around_zero(w: CanvasWidget, maps: str) 
         overlay: figure_data(
             w._live.cached, {**state, "maps": maps, "overlay": overlay}, ["frame"], lambda *_: None
         )
-        for overlay in ("intensity", "neurons", "change")
+        for overlay in ("intensity", "neurons", "change", "gradient", "laplacian")
     }
     assert {name: view.overlay_signed for name, view in drawn.items()} == {
         "intensity": True,
         "neurons": False,
         "change": False,
+        "gradient": False,
+        "laplacian": True,
     }
 
 

@@ -1,10 +1,10 @@
-"""The selection's contribution map, or a finding about its whole layer."""
+"""The selection's contribution map, a finding about its whole layer, or a derivative of the picture."""
 
 from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
-from canvaswidget.kernel import layer_totals, neuron_maps, selection_maps, view_checks
+from canvaswidget.kernel import layer_totals, neuron_maps, selection_maps, slopes, view_checks
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import (
     RunKey,
@@ -32,7 +32,8 @@ class MapReply(TypedDict):
     """Buffer: `height * width` levels; value = low + level / 255 * (high - low). `total` sums absolute values.
 
     The map of more than one neuron sums magnitudes; after it in the buffer comes the sum with signs, whose range is
-    `signed_range`. For one neuron, whose map has its sign already, that is empty.
+    `signed_range`. For one neuron, whose map has its sign already, that is empty. `by` is how a derivative was
+    computed.
     """
 
     kind: Literal["map"]
@@ -44,6 +45,7 @@ class MapReply(TypedDict):
     high: float
     total: float
     signed_range: list[float]
+    by: str
 
 
 def _priority(body: MapRequest) -> int:
@@ -59,20 +61,24 @@ def contribution_map(cached: CachedCanvas, body: MapRequest, checkpoint: Report)
 
     def compute() -> tuple[Any, ...]:
         if overlay != "selection":
-            values = layer_totals.heat_map(cached, chosen.layer, overlay, time, checkpoint)
+            by = ""
+            if overlay in slopes.OVERLAYS:
+                values, by = slopes.slope_map(cached, overlay, time, checkpoint)
+            else:
+                values = layer_totals.heat_map(cached, chosen.layer, overlay, time, checkpoint)
             levels, low, high = quantise(values)
-            return levels.tobytes(), low, high, absolute_sum(values), ()
+            return levels.tobytes(), low, high, absolute_sum(values), (), by
         if chosen.neuron is not None:
             place = chosen.layer.flat_index([chosen.neuron])
             maps, sizes = neuron_maps.signed_and_sizes(cached, chosen.layer, place, time)
             levels, low, high = quantise(maps[0])
-            return levels.tobytes(), low, high, absolute_sum(sizes[0]), ()
+            return levels.tobytes(), low, high, absolute_sum(sizes[0]), (), ""
         absolute, signed = selection_maps.sums(cached, chosen, time, checkpoint)
         (levels, low, high), (others, *span) = quantise(absolute), quantise(signed)
-        return levels.tobytes() + others.tobytes(), low, high, absolute_sum(absolute), tuple(span)
+        return levels.tobytes() + others.tobytes(), low, high, absolute_sum(absolute), tuple(span), ""
 
     key = cached.key("map", overlay, chosen.layer.name, *chosen[1:], time)
-    data, low, high, total, span = cached.cache.remember(key, compute)
+    data, low, high, total, span, by = cached.cache.remember(key, compute)
     reply: MapReply = {
         "kind": "map",
         "time": time,
@@ -83,5 +89,6 @@ def contribution_map(cached: CachedCanvas, body: MapRequest, checkpoint: Report)
         "high": high,
         "total": total,
         "signed_range": list(span),
+        "by": by,
     }
     return reply, data

@@ -176,7 +176,7 @@ export class Answers {
 
   async #map({ time, selection }: MapRequest): Promise<Answered> {
     const parts = this.#parts(selection);
-    const head = { kind: "map", time, selection, ...this.#size } as const;
+    const head = { kind: "map", time, selection, by: "", ...this.#size } as const;
     const total = parts.reduce((sum, { totals }) => sum + (totals[this.#at(time)] ?? 0), 0);
     if (parts.length > 1) return this.#sum(parts, { ...head, total });
     const [kept] = parts as [Kept];

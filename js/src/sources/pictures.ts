@@ -44,7 +44,8 @@ export type ContributionMap = MapReply & {
 /** Whether a map is drawn around zero: a difference always is, whatever maps of neurons are; counts and changes never. */
 export function drawnAs(map: ContributionMap, maps: Maps): Maps {
   if (isOfContributions(map)) return maps;
-  return map.selection.overlay === "intensity" ? "signed" : "magnitude";
+  const { overlay } = map.selection;
+  return overlay === "intensity" || overlay === "laplacian" ? "signed" : "magnitude";
 }
 
 /** Whether a map shows contributions, and not a finding about the whole layer, which has another unit. */

@@ -89,6 +89,8 @@ export const OVERLAYS: Record<Overlay, string> = {
   neurons: "neurons per pixel",
   intensity: "contribution − brightness",
   change: "change between frames",
+  gradient: "gradient of the picture",
+  laplacian: "Laplacian of the picture",
 };
 
 const MOST_LISTED = 24;

@@ -6,7 +6,7 @@ export type Sort = "pixel" | "region" | "total" | "change" | "frequency" | "diff
 
 export type Maps = "magnitude" | "signed";
 
-export type Overlay = "selection" | "neurons" | "intensity" | "change";
+export type Overlay = "selection" | "neurons" | "intensity" | "change" | "gradient" | "laplacian";
 
 export type Channel = "sum" | "red" | "green" | "blue" | "abs";
 
@@ -238,6 +238,7 @@ export interface MapReply {
   high: number;
   total: number;
   signed_range: number[];
+  by: string;
 }
 
 export interface PlainGridRequest {

@@ -32,7 +32,8 @@ export const TERMS = {
     "Moves the region as the picture moves, by optical flow, from the frame it was drawn on to this one.",
   magnitude: "The size of a contribution, whether it adds to the pixel or takes away.",
   signed: "Contributions with their sign: one colour for what is added, one for what is taken away.",
-  overlay: "What lies over the frame: the map of the selection, or a finding about the whole layer.",
+  overlay:
+    "What lies over the frame: the map of the selection, a finding about the layer, or a slope of the picture.",
   colour: "Which colour of the pixels contributions are counted to: red, green, blue, or all of them.",
   palette: "The colours that stand for small and large values of a map.",
   opacity: "How much of the frame the map over it hides.",

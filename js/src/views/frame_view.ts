@@ -26,7 +26,7 @@ import { createAblationView, withoutLabel } from "./ablation_view";
 import { createCarryOffer } from "./carry_offer";
 import { createColourBar } from "./colour_bar";
 import { createComparisonView } from "./comparison_view";
-import { padded, totalOf } from "./frame_words";
+import { named, padded, totalOf } from "./frame_words";
 import { readOut } from "./read_out";
 import { createRegionList } from "./region_list";
 import { drawRegion } from "./region_outline";
@@ -138,7 +138,7 @@ export function createFrameView(view: View, more: HTMLElement) {
       run === null ? null : runLabel(run),
       ready(info) && info.n_frames > 1 ? padded(time, info.n_frames - 1) : null,
       withoutLabel(frame),
-      map ? selectionLabel(map.selection, store.cluster_names.peek()) : null,
+      map ? named(selectionLabel(map.selection, store.cluster_names.peek()), map) : null,
       map && ready(info) && !hasCurve ? totalOf(info, map) : null,
       frame?.source === "error" ? `white is ${number(frame.high)}` : null,
     ].filter((part) => part !== null);

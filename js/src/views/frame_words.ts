@@ -18,9 +18,14 @@ export function padded(value: number, largest: number): string {
   return String(value).padStart(String(largest).length, "\u2007");
 }
 
+/** With the way that a derivative was computed. */
+export function named(name: string, { by }: ContributionMap): string {
+  return by ? `${name}, by ${by}` : name;
+}
+
 /** What the colours over the frame stand for. */
 export function unitOf(map: ContributionMap, maps: Style["maps"]): string {
   const { overlay = "selection" } = map.selection;
-  if (!isOfContributions(map)) return OVERLAYS[overlay];
+  if (!isOfContributions(map)) return named(OVERLAYS[overlay], map);
   return maps === "signed" ? "contribution" : "contribution, magnitude";
 }
