@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from canvaswidget.exports import animation, data_files
@@ -21,7 +22,8 @@ def export_file(
     """The answer to a request for a file; `state` is the view that it states, checked."""
     form = body["form"]
     span = animation.checked_range(body["first"], body["last"], state["fps"], cached.n_frames)
-    reply: ExportReply = {"kind": "export", "name": f"{_file_name(cached.canvas.inr.name, state)}.{form}"}
+    name = _file_name(cached.canvas.inr.name, state, body["panels"])
+    reply: ExportReply = {"kind": "export", "name": f"{name}.{form}"}
     if form in animation.FORMS:
         return reply, animation.animate(cached, state, span, form, report)
     if form in data_files.FORMS:
@@ -31,9 +33,17 @@ def export_file(
     return reply, Drawing(figure_data(cached, state, panels, report, one_scale=True), panels, form)
 
 
-def _file_name(title: str, state: dict[str, Any]) -> str:
+def _file_name(title: str, state: dict[str, Any], panels: Sequence[str]) -> str:
+    """What is shown, so that two views are two files: run, layer, selection, rule, frame, panels."""
     run = "" if state["run"] is None else f" run {state['run']}"
     without = f" {ablation.title(ablation.edits_of(state))}" if state["source"] in ablation.SOURCES else ""
-    shown = f"{title}{run} {state['layer']} frame {state['time']}{without}"
+    neuron, neurons = state["neuron"], state["neurons"]
+    selected = f"{len(neurons)} neurons" if len(neurons) > 1 else ""
+    if neuron is not None and not selected:
+        selected = "-".join(map(str, neuron if isinstance(neuron, Sequence) else [neuron]))
+    elif state["cluster"] >= 0:
+        selected = selected or f"cluster {state['cluster']}"
+    frame = f"frame {state['time']}"
+    shown = " ".join([title + run, state["layer"], selected, state["rule"], frame + without, *panels])
     name = re.sub(r"[^\w.-]+", "_", shown).strip("_")
     return name[:80] or "canvas"

@@ -40,7 +40,8 @@ describe("the export menu", () => {
     await open({ loop: [2, 5] });
     const { model } = view;
     part("export-pdf").click();
-    expect(model.last("export").body).toMatchObject({ form: "pdf", panels: [] });
+    // What one sends to somebody comes first.
+    expect(model.last("export").body).toMatchObject({ form: "pdf", panels: ["frame"] });
     await arrive();
     expect(saved.at(-1)).toEqual({ name: "view.pdf", type: "application/pdf" });
     for (let i = 0; i < 40; i++) await view.settle(); // on a slow machine, too, somebody can read it

@@ -66,14 +66,14 @@ describe("faithfulness", () => {
       selection: { layer: LAYER, neuron: [0, 0] },
     });
     await view.model.reply(request, { kind: "agreement", correlation: 0.973 }, NO_DATA);
-    expect(line()).toBe("faithfulness: measuring · selection 0.97");
+    expect(line()).toBe("this map 0.97 · ranking: measuring");
     expect(part("faithfulness").textContent).toContain("neuron in 0 → out 0, frame 2");
     view.model.set("time", 3);
     pass();
     expect(line()).toBe("faithfulness: measuring");
     pass(REST);
     await view.model.reply(view.model.last("agreement"), { kind: "agreement", correlation: null }, NO_DATA);
-    expect(line()).toContain("selection not defined");
+    expect(line()).toContain("this map not defined");
     // The whole layer has no map that could be taken out, and ablation nothing to be compared with.
     const count = view.model.requests("agreement").length;
     view.model.set("neurons", []);

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
+import { CANVAS } from "./fixture";
 import { LAYER, NEURON, NEXT, painted, state } from "./page";
 import { pass, useView } from "./view";
 
@@ -31,6 +32,31 @@ describe("keys", () => {
     view.key("s", undefined, { ctrlKey: true });
     expect(heard).toHaveBeenCalledTimes(1);
     document.body.removeEventListener("keydown", heard);
+  });
+
+  it("find a neuron of another layer when it is named, and say at the field what is wrong", async () => {
+    view.open();
+    await view.settle();
+    const search = view.page.find<HTMLInputElement>("[data-testid=search]");
+    const problem = view.page.find(".cw-search-problem");
+    const find = (text: string) => {
+      search.value = text;
+      search.dispatchEvent(new Event("input", { bubbles: true }));
+      view.key("Enter", search);
+      pass();
+    };
+    const next = CANVAS.layers.find(({ name }) => name === NEXT);
+    const neuron = next?.neurons.map(() => 1) ?? [];
+    find(`${NEXT} ${neuron.join(" ")}`);
+    expect([view.model.get("layer"), view.model.get("neuron")]).toEqual([NEXT, neuron]);
+    expect(problem.hasAttribute("data-shown")).toBe(false);
+    find("decoder 0,0");
+    expect(problem.textContent).toBe('There is no one layer like "decoder"');
+    expect(problem.hasAttribute("data-shown")).toBe(true);
+    find(next?.neurons.map(() => 999).join(",") ?? "");
+    expect(problem.textContent).toContain(`of ${NEXT}; of another layer: its name first`);
+    search.dispatchEvent(new Event("blur"));
+    expect(problem.hasAttribute("data-shown")).toBe(false);
   });
 
   it("leave the arrows to a slider and letters to the search field", async () => {

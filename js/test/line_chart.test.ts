@@ -37,7 +37,7 @@ describe("a chart of lines", () => {
   it("draws values from its bottom to its top, and names round numbers and whole places", () => {
     const { path, words } = drawn();
     // 8 px above, 22 px below for the places' names.
-    expect(path(".cw-line")).toBe("M50.0 108.0L150.0 8.0L250.0 58.0");
+    expect(path(".cw-chart-line")).toBe("M50.0 108.0L150.0 8.0L250.0 58.0");
     expect(path(".cw-area")).toBe("M50.0 108.0L150.0 8.0L250.0 58.0V108H50Z");
     expect(words).toEqual(["frame 0", "frame 1", "frame 2", "0 u", "2 u", "4 u", "6 u", "8 u", "10 u"]);
   });
@@ -45,18 +45,18 @@ describe("a chart of lines", () => {
   it("breaks where a value is not known, and draws what stands alone as a point", () => {
     const gap = Number.NaN;
     const { path } = drawn({ values: [0, 10, gap, Number.POSITIVE_INFINITY, 5] });
-    expect(path(".cw-line")).toBe("M50.0 108.0L100.0 8.0");
+    expect(path(".cw-chart-line")).toBe("M50.0 108.0L100.0 8.0");
     expect(path(".cw-point")).toBe("M250.0 58.0h0");
-    expect(drawn({ values: [gap, gap, gap] }).path(".cw-line")).toBe("");
+    expect(drawn({ values: [gap, gap, gap] }).path(".cw-chart-line")).toBe("");
   });
 
   it("joins nothing between places that have names", () => {
-    expect(drawn({ isJoined: false }).path(".cw-line")).toBe("");
+    expect(drawn({ isJoined: false }).path(".cw-chart-line")).toBe("");
   });
 
   it("marks places, and says which one is under the pointer", () => {
     const { element, made, path } = drawn({ marks: [{ at: 1, isDashed: true }] });
-    expect(path(".cw-mark.cw-dashed")).toBe("M150 8V108");
+    expect(path(".cw-chart-mark.cw-dashed")).toBe("M150 8V108");
     const svg = element.querySelector("svg") as SVGElement;
     svg.getBoundingClientRect = () => new DOMRect(1000, 0, WIDTH, HEIGHT);
     expect([1050, 1140, 1160, 1250].map(made.at)).toEqual([0, 1, 1, 2]);

@@ -30,6 +30,15 @@ function pearson(a: Uint8Array = new Uint8Array(), b: Uint8Array = new Uint8Arra
 }
 
 describe("rules side by side", () => {
+  it("are chosen where they are compared", async () => {
+    await open();
+    await view.settle();
+    expect(part("choose-xinc").hidden).toBe(true); // it is the rule of the view
+    part("choose-gated").click();
+    expect(part("rules").hasAttribute("open")).toBe(false);
+    expect(view.model.get("rule")).toBe("gated");
+  });
+
   it("are asked for when they are opened, and shown with what is told of them", async () => {
     view.open({ channel: "red" });
     await view.settle();

@@ -133,12 +133,12 @@ describe("the view of a saved page", () => {
   it("says of how many neurons it shows some", async () => {
     await open();
     const label = () => view.page.find("[data-panel=neurons] .cw-label").textContent;
-    expect(label()).toBe("96 · frame 3");
+    expect(label()).toBe("decoder.2 · 96 · frame 3");
     view.model.set("time", 6);
     pass(400);
     await view.model.reply(view.model.last("grid"), { n_neurons: 7 } as never);
     pass();
-    expect(label()).toBe("7 of 96 · frame 6");
+    expect(label()).toBe("decoder.2 · 7 of 96 · frame 6");
   });
 
   it("of a live canvas offers all of it", async () => {

@@ -70,9 +70,11 @@ describe("selections", () => {
     expect(parseNeuron(" 3, 17 ", KERNELS)).toEqual({ neuron: [3, 17] });
     expect(parseNeuron("17", UNITS)).toEqual({ neuron: [17] });
     expect(parseNeuron("17", KERNELS)).toEqual({
-      problem: "A neuron of this layer is two numbers, like 3,17",
+      problem: `A neuron of ${KERNELS.name} is two numbers, like 3,17`,
     });
-    expect(parseNeuron("4,0", KERNELS)).toEqual({ problem: "4,0 is outside 0 to 3,29" });
+    expect(parseNeuron("4,0", KERNELS)).toEqual({
+      problem: `4,0 is outside 0 to 3,29 of ${KERNELS.name}; of another layer: its name first`,
+    });
     expect(parseNeuron("x", UNITS)).toHaveProperty("problem");
     expect(flatIndex(KERNELS, [3, 17])).toBe(107);
   });
@@ -135,7 +137,9 @@ describe("neurons of a grouped convolution", () => {
   it("are told when another one is typed", () => {
     expect(parseNeuron("2,4", GROUPED)).toEqual({ neuron: [2, 4] });
     expect(parseNeuron("2,0", GROUPED)).toEqual({ problem: "Unit 2 has kernels to outputs 3 to 5 only" });
-    expect(parseNeuron("6,0", GROUPED)).toEqual({ problem: "6,0 is outside 0 to 5,8" });
+    expect(parseNeuron("6,0", GROUPED)).toEqual({
+      problem: `6,0 is outside 0 to 5,8 of ${GROUPED.name}; of another layer: its name first`,
+    });
   });
 });
 

@@ -142,7 +142,7 @@ def test_several_neurons_are_selected_without_a_key_held(notebook: NotebookPage)
 def test_contours_lie_where_the_map_reaches_parts_of_its_end(notebook: NotebookPage) -> None:
     view = notebook.widget
     notebook.execute("_w.layer = 'decoder.3'; _w.neuron = (5, 38); _w.time = 9; _w.contours = True")
-    view.wait_settled()
+    view.wait_frame(time=9, selection=f"{notebook.ask('_w.layer')}/5,38")
     lines = view.part("contours").locator("path").first
     view.page.wait_for_function(
         "path => path.getAttribute('d').length > 100", arg=lines.element_handle(), timeout=TIMEOUT

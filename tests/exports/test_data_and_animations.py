@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import queue
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -222,6 +223,20 @@ def test_the_menu_gets_files(w: CanvasWidget, form: str, start: bytes) -> None:
     assert message["type"] == "reply"
     assert message["body"]["name"].endswith(f"frame_2.{form}")
     assert file.startswith(start)
+
+
+def test_two_views_are_two_files(w: CanvasWidget) -> None:
+    def name(panels: Sequence[str] = (), **changes: Any) -> str:
+        for trait, value in changes.items():
+            setattr(w, trait, value)
+        message, _ = ask(w, form="svg", panels=list(panels))
+        return message["body"]["name"]
+
+    neuron = "-".join(map(str, w.neuron if isinstance(w.neuron, tuple) else (w.neuron,)))
+    first = name(["frame"])
+    assert first.endswith(f"_{neuron}_{w.rule}_frame_2_frame.svg")
+    others = [name(), name(["frame"], rule="gated"), name(["frame"], neuron=None, n_clusters=2, cluster=1)]
+    assert len({first, *others}) == 4
 
 
 def test_the_menu_gets_one_panel(w: CanvasWidget) -> None:

@@ -108,7 +108,7 @@ def test_data_and_names_of_files_say_the_run(widgets, training, tmp_path: Path) 
     body: Any = {"form": "csv", "first": 0, "last": -1, "table": "neurons", "panels": []}
     state = w._state()
     reply, _ = w._live.call(lambda report: export_file(w._live.cached, state, body, report))
-    assert reply["name"] == f"{w.inr.name}_run_10_{w.layer}_frame_0.csv"
+    assert reply["name"] == f"{w.inr.name}_run_10_{w.layer}_{w.neuron}_{w.rule}_frame_0.csv"
     other = widgets(network())
     other.save_data(tmp_path / "a.csv", progress=False)
     assert (tmp_path / "a.csv").read_text().startswith("layer,neuron,")

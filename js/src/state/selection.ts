@@ -237,7 +237,7 @@ export function parseNeuron(text: string, layer: LayerInfo): Found {
   const numbers = text.trim().split(/[\s,→>-]+/);
   const form = layer.neurons.length === 1 ? "one number, like 17" : "two numbers, like 3,17";
   if (numbers.length !== layer.neurons.length || !numbers.every((n) => /^\d+$/.test(n)))
-    return { problem: `A neuron of this layer is ${form}` };
+    return { problem: `A neuron of ${layer.name} is ${form}` };
   const neuron = numbers.map(Number);
   if (isNeuronOf(layer, neuron)) return { neuron };
   const [n_units = 0, perUnit = 0] = layer.neurons;
@@ -247,7 +247,9 @@ export function parseNeuron(text: string, layer: LayerInfo): Found {
     return { problem: `Unit ${unit} has kernels to outputs ${first} to ${first + perUnit - 1} only` };
   }
   const last = [n_units - 1, perUnit * layer.n_groups - 1].slice(0, layer.neurons.length).join(",");
-  return { problem: `${neuron.join(",")} is outside 0 to ${last}` };
+  return {
+    problem: `${neuron.join(",")} is outside 0 to ${last} of ${layer.name}; of another layer: its name first`,
+  };
 }
 
 /**

@@ -110,13 +110,13 @@ function shapes(chart: Chart, width: number, height: number): SVGElement[] {
       const dots = points === "alone" ? alone(values) : known(values);
       return [
         path(`cw-area cw-area-${name}`, along.map(({ line, foot }) => line + foot).join("")),
-        path(`cw-line cw-line-${name}`, along.map(({ line }) => line).join("")),
+        path(`cw-chart-line cw-line-${name}`, along.map(({ line }) => line).join("")),
         // A stroke of no length with round ends.
         path(`cw-point cw-line-${name}`, dots.map((at) => `M${place(at)}h0`).join("")),
       ];
     }),
     ...marks.map(({ at, isDashed }) =>
-      path(`cw-mark${isDashed ? " cw-dashed" : ""}`, `M${x(at)} ${TOP}V${bottom}`),
+      path(`cw-chart-mark${isDashed ? " cw-dashed" : ""}`, `M${x(at)} ${TOP}V${bottom}`),
     ),
   ];
 }

@@ -1,4 +1,4 @@
-// The ablated and scaled neurons, above the frame: their number, what the frame shows, by how much the selection is scaled,
+// The ablated and scaled neurons, under the picture: their number, what the frame shows, by how much the selection is scaled,
 // the loss of PSNR, and the list.
 import { type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
 import type { Frame, Picture } from "../sources/pictures";
@@ -168,7 +168,9 @@ export function createAblationView(view: View, picture: ReadonlySignal<Picture |
         .filter(Boolean)
         .join(", "),
     );
-    const title = `${count(n)} neurons are ablated, ${count(scaled)} are scaled`;
+    const neurons = (count_: number, how: string) =>
+      count_ ? `${count(count_)} ${count_ === 1 ? "neuron is" : "neurons are"} ${how}` : "";
+    const title = [neurons(n, "ablated"), neurons(scaled, "scaled")].filter(Boolean).join(", ");
     attribute(list.querySelector("summary") as Element, "title", title);
     views.press(source);
     write(views.element.children[1] as Element, scaled ? "edited" : "ablated");

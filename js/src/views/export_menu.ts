@@ -18,13 +18,14 @@ const TYPES: Record<Form, string> = {
   mp4: "video/mp4",
   gif: "image/gif",
 };
+/** What one sends to somebody comes first. */
 const PANEL_NAMES: Record<"" | (typeof PANELS)[number], string> = {
-  "": "all",
-  frame: "frame",
-  pixel: "pixel",
-  maps: "its maps",
-  shares: "its shares",
-  neurons: "neurons",
+  frame: "this frame",
+  "": "all panels",
+  pixel: "the pixel's neurons",
+  maps: "their maps",
+  shares: "the pixel's shares",
+  neurons: "the layer's neurons",
   time: "time",
   scatter: "scatter",
 };

@@ -152,17 +152,18 @@ export function createFaithfulness(view: Omit<View, "say">): HTMLElement {
     const frame = info.n_frames > 1 ? `, frame ${shown.time}` : "";
     const said = shown.correlation === null ? "not defined" : correlation(shown.correlation);
     return [
-      ` · selection ${said}`,
+      `this map ${said}`,
       `This selection (${name}${frame}): the correlation over the pixels of its map with what the image loses without it is ${said}${shown.correlation === null ? ", since one of the two is the same everywhere" : ""}. Press r to see both.`,
     ];
   };
   view.effect(() => {
     const { short: line, rest: more, grade, explained: ofLayer } = told();
     const [ofSelection, inWords] = toldOfSelection();
-    const explained = [...ofLayer, inWords].filter(Boolean);
-    write(short, line);
+    const explained = [inWords, ...ofLayer].filter(Boolean);
     better.hidden = !hasBetter(grade);
-    write(rest, `${better.hidden ? "" : " → try gated"}${ofSelection}${more}`);
+    // What is said of the selection comes first: it is what the picture shows.
+    write(short, ofSelection ? `${ofSelection} · ${line.replace("faithfulness", "ranking")}` : line);
+    write(rest, `${better.hidden ? "" : " → try gated"}${more}`);
     attribute(element, "data-grade", grade);
     attribute(summary, "title", explained.join("\n"));
     if (words.textContent !== explained.join(""))

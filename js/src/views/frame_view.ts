@@ -62,7 +62,7 @@ export function createFrameView(view: View, more: HTMLElement) {
   panel.label.append(label, psnr);
   const ablation = createAblationView(view, picture);
   const second = createComparisonView(view, ablation.covered);
-  panel.heading.after(second.controls, ablation.bar);
+  panel.heading.after(second.controls);
 
   const canvas = h("canvas", { class: "cw-frame-canvas", "data-testid": "frame", width: 1, height: 1 });
   const cross = svg("g", { class: "cw-cross" });
@@ -85,7 +85,8 @@ export function createFrameView(view: View, more: HTMLElement) {
   const readout = h("output", { class: "cw-readout", "data-testid": "readout" }, before, value, after);
   const colours = createColourBar(view, ablation.covered, second);
   panel.foot.append(readout, colours.element);
-  panel.foot.before(createRegionList(view));
+  // Under the picture, which stays where it is when they come and go.
+  panel.foot.before(ablation.bar, createRegionList(view));
 
   const viewport = signal(FITTED);
   const stageSize = signal<Size>({ width: 0, height: 0 });
@@ -194,7 +195,8 @@ export function createFrameView(view: View, more: HTMLElement) {
       if (zoom > 1) viewport.value = { zoom, x: x / image.width, y: y / image.height };
     },
   );
-  stages.append(h("div", { class: "cw-on-picture" }, createCarryOffer(view), ...hand.bars));
+  stages.append(h("div", { class: "cw-on-picture" }, createCarryOffer(view)));
+  panel.body.after(...hand.bars);
   const neurons = h(
     "div",
     { class: "cw-segments", role: "group", "aria-label": "Selection" },

@@ -3,7 +3,15 @@ import { signal } from "@preact/signals-core";
 import { currentLayer } from "../state/actions";
 import { count, percent } from "../state/format";
 import { areConsecutive, framesOf, savedOf } from "../state/saved";
-import { CHANNELS, currentChannel, isRanked, neuronCount, rankedBy, SORTS } from "../state/selection";
+import {
+  CHANNELS,
+  currentChannel,
+  isRanked,
+  neuronCount,
+  rankedBy,
+  SORTS,
+  shortNames,
+} from "../state/selection";
 import { ready } from "../state/store";
 import type { Sort } from "../transport/messages";
 import { attribute, h, icon, write } from "../ui/dom";
@@ -73,12 +81,16 @@ export function createNeuronView(view: View) {
     icon("several"),
   );
   view.effect(() => attribute(several, "aria-pressed", String(view.several.value)));
-  panel.tools.append(several, ...search.elements, sorting, scatter.method, forms.element);
+  panel.tools.append(several, search.element, sorting, scatter.method, forms.element);
   const scaling = createGridScale(view);
   const thumbnails = createNeuronGrid(view, scaling.scale, search.finds);
   panel.body.append(...thumbnails.elements, scatter.element);
   panel.foot.append(scaling.element, createLegend(view));
 
+  const layerName = (layer: string) => {
+    const info = store._canvas.value;
+    return shortNames(ready(info) ? info.layers.map(({ name }) => name) : []).get(layer) ?? layer;
+  };
   view.effect(() => {
     const info = store._canvas.value;
     const shown = grid.shown.value;
@@ -98,7 +110,9 @@ export function createNeuronView(view: View) {
       const at = points.shown.value;
       write(
         panel.label,
-        at?.layer === store.layer.value ? `${count(at.points.length / 2)} · frame ${at.time}` : "",
+        at?.layer === store.layer.value
+          ? `${layerName(at.layer)} · ${count(at.points.length / 2)} · frame ${at.time}`
+          : "",
       );
       return;
     }
@@ -113,7 +127,7 @@ export function createNeuronView(view: View) {
     write(
       panel.label,
       shown
-        ? `${count(shown.n)}${of}${shown.context.cluster >= 0 ? ` in ${clusterName(store, shown.context)}` : ""}${colour}${frame}${orderOf(shown.halfWidth, shown.context.sort, scaling.scale.value, rankedBy(info))}`
+        ? `${layerName(shown.context.layer)} · ${count(shown.n)}${of}${shown.context.cluster >= 0 ? ` in ${clusterName(store, shown.context)}` : ""}${colour}${frame}${orderOf(shown.halfWidth, shown.context.sort, scaling.scale.value, rankedBy(info))}`
         : "",
     );
   });

@@ -66,6 +66,22 @@ export function createRulesView(view: View) {
     map: createFigure(`rule-${rule}`),
     difference: rule === "ablation" ? null : createFigure(`difference-${rule}`),
     why: h("p", { class: "cw-rule-why" }),
+    use: h(
+      "button",
+      {
+        class: "cw-button",
+        type: "button",
+        "data-testid": `choose-${rule}`,
+        on: {
+          click: () => {
+            toggle(false);
+            store.set({ rule });
+            store.save(); // no request is possible before Python has sent the layers of that rule
+          },
+        },
+      },
+      `Use ${rule}`,
+    ),
   }));
   const bar = h("canvas", { class: "cw-bar-colours", width: 256, height: 1, "aria-hidden": "true" });
   const [low, high] = [h("span", { class: "cw-bar-low" }), h("span", { class: "cw-bar-high" })];
@@ -84,12 +100,13 @@ export function createRulesView(view: View) {
   const grid = h(
     "div",
     { class: "cw-rule-grid" },
-    ...columns.map(({ rule, map, difference, why }) =>
+    ...columns.map(({ rule, map, difference, why, use }) =>
       h(
         "div",
         { class: "cw-rule-column", "data-rule": rule },
         map.element,
         why,
+        use,
         difference ? difference.element : legend,
       ),
     ),
@@ -165,11 +182,12 @@ export function createRulesView(view: View) {
     const [top, how, colours] = [sharedTop(shown.maps), style(), palettes.value];
     const alone = shown.selection.neuron !== null;
     const together = alone ? "" : "Here all of them are taken out at once.";
-    for (const { rule, map, difference, why } of columns) {
+    for (const { rule, map, difference, why, use } of columns) {
       const found = shown.maps.find((one) => one.rule === rule);
       const missing = found?.map ? "" : `Not defined here: ${found?.why ?? "the kernel sent nothing"}`;
       why.replaceChildren(...(missing ? [h("b", {}, rule), h("br", {}), missing] : []));
       map.element.hidden = missing !== "";
+      use.hidden = missing !== "" || rule === store.rule.value;
       write(map.title, rule);
       write(map.text, found?.map ? told(found, alone) : "");
       explain(map.title, rule, rule === "ablation" ? together : "");

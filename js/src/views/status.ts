@@ -44,6 +44,8 @@ function what(body: Activity["body"]): string {
       return `the curve of ${body.selection.neuron ? neuronLabel(body.selection.neuron) : selectionLabel(body.selection)}`;
     case "regions":
       return `what lies in ${count(body.regions.length)} regions`;
+    case "region_neurons":
+      return "the neurons of the region";
     case "carry":
       return `where the region is in frame ${body.to}`;
     case "clusters":
