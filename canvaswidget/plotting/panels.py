@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from canvaswidget.plotting.palettes import scaled
 from canvaswidget.plotting.style import (
+    CLUSTER_COLOURS,
     CYCLE,
     INK,
     NEGATIVE,
@@ -204,7 +205,7 @@ def draw_points(ax: Axes, points: Points, inches: float = 6.6) -> None:
     """Neurons as points, alike ones near each other, in the colours of their clusters."""
     for cluster in np.unique(points.labels):
         x, y = points.places[points.labels == cluster].T
-        colour = QUIET if cluster < 0 else CYCLE[cluster % len(CYCLE)]
+        colour = QUIET if cluster < 0 else CLUSTER_COLOURS[cluster % len(CLUSTER_COLOURS)]
         name = points.names[cluster] if 0 <= cluster < len(points.names) else None
         ax.scatter(x, 1 - y, s=4, lw=0, color=colour, label=name, rasterized=len(points.labels) > 2000)
     if points.selected:

@@ -23,6 +23,12 @@ from matplotlib.transforms import ScaledTranslation
 COLUMN = 3.3  # inches: the width of a column of a paper
 # Okabe and Ito's colours, without their yellow, which is too light for a line on white.
 CYCLE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+# Of clusters, in figures and on the page: Okabe and Ito's eight, their black replaced, and four more that the colour
+# blind can tell from them.
+CLUSTER_COLOURS = (
+    *("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00"),
+    *("#f0e442", "#7f7f7f", "#5e3c99", "#8c510a", "#b8e186", "#000075"),
+)
 SCREEN_DPI = 100
 EXTREME = 4  # of one side of a frame to the other; the pixels of a longer one are stretched
 TALLEST = 3.0  # inches of a picture

@@ -15,7 +15,7 @@ from canvaswidget.exports import data_files, figure_data, page
 from canvaswidget.kernel import region, region_list, view_checks
 from canvaswidget.kernel.message_parts import ViewState
 from canvaswidget.kernel.requests import clusters
-from canvaswidget.plotting import figures, frame_panel
+from canvaswidget.plotting import figures, frame_panel, style
 from canvaswidget.tracing.rules import RULES
 from canvaswidget.version import DOCUMENTATION
 from canvaswidget.widget.widget import CanvasWidget
@@ -27,11 +27,13 @@ import type { CanvasInfo, RunInfo, ViewState } from "../transport/messages";
 CONSTANTS_HEAD = """\
 // Written by `python -m canvaswidget.widget.typescript`: change the constants of Python, not this file.
 """
+WIDTH = 80  # of a list on one line
 CONSTANTS = {
     "RULES": list(RULES),
     "NO_CLUSTER": clusters.NO_CLUSTER,
     "MIN_CLUSTERS": view_checks.MIN_CLUSTERS,
     "MAX_CLUSTERS": view_checks.MAX_CLUSTERS,
+    "CLUSTER_COLOURS": list(style.CLUSTER_COLOURS),
     "MAX_CONTRAST": view_checks.RANGES["contrast"][1],
     "CONTOURS": frame_panel.CONTOURS,
     "MAX_NEURONS": view_checks.MAX_NEURONS,
@@ -64,7 +66,12 @@ def constants() -> str:
 
 
 def _literal(value: object) -> str:
-    return f"{json.dumps(value)} as const" if isinstance(value, list) else json.dumps(value)
+    if not isinstance(value, list):
+        return json.dumps(value)
+    line = json.dumps(value)
+    # As the page's formatter breaks it.
+    parts = line if len(line) < WIDTH else "[\n" + "".join(f"  {json.dumps(one)},\n" for one in value) + "]"
+    return f"{parts} as const"
 
 
 def traits() -> str:

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { type Palettes, readPalettes } from "../src/sources/palettes";
 import type { ContributionMap, Frame } from "../src/sources/pictures";
+import { CLUSTER_COLOURS } from "../src/transport/constants";
 import { composeBar, composePicture, composeThumbnail, groundOf } from "../src/ui/painting";
-import { CLUSTER_COLOURS, levelTable, levelValue, placeOf, type Style } from "../src/ui/palette";
+import { levelTable, levelValue, placeOf, type Style } from "../src/ui/palette";
 
 // "ramp" maps place p to (p, 0, 255 - p); "around" to (p, p, p).
 const ramp = Uint8Array.from(

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.colors import to_rgb
+from matplotlib import pyplot as plt
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.text import Text
 from PIL import Image
 
 from canvaswidget.exports.figure_data import CURVE_FRAMES, sampled, short_names
+from canvaswidget.kernel import view_checks
 from canvaswidget.plotting.figures import (
     DIVERGING,
     PANELS,
@@ -31,6 +33,8 @@ from canvaswidget.plotting.figures import (
     save,
     view_figure,
 )
+from canvaswidget.plotting.panels import draw_points
+from canvaswidget.plotting.style import CLUSTER_COLOURS
 from tests.plotting.views import view
 
 pytestmark = pytest.mark.slow
@@ -339,3 +343,13 @@ def test_short_names_are_those_of_the_page() -> None:
     assert list(short_names(names).values()) == ["decoder.1", "decoder.3", "head_layer"]
     assert short_names(["net.0", "net.1"]) == {"net.0": "net.0", "net.1": "net.1"}
     assert short_names(["conv", "conv#2"]) == {"conv": "conv", "conv#2": "conv#2"}
+
+
+def test_each_cluster_has_the_colour_of_the_page() -> None:
+    count = view_checks.MAX_CLUSTERS
+    assert len(set(CLUSTER_COLOURS)) == count
+    _, ax = plt.subplots()
+    draw_points(ax, Points(np.random.default_rng(5).random((count, 2)), np.arange(count)))
+    drawn = [to_hex(points.get_facecolor()[0]) for points in ax.collections]
+    assert drawn == list(CLUSTER_COLOURS)
+    plt.close("all")

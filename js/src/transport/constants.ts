@@ -3,6 +3,20 @@ export const RULES = ["xinc", "gated", "ablation"] as const;
 export const NO_CLUSTER = 255;
 export const MIN_CLUSTERS = 2;
 export const MAX_CLUSTERS = 12;
+export const CLUSTER_COLOURS = [
+  "#0072b2",
+  "#e69f00",
+  "#009e73",
+  "#cc79a7",
+  "#56b4e9",
+  "#d55e00",
+  "#f0e442",
+  "#7f7f7f",
+  "#5e3c99",
+  "#8c510a",
+  "#b8e186",
+  "#000075",
+] as const;
 export const MAX_CONTRAST = 32;
 export const CONTOURS = [0.25, 0.5, 0.75];
 export const MAX_NEURONS = 20000;

@@ -1,5 +1,6 @@
 // Colour tables: how a level becomes a colour and a transparency. Restyling only rebuilds a table of 256 entries.
 import type { Palettes } from "../sources/palettes";
+import { CLUSTER_COLOURS } from "../transport/constants";
 import type { Maps } from "../transport/messages";
 
 const GREY = Uint8Array.from({ length: 768 }, (_, i) => Math.floor(i / 3));
@@ -74,22 +75,6 @@ export function levelTable(range: Range, style: Style, table: Uint8Array): Uint8
   }
   return rgba;
 }
-
-/** Okabe and Ito's eight colours, their black replaced, and four more that stay apart from them for the colour blind. */
-export const CLUSTER_COLOURS = [
-  "#0072b2",
-  "#e69f00",
-  "#009e73",
-  "#cc79a7",
-  "#56b4e9",
-  "#d55e00",
-  "#f0e442",
-  "#7f7f7f",
-  "#5e3c99",
-  "#8c510a",
-  "#b8e186",
-  "#000075",
-] as const;
 
 export function clusterColour(cluster: number): string {
   return CLUSTER_COLOURS[cluster % CLUSTER_COLOURS.length] ?? "transparent";
