@@ -108,10 +108,6 @@ def test_every_package_that_the_front_end_imports_is_named() -> None:
         assert f"{name} {version} (" in text
 
 
-def test_the_style_sheet_names_the_one_that_it_has_a_part_of() -> None:
-    assert "Leon Sorokin" in bundled("widget.css").split("*/", 1)[0]
-
-
 @pytest.mark.packaging
 class TestDistribution:
     def test_sdist_carries_the_bundle_and_its_sources(self, unpacked: Path) -> None:

@@ -50,7 +50,7 @@ EXPECTED = """
 import json
 import numpy as np
 _canvases = {}
-def _exact(bars, thumbs):
+def _exact(bars, thumbs, of):
     canvas = _canvases.setdefault(w.rule, cw.trace(w.inr, rule=w.rule))
     state = {n: w.get_state([n])[n] for n in ("layer", "time", "neuron", "channel", "sort", "source")}
     signed = state["channel"]
@@ -62,7 +62,9 @@ def _exact(bars, thumbs):
             return float(abs(map_of(w.layer, neuron, sized)).sum())
         map = map_of(w.layer, neuron, signed)
         return float((map * w.region.mask).sum()) if w.sort == "region" else float(map[tuple(w.pixel)])
-    state["bars"] = [float(map_of(layer, neuron, signed)[tuple(w.pixel)]) for layer, neuron in bars]
+    def bar(map):
+        return map[tuple(w.pixel)] if of == "pixel" else map[w.region.mask].mean()
+    state["bars"] = [float(bar(map_of(layer, neuron, signed))) for layer, neuron in bars]
     state["thumbs"] = [] if w.sort == "index" else [value(neuron) for neuron in thumbs]
     if w.neuron is None:
         state["total"] = float(canvas.summary(w.layer, frame=w.time, rgb=sized).neuron_abs.sum())
@@ -185,7 +187,8 @@ def neurons_of(view: WidgetView) -> list[tuple[list[int], float]]:
 def differs(notebook: NotebookPage, view: WidgetView) -> list[str]:
     """What the page shows that is not what a canvas of its own says about the kernel's state."""
     bars, thumbs, frame = view.bars()[:5], neurons_of(view), view.frame
-    exact = notebook.ask(f"_exact({[bar[:2] for bar in bars]!r}, {[one for one, _ in thumbs]!r})")
+    of = view.panel("pixel").get_attribute("data-of")
+    exact = notebook.ask(f"_exact({[bar[:2] for bar in bars]!r}, {[one for one, _ in thumbs]!r}, {of!r})")
     said: dict[str, Any] = {
         "time": int(frame.get_attribute("data-time") or -1),
         "source": frame.get_attribute("data-source"),
