@@ -120,7 +120,10 @@ def test_versions_of_python_agree() -> None:
 
 def test_windows_runs_what_make_runs() -> None:
     made = subprocess.run(
-        ["make", "-n", "test-quick", "PYTHON=python", "VENV=."], cwd=ROOT, capture_output=True, text=True
+        ["make", "-n", "test-quick", "PYTHON=python", "VENV=.", "PYTEST_ARGS="],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     ).stdout
     quick = next(line for line in made.splitlines() if "pytest" in line).split(" -m pytest ")[1]
     here = next(line for line in commands(ROOT / ".github/workflows/tests.yml") if " -m pytest " in line)
