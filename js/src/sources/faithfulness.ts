@@ -2,10 +2,10 @@
 // else is asked of it.
 import { type ReadonlySignal, untracked } from "@preact/signals-core";
 import { savedOf } from "../state/saved";
-import { currentSelection, layerOf, selectionKey } from "../state/selection";
+import { currentSelection, isWholeLayer, layerOf, neuronsOf, selectionKey } from "../state/selection";
 import { canvasOf, type Store } from "../state/store";
 import type { RequestClient } from "../transport/client";
-import type { FaithfulnessReply, RunKey, Selection } from "../transport/messages";
+import type { FaithfulnessReply, RunKey } from "../transport/messages";
 import { ByteCache } from "./cache";
 import { Source } from "./source";
 
@@ -44,10 +44,6 @@ export class FaithfulnessSource extends Source<"faithfulness", Faithfulness> {
   }
 }
 
-function isWhole({ neuron, neurons, cluster }: Selection): boolean {
-  return !neuron && neurons.length === 0 && cluster < 0;
-}
-
 /** How alike the selection's map is to what taking the selection out changes; `key` says which selection. */
 export interface Agreement {
   run: RunKey;
@@ -67,9 +63,14 @@ export class AgreementSource extends Source<"agreement", Agreement> {
         const rule = store.rule.value;
         const isIdle = store.faithfulness.value && !store.playing.value && rule !== "ablation";
         const selection = currentSelection(store);
-        if (!isIdle || !selection || isWhole(selection) || savedOf(store._canvas.value)) return null;
-        const { channel: _, overlay: __, ...chosen } = selection;
-        return { kind: "agreement", run: store.run.value, rule, time: store.time.value, selection: chosen };
+        if (!isIdle || !selection || isWholeLayer(selection) || savedOf(store._canvas.value)) return null;
+        return {
+          kind: "agreement",
+          run: store.run.value,
+          rule,
+          time: store.time.value,
+          selection: neuronsOf(selection),
+        };
       },
       key: ({ rule, time, selection }) => `${rule}/${selectionKey(selection)}@${time}`,
       decode: ({ correlation }, _data, { run, rule, time, selection }) => ({

@@ -1,7 +1,7 @@
 // The frame and the selection's contribution map, and the pair of them that belongs together on screen.
 import { effect, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
 import { isAblated, onWire, setKey } from "../state/ablated";
-import { currentOverlay, selectionKey } from "../state/selection";
+import { currentOverlay, isWholeLayer, selectionKey } from "../state/selection";
 import { isSwitching, ready, type Store } from "../state/store";
 import { requireBytes } from "../transport/data";
 import type {
@@ -137,10 +137,7 @@ export function mapSource(store: Store, client: Requests, watched: Watched): Sou
     cache: new ByteCache(MAP_BYTES),
     bytes: ({ data, signed }) => data.length + (signed?.data.length ?? 0),
     patience: 250,
-    delay: ({ selection }) =>
-      selection.overlay || selection.neuron || selection.neurons.length || selection.cluster >= 0
-        ? 0
-        : WHOLE_LAYER_DELAY,
+    delay: ({ selection }) => (!selection.overlay && isWholeLayer(selection) ? WHOLE_LAYER_DELAY : 0),
     showLate: (body) => {
       const now = currentOverlay(store);
       return now !== null && same(body, { ...mapBody(store, body.time, now), run: body.run });

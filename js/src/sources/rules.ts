@@ -1,6 +1,6 @@
 // One selection's map under every rule, asked for while the view of them is open.
 import { type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
-import { currentSelection, selectionKey } from "../state/selection";
+import { currentSelection, neuronsOf, selectionKey } from "../state/selection";
 import { isSwitching, type Store } from "../state/store";
 import type { RequestClient } from "../transport/client";
 import { requireBytes } from "../transport/data";
@@ -34,14 +34,12 @@ export class RulesSource extends Source<"rules", SideBySide> {
       wanted: () => {
         const selection = open.value > 0 ? currentSelection(store) : null;
         if (!selection) return null;
-        // Not every rule knows the colours: compare their sum.
-        const { channel: _, overlay: __, ...chosen } = selection;
         return {
           kind: "rules",
           run: store.run.value,
           rule: store.rule.value,
           time: store.time.value,
-          selection: chosen,
+          selection: neuronsOf(selection),
         };
       },
       preparing: () => open.value > 0 && isSwitching(store),

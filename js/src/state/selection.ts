@@ -156,6 +156,16 @@ export function digest(text: string): string {
 }
 
 /** Equal for equal selections; also what the frame's `data-selection` says. */
+/** Whether all neurons of the layer are selected, not some of them. */
+export function isWholeLayer({ neuron, neurons, cluster }: Selection): boolean {
+  return !neuron && neurons.length === 0 && cluster < 0;
+}
+
+/** The neurons alone: not every rule knows the colours, so what compares rules adds them. */
+export function neuronsOf({ channel: _, overlay: __, ...chosen }: Selection): Selection {
+  return chosen;
+}
+
 export function selectionKey(selection: Selection): string {
   const { layer, overlay, channel } = selection;
   if (overlay && overlay !== "selection") return `${layer}/${overlay}`;

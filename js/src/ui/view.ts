@@ -1,5 +1,5 @@
 // What every part of one view is given.
-import { effect, type Signal, signal } from "@preact/signals-core";
+import { effect, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals-core";
 import type { Session } from "../sources/session";
 import { adds } from "./dom";
 
@@ -42,4 +42,22 @@ export function createView(session: Session, root: HTMLElement, end: AbortSignal
       };
     },
   };
+}
+
+/** Counts this view in `views` while `isSeen`: what no view shows is not asked for. */
+export function countWhile(
+  view: Omit<View, "say">,
+  views: Signal<number>,
+  isSeen: ReadonlySignal<boolean>,
+): void {
+  let isCounted = false;
+  const count = (now: boolean) => {
+    if (now !== isCounted) views.value += now ? 1 : -1;
+    isCounted = now;
+  };
+  view.effect(() => {
+    const now = isSeen.value;
+    untracked(() => count(now));
+  });
+  view.signal.addEventListener("abort", () => count(false));
 }

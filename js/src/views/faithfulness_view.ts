@@ -3,7 +3,14 @@
 import { wordOf } from "../sources/faithfulness";
 import { count } from "../state/format";
 import { savedOf } from "../state/saved";
-import { currentSelection, magnitudesOf, selectionKey, selectionLabel, shortNames } from "../state/selection";
+import {
+  currentSelection,
+  magnitudesOf,
+  neuronsOf,
+  selectionKey,
+  selectionLabel,
+  shortNames,
+} from "../state/selection";
 import { ready } from "../state/store";
 import type { FaithfulnessReply, Range } from "../transport/messages";
 import { attribute, h, write } from "../ui/dom";
@@ -141,7 +148,7 @@ export function createFaithfulness(view: Omit<View, "say">): HTMLElement {
     const [shown, selection] = [agreement.shown.value, currentSelection(store)];
     const info = store._canvas.value;
     if (!shown || !selection || !ready(info) || !store.faithfulness.value) return ["", ""];
-    const { channel: _, ...chosen } = selection;
+    const chosen = neuronsOf(selection);
     const isOfView =
       shown.run === store.run.value &&
       shown.rule === store.rule.value &&

@@ -24,7 +24,7 @@ import { createPanel, type Panel, segmented } from "../ui/panel";
 import { rove } from "../ui/roving";
 import { explain, word } from "../ui/term_card";
 import { isTerm } from "../ui/terms";
-import type { View } from "../ui/view";
+import { countWhile, type View } from "../ui/view";
 import { clusterName } from "./neuron_grid";
 import { createShareCurve } from "./share_curve";
 
@@ -287,18 +287,12 @@ function followRegion(view: View, panel: Panel): ReadonlySignal<boolean> {
     else if (now.pixel && !same(now.pixel, before.pixel)) chosen.value = "pixel";
     before = now;
   });
-  let counted = false;
-  const watch = (isSeen: boolean) => {
-    if (isSeen !== counted) regionNeurons.seen.value += isSeen ? 1 : -1;
-    counted = isSeen;
-  };
+  countWhile(view, regionNeurons.seen, ofRegion);
   view.effect(() => {
     const isSeen = ofRegion.value;
-    untracked(() => watch(isSeen));
     choice.element.hidden = !hasRegion.value;
     choice.press(isSeen ? "region" : "pixel");
     write(panel.title, isSeen ? "Region" : "Pixel");
   });
-  view.signal.addEventListener("abort", () => watch(false));
   return ofRegion;
 }

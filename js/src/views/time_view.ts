@@ -1,6 +1,6 @@
 // Time: the selection's total and change on every frame, filled in as they are computed; small frames; the playhead.
 
-import { signal, untracked } from "@preact/signals-core";
+import { signal } from "@preact/signals-core";
 import { number, percent } from "../state/format";
 import { framesOf } from "../state/saved";
 import { magnitudesOf, selectionKey, selectionLabel } from "../state/selection";
@@ -8,7 +8,7 @@ import { ready } from "../state/store";
 import { attribute, h, write } from "../ui/dom";
 import { createPanel, segmented } from "../ui/panel";
 import { explain } from "../ui/term_card";
-import type { View } from "../ui/view";
+import { countWhile, type View } from "../ui/view";
 import { createFilmStrip } from "./film_strip";
 import { createRunChart } from "./run_chart";
 import { createTimeChart } from "./time_chart";
@@ -60,16 +60,7 @@ export function createTimeView(view: View) {
     // One frame has no time: the total of its map stands with the frame.
     panel.element.hidden = still && !several;
   });
-  let counted = false;
-  const count = (now: boolean) => {
-    if (now !== counted) runCurve.seen.value += now ? 1 : -1;
-    counted = now;
-  };
-  view.effect(() => {
-    const now = overRuns.value;
-    untracked(() => count(now));
-  });
-  view.signal.addEventListener("abort", () => count(false));
+  countWhile(view, runCurve.seen, overRuns);
   view.effect(() => {
     const info = store._canvas.value;
     const frames = ready(info) && framesOf(info).length > 1 ? info.n_frames : 1;
