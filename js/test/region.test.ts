@@ -93,6 +93,20 @@ describe("region", () => {
     pass();
     expect([view.model.get("layer"), view.model.get("neuron")]).toEqual([NEXT, [1, 2]]);
     expect(title()).toBe("Region");
+    // Another region has nothing to show until its own answer is there.
+    drag(
+      [
+        [25, 31],
+        [150, 90],
+      ],
+      { shiftKey: true },
+    );
+    expect(panel.querySelector(".cw-label")?.textContent).toBe("");
+    expect(panel.querySelector(".cw-bar:not([hidden])")).toBeNull();
+    const next = view.model.last("region_neurons");
+    expect(next.body).toMatchObject({ region: region() });
+    await view.model.reply(next, { ...answer, n_pixels: 91 }, new Uint8Array());
+    expect(panel.querySelector(".cw-label")?.textContent).toBe("mean of 91 pixels · frame 2");
     // Back to a pixel: by a click on one, and to and fro by the buttons.
     view.model.set("pixel", [4, 6]);
     pass();

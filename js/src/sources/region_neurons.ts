@@ -4,14 +4,14 @@ import { savedOf } from "../state/saved";
 import { digest } from "../state/selection";
 import { canvasOf, isSwitching, type Store } from "../state/store";
 import type { RequestClient } from "../transport/client";
-import type { RegionNeuronsReply, RunKey } from "../transport/messages";
+import type { Region, RegionNeuronsReply, RunKey } from "../transport/messages";
 import { ByteCache } from "./cache";
 import { RANKED } from "./pixels";
 import { Source } from "./source";
 
 const BYTES = 4e6;
 
-export type RegionNeurons = RegionNeuronsReply & { run: RunKey };
+export type RegionNeurons = RegionNeuronsReply & { run: RunKey; region: Region };
 
 export class RegionNeuronsSource extends Source<"region_neurons", RegionNeurons> {
   /** How many views show them. */
@@ -44,7 +44,7 @@ export class RegionNeuronsSource extends Source<"region_neurons", RegionNeurons>
       preparing: () => seen.value > 0 && store.region.value !== null && isSwitching(store),
       key: ({ rule, time, region, k, channel }) =>
         `${rule}/${channel}@${time}:${digest(JSON.stringify(region))}/${k}`,
-      decode: (answer, _data, { run }) => ({ ...answer, run }),
+      decode: (answer, _data, { run, region }) => ({ ...answer, run, region }),
       cache: new ByteCache(BYTES),
       bytes: ({ neurons, layers }) =>
         120 * neurons.length +

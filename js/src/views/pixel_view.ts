@@ -250,7 +250,9 @@ export function createPixelView(view: View) {
     attribute(panel.element, "data-of", ofRegion.value ? "region" : "pixel");
     attribute(list, "aria-label", `Strongest neurons of the ${ofRegion.value ? "region" : "pixel"}`);
     if (ofRegion.value) {
-      const shown = regionNeurons.shown.value;
+      // Nothing in its label says of which region an answer is: one of another region is not shown.
+      const answer = regionNeurons.shown.value;
+      const shown = answer && same(answer.region, store.region.value) ? answer : null;
       panel.stand(regionNeurons.state.value, regionNeurons.error.value);
       attribute(panel.element, "data-pixel", null);
       attribute(panel.element, "data-preview", null);
