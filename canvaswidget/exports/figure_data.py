@@ -11,14 +11,13 @@ import numpy as np
 from canvaswidget.inr.outputs import in_colour
 from canvaswidget.kernel import (
     ablation,
-    layer_totals,
+    findings,
     neuron_maps,
     pictures,
     ranking,
     requests,
     selection_maps,
     similarity,
-    slopes,
     view_checks,
 )
 from canvaswidget.kernel.cached_canvas import CachedCanvas
@@ -207,10 +206,8 @@ def _overlay(cached: CachedCanvas, chosen: Chosen, state: dict[str, Any], checkp
         return None
     if state["source"] == "difference":
         return ablation.difference(cached, ablation.edits_of(state), state["time"])
-    if state["overlay"] in slopes.OVERLAYS:
-        return slopes.slope_map(cached, state["overlay"], state["time"], checkpoint)[0]
     if state["overlay"] != "selection":
-        return layer_totals.heat_map(cached, chosen.layer, state["overlay"], state["time"], checkpoint)
+        return findings.finding(cached, chosen.layer, state["overlay"], state["time"], checkpoint)[0]
     return selection_maps.selection_map(cached, chosen, state["time"], checkpoint)
 
 
@@ -232,11 +229,10 @@ def _name(cached: CachedCanvas, layer: str, chosen: Chosen, state: dict[str, Any
     if state["source"] in ablation.SOURCES:
         what = ablation.title(ablation.edits_of(state))
         return f"the picture {what}" if state["source"] == "ablated" else f"what it loses {what}"
-    if state["overlay"] in slopes.OVERLAYS:
-        _, method = slopes.slope_map(cached, state["overlay"], state["time"], checkpoint)
-        return f"{FINDINGS[state['overlay']]}, by {method}"
     if state["overlay"] != "selection":
-        return f"{layer}, {FINDINGS[state['overlay']]}"
+        name = FINDINGS[state["overlay"]]
+        _, method = findings.finding(cached, chosen.layer, state["overlay"], state["time"], checkpoint)
+        return f"{name}, by {method}" if method else f"{layer}, {name}"
     return _chosen_name(layer, chosen) + CHANNELS[state["channel"]]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
-from canvaswidget.kernel import layer_totals, neuron_maps, selection_maps, slopes, view_checks
+from canvaswidget.kernel import findings, neuron_maps, selection_maps, view_checks
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import (
     RunKey,
@@ -61,11 +61,7 @@ def contribution_map(cached: CachedCanvas, body: MapRequest, checkpoint: Report)
 
     def compute() -> tuple[Any, ...]:
         if overlay != "selection":
-            by = ""
-            if overlay in slopes.OVERLAYS:
-                values, by = slopes.slope_map(cached, overlay, time, checkpoint)
-            else:
-                values = layer_totals.heat_map(cached, chosen.layer, overlay, time, checkpoint)
+            values, by = findings.finding(cached, chosen.layer, overlay, time, checkpoint)
             levels, low, high = quantise(values)
             return levels.tobytes(), low, high, absolute_sum(values), (), by
         if chosen.neuron is not None:
