@@ -11,6 +11,7 @@ import type {
 } from "../transport/messages";
 import { number } from "./format";
 import { canvasOf, ready, type Store } from "./store";
+import type { Traits } from "./traits";
 
 export function layerOf(info: CanvasInfo, name: string): LayerInfo | undefined {
   return info.layers.find((layer) => layer.name === name);
@@ -260,6 +261,20 @@ export function parseNeuron(text: string, layer: LayerInfo): Found {
   return {
     problem: `${neuron.join(",")} is outside 0 to ${last} of ${layer.name}; of another layer: its name first`,
   };
+}
+
+/** A layer's name on the page: short among the canvas's layers, in full where it is none of them. */
+export function layerName(info: Traits["_canvas"], layer: string): string {
+  return (ready(info) && namesOf(info).get(layer)) || layer;
+}
+
+/** They are looked up at each painting and change with the canvas only. */
+const named = new WeakMap<CanvasInfo, Map<string, string>>();
+
+function namesOf(info: CanvasInfo): Map<string, string> {
+  const known = named.get(info) ?? shortNames(info.layers.map(({ name }) => name));
+  named.set(info, known);
+  return known;
 }
 
 /**

@@ -5,7 +5,7 @@ import type { Frame, Picture } from "../sources/pictures";
 import { isAblated, sizeOf } from "../state/ablated";
 import { chooseNeuron } from "../state/actions";
 import { count, number } from "../state/format";
-import { layerOf, neuronLabel, neuronWords, shortNames } from "../state/selection";
+import { layerName, layerOf, neuronLabel, neuronWords } from "../state/selection";
 import { ready } from "../state/store";
 import type { Source } from "../transport/messages";
 import { attribute, h, icon, write } from "../ui/dom";
@@ -186,20 +186,13 @@ export function createAblationView(view: View, picture: ReadonlySignal<Picture |
   view.effect(() => {
     const ablated = store.ablated.value;
     const info = store._canvas.value;
-    const short = shortNames([
-      ...new Set([
-        ...(ready(info) ? info.layers.map(({ name }) => name) : []),
-        ...Object.keys(ablated),
-        ...store.edits.value.map(({ layer }) => layer),
-      ]),
-    ]);
     const out = Object.entries(ablated).flatMap(([layer, neurons]) =>
       neurons.map((neuron) => ({ layer, neuron, factor: 0 })),
     );
     const every = [...out, ...store.edits.value];
     const lines = every.slice(0, MOST_LISTED).map(({ layer, neuron, factor: by }) => {
       const times = by === 0 ? "" : `  × ${number(by)}`;
-      const name = `${short.get(layer) ?? layer}  ${neuronLabel(neuron)}${times}`;
+      const name = `${layerName(info, layer)}  ${neuronLabel(neuron)}${times}`;
       const known = ready(info) && layerOf(info, layer) !== undefined;
       const choose = h(
         "button",

@@ -5,11 +5,11 @@ import { count } from "../state/format";
 import { savedOf } from "../state/saved";
 import {
   currentSelection,
+  layerName,
   magnitudesOf,
   neuronsOf,
   selectionKey,
   selectionLabel,
-  shortNames,
 } from "../state/selection";
 import { ready } from "../state/store";
 import type { FaithfulnessReply, Range } from "../transport/messages";
@@ -120,7 +120,7 @@ export function createFaithfulness(view: Omit<View, "say">): HTMLElement {
     if (!store.faithfulness.value) return plain("off", "How far the maps can be believed is not measured.");
     const known = ready(info) ? info.layers.find(({ name }) => name === layer) : undefined;
     if (!ready(info) || !known) return plain("–");
-    const name = shortNames(info.layers.map((one) => one.name)).get(layer) ?? layer;
+    const name = layerName(info, layer);
     if (rule === "ablation")
       return {
         short: "faithfulness: ground truth",

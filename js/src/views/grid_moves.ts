@@ -1,10 +1,10 @@
 // Thumbnails move to their new places when the order changes, where motion is not to be reduced.
+import { isMotionReduced } from "../ui/motion";
 
 /** In ms. */
 const DURATION = 160;
 
 export function createMoves() {
-  const still = window.matchMedia("(prefers-reduced-motion: reduce)");
   /** By neuron, the place where its thumbnail was painted last. */
   let places = new Map<string, number>();
   let known = new Map<string, number>();
@@ -22,7 +22,7 @@ export function createMoves() {
       if (!neuron) return;
       const from = places.get(neuron);
       known.set(neuron, index);
-      if (from === undefined || from === index || still.matches) return;
+      if (from === undefined || from === index || isMotionReduced()) return;
       button.animate([{ transform: transform(from) }, { transform: transform(index) }], {
         duration: DURATION,
         easing: "ease-out",

@@ -7,10 +7,10 @@ import {
   CHANNELS,
   currentChannel,
   isRanked,
+  layerName,
   neuronCount,
   rankedBy,
   SORTS,
-  shortNames,
 } from "../state/selection";
 import { ready } from "../state/store";
 import type { Sort } from "../transport/messages";
@@ -87,10 +87,6 @@ export function createNeuronView(view: View) {
   panel.body.append(...thumbnails.elements, scatter.element);
   panel.foot.append(scaling.element, createLegend(view));
 
-  const layerName = (layer: string) => {
-    const info = store._canvas.value;
-    return shortNames(ready(info) ? info.layers.map(({ name }) => name) : []).get(layer) ?? layer;
-  };
   view.effect(() => {
     const info = store._canvas.value;
     const shown = grid.shown.value;
@@ -111,7 +107,7 @@ export function createNeuronView(view: View) {
       write(
         panel.label,
         at?.layer === store.layer.value
-          ? `${layerName(at.layer)} · ${count(at.points.length / 2)} · frame ${at.time}`
+          ? `${layerName(info, at.layer)} · ${count(at.points.length / 2)} · frame ${at.time}`
           : "",
       );
       return;
@@ -127,7 +123,7 @@ export function createNeuronView(view: View) {
     write(
       panel.label,
       shown
-        ? `${layerName(shown.context.layer)} · ${count(shown.n)}${of}${shown.context.cluster >= 0 ? ` in ${clusterName(store, shown.context)}` : ""}${colour}${frame}${orderOf(shown.halfWidth, shown.context.sort, scaling.scale.value, rankedBy(info))}`
+        ? `${layerName(info, shown.context.layer)} · ${count(shown.n)}${of}${shown.context.cluster >= 0 ? ` in ${clusterName(store, shown.context)}` : ""}${colour}${frame}${orderOf(shown.halfWidth, shown.context.sort, scaling.scale.value, rankedBy(info))}`
         : "",
     );
   });

@@ -8,12 +8,12 @@ import { count, number, percent } from "../state/format";
 import { hasMap, NOT_KEPT, savedOf } from "../state/saved";
 import {
   CHANNELS,
+  layerName,
   neuronLabel,
   neuronWords,
   rankedBy,
   runLabel,
   selectionLabel,
-  shortNames,
 } from "../state/selection";
 import { ready } from "../state/store";
 import type { Channel, LayerShare, RankedNeuron, RunKey } from "../transport/messages";
@@ -85,13 +85,8 @@ export function createPixelView(view: View) {
     if (add) toggleNeuron(store, neuron, dataset.layer);
     else chooseNeuron(store, neuron, dataset.layer);
   };
-  const names = () => {
-    const info = store._canvas.value;
-    return shortNames(ready(info) ? info.layers.map(({ name }) => name) : []);
-  };
 
   const showBars = (neurons: RankedNeuron[]) => {
-    const short = names();
     while (rows.length < neurons.length) {
       const row = makeRow();
       rows.push(row);
@@ -116,7 +111,7 @@ export function createPixelView(view: View) {
       button.hidden = !ranked;
       if (!ranked) return;
       attribute(button, "tabindex", i === Math.min(active.value, neurons.length - 1) ? 0 : -1);
-      const label = `${short.get(ranked.layer) ?? ranked.layer}  ${neuronLabel(ranked.neuron)}`;
+      const label = `${layerName(store._canvas.value, ranked.layer)}  ${neuronLabel(ranked.neuron)}`;
       const second = seconds[i] ?? null;
       const beside = second === null ? "" : `; ${second} in ${run}`;
       attribute(button, "data-layer", ranked.layer);
@@ -181,7 +176,6 @@ export function createPixelView(view: View) {
       panel.foot.scrollTop = chosen.offsetTop + chosen.offsetHeight + height - panel.foot.clientHeight;
   };
   const listLayers = (shares: LayerShare[], current: string, by: string | null) => {
-    const short = names();
     const head = ["layer", "50 % by", "90 % by", "of"].map((text) =>
       h("th", { scope: "col" }, isTerm(text) ? word(text) : word("neuron", text)),
     );
@@ -190,7 +184,7 @@ export function createPixelView(view: View) {
       h(
         "tr",
         { "data-layer": layer, class: layer === current ? "cw-current" : "" },
-        h("th", { scope: "row" }, short.get(layer) ?? layer),
+        h("th", { scope: "row" }, layerName(store._canvas.value, layer)),
         ...[0, 1, 2].map(() => h("td", {})),
       ),
     );

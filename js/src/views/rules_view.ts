@@ -3,7 +3,7 @@
 import type { Palettes } from "../sources/palettes";
 import type { Levels, RulePictures, SideBySide } from "../sources/rules";
 import { number } from "../state/format";
-import { runLabel, selectionLabel, shortNames } from "../state/selection";
+import { layerName, runLabel, selectionLabel } from "../state/selection";
 import { ready } from "../state/store";
 import { RULES } from "../transport/constants";
 import { createDialog } from "../ui/dialog";
@@ -146,8 +146,7 @@ export function createRulesView(view: View) {
 
   const name = ({ run, selection, time }: SideBySide): string => {
     const info = store._canvas.value;
-    const layers = ready(info) ? info.layers.map((layer) => layer.name) : [];
-    const layer = shortNames(layers).get(selection.layer) ?? selection.layer;
+    const layer = layerName(info, selection.layer);
     const frame = ready(info) && info.n_frames > 1 ? [`frame ${time}`] : [];
     const network = run === null ? [] : [runLabel(run)];
     return [...network, layer, selectionLabel(selection, store.cluster_names.value), ...frame].join(" · ");

@@ -2,7 +2,7 @@
 import { chooseCluster, chooseLayer, chooseRun, currentLayer, goTo, togglePlaying } from "../state/actions";
 import { number } from "../state/format";
 import { framesOf, frameToward, savedOf } from "../state/saved";
-import { namesKey, OVERLAYS, runInMenu, runLabel, shortNames } from "../state/selection";
+import { layerName, namesKey, OVERLAYS, runInMenu, runLabel } from "../state/selection";
 import { ready } from "../state/store";
 import { MAX_CONTRAST } from "../transport/constants";
 import type { LayerInfo, Overlay, RunInfo } from "../transport/messages";
@@ -99,8 +99,7 @@ function layerControl({ session: { store }, effect }: View): HTMLElement {
   effect(() => {
     const info = store._canvas.value;
     const layers = ready(info) ? info.layers : [];
-    const short = shortNames(layers.map((one) => one.name));
-    const all = layers.map(({ name }) => ({ name, text: lastPart(short.get(name) ?? name) }));
+    const all = layers.map(({ name }) => ({ name, text: lastPart(layerName(info, name)) }));
     const longest = Math.max(...all.map(({ text }) => text.length));
     const names = longest * all.length <= MOST_LETTERS ? all : [];
     steps.replaceChildren(
@@ -117,10 +116,9 @@ function layerControl({ session: { store }, effect }: View): HTMLElement {
     const info = store._canvas.value;
     const layer = currentLayer(store);
     if (!ready(info)) return;
-    const short = shortNames(info.layers.map((one) => one.name));
     const at = info.layers.findIndex((one) => one.name === store.layer.value);
     slide(slider, Math.max(0, at), store.layer.value, info.layers.length - 1);
-    write(name, layer ? (short.get(layer.name) ?? layer.name) : store.layer.value);
+    write(name, layer ? layerName(info, layer.name) : store.layer.value);
     name.title = layer ? layerTitle(layer) : "";
   });
   return control(
