@@ -22,11 +22,11 @@ from canvaswidget import tables
 from canvaswidget.analysis.over_runs import Mean, interval_text, place_names, short_name
 from canvaswidget.arguments import checked
 from canvaswidget.plotting.style import CYCLE, QUIET, heading, new_axes, plain_numbers, style
+from canvaswidget.tracing.accuracy import LEVEL
 
 if TYPE_CHECKING:
     import pandas
 
-LEVEL = 0.95
 DRAWS = 4000
 FEW = 5  # videos, below which a bootstrap is unreliable
 

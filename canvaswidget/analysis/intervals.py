@@ -18,9 +18,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from canvaswidget.tracing.accuracy import LEVEL
+
 DoubleArray = npt.NDArray[np.float64]
 
-LEVEL = 0.95
 GROUPS = 64  # of neurons, each left out once
 BATCH = 2**18  # values ranked at once
 JACKKNIFE_PIXELS = 64  # at which neurons are left out; the estimate itself is the mean of all pixels

@@ -24,12 +24,12 @@ from canvaswidget.arguments import as_array, checked, choice, some_progress, tex
 from canvaswidget.error_text import one_line
 from canvaswidget.plotting.style import CYCLE, QUIET, heading, new_axes, new_panels, plain_numbers, style
 from canvaswidget.progress import Steps, steps
+from canvaswidget.tracing.accuracy import LEVEL
 from canvaswidget.tracing.protocol import CanvasLike
 
 if TYPE_CHECKING:
     import pandas
 
-LEVEL = 0.95
 SHOWN = 6  # runs in a printed table, from the start and from the end
 WIDE = 30  # the largest step by the smallest from which on an axis is logarithmic
 MOST_NAMED = 3  # failed runs that a heading lists by name

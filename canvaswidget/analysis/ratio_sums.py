@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from canvaswidget.tracing.columns import LEVEL
+from canvaswidget.tracing.accuracy import LEVEL
 
 DoubleArray = npt.NDArray[np.float64]
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 
 from canvaswidget.progress import Progress, steps
+from canvaswidget.tracing.accuracy import ACCURACY
 from canvaswidget.tracing.columns import Columns, Norms, Pixels
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.neurons import count_neurons
@@ -25,7 +26,6 @@ FloatArray = npt.NDArray[np.float32]
 Accuracy = float | Literal["auto"] | None
 
 EXACT_SECONDS = 10.0  # that an exact answer may take where the accuracy is "auto"
-AUTO = 0.05  # the accuracy there, if it takes longer
 MOST_PASSES = 768  # of an estimate there: a layer whose pixels can't share passes would take minutes
 FIRST = 12  # lattices of the first look
 GROWTH = 1.5  # of the number of lattices, from one look at the intervals to the next
@@ -187,7 +187,7 @@ def target_of(
         return Target(accuracy)
     of_which = count_neurons(layer, granularity) / count_neurons(layer, None)
     seconds = canvas.estimate(layer, frame).seconds * of_which * sweeps
-    return None if seconds <= EXACT_SECONDS else Target(AUTO, MOST_PASSES)
+    return None if seconds <= EXACT_SECONDS else Target(ACCURACY, MOST_PASSES)
 
 
 @dataclass(frozen=True)

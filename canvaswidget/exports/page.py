@@ -22,8 +22,7 @@ from canvaswidget.bundle import bundled
 from canvaswidget.exports.fallback_image import WIDTH, png
 from canvaswidget.exports.figure_data import PICTURE, figure_data
 from canvaswidget.exports.packing import Packed, pack
-from canvaswidget.exports.page_budget import PageEstimate, Plan, megabytes, named_runs, plan_page
-from canvaswidget.exports.page_contents import BUDGET
+from canvaswidget.exports.page_budget import BUDGET, PageEstimate, Plan, megabytes, named_runs, plan_page
 from canvaswidget.exports.precomputed import RANKED, Kept, PrecomputedAnswers
 from canvaswidget.exports.view import ExportedView, checked_file
 from canvaswidget.files import write_whole

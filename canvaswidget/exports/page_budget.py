@@ -19,6 +19,7 @@ from canvaswidget.progress import Progress
 from canvaswidget.runs import RunError
 from canvaswidget.tables import Printed
 
+BUDGET = "10 MB"  # that a page may take unless another is given
 FEWER = (8, 6, 5, 4, 3, 2, 1)
 MOST_RUNS = 24  # kept by default
 RUNS_QUALITY = QUALITIES[2]  # at which so many runs must fit

@@ -14,8 +14,6 @@ from canvaswidget.kernel.cached_canvas import CachedCanvas, Indices
 from canvaswidget.tracing.budget import parse_memory
 from canvaswidget.tracing.layers import Layer, Layers
 
-BUDGET = "10 MB"
-
 
 @dataclass(frozen=True)
 class Contents:
@@ -29,10 +27,10 @@ class Contents:
 
 def checked_contents(
     cached: CachedCanvas,
-    layers: Any = None,
-    frames: Any = None,
-    neurons: Any = None,
-    budget: str | float = BUDGET,
+    layers: Any,
+    frames: Any,
+    neurons: Any,
+    budget: str | float,
 ) -> Contents:
     """The layers, frames and neurons that are meant; errors name what is accepted."""
     chosen = _layers(cached.layers, layers)

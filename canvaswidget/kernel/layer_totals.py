@@ -15,11 +15,11 @@ from canvaswidget.kernel import neuron_maps, pictures
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.quantise import Floats, check_finite
 from canvaswidget.progress import Report
+from canvaswidget.tracing.accuracy import ACCURACY
 from canvaswidget.tracing.estimates import NORMAL
 from canvaswidget.tracing.layers import Layer
 
 LARGE = 1e8  # values of all maps of a layer, from where their totals are estimated: exact ones take seconds
-ACCURACY = 0.05
 ENOUGH_PIXELS = 12  # that tell how much a change varies
 PATIENCE = 4.0  # seconds for better estimates
 

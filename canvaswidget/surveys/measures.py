@@ -25,6 +25,7 @@ from canvaswidget.models.weights import FAMILIES, save_model, write_tensors
 from canvaswidget.surveys.job import Job, plain
 from canvaswidget.surveys.store import WEIGHTS, pack_canvas
 from canvaswidget.tracing import Canvas, Layer
+from canvaswidget.tracing.accuracy import ACCURACY
 
 FINDINGS = (
     "cluster",
@@ -44,7 +45,7 @@ OTHERS = ("psnr", "ssim", "totals", "canvas", "weights")
 DEFAULT: Mapping[str, Mapping[str, Any]] = {
     "psnr": {},
     "ssim": {},
-    "totals": {"accuracy": 0.05},
+    "totals": {"accuracy": ACCURACY},
     "faithfulness": {"half_width": 0.1, "at_most": 256},
     "canvas": {},
 }
@@ -211,7 +212,7 @@ def _totals(job: Job, canvas: Canvas, options: Mapping[str, Any], found: Measure
     for name, layer in layers.items():
         names.setdefault(layer.name, []).append(name)
     keywords = {key: value for key, value in options.items() if key not in ("layers", "arrays")}
-    keywords.setdefault("accuracy", 0.05)
+    keywords.setdefault("accuracy", ACCURACY)
     totals: dict[str, list[float]] = {}
     dead: dict[str, list[float]] = {}
     for frame in job.frames:

@@ -43,6 +43,7 @@ from canvaswidget.arguments import (
     optional_accuracy,
 )
 from canvaswidget.progress import Progress
+from canvaswidget.tracing.accuracy import ACCURACY
 from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.capture.directions import checked_basis, with_directions
 from canvaswidget.tracing.columns import Columns
@@ -466,7 +467,7 @@ class Canvas:
         self,
         layers: LayerKey | Sequence[LayerKey] | None = None,
         frame: int = 0,
-        accuracy: float | None = 0.05,
+        accuracy: float | None = ACCURACY,
         *,
         granularity: str | None = None,
         rgb: str | None = None,
@@ -496,7 +497,7 @@ class Canvas:
         self,
         layers: LayerKey | Sequence[LayerKey] | None = None,
         frame: int = 0,
-        accuracy: float = 0.05,
+        accuracy: float = ACCURACY,
         *,
         granularity: str | None = None,
         rgb: str | None = None,

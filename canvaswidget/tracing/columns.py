@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from canvaswidget.tracing.accuracy import LEVEL
 from canvaswidget.tracing.cauchy import cauchy_errors, cauchy_scale, log_magnitudes
 from canvaswidget.tracing.lattices import Clusters, spacings
 from canvaswidget.tracing.layers import Layer
@@ -27,7 +28,6 @@ Pixels = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
 
 SKETCHES = 16  # backward passes that see all pixels of a frame
-LEVEL = 0.95  # of intervals
 SURE = 0.999  # of wider ones: all neurons' errors have the same sign, so one may be sure of many at once
 
 

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from canvaswidget.tracing.accuracy import LEVEL
 from canvaswidget.tracing.cauchy import LOG_VARIANCE, cauchy_errors, cauchy_scale
 from canvaswidget.tracing.tallies import Doubles, Floats, Tally
 
-LEVEL = 0.95
 NORMAL = 1.96  # standard deviations that LEVEL is within
 DISAGREE = 0.99  # level of the interval that a sample of pixels must meet to be believed
 ENOUGH = 12  # clusters whose sums tell how much they vary; before that, the pairs in them do

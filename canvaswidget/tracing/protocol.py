@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 
 from canvaswidget.progress import Progress
+from canvaswidget.tracing.accuracy import ACCURACY
 from canvaswidget.tracing.columns import Columns
 from canvaswidget.tracing.edits import Edits
 from canvaswidget.tracing.layers import LayerKey, Layers, Neuron
@@ -209,7 +210,7 @@ class CanvasLike(Protocol):
         self,
         layers: LayerKey | Sequence[LayerKey] | None = None,
         frame: int = 0,
-        accuracy: float | None = 0.05,
+        accuracy: float | None = ACCURACY,
         *,
         granularity: str | None = None,
         rgb: str | None = None,
@@ -220,7 +221,7 @@ class CanvasLike(Protocol):
         self,
         layers: LayerKey | Sequence[LayerKey] | None = None,
         frame: int = 0,
-        accuracy: float = 0.05,
+        accuracy: float = ACCURACY,
         *,
         granularity: str | None = None,
         rgb: str | None = None,

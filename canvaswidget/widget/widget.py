@@ -16,8 +16,7 @@ from canvaswidget.exports.animation import save_animation, save_runs_animation
 from canvaswidget.exports.data_files import save_data
 from canvaswidget.exports.figure import draw_figure, save_figure
 from canvaswidget.exports.page import estimate_page, save_page
-from canvaswidget.exports.page_budget import PageEstimate
-from canvaswidget.exports.page_contents import BUDGET
+from canvaswidget.exports.page_budget import BUDGET, PageEstimate
 from canvaswidget.kernel import view_checks
 from canvaswidget.tracing import CanvasLike
 from canvaswidget.tracing.protocol import Signal

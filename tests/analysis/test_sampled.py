@@ -282,7 +282,7 @@ def test_auto_is_exact_where_that_is_quick_and_bounded_where_it_is_not(
     monkeypatch.setattr(sampled, "MOST_PASSES", 12)
     found = an.distribution(small(), 2)
     assert not found.is_exact
-    assert found.accuracy == sampled.AUTO < found.half_width
+    assert found.accuracy == sampled.ACCURACY < found.half_width
     assert found.sampling.n_pixels == np.isfinite(found.pixel_abs).sum() < 512
     assert "accuracy=0.05 goes on" in repr(found)
     assert "estimated: each neuron's feature ±" in repr(an.cluster(small(), 1, 3, 1))

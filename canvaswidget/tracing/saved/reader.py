@@ -16,6 +16,7 @@ from torch import nn
 from canvaswidget import tables
 from canvaswidget.arguments import checked, checked_index, instance, optional_accuracy
 from canvaswidget.progress import Progress, reported
+from canvaswidget.tracing.accuracy import ACCURACY
 from canvaswidget.tracing.colours import rgb_of_magnitudes
 from canvaswidget.tracing.errors import NotKeptError, UntraceableError
 from canvaswidget.tracing.labelled import labelled_maps
@@ -274,7 +275,7 @@ class SavedCanvas:
         self,
         layers: LayerKey | Sequence[LayerKey] | None = None,
         frame: int = 0,
-        accuracy: float | None = 0.05,
+        accuracy: float | None = ACCURACY,
         *,
         granularity: str | None = None,
         rgb: str | None = None,
@@ -291,7 +292,7 @@ class SavedCanvas:
         self,
         layers: LayerKey | Sequence[LayerKey] | None = None,
         frame: int = 0,
-        accuracy: float = 0.05,
+        accuracy: float = ACCURACY,
         *,
         granularity: str | None = None,
         rgb: str | None = None,
