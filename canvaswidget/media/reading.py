@@ -1,4 +1,4 @@
-"""Read images, folders of images, videos and arrays as frames in ``[0, 1]``; object masks; optical flow."""
+"""Read images, folders of images, videos and arrays as frames in ``[0, 1]``; optical flow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import av
 import numpy as np
@@ -17,9 +17,10 @@ from av.error import FFmpegError
 from PIL import Image
 
 from canvaswidget.arguments import as_array, checked, show
-from canvaswidget.media.images import Pages, has_alpha, has_pages, read_labels, read_pages
+from canvaswidget.media.images import Pages, has_alpha, has_pages, read_pages
 from canvaswidget.media.resizing import FloatImage, resize
 
+Item = TypeVar("Item")
 FrameRange = slice | range | Sequence[int | None]
 
 IMAGES = {".bmp", ".jfif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
@@ -116,7 +117,7 @@ def read(
         return _from_array(source.frames, size, frames, source.source, source.fps)
     if not isinstance(source, str | os.PathLike):
         return _from_array(source, size, frames)
-    path = _existing(source)
+    path = existing(source)
     if path.is_dir():
         return read_folder(path, size, frames)
     if path.suffix.lower() not in IMAGES:
@@ -130,7 +131,7 @@ def read_image(path: str | os.PathLike[str], size: Sequence[int] | None = None) 
 
     A rotation that the camera stored is applied. Sixteen bits a channel are kept.
     """
-    path = _existing(path)
+    path = existing(path)
     if not path.is_file():
         raise IsADirectoryError(f"path={str(path)!r}: is a folder; expected an image file")
     pixels = _pages(path).pixels
@@ -146,25 +147,23 @@ def read_folder(
     path: str | os.PathLike[str], size: Sequence[int] | None = None, frames: FrameRange | None = None
 ) -> Clip:
     """The images of a folder, in natural order, as a clip; see `read`. Other files are passed over."""
-    path = _existing(path)
+    path = existing(path)
     if not path.is_dir():
         raise NotADirectoryError(f"path={str(path)!r}: is a file; expected a folder of images")
-    files = _images_in(path)
+    files = images_in(path)
     if not files:
         raise FileNotFoundError(
             f"path={str(path)!r}: the folder has no image; expected files that end in "
             f"{', '.join(sorted(IMAGES))}"
         )
-    wanted = _wanted(frames)
-    start, stop, step = wanted
-    _check_range(wanted, len(files))
-    images = (read_image(file) for file in files[start:stop:step])
+    files = chosen(files, frames)
+    images = (read_image(file) for file in files)
     first = next(images)
     stack = [resize(first, size)]
-    for file, image in zip(files[start:stop:step][1:], images, strict=True):
+    for file, image in zip(files[1:], images, strict=True):
         if image.shape != first.shape:
             raise ValueError(
-                f"path={str(path)!r}: its images differ in size: {files[start].name} is "
+                f"path={str(path)!r}: its images differ in size: {files[0].name} is "
                 f"{first.shape[0]}x{first.shape[1]}, {file.name} is {image.shape[0]}x{image.shape[1]}"
             )
         stack.append(resize(image, size))
@@ -179,7 +178,7 @@ def read_video(
 
     Decoding stops at the last wanted frame. Frames that are skipped cost their decoding, but no memory.
     """
-    path, wanted = _existing(path), _wanted(frames)
+    path, wanted = existing(path), _wanted(frames)
     if path.is_file() and has_pages(path):
         return _read_pages(path, size, frames)
     try:
@@ -202,47 +201,12 @@ def read_video(
 
 
 @checked
-def read_masks(path: str | os.PathLike[str]) -> npt.NDArray[np.int32]:
-    """Read object masks: which object each pixel of each frame shows, ``(n_frames, height, width)``.
-
-    One image, or a folder of them in natural order, whose pixels are numbers of objects: indexed colours (as in
-    DAVIS) or one channel of 8 or 16 bits (as in Cityscapes). Pictures in true colour are refused. The pages of a TIFF
-    and the frames of an animated PNG are one frame each; in a folder, each file is one frame.
-    """
-    path = _existing(path)
-    files = _images_in(path) if path.is_dir() else [path]
-    stack = []
-    for file in files:
-        try:
-            pages = read_labels(file)
-        except UNREADABLE as error:
-            raise ValueError(f"path={str(file)!r}: can't be read as an image ({error})") from None
-        if any(page.ndim != 2 for page in pages):
-            raise ValueError(
-                f"path={str(file)!r}: is in true colour; expected indexed colours or one channel"
-                + (
-                    ", in each of its frames. A TIFF or an animated PNG can store them"
-                    if len(pages) > 1
-                    else ""
-                )
-            )
-        if path.is_dir() and len(pages) > 1:
-            raise ValueError(
-                f"path={str(file)!r}: holds {len(pages)} frames; expected one in each file of a folder"
-            )
-        stack += pages
-    if len({labels.shape for labels in stack}) != 1:
-        raise ValueError(f"path={str(path)!r}: expected one or more images of one size")
-    return np.stack(stack)
-
-
-@checked
 def read_flow(path: str | os.PathLike[str]) -> FloatImage:
     """Read the optical flow of one pair of frames from a Middlebury ``.flo`` file: ``(height, width, 2)``.
 
     The last axis is ``(dy, dx)`` in pixels, as all coordinates here; the file has them the other way round.
     """
-    found = _existing(path)
+    found = existing(path)
     if not found.is_file():
         raise IsADirectoryError(f"path={str(path)!r}: is a folder; expected a .flo file")
     content = found.read_bytes()
@@ -261,7 +225,8 @@ def natural_key(path: Path) -> list[tuple[int, str]]:
 # --- pixels -----------------------------------------------------------------------------------------------
 
 
-def _existing(path: str | os.PathLike[str]) -> Path:
+def existing(path: str | os.PathLike[str]) -> Path:
+    """A path where something is; FileNotFoundError else."""
     path = Path(path)
     try:
         exists = path.exists()
@@ -272,7 +237,8 @@ def _existing(path: str | os.PathLike[str]) -> Path:
     return path
 
 
-def _images_in(folder: Path) -> list[Path]:
+def images_in(folder: Path) -> list[Path]:
+    """The files of a folder that end as images do, in natural order."""
     return sorted((file for file in folder.iterdir() if file.suffix.lower() in IMAGES), key=natural_key)
 
 
@@ -370,6 +336,13 @@ def _from_array(
 
 
 # --- arguments --------------------------------------------------------------------------------------------
+
+
+def chosen(items: Sequence[Item], frames: FrameRange | None) -> Sequence[Item]:
+    """Those of some items that a frame range means; IndexError where it reaches past the end."""
+    wanted = start, stop, step = _wanted(frames)
+    _check_range(wanted, len(items))
+    return items[start:stop:step]
 
 
 def _wanted(frames: FrameRange | None) -> tuple[int, int | None, int]:
