@@ -59,6 +59,10 @@ VIEWS = (
         "a-region",
         f"cw.CanvasWidget({VIDEO}, layer='decoder.3', time=9, region=((0, 0), (24, 256)), sort='region')",
     ),
+    View(
+        "spectrum",
+        f"cw.CanvasWidget({VIDEO}, layer='decoder.3', time=9, panel='spectrum', rule='gated')",
+    ),
     View("an-image", "cw.CanvasWidget(cw.demo.image(), pixel=(60, 90), maps='signed')"),
     View(
         "two-runs",

@@ -111,6 +111,8 @@ def asked() -> list[dict[str, Any]]:
         {"kind": "frame", "source": "difference", **ablated},
         {"kind": "scatter", **common, "layer": LAYER, "method": "pca"},
         {"kind": "values", **common, "layer": LAYER, **values},
+        {"kind": "picture_spectra", "run": None, "time": NOW},
+        {"kind": "selection_spectrum", **common, "selection": chosen},
         {"kind": "rules", **common, "selection": chosen},
         {"kind": "regions", **common, "selection": chosen, "regions": boxes},
         {"kind": "regions", **common, "time": 5, "selection": chosen, "regions": boxes[:1]},

@@ -307,7 +307,7 @@ def spectrum(
     )
     measured = Measured(values)
     centroid, bandwidth = (_placed(each, drawn, shape) for each in (measured.centroids, measured.bandwidths))
-    power = {name: _power(one, bands)[0] for name, one in pictures.items()}
+    power = {name: mean_power(one, bands)[0] for name, one in pictures.items()}
     return Spectrum(
         found,
         frame,
@@ -322,7 +322,7 @@ def spectrum(
         {name: float(one.centroids[0]) for name, one in pictures.items()},
         count,
         drawn,
-        _power(measured, bands).astype(np.float32),
+        mean_power(measured, bands).astype(np.float32),
         measured.dc.astype(np.float32),
         centroid,
         bandwidth,
@@ -344,7 +344,7 @@ def pictures_of(canvas: CanvasLike, frame: int) -> dict[str, npt.NDArray[np.floa
     return {"truth": truth, "output": output, "error": output - truth}
 
 
-def _power(measured: Measured, bands: Bands) -> DoubleArray:
+def mean_power(measured: Measured, bands: Bands) -> DoubleArray:
     """``(k, b)``: mean over each band's coefficients; NaN where it has none."""
     return np.where(bands.counts > 0, measured.energies / np.maximum(bands.counts, 1), np.nan)
 

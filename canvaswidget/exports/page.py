@@ -198,6 +198,7 @@ def _needs(view: ExportedView, plan: Plan) -> dict[str, str]:
         "overlay": f"{NEEDS} no findings about whole layers",
         "clusters": f"{NEEDS} {kept.n_clusters} clusters of each layer",
         "scatter": f"{NEEDS} no scatter of the neurons",
+        "spectrum": f"{NEEDS} no power spectra",
         "rules": f"{NEEDS} the maps of one rule",
         "runs": f"{NEEDS} {f'the runs {named_runs(several)}' if len(several) > 1 else 'the maps of one run'}",
         "pairs": f"{NEEDS} no matches between neurons of two runs",
@@ -303,6 +304,7 @@ def _state(state: Mapping[str, Any], kept: Kept) -> dict[str, Any]:
         "time": kept.now,
         "overlay": "selection",
         "channel": "sum",
+        "panel": "pixel",
     }
     if found["layer"] not in names:
         found |= {"layer": names[max(0, len(names) - 2)], "neuron": None, "neurons": []}

@@ -12,6 +12,7 @@ Channel = Literal["sum", "red", "green", "blue", "abs"]  # of the output: what a
 Embedding = Literal["pca", "tsne", "umap"]
 # Beside each other, under a divider, or the difference of the pictures or of the maps.
 Comparison = Literal["side", "wipe", "picture", "map"]
+PanelTab = Literal["pixel", "spectrum"]  # what is shown in the place beside the frame
 RunKey = int | str | None  # which network of several; None where there is one
 
 
@@ -160,6 +161,7 @@ class ViewState(TypedDict):
     limit: float | None
     contours: bool
     sort: Sort
+    panel: PanelTab
     fps: float
     playing: bool
     faithfulness: bool

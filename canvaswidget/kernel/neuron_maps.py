@@ -41,7 +41,12 @@ def signed_and_sizes(
     cached: CachedCanvas, layer: Layer, neurons: Indices, time: int
 ) -> tuple[Floats, Floats]:
     """Signed maps of neurons, the colours added, and their magnitudes."""
-    return split_colours(_maps(cached, layer, neurons, time, cached.rgb_of(cached.canvas, layer)))
+    return split_colours(coloured(cached, layer, neurons, time))
+
+
+def coloured(cached: CachedCanvas, layer: Layer, neurons: Indices, time: int) -> Floats:
+    """Signed maps ``(k, h, w, channels)``, or ``(k, h, w)`` where one colour is shown or the rule knows none."""
+    return _maps(cached, layer, neurons, time, cached.rgb_of(cached.canvas, layer))
 
 
 def split_colours(values: Any) -> tuple[Any, Any]:

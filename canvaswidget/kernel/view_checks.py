@@ -23,6 +23,7 @@ from canvaswidget.kernel.message_parts import (
     Comparison,
     Maps,
     Overlay,
+    PanelTab,
     Sort,
     Source,
 )
@@ -38,6 +39,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "maps": get_args(Maps),
     "overlay": get_args(Overlay),
     "channel": get_args(Channel),
+    "panel": get_args(PanelTab),
     "comparison": get_args(Comparison),
 }
 RANGES: dict[str, tuple[float, float]] = {"opacity": (0, 1), "contrast": (1, 32), "fps": (1, 60)}

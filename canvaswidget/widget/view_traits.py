@@ -46,6 +46,7 @@ class ViewTraits(SharedTraits):
         "limit",
         "contours",
         "sort",
+        "panel",
         "fps",
         "playing",
         "faithfulness",
@@ -89,6 +90,7 @@ class ViewTraits(SharedTraits):
     limit = traits.limit_trait()
     contours = traits.flag_trait("contours", False)
     sort = traits.choice_trait("sort", "pixel")
+    panel = traits.choice_trait("panel", "pixel")
     playing = traits.flag_trait("playing", False)
     fps = traits.number_trait("fps", 8.0)
     faithfulness = traits.flag_trait("faithfulness", True)

@@ -111,6 +111,9 @@ class CanvasWidget(LiveView):
         differ from the previous frame's, by the mean spatial frequency of their maps (the lowest first; see
         `analysis.spectrum`), by how little their maps are like those of the compared run, or as they are.
         In the scatter, how large their points are.
+    panel : {"pixel", "spectrum"}
+        What stands beside the frame: the neurons that make the pixel or the region, or the power spectra of the frame
+        and of the selection's map, as `analysis.spectrum` has them.
     playing : bool
     fps : float
     loop : (first, last) or None

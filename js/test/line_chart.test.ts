@@ -62,6 +62,37 @@ describe("a chart of lines", () => {
     expect([1050, 1140, 1160, 1250].map(made.at)).toEqual([0, 1, 1, 2]);
   });
 
+  it("has powers of ten at equal distances where its scale says so, without what is not above 0", () => {
+    const scale: Scale = {
+      ends: [1e-4, 1],
+      side: "left",
+      label: (value) => value.toExponential(),
+      isLog: true,
+    };
+    const values = [1, 0, 1e-2, 1e-4];
+    const lines = [{ name: "total", values, scale, points: "alone", isJoined: true } as const];
+    const { path, words } = drawn({ values, scales: [scale], lines });
+    expect(path(".cw-chart-line")).toBe("M183.3 58.0L250.0 108.0");
+    expect(path(".cw-point")).toBe("M50.0 8.0h0");
+    expect(words.slice(-5)).toEqual(["1e-4", "1e-3", "1e-2", "1e-1", "1e+0"]);
+  });
+
+  it("draws values at given places, which need not be whole, and shades a part of them", () => {
+    const { element, made, path, words } = drawn({
+      ends: [0, 0.5],
+      places: [0, 0.1, 0.5],
+      label: String,
+      span: { from: 0.1, to: 0.25 },
+    });
+    expect(path(".cw-chart-line")).toBe("M50.0 108.0L90.0 8.0L250.0 58.0");
+    expect(path(".cw-area")).toBe("M50.0 108.0L90.0 8.0L250.0 58.0V108H50Z");
+    expect(path(".cw-chart-span")).toBe("M90 8H150V108H90Z");
+    expect(words.slice(0, 3)).toEqual(["0", "0.1", "0.2"]);
+    const svg = element.querySelector("svg") as SVGElement;
+    svg.getBoundingClientRect = () => new DOMRect(1000, 0, WIDTH, HEIGHT);
+    expect(made.along(1090)).toBeCloseTo(0.1);
+  });
+
   it("is empty where there is nothing to draw, and waits for a size", () => {
     const element = document.createElement("div");
     const made = createLineChart(element, () => null);

@@ -114,11 +114,11 @@ describe("region", () => {
     const [ofPixel, ofRegion] = [...panel.querySelectorAll<HTMLElement>(".cw-segment")];
     ofRegion?.click();
     pass();
-    expect([title(), ofRegion?.getAttribute("aria-pressed")]).toEqual(["Region", "true"]);
+    expect([title(), ofRegion?.getAttribute("aria-selected")]).toEqual(["Region", "true"]);
     ofPixel?.click();
     view.page.find("[data-testid=clear-region]").click();
     pass();
-    expect([title(), ofPixel?.closest("[hidden]") === null]).toEqual(["Pixel", false]);
+    expect([title(), ofRegion?.hidden]).toEqual(["Pixel", true]);
   });
 
   it("is a lasso with its tool, and is cleared", async () => {

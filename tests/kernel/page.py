@@ -14,7 +14,7 @@ from tests.kernel.test_messages import problems
 
 CONV = "net.conv"  # a layer of `StepCanvas`
 RUNLESS = ("palettes", "recipe", "export")
-RULELESS = ("palettes", "recipe", "export", "frame", "strip", "carry")
+RULELESS = ("palettes", "recipe", "export", "frame", "strip", "carry", "picture_spectra")
 
 
 class Page:

@@ -63,6 +63,7 @@ WRONG = [
     ("maps", 1, ValueError, "maps=1"),
     ("overlay", "edges", ValueError, "overlay='edges': expected one of 'selection'"),
     ("sort", "size", ValueError, "sort='size'"),
+    ("panel", "map", ValueError, "panel='map': expected one of 'pixel', 'spectrum'"),
     ("opacity", -0.1, ValueError, "opacity=-0.1: expected 0 to 1"),
     ("contrast", float("nan"), ValueError, "contrast=nan"),
     ("limit", 0, ValueError, "limit=0: expected a number above 0, or None"),

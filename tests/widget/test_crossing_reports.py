@@ -48,6 +48,7 @@ VALUES: dict[str, list[Any]] = {
     "limit": [None, 0.5, 2.0],
     "contours": [False, True],
     "sort": ["pixel", "index", "total"],
+    "panel": ["pixel", "spectrum"],
     "fps": [8.0, 12.0, 24.0],
     "playing": [False, True],
     "faithfulness": [True, False],

@@ -32,6 +32,7 @@ from canvaswidget.kernel.requests import (
     rules,
     run_curve,
     scatter,
+    spectrum,
     time_curve,
 )
 from canvaswidget.kernel.requests.registry import Answer, RequestKind
@@ -55,6 +56,7 @@ MODULES = (
     film_strip,
     clusters,
     scatter,
+    spectrum,
     rules,
     pairs,
     faithfulness,

@@ -80,6 +80,9 @@ export class Answers {
       case "rules":
       case "pairs":
         return Promise.reject(new Error(this.#page.needs[body.kind]));
+      case "picture_spectra":
+      case "selection_spectrum":
+        return Promise.reject(new Error(this.#page.needs.spectrum));
       case "agreement":
         return Promise.reject(new Error(this.#page.needs.faithfulness));
       default:

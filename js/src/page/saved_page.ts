@@ -56,6 +56,7 @@ export interface SavedPage {
     | "overlay"
     | "clusters"
     | "scatter"
+    | "spectrum"
     | "rules"
     | "runs"
     | "pairs"

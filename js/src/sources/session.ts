@@ -23,6 +23,7 @@ import { RulesSource } from "./rules";
 import { RunCurveSource } from "./run_curve";
 import { createRunPlayer } from "./run_player";
 import { pointedSource, ScatterSource } from "./scatter";
+import { createSpectra } from "./spectrum";
 import { StripSource } from "./strip";
 import { ValueSource } from "./values";
 
@@ -68,6 +69,7 @@ export function createSession(model: Model) {
   const rules = new RulesSource(store, client, watched);
   const faithfulness = new FaithfulnessSource(store, client, watched);
   const agreement = new AgreementSource(store, client, watched);
+  const spectra = createSpectra(store, client, watched, settled);
   const runCurve = new RunCurveSource(store, client, watched, settled, faithfulness.shown);
   const comparison = createComparison(store, client, watched, settled, { pixels, clusters, scatter });
   const stopLatency = watchLatency(model, { store, comparison, picture, maps, pixels, views });
@@ -90,6 +92,7 @@ export function createSession(model: Model) {
     rules,
     faithfulness,
     agreement,
+    spectra.selection,
   ];
   const look = () => ({ model: signalOf(store._canvas.value, store._runs.value), view: viewOf(store) });
   let known = untracked(look);
@@ -97,7 +100,8 @@ export function createSession(model: Model) {
     const now = look();
     untracked(() => {
       if (now.model !== known.model)
-        for (const source of [frames, strip, curve, runCurve, comparison, ...ruled]) source.reset();
+        for (const source of [frames, strip, curve, runCurve, comparison, spectra.pictures, ...ruled])
+          source.reset();
       else if (now.view !== known.view) for (const source of [comparison, ...ruled]) source.blank();
       known = now;
     });
@@ -136,6 +140,7 @@ export function createSession(model: Model) {
     runPlayer,
     comparison,
     views,
+    spectra,
     ...sources,
     dispose() {
       history.dispose();
@@ -147,7 +152,15 @@ export function createSession(model: Model) {
       stopPrefetching();
       stopJoining();
       stopSettling();
-      for (const source of [comparison, ...Object.values(sources), client, store]) source.dispose();
+      for (const source of [
+        comparison,
+        ...Object.values(sources),
+        spectra.pictures,
+        spectra.selection,
+        client,
+        store,
+      ])
+        source.dispose();
     },
   };
 }

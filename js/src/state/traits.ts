@@ -44,6 +44,7 @@ export const DEFAULTS: Traits = {
   limit: null,
   contours: false,
   sort: "pixel",
+  panel: "pixel",
   fps: 8.0,
   playing: false,
   faithfulness: true,

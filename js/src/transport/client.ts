@@ -34,6 +34,8 @@ type Part =
   | "bars"
   | "pairs"
   | "run curve"
+  | "spectra"
+  | "selection spectrum"
   | "faithfulness"
   | "agreement";
 

@@ -14,15 +14,17 @@ export type Embedding = "pca" | "tsne" | "umap";
 
 export type Comparison = "side" | "wipe" | "picture" | "map";
 
+export type PanelTab = "pixel" | "spectrum";
+
 export type Form = "png" | "pdf" | "svg" | "npz" | "csv" | "mp4" | "gif";
 
 export type Act = "pixel" | "overlay" | "step" | "run" | "compare";
 
 export type RunKey = number | string | null;
 
-export type Body = PalettesRequest | RecipeRequest | ExportRequest | FrameRequest | MapRequest | GridRequest | ValuesRequest | PixelRequest | RegionNeuronsRequest | RegionsRequest | CarryRequest | BarsRequest | ThumbnailsRequest | CurveRequest | RunCurveRequest | StripRequest | ClustersRequest | ScatterRequest | RulesRequest | PairsRequest | FaithfulnessRequest | AgreementRequest;
+export type Body = PalettesRequest | RecipeRequest | ExportRequest | FrameRequest | MapRequest | GridRequest | ValuesRequest | PixelRequest | RegionNeuronsRequest | RegionsRequest | CarryRequest | BarsRequest | ThumbnailsRequest | CurveRequest | RunCurveRequest | StripRequest | ClustersRequest | ScatterRequest | PictureSpectraRequest | SelectionSpectrumRequest | RulesRequest | PairsRequest | FaithfulnessRequest | AgreementRequest;
 
-export type Answer = PalettesReply | RecipeReply | ExportReply | FrameReply | MapReply | GridReply | ValuesReply | PixelReply | RegionNeuronsReply | RegionsReply | CarryReply | BarsReply | ThumbnailsReply | CurveReply | RunCurveReply | StripReply | ClustersReply | ScatterReply | RulesReply | PairsReply | FaithfulnessReply | AgreementReply;
+export type Answer = PalettesReply | RecipeReply | ExportReply | FrameReply | MapReply | GridReply | ValuesReply | PixelReply | RegionNeuronsReply | RegionsReply | CarryReply | BarsReply | ThumbnailsReply | CurveReply | RunCurveReply | StripReply | ClustersReply | ScatterReply | PictureSpectraReply | SelectionSpectrumReply | RulesReply | PairsReply | FaithfulnessReply | AgreementReply;
 
 export type FromPage = Request | Cancel | Painted;
 
@@ -133,6 +135,7 @@ export interface ViewState {
   limit: number | null;
   contours: boolean;
   sort: Sort;
+  panel: PanelTab;
   fps: number;
   playing: boolean;
   faithfulness: boolean;
@@ -533,6 +536,48 @@ export interface ScatterReply {
   time: number;
   layer: string;
   method: Embedding;
+}
+
+export interface PictureSpectraRequest {
+  kind: "picture_spectra";
+  run: RunKey;
+  time: number;
+}
+
+export interface Spectrum {
+  power: (number | null)[];
+  centroid: number | null;
+  bandwidth: number | null;
+}
+
+export interface PictureSpectra {
+  truth?: Spectrum;
+  output?: Spectrum;
+  error?: Spectrum;
+}
+
+export interface PictureSpectraReply {
+  kind: "picture_spectra";
+  time: number;
+  limits: number[];
+  frequencies: number[];
+  pictures: PictureSpectra;
+}
+
+export interface SelectionSpectrumRequest {
+  kind: "selection_spectrum";
+  run: RunKey;
+  rule: string;
+  time: number;
+  selection: Selection;
+}
+
+export interface SelectionSpectrumReply {
+  kind: "selection_spectrum";
+  time: number;
+  selection: Selection;
+  spectrum: Spectrum;
+  each_colour: boolean;
 }
 
 export interface RulesRequest {

@@ -1,4 +1,5 @@
-// Lines over whole numbers, in SVG: axes with round numbers, and lines that break where a value is not known (NaN) or has no end.
+// Lines over whole numbers or given places, in SVG: axes with round numbers, and lines that break where a value is not known
+// (NaN) or has no end.
 import { ticks } from "d3-array";
 import { attribute, svg, zoomOf } from "./dom";
 
@@ -8,6 +9,8 @@ export interface Scale {
   /** Where its axis stands; a scale may have none. */
   side: "left" | "right" | null;
   label(value: number): string;
+  /** Equal distances are equal factors: a value that is not above 0 is not known. */
+  isLog?: boolean;
 }
 
 export interface Line {
@@ -26,18 +29,27 @@ export interface Mark {
   isDashed: boolean;
 }
 
+/** An area from the bottom to the top. */
+export interface Span {
+  from: number;
+  to: number;
+}
+
 export interface Chart {
   /** From the edges to the lines, in CSS pixels. */
   left: number;
   right: number;
   /** What stands at the left and at the right end. */
   ends: readonly [number, number];
+  /** Where the values of the lines are, if not at whole numbers from 0. */
+  places?: ArrayLike<number>;
   /** Between the numbers below, in CSS pixels. */
   space: number;
   label(at: number): string;
   scales: readonly Scale[];
   lines: readonly Line[];
   marks?: readonly Mark[];
+  span?: Span | null;
 }
 
 const [TOP, BOTTOM] = [8, 22];
@@ -55,36 +67,55 @@ export function createLineChart(element: HTMLElement, wanted: () => Chart | null
     attribute(plot, "viewBox", `0 0 ${width} ${height}`);
     plot.replaceChildren(...(drawn ? shapes(drawn, width, height) : []));
   };
+  /** The place under the pointer. */
+  const along = (clientX: number): number | null => {
+    if (!drawn) return null;
+    const { left: start, width } = plot.getBoundingClientRect();
+    const { left, right, ends } = drawn;
+    const zoom = zoomOf(element);
+    const share = ((clientX - start) / zoom - left) / (width / zoom - left - right);
+    return ends[0] + share * (ends[1] - ends[0]);
+  };
   return {
     draw,
+    along,
     /** The whole number under the pointer. */
     at(clientX: number): number | null {
-      if (!drawn) return null;
-      const { left: start, width } = plot.getBoundingClientRect();
-      const { left, right, ends } = drawn;
-      const zoom = zoomOf(element);
-      const share = ((clientX - start) / zoom - left) / (width / zoom - left - right);
-      return Math.round(ends[0] + share * (ends[1] - ends[0]));
+      const place = along(clientX);
+      return place === null ? null : Math.round(place);
     },
   };
 }
 
 function shapes(chart: Chart, width: number, height: number): SVGElement[] {
-  const { left, right, ends, space, label, scales, lines, marks = [] } = chart;
+  const { left, right, ends, places, space, label, scales, lines, marks = [], span } = chart;
   const [inner, bottom] = [width - left - right, height - BOTTOM];
   const x = (at: number) => left + ((at - ends[0]) / (ends[1] - ends[0])) * inner;
-  const y = ({ ends: [low, high] }: Scale, value: number) =>
-    bottom - ((value - low) / (high - low)) * (bottom - TOP);
+  const placeOf = (at: number) => (places ? (places[at] ?? Number.NaN) : at);
+  const y = (scale: Scale, value: number) => {
+    const [low, high] = scaled(scale, scale.ends) as [number, number];
+    const [at = Number.NaN] = scaled(scale, [value]);
+    return bottom - ((at - low) / (high - low)) * (bottom - TOP);
+  };
   const text = (words: string, at: number, down: number, anchor: string) => {
     const element = svg("text", { x: at, y: down, "text-anchor": anchor });
     element.textContent = words;
     return element;
   };
   const path = (name: string, d: string) => svg("path", { class: name, d });
-  const numbers = (scale: Scale) => ticks(...scale.ends, Math.max(1, (bottom - TOP) / ROW));
-  const below = ticks(...ends, inner / space).filter(Number.isInteger);
+  const numbers = (scale: Scale) => {
+    const [low, high] = scaled(scale, scale.ends) as [number, number];
+    const found = ticks(low, high, Math.max(1, (bottom - TOP) / ROW));
+    if (!scale.isLog) return found;
+    const powers = found.filter(Number.isInteger).map((power) => Number(`1e${power}`));
+    return powers.length > 1 ? powers : ticks(...scale.ends, Math.max(1, (bottom - TOP) / ROW));
+  };
+  const below = ticks(...ends, inner / space).filter((at) => places || Number.isInteger(at));
   const grid = scales.find(({ side }) => side === "left");
   return [
+    ...(span
+      ? [path("cw-chart-span", `M${x(span.from)} ${TOP}H${x(span.to)}V${bottom}H${x(span.from)}Z`)]
+      : []),
     path(
       "cw-lines-grid",
       [
@@ -100,12 +131,14 @@ function shapes(chart: Chart, width: number, height: number): SVGElement[] {
         text(scale.label(value), at as number, y(scale, value) + 4, anchor as string),
       );
     }),
-    ...lines.flatMap(({ name, values, scale, points, isJoined }) => {
-      const place = (at: number) => `${x(at).toFixed(1)} ${y(scale, values[at] as number).toFixed(1)}`;
+    ...lines.flatMap(({ name, values: given, scale, points, isJoined }) => {
+      const values = scale.isLog ? Array.from(given, (value) => (value > 0 ? value : Number.NaN)) : given;
+      const place = (at: number) =>
+        `${x(placeOf(at)).toFixed(1)} ${y(scale, values[at] as number).toFixed(1)}`;
       const pieces = isJoined ? stretches(values) : [];
       const along = pieces.map(([first, last]) => {
         const places = Array.from({ length: last - first + 1 }, (_, i) => place(first + i));
-        return { line: `M${places.join("L")}`, foot: `V${bottom}H${x(first)}Z` };
+        return { line: `M${places.join("L")}`, foot: `V${bottom}H${x(placeOf(first))}Z` };
       });
       const dots = points === "alone" ? alone(values) : known(values);
       return [
@@ -119,6 +152,11 @@ function shapes(chart: Chart, width: number, height: number): SVGElement[] {
       path(`cw-chart-mark${isDashed ? " cw-dashed" : ""}`, `M${x(at)} ${TOP}V${bottom}`),
     ),
   ];
+}
+
+/** Numbers as far from each other as they are on the axis. */
+function scaled({ isLog }: Scale, values: readonly number[]): readonly number[] {
+  return isLog ? values.map(Math.log10) : values;
 }
 
 function known(values: ArrayLike<number>): number[] {

@@ -53,6 +53,10 @@ export const TERMS = {
   index: "Leaves neurons in the order of their numbers in the layer.",
   "one scale": "Equal colours are equal values in all thumbnails of the layer.",
   scatter: "Each neuron as a point; neurons whose maps look alike lie near each other.",
+  spectrum:
+    "Power of a picture at each spatial frequency: slow waves on the left, waves of two pixels on the right.",
+  centroid: "The mean spatial frequency of a picture, weighted by its power, in cycles a pixel.",
+  bandwidth: "How far the frequencies of a picture lie from their mean: their standard deviation.",
 } as const;
 
 export type Term = keyof typeof TERMS;

@@ -1,11 +1,12 @@
-// The neurons that make one pixel, or the region, as signed bars in the order of their rank, and how many make most of it.
-import { computed, type ReadonlySignal, signal, untracked } from "@preact/signals-core";
+// The neurons that make one pixel, or the region, as signed bars in the order of their rank, and how many make most of it;
+// in their place, the spectrum.
+import { computed, signal } from "@preact/signals-core";
 import { clusterOf } from "../sources/clusters";
 import type { PixelNeurons } from "../sources/pixels";
 import type { RegionNeurons } from "../sources/region_neurons";
 import { chooseNeuron, toggleNeuron } from "../state/actions";
 import { count, number, percent } from "../state/format";
-import { hasMap, NOT_KEPT, savedOf } from "../state/saved";
+import { hasMap, NOT_KEPT } from "../state/saved";
 import {
   CHANNELS,
   layerName,
@@ -20,19 +21,15 @@ import type { Channel, LayerShare, RankedNeuron, RunKey } from "../transport/mes
 import { same } from "../transport/same";
 import { attribute, h, write } from "../ui/dom";
 import { clusterColour } from "../ui/palette";
-import { createPanel, type Panel, segmented } from "../ui/panel";
+import { createPanel } from "../ui/panel";
 import { rove } from "../ui/roving";
 import { explain, word } from "../ui/term_card";
 import { isTerm } from "../ui/terms";
 import { countWhile, type View } from "../ui/view";
 import { clusterName } from "./neuron_grid";
+import { followTab } from "./panel_tab";
 import { createShareCurve } from "./share_curve";
-
-type Of = "pixel" | "region";
-const SUBJECTS = [
-  { value: "pixel", text: "pixel", title: "The neurons of the pinned pixel" },
-  { value: "region", text: "region", title: "The neurons of the region, of all layers" },
-] as const;
+import { createSpectrumView } from "./spectrum_view";
 
 interface Row {
   button: HTMLButtonElement;
@@ -46,15 +43,22 @@ interface Row {
 
 export function createPixelView(view: View) {
   const { store, pixels, regionNeurons, clusters, ablation, comparison } = view.session;
-  const panel = createPanel(view, "pixel", "Pixel", "contribution", () =>
-    (ofRegion.peek() ? regionNeurons : pixels.pinned).retry(),
-  );
-  const ofRegion = followRegion(view, panel);
+  const panel = createPanel(view, "pixel", "Pixel", "contribution", () => sources[tab.peek()].retry());
+  const tab = followTab(view, panel);
+  const ofRegion = computed(() => tab.value === "region");
+  countWhile(view, regionNeurons.seen, ofRegion);
   const list = h("div", { class: "cw-bars", role: "group" });
   const hint = h("p", { class: "cw-hint" }, "Click a pixel of the frame to see which neurons make it");
   const layers = h("table", { class: "cw-shares", "data-testid": "shares" });
   const skeleton = h("div", { class: "cw-skeleton", "aria-hidden": "true" });
-  panel.body.append(skeleton, list, hint);
+  const ofNeurons = h("div", {}, skeleton, list, hint);
+  panel.body.append(ofNeurons);
+  const spectrum = createSpectrumView(
+    view,
+    panel,
+    computed(() => tab.value === "spectrum"),
+  );
+  const sources = { pixel: pixels.pinned, region: regionNeurons, spectrum };
   const curve = createShareCurve();
   panel.foot.append(curve.element, layers);
   const rows: Row[] = [];
@@ -241,7 +245,13 @@ export function createPixelView(view: View) {
   };
 
   view.effect(() => {
-    attribute(panel.element, "data-of", ofRegion.value ? "region" : "pixel");
+    attribute(panel.element, "data-of", tab.value);
+    ofNeurons.hidden = tab.value === "spectrum";
+    if (tab.value === "spectrum") {
+      for (const name of ["data-pixel", "data-preview"]) attribute(panel.element, name, null);
+      showLayers([]);
+      return curve.draw([], "");
+    }
     attribute(list, "aria-label", `Strongest neurons of the ${ofRegion.value ? "region" : "pixel"}`);
     if (ofRegion.value) {
       // Nothing in its label says of which region an answer is: one of another region is not shown.
@@ -263,32 +273,4 @@ export function createPixelView(view: View) {
     show(shown, waits);
   });
   return { element: panel.element };
-}
-
-/** Whether the panel is of the region: where there is one, and it was drawn after the pixel was pinned, or is chosen. */
-function followRegion(view: View, panel: Panel): ReadonlySignal<boolean> {
-  const { store, regionNeurons } = view.session;
-  const isSaid = untracked(() => store.pixel.value === null || store.sort.value === "region");
-  const chosen = signal<Of>(isSaid ? "region" : "pixel");
-  const choice = segmented<Of>("What the neurons make", SUBJECTS, (of) => {
-    chosen.value = of;
-  });
-  panel.tools.append(choice.element);
-  const hasRegion = computed(() => store.region.value !== null && savedOf(store._canvas.value) === null);
-  const ofRegion = computed(() => hasRegion.value && chosen.value === "region");
-  let before = { region: untracked(() => store.region.value), pixel: untracked(() => store.pixel.value) };
-  view.effect(() => {
-    const now = { region: store.region.value, pixel: store.pixel.value };
-    if (now.region && !same(now.region, before.region)) chosen.value = "region";
-    else if (now.pixel && !same(now.pixel, before.pixel)) chosen.value = "pixel";
-    before = now;
-  });
-  countWhile(view, regionNeurons.seen, ofRegion);
-  view.effect(() => {
-    const isSeen = ofRegion.value;
-    choice.element.hidden = !hasRegion.value;
-    choice.press(isSeen ? "region" : "pixel");
-    write(panel.title, isSeen ? "Region" : "Pixel");
-  });
-  return ofRegion;
 }
