@@ -31,9 +31,9 @@ describe("RequestClient", () => {
 
   it("keeps one request of a view in flight and only the newest waiting", async () => {
     const [a, b, c] = [listener(), listener(), listener()];
-    client.ask("frame", body(0), a, 1000);
-    client.ask("frame", body(1), b, 1000);
-    client.ask("frame", body(2), c, 1000);
+    client.ask("frame", body(0), a, { patience: 1000 });
+    client.ask("frame", body(1), b, { patience: 1000 });
+    client.ask("frame", body(2), c, { patience: 1000 });
     expect(model.requests().map((r) => r.body)).toEqual([body(0)]);
     await model.reply(model.last("frame"));
     expect(model.requests().map((r) => r.body)).toEqual([body(0), body(2)]);
@@ -64,8 +64,8 @@ describe("RequestClient", () => {
     expect(second.body).toEqual(body(1));
 
     await model.reply(second);
-    client.ask("frame", body(2), listener(), 150);
-    client.ask("frame", body(3), listener(), 150);
+    client.ask("frame", body(2), listener(), { patience: 150 });
+    client.ask("frame", body(3), listener(), { patience: 150 });
     vi.advanceTimersByTime(140);
     expect(model.cancels()).toEqual([first]);
     vi.advanceTimersByTime(20);
@@ -91,6 +91,23 @@ describe("RequestClient", () => {
     await model.reply(model.last("frame"));
     expect(a.heard).toEqual([]);
     expect(b.heard).toEqual([["reply", 4, 16 * 32 * 3]]);
+  });
+
+  it("says that nobody waits for what is asked ahead, until it is asked for", async () => {
+    client.ask("frame", body(4), listener(), { ahead: true });
+    vi.advanceTimersByTime(500);
+    expect(client.activity.value).toMatchObject([{ view: "frame", ahead: true }]);
+    const since = Date.now();
+    client.ask("frame", body(4), listener());
+    expect(client.activity.value).toMatchObject([{ view: "frame", ahead: false, since }]);
+    client.ask("frame", body(4), listener(), { ahead: true }); // it is still waited for
+    expect(client.activity.value).toMatchObject([{ ahead: false }]);
+    await model.reply(model.last("frame"));
+    const told = client.last.value;
+    expect(told?.kind).toBe("frame");
+    client.ask("frame", body(5), listener(), { ahead: true });
+    await model.reply(model.last("frame"));
+    expect(client.last.value).toBe(told);
   });
 
   it("hands on errors, and goes on", async () => {

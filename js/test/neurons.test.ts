@@ -147,6 +147,28 @@ describe("neurons", () => {
     expect(first + count).toBeGreaterThanOrEqual(shown);
   });
 
+  it("does not say that it computes what nobody waits for yet", async () => {
+    view.open();
+    const others = ["palettes", "frame", "map", "clusters", "curve", "strip"] as const;
+    for (let i = 0; i < 8; i++) {
+      await view.model.settle([...others, "pixel", "faithfulness"]);
+      pass();
+    }
+    const said = () => view.page.find("[data-testid=status]").textContent;
+    const tell = () => {
+      const { id } = view.model.last("grid");
+      view.model.say({ type: "progress", id, done: 3, total: 12 });
+    };
+    tell();
+    expect(said()).toBe(`computing thumbnails of ${LAYER} · 3 / 12`);
+    await view.model.reply(view.model.last("grid"));
+    pass(50);
+    expect((view.model.last("grid").body as GridRequest).first).toBeGreaterThan(0);
+    tell();
+    pass(1000);
+    expect(said()).toBe("ready");
+  });
+
   it("moves the focus with the arrows, one button in the tab order", async () => {
     view.open();
     await view.settle();

@@ -98,6 +98,38 @@ def test_a_lasso_in_the_scatter_selects_neurons(notebook: NotebookPage) -> None:
     expect(points).to_have_attribute("data-method", "tsne", timeout=TIMEOUT)
 
 
+def test_a_lasso_in_the_scatter_is_drawn_with_keys(notebook: NotebookPage) -> None:
+    notebook.execute("_w.layer = -1; _w.neurons = []")
+    view = notebook.widget
+    panel = view.panel("neurons")
+    panel.locator("[data-value=scatter]").click()
+    expect(view.part("scatter")).to_have_attribute("data-method", "pca", timeout=TIMEOUT)
+    stage, said = panel.locator(".cw-scatter-stage"), view.part("lasso-said")
+    box = stage.bounding_box()
+    assert box is not None
+    across, up = (int(box[side] / 32) + 1 for side in ("width", "height"))
+    stage.focus()
+    stage.press("l")
+    expect(said).to_contain_text("space sets a corner")
+    # From the lower left corner around all neurons, which no corner can leave out.
+    walk = [("Left", across), ("Down", up), (None, 0), ("Right", across), (None, 0), ("Up", up), (None, 0)]
+    for arrow, times in [*walk, ("Left", across), (None, 0)]:
+        if arrow is None:
+            stage.press("Space")
+        for _ in range(times):
+            stage.press(f"Shift+Arrow{arrow}")
+    alive = notebook.ask(
+        "int(_a)",
+        "_s = _w.canvas.summary(_w.layer, _w.time).neuron_abs; _a = (_s > 0).sum()",
+    )
+    expect(said).to_contain_text("4 corners")
+    stage.press("Enter")
+    notebook.wait_for(lambda: notebook.ask("len(_w.neurons)"), alive, "all neurons")
+    expect(view.part("status")).to_have_text(f"selected {alive} neurons")
+    expect(said).to_be_empty()
+    panel.locator("[data-value=grid]").click()
+
+
 def test_the_scatter_zooms_and_shows_the_map_of_the_point_under_the_pointer(notebook: NotebookPage) -> None:
     notebook.execute("_w.layer = -1; _w.neurons = []")
     view = notebook.widget

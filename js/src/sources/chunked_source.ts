@@ -7,6 +7,8 @@ import type { State } from "./source";
 
 export interface Chunk<K extends Kind> {
   body: BodyOf<K>;
+  /** No view shows what it is of yet. */
+  ahead?: boolean;
   /** Whether the grid, curve or strip that the chunk is of is still wanted. */
   isWanted(): boolean;
   /** Stores the answer. Throws where the answer does not fit the request. */
@@ -84,7 +86,7 @@ export abstract class ChunkedSource<K extends Kind> {
           if (end() && chunk.isWanted()) this.#fail(message);
         },
       },
-      this.#patience,
+      { patience: this.#patience, ahead: chunk.ahead },
     );
   }
 

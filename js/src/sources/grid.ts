@@ -265,9 +265,11 @@ export class GridSource extends ChunkedSource<"grid"> {
     }
     const missing = this.#missing(context);
     if (!missing) return null;
-    const body: GridRequest = { kind: "grid", ...context, ...missing, side: THUMBNAIL_SIDE };
+    const { ahead, ...places } = missing;
+    const body: GridRequest = { kind: "grid", ...context, ...places, side: THUMBNAIL_SIDE };
     return {
       body,
+      ahead,
       isWanted: () => same(context, this.#context),
       keep: (answer, data) => this.#keep(body, answer, data),
       show: (answer, seconds) => {
@@ -285,7 +287,7 @@ export class GridSource extends ChunkedSource<"grid"> {
     this.stand("ready");
   }
 
-  #missing(context: GridContext): { first: number; count: number } | null {
+  #missing(context: GridContext): { first: number; count: number; ahead: boolean } | null {
     const grid = this.#shown.peek();
     const onScreen = grid && same(grid.context, context) ? grid : null;
     // In a new order start from the top: the old scroll position means nothing.
@@ -293,10 +295,11 @@ export class GridSource extends ChunkedSource<"grid"> {
       onScreen ||
       (grid && same({ ...grid.context, run: context.run, time: context.time, look: context.look }, context));
     const inSight = [...this.#ranges.values()];
+    const n = onScreen?.n ?? Number.POSITIVE_INFINITY;
     const near = onScreen && this.#seconds < QUICK ? inSight.flatMap(besides) : [];
-    for (const range of [...inSight, ...near]) {
+    for (const [at, range] of [...inSight, ...near].entries()) {
       const start = keepsPlace ? range.first : 0;
-      const end = Math.min(start + range.last - range.first, (onScreen?.n ?? Number.POSITIVE_INFINITY) - 1);
+      const end = Math.min(start + range.last - range.first, n - 1);
       const has = (index: number) => this.#thumbs.has(placeKey(context, index));
       let first = start;
       while (first <= end && has(first)) first++;
@@ -307,7 +310,7 @@ export class GridSource extends ChunkedSource<"grid"> {
       while (onScreen && last > first && has(last)) last--;
       first = Math.floor(first / PIECE) * PIECE;
       const count = Math.min(MOST, Math.ceil((last - first + 1) / PIECE) * PIECE);
-      return { first, count: Math.min(count, (onScreen?.n ?? Number.POSITIVE_INFINITY) - first) };
+      return { first, count: Math.min(count, n - first), ahead: at >= inSight.length };
     }
     return null;
   }

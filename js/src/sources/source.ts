@@ -82,7 +82,7 @@ export class Source<K extends Kind, V> {
     const { client, view, patience } = this.#options;
     const generation = this.#generation;
     const keep = (answer: AnswerOf<K>, data: Uint8Array) => void this.#keep(body, answer, data, generation);
-    client.ask(view, body, { reply: keep, late: keep, failed: () => {} }, patience);
+    client.ask(view, body, { reply: keep, late: keep, failed: () => {} }, { patience, ahead: true });
   }
 
   retry(): void {
@@ -157,7 +157,7 @@ export class Source<K extends Kind, V> {
           if (this.#key === wanted && generation === this.#generation) this.#fail(message);
         },
       },
-      patience,
+      { patience },
     );
   }
 

@@ -2,6 +2,7 @@
 // one. Every request ends with an answer or an error, or is sent again, also after a cancelled job, a running cell, a
 // lost message or a dead kernel: no view waits for ever.
 import { type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
+import { isShutDown } from "./host";
 import type { Answer, Body, FromKernel, FromPage } from "./messages";
 import type { Model } from "./model";
 import { same } from "./same";
@@ -54,16 +55,24 @@ export interface Activity {
   view: View;
   body: Body;
   since: number;
+  /** Asked for before it is needed: nobody waits for it. */
+  ahead: boolean;
   done: number;
   total: number;
+}
+
+export interface Haste {
+  /** How long a newer request of the view waits for this one to finish before it is cancelled. */
+  patience?: number | undefined;
+  ahead?: boolean | undefined;
 }
 
 interface Pending {
   view: View;
   body: Body;
   handlers: Handlers<Kind>;
-  /** How long a newer request of the view waits for this one to finish before it is cancelled. */
   patience: number;
+  ahead: boolean;
   ids: number[];
   since: number;
   heard: number;
@@ -130,13 +139,20 @@ export class RequestClient {
     this.#lookUp = setInterval(() => isShutDown(model) && this.#lose(), LOOK_UP);
   }
 
-  ask<K extends Kind>(view: View, body: BodyOf<K>, handlers: Handlers<K>, patience = 0): void {
+  /** `ahead`: it is not needed yet. Until it is asked for without, nobody is said to wait for it. */
+  ask<K extends Kind>(
+    view: View,
+    body: BodyOf<K>,
+    handlers: Handlers<K>,
+    { patience = 0, ahead = false }: Haste = {},
+  ): void {
     const now = Date.now();
     const pending: Pending = {
       view,
       body,
       handlers: handlers as unknown as Handlers<Kind>,
       patience,
+      ahead,
       ids: [],
       since: now,
       heard: now,
@@ -160,6 +176,10 @@ export class RequestClient {
       slot.inFlight.handlers = pending.handlers;
       slot.inFlight.superseded = false;
       slot.queued = null;
+      if (slot.inFlight.ahead && !ahead) {
+        Object.assign(slot.inFlight, { ahead, since: now });
+        this.#publish();
+      }
       return;
     }
     slot.queued = pending;
@@ -314,7 +334,7 @@ export class RequestClient {
         handlers.late?.(message.body, data);
         return;
       }
-      if (!BACKGROUND.includes(pending.view))
+      if (!pending.ahead && !BACKGROUND.includes(pending.view))
         this.#last.value = { kind: message.body.kind, seconds: message.seconds };
       handlers.reply(message.body, data, message.seconds);
     }
@@ -365,6 +385,7 @@ export class RequestClient {
               view: inFlight.view,
               body: inFlight.body,
               since: inFlight.since,
+              ahead: inFlight.ahead,
               done: inFlight.done,
               total: inFlight.total,
             },
@@ -373,18 +394,6 @@ export class RequestClient {
     this.#activity.value = all.filter(({ view }) => !BACKGROUND.includes(view));
     this.#background.value = all.find(({ view }) => view === "faithfulness") ?? null;
   }
-}
-
-/** What Jupyter's widget manager knows of its kernel; other hosts have no such object. */
-interface Host {
-  widget_manager?: { kernel?: { isDisposed?: boolean; status?: string } | null };
-}
-
-function isShutDown(model: Model): boolean {
-  const { widget_manager: manager } = model as Host;
-  if (!manager || !("kernel" in manager)) return false;
-  const { kernel } = manager;
-  return !kernel || kernel.isDisposed === true || kernel.status === "dead" || kernel.status === "terminating";
 }
 
 /** A copy of the bytes a view names: the buffer behind it may hold a whole message, padding and all. */

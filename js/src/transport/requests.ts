@@ -9,7 +9,7 @@ export function besides(client: Requests): Requests {
   const of = (view: View) => `compared ${view}` as View;
   return {
     activity: client.activity,
-    ask: (view, body, handlers, patience) => client.ask(of(view), body, handlers, patience),
+    ask: (view, body, handlers, haste) => client.ask(of(view), body, handlers, haste),
     drop: (view) => client.drop(of(view)),
     waiting: (view) => client.waiting(of(view)),
   };

@@ -33,6 +33,8 @@ const KEYS = [
   ["Esc", "put a tool away; clear the selected neurons; then the cluster, the region, the pixel"],
   ["arrows, space, Enter with the brush", "move it (far with shift), paint, put it away; e: erase"],
   ["the same with the polygon", "move, set a corner, close it; Backspace: take a corner back"],
+  ["arrows, Enter, space in the scatter", "go from neuron to neuron, select it, add it"],
+  ["l in the scatter", "lasso: arrows, space, Enter, Backspace, Esc as with the polygon; shift + Enter adds"],
   ["ctrl + z, ctrl + shift + z", "undo, redo what was chosen"],
   ["k, shift + k", "ablate the selection or put it back; put all back"],
   ["arrows, Delete in the list of regions", "move, take one off the list"],
@@ -67,6 +69,9 @@ const LIVE = new Set([
   "k, shift + k",
   "r",
   "arrows, Delete in the list of regions",
+  "arrows, Enter, space in the scatter",
+  "l in the scatter",
+  "drag in the scatter",
 ]);
 
 export function createHelp({ session, effect }: Pick<View, "session" | "effect">): Dialog {

@@ -1,5 +1,5 @@
 // The drawing of the scatter: points, rings around neurons, the second run's points with lines to them, and the lasso.
-import type { Signal } from "@preact/signals-core";
+import type { ReadonlySignal, Signal } from "@preact/signals-core";
 import { currentClusters } from "../sources/clusters";
 import { currentLayer } from "../state/actions";
 import { flatIndex, layerOf, neuronAt } from "../state/selection";
@@ -9,6 +9,7 @@ import { attribute } from "../ui/dom";
 import { clusterColour } from "../ui/palette";
 import { themeColours } from "../ui/theme";
 import type { View } from "../ui/view";
+import type { Place } from "./scatter_lasso";
 import { PAD, type ScatterPlane } from "./scatter_plane";
 
 const MOST_LINKED = 12;
@@ -19,7 +20,9 @@ export function drawScatter(
   element: HTMLElement,
   canvas: HTMLCanvasElement,
   plane: ScatterPlane,
-  lasso: Signal<[number, number][]>,
+  lasso: Signal<Place[]>,
+  /** The crosshair of the lasso by keyboard. */
+  cursor: ReadonlySignal<Place | null>,
 ) {
   const { store, scatter, values, clusters, pixels, comparison } = view.session;
   const { square, sizes, placed, viewport } = plane;
@@ -98,6 +101,36 @@ export function drawScatter(
     return selected.length <= MOST_LINKED ? selected : [];
   };
 
+  const drawLasso = (context: CanvasRenderingContext2D) => {
+    const [{ x, y }, set, at] = [square(), lasso.peek(), cursor.peek()];
+    const drawn = at ? [...set, at] : set;
+    context.strokeStyle = context.fillStyle = colour("--cw-fg");
+    context.lineWidth = 1;
+    if (drawn.length > 1) {
+      context.beginPath();
+      for (const [px, py] of drawn) context.lineTo(x(px), y(py));
+      context.closePath();
+      context.setLineDash([4, 3]);
+      context.stroke();
+      context.setLineDash([]);
+    }
+    if (!at) return;
+    for (const [px, py] of set) context.fillRect(x(px) - 2.5, y(py) - 2.5, 5, 5);
+    for (const [line, ink] of [
+      [4, "--cw-bg"],
+      [1.5, "--cw-fg"],
+    ] as const) {
+      context.lineWidth = line;
+      context.strokeStyle = colour(ink);
+      context.beginPath();
+      context.moveTo(x(at[0]) - 9, y(at[1]));
+      context.lineTo(x(at[0]) + 9, y(at[1]));
+      context.moveTo(x(at[0]), y(at[1]) - 9);
+      context.lineTo(x(at[0]), y(at[1]) + 9);
+      context.stroke();
+    }
+  };
+
   const paint = view.painter(() => {
     const { width, height, x, y } = square();
     const context = canvas.getContext("2d");
@@ -161,17 +194,7 @@ export function drawScatter(
     if (at !== null && at < count) ring(neuronAt(layer, at), 4, 1, strong);
     context.restore?.();
     paintSecond(context, { points: colour("--cw-positive"), line: strong });
-    const drawn = lasso.peek();
-    if (drawn.length > 1) {
-      context.beginPath();
-      for (const [px, py] of drawn) context.lineTo(x(px), y(py));
-      context.closePath();
-      context.lineWidth = 1;
-      context.strokeStyle = colour("--cw-fg");
-      context.setLineDash([4, 3]);
-      context.stroke();
-      context.setLineDash([]);
-    }
+    drawLasso(context);
   });
   view.effect(() => {
     for (const part of [
@@ -194,6 +217,7 @@ export function drawScatter(
     ])
       part.value;
     lasso.value;
+    cursor.value;
     viewport.value;
     paint();
   });

@@ -7,31 +7,37 @@ import { same } from "../transport/same";
 import { watchPinch } from "../ui/pinch";
 import type { View } from "../ui/view";
 import { watchWheel } from "../ui/wheel";
+import { ARROWS, createKeyLasso, type KeyLasso, type Place } from "./scatter_lasso";
 import type { ScatterPlane } from "./scatter_plane";
 import { createZoomControl } from "./zoom_control";
 
 const REACH = 9;
 const SLIP = 4;
-const ARROWS: Record<string, [number, number]> = {
-  ArrowLeft: [-1, 0],
-  ArrowRight: [1, 0],
-  ArrowUp: [0, 1],
-  ArrowDown: [0, -1],
-};
 
 export function watchScatter(
   view: View,
   element: HTMLElement,
   plane: ScatterPlane,
-  lasso: Signal<[number, number][]>,
-) {
+  lasso: Signal<Place[]>,
+): KeyLasso {
   const { store, scatter } = view.session;
   const { square, placed, viewport, zoom, move, located, isZoomed } = plane;
   const { pointed } = scatter;
   let pressed: { x: number; y: number; moved: boolean; pans: boolean } | null = null;
   const isOnZoom = ({ target }: Event) => (target as Element).closest(".cw-zoom") !== null;
+  const select = (polygon: Place[], add: boolean): number => {
+    const [shown, layer] = [placed(), currentLayer(store)];
+    if (!shown || !layer) return 0;
+    const caught = inside(shown.points, polygon).map((at) => neuronAt(layer, at));
+    const before = add ? store.neurons.peek() : [];
+    const added = caught.filter((neuron) => !before.some((one) => same(one, neuron)));
+    if (caught.length) chooseNeurons(store, [...before, ...added]);
+    return caught.length;
+  };
+  const keyLasso = createKeyLasso(view, element, plane, lasso, select);
   const letGo = () => {
     pressed = null;
+    keyLasso.drop();
     lasso.value = [];
   };
   element.append(
@@ -58,6 +64,7 @@ export function watchScatter(
     event.preventDefault();
     element.focus({ preventScroll: true });
     element.setPointerCapture?.(event.pointerId);
+    keyLasso.drop();
     const pans = isZoomed() && !event.shiftKey;
     pressed = { x: event.clientX, y: event.clientY, moved: false, pans };
     if (!pans) lasso.value = [located(event)];
@@ -87,13 +94,7 @@ export function watchScatter(
     lasso.value = [];
     if (!was || !shown || !layer) return;
     if (was.moved && was.pans) return;
-    if (was.moved) {
-      const caught = inside(shown.points, drawn).map((at) => neuronAt(layer, at));
-      const before = view.adds(event) ? store.neurons.peek() : [];
-      const added = caught.filter((neuron) => !before.some((one) => same(one, neuron)));
-      if (caught.length) chooseNeurons(store, [...before, ...added]);
-      return;
-    }
+    if (was.moved) return void select(drawn, view.adds(event));
     const at = under(event);
     if (at === null) return;
     if (view.adds(event)) toggleNeuron(store, neuronAt(layer, at), layer.name);
@@ -105,10 +106,14 @@ export function watchScatter(
     const arrow = ARROWS[event.key];
     const chosen = store.neuron.peek();
     const start = at ?? (chosen && flatIndex(layer, chosen));
-    if (arrow) {
-      const { x, y } = viewport.peek();
-      const from = start === null ? [x, 1 - y] : [shown.points[2 * start], shown.points[2 * start + 1]];
-      const next = nextTowards(shown.points, [from[0] ?? 0.5, from[1] ?? 0.5], ...arrow);
+    const { x, y } = viewport.peek();
+    const [px, py] = start === null ? [] : [shown.points[2 * start], shown.points[2 * start + 1]];
+    // A dead neuron has no point.
+    const from: Place = Number.isFinite(px) ? [px ?? x, py ?? 1 - y] : [x, 1 - y];
+    if (keyLasso.key(event, from)) {
+      pointed.value = null;
+    } else if (arrow) {
+      const next = nextTowards(shown.points, from, ...arrow);
       if (next !== null) pointed.value = next;
     } else if (event.key === "Enter" && at !== null) chooseNeuron(store, neuronAt(layer, at));
     else if (event.key === " " && at !== null) toggleNeuron(store, neuronAt(layer, at), layer.name);
@@ -116,4 +121,5 @@ export function watchScatter(
     event.preventDefault();
     event.stopPropagation();
   });
+  return keyLasso;
 }

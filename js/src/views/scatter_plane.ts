@@ -76,6 +76,14 @@ export function createScatterPlane(view: View, element: HTMLElement) {
     zoom,
     move,
     located,
+    /** Moves the plane until a place on the unit square is in sight. */
+    reveal(px: number, py: number) {
+      const { x, y, w, height } = square();
+      const [left, top] = [x(px), y(py)];
+      const dx = Math.max(0, -left) - Math.max(0, left - w - 2 * PAD);
+      const dy = Math.max(0, -top) - Math.max(0, top - height);
+      if (dx || dy) viewport.value = pan(viewport.peek(), dx, dy, size(), size());
+    },
     isZoomed: () => viewport.peek().zoom > 1,
     fit() {
       viewport.value = FITTED;

@@ -1,6 +1,6 @@
 // The layer's neurons as points of a plane. Colour: the cluster. Size: the value that neurons are sorted by. Ring: the
-// pixel view lists the neuron. Click a point to select it, or draw around several; zoomed in, a drag moves the plane, and
-// one with Shift draws. A second run's neurons are right of them, and a line leads to the one that stands for the neuron
+// pixel view lists the neuron. Click a point to select it, or draw around several, with keys too; zoomed in, a drag moves
+// the plane, and one with Shift draws. A second run's neurons are right of them, and a line leads to the one that stands for the neuron
 // under the pointer, whose map lies in a corner.
 import { signal } from "@preact/signals-core";
 import { currentLayer } from "../state/actions";
@@ -16,6 +16,7 @@ import type { View } from "../ui/view";
 import { styleOfGrid } from "./grid_scale";
 import { drawScatter } from "./scatter_drawing";
 import { watchScatter } from "./scatter_input";
+import type { Place } from "./scatter_lasso";
 import { createScatterPlane } from "./scatter_plane";
 
 const METHODS: Record<Embedding, string> = { pca: "PCA", tsne: "t-SNE", umap: "UMAP" };
@@ -42,7 +43,7 @@ export function createScatterView(view: View) {
       role: "group",
       tabindex: 0,
       "aria-label":
-        "Neurons as points: arrows go from one to the next, Enter selects it, space adds it to the selection",
+        "Neurons as points: arrows go from one to the next, Enter selects it, space adds it to the selection, l draws around several",
       hidden: true,
     },
     canvas,
@@ -61,12 +62,13 @@ export function createScatterView(view: View) {
     },
   });
   explain(method, "scatter");
-  const lasso = signal<[number, number][]>([]);
+  const lasso = signal<Place[]>([]);
   const { pointed } = scatter;
 
   const plane = createScatterPlane(view, element);
-  const paint = drawScatter(view, element, canvas, plane, lasso);
-  watchScatter(view, element, plane, lasso);
+  const keyLasso = watchScatter(view, element, plane, lasso);
+  element.append(keyLasso.element);
+  const paint = drawScatter(view, element, canvas, plane, lasso, keyLasso.cursor);
   view.effect(() => {
     const info = store._canvas.value;
     const known = ready(info) ? info.embeddings : [];
@@ -119,6 +121,7 @@ export function createScatterView(view: View) {
       if (open === !element.hidden) return;
       element.hidden = method.hidden = !open;
       scatter.seen.value += open ? 1 : -1;
+      keyLasso.drop();
       paint();
     },
   };

@@ -147,9 +147,9 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
   );
   closeByItself(menu, view.signal);
 
-  // Requests that take less than `SLOW` are not shown.
+  // Requests that take less than `SLOW` are not shown, nor those that nobody waits for.
   view.effect(() => {
-    const running = client.activity.value.filter(({ view: name }) => name !== "hover");
+    const running = client.activity.value.filter(({ view: name, ahead }) => name !== "hover" && !ahead);
     const oldest = running.reduce<Activity | null>((a, b) => (a && a.since <= b.since ? a : b), null);
     clearTimeout(slowTimer);
     if (!oldest) slow.value = null;
