@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from canvaswidget.exports.figure_bars import of_pixel, of_region, shows_region
+from canvaswidget.exports.names import label, short_names
 from canvaswidget.inr.outputs import in_colour
 from canvaswidget.kernel import (
     ablation,
     findings,
     neuron_maps,
     pictures,
-    ranking,
     requests,
     selection_maps,
     similarity,
@@ -22,13 +22,9 @@ from canvaswidget.kernel import (
 )
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import RunKey
-from canvaswidget.kernel.ranked_neurons import share_of
 from canvaswidget.kernel.selection_maps import Chosen
-from canvaswidget.kernel.view_checks import Neuron
-from canvaswidget.plotting.figures import Bar, Points, ShareCurve, View
+from canvaswidget.plotting.figures import Points, View
 from canvaswidget.progress import Report
-from canvaswidget.tracing.layers import show_neuron
-from canvaswidget.tracing.results import Ranked
 
 FINDINGS = {
     "neurons": "neurons that make nine tenths",
@@ -55,11 +51,18 @@ SORTED = {
     "difference": "least like the compared run",
     "index": "in order",
 }
-BARS, THUMBNAILS, NEURONS, CURVE_FRAMES = 12, 6, 12, 32
+NEURONS, CURVE_FRAMES = 12, 32
 # Of the thumbnails whose largest magnitude is the scale of a layer: the page asks for the same.
 THUMBNAIL_SIDE = 64
 PICTURE = ("frame", "pixel", "maps")  # what is quick to compute
-USUAL = ("frame", "pixel", "maps", "neurons", "shares", "time")
+USUAL = (
+    "frame",
+    "pixel",
+    "maps",
+    "neurons",
+    "shares",
+    "time",
+)  # and "region" where the widget shows it first
 
 
 def figure_data(
@@ -78,8 +81,8 @@ def figure_data(
     state : dict
         The widget's traits by name.
     panels : sequence of str, optional
-        What is needed. By default `USUAL`, but the time of one neuron only: for clusters and whole layers it takes a
-        pass over the layer for every frame.
+        What is needed. By default `USUAL`, and the region where `shows_region`; but the time of one neuron only: for
+        clusters and whole layers it takes a pass over the layer for every frame.
     one_scale : bool
         Whether maps of neurons share their limits.
     frames : sequence of int, optional
@@ -91,8 +94,8 @@ def figure_data(
     chosen = chosen_of(cached, state)
     short = short_names([layer.name for layer in cached.layers])
     ranked = cached if cached.has_all_colours else summed
-    wanted = USUAL if panels is None else panels
-    bars, thumbnails, shares = _pixel(ranked, chosen, pixel, time, short, wanted, checkpoint)
+    wanted = (*USUAL, *(["region"] if shows_region(state) else [])) if panels is None else panels
+    bars, thumbnails, shares = of_pixel(ranked, chosen, pixel, time, short, wanted, checkpoint)
     neurons_name, neurons, scale = (
         _neurons(cached, state, short[layer.name], checkpoint) if "neurons" in wanted else ("", [], 0.0)
     )
@@ -119,8 +122,9 @@ def figure_data(
         limit=state["limit"] if _shows_contributions(state) else None,
         contours=state["contours"],
         pixel=pixel,
-        region=None if state["region"] is None else state["region"].mask,
+        region=mask_of(state),
         bars=bars,
+        region_bars=of_region(summed, chosen, state, short, checkpoint) if "region" in wanted else (),
         thumbnails=thumbnails,
         neurons=neurons,
         neurons_name=neurons_name,
@@ -169,6 +173,11 @@ def image_of(cached: CachedCanvas, state: dict[str, Any]) -> Any:
     if source == "error":
         return pictures.error(cached, time)
     return in_colour({"reconstruction": pictures.frame, "truth": pictures.truth}[source](cached, time))
+
+
+def mask_of(state: dict[str, Any]) -> Any:
+    """The pixels of the region; None without one."""
+    return None if state["region"] is None else state["region"].mask
 
 
 def run_label(run: RunKey) -> str:
@@ -244,47 +253,6 @@ def _chosen_name(layer: str, chosen: Chosen) -> str:
     return f"{layer}, whole layer" if chosen.cluster < 0 else f"{layer}, cluster {chosen.cluster}"
 
 
-def _pixel(
-    cached: CachedCanvas,
-    chosen: Chosen,
-    pixel: tuple[int, int] | None,
-    time: int,
-    short: dict[str, str],
-    wanted: Sequence[str],
-    checkpoint: Report,
-) -> tuple[list[Bar], list[tuple[str, Any]], list[ShareCurve]]:
-    if pixel is None or not {"pixel", "maps", "shares"} & set(wanted):
-        return [], [], []
-    columns = ranking.pixel_columns(cached, cached.layers, pixel, time, checkpoint)
-    ranked: Sequence[Ranked] = ranking.under_own_rule(cached, ranking.top(cached, columns, BARS), pixel, time)
-    bars = [
-        Bar(
-            short[each.layer],
-            label(each.neuron),
-            each.value,
-            each.share,
-            (each.layer, each.neuron) == (chosen.layer.name, chosen.neuron),
-        )
-        for each in ranked
-    ]
-    thumbnails = []
-    for each in ranked if "maps" in wanted else ():
-        layer = cached.layers.find(each.layer)
-        place = int(layer.flat_index([each.neuron])[0])
-        if len(thumbnails) == THUMBNAILS or place not in cached.canvas.kept(layer):
-            continue
-        values = neuron_maps.maps(cached, layer, np.array([place]), time)[0]
-        thumbnails.append((f"{short[each.layer]}  {label(each.neuron)}", values))
-    told = [share_of(name, column.magnitudes) for name, column in columns.items() if "shares" in wanted]
-    shares = [
-        ShareCurve(
-            short[share["layer"]], share["counts"], share["shares"], share["layer"] == chosen.layer.name
-        )
-        for share in told
-    ]
-    return bars, thumbnails, shares
-
-
 def _neurons(
     cached: CachedCanvas, state: dict[str, Any], layer: str, checkpoint: Report
 ) -> tuple[str, list[tuple[str, Any]], float]:
@@ -340,31 +308,3 @@ def _points(
     selected = chosen.layer.flat_index(neurons).tolist()
     title = f"{layer}: {len(places):,} neurons, alike ones near each other (PCA)"
     return Points(places, labels, names, selected, title)
-
-
-def label(neuron: Neuron) -> str:
-    """A unit or a kernel as figures have it."""
-    return show_neuron(neuron).replace("->", "→")
-
-
-def short_names(names: Sequence[str]) -> dict[str, str]:
-    """The fewest neighbouring parts of each module path that no other has, not starting with a number.
-
-    The same that the page shows: ``decoder.3`` for ``decoder.3.conv.upconv.0``.
-    """
-
-    def windows(name: str) -> list[str]:
-        parts = name.split(".")
-        return [
-            ".".join(parts[at : at + length])
-            for length in range(1, len(parts) + 1)
-            for at in range(len(parts) - length + 1)
-        ]
-
-    uses = Counter(window for name in names for window in set(windows(name)))
-    return {
-        name: next(
-            (window for window in windows(name) if uses[window] == 1 and not window[0].isdigit()), name
-        )
-        for name in names
-    }

@@ -8,7 +8,7 @@ import numpy as np
 
 from canvaswidget.arguments import as_integer, show
 from canvaswidget.arguments.kinds import is_sequence
-from canvaswidget.exports.figure_data import figure_data, image_of, run_label, shown_psnr
+from canvaswidget.exports.figure_data import figure_data, image_of, mask_of, run_label, shown_psnr
 from canvaswidget.exports.view import ExportedView
 from canvaswidget.kernel import ablation, view_checks
 from canvaswidget.kernel.cached_canvas import CachedCanvas
@@ -56,10 +56,10 @@ def frame_of(view: ExportedView, run: RunKey, report: Report) -> RunFrame:
             return RunFrame(_with_psnr(name, cached, state), shown)
     except (RunError, UntraceableError, NotKeptError) as error:
         grey = np.full((*view.facts.size, 3), NO_PICTURE, np.float32)
-        return RunFrame(name, View("", grey, pixel=state["pixel"]), str(error))
+        return RunFrame(name, View("", grey, pixel=state["pixel"], region=mask_of(state)), str(error))
     if state["source"] in ("truth", "error", "off", *ablation.SOURCES):
         state["source"] = "reconstruction"
-    alone = View("", image_of(cached, state), pixel=state["pixel"])
+    alone = View("", image_of(cached, state), pixel=state["pixel"], region=mask_of(state))
     return RunFrame(_with_psnr(name, cached, state), alone, note)
 
 

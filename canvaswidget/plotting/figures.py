@@ -52,8 +52,8 @@ __all__ = [
     "view_figure",
 ]
 
-Panel = Literal["frame", "pixel", "maps", "neurons", "shares", "time", "scatter"]
-PANELS: tuple[Panel, ...] = ("frame", "pixel", "maps", "neurons", "shares", "time", "scatter")
+Panel = Literal["frame", "pixel", "region", "maps", "neurons", "shares", "time", "scatter"]
+PANELS: tuple[Panel, ...] = ("frame", "pixel", "region", "maps", "neurons", "shares", "time", "scatter")
 FORMATS = ("png", "pdf", "svg")
 
 WIDE = 5.0  # inches from which panels stand side by side
@@ -63,11 +63,17 @@ PAGE = 10.5  # inches: a figure is no taller where smaller pictures can help tha
 PICTURES = ((1.9, 0.95), (1.1, 0.3))  # the tallest frame and map, in inches, from the usual to the smallest
 LETTER = 0.05  # inches of a name under a map
 WHOLE_ROW = ("maps", "neurons")
-PARTS = {("frame", "pixel"): 0.6, ("shares", "time"): 0.4}  # of the width, for the left one of two
+BARS = ("pixel", "region")
+PARTS = {
+    ("frame", "pixel"): 0.6,
+    ("frame", "region"): 0.6,
+    ("shares", "time"): 0.4,
+}  # of the width, for the left one of two
 
 ABSENT = {
     "frame": "there is no picture",
     "pixel": "no pixel is pinned",
+    "region": "no region is drawn",
     "maps": "no pixel is pinned",
     "shares": "no pixel is pinned",
     "neurons": "no neuron is shown",
@@ -99,7 +105,7 @@ def view_figure(
     """
     if not 1 <= width <= 40:
         raise ValueError(f"width={width!r}: expected 1 to 40 inches")
-    chosen = checked_panels(panels) or [name for name in PANELS if _has(view, name)]
+    chosen = checked_panels(panels) or _usual(view)
     for name in chosen:
         if not _has(view, name):
             raise ValueError(f"panels: nothing to draw as {name!r}, since {ABSENT[name]}")
@@ -148,10 +154,20 @@ def checked_columns(columns: Any, width: float) -> int:
     return columns
 
 
+def _usual(view: View) -> list[str]:
+    """All that have anything to show: the region in the pixel's place, or where both are, beside the shares."""
+    both = _has(view, "pixel") and _has(view, "region")
+    order = [name for name in PANELS if not (both and name == "region")]
+    if both:
+        order.insert(order.index("shares"), "region")
+    return [name for name in order if _has(view, name)]
+
+
 def _has(view: View, name: str) -> bool:
     content = {
         "frame": view.image is not None or view.overlay is not None,
         "pixel": len(view.bars) > 0,
+        "region": len(view.region_bars) > 0,
         "maps": len(view.thumbnails) > 0,
         "neurons": len(view.neurons) > 0,
         "shares": len(view.shares) > 0,
@@ -202,8 +218,8 @@ def _height(view: View, name: str, width: float, tallest: Any, runs: Sequence[Ru
         return frames_height(runs, width, tallest[0])
     if name == "frame":
         return 0.6 + min(drawn_ratio(view_size(view)) * (width - 1.2), tallest[0])
-    if name == "pixel":
-        return 0.65 + (0.15 if width >= 3.5 else 0.12) * len(view.bars)
+    if name in BARS:
+        return 0.65 + (0.15 if width >= 3.5 else 0.12) * len(_bars(view, name)[1])
     if name in WHOLE_ROW:
         maps = view.thumbnails if name == "maps" else view.neurons
         columns = _columns(maps, width)
@@ -215,8 +231,9 @@ def _height(view: View, name: str, width: float, tallest: Any, runs: Sequence[Ru
 def _draw(ax: Axes, name: str, view: View, width: float, tallest: Any) -> None:
     if name == "frame":
         draw_frame(ax, view)
-    elif name == "pixel":
-        draw_bars(ax, view.bars, view.pixel, view.ranked_by)
+    elif name in BARS:
+        of, bars = _bars(view, name)
+        draw_bars(ax, bars, of, view.ranked_by)
     elif name == "maps":
         columns = _columns(view.thumbnails, width)
         draw_maps(ax, view, view.thumbnails, "their maps", columns, width, tallest=tallest[1])
@@ -229,6 +246,15 @@ def _draw(ax: Axes, name: str, view: View, width: float, tallest: Any) -> None:
         draw_curve(ax, view.frames, view.totals, view.time, view.changes, view.n_frames, width)
     elif view.points is not None:
         draw_points(ax, view.points, width)
+
+
+def _bars(view: View, name: str) -> tuple[str, Sequence[Bar]]:
+    """Of what the bars of a panel are, in words, and the bars."""
+    if name == "pixel":
+        return "" if view.pixel is None else f"pixel y={view.pixel[0]}, x={view.pixel[1]}", view.bars
+    count = 0 if view.region is None else int(view.region.sum())
+    size = f", mean of {count:,} pixel{'' if count == 1 else 's'}" if count else ""
+    return f"the region{size}", view.region_bars
 
 
 def _columns(maps: Sequence[Any], width: float) -> int:
@@ -257,12 +283,13 @@ def describe(view: View, panels: Sequence[str], runs: Sequence[RunFrame] = ()) -
             )
         elif name == "frame":
             told.append(f"Frame{': ' + view.overlay_name if view.overlay_name else ''}")
-        elif name == "pixel":
-            where = "" if view.pixel is None else f" of pixel y={view.pixel[0]}, x={view.pixel[1]}"
+        elif name in BARS:
+            of, listed = _bars(view, name)
+            where = f" of {of}" if of else ""
             bars = ", ".join(
                 f"{bar.layer} {bar.neuron} {bar.value:.3g}"
                 + ("" if math.isnan(bar.share) else f" ({bar.share:.1%})")
-                for bar in view.bars[:5]
+                for bar in listed[:5]
             )
             by = f", chosen by {view.ranked_by}" if view.ranked_by else ""
             told.append(f"Strongest neurons{where}{by}: {bars}")

@@ -37,10 +37,8 @@ LETTERS = 15  # of a title, an inch
 TALLEST_MAP = 0.95  # inches of a neuron's map
 
 
-def draw_bars(
-    ax: Axes, bars: Sequence[Bar], pixel: tuple[int, int] | None = None, ranked_by: str = ""
-) -> None:
-    """The neurons of a pixel, the largest contribution on top; sign by side and by colour."""
+def draw_bars(ax: Axes, bars: Sequence[Bar], of: str = "", ranked_by: str = "") -> None:
+    """The neurons of a pixel or a region, the largest contribution on top; sign by side and by colour."""
     places = np.arange(len(bars))
     values = np.array([bar.value for bar in bars])
     ax.barh(places, values, color=np.where(values > 0, POSITIVE, NEGATIVE), height=0.72)
@@ -72,7 +70,7 @@ def draw_bars(
     ax.xaxis.set_major_formatter(plain_numbers())
     known = any(not math.isnan(bar.share) for bar in bars)
     ax.set_xlabel("contribution (raw level)" + ("\nand its share of all of its layer" if known else ""))
-    title = "neurons" if pixel is None else f"neurons of pixel y={pixel[0]}, x={pixel[1]}"
+    title = f"neurons of {of}" if of else "neurons"
     ax.set_title(f"{title}\nchosen by {ranked_by}" if ranked_by else title, color=INK)
 
 

@@ -81,8 +81,8 @@ class View:
     pixel : (y, x)
     region : (h, w) array of bool
         Outlined on the image.
-    bars : sequence of Bar
-        The pixel's neurons, the largest contribution first.
+    bars, region_bars : sequence of Bar
+        The neurons of the pixel, and of the region as a mean over its pixels, the largest contribution first.
     thumbnails, neurons : sequence of (name, (h, w) array)
         Maps of the pixel's neurons, and of the layer's.
     neurons_name : str
@@ -94,7 +94,7 @@ class View:
     time : int
         The current frame.
     ranked_by : str
-        The rule that chose `bars`, and that `shares` are of, where it is another one than the view's.
+        The rule that chose bars, and that `shares` are of, where it is another one than the view's.
     n_frames : int
         Of the clip; `frames` may be fewer of them.
     one_scale : bool
@@ -119,6 +119,7 @@ class View:
     pixel: tuple[int, int] | None = None
     region: npt.NDArray[np.bool_] | None = None
     bars: Sequence[Bar] = ()
+    region_bars: Sequence[Bar] = ()
     thumbnails: Sequence[tuple[str, Floats]] = ()
     neurons: Sequence[tuple[str, Floats]] = ()
     neurons_name: str = ""

@@ -222,8 +222,10 @@ class CanvasWidget(LiveView):
         ----------
         panels : sequence of str, optional
             Some of ``"frame"``; ``"pixel"``, ``"maps"`` and ``"shares"``, the pinned pixel's neurons, their maps, and
-            how many make it; ``"neurons"``, the first of the layer as they are sorted; ``"time"``; ``"scatter"``. All
-            but the last by default, where they have anything to show; time is then followed for one neuron only.
+            how many make it; ``"region"``, the region's neurons; ``"neurons"``, the first of the layer as they are
+            sorted; ``"time"``; ``"scatter"``. All but the last by default, where they have anything to show; time is
+            then followed for one neuron only, and the region's neurons are there where no pixel is pinned or neurons
+            are sorted by the region.
         width : float
             In inches; text keeps its size.
         columns : {1, 2}, optional

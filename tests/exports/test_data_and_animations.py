@@ -17,7 +17,8 @@ from PIL import Image
 
 import canvaswidget as cw
 from canvaswidget.exports import animation
-from canvaswidget.exports.figure_data import figure_data, short_names
+from canvaswidget.exports.figure_data import figure_data
+from canvaswidget.exports.names import short_names
 from canvaswidget.plotting.view import View
 from canvaswidget.widget import page_comm
 from canvaswidget.widget.widget import CanvasWidget
@@ -103,6 +104,36 @@ def test_films(w: CanvasWidget, tmp_path: Path, form: str) -> None:
     assert [done for done, total in told if total == 8] == sorted(done for done, total in told if total == 8)
     apart = np.abs(frames[0].astype(float) - frames[-1]).mean()
     assert apart > 1
+
+
+@pytest.mark.parametrize("channel", ["sum", "green"])
+def test_a_figure_has_the_regions_neurons_where_the_widget_shows_them(w: CanvasWidget, channel: str) -> None:
+    def shown(*panels: str) -> View:
+        return figure_data(w._live.cached, w._state(), panels or None, lambda done, total: None)
+
+    w.rule = "gated"
+    w.region, w.channel = ((1, 2), (6, 9)), channel
+    assert shown().region_bars == ()  # the pixel is pinned, and neurons are not sorted by the region
+    with_both = shown("pixel", "region")
+    assert (len(with_both.bars), len(with_both.region_bars)) == (12, 12)
+    w.sort = "region"
+    assert len(shown().region_bars) == 12
+    w.pixel, w.sort = None, "total"
+    view = shown()
+    assert view.region is not None
+    assert (view.region.sum(), len(view.bars)) == (35, 0)
+    full = {short: name for name, short in short_names([layer.name for layer in w.canvas.layers]).items()}
+    of = 1 if channel == "green" else slice(None)
+    for bar in view.region_bars:
+        neuron = tuple(int(part) for part in bar.neuron.split("→"))
+        each = w.canvas.map(full[bar.layer], neuron if len(neuron) > 1 else neuron[0], 2, rgb="each")
+        mean = float(np.asarray(each)[view.region][..., of].sum() / 35)
+        assert bar.value == pytest.approx(mean, rel=1e-4, abs=1e-7)
+    words = w.figure().words  # type: ignore[attr-defined]
+    assert "Strongest neurons of the region, mean of 35 pixels: " in words
+    w.region = None
+    with pytest.raises(ValueError, match="no region is drawn"):
+        w.figure("region")
 
 
 def test_what_is_chosen_by_another_rule_says_by_which(w: CanvasWidget, tmp_path: Path) -> None:

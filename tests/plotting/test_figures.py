@@ -19,7 +19,8 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.text import Text
 from PIL import Image
 
-from canvaswidget.exports.figure_data import CURVE_FRAMES, sampled, short_names
+from canvaswidget.exports.figure_data import CURVE_FRAMES, sampled
+from canvaswidget.exports.names import short_names
 from canvaswidget.kernel import view_checks
 from canvaswidget.plotting.figures import (
     DIVERGING,
@@ -81,6 +82,7 @@ def test_everything_is_there_and_within_the_page(width: float) -> None:
     "changes",
     [
         {"bars": ()},
+        {"region_bars": ()},
         {"one_scale": True},
         {"one_scale": True, "signed": True, "neurons": [("0", np.zeros((16, 32)))], "thumbnails": ()},
         {"changes": ()},
@@ -135,6 +137,23 @@ def test_panels_are_chosen_in_order_and_in_columns() -> None:
             view_figure(view(), **{"width": 6.6, **wrong})
     with pytest.raises(ValueError, match="nothing to draw as 'pixel', since no pixel is pinned"):
         view_figure(view(bars=()), panels=["pixel"])
+    with pytest.raises(ValueError, match="nothing to draw as 'region', since no region is drawn"):
+        view_figure(view(region_bars=()), panels=["region"])
+
+
+def test_the_region_stands_in_the_place_of_a_pixel_that_is_not_pinned() -> None:
+    def rows(**changes) -> list[list[str]]:
+        region = np.zeros((16, 32), bool)
+        region[:2, :3] = True
+        figure = view_figure(view(region=region, **changes), 6.6)
+        return [[ax.get_title(loc="left").split("\n")[0] for ax in part.axes] for part in figure.subfigs]
+
+    words = "neurons of the region, mean of 6 pixels"
+    alone = rows(pixel=None, bars=(), thumbnails=(), shares=())
+    assert alone[0] == ["decoder.3, kernel 3 → 17", words]
+    both = rows()
+    assert both[0][1] == "neurons of pixel y=3, x=5"
+    assert [words, "how many neurons make it (of so many)"] in both
 
 
 def test_maps_on_one_scale_can_be_compared() -> None:
@@ -182,6 +201,7 @@ def test_a_figure_of_frames_of_any_shape_fits_on_a_page(size: tuple[int, int], w
         pixel=(0, 0),
         neurons=maps,
         thumbnails=maps[:6],
+        region_bars=(),  # where both are, smaller pictures do not make room for them
         points=None,
         one_scale=True,
     )
@@ -256,6 +276,7 @@ def test_each_panel_looks_as_it_did(panel: str) -> None:
         ("frame", {"palette": "magma", "opacity": 1.0}),
         ("frame", {"pixel": (12, 25)}),
         ("pixel", {"bars": [Bar("decoder.3", f"{i} → 2", 1 / (i + 1), 0.1) for i in range(12)]}),
+        ("region", {"region_bars": [Bar("decoder.2", f"{i} → 3", i / 9, 0.2) for i in range(6)]}),
         ("maps", {"signed": True}),
         ("neurons", {"contrast": 4.0}),
         ("shares", {"shares": [ShareCurve("a", [1, 100], [0.5, 1.0])]}),

@@ -16,6 +16,7 @@ def view(**changes) -> View:
         "overlay_name": "decoder.3, kernel 3 → 17",
         "pixel": (3, 5),
         "bars": [Bar("decoder.3", f"{i} → 2", (-1) ** i / (i + 1), 0.1, i == 1) for i in range(12)],
+        "region_bars": [Bar("decoder.2", f"{i} → 3", (0.5 - i) / 9, 0.2) for i in range(6)],
         "thumbnails": [(f"decoder.3  {i} → 2", rng.normal(size=(16, 32))) for i in range(6)],
         "neurons": [(f"{i} → 7", rng.normal(size=(16, 32))) for i in range(8)],
         "neurons_name": "decoder.2: 8 of 1,360 neurons, largest totals",

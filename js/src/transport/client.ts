@@ -2,6 +2,7 @@
 // one. Every request ends with an answer or an error, or is sent again, also after a cancelled job, a running cell, a
 // lost message or a dead kernel: no view waits for ever.
 import { type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
+import { own } from "./data";
 import { isShutDown } from "./host";
 import type { Answer, Body, FromKernel, FromPage } from "./messages";
 import type { Model } from "./model";
@@ -394,10 +395,4 @@ export class RequestClient {
     this.#activity.value = all.filter(({ view }) => !BACKGROUND.includes(view));
     this.#background.value = all.find(({ view }) => view === "faithfulness") ?? null;
   }
-}
-
-/** A copy of the bytes a view names: the buffer behind it may hold a whole message, padding and all. */
-function own(view: DataView | undefined): Uint8Array {
-  if (view === undefined) return new Uint8Array(0);
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice();
 }

@@ -24,6 +24,7 @@ const PANEL_NAMES: Record<"" | (typeof PANELS)[number], string> = {
   "": "all panels",
   pixel: "the pixel's neurons",
   maps: "their maps",
+  region: "the region's neurons",
   shares: "the pixel's shares",
   neurons: "the layer's neurons",
   time: "time",
