@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -12,8 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Pages
 from tests.browser.page import TIMEOUT, WidgetView
@@ -31,6 +33,7 @@ def _():
 
     w = cw.CanvasWidget(cw.demo.video(), time=3)
     w.observe(lambda change: print("w.pixel =", change.new, flush=True), "pixel")
+    w.observe(lambda change: print("w.region =", int(change.new.mask.sum()), flush=True), "region")
     w
     return (w,)
 
@@ -106,11 +109,42 @@ def test_a_clicked_pixel_is_known_to_python_and_python_moves_the_page(
     view.click_pixel(30, 40)
     view.wait_settled()
     assert len(view.bars()) > 5
+    wait_until_said(page, log, r"w\.pixel = \(30, 40\)")
+
+
+def wait_until_said(page: Page, log: Path, pattern: str) -> re.Match[str]:
+    """The last place in the app's output that is like the pattern."""
     deadline = time.monotonic() + TIMEOUT / 1000
-    while "w.pixel = (30, 40)" not in (said := log.read_text(errors="replace")):
+    while not (found := list(re.finditer(pattern, said := log.read_text(errors="replace")))):
         assert time.monotonic() < deadline, said
         page.wait_for_timeout(30)
     assert "Traceback" not in said
+    return found[-1]
+
+
+def test_the_brush_and_the_polygon_draw_a_region(app: tuple[str, Path], new_page: Pages) -> None:
+    url, log = app
+    page = new_page()
+    page.goto(url)
+    view = WidgetView(page.locator(".cw-root").first)
+    expect(view.root).to_be_visible(timeout=2 * TIMEOUT)
+    view.wait_settled()
+    view.wait_frame(time=3)
+    view.part("tool-brush").click()
+    expect(view.part("brush-size")).to_have_attribute("aria-valuetext", "16 px")
+    page.mouse.click(*view.point_at(90, 200))
+    area = int(wait_until_said(page, log, r"w\.region = (\d+)")[1])
+    assert abs(area - np.pi * 8**2) < 25
+    view.root.press("Enter")
+    expect(view.part("brush-bar")).to_be_hidden()
+    view.part("tool-polygon").click()
+    for corner in [(20, 40), (20, 160), (100, 100), (20, 40)]:
+        page.mouse.click(*view.point_at(*corner))
+    area = int(wait_until_said(page, log, r"w\.region = (\d{4,})")[1])
+    assert abs(area - 120 * 80 / 2) < 150
+    expect(view.panel("pixel")).to_have_attribute("data-of", "region", timeout=TIMEOUT)
+    view.wait_settled()
+    assert len(view.bars()) > 5
 
 
 def test_its_light_theme_on_a_dark_system_shows_a_light_widget(
