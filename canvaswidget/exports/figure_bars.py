@@ -41,6 +41,7 @@ def of_pixel(
             each.value,
             each.share,
             (each.layer, each.neuron) == (chosen.layer.name, chosen.neuron),
+            each.magnitude,
         )
         for each in ranked
     ]
@@ -87,5 +88,7 @@ def of_region(
         neuron = view_checks.checked_neuron(cached.layers.find(each["layer"]), each["neuron"])
         selected = (each["layer"], neuron) == (chosen.layer.name, chosen.neuron)
         share = math.nan if each["share"] is None else each["share"]
-        bars.append(Bar(short[each["layer"]], label(neuron), each["value"], share, selected))
+        bars.append(
+            Bar(short[each["layer"]], label(neuron), each["value"], share, selected, each["magnitude"])
+        )
     return bars

@@ -41,7 +41,12 @@ def draw_bars(ax: Axes, bars: Sequence[Bar], of: str = "", ranked_by: str = "") 
     """The neurons of a pixel or a region, the largest contribution on top; sign by side and by colour."""
     places = np.arange(len(bars))
     values = np.array([bar.value for bar in bars])
-    ax.barh(places, values, color=np.where(values > 0, POSITIVE, NEGATIVE), height=0.72)
+    colours = np.where(values > 0, POSITIVE, NEGATIVE)
+    ax.barh(places, values, color=colours, height=0.72)
+    reaches = np.array([_reach(bar) for bar in bars])
+    cancels = reaches != values
+    if cancels.any():  # neurons are ordered by what the sum of the colours does not show
+        ax.barh(places[cancels], reaches[cancels], color=colours[cancels], height=0.72, alpha=0.3, lw=0)
     ax.axvline(0, color=INK, lw=0.6)
     ax.set_yticks(places, [f"{bar.layer}  {bar.neuron}" for bar in bars])
     for label, bar in zip(ax.get_yticklabels(), bars, strict=True):
@@ -49,16 +54,16 @@ def draw_bars(ax: Axes, bars: Sequence[Bar], of: str = "", ranked_by: str = "") 
     ax.set_ylim(len(bars) - 0.5, -0.5)
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.tick_params(axis="y", length=0)
-    low, high = min(values.min(), 0.0), max(values.max(), 0.0)
+    low, high = min(reaches.min(), 0.0), max(reaches.max(), 0.0)
     room = 0.28 * ((high - low) or 1.0)  # for the numbers beside the bars
     ax.set_xlim(low - room if low < 0 else 0, high + room if high > 0 or low == 0 else 0)
-    for place, bar in zip(places, bars, strict=True):
+    for place, bar, reach in zip(places, bars, reaches, strict=True):
         if math.isnan(bar.share):
             continue
         side = 1 if bar.value >= 0 else -1
         ax.annotate(
             f"{bar.share:.1%}",
-            (bar.value, place),
+            (reach, place),
             (2 * side, 0),
             textcoords="offset points",
             va="center",
@@ -69,9 +74,18 @@ def draw_bars(ax: Axes, bars: Sequence[Bar], of: str = "", ranked_by: str = "") 
     ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.xaxis.set_major_formatter(plain_numbers())
     known = any(not math.isnan(bar.share) for bar in bars)
-    ax.set_xlabel("contribution (raw level)" + ("\nand its share of all of its layer" if known else ""))
+    words = ["contribution (raw level)", *(["and its share of all of its layer"] if known else [])]
+    if cancels.any():
+        words.append("pale: magnitude over the colours, which orders them")
+    ax.set_xlabel("\n".join(words))
     title = f"neurons of {of}" if of else "neurons"
     ax.set_title(f"{title}\nchosen by {ranked_by}" if ranked_by else title, color=INK)
+
+
+def _reach(bar: Bar) -> float:
+    """How far its bars go, on the side of its value: as far as the magnitude where colours cancel in the sum."""
+    cancels = bar.magnitude > abs(bar.value) * 1.001  # not where it is NaN
+    return math.copysign(bar.magnitude, bar.value) if cancels else bar.value
 
 
 def draw_maps(

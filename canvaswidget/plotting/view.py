@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -15,13 +16,17 @@ UNIT = "contribution (raw level)"
 
 @dataclass(frozen=True)
 class Bar:
-    """A neuron's contribution to the pixel, and its share of those of its layer; NaN where that is not known."""
+    """A neuron's contribution to the pixel, and its share of those of its layer; NaN where that is not known.
+
+    `magnitude` is over all colours, by which neurons are ordered; NaN where it is that of the value.
+    """
 
     layer: str
     neuron: str
     value: float
     share: float
     selected: bool = False
+    magnitude: float = math.nan
 
 
 @dataclass(frozen=True)

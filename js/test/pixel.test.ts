@@ -47,11 +47,49 @@ describe("pixel", () => {
     await view.model.reply(request, { ...known, neurons }, data);
     await view.settle();
     const label = view.page.find(".cw-panel-pixel .cw-label").textContent;
-    expect(label).toContain("chosen by gated · order by magnitude (each colour)");
+    expect(label).toContain("chosen by gated · order: pale bars (each colour)");
     expect(view.page.find(".cw-bar .cw-bar-share").textContent).toBe("");
     expect(view.page.find(".cw-bar").title).not.toContain("%");
     expect(view.page.find(".cw-shares th").textContent).toBe("layer · gated");
     expect(view.page.find(".cw-panel-neurons .cw-label").textContent).toContain("order by gated");
+  });
+
+  it("shows by pale bars what neurons are ordered by, where colours cancel in the sum", async () => {
+    view.open({ pixel: [4, 6], sort: "pixel" });
+    await view.settle();
+    view.model.set("pixel", [5, 7]);
+    pass();
+    const request = view.model.last("pixel");
+    const { answer, data } = await answerTo(request.body as Body);
+    const known = answer as PixelReply;
+    const of = (value: number, magnitude: number) => ({ value, magnitude });
+    const sums = [of(0.5, 0.5), of(-0.1, 0.4), of(0.02, 0.3)];
+    const neurons = sums.map((one, i) => ({ ...known.neurons[i], ...one }) as (typeof known.neurons)[0]);
+    await view.model.reply(request, { ...known, neurons }, data);
+    await view.settle();
+    const rows = [...view.page.el.querySelectorAll<HTMLElement>(".cw-bar:not([hidden])")];
+    const parts = rows.map((row) =>
+      ["whole", "fill"].map((name) => {
+        const bar = row.querySelector<HTMLElement>(`.cw-bar-${name}`);
+        const side = bar?.dataset.sign ?? "";
+        return bar?.hidden ? null : [side, Number.parseFloat(bar?.style.width ?? ""), bar?.style.left];
+      }),
+    );
+    const percent = (value: number) => expect.closeTo((100 * value) / 0.9, 3);
+    // From -0.4 to 0.5, so that zero is at 4/9.
+    const zero = `${(0.4 / 0.9) * 100}%`;
+    expect(parts).toEqual([
+      [null, ["+", percent(0.5), zero]],
+      [
+        ["-", percent(0.4), "0%"],
+        ["-", percent(0.1), expect.anything()],
+      ],
+      [
+        ["+", percent(0.3), zero],
+        ["+", percent(0.02), zero],
+      ],
+    ]);
+    expect(view.page.find(".cw-panel-pixel .cw-label").textContent).toContain("order: pale bars");
   });
 
   it("counts the neurons that make half of it", async () => {

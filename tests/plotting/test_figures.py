@@ -156,6 +156,22 @@ def test_the_region_stands_in_the_place_of_a_pixel_that_is_not_pinned() -> None:
     assert [words, "how many neurons make it (of so many)"] in both
 
 
+def test_bars_whose_colours_cancel_show_what_they_are_ordered_by() -> None:
+    bars = [
+        Bar("a", "1", 0.5, 0.5, magnitude=0.5),
+        Bar("a", "2", -0.1, 0.4, magnitude=0.4),
+        Bar("a", "3", 0.02, 0.3, magnitude=0.3),
+    ]
+    figure = view_figure(view(bars=bars), panels=["pixel"])
+    (ax,) = figure.subfigs[0].axes
+    drawn = {(bar.get_alpha() is None, round(bar.get_width(), 6)) for bar in ax.patches}
+    assert drawn == {(True, 0.5), (True, -0.1), (True, 0.02), (False, -0.4), (False, 0.3)}
+    assert ax.get_xlim()[0] < -0.4
+    assert "pale: magnitude over the colours" in texts(figure)
+    alike = view_figure(view(), panels=["pixel"])
+    assert "pale" not in texts(alike)
+
+
 def test_maps_on_one_scale_can_be_compared() -> None:
     weak, strong = np.full((16, 32), 0.1), np.full((16, 32), 1.0)
     for one_scale in (True, False):

@@ -1,5 +1,6 @@
 // The neurons that make one pixel, or the region, as signed bars in the order of their rank, and how many make most of it;
-// in their place, the spectrum.
+// in their place, the spectrum. Neurons are ranked by the magnitudes of their contributions to each colour. The bar is the
+// sum of the colours; where they cancel in it, a pale bar behind it is as long as the magnitudes: the order can be seen.
 import { computed, signal } from "@preact/signals-core";
 import { clusterOf } from "../sources/clusters";
 import type { PixelNeurons } from "../sources/pixels";
@@ -35,6 +36,8 @@ interface Row {
   button: HTMLButtonElement;
   name: HTMLElement;
   bar: HTMLElement;
+  /** The magnitudes over all colours, where these cancel in the sum. */
+  whole: HTMLElement;
   /** What its counterpart in the second run contributes. */
   other: HTMLElement;
   value: HTMLElement;
@@ -70,17 +73,18 @@ export function createPixelView(view: View) {
       h("span", { class: `cw-bar-${part}` }),
     );
     explain(share as HTMLElement, "share");
+    const whole = h("i", { class: "cw-bar-whole", hidden: true });
     const bar = h("i", { class: "cw-bar-fill" });
     const other = h("i", { class: "cw-bar-fill cw-bar-other", hidden: true });
     const button = h(
       "button",
       { class: "cw-bar", type: "button", on: { click: (event) => choose(button, view.adds(event)) } },
       name as HTMLElement,
-      h("span", { class: "cw-bar-track", "aria-hidden": "true" }, bar, other),
+      h("span", { class: "cw-bar-track", "aria-hidden": "true" }, whole, bar, other),
       value as HTMLElement,
       share as HTMLElement,
     );
-    return { button, bar, other, name, value, share } as Row;
+    return { button, whole, bar, other, name, value, share } as Row;
   };
   const choose = ({ dataset }: HTMLButtonElement, add: boolean) => {
     if (dataset.layer === undefined || !dataset.neuron) return;
@@ -99,7 +103,7 @@ export function createPixelView(view: View) {
     const isPaired = comparison.isOn.value && !ofRegion.value;
     const seconds = neurons.map(({ layer, neuron }) => (isPaired ? comparison.barOf(layer, neuron) : null));
     const run = isPaired ? runLabel(store.compare.value) : "";
-    const values = [...neurons.map(({ value }) => value), ...seconds.flatMap((value) => value ?? [])];
+    const values = [...neurons.map(reach), ...seconds.flatMap((value) => value ?? [])];
     const [low, high] = [Math.min(0, ...values), Math.max(0, ...values)];
     const zero = high > low ? -low / (high - low) : 0;
     list.style.setProperty("--cw-zero", `${zero * 100}%`);
@@ -110,7 +114,7 @@ export function createPixelView(view: View) {
       fill.style.width = `${width * 100}%`;
       attribute(fill, "data-sign", value < 0 ? "-" : "+");
     };
-    rows.forEach(({ button, name, bar, other, value, share }, i) => {
+    rows.forEach(({ button, name, whole, bar, other, value, share }, i) => {
       const ranked = neurons[i];
       button.hidden = !ranked;
       if (!ranked) return;
@@ -125,8 +129,7 @@ export function createPixelView(view: View) {
       const out = ablation.has(ranked.layer, ranked.neuron);
       const kept = hasMap(store._canvas.value, ranked.layer, ranked.neuron);
       // Colours that cancel in the sum still count: the order and the share are of magnitudes.
-      const colours =
-        ranked.magnitude > Math.abs(ranked.value) * 1.001 ? `, ${ranked.magnitude} in all colours` : "";
+      const colours = cancels(ranked) ? `, ${ranked.magnitude} in all colours` : "";
       attribute(button, "data-out", out);
       const cluster =
         ranked.layer === store.layer.value ? clusterOf(clusters.shown.value, store, ranked.neuron) : -1;
@@ -149,6 +152,9 @@ export function createPixelView(view: View) {
       write(value, number(ranked.value));
       write(share, ranked.share === null ? "" : percent(ranked.share));
       put(bar, ranked.value);
+      whole.hidden = !cancels(ranked);
+      attribute(button, "data-magnitude", whole.hidden ? null : ranked.magnitude);
+      if (!whole.hidden) put(whole, reach(ranked));
       other.hidden = second === null;
       attribute(button, "data-other", second);
       if (second !== null) put(other, second);
@@ -205,10 +211,7 @@ export function createPixelView(view: View) {
           ? CHANNELS[channel]
           : `bars: ${CHANNELS[channel]}`,
       by ? `chosen by ${by}` : "",
-      // Where colours cancel in their sum, which the bars show, the order looks wrong without a word.
-      neurons.some(({ value, magnitude }) => magnitude > Math.abs(value) * 1.001)
-        ? "order by magnitude (each colour)"
-        : "",
+      neurons.some(cancels) ? "order: pale bars (each colour)" : "",
     ].filter(Boolean);
   };
   /** The last answer stays until the next is there: of which run and frame it is. */
@@ -273,4 +276,15 @@ export function createPixelView(view: View) {
     show(shown, waits);
   });
   return { element: panel.element };
+}
+
+/** Whether colours cancel in the sum that the bar is of. */
+function cancels({ value, magnitude }: RankedNeuron): boolean {
+  return magnitude > Math.abs(value) * 1.001;
+}
+
+/** How far its bars go, on the side of its sum. */
+function reach(neuron: RankedNeuron): number {
+  const { value, magnitude } = neuron;
+  return cancels(neuron) ? (value < 0 ? -magnitude : magnitude) : value;
 }
