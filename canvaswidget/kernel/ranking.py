@@ -114,10 +114,13 @@ def under_own_rule(cached: CachedCanvas, ranked: list[Ranked], where: Any, time:
     for name in {each.layer for each in ranked}:
         layer = cached.layers.find(name)
         neurons = [each.neuron for each in ranked if each.layer == name]
-        maps = neuron_maps.signed_and_sizes(cached, layer, layer.flat_index(neurons), time)
-        for neuron, *both in zip(neurons, *maps, strict=True):
-            values, sizes = (float(part[where].sum(dtype=np.float64)) for part in both)
-            found[name, neuron] = (values, sizes if isinstance(where, tuple) else abs(values))
+        # The colours of a sum over pixels, not the sum over pixels of magnitudes: what `region_columns` ranks by.
+        maps = neuron_maps.coloured(cached, layer, layer.flat_index(neurons), time)
+        added = [one[where] for one in maps]
+        sums = np.stack([one if isinstance(where, tuple) else one.sum(0, dtype=np.float64) for one in added])
+        column = Column.of(sums, maps.ndim == 4)
+        for neuron, value, size in zip(neurons, *column, strict=True):
+            found[name, neuron] = float(value), float(size)
     known = [(one, found[one.layer, one.neuron]) for one in ranked]
     exact = [
         one._replace(

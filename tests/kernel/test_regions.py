@@ -228,10 +228,14 @@ def test_under_ablation_neurons_of_a_region_are_chosen_by_gated(canvas: cw.Canva
     named = [{(one["layer"], *one["neuron"]) for one in some} for some in (found, chosen)]
     assert named[0] == named[1]
     for one in found:
-        lost = np.asarray(ours.maps(one["layer"], [tuple(one["neuron"])], 3)[0])[region.mask].mean()
-        assert one["value"] == pytest.approx(float(lost), rel=1e-3, abs=1e-6)
+        lost = ours.maps(one["layer"], [tuple(one["neuron"])], 3, rgb="each")[0][region.mask].mean(0)
+        assert one["value"] == pytest.approx(float(lost.sum()), rel=1e-3, abs=1e-6)
+        # A neuron that adds red and takes blue away contributes, whatever the two add up to.
+        assert one["magnitude"] == pytest.approx(float(np.abs(lost).sum()), rel=1e-3, abs=1e-6)
         assert one["share"] is None
-    assert [abs(one["value"]) for one in found] == sorted((abs(one["value"]) for one in found), reverse=True)
+    sizes = [one["magnitude"] for one in found]
+    assert sizes == sorted(sizes, reverse=True)
+    assert any(one["magnitude"] > 1.01 * abs(one["value"]) for one in found)
     for page in pages:
         page.session.close()
 
