@@ -143,6 +143,7 @@ def test_one_network_has_nothing_to_be_compared_with() -> None:
 
 def test_neurons_are_sorted_by_how_little_they_are_like_their_counterparts(tmp_path: Path) -> None:
     weights = {seed: dict(network(seed).module.state_dict()) for seed in SEEDS}
+    weights[1]["net.0.linear.bias"][5] = -1e3  # a unit that is dead in one run has no correlation
     runs = cw.Runs.from_checkpoints(network(9), weights, rule="gated")
     page = Page(runs[1], runs=runs, run=1)
     layer, count = "net.1.linear", 8
@@ -152,6 +153,7 @@ def test_neurons_are_sorted_by_how_little_they_are_like_their_counterparts(tmp_p
         one, two = (side.values[neuron] for side in vectors)
         if one.std() > 0 and two.std() > 0:
             expected[neuron] = 1 - np.corrcoef(one, two)[0, 1]
+    assert np.isnan(expected[5])
     body, _ = page.ask(**grid(layer, run=1, time=0, sort="difference", beside=2, count=count, pixel=None))
     shown = {neuron[0]: value for neuron, value in zip(body["neurons"], body["values"], strict=True)}
     assert len(shown) == count

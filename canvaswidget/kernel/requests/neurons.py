@@ -201,7 +201,9 @@ def grid(cached: CachedCanvas, body: GridRequest, checkpoint: Report) -> tuple[G
 @answers(priority=9)
 def values(cached: CachedCanvas, body: ValuesRequest, checkpoint: Report) -> tuple[ValuesReply, bytes]:
     time = checked_frame(cached, body["time"])
-    (_, values), half_width = _sort_key(cached, body, time, checkpoint)
+    (keys, sizes), half_width = _sort_key(cached, body, time, checkpoint)
+    # A size that puts a neuron without a value at the end of an order is none of its own.
+    values = np.where(np.isnan(keys), np.nan, sizes)
     reply: ValuesReply = {
         "kind": "values",
         "time": time,
@@ -238,7 +240,7 @@ def _sort_key(
         return ranking.region_columns(cached, [layer], region, time, checkpoint)[layer.name], 0.0
     if sort == "difference":
         values = _differences(cached, layer, body, time, checkpoint)
-        return Column(values, np.nan_to_num(values, nan=-1.0)), 0.0
+        return Column(values, np.nan_to_num(values, nan=-1.0)), 0.0  # 0 is a value: of the same map
     if sort == "frequency":
         values = neuron_frequencies.frequencies(cached, layer, time, checkpoint)
         return Column(values, values), 0.0
