@@ -30,7 +30,7 @@ class Region:
         Of the frame.
     points : tuple of (y, x)
         Corners of a polygon, in pixels from the top left *corner* of the frame: pixel (y, x) is inside when its
-        middle (y + 0.5, x + 0.5) is. Empty for a mask.
+        middle (y + 0.5, x + 0.5) is, or is on an edge. Empty for a mask.
     runs : tuple of int
         The mask, row by row: where a run of pixels starts and how long it is, by turns. Empty for a polygon.
     """

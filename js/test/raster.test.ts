@@ -27,6 +27,27 @@ describe("a mask", () => {
     }
   });
 
+  it("has those whose middle is on its edge, as Python has", () => {
+    const onSide = ([y0, x0]: Point, [y1, x1]: Point, y: number, x: number) =>
+      (x1 - x0) * (y - y0) === (y1 - y0) * (x - x0) && (y - y0) * (y - y1) <= 0 && (x - x0) * (x - x1) <= 0;
+    const random = chance(11);
+    let edged = 0;
+    for (let i = 0; i < 200; i++) {
+      // Corners in the middles of pixels and on their edges, as the keys put them.
+      const half = (most: number) => Math.round(2 * most * random()) / 2;
+      const points = Array.from({ length: 3 + (i % 4) }, () => [half(9), half(12)] as const);
+      const polygon = points.map(([y, x]) => [x, y] as const);
+      const expected = Array.from({ length: pixels }, (_, at) => {
+        const [y, x] = [Math.floor(at / SIZE.width) + 0.5, (at % SIZE.width) + 0.5];
+        const edge = points.some((point, n) => onSide(points.at(n - 1) as Point, point, y, x));
+        edged += Number(edge);
+        return Number(edge || isInside(polygon, x, y));
+      });
+      expect([...maskOf({ points: points.map((point) => [...point]), runs: [] }, SIZE)]).toEqual(expected);
+    }
+    expect(edged).toBeGreaterThan(400);
+  });
+
   it("has those of runs, which may go on in the next row, and is turned to the same runs", () => {
     const runs = [3, 2, 10, 5, 107, 1];
     const mask = maskOf({ points: [], runs }, SIZE);

@@ -92,6 +92,11 @@ def test_a_region_is_a_mask_a_box_or_a_polygon(w: CanvasWidget) -> None:
     inside = np.add.outer(np.arange(16), np.arange(32)) < 7
     assert (w.region.mask == inside).all()
     assert "28 of 16x32 pixels" in repr(w.region)
+    # A middle that is on an edge is in it: js/test/raster.test.ts says the same of the page.
+    w.region = [(0, 0), (0, 7), (7, 0)]
+    assert (w.region.mask == inside).all()
+    w.region = [(0.5, 0.5), (0.5, 3.5), (2.5, 3.5), (2.5, 0.5)]
+    assert (w.region.mask == np.pad(np.ones((3, 4), bool), ((0, 13), (0, 28)))).all()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,10 @@ interface Size {
   height: number;
 }
 
-/** The pixels of a region; those of a polygon are the ones whose middle is inside, by the even-odd rule. */
+/**
+ * The pixels of a region; those of a polygon are the ones whose middle is inside, by the even-odd rule, or on its edge: the
+ * same as in Python, which computes with them.
+ */
 export function maskOf(region: Region | null, { width, height }: Size): Uint8Array {
   const mask = new Uint8Array(width * height);
   if (!region) return mask;
@@ -22,24 +25,38 @@ export function maskOf(region: Region | null, { width, height }: Size): Uint8Arr
     return mask;
   }
   for (let y = 0; y < height; y++) {
-    const crossed = crossings(points, y + 0.5);
-    for (let i = 0; i + 1 < crossed.length; i += 2) {
-      const from = Math.max(0, Math.ceil((crossed[i] ?? 0) - 0.5));
-      const to = Math.min(width, Math.ceil((crossed[i + 1] ?? 0) - 0.5));
+    for (const [low, high] of [...spans(points, y + 0.5), ...edges(points, y + 0.5)]) {
+      const from = Math.max(0, Math.ceil(low - 0.5 - ROUNDING));
+      const to = Math.min(width, Math.floor(high - 0.5 + ROUNDING) + 1);
       if (from < to) mask.fill(1, y * width + from, y * width + to);
     }
   }
   return mask;
 }
 
-/** Where the sides of a polygon cross a row, in order. */
-function crossings(points: readonly (readonly number[])[], y: number): number[] {
-  const found: number[] = [];
+/** Of where a side crosses a row, in pixels. */
+const ROUNDING = 1e-9;
+type Points = readonly (readonly number[])[];
+type Span = [low: number, high: number];
+
+/** What of a row is inside a polygon. */
+function spans(points: Points, y: number): Span[] {
+  const crossed: number[] = [];
   points.forEach(([y1 = 0, x1 = 0], i) => {
     const [y0 = 0, x0 = 0] = points.at(i - 1) ?? [];
-    if (y1 > y !== y0 > y) found.push(x1 + ((x0 - x1) * (y - y1)) / (y0 - y1));
+    if (y1 > y !== y0 > y) crossed.push(x1 + ((x0 - x1) * (y - y1)) / (y0 - y1));
   });
-  return found.sort((a, b) => a - b);
+  crossed.sort((a, b) => a - b);
+  return crossed.flatMap((low, i): Span[] => (i % 2 ? [] : [[low, crossed[i + 1] ?? low]]));
+}
+
+/** The sides that lie along a row, and the corners in it. */
+function edges(points: Points, y: number): Span[] {
+  return points.flatMap(([y1 = 0, x1 = 0], i): Span[] => {
+    const [y0 = 0, x0 = 0] = points.at(i - 1) ?? [];
+    if (y1 !== y) return [];
+    return [y0 === y ? [Math.min(x0, x1), Math.max(x0, x1)] : [x1, x1]];
+  });
 }
 
 /** The mask as a region: where each run of pixels starts and how long it is; it may go on in the next row. */
