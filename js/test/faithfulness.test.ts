@@ -82,6 +82,28 @@ describe("faithfulness", () => {
     expect(view.model.requests("agreement").length).toBe(count);
   });
 
+  it.each([
+    [
+      {
+        neurons: [
+          [0, 0],
+          [0, 1],
+        ],
+      },
+      "2 neurons",
+      "neurons added with their signs",
+    ],
+    [{ layer: "head_layer", neuron: [0, 0], channel: "red" }, "out 0", "colours added with their signs"],
+    [{ neuron: [0, 0], overlay: "neurons" }, "out 0", ""],
+  ])("does not call another map than the one over the frame this map: %j", async (state, name, added) => {
+    await open(state);
+    await view.model.reply(view.model.last("agreement"), { kind: "agreement", correlation: 0.5 }, NO_DATA);
+    expect(line()).toMatch(/^selection 0\.50 · /);
+    const told = part("faithfulness").textContent ?? "";
+    expect(told).toContain(name);
+    expect(told).toContain(`its map${added && `, ${added},`} with what`);
+  });
+
   it("offers the rule that agrees with ablation where another one does not", async () => {
     await open();
     const request = view.model.last("faithfulness");

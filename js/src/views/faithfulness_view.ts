@@ -158,9 +158,14 @@ export function createFaithfulness(view: Omit<View, "say">): HTMLElement {
     const name = selectionLabel(chosen, store.cluster_names.value);
     const frame = info.n_frames > 1 ? `, frame ${shown.time}` : "";
     const said = shown.correlation === null ? "not defined" : correlation(shown.correlation);
+    // What is compared has the neurons and the colours added, whatever is made of them on the frame.
+    const isColour = info.n_channels > 1 && (selection.channel ?? "sum") !== "sum";
+    const added = [chosen.neuron ? "" : "neurons", isColour ? "colours" : ""].filter(Boolean);
+    const how = added.length ? `, ${added.join(" and ")} added with their signs,` : "";
+    const isOnFrame = store.overlay.value === "selection" && added.length === 0;
     return [
-      `this map ${said}`,
-      `This selection (${name}${frame}): the correlation over the pixels of its map with what the image loses without it is ${said}${shown.correlation === null ? ", since one of the two is the same everywhere" : ""}. Press r to see both.`,
+      `${isOnFrame ? "this map" : "selection"} ${said}`,
+      `This selection (${name}${frame}): the correlation over the pixels of its map${how} with what the image loses without it is ${said}${shown.correlation === null ? ", since one of the two is the same everywhere" : ""}. Press r to see both.`,
     ];
   };
   view.effect(() => {
