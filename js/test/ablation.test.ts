@@ -87,6 +87,7 @@ describe("ablating", () => {
     expect(part("ablated").textContent).toContain("1 scaled");
     expect(part("ablated").textContent).toContain("× 0.5");
     expect(view.page.find(".cw-panel-frame .cw-label").textContent).toContain("with 1 neuron scaled");
+    expect(part("ablation-psnr").title).toMatch(/ dB as edited, .* dB with all neurons as they are$/);
     slider.focus();
     slide(1);
     expect([out(), view.model.get("edits"), source()]).toEqual([{}, [], "reconstruction"]);

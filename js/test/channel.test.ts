@@ -22,6 +22,7 @@ describe("the colour that is contributed to", () => {
     const frame = view.page.find('[data-testid="frame"]');
     expect(frame.dataset.selection).toBe(`${HEAD}/3,1:green`);
     expect(view.page.find(".cw-panel-frame .cw-label").textContent).toContain("green");
+    expect(view.page.find('[data-testid="grid-scale"]').title).toBe(`Of all thumbnails of ${HEAD}, green`);
     // Bars of every layer are of the sum, and say so.
     expect(view.page.find(".cw-panel-pixel .cw-label").textContent).toContain("bars: sum of colours");
   });

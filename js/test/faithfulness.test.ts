@@ -54,6 +54,9 @@ describe("faithfulness", () => {
     expect(part("faithfulness").dataset.grade).toBe(grade);
     expect(part("faithfulness").textContent).toContain(`pixel by pixel, on average: ${interval(pixels)}`);
     expect(part("faithfulness").textContent).toContain("at frame 2");
+    expect(part("faithfulness").textContent).toContain(
+      "does not tell them apart in this layer; of what is lost, the magnitudes in each colour.",
+    );
   });
 
   it("says how alike the selection's map is to what is lost without it, under the same frame and rule only", async () => {

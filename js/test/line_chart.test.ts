@@ -1,6 +1,7 @@
 // Charts of lines: where they break, and what stands at their axes.
 import { afterEach, describe, expect, it } from "vitest";
 import { type Chart, createLineChart, type Scale } from "../src/ui/line_chart";
+import { rankEnds } from "../src/views/run_chart";
 
 afterEach(() => document.body.replaceChildren());
 
@@ -48,6 +49,17 @@ describe("a chart of lines", () => {
     expect(path(".cw-chart-line")).toBe("M50.0 108.0L100.0 8.0");
     expect(path(".cw-point")).toBe("M250.0 58.0h0");
     expect(drawn({ values: [gap, gap, gap] }).path(".cw-chart-line")).toBe("");
+  });
+
+  it("has room for rank correlations below 0", () => {
+    expect(rankEnds([0.9, Number.NaN, 0.2])).toEqual([0, 1.06]);
+    const scale: Scale = { ends: rankEnds([0.9, -0.5]), side: null, label: String };
+    const { path } = drawn({
+      scales: [scale],
+      lines: [{ name: "scored", values: [1.06, -0.5], scale, points: "alone", isJoined: true }],
+      ends: [0, 1],
+    });
+    expect(path(".cw-chart-line")).toBe("M50.0 8.0L250.0 108.0");
   });
 
   it("joins nothing between places that have names", () => {

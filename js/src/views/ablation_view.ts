@@ -26,13 +26,13 @@ const VIEWS = [
 ] as const satisfies { value: Source; text: string; title?: string; term?: Term }[];
 
 /** The PSNR with and without the ablated neurons, and what it is measured against. */
-export function qualityText({ psnr, psnr_before: before }: Frame): { text: string; title: string } {
+export function qualityText({ psnr, psnr_before: before, scaled }: Frame): { text: string; title: string } {
   const now = psnr === null ? "" : `${psnr.toFixed(1)} dB`;
   if (before === null)
     return { text: `${now} to the original`, title: `PSNR against the original reconstruction: ${now}` };
   return {
     text: `${now}, was ${before.toFixed(1)} dB`,
-    title: `PSNR against the truth: ${now} without them, ${before.toFixed(1)} dB with all neurons`,
+    title: `PSNR against the truth: ${now} ${scaled ? "as edited" : "without them"}, ${before.toFixed(1)} dB with all neurons as they are`,
   };
 }
 

@@ -62,7 +62,7 @@ export function showFaithfulness(
     rest,
     grade: word,
     explained: [
-      `Rank correlation of what ${rule} says each of the ${neurons} contributes with what the image loses without it: ${interval(totals)}, with its 95 % interval. Both are totals: ${magnitudes}, added over the frame.`,
+      `Rank correlation of what ${rule} says each of the ${neurons} contributes with what the image loses without it: ${interval(totals)}, with its 95 % interval. Both are totals over the frame: ${magnitudes}.`,
       pixels ? `The same pixel by pixel, on average: ${interval(pixels)}.` : "",
       `Measured on ${of} ${neurons} of ${layer}, at frame ${frame}.`,
       MEANING,
@@ -131,8 +131,12 @@ export function createFaithfulness(view: Omit<View, "say">): HTMLElement {
         ],
       };
     const score = faithfulness.shown.value;
+    const { whole } = magnitudesOf(info, layer);
+    // Ablation knows the colours of every layer, whatever the rule does.
+    const lost =
+      known.each_colour || info.n_channels === 1 ? "" : "; of what is lost, the magnitudes in each colour";
     if (score?.run === store.run.value && score.layer === layer && score.rule === rule)
-      return showFaithfulness(score, name, known.neurons.length === 2, magnitudesOf(info, layer).whole);
+      return showFaithfulness(score, name, known.neurons.length === 2, whole + lost);
     if (faithfulness.state.value === "error") return plain("not measured", faithfulness.error.value);
     if (store.playing.value) return plain("paused", "It is measured when nothing plays.");
     const done = Math.floor((client.background.value?.done ?? 0) / 2);

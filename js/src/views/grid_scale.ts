@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals-core";
 import type { GridContext } from "../sources/grid";
 import { number } from "../state/format";
-import { type Magnitudes, magnitudesOf } from "../state/selection";
+import { CHANNELS, type Magnitudes, magnitudesOf } from "../state/selection";
 import { ready, type Store } from "../state/store";
 import { attribute, h, write } from "../ui/dom";
 import { composeBar } from "../ui/painting";
@@ -75,7 +75,9 @@ export function createGridScale(view: View) {
     const top = shown.scale / style.contrast;
     write(low, style.maps === "signed" ? `≤ ${number(-top)}` : "0");
     write(high, `≥ ${number(top)}`);
-    attribute(colours, "title", `Of all thumbnails of ${shown.context.layer}, the colours added`);
+    const { layer, channel } = shown.context;
+    const colour = channel === "sum" ? "the colours added" : CHANNELS[channel];
+    attribute(colours, "title", `Of all thumbnails of ${layer}, ${colour}`);
   });
   return { element: scaling, scale };
 }

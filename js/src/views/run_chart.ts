@@ -29,8 +29,7 @@ export function createRunChart(view: View) {
       side: "right",
       label: (value) => `${Math.round(value)} dB`,
     };
-    // From no relation to the same order: the height of the chart.
-    const rank: Scale = { ends: [0, 1.06], side: null, label: String };
+    const rank: Scale = { ends: rankEnds(faithfulness), side: null, label: String };
     const line = (name: string, values: Float64Array, scale: Scale): Line => ({
       name,
       values,
@@ -73,6 +72,11 @@ export function createRunChart(view: View) {
       draw();
     },
   };
+}
+
+/** From no relation, or the opposite order where there is one, to the same order: the height of the chart. */
+export function rankEnds(correlations: ArrayLike<number>): [number, number] {
+  return [fromZero([correlations], 1)[0], 1.06];
 }
 
 function short(run: RunCurve["runs"][number]): string {
