@@ -18,6 +18,7 @@ from canvaswidget.analysis.intervals import Interval, mean_interval, rank_correl
 from canvaswidget.analysis.least_contributing import require_model
 from canvaswidget.analysis.measured_neurons import BATCH_BYTES, ROUNDING
 from canvaswidget.analysis.over_runs import over_runs
+from canvaswidget.analysis.quantiser import by_output
 from canvaswidget.arguments import checked
 from canvaswidget.plotting.style import CYCLE, heading, new_panels, style
 from canvaswidget.progress import Progress, Steps, steps
@@ -62,7 +63,7 @@ class LayerProfile(NamedTuple):
         make the same. A pixel to which the layer contributes nothing has none.
     stable_rank : float
         Of the weight as a matrix, a row an output: ``||W||_F^2 / ||W||_2^2`` (Rudelson and Vershynin, 2007), between 1
-        and its rank. NaN for weights that are all 0.
+        and its rank. The columns of a grouped convolution are the inputs of a group. NaN for weights that are all 0.
     centroid : Interval
         Centroid frequency of a neuron's map in cycles a pixel, mean over neurons, see `canvaswidget.analysis.spectrum`.
     kept : Interval
@@ -344,8 +345,7 @@ def _row(canvas: Canvas, layer: Layer, sample: _Sample, effective: Interval) -> 
 @torch.no_grad()
 def _stable_rank(canvas: Canvas, layer: Layer) -> float:
     found = canvas.matrix.capture.weighted[layer.name]
-    kernels = found.kernels_of(found.weight)  # (n_in, n_out / n_groups, ...)
-    rows = kernels.transpose(0, 1).flatten(1)
+    rows = by_output(found, found.weight)
     largest = float(torch.linalg.matrix_norm(rows, 2))
     return float(torch.linalg.matrix_norm(rows)) ** 2 / largest**2 if largest else math.nan
 

@@ -78,6 +78,39 @@ def test_it_agrees_with_the_findings_it_gathers() -> None:
         assert found["head"] is found.layers[-1]
 
 
+class Groups(nn.Module):
+    """Convolutions whose outputs read the inputs of their group only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.grid = nn.Parameter(torch.randn(1, 4, 3, 4))
+        self.across = nn.Conv2d(4, 6, 3, padding=1, groups=2)
+        self.up = nn.ConvTranspose2d(6, 4, 2, stride=2, groups=2)
+        self.alone = nn.Conv2d(4, 4, 3, padding=1, groups=4)
+        self.head = nn.Conv2d(4, 3, 1)
+
+    def forward(self, t: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.up(torch.relu(self.across(self.grid * (1 + t)))))
+        return self.head(torch.relu(self.alone(x)))
+
+
+def test_the_stable_rank_of_groups_has_a_row_an_output() -> None:
+    torch.manual_seed(0)
+    model = Groups()
+    canvas = cw.trace(cw.INR.from_frames(model, 1), "gated", progress=False)
+    found = cw.analysis.profile(canvas, at_most=2, pixels=2)
+    into = model.up.weight.detach()  # (n_in, n_out / n_groups, ...)
+    rows = {
+        "across": model.across.weight.detach().flatten(1),
+        "up": torch.cat([part.transpose(0, 1).flatten(1) for part in into.chunk(2)]),
+        "alone": model.alone.weight.detach().flatten(1),
+    }
+    for name, matrix in rows.items():
+        singular = np.linalg.svd(matrix.numpy().astype(np.float64), compute_uv=False)
+        assert found[name].stable_rank == pytest.approx((singular**2).sum() / singular[0] ** 2, rel=1e-4)
+    assert found["alone"].stable_rank > 1.5  # a filter an output, not one row of all
+
+
 def test_a_sample_has_intervals_and_runs_have_means() -> None:
     torch.manual_seed(0)
     inrs = [cw.INR.from_coords(Mlp([2, 40, 3], nn.ReLU, True), (9, 8)) for _ in range(2)]
