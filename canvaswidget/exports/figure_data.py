@@ -40,6 +40,7 @@ UNITS = {
     "gradient": "magnitude (levels a pixel)",
     "laplacian": "levels a pixel squared",
 }
+MAGNITUDE = "contribution, magnitude (raw level)"
 PAPER = 0.97  # the middle of the diverging palette
 CHANNELS = {"sum": "", "red": ", red", "green": ", green", "blue": ", blue", "abs": ", |R| + |G| + |B|"}
 SORTED = {
@@ -112,19 +113,18 @@ def figure_data(
         overlay=_overlay(cached, chosen, state, checkpoint),
         overlay_name=_name(cached, short[layer.name], chosen, state, checkpoint),
         signed=state["maps"] == "signed",
-        overlay_signed=state["source"] == "difference" or _is_signed(chosen, state["overlay"], state["maps"]),
-        overlay_unit="loss (raw level)"
-        if state["source"] == "difference"
-        else UNITS.get(state["overlay"], View.overlay_unit),
+        overlay_signed=_is_signed(state),
+        overlay_unit=_unit(state),
         palette=state["palette"],
         opacity=state["opacity"],
         contrast=state["contrast"],
-        limit=state["limit"] if _shows_contributions(state) else None,
+        limit=state["limit"] if shows_contributions(state) else None,
         contours=state["contours"],
         pixel=pixel,
         region=mask_of(state),
         bars=bars,
         region_bars=of_region(summed, chosen, state, short, checkpoint) if "region" in wanted else (),
+        colour=CHANNELS[ranked.channel].removeprefix(", "),
         thumbnails=thumbnails,
         neurons=neurons,
         neurons_name=neurons_name,
@@ -156,7 +156,7 @@ def sampled(kept: Sequence[int], time: int) -> list[int]:
 def chosen_of(cached: CachedCanvas, state: dict[str, Any]) -> Chosen:
     """What is selected, by the widget's traits."""
     layer, neuron = cached.layers.find(state["layer"]), state["neuron"]
-    if len(state["neurons"]) > 1:
+    if len(state["neurons"]) > (neuron is not None):  # one that is left of several is added up as they are
         return Chosen(layer, None, -1, 1, state["neurons"])
     return Chosen(layer, neuron, -1 if neuron is not None else state["cluster"], state["n_clusters"])
 
@@ -217,19 +217,25 @@ def _overlay(cached: CachedCanvas, chosen: Chosen, state: dict[str, Any], checkp
         return ablation.difference(cached, ablation.edits_of(state), state["time"])
     if state["overlay"] != "selection":
         return findings.finding(cached, chosen.layer, state["overlay"], state["time"], checkpoint)[0]
-    return selection_maps.selection_map(cached, chosen, state["time"], checkpoint)
+    return selection_maps.selection_map(cached, chosen, state["time"], checkpoint, state["maps"] == "signed")
 
 
-def _shows_contributions(state: dict[str, Any]) -> bool:
+def shows_contributions(state: dict[str, Any]) -> bool:
     """Whether the overlay is a map of contributions: the widget's limit applies to no other."""
     return state["overlay"] == "selection" and state["source"] != "difference"
 
 
-def _is_signed(chosen: Chosen, overlay: str, maps: str) -> bool:
-    """Whether an overlay is drawn around 0: a difference always is, whatever maps of neurons are."""
-    if overlay == "selection":
-        return maps == "signed" and chosen.neuron is not None
-    return overlay in ("intensity", "laplacian")
+def _is_signed(state: dict[str, Any]) -> bool:
+    """Whether the overlay is drawn around 0: a difference always is, whatever maps of neurons are."""
+    if shows_contributions(state):
+        return state["maps"] == "signed"
+    return state["source"] == "difference" or state["overlay"] in ("intensity", "laplacian")
+
+
+def _unit(state: dict[str, Any]) -> str:
+    if shows_contributions(state):
+        return View.overlay_unit if _is_signed(state) else MAGNITUDE
+    return "loss (raw level)" if state["source"] == "difference" else UNITS[state["overlay"]]
 
 
 def _name(cached: CachedCanvas, layer: str, chosen: Chosen, state: dict[str, Any], checkpoint: Report) -> str:
@@ -289,7 +295,8 @@ def _neurons(
     maps = neuron_maps.maps(cached, known, known.flat_index(neurons), state["time"])
     within = f" in cluster {cluster}" if cluster >= 0 else ""
     by = f" by {cached.ranked_by}" if cached.ranked_by and sort in ("pixel", "region") else ""
-    title = f"{layer}: {len(neurons)} of {found['n_neurons']:,} neurons{within}, {SORTED[sort]}{by}"
+    colour = CHANNELS[state["channel"]]
+    title = f"{layer}: {len(neurons)} of {found['n_neurons']:,} neurons{within}, {SORTED[sort]}{by}{colour}"
     named = [(label(neuron), values) for neuron, values in zip(neurons, maps, strict=True)]
     return title, named, float(found["scale"])
 

@@ -8,11 +8,20 @@ import numpy as np
 
 from canvaswidget.arguments import as_integer, show
 from canvaswidget.arguments.kinds import is_sequence
-from canvaswidget.exports.figure_data import figure_data, image_of, mask_of, run_label, shown_psnr
+from canvaswidget.exports.figure_data import (
+    chosen_of,
+    figure_data,
+    image_of,
+    mask_of,
+    run_label,
+    shown_psnr,
+    shows_contributions,
+)
 from canvaswidget.exports.view import ExportedView
-from canvaswidget.kernel import ablation, view_checks
+from canvaswidget.kernel import ablation, selection_maps, view_checks
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import RunKey
+from canvaswidget.kernel.view_checks import Neuron
 from canvaswidget.plotting.run_frames import RunFrame
 from canvaswidget.plotting.view import View
 from canvaswidget.progress import Report
@@ -51,6 +60,11 @@ def frame_of(view: ExportedView, run: RunKey, report: Report) -> RunFrame:
     try:
         cached = view.session.of(run, state["rule"])
         note = absent(cached, state)
+        if not note and run != view.state["run"] and shows_cluster(state):
+            # Each run has clusters of its own: those of the shown run are followed by their neurons.
+            some = neurons_of_cluster(view.session.of(view.state["run"], state["rule"]), state, report)
+            note = "" if cached.same_neurons and some else f"cluster {state['cluster']} is of another run"
+            state |= {"neurons": some, "cluster": -1}
         if not note:
             shown = figure_data(cached, state, ("frame",), report)
             return RunFrame(_with_psnr(name, cached, state), shown)
@@ -61,6 +75,18 @@ def frame_of(view: ExportedView, run: RunKey, report: Report) -> RunFrame:
         state["source"] = "reconstruction"
     alone = View("", image_of(cached, state), pixel=state["pixel"], region=mask_of(state))
     return RunFrame(_with_psnr(name, cached, state), alone, note)
+
+
+def shows_cluster(state: dict[str, Any]) -> bool:
+    """Whether the map of a cluster is over the frame."""
+    return shows_contributions(state) and state["neuron"] is None and state["cluster"] >= 0
+
+
+def neurons_of_cluster(cached: CachedCanvas, state: dict[str, Any], report: Report) -> tuple[Neuron, ...]:
+    """What is in the cluster that is selected in the run that is shown."""
+    chosen = chosen_of(cached, state)
+    places = selection_maps.members(cached, chosen, state["time"], report)
+    return tuple(chosen.layer.neuron_at(place) for place in places)
 
 
 def absent(cached: CachedCanvas, state: dict[str, Any]) -> str:

@@ -37,12 +37,14 @@ def members(cached: CachedCanvas, chosen: Chosen, time: int, checkpoint: Report)
     return np.flatnonzero(labels == chosen.cluster)
 
 
-def selection_map(cached: CachedCanvas, chosen: Chosen, time: int, checkpoint: Report) -> Floats:
-    """Signed for one neuron; the sum of absolute maps for several, a cluster or a whole layer."""
+def selection_map(
+    cached: CachedCanvas, chosen: Chosen, time: int, checkpoint: Report, signed: bool = False
+) -> Floats:
+    """Signed for one neuron; for several, a cluster or a whole layer the sum of absolute maps, or of `signed` ones."""
     layer = chosen.layer
     if chosen.neuron is not None:
         return neuron_maps.maps(cached, layer, layer.flat_index([chosen.neuron]), time)[0]
-    return sums(cached, chosen, time, checkpoint)[0]
+    return sums(cached, chosen, time, checkpoint)[int(signed)]
 
 
 def sums(cached: CachedCanvas, chosen: Chosen, time: int, checkpoint: Report) -> tuple[Floats, Floats]:

@@ -236,12 +236,13 @@ def _draw(ax: Axes, name: str, view: View, width: float, tallest: Any) -> None:
         draw_bars(ax, bars, of, view.ranked_by)
     elif name == "maps":
         columns = _columns(view.thumbnails, width)
-        draw_maps(ax, view, view.thumbnails, "their maps", columns, width, tallest=tallest[1])
+        title = f"their maps{f', {view.colour}' if view.colour else ''}"
+        draw_maps(ax, view, view.thumbnails, title, columns, width, tallest=tallest[1])
     elif name == "neurons":
         columns, scale = _columns(view.neurons, width), _scale_name(view)
         draw_maps(ax, view, view.neurons, view.neurons_name, columns, width, scale, tallest[1])
     elif name == "shares":
-        draw_shares(ax, view.shares, view.ranked_by)
+        draw_shares(ax, view.shares, view.ranked_by, view.colour)
     elif name == "time":
         draw_curve(ax, view.frames, view.totals, view.time, view.changes, view.n_frames, width)
     elif view.points is not None:
@@ -250,11 +251,12 @@ def _draw(ax: Axes, name: str, view: View, width: float, tallest: Any) -> None:
 
 def _bars(view: View, name: str) -> tuple[str, Sequence[Bar]]:
     """Of what the bars of a panel are, in words, and the bars."""
+    colour = f", {view.colour}" if view.colour else ""
     if name == "pixel":
-        return "" if view.pixel is None else f"pixel y={view.pixel[0]}, x={view.pixel[1]}", view.bars
+        return "" if view.pixel is None else f"pixel y={view.pixel[0]}, x={view.pixel[1]}{colour}", view.bars
     count = 0 if view.region is None else int(view.region.sum())
     size = f", mean of {count:,} pixel{'' if count == 1 else 's'}" if count else ""
-    return f"the region{size}", view.region_bars
+    return f"the region{size}{colour}", view.region_bars
 
 
 def _columns(maps: Sequence[Any], width: float) -> int:

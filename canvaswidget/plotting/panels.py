@@ -166,15 +166,16 @@ def wrapped(inches: float, *parts: str) -> str:
     return line if len(line) <= LETTERS * inches else "\n".join(parts)
 
 
-def draw_shares(ax: Axes, shares: Sequence[ShareCurve], ranked_by: str = "") -> None:
-    """How many neurons of each layer make how much of the pixel."""
+def draw_shares(ax: Axes, shares: Sequence[ShareCurve], ranked_by: str = "", of_colour: str = "") -> None:
+    """How many neurons of each layer make how much of the pixel, or of one colour of it."""
     for number, curve in enumerate(shares):
         colour = CYCLE[number % len(CYCLE)]
         name = legend_label(f"{curve.layer} ({curve.counts[-1]:,})")
         ax.plot(curve.counts, curve.shares, color=colour, lw=1.6 if curve.selected else 0.9, label=name)
     for level in (0.5, 0.9):
         ax.axhline(level, color=QUIET, lw=0.5, ls=":")
-    ax.set(xscale="log", ylim=(0, 1.02), xlabel="strongest neurons", ylabel="share of the pixel")
+    pixel = f"pixel, {of_colour}" if of_colour else "pixel"
+    ax.set(xscale="log", ylim=(0, 1.02), xlabel="strongest neurons", ylabel=f"share of the {pixel}")
     ax.set_yticks([0, 0.5, 0.9], ["0", "50 %", "90 %"])
     ax.spines[["top", "right"]].set_visible(False)
     legend_below(ax)

@@ -88,6 +88,8 @@ class View:
         Outlined on the image.
     bars, region_bars : sequence of Bar
         The neurons of the pixel, and of the region as a mean over its pixels, the largest contribution first.
+    colour : str
+        That `bars`, `region_bars`, `thumbnails` and `shares` are of; empty for the sum of the colours.
     thumbnails, neurons : sequence of (name, (h, w) array)
         Maps of the pixel's neurons, and of the layer's.
     neurons_name : str
@@ -125,6 +127,7 @@ class View:
     region: npt.NDArray[np.bool_] | None = None
     bars: Sequence[Bar] = ()
     region_bars: Sequence[Bar] = ()
+    colour: str = ""
     thumbnails: Sequence[tuple[str, Floats]] = ()
     neurons: Sequence[tuple[str, Floats]] = ()
     neurons_name: str = ""

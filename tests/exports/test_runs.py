@@ -16,7 +16,7 @@ import canvaswidget as cw
 from canvaswidget.exports import animation
 from canvaswidget.exports.export_file import export_file
 from canvaswidget.exports.over_runs import frame_of
-from canvaswidget.kernel import requests
+from canvaswidget.kernel import requests, similarity
 from canvaswidget.models import FFN, SIREN
 from canvaswidget.widget.widget import CanvasWidget
 from tests.exports.saved_page import Saved
@@ -139,7 +139,7 @@ def test_a_figure_has_a_column_a_run_on_one_scale(widgets, training) -> None:
         )
         assert (shown.norm.vmin, shown.norm.vmax) == pytest.approx((0, expected), rel=1e-5)
     assert bar.get_ylim() == pytest.approx((0, expected), rel=1e-5)
-    assert bar.get_ylabel() == "contribution\n(raw level)"
+    assert bar.get_ylabel() == "contribution, magnitude\n(raw level)"
     title = figure.get_suptitle()
     assert "step" not in title
     assert "dB" not in title
@@ -150,6 +150,23 @@ def test_a_figure_has_a_column_a_run_on_one_scale(widgets, training) -> None:
     assert largest(training, [0], w.layer, 3) < expected  # a scale of its own would be another one
     alone, _ = w.figure(runs=[0, 0]).subfigs[0].axes
     assert alone.images[1].norm.vmax == pytest.approx(largest(training, [0], w.layer, 3), rel=1e-5)
+
+
+def test_a_cluster_is_followed_through_the_runs_by_its_neurons(widgets, training, mixed) -> None:
+    """Each run has clusters of its own, that only share numbers."""
+    w = widgets(training, run=10, n_clusters=3, neuron=None, cluster=1)
+    found = w._live.call(
+        lambda report: similarity.clusters(w._live.cached, w._live.cached.layers.find(w.layer), 3, 0, report)
+    )
+    some = np.flatnonzero(found.labels == 1)
+    *axes, _ = w.figure(runs="all").subfigs[0].axes
+    for ax, key in zip(axes, STEPS, strict=True):
+        expected = np.abs(training[key].maps(w.layer, some, rgb="each")).sum((0, 3))
+        np.testing.assert_allclose(ax.images[1].get_array(), expected, rtol=1e-4, atol=1e-6)
+    w = widgets(mixed, run="one", n_clusters=3, neuron=None, cluster=1)
+    one, two, *_ = w.figure(runs=["one", "two"]).subfigs[0].axes
+    assert (one.get_xlabel(), len(one.images)) == ("", 2)
+    assert (two.get_xlabel(), len(two.images)) == ("cluster 1 is of another run", 1)
 
 
 def test_a_run_without_the_selection_says_so(widgets, mixed, tmp_path: Path) -> None:

@@ -16,9 +16,11 @@ from PIL import Image
 import canvaswidget as cw
 from canvaswidget.exports import fallback_image
 from canvaswidget.exports.figure_data import figure_data
+from canvaswidget.kernel import similarity
 from canvaswidget.plotting import figures
 from canvaswidget.widget import live_view
 from canvaswidget.widget.widget import CanvasWidget
+from tests.canvases import image
 from tests.widget.between_page_and_widget import displayed
 
 PNG = b"\x89PNG\r\n"
@@ -126,6 +128,44 @@ def test_the_picture_draws_a_difference_around_zero(w: CanvasWidget, maps: str) 
         "gradient": False,
         "laplacian": True,
     }
+
+
+@pytest.mark.parametrize(
+    "chosen", [{"neurons": [(0, 0), (2, 1)]}, {"neuron": None}, {"neuron": None, "cluster": 1}]
+)
+def test_the_picture_of_several_neurons_is_the_pages(
+    widgets, canvas: cw.Canvas, chosen: dict[str, Any]
+) -> None:
+    """Signed contributions are added with their signs; of magnitudes the unit says what they are."""
+    w = widgets(canvas, layer="head_layer", n_clusters=2, maps="signed", **chosen)
+    layer = w._live.cached.layers.find(w.layer)
+    some = np.arange(np.prod(layer.neurons))
+    if "neurons" in chosen:
+        some = layer.flat_index(chosen["neurons"])
+    elif "cluster" in chosen:
+        found = w._live.call(lambda report: similarity.clusters(w._live.cached, layer, 2, w.time, report))
+        some = np.flatnonzero(found.labels.ravel() == 1)
+    maps = canvas.maps(w.layer, layer.neurons_at(some), w.time, rgb="each")
+    for kind, expected, unit in (
+        ("signed", maps.sum((0, 3)), "contribution (raw level)"),
+        ("magnitude", np.abs(maps).sum((0, 3)), "contribution, magnitude (raw level)"),
+    ):
+        w.maps = kind
+        frame = w.figure(["frame"]).subfigs[0].axes[0]
+        drawn = frame.images[-1]
+        np.testing.assert_allclose(drawn.get_array(), expected, rtol=1e-4, atol=1e-5)
+        assert drawn.norm.vmin == (-drawn.norm.vmax if kind == "signed" else 0)
+        assert unit in [ax.get_ylabel() for ax in frame.child_axes]
+    assert (maps.sum((0, 3)) < 0).any()
+
+
+def test_a_figure_says_which_colour_its_pixel_is_of(widgets) -> None:
+    w = widgets(cw.trace(image(), "gated"), channel="red", pixel=(3, 4))
+    told = w.figure(["pixel", "maps", "neurons", "shares"]).words  # type: ignore[attr-defined]
+    assert "Strongest neurons of pixel y=3, x=4, red: " in told
+    assert "strongest at the pixel, red" in told
+    part = w.figure(["shares"]).subfigs[0].axes[0]
+    assert part.get_ylabel() == "share of the pixel, red"
 
 
 def test_the_picture_follows_the_view_once_it_rests(w: CanvasWidget, monkeypatch) -> None:
