@@ -56,6 +56,10 @@ VIEWS = (
         f"cw.CanvasWidget({VIDEO}, layer='decoder.3', time=9, ablated={{'decoder.3': [(5, 38)]}})",
     ),
     View(
+        "what-quantised-weights-lose",
+        f"cw.CanvasWidget({VIDEO}, layer='decoder.3', time=9, source='quantisation', bits=4)",
+    ),
+    View(
         "a-region",
         f"cw.CanvasWidget({VIDEO}, layer='decoder.3', time=9, region=((0, 0), (24, 256)), sort='region')",
     ),

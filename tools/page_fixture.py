@@ -105,10 +105,12 @@ def asked() -> list[dict[str, Any]]:
     boxes = [_box(0, 0), _box(4, 2)]
     common = {"run": None, "rule": "xinc", "time": NOW}
     ablated = {"run": None, "time": NOW, "ablated": [{"layer": LAYER, "neurons": [NEURON]}]}
+    quantised = {"bits": 4, "scheme": "per-tensor"}
     values = {"sort": "total", "channel": "sum", "pixel": None, "region": None}
     return [
         {"kind": "frame", "source": "ablated", **ablated},
         {"kind": "frame", "source": "difference", **ablated},
+        {"kind": "frame", "source": "quantisation", "run": None, "time": NOW, "quantised": quantised},
         {"kind": "scatter", **common, "layer": LAYER, "method": "pca"},
         {"kind": "values", **common, "layer": LAYER, **values},
         {"kind": "picture_spectra", "run": None, "time": NOW},

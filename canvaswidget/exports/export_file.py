@@ -8,7 +8,7 @@ from typing import Any
 
 from canvaswidget.exports import animation, data_files
 from canvaswidget.exports.figure_data import figure_data
-from canvaswidget.kernel import ablation
+from canvaswidget.kernel import ablation, quantisation
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.requests.export import Drawing, ExportReply, ExportRequest
 from canvaswidget.kernel.view_checks import checked_choice
@@ -37,6 +37,8 @@ def _file_name(title: str, state: dict[str, Any], panels: Sequence[str]) -> str:
     """What is shown, so that two views are two files: run, layer, selection, rule, frame, panels."""
     run = "" if state["run"] is None else f" run {state['run']}"
     without = f" {ablation.title(ablation.edits_of(state))}" if state["source"] in ablation.SOURCES else ""
+    if state["source"] == quantisation.SOURCE:
+        without = f" {quantisation.title(quantisation.grid_of(state))}"
     neuron, neurons = state["neuron"], state["neurons"]
     selected = f"{len(neurons)} neurons" if len(neurons) > 1 else ""
     if neuron is not None and not selected:

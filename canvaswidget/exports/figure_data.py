@@ -15,6 +15,7 @@ from canvaswidget.kernel import (
     findings,
     neuron_maps,
     pictures,
+    quantisation,
     requests,
     selection_maps,
     similarity,
@@ -115,6 +116,7 @@ def figure_data(
         signed=state["maps"] == "signed",
         overlay_signed=_is_signed(state),
         overlay_unit=_unit(state),
+        grey_unit=quantisation.UNIT if state["source"] == quantisation.SOURCE else View.grey_unit,
         palette=state["palette"],
         opacity=state["opacity"],
         contrast=state["contrast"],
@@ -172,6 +174,8 @@ def image_of(cached: CachedCanvas, state: dict[str, Any]) -> Any:
         return np.full((*cached.size, 3), PAPER, np.float32)
     if source == "error":
         return pictures.error(cached, time)
+    if source == quantisation.SOURCE:
+        return quantisation.loss(cached, quantisation.grid_of(state), time)
     return in_colour({"reconstruction": pictures.frame, "truth": pictures.truth}[source](cached, time))
 
 
@@ -191,6 +195,8 @@ def shown_psnr(cached: CachedCanvas, state: dict[str, Any]) -> float | None:
         return None
     if state["source"] in ablation.SOURCES:
         return ablation.psnr(cached, ablation.edits_of(state), state["time"])
+    if state["source"] == quantisation.SOURCE:
+        return quantisation.psnr(cached, quantisation.grid_of(state), state["time"])
     return pictures.psnr(cached, state["time"])
 
 
@@ -204,6 +210,8 @@ def title_of(cached: CachedCanvas, state: dict[str, Any], says_run: bool = True)
         parts.insert(1, run_label(state["run"]))
     if state["source"] in ablation.SOURCES:
         parts.append(ablation.title(ablation.edits_of(state)))
+    if state["source"] == quantisation.SOURCE:
+        parts.append(quantisation.title(quantisation.grid_of(state)))
     psnr = shown_psnr(cached, state) if says_run else None
     if psnr is not None:
         parts.append(f"PSNR {psnr:.1f} dB")
@@ -211,7 +219,7 @@ def title_of(cached: CachedCanvas, state: dict[str, Any], says_run: bool = True)
 
 
 def _overlay(cached: CachedCanvas, chosen: Chosen, state: dict[str, Any], checkpoint: Report) -> Any:
-    if state["source"] in ("error", "ablated"):
+    if state["source"] in ("error", "ablated", quantisation.SOURCE):
         return None
     if state["source"] == "difference":
         return ablation.difference(cached, ablation.edits_of(state), state["time"])
@@ -241,6 +249,8 @@ def _unit(state: dict[str, Any]) -> str:
 def _name(cached: CachedCanvas, layer: str, chosen: Chosen, state: dict[str, Any], checkpoint: Report) -> str:
     if state["source"] == "error":
         return "error of the reconstruction"
+    if state["source"] == quantisation.SOURCE:
+        return f"what it loses {quantisation.title(quantisation.grid_of(state))}"
     if state["source"] in ablation.SOURCES:
         what = ablation.title(ablation.edits_of(state))
         return f"the picture {what}" if state["source"] == "ablated" else f"what it loses {what}"

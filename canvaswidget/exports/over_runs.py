@@ -18,7 +18,7 @@ from canvaswidget.exports.figure_data import (
     shows_contributions,
 )
 from canvaswidget.exports.view import ExportedView
-from canvaswidget.kernel import ablation, selection_maps, view_checks
+from canvaswidget.kernel import ablation, quantisation, selection_maps, view_checks
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import RunKey
 from canvaswidget.kernel.view_checks import Neuron
@@ -71,7 +71,7 @@ def frame_of(view: ExportedView, run: RunKey, report: Report) -> RunFrame:
     except (RunError, UntraceableError, NotKeptError) as error:
         grey = np.full((*view.facts.size, 3), NO_PICTURE, np.float32)
         return RunFrame(name, View("", grey, pixel=state["pixel"], region=mask_of(state)), str(error))
-    if state["source"] in ("truth", "error", "off", *ablation.SOURCES):
+    if state["source"] in ("truth", "error", "off", quantisation.SOURCE, *ablation.SOURCES):
         state["source"] = "reconstruction"
     alone = View("", image_of(cached, state), pixel=state["pixel"], region=mask_of(state))
     return RunFrame(_with_psnr(name, cached, state), alone, note)
@@ -102,6 +102,8 @@ def absent(cached: CachedCanvas, state: dict[str, Any]) -> str:
         return why
     if state["source"] in ("truth", "error") and cached.canvas.inr.truth is None:
         return "it has no truth"
+    if state["source"] == quantisation.SOURCE and (why := quantisation.facts_of(cached.canvas)["why_not"]):
+        return why
     if state["source"] in ablation.SOURCES:
         removable = {layer.name: layer for layer in ablation.removable(cached.canvas)}
         for name, neurons in ablation.edits_of(state).items():

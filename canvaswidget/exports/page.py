@@ -288,6 +288,7 @@ def _info(info: Mapping[str, Any], rule: str, kept: Kept) -> dict[str, Any]:
         "rules": [],
         "ranked_by": rule,
         "embeddings": [],
+        "quantisation": {"why_not": f"{NEEDS} no weights", "left_out": {}},
         "device": "saved page",
     }
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple, cast
 
 from canvaswidget.analysis.embedding import methods
-from canvaswidget.kernel import ablation
+from canvaswidget.kernel import ablation, quantisation
 from canvaswidget.kernel.cached_canvas import ranking_canvas
 from canvaswidget.kernel.counterparts import counterpart_layer
-from canvaswidget.kernel.message_parts import CanvasInfo, RunKey
+from canvaswidget.kernel.message_parts import CanvasInfo, Quantisable, RunKey
 from canvaswidget.tracing import CanvasLike, UntraceableError
 from canvaswidget.tracing.layers import Layers
 from canvaswidget.tracing.rules import RULES
@@ -33,6 +33,7 @@ class Facts(NamedTuple):
     ranked_by: str
     removable: Layers
     why_no_colours: dict[str, str]  # by layer; empty where it has
+    quantisation: Quantisable
 
     @classmethod
     def of(cls, canvas: CanvasLike, first: Facts | None = None, run: RunKey = None) -> Facts:
@@ -62,6 +63,7 @@ class Facts(NamedTuple):
             ranked_by,
             removable,
             colours,
+            quantisation.facts_of(canvas) if first is None else first.quantisation,
         )
 
     def alike(self, other: Facts) -> bool:
@@ -110,6 +112,7 @@ class Facts(NamedTuple):
             "ranked_by": self.ranked_by,
             "embeddings": cast(Any, methods()),
             "has_truth": self.has_truth,
+            "quantisation": self.quantisation,
             "device": self.device,
         }
 

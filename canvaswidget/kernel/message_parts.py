@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
-Source = Literal["reconstruction", "truth", "error", "off", "ablated", "difference"]
+Source = Literal["reconstruction", "truth", "error", "off", "ablated", "difference", "quantisation"]
+Scheme = Literal["per-tensor", "per-channel"]  # which weights share a grid of values
 Sort = Literal["pixel", "region", "total", "change", "frequency", "difference", "index"]
 Maps = Literal["magnitude", "signed"]
 Overlay = Literal["selection", "neurons", "intensity", "change", "gradient", "laplacian"]
@@ -34,6 +35,16 @@ class LayerInfo(TypedDict):
     each_colour: bool
 
 
+class Quantisable(TypedDict):
+    """Whether the weights can be quantised.
+
+    `why_not` is empty where they can; `left_out` says of a layer why its weights stay as they are.
+    """
+
+    why_not: str
+    left_out: dict[str, str]
+
+
 class CanvasInfo(TypedDict):
     """What the page must know of the canvas before it asks anything (trait `_canvas`).
 
@@ -58,6 +69,7 @@ class CanvasInfo(TypedDict):
     ranked_by: str
     embeddings: list[Embedding]
     has_truth: bool
+    quantisation: Quantisable
     device: str
 
 
@@ -131,6 +143,13 @@ class Edit(TypedDict):
     factor: float
 
 
+class Quantiser(TypedDict):
+    """What weights are quantised to: bits for each, and which of them share a grid of values."""
+
+    bits: int
+    scheme: Scheme
+
+
 class ViewState(TypedDict):
     """What a view is set to, as the page has it: the traits of the widget by name."""
 
@@ -152,6 +171,8 @@ class ViewState(TypedDict):
     ablated: dict[str, list[list[int]]]
     edits: list[Edit]
     source: Source
+    bits: int
+    scheme: Scheme
     maps: Maps
     overlay: Overlay
     channel: Channel

@@ -24,6 +24,7 @@ from canvaswidget.kernel.message_parts import (
     Maps,
     Overlay,
     PanelTab,
+    Scheme,
     Sort,
     Source,
 )
@@ -35,6 +36,7 @@ Pixel = tuple[int, int]
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "source": get_args(Source),
+    "scheme": get_args(Scheme),
     "sort": get_args(Sort),
     "maps": get_args(Maps),
     "overlay": get_args(Overlay),

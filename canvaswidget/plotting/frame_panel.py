@@ -14,7 +14,6 @@ from canvaswidget.plotting.view import View, view_size
 
 Floats = npt.NDArray[np.floating]
 
-GREY_UNIT = "absolute error (raw level)"
 # How much of its colour an image loses under a map of full opacity, so that nobody takes its colours for the map's.
 FADED = 0.75
 LUMA = (0.2126, 0.7152, 0.0722)  # of red, green and blue: ITU-R BT.709
@@ -62,7 +61,7 @@ def draw_frame(ax: Axes, view: View, scale: float | None = None, bar: bool = Tru
         top = scale if view.overlay is None else None
         shown = ax.imshow(view.image, cmap="gray", vmin=0, vmax=top, aspect=aspect)
         if view.overlay is None and bar:
-            colour_bar(ax, shown, GREY_UNIT)
+            colour_bar(ax, shown, view.grey_unit)
     if view.overlay is not None:
         limit = colour_limit(view, scale)
         values, norm, cmap = scaled(view.overlay, view.overlay_signed, limit, view.palette)

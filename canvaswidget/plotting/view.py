@@ -12,6 +12,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.floating]
 
 UNIT = "contribution (raw level)"
+GREY_UNIT = "absolute error (raw level)"
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ class View:
         In [0, 1] with colours; one channel is drawn in grey with its range. None for a dark ground.
     overlay : (h, w) array
         The selected contribution, drawn over the image.
+    grey_unit : str
+        Of an image in grey.
     overlay_name, overlay_unit : str
     signed, overlay_signed : bool
         Whether the maps of neurons, and the overlay, keep their sign: a diverging palette centred on 0.
@@ -116,6 +119,7 @@ class View:
     overlay: Floats | None = None
     overlay_name: str = ""
     overlay_unit: str = UNIT
+    grey_unit: str = GREY_UNIT
     signed: bool = False
     overlay_signed: bool = False
     palette: str = "viridis"

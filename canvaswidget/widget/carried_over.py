@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from canvaswidget.kernel import ablation, view_checks
+from canvaswidget.kernel import ablation, quantisation, view_checks
 from canvaswidget.kernel.counterparts import counterpart_layer
 from canvaswidget.kernel.facts import Facts
 from canvaswidget.tracing.layers import Layers
@@ -56,6 +56,9 @@ def carried_over(view: Mapping[str, Any], before: Facts, after: Facts) -> tuple[
     if view["source"] in ("truth", "error") and not after.has_truth:
         changes["source"] = "reconstruction"
         notices.append("it has no truth")
+    if view["source"] == quantisation.SOURCE and after.quantisation["why_not"]:
+        changes["source"] = "reconstruction"
+        notices.append("its weights can't be quantised")
     return changes, "; ".join(notices)
 
 

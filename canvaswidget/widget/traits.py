@@ -9,7 +9,7 @@ from typing import Any, cast
 import traitlets
 
 from canvaswidget.arguments import checked_index, show
-from canvaswidget.kernel import ablation, view_checks
+from canvaswidget.kernel import ablation, quantisation, view_checks
 from canvaswidget.kernel.facts import Facts
 from canvaswidget.kernel.message_parts import ViewState
 from canvaswidget.kernel.region import checked_region
@@ -249,7 +249,10 @@ def palette_trait() -> Checked:
 
 
 def source_trait() -> Checked:
-    """What is under the map; truth and error need a truth, without and difference that neurons are ablated."""
+    """What is under the map.
+
+    Truth and error need a truth, ablated and difference that neurons are ablated or scaled, quantisation weights.
+    """
 
     def check(widget: Any, value: Any) -> str:
         source = view_checks.checked_choice("source", value, view_checks.CHOICES["source"])
@@ -259,9 +262,16 @@ def source_trait() -> Checked:
             )
         if source in ablation.SOURCES and not (widget.ablated or widget.edits):
             raise ValueError(f"source={source!r}: nothing is ablated; set ablated or edits first")
+        if source == quantisation.SOURCE and (why_not := widget.facts.quantisation["why_not"]):
+            raise ValueError(f"source={source!r}: {why_not}")
         return source
 
     return Checked(check, "reconstruction")
+
+
+def bits_trait() -> Checked:
+    """Of each weight, under the source ``"quantisation"``."""
+    return Checked(lambda _, value: quantisation.checked_bits(value), 4)
 
 
 def overlay_trait() -> Checked:

@@ -11,6 +11,7 @@ from typing import get_type_hints
 
 from anywidget import AnyWidget
 
+from canvaswidget.analysis.quantiser import MOST_BITS
 from canvaswidget.exports import data_files, figure_data, page
 from canvaswidget.kernel import region, region_list, view_checks
 from canvaswidget.kernel.message_parts import ViewState
@@ -37,6 +38,7 @@ CONSTANTS = {
     "MAX_CONTRAST": view_checks.RANGES["contrast"][1],
     "CONTOURS": frame_panel.CONTOURS,
     "MAX_NEURONS": view_checks.MAX_NEURONS,
+    "MOST_BITS": MOST_BITS,
     "MAX_REGIONS": region_list.MAX_REGIONS,
     "MOST_RUNS": region.MOST_RUNS,
     "LONGEST_NAME": view_checks.LONGEST_NAME,

@@ -37,6 +37,8 @@ class ViewTraits(SharedTraits):
         "ablated",
         "edits",
         "source",
+        "bits",
+        "scheme",
         "maps",
         "overlay",
         "channel",
@@ -81,6 +83,8 @@ class ViewTraits(SharedTraits):
     ablated = traits.ablated_trait()
     edits = traits.edits_trait()
     source = traits.source_trait()
+    bits = traits.bits_trait()
+    scheme = traits.choice_trait("scheme", "per-tensor")
     maps = traits.choice_trait("maps", "magnitude")
     overlay = traits.overlay_trait()
     channel = traits.channel_trait()

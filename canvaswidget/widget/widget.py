@@ -87,8 +87,14 @@ class CanvasWidget(LiveView):
     edits : dict
         Neurons whose contributions are scaled, ``{layer: {neuron: factor}}``: by 2 a neuron writes twice as much, by 0
         it is ablated. ``{}`` takes all back. `Canvas.edit` and `cw.edited` take it too.
-    source : {"reconstruction", "truth", "error", "off", "ablated", "difference"}
-        What is under the map; the last two are the picture without what is ablated and with `edits`, and what it lost.
+    source : {"reconstruction", "truth", "error", "off", "ablated", "difference", "quantisation"}
+        What is under the map; ``"ablated"`` and ``"difference"`` are the picture without what is ablated and with
+        `edits`, and what it lost; ``"quantisation"`` is what is lost by weights of `bits`: how far the picture of
+        `canvaswidget.quantise` is from the model's own.
+    bits : int
+        From 1 to 16, of each weight, under the source ``"quantisation"``.
+    scheme : {"per-tensor", "per-channel"}
+        Whether a layer has one grid of values there, or each of its output channels its own.
     maps : {"magnitude", "signed"}
     overlay : {"selection", "neurons", "intensity", "change", "gradient", "laplacian"}
         What is over the frame: the selection's contribution, or a finding about the whole layer: how many neurons

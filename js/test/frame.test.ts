@@ -277,9 +277,9 @@ describe("frame", () => {
       [
         ...view.page.el.querySelectorAll<HTMLElement>(".cw-panel-frame .cw-tools .cw-segment[data-value]"),
       ].map(({ hidden }) => hidden);
-    expect(hidden()).toEqual([false, false, false, false]);
+    expect(hidden()).toEqual([false, false, false, false, false]);
     view.model.set("_canvas", { ...(view.model.get("_canvas") as object), has_truth: false });
-    expect(hidden()).toEqual([false, true, true, false]);
+    expect(hidden()).toEqual([false, true, true, false, false]);
   });
 
   it("asks for no frame when the frame is off", async () => {

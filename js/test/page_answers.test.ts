@@ -203,6 +203,7 @@ describe("what a saved page does not keep", () => {
     ["clusters", { kind: "clusters", layer: LAYER, n_clusters: 5 }],
     ["faithfulness", { kind: "faithfulness", layer: HEAD }],
     ["source", { kind: "frame", source: "ablated" }],
+    ["source", { kind: "frame", source: "quantisation", quantised: { bits: 4, scheme: "per-tensor" } }],
     ["rules", { kind: "rules", selection: selected([NEURON]) }],
     ["pairs", { kind: "pairs", layer: LAYER, other: 7 }],
     ["regions", { kind: "regions", selection: selected([NEURON]), regions: [] }],

@@ -44,6 +44,7 @@ function baked(run: RunKey, place: number, layers: LayerInfo[], more: Partial<Ca
     why: "",
     ranked_by: "gated",
     has_truth: true,
+    quantisation: { why_not: "no weights", left_out: {} },
     device: "saved page",
     saved: { frames: [0], neurons },
     ...more,

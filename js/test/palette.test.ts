@@ -34,6 +34,7 @@ function frame(data: number[], channels = 3): Frame {
     out: 0,
     scaled: 0,
     set: "",
+    quantised: null,
     data: Uint8Array.from(data),
   };
 }

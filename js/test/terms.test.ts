@@ -71,7 +71,7 @@ describe("in the widget", () => {
     for (const term of [
       "layer", "frame", "cluster", "rule", "xinc", "overlay", "colour", "map", "magnitude", "signed", "palette",
       "opacity", "contrast", "reconstruction", "truth", "error", "PSNR", "neuron", "kernel", "total", "one scale",
-      "scatter", "contribution", "share", "50 % by", "90 % by", "change", "ablated",
+      "scatter", "contribution", "share", "50 % by", "90 % by", "change", "ablated", "quantised",
     ]) // biome-ignore format: one line a term is too many
       expect(found(term).dataset.term, term).toBe(term);
     expect(found("xinc").getAttribute("aria-description")).toContain(TERMS.xinc);

@@ -85,6 +85,7 @@ VIEWS = some.fixed_dictionaries(
         **WORDS,
         **NUMBERS,
         "time": some.integers(0, FRAMES - 1),
+        "bits": some.integers(1, 16),
         "pixel": some.none() | some.tuples(some.integers(0, H - 1), some.integers(0, W - 1)),
         "neurons": some.lists(some.tuples(some.integers(0, 3), some.integers(0, 2)), max_size=4),
         "region": REGIONS,

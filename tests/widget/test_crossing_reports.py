@@ -39,6 +39,8 @@ VALUES: dict[str, list[Any]] = {
         [{"layer": "2", "neuron": [3], "factor": 2.0}],
     ],
     "source": ["reconstruction", "truth", "off"],
+    "bits": [4, 3, 8],
+    "scheme": ["per-tensor", "per-channel"],
     "maps": ["magnitude", "signed"],
     "overlay": ["selection", "intensity", "neurons"],
     "channel": ["sum", "red", "abs"],

@@ -6,10 +6,11 @@ from typing import Any, Literal, TypedDict, cast
 
 import numpy as np
 
-from canvaswidget.kernel import ablation, pictures, view_checks
+from canvaswidget.kernel import ablation, pictures, quantisation, view_checks
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import (
     Edit,
+    Quantiser,
     Removed,
     RunKey,
     Source,
@@ -30,17 +31,21 @@ class PlainFrameRequest(TypedDict):
 
 
 class FrameRequest(PlainFrameRequest, total=False):
-    """The sources `ablated` and `difference` are of the picture without what is `ablated`, and with `edits`."""
+    """The sources `ablated` and `difference` are of the picture without what is `ablated`, and with `edits`.
+
+    `quantisation` is of the picture with weights as `quantised` says, which it needs.
+    """
 
     ablated: list[Removed]
     edits: list[Edit]
+    quantised: Quantiser
 
 
 class FrameReply(TypedDict):
     """Buffer: `height * width * channels` bytes. With one channel they are levels of `low .. high`.
 
-    `psnr` is against the truth. Of a picture without some neurons it is against the original reconstruction where there
-    is no truth; `psnr_before` is that of the picture with them, against the truth alone.
+    `psnr` is against the truth. Of a picture without some neurons, or with quantised weights, it is against the
+    original reconstruction where there is no truth; `psnr_before` is that of the original, against the truth alone.
     """
 
     kind: Literal["frame"]
@@ -60,6 +65,7 @@ def frame(cached: CachedCanvas, body: FrameRequest, checkpoint: Report) -> tuple
     time = checked_frame(cached, body["time"])
     source = view_checks.checked_choice("source", body["source"], view_checks.CHOICES["source"])
     edits: ablation.Edits = {}
+    grid = quantisation.from_wire(body.get("quantised")) if source == quantisation.SOURCE else None
     if source in ablation.SOURCES:
         removable = cached.cache.remember(
             (None, "removable layers"), lambda: ablation.removable(cached.canvas)
@@ -71,10 +77,14 @@ def frame(cached: CachedCanvas, body: FrameRequest, checkpoint: Report) -> tuple
         psnr = None if source == "off" else pictures.psnr(cached, time)
         if edits:
             psnr = ablation.psnr(cached, edits, time)
+        elif grid:
+            psnr = quantisation.psnr(cached, grid, time)
         if source == "ablated":
             levels = colours(ablation.edited_picture(cached, edits, time))
         elif source == "difference":
             levels, low, high = quantise(ablation.difference(cached, edits, time))
+        elif grid:
+            levels, low, high = quantise(quantisation.loss(cached, grid, time), low=0.0)
         elif source == "reconstruction":
             levels = colours(pictures.frame(cached, time))
         elif source == "truth":
@@ -93,8 +103,8 @@ def frame(cached: CachedCanvas, body: FrameRequest, checkpoint: Report) -> tuple
             "low": low,
             "high": high,
             "psnr": psnr,
-            "psnr_before": pictures.psnr(cached, time) if edits else None,
+            "psnr_before": pictures.psnr(cached, time) if edits or grid else None,
         }
         return reply, levels.tobytes()
 
-    return cached.cache.remember((None, "picture", time, source, *ablation.key_of(edits)), compute)
+    return cached.cache.remember((None, "picture", time, source, *ablation.key_of(edits), grid), compute)

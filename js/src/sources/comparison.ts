@@ -10,7 +10,7 @@ import {
   neuronAt,
   neuronCount,
 } from "../state/selection";
-import { canvasOf, isSwitching, keepsNumbers, ready, type Store } from "../state/store";
+import { canQuantise, canvasOf, isSwitching, keepsNumbers, ready, type Store } from "../state/store";
 import type { RequestClient } from "../transport/client";
 import { requireBytes } from "../transport/data";
 import type { BarsReply, BarsRequest, PairsReply, RunKey } from "../transport/messages";
@@ -137,10 +137,12 @@ export function createComparison(
     neurons: computed(() => selected.value.neurons),
     neuron: computed(() => (selected.value.alone && selected.value.neurons[0]) || null),
     cluster: computed(() => -1),
-    // Neurons that are ablated of one network are none of another.
-    source: computed(() =>
-      isAblated(store.source.value) && !keeps.value ? "reconstruction" : store.source.value,
-    ),
+    source: computed(() => {
+      const [source, other] = [store.source.value, store._compared.value];
+      // Neurons that are ablated of one network are none of another.
+      const fits = source === "quantisation" ? canQuantise(other) : !isAblated(source) || keeps.value;
+      return fits ? source : "reconstruction";
+    }),
   };
 
   // --- what is asked about it -----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import type {
   MapReply,
   MapRequest,
   Maps,
+  Quantiser,
   RunKey,
   Selection,
 } from "../transport/messages";
@@ -25,6 +26,8 @@ export type Frame = FrameReply & {
   out: number;
   scaled: number;
   set: string;
+  /** Of a picture of what quantised weights lose: their bits, and which share a grid. */
+  quantised: Quantiser | null;
 };
 /** Levels and their range. */
 export interface Plane {
@@ -106,13 +109,15 @@ export function frameSource(store: Store, client: Requests, watched: Watched): S
       const needed = isAblated(body.source) ? changed : body.source !== "off";
       return ready(store._canvas.value) && needed ? body : null;
     },
-    key: ({ time, source, ablated, edits }) => `${source}${setKey(ablated, edits)}/${time}`,
-    decode: (answer, data, { run, ablated = [], edits = [] }) => ({
+    key: ({ time, source, ablated, edits, quantised }) =>
+      `${source}${setKey(ablated, edits)}${quantised ? `${quantised.bits} ${quantised.scheme}` : ""}/${time}`,
+    decode: (answer, data, { run, ablated = [], edits = [], quantised = null }) => ({
       run,
       ...sized(answer, data, answer.channels),
       out: ablated.reduce((sum, { neurons }) => sum + neurons.length, 0),
       scaled: edits.length,
       set: setKey(ablated, edits),
+      quantised,
     }),
     cache: new ByteCache(FRAME_BYTES),
     bytes: ({ data }) => data.length,
@@ -148,6 +153,10 @@ export function mapSource(store: Store, client: Requests, watched: Watched): Sou
 /** What is shown of a frame under the contributions. */
 export function frameBody(store: Store, time: number, run = store.run.value): FrameRequest {
   const source = store.source.value;
+  if (source === "quantisation") {
+    const quantised = { bits: store.bits.value, scheme: store.scheme.value };
+    return { kind: "frame", run, time, source, quantised };
+  }
   if (!isAblated(source)) return { kind: "frame", run, time, source };
   const [ablated, edits] = [onWire(store.ablated.value), store.edits.value];
   return { kind: "frame", run, time, source, ablated, ...(edits.length ? { edits } : {}) };

@@ -187,6 +187,11 @@ export function runOf(store: Store, run: RunKey): RunInfo | undefined {
   return store._runs.value.find(({ key }) => key === run);
 }
 
+/** Whether the canvas has weights that can be quantised. */
+export function canQuantise(info: Traits["_canvas"]): boolean {
+  return ready(info) && info.quantisation.why_not === "";
+}
+
 /** The canvas once Python has described it. */
 export function ready(info: Traits["_canvas"]): info is CanvasInfo {
   return Array.isArray((info as CanvasInfo).layers) && (info as CanvasInfo).layers.length > 0;

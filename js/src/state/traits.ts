@@ -35,6 +35,8 @@ export const DEFAULTS: Traits = {
   ablated: {},
   edits: [],
   source: "reconstruction",
+  bits: 4,
+  scheme: "per-tensor",
   maps: "magnitude",
   overlay: "selection",
   channel: "sum",

@@ -20,6 +20,7 @@ export const CLUSTER_COLOURS = [
 export const MAX_CONTRAST = 32;
 export const CONTOURS = [0.25, 0.5, 0.75];
 export const MAX_NEURONS = 20000;
+export const MOST_BITS = 16;
 export const MAX_REGIONS = 64;
 export const MOST_RUNS = 20000;
 export const LONGEST_NAME = 40;

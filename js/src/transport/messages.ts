@@ -1,6 +1,8 @@
 // Printed by `python -m canvaswidget.kernel.messages`: change that file, not this one.
 
-export type Source = "reconstruction" | "truth" | "error" | "off" | "ablated" | "difference";
+export type Source = "reconstruction" | "truth" | "error" | "off" | "ablated" | "difference" | "quantisation";
+
+export type Scheme = "per-tensor" | "per-channel";
 
 export type Sort = "pixel" | "region" | "total" | "change" | "frequency" | "difference" | "index";
 
@@ -40,6 +42,11 @@ export interface LayerInfo {
   each_colour: boolean;
 }
 
+export interface Quantisable {
+  why_not: string;
+  left_out: Record<string, string>;
+}
+
 export interface CanvasInfo {
   title: string;
   run: RunKey;
@@ -56,6 +63,7 @@ export interface CanvasInfo {
   ranked_by: string;
   embeddings: Embedding[];
   has_truth: boolean;
+  quantisation: Quantisable;
   device: string;
 }
 
@@ -107,6 +115,11 @@ export interface Edit {
   factor: number;
 }
 
+export interface Quantiser {
+  bits: number;
+  scheme: Scheme;
+}
+
 export interface ViewState {
   run: RunKey;
   compare: RunKey;
@@ -126,6 +139,8 @@ export interface ViewState {
   ablated: Record<string, number[][]>;
   edits: Edit[];
   source: Source;
+  bits: number;
+  scheme: Scheme;
   maps: Maps;
   overlay: Overlay;
   channel: Channel;
@@ -208,6 +223,7 @@ export interface FrameRequest {
   source: Source;
   ablated?: Removed[];
   edits?: Edit[];
+  quantised?: Quantiser;
 }
 
 export interface FrameReply {

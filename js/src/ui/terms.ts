@@ -23,6 +23,8 @@ export const TERMS = {
   reconstruction: "The picture that the network makes.",
   truth: "The picture that the network was fitted to.",
   error: "How far reconstruction and truth are apart; black is no difference.",
+  quantised:
+    "What the picture loses when weights have few bits: how far it is from the original; black is nothing.",
   PSNR: "How close two pictures are, in decibels; higher is closer.",
   ablated: "Neurons that are taken out of the network, to see the picture without them.",
   region: "A part of the frame that you draw or name; 2× is twice the contribution of its fair share.",

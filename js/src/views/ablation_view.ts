@@ -25,21 +25,33 @@ const VIEWS = [
   },
 ] as const satisfies { value: Source; text: string; title?: string; term?: Term }[];
 
-/** The PSNR with and without the ablated neurons, and what it is measured against. */
-export function qualityText({ psnr, psnr_before: before, scaled }: Frame): { text: string; title: string } {
+/** The PSNR of a changed network and of the original, in words for both, and what it is measured against. */
+export function qualityText(
+  { psnr, psnr_before: before, scaled }: Frame,
+  [changed, original] = [scaled ? "as edited" : "without them", "with all neurons as they are"],
+): { text: string; title: string } {
   const now = psnr === null ? "" : `${psnr.toFixed(1)} dB`;
   if (before === null)
     return { text: `${now} to the original`, title: `PSNR against the original reconstruction: ${now}` };
   return {
     text: `${now}, was ${before.toFixed(1)} dB`,
-    title: `PSNR against the truth: ${now} ${scaled ? "as edited" : "without them"}, ${before.toFixed(1)} dB with all neurons as they are`,
+    title: `PSNR against the truth: ${now} ${changed}, ${before.toFixed(1)} dB ${original}`,
   };
 }
 
-export function createAblationView(view: View, picture: ReadonlySignal<Picture | null>) {
+/** Whether the contributions lie over pictures of a changed network, which are compared without them: with a button. */
+export function createCover(over: Signal<boolean>, title: string, testid: string) {
+  const on = { click: () => (over.value = !over.peek()) };
+  const content = { class: "cw-segment cw-alone", type: "button", title, "data-testid": testid, on };
+  return h("button", content, "map");
+}
+
+export function createAblationView(
+  view: View,
+  picture: ReadonlySignal<Picture | null>,
+  over: Signal<boolean>,
+) {
   const { store, ablation } = view.session;
-  /** Whether the contributions lie over the pictures while neurons are ablated: the three are compared without them. */
-  const over: Signal<boolean> = signal(false);
   const isCompared = (source: Source) => VIEWS.some(({ value }) => value === source);
 
   const toggle = () => {
@@ -72,17 +84,7 @@ export function createAblationView(view: View, picture: ReadonlySignal<Picture |
     h("div", { class: "cw-out-popover" }, rows),
   );
   const views = segmented<Source>("What the frame shows", VIEWS, (source) => store.set({ source }));
-  const cover = h(
-    "button",
-    {
-      class: "cw-segment cw-alone",
-      type: "button",
-      title: "Lay the map of the contributions over the picture",
-      "data-testid": "ablation-cover",
-      on: { click: () => (over.value = !over.peek()) },
-    },
-    "map",
-  );
+  const cover = createCover(over, "Lay the map of the contributions over the picture", "ablation-cover");
   // At 1 nothing is changed: the slider stays while it is in hand.
   const inHand = signal(false);
   const factor = h("input", {
@@ -229,7 +231,8 @@ export function createAblationView(view: View, picture: ReadonlySignal<Picture |
     /** Whether a picture is shown with the contributions over it. Read inside an effect. */
     covered({ frame }: Picture): boolean {
       const source = frame?.source ?? "off";
-      return over.value || !(isAblated(source) || (ablation.isAny() && isCompared(source)));
+      const alone = isAblated(source) || source === "quantisation";
+      return over.value || !(alone || (ablation.isAny() && isCompared(source)));
     },
   };
 }

@@ -7,12 +7,13 @@ import { composeBar, groundOf } from "../ui/painting";
 import { type Range, reach, type Style } from "../ui/palette";
 import type { View } from "../ui/view";
 import type { ComparisonView } from "./comparison_view";
-import { unitOf } from "./frame_words";
+import { isGrey, unitOf } from "./frame_words";
 import { frameStyle } from "./style_of";
 
 /** So many CSS pixels of a drag double the limit, or halve it. */
 const DOUBLING = 60;
 const STEP = 1.1;
+const GREYS = Uint8ClampedArray.from({ length: 1024 }, (_, i) => (i % 4 === 3 ? 255 : i >> 2));
 
 export function createColourBar(view: View, covered: (picture: Picture) => boolean, second: ComparisonView) {
   const { store, picture, palettes } = view.session;
@@ -53,6 +54,7 @@ export function createColourBar(view: View, covered: (picture: Picture) => boole
     const map = now && covered(now) ? now.map : null;
     const between = second.difference.peek();
     const difference = !map && frame?.source === "difference" ? frame : null;
+    const grey = !map && !between && frame && isGrey(frame) ? frame : null;
     const { style: chosen, top: shared } = frameStyle(store, map, second.top());
     const isSigned = difference !== null || between?.signed === true;
     const maps = isSigned ? "signed" : map ? drawnAs(map, chosen.maps) : chosen.maps;
@@ -62,12 +64,12 @@ export function createColourBar(view: View, covered: (picture: Picture) => boole
     // The bar has the colours of the picture: a map is transparent where it is weak.
     const ground = map && frame && !between ? groundOf(frame, chosen, palettes.peek()) : null;
     const image = context.createImageData(256, 1);
-    image.data.set(composeBar(style, palettes.peek(), ground));
+    image.data.set(grey ? GREYS : composeBar(style, palettes.peek(), ground));
     context.putImageData(image, 0, 0);
-    const range = map ? planeOf(map, style.maps) : difference;
-    // How far two pictures are apart has no palette: the largest difference is white.
+    const range = map ? planeOf(map, style.maps) : (difference ?? grey);
+    // How far the pictures of two runs are apart has no palette: the largest difference is white.
     legend.classList.toggle("cw-hidden", between ? !between.signed : !range);
-    write(unit, between || difference ? "difference" : map ? unitOf(map, style.maps) : "");
+    write(unit, between || difference || grey ? "difference" : map ? unitOf(map, style.maps) : "");
     const own = map !== null && !between && isOfContributions(map);
     lock.hidden = !own;
     attribute(grip, "tabindex", own ? 0 : -1);
@@ -75,10 +77,14 @@ export function createColourBar(view: View, covered: (picture: Picture) => boole
     top = null;
     if (!range && !between) return;
     const largest = reach(range as Range);
-    const end = between?.top ?? (shared ?? largest) / style.contrast;
-    const isBeyond = between ? style.contrast > 1 : Math.max(largest, second.top() ?? 0) > 1.001 * end;
-    attribute(legend, "data-signed", style.maps === "signed");
-    write(low, style.maps === "signed" ? `${isBeyond ? "≤ " : ""}${number(-end)}` : "0");
+    const end = between?.top ?? grey?.high ?? (shared ?? largest) / style.contrast;
+    const isBeyond = grey
+      ? false
+      : between
+        ? style.contrast > 1
+        : Math.max(largest, second.top() ?? 0) > 1.001 * end;
+    attribute(legend, "data-signed", style.maps === "signed" && !grey);
+    write(low, style.maps === "signed" && !grey ? `${isBeyond ? "≤ " : ""}${number(-end)}` : "0");
     write(high, `${isBeyond ? "≥ " : ""}${number(end)}`);
     if (own) top = end;
     attribute(grip, "aria-valuenow", end);

@@ -7,7 +7,7 @@ import { pin } from "../state/actions";
 import { number } from "../state/format";
 import { framesOf, savedOf } from "../state/saved";
 import { runLabel, selectionKey, selectionLabel } from "../state/selection";
-import { ready } from "../state/store";
+import { canQuantise, ready } from "../state/store";
 import type { Source as FrameSource, RunKey } from "../transport/messages";
 import { same } from "../transport/same";
 import { createContours } from "../ui/contours";
@@ -26,7 +26,8 @@ import { createAblationView, withoutLabel } from "./ablation_view";
 import { createCarryOffer } from "./carry_offer";
 import { createColourBar } from "./colour_bar";
 import { createComparisonView } from "./comparison_view";
-import { named, padded, totalOf } from "./frame_words";
+import { isGrey, named, padded, totalOf } from "./frame_words";
+import { createQuantisationView, quantisedLabel } from "./quantisation_view";
 import { readOut } from "./read_out";
 import { createRegionList } from "./region_list";
 import { drawRegion } from "./region_outline";
@@ -38,6 +39,7 @@ const SOURCES = [
   { value: "reconstruction", text: "reconstruction", term: "reconstruction" },
   { value: "truth", text: "truth", term: "truth" },
   { value: "error", text: "error", term: "error" },
+  { value: "quantisation", text: "quantised", term: "quantised" },
   { value: "off", text: "map only", title: "The contributions alone" },
 ] as const satisfies { value: FrameSource; text: string; title?: string; term?: Term }[];
 
@@ -60,7 +62,8 @@ export function createFrameView(view: View, more: HTMLElement) {
   const label = h("span", {});
   const psnr = explain(h("span", { class: "cw-psnr", "data-testid": "psnr", hidden: true }), "PSNR");
   panel.label.append(label, psnr);
-  const ablation = createAblationView(view, picture);
+  const over = signal(false);
+  const ablation = createAblationView(view, picture, over);
   const second = createComparisonView(view, ablation.covered);
   panel.heading.after(second.controls);
 
@@ -86,7 +89,7 @@ export function createFrameView(view: View, more: HTMLElement) {
   const colours = createColourBar(view, ablation.covered, second);
   panel.foot.append(readout, colours.element);
   // Under the picture, which stays where it is when they come and go.
-  panel.foot.before(ablation.bar, createRegionList(view));
+  panel.foot.before(ablation.bar, createQuantisationView(view, picture, over), createRegionList(view));
 
   const viewport = signal(FITTED);
   const stageSize = signal<Size>({ width: 0, height: 0 });
@@ -139,9 +142,10 @@ export function createFrameView(view: View, more: HTMLElement) {
       run === null ? null : runLabel(run),
       ready(info) && info.n_frames > 1 ? padded(time, info.n_frames - 1) : null,
       withoutLabel(frame),
+      quantisedLabel(frame),
       map ? named(selectionLabel(map.selection, store.cluster_names.peek()), map) : null,
       map && ready(info) && !hasCurve ? totalOf(info, map) : null,
-      frame?.source === "error" ? `white is ${number(frame.high)}` : null,
+      frame && isGrey(frame) && (map || frame.source === "error") ? `white is ${number(frame.high)}` : null,
     ].filter((part) => part !== null);
     write(label, parts.join(" · "));
     // With ablated neurons, their list shows the PSNR before and after.
@@ -163,6 +167,7 @@ export function createFrameView(view: View, more: HTMLElement) {
   view.effect(() => {
     const info = store._canvas.value;
     sources.press(store.source.value, (source) => {
+      if (source === "quantisation") return canQuantise(info);
       return !(source === "truth" || source === "error") || (ready(info) && info.has_truth);
     });
   });

@@ -1,5 +1,5 @@
 // What is written beside the frame: the total of its map, the frame's number, and what the colours stand for.
-import { type ContributionMap, isOfContributions } from "../sources/pictures";
+import { type ContributionMap, type Frame, isOfContributions } from "../sources/pictures";
 import { number } from "../state/format";
 import { magnitudesOf, OVERLAYS } from "../state/selection";
 import type { CanvasInfo } from "../transport/messages";
@@ -11,6 +11,11 @@ export function totalOf(info: CanvasInfo, map: ContributionMap): string | null {
   return isOfContributions(map)
     ? `total${magnitudesOf(info, layer, channel).short} ${number(map.total)}`
     : null;
+}
+
+/** Whether a picture is of how far two others are apart: 0 is black, the largest number white. */
+export function isGrey({ source }: Frame): boolean {
+  return source === "error" || source === "quantisation";
 }
 
 /** A number in as many digits as the largest has, with spaces as wide as digits: what stands beside it does not move. */

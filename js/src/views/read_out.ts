@@ -58,9 +58,10 @@ export function readOut({ session }: View, covered: (picture: Picture) => boolea
     const { data, width, channels } = shown.frame;
     const from = (y * width + x) * channels;
     parts.push(grey ? `value ${data[from]}` : `RGB ${data.subarray(from, from + 3).join(" ")}`);
-  } else if (shown?.frame?.source === "difference") {
+  } else if (shown?.frame?.source === "difference" || shown?.frame?.source === "quantisation") {
     const level = shown.frame.data[y * shown.frame.width + x] ?? 0;
-    parts.push(`lost ≈ ${number(levelValue(level, shown.frame))}`);
+    const what = shown.frame.source === "difference" ? "lost" : "difference";
+    parts.push(`${what} ≈ ${number(levelValue(level, shown.frame))}`);
   } else if (exact) {
     const levels = exact.rgb.map((value) => Math.round(255 * Math.min(1, Math.max(0, value))));
     parts.push(`${grey ? "value" : "RGB"} ${levels.join(" ")}`);
