@@ -27,9 +27,11 @@ from canvaswidget.analysis.objects_over_time import ObjectsOverTime
 from canvaswidget.analysis.profile import Profile
 from canvaswidget.analysis.pruning import Pruning
 from canvaswidget.analysis.quantisation import Quantisation
+from canvaswidget.analysis.rate_distortion import RateDistortion
 from canvaswidget.analysis.regions import Regions
 from canvaswidget.analysis.spectrum import Spectrum
 from canvaswidget.plotting.style import new_axes, new_panels, new_pictures
+from canvaswidget.reporting.copies import QUANTISATION, RATES, rates_said
 from canvaswidget.tracing.canvas import Canvas
 from canvaswidget.tracing.layers import Layer
 
@@ -83,18 +85,12 @@ PRUNING = (
     "several layers at once; beside it, units with the smallest outgoing weights, and random units. Where all layers "
     "are reported, the model's first, whose units are its inputs, stays whole."
 )
-QUANTISATION = (
-    "PSNR against the model's own frame when the weights of a layer, or of all of them, take few values: one uniform "
-    "grid for each layer. Where errors of layers are independent, the joint loss is the sum of the single ones in "
-    "squared error. Below, the error of the frame with all layers quantised."
-)
 PROFILE = (
     "How a network's neurons change from its first layer to its last: the share without which the image is the same; "
     "how many make a pixel, by the entropy of their shares; the stable rank of the weights; the mean frequency of the "
     "maps; how much of the picture's energy stays without one neuron, in the mean; and the rank correlation of totals "
     "with ablation. At most 64 neurons of a layer, drawn at random, are measured; bars are 95% intervals."
 )
-QUANTISATION_ARRAYS = ("frames", "bits", "model_error", "layer_error", "joint_error", "predicted", "errors")
 SPECTRUM = (
     "Radially averaged power of the signal, of the frame, of their difference and of neurons' maps, each less its mean "
     "and under a Hann window, over frequency in cycles a pixel. Below, the mean frequency of each map, weighted by "
@@ -221,12 +217,6 @@ def pruned_arrays(pruned: Pruning) -> dict[str, npt.NDArray[Any]]:
     return found | {f"curves/{name}": curve for name, curve in pruned.curves.items()}
 
 
-def quantised_arrays(rounded: Quantisation) -> dict[str, npt.NDArray[Any]]:
-    """What quantised weights cost as named arrays, with the names of the layers."""
-    found = {"layers": np.array([layer.name for layer in rounded.layers])}
-    return found | {name: np.asarray(getattr(rounded, name)) for name in QUANTISATION_ARRAYS}
-
-
 def profile_arrays(depth: Profile) -> dict[str, npt.NDArray[Any]]:
     """The table of a profile as named arrays, with the names of the layers."""
     table = depth.to_frame()
@@ -251,6 +241,7 @@ def drawings(
     pruned: Pruning,
     depth: Profile,
     rounded: Quantisation | None = None,
+    rates: RateDistortion | None = None,
 ) -> Iterator[tuple[str, str, str, Figure, list[Any]]]:
     """``(title, what it is, name of the file, figure, results for the tables)``; a title again adds to its section."""
     size, count = canvas.inr.size, len(found)
@@ -331,6 +322,14 @@ def drawings(
     if rounded is not None:
         yield "Quantisation", QUANTISATION, "quantisation", _page(rounded.plot()), [rounded]
         yield "Quantisation", QUANTISATION, "quantisation-errors", rounded.plot_errors(), []
+    if rates is not None:
+        yield (
+            "Rate and distortion",
+            f"{RATES} {rates_said(rates)}",
+            "rate-distortion",
+            rates.plot_all(),
+            [rates],
+        )
 
 
 def _page(ax: Axes) -> Figure:

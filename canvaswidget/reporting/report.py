@@ -26,8 +26,8 @@ from canvaswidget.analysis.objects_over_time import objects_over_time
 from canvaswidget.analysis.partitions import CELLS, CLUSTERS, instances
 from canvaswidget.analysis.profile import Profile, profile
 from canvaswidget.analysis.pruning import Pruning, pruning
-from canvaswidget.analysis.quantisation import Quantisation, quantisation
-from canvaswidget.analysis.quantise import quantisable
+from canvaswidget.analysis.quantisation import Quantisation
+from canvaswidget.analysis.rate_distortion import RateDistortion
 from canvaswidget.analysis.regions import DEPARTURE, divide, regions_from_sums
 from canvaswidget.analysis.sampled import Accuracy, Draw, target_of
 from canvaswidget.analysis.sampled_regions import of_even, sampled_region_sums
@@ -37,6 +37,7 @@ from canvaswidget.analysis.vectors import PooledMaps, vectors
 from canvaswidget.arguments import checked, some_accuracy, some_frames
 from canvaswidget.plotting.style import style
 from canvaswidget.progress import Progress, Steps, steps
+from canvaswidget.reporting.copies import quantised, quantised_arrays, rate_arrays, rates
 from canvaswidget.reporting.figures import (
     LayerFindings,
     drawings,
@@ -44,12 +45,10 @@ from canvaswidget.reporting.figures import (
     file_name,
     profile_arrays,
     pruned_arrays,
-    quantised_arrays,
 )
 from canvaswidget.reporting.page import Section, write_page
 from canvaswidget.reporting.placing import placing
 from canvaswidget.tracing.canvas import Canvas, LayerKey
-from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.layers import Layer
 
 GROUPS = 6
@@ -57,7 +56,7 @@ SHOWN = 5  # exemplars of each group
 FRAMES = 4  # that follow each other, for motion and objects over time
 # No layer's files: an attribute's name has no hyphen.
 PRUNED, PROFILED = "pruning-of-layers.npz", "profile-of-layers.npz"
-QUANTISED = "quantisation-of-layers.npz"
+QUANTISED, RATED = "quantisation-of-layers.npz", "rate-distortion-of-network.npz"
 MEASURED = 64  # neurons of each layer, for faithfulness and, unless all numbers are to be exact, for spectra
 POINTS = 8  # of a deletion curve
 DPI = 130
@@ -75,8 +74,8 @@ class Report:
     figures : list of Path
         ``figures/*.pdf`` in this folder.
     arrays : list of Path
-        ``arrays/*.npz`` in it, one for each layer and, last, one for `quantisation`, where it is known, one for
-        `profile`, and one for `pruning`.
+        ``arrays/*.npz`` in it, one for each layer and, last, one for `rate_distortion` and one for `quantisation`,
+        where they are known, one for `profile`, and one for `pruning`.
     layers : list of LayerFindings
     matchings : list of Matching
         Of each layer with the next.
@@ -87,6 +86,8 @@ class Report:
         Of these layers, on the frame.
     quantisation : Quantisation or None
         Of those of the layers whose weights are plain parameters, on the frame; None where there are none.
+    rate_distortion : RateDistortion or None
+        Of the same layers, on the frame; of all the network's where all layers are reported.
     """
 
     page: Path
@@ -95,6 +96,7 @@ class Report:
     pruning: Pruning
     profile: Profile
     quantisation: Quantisation | None = None
+    rate_distortion: RateDistortion | None = None
     figures: list[Path] = field(default_factory=list)
     arrays: list[Path] = field(default_factory=list)
 
@@ -266,28 +268,15 @@ def report(
         depth = profile(
             canvas, chosen, frame, at_most=MEASURED, seed=seed, progress=counted.part(_neurons(chosen))
         )
-        rounded = _quantised(canvas, chosen, frame, seed, counted.part(_neurons(chosen)))
+        rounded = quantised(canvas, chosen, frame, seed, counted.part(_neurons(chosen)))
+        told = counted.part(_neurons(chosen))
+        rated = rates(canvas, None if layers is None else chosen, frame, accuracy, seed, told)
         matchings = [match(one, other, seed=seed) for one, other in itertools.pairwise(looks)]
         with placing(Path(folder)) as (page, files):
-            written = _write(canvas, page, files, frame, found, matchings, pruned, depth, rounded, counted)
+            written = _write(
+                canvas, page, files, frame, found, matchings, pruned, depth, rounded, rated, counted
+            )
     return _moved(written, Path(folder))
-
-
-def _quantised(
-    canvas: Canvas, layers: Sequence[Layer], frame: int, seed: int, progress: Progress
-) -> Quantisation | None:
-    """What quantised weights cost, of those layers whose weights can be quantised; None where there are none."""
-    try:
-        known = [layer for layer in layers if layer in quantisable(canvas, None)[0]]
-    except UntraceableError:
-        known = []
-    if not known:
-        return None
-    # Only under a rule that can be sampled is a prediction cheap.
-    predict = canvas.can_sample
-    return quantisation(
-        canvas, layers=known, frames=[frame], channels=0, predict=predict, seed=seed, progress=progress
-    )
 
 
 def _layers(canvas: Canvas, layers: LayerKey | Sequence[LayerKey] | None) -> list[Layer]:
@@ -309,7 +298,7 @@ def _frames(canvas: Canvas, frame: int, frames: Sequence[int] | None) -> list[in
 def _planned(layers: Sequence[Layer], n_frames: int, with_masks: bool) -> int:
     """Maps that all findings compute; drawing counts as a tenth of them."""
     over_time = n_frames > 1
-    sweeps = 9 + over_time * (n_frames - 1) + (over_time and with_masks) * n_frames
+    sweeps = 10 + over_time * (n_frames - 1) + (over_time and with_masks) * n_frames
     work = sweeps * _neurons(layers)
     return work + work // 10
 
@@ -338,16 +327,21 @@ def _write(
     pruned: Pruning,
     depth: Profile,
     rounded: Quantisation | None,
+    rated: RateDistortion | None,
     counted: Steps,
 ) -> Report:
     for part in ("figures", "arrays"):
         (folder / part).mkdir()
-    written = Report(page, found, matchings, pruned, depth, rounded)
+    written = Report(page, found, matchings, pruned, depth, rounded, rated)
     for layer in found:
         path = folder / "arrays" / f"{file_name(layer.layer.name)}.npz"
         with path.open("wb") as file:
             np.savez(file, allow_pickle=False, **layer.arrays())
         written.arrays.append(path)
+    if rated is not None:
+        written.arrays.append(folder / "arrays" / RATED)
+        with written.arrays[-1].open("wb") as file:
+            np.savez(file, allow_pickle=False, **rate_arrays(rated))
     if rounded is not None:
         written.arrays.append(folder / "arrays" / QUANTISED)
         with written.arrays[-1].open("wb") as file:
@@ -358,7 +352,7 @@ def _write(
     written.arrays.append(folder / "arrays" / PRUNED)
     with written.arrays[-1].open("wb") as file:
         np.savez(file, allow_pickle=False, **pruned_arrays(pruned))
-    drawn = list(drawings(canvas, found, matchings, pruned, depth, rounded))
+    drawn = list(drawings(canvas, found, matchings, pruned, depth, rounded, rated))
     sections: list[Section] = []
     for place, (title, text, name, figure, results) in enumerate(drawn):
         path = folder / "figures" / f"{name}.pdf"

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def written(canvas: cw.Canvas, masks: np.ndarray, tmp_path_factory: pytest.TempP
 def test_the_same_numbers_as_one_by_one(written, canvas: cw.Canvas, masks: np.ndarray) -> None:
     found, _ = written
     assert [one.layer.name for one in found.layers] == [layer.name for layer in canvas.traced_layers]
-    for path, one in zip(found.arrays[:-3], found.layers, strict=True):
+    for path, one in zip(found.arrays[:-4], found.layers, strict=True):
         layer = one.layer
         spread = analysis.distribution(canvas, layer, 2)
         look = analysis.intensity(canvas, layer, 2)
@@ -98,6 +99,7 @@ def test_the_page_needs_nothing_else(written, canvas: cw.Canvas) -> None:
         "Deletion",
         "Pruning",
         "Quantisation",
+        "Rate and distortion",
         "Frequencies",
         "From layer to layer",
     ):
@@ -109,7 +111,7 @@ def test_the_page_needs_nothing_else(written, canvas: cw.Canvas) -> None:
         assert (found.page.parent / folder).is_dir()
     assert all(layer.name in text for layer in canvas.traced_layers)
     assert "mean of 3 pairs" in text
-    for path, one in zip(found.arrays[:-3], found.layers, strict=True):
+    for path, one in zip(found.arrays[:-4], found.layers, strict=True):
         with np.load(path) as arrays:
             assert arrays["faithfulness/totals"][0] == one.faithfulness.totals.value
             spectrum = analysis.spectrum(canvas, one.layer, 2, sample=64)
@@ -133,6 +135,24 @@ def test_the_page_needs_nothing_else(written, canvas: cw.Canvas) -> None:
     with np.load(found.arrays[-3]) as arrays:
         assert (arrays["joint_error"] == found.quantisation.joint_error).all()
         assert (arrays["errors"] == found.quantisation.errors).all()
+    assert found.rate_distortion is not None
+    rated = analysis.rate_distortion(canvas, (8, 6, 4, 3), (0.1, 0.3), rules=["xinc"], frames=[2], seeds=[0])
+    assert repr(found.rate_distortion) == repr(rated)
+    with np.load(found.arrays[-4]) as arrays:
+        for name, curve in rated.curves.items():
+            assert np.array_equal(arrays[f"{name}/bits_per_pixel"], curve.bits_per_pixel)
+            assert np.array_equal(arrays[f"{name}/psnr"], curve.psnr)
+    shown = re.search(r"<pre>(.*?)</pre>", text[text.index(">Rate and distortion</h2>") :], re.DOTALL)
+    rows = [re.split(r"\s{2,}", line) for line in cast(re.Match[str], shown)[1].splitlines()]
+    model = next(row for row in rows if row[0] == "not quantised")
+    widths = {row[1]: row for row in rows if row[0] == "quantised"}
+    assert list(widths) == ["8 bits", "6 bits", "4 bits", "3 bits"]
+    most, least = widths["8 bits"], widths["3 bits"]
+    sentence = (
+        f"Not quantised, the network has {model[1]} bits per pixel and the frame {model[3]} dB; "
+        f"at 8 bits {most[2]} and {most[4]} dB, at 3 bits {least[2]} and {least[4]} dB."
+    )
+    assert sentence in text
     assert str(found.page) in repr(found)
     assert "<table" in found._repr_html_()
 
