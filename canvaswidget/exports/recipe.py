@@ -65,11 +65,13 @@ def _one_network(canvas: CanvasLike, truth_given: bool, lines: list[str]) -> tup
     options |= {name: repr(value) for name, value in canvas.options.items()}
     lines.append(_call("canvas = cw.trace", model, options))
     for number, layer in enumerate(turned, 1):
-        basis = f"basis_{number}" if len(turned) > 1 else "basis"
-        lines += [
-            f"# {basis}: {layer.n_units} directions of the units of a layer, one a row. Make or load them here.",
-            f"canvas = canvas.directions({layer.name!r}, {basis})",
-        ]
+        end = f"_{number}" if len(turned) > 1 else ""
+        what = f"basis{end}: {layer.n_units} directions of the units of a layer, one a row"
+        given = f"{layer.name!r}, basis{end}"
+        if layer.has_latents:
+            what = f"basis{end}, encoder{end}: decoder and encoder of {layer.n_units} latents"
+            given += f", encoder=encoder{end}"
+        lines += [f"# {what}. Make or load them here.", f"canvas = canvas.directions({given})"]
     return "canvas", {}
 
 

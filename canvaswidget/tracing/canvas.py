@@ -46,6 +46,7 @@ from canvaswidget.progress import Progress
 from canvaswidget.tracing.accuracy import ACCURACY
 from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.capture.directions import checked_basis, with_directions
+from canvaswidget.tracing.capture.encoder import checked_encoder
 from canvaswidget.tracing.columns import Columns
 from canvaswidget.tracing.coverage import coverage
 from canvaswidget.tracing.edits import Edits
@@ -163,7 +164,7 @@ class Canvas:
             return known or Canvas(self.matrix.capture, made, self.memory, family=self._family)
 
     @checked
-    def directions(self, layer: LayerKey, basis: Any) -> Canvas:
+    def directions(self, layer: LayerKey, basis: Any, *, encoder: Any = None) -> Canvas:
         """The same model with directions in the place of a layer's units: any linear combinations of them.
 
         A unit's part of the layer's input is written as ``x = D a + rest``: `basis` has the directions as rows (``D``
@@ -178,19 +179,29 @@ class Canvas:
         layer : str, int or Layer
             Of one group, with real weights.
         basis : (k, n_units)
-            Or what `canvaswidget.analysis.directions` found. Lengths do not matter: rows are made of length 1. Rows may
-            depend on each other, or be more than the units: then ``a`` is the smallest that fits. Rows that differ by
-            rounding only, in the type of the basis or of the weights, depend on each other.
+            Or what `canvaswidget.analysis.directions` found; with an encoder, the rows of its decoder, as long as they
+            are. Without one lengths do not matter: rows are made of length 1. Rows may depend on each other, or be more
+            than the units: then ``a`` is the smallest that fits. Rows that differ by rounding only, in the type of the
+            basis or of the weights, depend on each other.
+        encoder : torch.nn.Module or callable, optional
+            Of a sparse autoencoder whose decoder `basis` is: a function of activations ``(n_positions, n_units)``, such
+            as ``relu((x - b_d) @ W_e.T + b_e)``, that gives latents ``(n_positions, k)``. These are ``a`` then, in the
+            place of the least-squares fit. A latent contributes its row of the decoder times its value; the decoder's
+            bias and the error of the reconstruction are in ``rest``. A module, or a method of one, is copied.
 
         Raises
         ------
         UntraceableError
             The layer is a grouped convolution, has complex weights, or has directions already.
         ValueError, TypeError
-            `basis` is no such array.
+            `basis` is no such array, or `encoder` no such function.
         """
         found = self.layers.find(layer)
-        given = checked_basis(getattr(basis, "basis", basis), found)
+        if encoder is not None:
+            encoder = checked_encoder(
+                encoder, self.device, self.matrix.capture.weighted[found.name].weight.dtype
+            )
+        given = checked_basis(getattr(basis, "basis", basis), found, encoder)
         capture = with_directions(self.matrix.capture, found, given)
         return Canvas(capture, make_rule(capture, self.rule, self.options), self.memory, self.why)
 

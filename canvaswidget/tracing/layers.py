@@ -50,9 +50,10 @@ class Layer:
         Of a convolution, one number a dimension; ``(1, 1)`` for a linear layer.
     n_groups : int
         Of a convolution: units and outputs are divided into so many groups, and kernels stay within a group.
-    units_are : {"inputs", "directions", "features"}
-        What a unit is: an input of the layer; a direction, see `Canvas.directions`; or a feature of a level of a
-        learned grid. Directions and features are the layer's neurons, not their kernels.
+    units_are : {"inputs", "directions", "latents", "features"}
+        What a unit is: an input of the layer; a direction, or a latent of a sparse autoencoder, which is a direction
+        with an encoder, see `Canvas.directions`; or a feature of a level of a learned grid. All but inputs are the
+        layer's neurons, not their kernels.
     """
 
     name: str
@@ -66,8 +67,13 @@ class Layer:
 
     @property
     def has_directions(self) -> bool:
-        """Whether its units are directions."""
-        return self.units_are == "directions"
+        """Whether its units are directions, those of latents among them."""
+        return self.units_are in ("directions", "latents")
+
+    @property
+    def has_latents(self) -> bool:
+        """Whether its units are latents of a sparse autoencoder."""
+        return self.units_are == "latents"
 
     @property
     def has_features(self) -> bool:
@@ -89,7 +95,7 @@ class Layer:
         """Shape of an array with one value for each of XINC's neurons.
 
         These are the kernels of a convolution, ``(n_units, n_outputs / n_groups)``, and the units of a linear layer,
-        ``(n_units,)``, as are directions and features of a grid.
+        ``(n_units,)``, as are directions, latents and features of a grid.
         """
         return self.shape_of("kernel" if self.grid and self.units_are == "inputs" else "unit")
 

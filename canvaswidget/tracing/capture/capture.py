@@ -101,6 +101,11 @@ class Capture:
         reading = {one.reading for one in self.directed}
         return {node: node.all_input_nodes[0] for node in self.graph.nodes if node.name in reading}
 
+    @functools.cached_property
+    def encoded(self) -> frozenset[str]:
+        """The ops that are a user's encoder, by name: what they give is a constant of the frame to every rule."""
+        return frozenset(one.reading for one in self.directed if one.is_encoded)
+
     def render_copy(self, positional: tuple[Any, ...], keywords: dict[str, Any]) -> torch.Tensor:
         """The image that the copy of the module makes of copies of some arguments."""
         positional, keywords = copied(positional), copied(keywords)

@@ -8,6 +8,9 @@ A layer ``W x + b`` over units ``x`` is written as
 with the directions, made of length 1, as the columns of ``D`` and ``E`` its pseudo-inverse, so that ``D a`` is the part
 of ``x`` that the directions span. The values are those of before. The first part is the layer, with one unit a
 direction: every rule follows it like any other. The rest passes beside it.
+
+For a sparse autoencoder the rows of its decoder, as long as they are, are the columns of ``D``, and its encoder gives
+``a``, which no matrix does.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from canvaswidget.arguments import as_array
 from canvaswidget.inr.module_state import CALLS
 from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.capture.editing import insert_before
+from canvaswidget.tracing.capture.encoder import Encoder, check_values
 from canvaswidget.tracing.capture.find_layers import find_layers, find_varying
 from canvaswidget.tracing.capture.ops import aten
 from canvaswidget.tracing.capture.replay import Replay
@@ -52,10 +56,13 @@ class Basis:
         Of length 1, in double precision.
     eps : float
         How far apart neighbouring numbers were, relative to their size, in the type that they were given in.
+    encoder : callable, optional
+        Of a sparse autoencoder, whose decoder the rows are, as long as they were given: how much of each there is.
     """
 
     rows: FloatArray
     eps: float
+    encoder: Callable[[torch.Tensor], Any] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -74,8 +81,11 @@ class Basis:
         return inverse.T
 
 
-def checked_basis(basis: Any, layer: Layer) -> Basis:
-    """Directions ``(k, n_units)`` of a layer; ValueError or TypeError where they are none."""
+def checked_basis(basis: Any, layer: Layer, encoder: Any = None) -> Basis:
+    """Directions ``(k, n_units)`` of a layer; ValueError or TypeError where they are none.
+
+    With an encoder, see `checked_encoder`, they are as long as they were given, and some may be 0.
+    """
     expected = (
         f"directions as rows, an array (k, {layer.n_units}), for the {layer.n_units} units of {layer.name!r}"
     )
@@ -98,6 +108,8 @@ def checked_basis(basis: Any, layer: Layer) -> Basis:
         raise ValueError(f"basis: has shape {found.shape}; expected {expected}")
     if not np.isfinite(found).all():
         raise ValueError(f"basis: holds NaN or infinity; expected {expected}")
+    if encoder is not None:
+        return Basis(found, eps, encoder)
     empty = np.flatnonzero(~found.any(1))
     if len(empty):
         raise ValueError(f"basis: row {empty[0]} is all 0; expected {expected}")
@@ -141,10 +153,19 @@ def _with_directions(capture: Capture, layer: Layer, basis: Basis) -> Capture:
         constants[made.name] = tensor
         return made
 
-    reader, writer = constant(basis.reader(before.weight.dtype)), constant(basis.rows.T)
-    node, data = copies[before.node], copies[before.data]
+    writer, node, data = constant(basis.rows.T), copies[before.node], copies[before.data]
     mixing: Any = aten.linear.default if layer.op == "linear" else _CONVOLUTIONS[before.weight.ndim - 2]
-    reading = insert_before(node, mixing, data, reader)
+    if basis.encoder is None:
+        reading = insert_before(node, mixing, data, constant(basis.reader(before.weight.dtype)))
+    else:
+        encoder = Encoder(basis.encoder, before.channel_axis, len(basis))
+        check_values(encoder, capture.run(0, [before.data])[before.data])
+        with graph.inserting_before(node):
+            reading = graph.call_function(encoder, (data,))
+        reading.meta.update({name: value for name, value in node.meta.items() if name != "val"})
+        shape = list(data.meta["val"].shape)
+        shape[before.channel_axis] = len(basis)
+        reading.meta["val"] = data.meta["val"].new_empty(shape)
     rebuilt = insert_before(node, mixing, reading, writer)
     rest = insert_before(node, aten.sub.Tensor, data, rebuilt)
     product = _product(node, before, reading, writer)
@@ -153,7 +174,15 @@ def _with_directions(capture: Capture, layer: Layer, basis: Basis) -> Capture:
         total = graph.call_function(aten.add.Tensor, (node, product))
     total.meta.update(node.meta)
     node.replace_all_uses_with(total, lambda user: user is not total)
-    made = Directed(layer.name, len(basis), reading.name, rebuilt.name, product.name, total.name)
+    made = Directed(
+        layer.name,
+        len(basis),
+        reading.name,
+        rebuilt.name,
+        product.name,
+        total.name,
+        basis.encoder is not None,
+    )
     found = dataclasses.replace(
         capture,
         graph=graph,

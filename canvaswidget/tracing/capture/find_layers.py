@@ -53,7 +53,9 @@ def _of_directions(capture: Capture, rest: WeightedOp, given: Directed) -> Weigh
     output, bias = total, rest.bias
     if bias is None and rest.layer.op == "linear":
         output, bias = bias_added_to(total, capture.parameter, rest.layer.n_outputs)
-    layer = dataclasses.replace(rest.layer, n_units=given.count, units_are="directions")
+    layer = dataclasses.replace(
+        rest.layer, n_units=given.count, units_are="latents" if given.is_encoded else "directions"
+    )
     return WeightedOp(layer, product, output, nodes[given.reading], weight, bias, rest.table)
 
 

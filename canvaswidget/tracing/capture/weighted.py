@@ -34,6 +34,8 @@ class Directed:
         What the layer makes of the directions.
     total : str
         That, and what the layer makes of the rest.
+    is_encoded : bool
+        Whether a user's encoder says how much of each there is; else a pseudo-inverse does.
     """
 
     layer: str
@@ -42,6 +44,7 @@ class Directed:
     rebuilt: str
     product: str
     total: str
+    is_encoded: bool = False
 
 
 @dataclass(frozen=True)

@@ -328,7 +328,7 @@ class SavedCanvas:
         """Raise `NotKeptError`."""
         raise self._contents.missing("has not what a layer works on")
 
-    def directions(self, layer: LayerKey, basis: Any) -> NoReturn:
+    def directions(self, layer: LayerKey, basis: Any, *, encoder: Any = None) -> NoReturn:
         """Raise `NotKeptError`."""
         raise self._contents.missing("can't trace directions of a layer's units")
 

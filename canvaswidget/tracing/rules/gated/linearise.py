@@ -174,6 +174,9 @@ def _planned(capture: Capture, refused: set[fx.Node]) -> Plan:
             if plan.tainted.intersection(node.all_input_nodes):
                 plan.tainted.add(node)
             continue
+        if node.name in capture.encoded:  # its values are added and taken away again
+            plan.frozen.add(node)
+            continue
         step = None if node in refused else _step(plan, node, sources, roots, depth)
         if step is None:
             opaque = node.target not in ops.FROZEN and _is_real(node)
