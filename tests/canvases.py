@@ -153,6 +153,9 @@ class StepCanvas:
     def under(self, rule: str) -> StepCanvas:
         return StepCanvas(rule)
 
+    def ablation(self) -> StepCanvas:
+        raise cw.UntraceableError("its weights are not known")
+
     def frame(self, frame: int = 0) -> np.ndarray:
         self.calls.append(f"frame {frame}")
         self.at_step("frame", frame)

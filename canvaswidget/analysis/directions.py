@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ from canvaswidget.progress import Progress, steps
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.layers import LayerKey
 from canvaswidget.tracing.protocol import CanvasLike
+
+if TYPE_CHECKING:
+    import pandas
 
 FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
@@ -78,6 +81,14 @@ class Directions(Printed):
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))
             heading(ax, self.layer, self.method.upper())
         return ax
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row a direction: what the first ones span, and a column for each unit; pandas is imported here."""
+        import pandas
+
+        units = {f"unit {unit}": column for unit, column in enumerate(self.basis.T)}
+        index = pandas.RangeIndex(len(self.basis), name="direction")
+        return pandas.DataFrame({"explained": self.explained, **units}, index=index)
 
     def numbers(self) -> dict[str, float]:
         """Sum it up in the numbers of `OverRuns`: the part of the activations that all directions span."""

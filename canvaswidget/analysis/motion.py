@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +45,9 @@ from canvaswidget.tables import Printed
 from canvaswidget.tracing.colours import COLOURS_SAID, rgb_of_magnitudes
 from canvaswidget.tracing.layers import Layer, LayerKey
 from canvaswidget.tracing.protocol import CanvasLike
+
+if TYPE_CHECKING:
+    import pandas
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -117,6 +120,23 @@ class Motion(Estimated, Printed):
     def speed(self) -> FloatArray:
         """Length of the flow, pixels a frame."""
         return np.hypot(self.flow[..., 0], self.flow[..., 1])
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row a pair of frames, how far change and motion agree there; pandas is imported here."""
+        import pandas
+
+        return pandas.DataFrame(
+            {
+                "frame": self.frames[:-1],
+                "next": self.frames[1:],
+                "change": self.neuron_change.reshape(len(self.change), -1).sum(1, dtype=np.float64),
+                "whole_frame": self.whole_frame,
+                "agreement": self.agreement,
+                "by_chance": self.by_chance[:, 0],
+                "by_chance_95": self.by_chance[:, 1],
+                "p": self.p,
+            }
+        )
 
     @checked
     def plot(self, ax: Axes | None = None) -> Axes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +21,12 @@ from canvaswidget.plotting.style import CYCLE, heading, legend_below, legend_lab
 from canvaswidget.progress import Progress
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.colours import COLOURS_SAID
+from canvaswidget.tracing.labelled import neuron_frame
 from canvaswidget.tracing.layers import Layer, LayerKey
 from canvaswidget.tracing.protocol import CanvasLike
+
+if TYPE_CHECKING:
+    import pandas
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -84,6 +88,19 @@ class ObjectsOverTime(Estimated, Printed):
         """Number of neurons that contribute to any object on any frame."""
         shares = self.shares.reshape(len(self.frames), -1, len(self.names))
         return int(np.isfinite(shares).any((0, 2)).sum())
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row a frame and a neuron, a column an object: its mean contribution to a pixel of it."""
+        import pandas
+
+        shape, groups = self.means.shape[1:-1], self.layer.n_groups
+        tables = {
+            int(frame): neuron_frame(
+                dict(zip(self.names, np.moveaxis(means, -1, 0), strict=True)), shape, groups
+            )
+            for frame, means in zip(self.frames, self.means, strict=True)
+        }
+        return pandas.concat(tables, names=["frame"])
 
     @checked
     def plot(self, ax: Axes | None = None) -> Axes:

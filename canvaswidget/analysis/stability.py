@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,9 @@ from canvaswidget.plotting.style import (
 from canvaswidget.progress import Report
 from canvaswidget.tracing.layers import LayerKey
 from canvaswidget.tracing.protocol import CanvasLike
+
+if TYPE_CHECKING:
+    import pandas
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -57,6 +61,13 @@ class Stability:
     def pairs(self) -> FloatArray:
         """The scores of different seeds."""
         return self.scores[np.triu_indices(len(self.seeds), 1)]
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row a pair of seeds; pandas is imported here."""
+        import pandas
+
+        rows = list(itertools.combinations(self.seeds, 2))
+        return pandas.DataFrame(rows, columns=["seed", "other"]).assign(rand_index=self.pairs)
 
     def numbers(self) -> dict[str, float]:
         """Sum it up in the numbers of `OverRuns`.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +25,12 @@ from canvaswidget.arguments import checked, checked_index, integer, some_accurac
 from canvaswidget.progress import Progress
 from canvaswidget.tables import Printed
 from canvaswidget.tracing.colours import COLOURS_SAID, rgb_of_magnitudes
+from canvaswidget.tracing.labelled import neuron_frame
 from canvaswidget.tracing.layers import Layer, LayerKey, Neuron
 from canvaswidget.tracing.protocol import CanvasLike
+
+if TYPE_CHECKING:
+    import pandas
 
 FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
@@ -87,6 +91,12 @@ class Vectors(Estimated, Printed):
         """The neuron at a place in C order."""
         flat = checked_index("place", place, math.prod(self.shape))
         return self.layer.neuron_at(flat, "kernel" if len(self.shape) == 2 else "unit")
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row a neuron: whether it is alive, its strength, and a column for each feature."""
+        features = {f"feature {place}": column for place, column in enumerate(self.values.T)}
+        columns = {"alive": self.alive, "strength": self.strength, **features}
+        return neuron_frame(columns, self.shape, self.layer.n_groups)
 
     def numbers(self) -> dict[str, float]:
         """Sum it up in the numbers of `OverRuns`.

@@ -159,6 +159,13 @@ class Coverage(Sequence[Op]):
     def __len__(self) -> int:
         return len(self._ops)
 
+    def to_frame(self) -> pandas.DataFrame:
+        """One row an op; pandas is imported here."""
+        import pandas
+
+        rows = [(op.name, op.path, op.status, op.note) for op in self._ops]
+        return pandas.DataFrame(rows, columns=["name", "path", "status", "note"])
+
     @property
     def note(self) -> str:
         """How many ops are what, in one line."""

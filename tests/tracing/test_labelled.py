@@ -111,3 +111,32 @@ def test_rankings_and_curves(canvas) -> None:
     table = pruned.to_frame().set_index("order").psnr
     assert table["gated"] == pruned.curves["gated"][0]
     assert table["random, seed 0"] == pruned.random[0, 0]
+
+
+def test_pairs_of_frames_directions_seeds_and_ops(canvas) -> None:
+    moved = analysis.motion(canvas, "convs.1", [0, 1], np.zeros((1, *canvas.inr.size, 2)))
+    (pair,) = moved.to_frame().itertuples()
+    assert (pair.frame, pair.next) == (0, 1)
+    assert pair.change == pytest.approx(moved.change.sum(dtype=np.float64), rel=1e-5)
+    masks = np.zeros((canvas.inr.n_frames, *canvas.inr.size), np.int64)
+    masks[:, :, :3] = 1
+    over = analysis.objects_over_time(canvas, "convs.1", masks, [1, 0])
+    table = over.to_frame()
+    for place, frame in enumerate(over.frames):
+        for number, name in enumerate(over.names):
+            assert table.loc[(frame, "3 -> 2"), name] == over.means[place, 3, 2, number]
+    found = analysis.directions(canvas, "convs.1", k=2)
+    table = found.to_frame()
+    assert table.loc[1, "unit 3"] == found.basis[1, 3]
+    assert (table.explained == found.explained).all()
+    alike = analysis.stability(canvas, "convs.1", k=2, seeds=(4, 1, 7))
+    table = alike.to_frame().set_index(["seed", "other"]).rand_index
+    np.testing.assert_equal(table[1, 7], alike.scores[1, 2])
+    np.testing.assert_equal(table[4, 7], alike.scores[0, 2])
+    described = analysis.vectors(canvas, "convs.1")
+    table = described.to_frame()
+    assert table.loc["1 -> 0", "strength"] == described.strength[described.shape[1]]
+    assert table.loc["1 -> 0", "feature 2"] == described.values[described.shape[1], 2]
+    followed = canvas.coverage()
+    assert followed.to_frame().status.tolist() == [op.status for op in followed]
+    assert followed.to_frame().path[0] == followed[0].path
