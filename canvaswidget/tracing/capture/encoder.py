@@ -46,7 +46,7 @@ class Encoder:
         if tuple(found.shape) != expected:
             raise ValueError(
                 f"encoder: returned shape {tuple(found.shape)} for rows {(expected[0], rows.shape[-1])}; expected "
-                f" {expected}, one column for each row of basis"
+                f"{expected}, one column for each row of basis"
             )
         if found.is_complex():
             raise TypeError("encoder: returned complex numbers; expected real ones")
