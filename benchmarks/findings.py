@@ -1,4 +1,6 @@
-"""Findings under `gated`: estimated to 5 % from columns at some pixels, and exact, in turn on one canvas; quantisation.
+"""Findings under `gated`: estimated to 5 % from columns at some pixels, and exact, in turn on one canvas.
+
+Quantised and pruned copies, directions, latents and edits are beside what a frame or a unit's map takes.
 
 Spectra are of a sample of neurons, and of all; shares of frequencies are exact for all neurons of all layers.
 
@@ -19,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -111,6 +114,51 @@ def measure_profile(canvas: cw.Canvas) -> None:
     print(f"{'profile':13}{watch.taken()!s:>10}  {len(found)} layers, up to 64 neurons each")
 
 
+def measure_lenses(canvas: cw.Canvas, layer: str) -> None:
+    """Copies as a report measures them; directions, latents and an edit beside a unit and the frame."""
+    watch = Watch()
+    canvas.frame(FRAME + 1)
+    canvas.forget()
+    canvas.frame(FRAME)
+    frame = watch.taken()
+    watch = Watch()
+    canvas.ablate({layer: [0]}, FRAME)
+    ablated = watch.taken()
+    watch = Watch()
+    canvas.edit({layer: {0: 0.5}}, FRAME)
+    edited = watch.taken()
+    print(f"{'edit':13}{edited!s:>10}  {edited.times(ablated)} times an ablation; two frames {frame!s}")
+    watch = Watch()
+    found = cw.analysis.rate_distortion(
+        canvas, (8, 6, 4, 3), (0.1, 0.3), rules=["gated"], frames=[FRAME], seeds=[0]
+    )
+    copies = 1 + sum(len(curve.settings) for curve in found.curves.values())
+    print(f"{'rates':13}{watch.taken()!s:>10}  {copies} copies, with the totals that order their neurons")
+    watch = Watch()
+    basis = cw.analysis.directions(canvas, layer, k=8, frames=[FRAME])
+    print(f"{'directions':13}{watch.taken()!s:>10}  8 of {basis.basis.shape[1]} units by PCA")
+    latents = np.random.default_rng(0).normal(size=(4 * basis.basis.shape[1], basis.basis.shape[1]))
+    decoder = torch.from_numpy(latents.astype(np.float32))
+    unit = _map_of(canvas, layer)
+    for title, turned in (
+        ("  direction", canvas.directions(layer, basis)),
+        (
+            "  latent",
+            canvas.directions(layer, decoder, encoder=lambda rows: torch.relu(rows @ decoder.T)),
+        ),
+    ):
+        taken = _map_of(turned, layer)
+        print(f"{title:13}{taken!s:>10}  the map of one, {taken.times(unit)} times that of a unit")
+
+
+def _map_of(canvas: cw.Canvas, layer: str) -> Any:
+    canvas.maps(layer, [0], FRAME)
+    watch = Watch()
+    for unit in range(8):
+        canvas.maps(layer, [unit], FRAME)
+    return watch.taken()
+
+
 # Of neurons that are drawn, and of a pass for each band and colour: their errors are those of the sample, or none.
 SAMPLED = 256
 
@@ -144,17 +192,23 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--only-frequencies", action="store_true", help="spectra, shares and derivatives only"
     )
+    parser.add_argument(
+        "--only-lenses", action="store_true", help="copies, directions, latents and edits only"
+    )
     given = parser.parse_args(arguments)
     title, inr = next(iter(models("cpu")))
     print(f"{describe_machine()}, {title}, {given.layer}, accuracy {ACCURACY:.0%}, rule gated")
     canvas = cw.trace(inr, "gated", progress=False)
     for frame in FRAMES:
         canvas.frame(frame)
-    if not given.only_frequencies:
+    if not (given.only_frequencies or given.only_lenses):
         measure(canvas, given.layer, not given.no_exact)
         measure_quantisation(canvas)
         measure_profile(canvas)
-    measure_frequencies(canvas, given.layer, not given.no_exact)
+    if not given.only_lenses:
+        measure_frequencies(canvas, given.layer, not given.no_exact)
+    if not given.only_frequencies:
+        measure_lenses(canvas, given.layer)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from canvaswidget.analysis.clustering import Clusters, Exemplars
 from canvaswidget.analysis.deletion import Deletion
+from canvaswidget.analysis.directions import Directions
 from canvaswidget.analysis.distribution import Distribution
 from canvaswidget.analysis.faithfulness import Faithfulness
 from canvaswidget.analysis.frequency_shares import FrequencyShares
@@ -32,6 +33,7 @@ from canvaswidget.analysis.regions import Regions
 from canvaswidget.analysis.spectrum import Spectrum
 from canvaswidget.plotting.style import new_axes, new_panels, new_pictures
 from canvaswidget.reporting.copies import QUANTISATION, RATES, rates_said
+from canvaswidget.reporting.principal import DIRECTIONS
 from canvaswidget.tracing.canvas import Canvas
 from canvaswidget.tracing.layers import Layer
 
@@ -132,6 +134,7 @@ class LayerFindings:
     deletion: Deletion | None = None
     spectrum: Spectrum | None = None
     shares: FrequencyShares | None = None  # of all layers together
+    directions: Directions | None = None
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Everything as named arrays, ``finding/what``."""
@@ -185,6 +188,9 @@ class LayerFindings:
             for name in ("truth", "error"):
                 if (values := getattr(self.spectrum, name)) is not None:
                     found[f"spectrum/{name}"] = values
+        if self.directions is not None:
+            found["directions/basis"] = self.directions.basis
+            found["directions/explained"] = self.directions.explained
         if self.shares is not None:
             found["frequency_shares/bands"] = np.array(self.shares.bands)
             found["frequency_shares/energy"] = self.shares.energy
@@ -306,6 +312,12 @@ def drawings(
     yield "Frequencies", SPECTRUM, "spectrum-neurons", _page(axes[0]), []
     if (shares := found[0].shares) is not None:
         yield "Shares of frequencies", SHARES, "frequency-shares", _page(shares.plot()), [shares]
+
+    principal = [layer.directions for layer in found if layer.directions is not None]
+    if principal:
+        for one, ax in zip(principal, axes := new_panels(len(principal)), strict=True):
+            one.plot(ax)
+        yield "Directions", DIRECTIONS, "directions", _page(axes[0]), list(principal)
 
     if all(layer.faithfulness is not None for layer in found):
         axes = new_panels(count, height=2.6)

@@ -48,6 +48,7 @@ from canvaswidget.reporting.figures import (
 )
 from canvaswidget.reporting.page import Section, write_page
 from canvaswidget.reporting.placing import placing
+from canvaswidget.reporting.principal import principal_directions
 from canvaswidget.tracing.canvas import Canvas, LayerKey
 from canvaswidget.tracing.layers import Layer
 
@@ -251,6 +252,7 @@ def report(
                 seed=seed,
                 progress=counted.part(_neurons([layer])),
             )
+            found[-1].directions = principal_directions(canvas, layer, frame, seed)
 
         if canvas.rule == "gated":  # whose maps add up to the frame
             shares = frequency_shares(canvas, chosen, frame)

@@ -101,6 +101,7 @@ def test_the_page_needs_nothing_else(written, canvas: cw.Canvas) -> None:
         "Quantisation",
         "Rate and distortion",
         "Frequencies",
+        "Directions",
         "From layer to layer",
     ):
         assert f">{title}</h2>" in text
@@ -117,6 +118,8 @@ def test_the_page_needs_nothing_else(written, canvas: cw.Canvas) -> None:
             spectrum = analysis.spectrum(canvas, one.layer, 2, sample=64)
             assert np.array_equal(arrays["spectrum/centroid"], spectrum.centroid, equal_nan=True)
             assert np.allclose(arrays["spectrum/error"], spectrum.error, equal_nan=True)
+            found_again = analysis.directions(canvas, one.layer, k=len(one.directions), frames=[2])
+            assert (arrays["directions/explained"] == found_again.explained).all()
             assert "frequency_shares/neurons" not in arrays  # only gated divides the frame
             assert (arrays["deletion/most_first"] == one.deletion.most_first).all()
     assert set(found.pruning.curves) == {"xinc", "magnitude"}
