@@ -125,17 +125,11 @@ class Motion(Estimated, Printed):
         """One row a pair of frames, how far change and motion agree there; pandas is imported here."""
         import pandas
 
+        total = self.neuron_change.reshape(len(self.change), -1).sum(1, dtype=np.float64)
+        found = {"frame": self.frames[:-1], "next": self.frames[1:], "change": total}
+        found |= {name: getattr(self, name) for name in ("whole_frame", "agreement", "p")}
         return pandas.DataFrame(
-            {
-                "frame": self.frames[:-1],
-                "next": self.frames[1:],
-                "change": self.neuron_change.reshape(len(self.change), -1).sum(1, dtype=np.float64),
-                "whole_frame": self.whole_frame,
-                "agreement": self.agreement,
-                "by_chance": self.by_chance[:, 0],
-                "by_chance_95": self.by_chance[:, 1],
-                "p": self.p,
-            }
+            {**found, "by_chance": self.by_chance[:, 0], "by_chance_95": self.by_chance[:, 1]}
         )
 
     @checked
@@ -171,19 +165,16 @@ class Motion(Estimated, Printed):
             raise IndexError(f"pair={pair}: there are {len(self.change)} pairs of frames")
         axes = new_pictures(2, self.change.shape[1:])
         first = self.frames[pair % len(self.change)]
-        change = (
-            f"change of {self.layer.name}",
-            f"frame {first} to {self.frames[pair % len(self.change) + 1]}",
-            *self.estimated(),
-        )
+        words = f"frame {first} to {self.frames[pair % len(self.change) + 1]}"
+        change = (f"change of {self.layer.name}", words, *self.estimated())
         parts = (
             (change, filled(self.change[pair]), "sum of |change| (raw level)"),
             (("optical flow", self.source), self.speed[pair], "speed (pixels a frame)"),
         )
         with style():
-            for ax, (words, values, label) in zip(axes, parts, strict=True):
+            for ax, (named, values, label) in zip(axes, parts, strict=True):
                 image = ax.imshow(values, cmap="viridis", vmin=0, interpolation="nearest")
-                heading(ax, *words)
+                heading(ax, *named)
                 pixels(ax)
                 colour_bar(ax, image, label)
         return cast(Figure, axes[0].figure)
@@ -350,12 +341,8 @@ def optical_flow(pictures: Sequence[npt.NDArray[Any]]) -> FloatArray:
 def agreement(change: FloatArray, speed: FloatArray) -> tuple[float, float, float, float]:
     """The agreement of one pair of maps; its middle and 95th percentile by chance; p."""
     found = agree(change[None], speed[None])
-    return (
-        float(found.values[0]),
-        float(found.by_chance[0, 0]),
-        float(found.by_chance[0, 1]),
-        float(found.p[0]),
-    )
+    middle, high = found.by_chance[0]
+    return float(found.values[0]), float(middle), float(high), float(found.p[0])
 
 
 def _given(flow: FloatArray, chosen: Sequence[int], canvas: CanvasLike) -> FloatArray:

@@ -89,12 +89,10 @@ class CanvasWidget(LiveView):
         it is ablated. ``{}`` takes all back. `Canvas.edit` and `cw.edited` take it too.
     source : {"reconstruction", "truth", "error", "off", "ablated", "difference", "quantisation"}
         What is under the map; ``"ablated"`` and ``"difference"`` are the picture without what is ablated and with
-        `edits`, and what it lost; ``"quantisation"`` is what is lost by weights of `bits`: how far the picture of
-        `canvaswidget.quantise` is from the model's own.
+        `edits`, and what it lost; ``"quantisation"`` is how far the picture of `canvaswidget.quantise` is from it.
     bits : int
-        From 1 to 16, of each weight, under the source ``"quantisation"``.
     scheme : {"per-tensor", "per-channel"}
-        Whether a layer has one grid of values there, or each of its output channels its own.
+        Of the source ``"quantisation"``, as `canvaswidget.quantise` takes them.
     maps : {"magnitude", "signed"}
     overlay : {"selection", "neurons", "intensity", "change", "gradient", "laplacian"}
         What is over the frame: the selection's contribution, or a finding about the whole layer: how many neurons

@@ -103,8 +103,7 @@ export class Answers {
   }
 
   async #frame({ time, source }: FrameRequest): Promise<Answered> {
-    if (source === "ablated" || source === "difference" || source === "quantisation")
-      throw new Error(this.#page.needs.source);
+    if (["ablated", "difference", "quantisation"].includes(source)) throw new Error(this.#page.needs.source);
     const base = { kind: "frame", time, source, ...this.#size, psnr_before: null } as const;
     const psnr = this.#baked.psnr[this.#at(time)] ?? null;
     if (source === "error") {
