@@ -100,7 +100,7 @@ class ObjectsOverTime(Estimated, Printed):
             )
             for frame, means in zip(self.frames, self.means, strict=True)
         }
-        return pandas.concat(tables, names=["frame"])
+        return pandas.concat(tables).rename_axis(["frame", "neuron"])
 
     @checked
     def plot(self, ax: Axes | None = None) -> Axes:
