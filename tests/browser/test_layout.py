@@ -70,6 +70,16 @@ def test_the_picture_has_the_room_and_the_pixel_is_beside_it(
         assert pixel["height"] == pytest.approx(frame["height"], abs=1)
 
 
+@pytest.mark.parametrize("width", [640, 680, 700, 720, 800])
+def test_the_counts_are_below_the_head_of_the_pixel(opened: SavedPage, width: int) -> None:
+    opened.page.set_viewport_size({"width": width, "height": 1000})
+    expect(opened.page.locator(".cw-shares")).to_be_visible()
+    head, counts = (
+        box(opened, f".cw-panel-pixel > .cw-{part}") for part in ("heading", "foot:has(.cw-shares)")
+    )
+    assert counts["y"] >= head["y"] + head["height"] - 1
+
+
 def test_nothing_moves_while_it_plays(opened: SavedPage) -> None:
     opened.page.evaluate(SHIFTS)
     opened.play_through(6)
