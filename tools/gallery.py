@@ -65,7 +65,7 @@ VIEWS = (
     ),
     View(
         "spectrum",
-        f"cw.CanvasWidget({VIDEO}, layer='decoder.3', time=9, panel='spectrum', rule='gated')",
+        f"cw.CanvasWidget({VIDEO}, layer='decoder.3', time=9, panel='spectrum', rule='gated', band=(0.05, 0.15))",
     ),
     View("an-image", "cw.CanvasWidget(cw.demo.image(), pixel=(60, 90), maps='signed')"),
     View(

@@ -204,6 +204,22 @@ class Transform:
             yield weights
 
 
+def band_part(picture: npt.NDArray[np.floating], low: float, high: float) -> DoubleArray:
+    """The part of a picture ``(h, w)`` with the frequencies above `low` up to and with `high`, in cycles a pixel.
+
+    With ``low=0`` its mean is part of it. There is no window, which would darken the border: the parts of bands that
+    divide the frequencies add up to the picture. The discrete Fourier transform continues a picture periodically, so
+    that a step between opposite borders shows as ripples near them.
+    """
+    height, width = picture.shape
+    radius = (
+        Bands((height, width), ()).radius - 1e-12
+    )  # rounding may not move a frequency that lies on a limit
+    inside = (radius < high) & ((radius >= low) if low > 0 else True)
+    coefficients = np.fft.rfft2(np.asarray(picture, np.float64))
+    return np.asarray(np.fft.irfft2(coefficients * inside, s=picture.shape), np.float64)
+
+
 def _hann(n: int) -> DoubleArray:
     return np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2
 

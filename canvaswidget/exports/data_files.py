@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from canvaswidget.exports.figure_data import chosen_of
 from canvaswidget.exports.view import ExportedView, checked_file
-from canvaswidget.kernel import layer_totals, pictures, ranking, selection_maps, similarity
+from canvaswidget.kernel import findings, layer_totals, pictures, ranking, selection_maps, similarity
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.selection_maps import Chosen
 from canvaswidget.kernel.view_checks import checked_choice
@@ -43,10 +43,11 @@ def data_file(
 def arrays_of(cached: CachedCanvas, state: dict[str, Any], report: Report) -> dict[str, npt.NDArray[Any]]:
     """What the views show, by name.
 
-    ``frame``, ``truth``, ``map`` and, for more than one neuron, ``map_signed``; ``pixel/LAYER``, every neuron's
-    contribution to the pinned pixel, in the shape of the layer's neurons, and ``magnitude/LAYER``, added over colours
-    by magnitude where the rule knows them, both by the rule ``rule/LAYER``: under `ablation`, which would take a pass
-    for each neuron, it is `gated`; ``neurons/total``, of the layer, in magnitudes;
+    ``frame``, ``truth``, ``map`` and, for more than one neuron, ``map_signed``; where a ``band`` of frequencies is
+    chosen, what lies in it, ``map_band``; ``pixel/LAYER``, every neuron's contribution to the pinned pixel, in the
+    shape of the layer's neurons, and ``magnitude/LAYER``, added over colours by magnitude where the rule knows them,
+    both by the rule ``rule/LAYER``: under `ablation`, which would take a pass for each neuron, it is `gated`;
+    ``neurons/total``, of the layer, in magnitudes;
     ``time/frame``, ``time/total`` and ``time/change`` of one neuron; ``clusters`` where they are known. What the view
     is set to stands in ``about``.
     """
@@ -64,6 +65,11 @@ def arrays_of(cached: CachedCanvas, state: dict[str, Any], report: Report) -> di
         found["map"] = selection_maps.selection_map(cached, chosen, time, report)
     else:
         found["map"], found["map_signed"] = selection_maps.sums(cached, chosen, time, report)
+    if state["band"] is not None and state["overlay"] in findings.HAVE_BANDS:
+        found["band"] = np.array(state["band"])
+        found["map_band"] = findings.within_band(
+            cached, chosen, state["overlay"], state["band"], time, report
+        )
     if pixel is not None:
         ranked = cached if cached.has_all_colours else summed
         for name, column in ranking.pixel_columns(ranked, ranked.layers, pixel, time, report).items():

@@ -33,6 +33,7 @@ FINDINGS = {
     "change": "change against the previous frame",
     "gradient": "gradient of the picture",
     "laplacian": "Laplacian of the picture",
+    "picture": "the picture",
 }
 UNITS = {
     "neurons": "neurons",
@@ -40,6 +41,7 @@ UNITS = {
     "change": "change (raw level)",
     "gradient": "magnitude (levels a pixel)",
     "laplacian": "levels a pixel squared",
+    "picture": "sum of the colours",
 }
 MAGNITUDE = "contribution, magnitude (raw level)"
 PAPER = 0.97  # the middle of the diverging palette
@@ -223,6 +225,8 @@ def _overlay(cached: CachedCanvas, chosen: Chosen, state: dict[str, Any], checkp
         return None
     if state["source"] == "difference":
         return ablation.difference(cached, ablation.edits_of(state), state["time"])
+    if band := _band_of(state):
+        return findings.within_band(cached, chosen, state["overlay"], band, state["time"], checkpoint)
     if state["overlay"] != "selection":
         return findings.finding(cached, chosen.layer, state["overlay"], state["time"], checkpoint)[0]
     return selection_maps.selection_map(cached, chosen, state["time"], checkpoint, state["maps"] == "signed")
@@ -233,8 +237,15 @@ def shows_contributions(state: dict[str, Any]) -> bool:
     return state["overlay"] == "selection" and state["source"] != "difference"
 
 
+def _band_of(state: dict[str, Any]) -> findings.Band | None:
+    """The frequencies that the overlay is limited to; findings are not."""
+    return state["band"] if state["overlay"] in findings.HAVE_BANDS else None
+
+
 def _is_signed(state: dict[str, Any]) -> bool:
-    """Whether the overlay is drawn around 0: a difference always is, whatever maps of neurons are."""
+    """Whether the overlay is drawn around 0: differences and bands always are, whatever maps of neurons are."""
+    if _band_of(state):
+        return True
     if shows_contributions(state):
         return state["maps"] == "signed"
     return state["source"] == "difference" or state["overlay"] in ("intensity", "laplacian")
@@ -254,11 +265,15 @@ def _name(cached: CachedCanvas, layer: str, chosen: Chosen, state: dict[str, Any
     if state["source"] in ablation.SOURCES:
         what = ablation.title(ablation.edits_of(state))
         return f"the picture {what}" if state["source"] == "ablated" else f"what it loses {what}"
+    band = _band_of(state)
+    within = f", {findings.band_in_words(band)}" if band else ""
+    if state["overlay"] == "picture":
+        return FINDINGS["picture"] + within
     if state["overlay"] != "selection":
         name = FINDINGS[state["overlay"]]
         _, method = findings.finding(cached, chosen.layer, state["overlay"], state["time"], checkpoint)
         return f"{name}, by {method}" if method else f"{layer}, {name}"
-    return _chosen_name(layer, chosen) + CHANNELS[state["channel"]]
+    return _chosen_name(layer, chosen) + CHANNELS[state["channel"]] + within
 
 
 def _chosen_name(layer: str, chosen: Chosen) -> str:

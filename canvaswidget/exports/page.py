@@ -306,6 +306,7 @@ def _state(state: Mapping[str, Any], kept: Kept) -> dict[str, Any]:
         "overlay": "selection",
         "channel": "sum",
         "panel": "pixel",
+        "band": None,
     }
     if found["layer"] not in names:
         found |= {"layer": names[max(0, len(names) - 2)], "neuron": None, "neurons": []}

@@ -8,7 +8,7 @@ Source = Literal["reconstruction", "truth", "error", "off", "ablated", "differen
 Scheme = Literal["per-tensor", "per-channel"]  # which weights share a grid of values
 Sort = Literal["pixel", "region", "total", "change", "frequency", "difference", "index"]
 Maps = Literal["magnitude", "signed"]
-Overlay = Literal["selection", "neurons", "intensity", "change", "gradient", "laplacian"]
+Overlay = Literal["selection", "neurons", "intensity", "change", "gradient", "laplacian", "picture"]
 Channel = Literal["sum", "red", "green", "blue", "abs"]  # of the output: what a contribution is to
 Embedding = Literal["pca", "tsne", "umap"]
 # Beside each other, under a divider, or the difference of the pictures or of the maps.
@@ -121,11 +121,13 @@ class Chosen(TypedDict):
 class Selection(Chosen, total=False):
     """With `overlay`, a finding about the whole layer is asked for in place of their map.
 
-    `channel` is the colour that is contributed to, the sum of them by default; findings are about the sum.
+    `channel` is the colour that is contributed to, the sum of them by default; findings are about the sum. With `band`
+    the map, or the picture, has these frequencies alone: above the first up to and with the second, in cycles a pixel.
     """
 
     overlay: Overlay
     channel: Channel
+    band: list[float]
 
 
 class Removed(TypedDict):
@@ -183,6 +185,7 @@ class ViewState(TypedDict):
     contours: bool
     sort: Sort
     panel: PanelTab
+    band: list[float] | None
     fps: float
     playing: bool
     faithfulness: bool

@@ -8,6 +8,7 @@ from typing import Any, get_args, overload
 import numpy as np
 import torch
 
+from canvaswidget.analysis.fourier import HIGHEST
 from canvaswidget.arguments import (
     as_array,
     as_integer,
@@ -161,6 +162,19 @@ def checked_number(argument: str, value: Any) -> float:
     if not (is_finite(value) and low <= value <= high):
         raise ValueError(f"{argument}={show(value)}: expected {low} to {high}")
     return float(value)
+
+
+def checked_band(band: Any) -> tuple[float, float]:
+    """``(low, high)``: frequencies in cycles a pixel, up to those of diagonal waves."""
+    parts = tuple(band) if is_listed(band) else ()
+    if len(parts) != 2 or not all(map(is_number, parts)):
+        raise TypeError(f"band={show(band)}: expected (low, high) in cycles a pixel, or None")
+    low, high = map(float, parts)
+    if not 0 <= low < high <= HIGHEST:
+        raise ValueError(
+            f"band={show(band)}: expected 0 <= low < high <= {HIGHEST} cycles a pixel; 0.5 is a wave of two pixels"
+        )
+    return low, high
 
 
 def checked_limit(limit: Any) -> float:

@@ -322,6 +322,12 @@ def number_trait(name: str, default: float) -> Checked:
     return Checked(lambda _, value: view_checks.checked_number(name, value), default)
 
 
+def band_trait() -> Checked:
+    """None or ``(low, high)``, the frequencies of the map over the frame."""
+    trait = Checked(lambda _, value: view_checks.checked_band(value), allow_none=True)
+    return trait.tag(to_json=lambda value, _: None if value is None else list(value))
+
+
 def limit_trait() -> Checked:
     """None, or the magnitude at which the colours of the frame's map end."""
     return Checked(lambda _, value: view_checks.checked_limit(value), allow_none=True)

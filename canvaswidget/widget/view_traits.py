@@ -49,6 +49,7 @@ class ViewTraits(SharedTraits):
         "contours",
         "sort",
         "panel",
+        "band",
         "fps",
         "playing",
         "faithfulness",
@@ -95,6 +96,7 @@ class ViewTraits(SharedTraits):
     contours = traits.flag_trait("contours", False)
     sort = traits.choice_trait("sort", "pixel")
     panel = traits.choice_trait("panel", "pixel")
+    band = traits.band_trait()
     playing = traits.flag_trait("playing", False)
     fps = traits.number_trait("fps", 8.0)
     faithfulness = traits.flag_trait("faithfulness", True)

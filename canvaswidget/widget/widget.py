@@ -94,10 +94,11 @@ class CanvasWidget(LiveView):
     scheme : {"per-tensor", "per-channel"}
         Of the source ``"quantisation"``, as `canvaswidget.quantise` takes them.
     maps : {"magnitude", "signed"}
-    overlay : {"selection", "neurons", "intensity", "change", "gradient", "laplacian"}
+    overlay : {"selection", "neurons", "intensity", "change", "gradient", "laplacian", "picture"}
         What is over the frame: the selection's contribution, or a finding about the whole layer: how many neurons
         make nine tenths of it, by pixel; its contribution less the brightness, each scaled to 0 to 1; how much its
-        neurons' magnitudes differ from the previous frame's (the next one's at frame 0).
+        neurons' magnitudes differ from the previous frame's (the next one's at frame 0); or the picture itself, the sum
+        of its colours: its gradient, its Laplacian, or what it has in `band`.
     channel : {"sum", "red", "green", "blue", "abs"}
         What contributions are to: the sum of the output's colours, one of them, or all by magnitude. Map, neurons,
         pixel and curve follow it; clusters, the scatter and findings are of the sum. Rule `xinc` knows colours in the
@@ -118,6 +119,9 @@ class CanvasWidget(LiveView):
     panel : {"pixel", "spectrum"}
         What stands beside the frame: the neurons that make the pixel or the region, or the power spectra of the frame
         and of the selection's map, as `analysis.spectrum` has them.
+    band : (low, high) or None
+        Of the selection's map over the frame, or of the picture with ``overlay="picture"``, the frequencies that are
+        shown: above `low` up to and with `high`, in cycles a pixel, at most 0.708. From 0 on the mean is one of them.
     playing : bool
     fps : float
     loop : (first, last) or None

@@ -54,6 +54,6 @@ function keptBy(body: Body): Body {
   if ("rule" in body) kept.rule = rule;
   if ("runs" in body) kept.runs = body.runs.map(() => run);
   if ("selection" in body && body.selection)
-    kept.selection = { ...body.selection, overlay: "selection", channel: "sum" };
+    kept.selection = { ...body.selection, overlay: "selection", channel: "sum", band: undefined };
   return kept as unknown as Body;
 }

@@ -87,6 +87,119 @@ describe("the tabs beside the frame", () => {
   });
 });
 
+describe("a band", () => {
+  const LEFT = 48;
+  const ACROSS = 320 - LEFT - 14;
+  const chart = () => view.page.find("[data-testid=spectrum]");
+  const word = () => view.page.find("[data-testid=band]").textContent;
+  const end = (name: "low" | "high") => view.page.find(`[data-testid=band-${name}]`);
+  const at = (frequency: number) => LEFT + (frequency / 0.5) * ACROSS;
+  const drag = (from: number, to: number, target: HTMLElement = chart()) => {
+    view.pointer("pointerdown", target, at(from), 50, 1);
+    view.pointer("pointermove", target, at((from + to) / 2), 50, 1);
+    view.pointer("pointermove", target, at(to), 50, 1);
+    view.pointer("pointerup", target, at(to), 50);
+    pass();
+  };
+  const openChart = async (changes: Record<string, unknown> = {}) => {
+    view.open({ panel: "spectrum", ...changes });
+    for (const [name, value] of [
+      ["clientWidth", 320],
+      ["clientHeight", 160],
+    ] as const)
+      Object.defineProperty(chart(), name, { value });
+    await view.settle();
+    pass(200);
+    await view.settle();
+  };
+  const mapOf = () =>
+    (view.model.last("map").body as unknown as { selection: Record<string, unknown> }).selection;
+
+  it("is dragged over the chart: the frame asks for these frequencies of the selection's map, and says which", async () => {
+    await openChart();
+    expect(word()).toBe("drag: a band for the frame");
+    drag(0.2, 0.098);
+    expect(view.model.get("band")).toEqual([0.1, 0.2]);
+    expect(mapOf()).toMatchObject({ layer: LAYER, neuron: NEURON, band: [0.1, 0.2] });
+    expect(document.activeElement).toBe(end("low"));
+    await view.settle();
+    const words = "0.10 to 0.20 cycles a pixel";
+    expect(word()).toBe(words);
+    expect(view.page.find("[data-testid=panel-frame] .cw-label").textContent).toContain(words);
+    expect(view.page.find("[data-testid=colourbar]").dataset.signed).toBe("");
+    expect(view.page.find(".cw-bar-unit").textContent).toBe("contribution");
+    expect(view.page.find("[data-testid=frame]").dataset.selection).toContain("~0.1-0.2");
+    const span = chart().querySelector(".cw-chart-span")?.getAttribute("d") ?? "";
+    expect(span.match(/[\d.]+/g)?.map(Number)[0]).toBeCloseTo(at(0.1));
+    // The spectrum itself, and what else follows the selection, are of the whole map.
+    expect(view.model.last("selection_spectrum").body).toMatchObject({ selection: { neuron: NEURON } });
+    expect(
+      (view.model.last("selection_spectrum").body as { selection: object }).selection,
+    ).not.toHaveProperty("band");
+  });
+
+  it("is 0.05 wide where the chart is clicked", async () => {
+    await openChart();
+    drag(0.13, 0.13);
+    expect(view.model.get("band")).toEqual([0.1, 0.15]);
+    drag(0.499, 0.499);
+    expect(view.model.get("band")).toEqual([0.45, 0.5]);
+  });
+
+  it("has ends that are moved by keys and dragged, never past each other", async () => {
+    await openChart({ band: [0.1, 0.2] });
+    view.key("ArrowRight", end("low"));
+    expect(view.model.get("band")).toEqual([0.11, 0.2]);
+    expect(end("low").getAttribute("aria-valuetext")).toBe("0.11 cycles a pixel");
+    view.key("PageDown", end("high"));
+    view.key("PageDown", end("high"));
+    expect(view.model.get("band")).toEqual([0.11, 0.12]);
+    view.key("End", end("low"));
+    expect(view.model.get("band")).toEqual([0.11, 0.12]);
+    view.key("End", end("high"));
+    view.key("Home", end("low"));
+    expect(view.model.get("band")).toEqual([0, 0.5]);
+    expect(view.model.get("time")).toBe(2);
+    drag(0.5, 0.3, end("high"));
+    expect(view.model.get("band")).toEqual([0, 0.3]);
+    view.pointer("pointerdown", end("low"), at(0), 50, 1);
+    view.pointer("pointerup", end("low"), at(0), 50);
+    pass();
+    expect(view.model.get("band")).toEqual([0, 0.3]);
+  });
+
+  it("is let go by Esc before the selection, by its button, and by undo", async () => {
+    await openChart();
+    drag(0.1, 0.2);
+    pass(500);
+    view.key("Escape", end("high"));
+    expect([view.model.get("band"), view.model.get("neuron")]).toEqual([null, NEURON]);
+    await view.settle();
+    expect(view.page.find("[data-testid=frame]").dataset.selection).not.toContain("~");
+    pass(500);
+    view.key("z", undefined, { ctrlKey: true });
+    expect(view.model.get("band")).toEqual([0.1, 0.2]);
+    pass(500);
+    view.page.find("[data-testid=clear-band]").click();
+    pass();
+    expect(view.model.get("band")).toBeNull();
+    expect(view.page.find("[data-testid=clear-band]").hidden).toBe(true);
+  });
+
+  it("is of the picture where that lies over the frame, and leaves a finding for the selection", async () => {
+    await openChart({ overlay: "picture", band: [0.1, 0.2] });
+    expect(mapOf()).toMatchObject({ overlay: "picture", neuron: null, band: [0.1, 0.2] });
+    expect(view.page.find("[data-testid=panel-frame] .cw-label").textContent).toContain(
+      "picture, its colours added · 0.10 to 0.20 cycles a pixel",
+    );
+    view.model.set("overlay", "neurons");
+    pass();
+    expect(mapOf()).not.toHaveProperty("band");
+    drag(0.2, 0.3);
+    expect([view.model.get("overlay"), view.model.get("band")]).toEqual(["selection", [0.2, 0.3]]);
+  });
+});
+
 describe("the spectrum", () => {
   it("is asked for while it is seen: of the frame, and of the selection after its map", async () => {
     view.open({ panel: "spectrum" });

@@ -28,6 +28,17 @@ def _expected():
 """
 
 
+# The largest magnitude of the map within the band.
+LARGEST = """
+def _largest():
+    values = _w.canvas.map(_w.layer, _w.neuron, _w.time).astype(float)
+    frequency = np.hypot(*np.meshgrid(*map(np.fft.fftfreq, values.shape), indexing="ij"))
+    low, high = _w.band
+    part = np.fft.ifft2(np.fft.fft2(values) * ((frequency > low + 1e-9) & (frequency <= high + 1e-9)))
+    return float(abs(part).max())
+"""
+
+
 def line(view: WidgetView, name: str) -> list[str]:
     row = view.part("spectrum-table").locator(f'[data-line="{name}"]')
     expect(row).to_have_count(1, timeout=TIMEOUT)
@@ -39,6 +50,28 @@ def wait_selection(view: WidgetView, neuron: list[int]) -> None:
     shown = view.root.locator(".cw-spectrum")
     key = f"decoder.3.conv.upconv.0/{','.join(map(str, neuron))}"
     expect(shown).to_have_attribute("data-selection", key, timeout=TIMEOUT)
+
+
+def drag_a_band(notebook: NotebookPage, view: WidgetView) -> None:
+    """The frame shows the band of the map, as a transform of it in the kernel has it, and Esc gives the map back."""
+    box = view.part("spectrum").bounding_box()
+    assert box is not None
+    across = box["width"] - 48 - 14
+    mouse, y = notebook.page.mouse, box["y"] + box["height"] / 2
+    mouse.move(box["x"] + 48 + 0.1 / 0.5 * across, y)
+    mouse.down()
+    mouse.move(box["x"] + 48 + 0.2 / 0.5 * across, y, steps=4)
+    mouse.up()
+    notebook.wait_for(lambda: notebook.ask("list(_w.band or ())"), [0.1, 0.2], "the band")
+    label = view.panel("frame").locator(".cw-label")
+    expect(label).to_contain_text("0.10 to 0.20 cycles a pixel", timeout=TIMEOUT)
+    view.part("band-high").press("ArrowRight")
+    expect(label).to_contain_text("0.10 to 0.21 cycles a pixel", timeout=TIMEOUT)
+    largest = notebook.ask("_largest()", LARGEST)
+    expect(view.part("colourbar").locator(".cw-bar-high")).to_have_text(f"{largest:.3g}", timeout=TIMEOUT)
+    view.part("band-high").press("Escape")
+    notebook.wait_for(lambda: notebook.ask("_w.band"), None, "no band")
+    expect(label).not_to_contain_text("cycles a pixel")
 
 
 def test_its_lines_and_words_are_of_what_is_shown(notebook: NotebookPage) -> None:
@@ -60,6 +93,7 @@ def test_its_lines_and_words_are_of_what_is_shown(notebook: NotebookPage) -> Non
     wait_selection(view, notebook.ask("list(_w.neuron)"))
     assert line(view, "selection") == notebook.ask("_expected()", EXPECTED)
     assert line(view, "output") != before
+    drag_a_band(notebook, view)
     notebook.ask("None", "_w.panel = 'pixel'")
     expect(view.root.locator(".cw-spectrum")).to_be_hidden()
     expect(view.panel("pixel").locator(".cw-bar").first).to_be_visible(timeout=TIMEOUT)

@@ -59,7 +59,8 @@ RIGHT: dict[str, Any] = {
     **{"name": "a region", "points": [[0, 0], [0, 3.5], [3, 3]], "Region.runs": [0, 3]},
     **{"source": "ablated", "comparison": "side", "maps": "signed", "overlay": "selection"},
     **{"palette": "viridis", "opacity": 0.5, "contrast": 2.0, "limit": 0.5, "faithfulness": True},
-    **{"contours": True, "factor": 0.5, "bits": 4, "scheme": "per-channel", "panel": "spectrum"},
+    **{"contours": True, "factor": 0.5, "bits": 4, "scheme": "per-channel"},
+    **{"panel": "spectrum", "band": [0.1, 0.2]},
     **{"form": "csv", "table": "pixel", "panels": ["frame"]},
 }
 

@@ -51,6 +51,7 @@ VALUES: dict[str, list[Any]] = {
     "contours": [False, True],
     "sort": ["pixel", "index", "total"],
     "panel": ["pixel", "spectrum"],
+    "band": [None, [0.125, 0.25], [0.0, 0.5]],
     "fps": [8.0, 12.0, 24.0],
     "playing": [False, True],
     "faithfulness": [True, False],

@@ -32,8 +32,8 @@ class MapReply(TypedDict):
     """Buffer: `height * width` levels; value = low + level / 255 * (high - low). `total` sums absolute values.
 
     The map of more than one neuron sums magnitudes; after it in the buffer comes the sum with signs, whose range is
-    `signed_range`. For one neuron, whose map has its sign already, that is empty. `by` is how a derivative was
-    computed.
+    `signed_range`. For one neuron, and within a band, the map has its sign already, and that is empty. `by` is how a
+    derivative was computed.
     """
 
     kind: Literal["map"]
@@ -57,9 +57,15 @@ def contribution_map(cached: CachedCanvas, body: MapRequest, checkpoint: Report)
     time, chosen = checked_frame(cached, body["time"]), checked_selection(cached, body["selection"])
     given = body["selection"].get("overlay", "selection")
     overlay = view_checks.checked_choice("overlay", given, view_checks.CHOICES["overlay"])
+    given_band = body["selection"].get("band")
+    band = None if given_band is None else view_checks.checked_band(given_band)
     cached = in_channel(cached, body["selection"], chosen.layer)
 
     def compute() -> tuple[Any, ...]:
+        if band is not None:
+            values = findings.within_band(cached, chosen, overlay, band, time, checkpoint)
+            levels, low, high = quantise(values)
+            return levels.tobytes(), low, high, absolute_sum(values), (), ""
         if overlay != "selection":
             values, by = findings.finding(cached, chosen.layer, overlay, time, checkpoint)
             levels, low, high = quantise(values)
@@ -73,7 +79,7 @@ def contribution_map(cached: CachedCanvas, body: MapRequest, checkpoint: Report)
         (levels, low, high), (others, *span) = quantise(absolute), quantise(signed)
         return levels.tobytes() + others.tobytes(), low, high, absolute_sum(absolute), tuple(span), ""
 
-    key = cached.key("map", overlay, chosen.layer.name, *chosen[1:], time)
+    key = cached.key("map", overlay, band, chosen.layer.name, *chosen[1:], time)
     data, low, high, total, span, by = cached.cache.remember(key, compute)
     reply: MapReply = {
         "kind": "map",

@@ -155,6 +155,7 @@ export class Answers {
   /** Several neurons one by one, else the one selection there is. */
   #parts(selection: Selection): Kept[] {
     if (selection.overlay && selection.overlay !== "selection") throw new Error(this.#page.needs.overlay);
+    if (selection.band) throw new Error(this.#page.needs.spectrum);
     if (selection.channel && selection.channel !== "sum") throw new Error(this.#page.needs.colours);
     if (selection.neurons.length === 0) return [this.#kept(selection)];
     return selection.neurons.map((neuron) => this.#kept({ ...selection, neuron, neurons: [] }));

@@ -44,8 +44,12 @@ export type ContributionMap = MapReply & {
   signed: Plane | null;
 };
 
-/** Whether a map is drawn around zero: a difference always is, whatever maps of neurons are; counts and changes never. */
+/**
+ * Whether a map is drawn around zero: a difference and a part of the frequencies always are, whatever maps of neurons are;
+ * counts and changes never.
+ */
 export function drawnAs(map: ContributionMap, maps: Maps): Maps {
+  if (map.selection.band) return "signed";
   if (isOfContributions(map)) return maps;
   const { overlay } = map.selection;
   return overlay === "intensity" || overlay === "laplacian" ? "signed" : "magnitude";

@@ -4,7 +4,7 @@ import type { LayerInfo, Region, RunKey } from "../transport/messages";
 import { same } from "../transport/same";
 import { followed } from "./regions";
 import { framesOf, hasMap, nearestFrame } from "./saved";
-import { layerOf, namesKey } from "./selection";
+import { hasBand, layerOf, namesKey } from "./selection";
 import { isSwitching, ready, type Store } from "./store";
 import type { Traits } from "./traits";
 
@@ -144,9 +144,16 @@ export function chooseCluster(store: Store, cluster: number): void {
   store.set(cluster < 0 ? { cluster } : { cluster, neuron: null, neurons: [] });
 }
 
-/** Clears what is selected: neurons, else the cluster, else the region, else the pinned pixel. */
+/** Limits the map over the frame to some frequencies; over a finding that is the selection's map. */
+export function chooseBand(store: Store, band: readonly [number, number] | null): void {
+  const overlay = hasBand(store.overlay.peek()) ? store.overlay.peek() : "selection";
+  store.set(band ? { band: [...band], overlay } : { band });
+}
+
+/** Clears what is selected: the band of frequencies, else neurons, else the cluster, else the region, else the pinned pixel. */
 export function clearChoice(store: Store): void {
-  if (store.neuron.peek() || store.neurons.peek().length) chooseNeuron(store, null);
+  if (store.band.peek() && hasBand(store.overlay.peek())) chooseBand(store, null);
+  else if (store.neuron.peek() || store.neurons.peek().length) chooseNeuron(store, null);
   else if (store.cluster.peek() >= 0) chooseCluster(store, -1);
   else if (store.region.peek()) chooseRegion(store, null);
   else pin(store, null);

@@ -17,6 +17,7 @@ const KEPT = [
   "edits",
   "overlay",
   "channel",
+  "band",
 ] as const satisfies (keyof Shared)[];
 
 type Choice = Pick<Shared, (typeof KEPT)[number]>;

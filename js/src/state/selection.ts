@@ -80,9 +80,11 @@ export function currentChannel(store: Store): Channel {
 export function currentOverlay(store: Store): Selection | null {
   const overlay = store.overlay.value;
   const selection = currentSelection(store);
-  if (!selection || overlay === "selection") return selection;
+  const limits = store.band.value;
+  const band = limits && hasBand(overlay) ? { band: limits } : {};
+  if (!selection || overlay === "selection") return selection && { ...selection, ...band };
   const { layer, n_clusters } = selection;
-  return { layer, neuron: null, neurons: [], cluster: -1, n_clusters, overlay };
+  return { layer, neuron: null, neurons: [], cluster: -1, n_clusters, overlay, ...band };
 }
 
 export const OVERLAYS: Record<Overlay, string> = {
@@ -92,7 +94,20 @@ export const OVERLAYS: Record<Overlay, string> = {
   change: "change between frames",
   gradient: "gradient of the picture",
   laplacian: "Laplacian of the picture",
+  picture: "picture, its colours added",
 };
+
+/** Whether it is limited to a band of frequencies, where one is chosen: findings are not. */
+export function hasBand(overlay: Overlay): boolean {
+  return overlay === "selection" || overlay === "picture";
+}
+
+export function bandInWords([low = 0, high = 0]: readonly number[]): string {
+  const [from, to] = [low, high].map((limit) =>
+    Math.abs(limit * 100 - Math.round(limit * 100)) < 1e-9 ? limit.toFixed(2) : number(limit),
+  );
+  return `${from} to ${to} cycles a pixel`;
+}
 
 const MOST_LISTED = 24;
 
@@ -163,14 +178,16 @@ export function isWholeLayer({ neuron, neurons, cluster }: Selection): boolean {
 }
 
 /** The neurons alone: not every rule knows the colours, so what compares rules adds them. */
-export function neuronsOf({ channel: _, overlay: __, ...chosen }: Selection): Selection {
+export function neuronsOf({ channel: _, overlay: __, band: ___, ...chosen }: Selection): Selection {
   return chosen;
 }
 
 export function selectionKey(selection: Selection): string {
-  const { layer, overlay, channel } = selection;
-  if (overlay && overlay !== "selection") return `${layer}/${overlay}`;
-  return channel && channel !== "sum" ? `${chosenKey(selection)}:${channel}` : chosenKey(selection);
+  const { layer, overlay, channel, band } = selection;
+  const within = band ? `~${band.join("-")}` : "";
+  if (overlay && overlay !== "selection") return `${layer}/${overlay}${within}`;
+  const colour = channel && channel !== "sum" ? `:${channel}` : "";
+  return chosenKey(selection) + colour + within;
 }
 
 function chosenKey({ layer, neuron, neurons, cluster, n_clusters }: Selection): string {
@@ -225,10 +242,15 @@ export const CHANNELS: Record<Channel, string> = {
 };
 
 export function selectionLabel(selection: Selection, names: ClusterNames = {}): string {
-  const { overlay, channel } = selection;
-  if (overlay && overlay !== "selection") return OVERLAYS[overlay];
-  const label = chosenLabel(selection, names);
-  return channel && channel !== "sum" ? `${label} · ${CHANNELS[channel]}` : label;
+  const { overlay, channel, band } = selection;
+  const isFinding = overlay !== undefined && overlay !== "selection";
+  return [
+    isFinding ? OVERLAYS[overlay] : chosenLabel(selection, names),
+    !isFinding && channel && channel !== "sum" ? CHANNELS[channel] : "",
+    band ? bandInWords(band) : "",
+  ]
+    .filter(Boolean)
+    .join(" · ");
 }
 
 function chosenLabel(

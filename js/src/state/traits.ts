@@ -47,6 +47,7 @@ export const DEFAULTS: Traits = {
   contours: false,
   sort: "pixel",
   panel: "pixel",
+  band: null,
   fps: 8.0,
   playing: false,
   faithfulness: true,

@@ -8,7 +8,7 @@ export type Sort = "pixel" | "region" | "total" | "change" | "frequency" | "diff
 
 export type Maps = "magnitude" | "signed";
 
-export type Overlay = "selection" | "neurons" | "intensity" | "change" | "gradient" | "laplacian";
+export type Overlay = "selection" | "neurons" | "intensity" | "change" | "gradient" | "laplacian" | "picture";
 
 export type Channel = "sum" | "red" | "green" | "blue" | "abs";
 
@@ -102,6 +102,7 @@ export interface Selection {
   n_clusters: number;
   overlay?: Overlay;
   channel?: Channel;
+  band?: number[];
 }
 
 export interface Removed {
@@ -151,6 +152,7 @@ export interface ViewState {
   contours: boolean;
   sort: Sort;
   panel: PanelTab;
+  band: number[] | null;
   fps: number;
   playing: boolean;
   faithfulness: boolean;

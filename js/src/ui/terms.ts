@@ -58,6 +58,7 @@ export const TERMS = {
   spectrum:
     "Power of a picture at each spatial frequency: slow waves on the left, waves of two pixels on the right.",
   centroid: "The mean spatial frequency of a picture, weighted by its power, in cycles a pixel.",
+  band: "The frequencies of the selection's map, or of the picture, that the frame shows, in cycles a pixel.",
   bandwidth: "How far the frequencies of a picture lie from their mean: their standard deviation.",
 } as const;
 

@@ -7,8 +7,8 @@ import type { Style } from "../ui/palette";
 
 /** The sum of a map, which the curve over time shows where there is one. */
 export function totalOf(info: CanvasInfo, map: ContributionMap): string | null {
-  const { layer, channel } = map.selection;
-  return isOfContributions(map)
+  const { layer, channel, band } = map.selection;
+  return isOfContributions(map) && !band
     ? `total${magnitudesOf(info, layer, channel).short} ${number(map.total)}`
     : null;
 }

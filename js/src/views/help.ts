@@ -30,13 +30,17 @@ const KEYS = [
   [", .", "previous, next run"],
   ["[ ]", "previous, next layer; with the brush: its size"],
   ["shift + arrows", "move the pinned pixel"],
-  ["Esc", "put a tool away; clear the selected neurons; then the cluster, the region, the pixel"],
+  [
+    "Esc",
+    "put a tool away; clear the band of frequencies; then the selected neurons, the cluster, the region, the pixel",
+  ],
   ["arrows, space, Enter with the brush", "move it (far with shift), paint, put it away; e: erase"],
   ["the same with the polygon", "move, set a corner, close it; Backspace: take a corner back"],
   ["arrows, Enter, space in the scatter", "go from neuron to neuron, select it, add it"],
   ["l in the scatter", "lasso: arrows, space, Enter, Backspace, Esc as with the polygon; shift + Enter adds"],
   ["ctrl + z, ctrl + shift + z", "undo, redo what was chosen"],
   ["k, shift + k", "ablate the selection or put it back; put all back"],
+  ["arrows, Page Up, Page Down at an end of the band", "move it, under Spectrum"],
   ["arrows, Delete in the list of regions", "move, take one off the list"],
   ["r", "the selection under every rule, side by side"],
   ["/", "find a neuron: 17 or 3,17"],
@@ -58,6 +62,7 @@ const MOUSE = [
   ["shift-click or ctrl-click one", "add it to the selection, or take it out"],
   ["drag in the scatter", "select what it goes around; zoomed in, move it (with shift: select)"],
   ["click or drag the curve", "move the playhead"],
+  ["drag over the spectrum, or click it", "choose a band: the frame shows these frequencies of the map"],
   ["click a cluster", "select it: its map on the frame, its neurons in the list"],
 ] as const;
 
@@ -72,6 +77,8 @@ const LIVE = new Set([
   "arrows, Enter, space in the scatter",
   "l in the scatter",
   "drag in the scatter",
+  "arrows, Page Up, Page Down at an end of the band",
+  "drag over the spectrum, or click it",
 ]);
 
 export function createHelp({ session, effect }: Pick<View, "session" | "effect">): Dialog {

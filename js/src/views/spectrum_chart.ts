@@ -21,6 +21,8 @@ export interface ShownSpectra {
   limits: readonly number[];
   frequencies: readonly number[];
   lines: readonly SpectrumLine[];
+  /** The frequencies that are shaded. */
+  band: readonly [number, number] | null;
 }
 
 export function createSpectrumChart(view: View) {
@@ -28,7 +30,7 @@ export function createSpectrumChart(view: View) {
   let shown: ShownSpectra | null = null;
   const chart = createLineChart(element, () => {
     if (!shown) return null;
-    const { limits, frequencies, lines } = shown;
+    const { limits, frequencies, lines, band } = shown;
     // The last band has the diagonal waves beyond Nyquist; one that has no coefficient has no power.
     const bands = frequencies.map((_, i) => i).filter((i) => (limits[i] ?? NYQUIST) < NYQUIST);
     const series = lines.map(({ name, spectrum }) => ({
@@ -63,6 +65,7 @@ export function createSpectrumChart(view: View) {
       label: (at) => String(Number(at.toFixed(2))),
       scales: [scale],
       lines: drawn,
+      span: band && { from: band[0], to: Math.min(band[1], NYQUIST) },
       marks: centroid === null ? [] : [{ at: centroid, isDashed: true }],
     };
   });

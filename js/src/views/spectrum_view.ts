@@ -9,6 +9,7 @@ import { attribute, h, write } from "../ui/dom";
 import type { Panel } from "../ui/panel";
 import { word } from "../ui/term_card";
 import { countWhile, type View } from "../ui/view";
+import { createBandTool } from "./band_tool";
 import { createSpectrumChart, type SpectrumLine } from "./spectrum_chart";
 
 const PICTURES = ["truth", "output", "error"] as const;
@@ -34,8 +35,10 @@ export function createSpectrumView(view: View, panel: Panel, isOpen: ReadonlySig
     ),
     rows,
   );
-  const axis = (text: string) => h("p", { class: "cw-spectrum-axis", "aria-hidden": "true" }, text);
+  const axis = (text: string) => h("p", { class: "cw-spectrum-axis" }, h("span", {}, text));
   const [up, across] = [axis("power a coefficient"), axis("frequency, cycles a pixel")];
+  const band = createBandTool(view, chart.element, chart.along);
+  up.append(band.bar);
   const skeleton = h("div", { class: "cw-skeleton", "aria-hidden": "true" });
   const element = h("div", { class: "cw-spectrum", hidden: true }, up, chart.element, across, table);
   panel.body.append(element);
@@ -100,14 +103,17 @@ export function createSpectrumView(view: View, panel: Panel, isOpen: ReadonlySig
     attribute(element, "data-selection", selection?.key);
     write(panel.label, pictures ? describe(pictures, selection) : "");
     attribute(panel.label, "title", panel.label.textContent);
-    if (!pictures) return chart.show(null);
-    showTable(pictures, selection);
+    if (pictures) showTable(pictures, selection);
+  });
+  view.effect(() => {
+    const { pictures, selection } = shown.value;
+    if (!pictures || !isOpen.value) return chart.show(null);
     const lines = PICTURES.flatMap((name): SpectrumLine[] => {
       const spectrum = pictures.pictures[name];
       return spectrum ? [{ name, spectrum }] : [];
     });
     if (selection) lines.push({ name: "selection", spectrum: selection.spectrum });
-    chart.show({ ...pictures, lines });
+    chart.show({ ...pictures, lines, band: band.shown.value });
   });
 
   const describe = ({ run, time }: PictureSpectra, selection: SelectionSpectrum | null): string => {
