@@ -65,7 +65,8 @@ VIEWS = (
     ),
     View(
         "spectrum",
-        f"cw.CanvasWidget({VIDEO}, layer='decoder.3', time=9, panel='spectrum', rule='gated', band=(0.05, 0.15))",
+        f"cw.CanvasWidget({VIDEO}, layer='decoder.3', time=9, panel='spectrum', rule='gated', band=(0.05, 0.15),"
+        f" colour_by='frequency', sort='frequency')",
     ),
     View("an-image", "cw.CanvasWidget(cw.demo.image(), pixel=(60, 90), maps='signed')"),
     View(

@@ -113,6 +113,7 @@ def asked() -> list[dict[str, Any]]:
         {"kind": "frame", "source": "quantisation", "run": None, "time": NOW, "quantised": quantised},
         {"kind": "scatter", **common, "layer": LAYER, "method": "pca"},
         {"kind": "values", **common, "layer": LAYER, **values},
+        {"kind": "values", **common, "layer": LAYER, **values, "sort": "frequency"},
         {"kind": "picture_spectra", "run": None, "time": NOW},
         {"kind": "selection_spectrum", **common, "selection": chosen},
         {"kind": "rules", **common, "selection": chosen},

@@ -13,6 +13,7 @@ from canvaswidget.inr.outputs import in_colour
 from canvaswidget.kernel import (
     ablation,
     findings,
+    neuron_frequencies,
     neuron_maps,
     pictures,
     quantisation,
@@ -329,7 +330,7 @@ def _neurons(
 def _points(
     cached: CachedCanvas, chosen: Chosen, state: dict[str, Any], layer: str, checkpoint: Report
 ) -> Points | None:
-    """The layer's neurons on a plane, by principal components; in colours where clusters are known."""
+    """The layer's neurons on a plane, by principal components; in the colours of known clusters or of frequencies."""
     n_clusters = state["n_clusters"]
     places = similarity.points(cached, chosen.layer, "pca", state["time"], checkpoint)
     clusters = similarity.known_clusters(cached, chosen.layer, n_clusters)
@@ -339,4 +340,7 @@ def _points(
     neurons = chosen.neurons or (() if chosen.neuron is None else (chosen.neuron,))
     selected = chosen.layer.flat_index(neurons).tolist()
     title = f"{layer}: {len(places):,} neurons, alike ones near each other (PCA)"
+    if state["colour_by"] == "frequency":
+        values = neuron_frequencies.frequencies(cached, chosen.layer, state["time"], checkpoint)
+        return Points(places, labels, (), selected, title, values, "frequency (cycles a pixel)")
     return Points(places, labels, names, selected, title)

@@ -305,6 +305,7 @@ def _state(state: Mapping[str, Any], kept: Kept) -> dict[str, Any]:
         "time": kept.now,
         "overlay": "selection",
         "channel": "sum",
+        "colour_by": "cluster",
         "panel": "pixel",
         "band": None,
     }

@@ -13,6 +13,7 @@ Channel = Literal["sum", "red", "green", "blue", "abs"]  # of the output: what a
 Embedding = Literal["pca", "tsne", "umap"]
 # Beside each other, under a divider, or the difference of the pictures or of the maps.
 Comparison = Literal["side", "wipe", "picture", "map"]
+ColourBy = Literal["cluster", "frequency"]  # what the colours of neurons stand for
 PanelTab = Literal["pixel", "spectrum"]  # what is shown in the place beside the frame
 RunKey = int | str | None  # which network of several; None where there is one
 
@@ -184,6 +185,7 @@ class ViewState(TypedDict):
     limit: float | None
     contours: bool
     sort: Sort
+    colour_by: ColourBy
     panel: PanelTab
     band: list[float] | None
     fps: float

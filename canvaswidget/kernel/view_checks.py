@@ -21,6 +21,7 @@ from canvaswidget.arguments import (
 )
 from canvaswidget.kernel.message_parts import (
     Channel,
+    ColourBy,
     Comparison,
     Maps,
     Overlay,
@@ -43,6 +44,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "overlay": get_args(Overlay),
     "channel": get_args(Channel),
     "panel": get_args(PanelTab),
+    "colour_by": get_args(ColourBy),
     "comparison": get_args(Comparison),
 }
 RANGES: dict[str, tuple[float, float]] = {"opacity": (0, 1), "contrast": (1, 32), "fps": (1, 60)}

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullLocator
 
 from canvaswidget.plotting.palettes import scaled
 from canvaswidget.plotting.style import (
@@ -33,6 +34,7 @@ Floats = npt.NDArray[np.floating]
 # The part of all magnitudes that is within the limits that maps share: one pixel must not darken all others.
 SHARED = 0.999
 NAME_LINE = 0.1  # inches
+VALUES = "viridis"  # the palette of points that are coloured by a value
 LETTERS = 15  # of a title, an inch
 TALLEST_MAP = 0.95  # inches of a neuron's map
 
@@ -215,12 +217,15 @@ def draw_curve(
 
 
 def draw_points(ax: Axes, points: Points, inches: float = 6.6) -> None:
-    """Neurons as points, alike ones near each other, in the colours of their clusters."""
-    for cluster in np.unique(points.labels):
+    """Neurons as points, alike ones near each other, in the colours of their clusters or of a value."""
+    many = len(points.labels) > 2000
+    if points.values is not None:
+        _draw_values(ax, points, points.values, many)
+    for cluster in np.unique(points.labels) if points.values is None else ():
         x, y = points.places[points.labels == cluster].T
         colour = QUIET if cluster < 0 else CLUSTER_COLOURS[cluster % len(CLUSTER_COLOURS)]
         name = points.names[cluster] if 0 <= cluster < len(points.names) else None
-        ax.scatter(x, 1 - y, s=4, lw=0, color=colour, label=name, rasterized=len(points.labels) > 2000)
+        ax.scatter(x, 1 - y, s=4, lw=0, color=colour, label=name, rasterized=many)
     if points.selected:
         x, y = points.places[list(points.selected)].T
         ax.scatter(x, 1 - y, s=22, facecolors="none", edgecolors=INK, lw=0.9)
@@ -228,3 +233,18 @@ def draw_points(ax: Axes, points: Points, inches: float = 6.6) -> None:
         ax.legend(fontsize=5.5, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.5)
     ax.set(xticks=[], yticks=[], xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
     ax.set_title(wrapped(inches, *points.title.split(", ")), color=INK)
+
+
+def _draw_values(ax: Axes, points: Points, values: Floats, many: bool) -> None:
+    """Points in the colours of a value above 0, in equal factors, with its colour bar; grey where there is none."""
+    known = np.isfinite(values)
+    x, y = points.places[~known].T
+    ax.scatter(x, 1 - y, s=4, lw=0, color=QUIET, rasterized=many)
+    if known.any():
+        x, y = points.places[known].T
+        shown = ax.scatter(x, 1 - y, s=5, lw=0, c=values[known], cmap=VALUES, norm=LogNorm(), rasterized=many)
+        colour_bar(ax, shown, points.values_name)
+        axis = ax.child_axes[-1].yaxis
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter(FormatStrFormatter("%g"))

@@ -54,6 +54,9 @@ class Points:
         Of the clusters; empty where they are not known.
     selected : sequence of int
     title : str
+    values : (n,) array, optional
+        What they are coloured by in place of their clusters, above 0; NaN for those that have none.
+    values_name : str
     """
 
     places: Floats
@@ -61,6 +64,8 @@ class Points:
     names: Sequence[str] = ()
     selected: Sequence[int] = ()
     title: str = ""
+    values: Floats | None = None
+    values_name: str = ""
 
 
 @dataclass(frozen=True)

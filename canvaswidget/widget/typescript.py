@@ -16,7 +16,7 @@ from canvaswidget.exports import data_files, figure_data, page
 from canvaswidget.kernel import region, region_list, view_checks
 from canvaswidget.kernel.message_parts import ViewState
 from canvaswidget.kernel.requests import clusters
-from canvaswidget.plotting import figures, frame_panel, style
+from canvaswidget.plotting import figures, frame_panel, panels, style
 from canvaswidget.tracing.rules import RULES
 from canvaswidget.version import DOCUMENTATION
 from canvaswidget.widget.widget import CanvasWidget
@@ -44,6 +44,7 @@ CONSTANTS = {
     "LONGEST_NAME": view_checks.LONGEST_NAME,
     "FADED": frame_panel.FADED,
     "LUMA": list(frame_panel.LUMA),
+    "VALUES": panels.VALUES,
     "PANELS": list(figures.PANELS),
     "TABLES": list(data_files.TABLES),
     "THUMBNAIL_SIDE": figure_data.THUMBNAIL_SIDE,

@@ -48,6 +48,7 @@ class ViewTraits(SharedTraits):
         "limit",
         "contours",
         "sort",
+        "colour_by",
         "panel",
         "band",
         "fps",
@@ -95,6 +96,7 @@ class ViewTraits(SharedTraits):
     limit = traits.limit_trait()
     contours = traits.flag_trait("contours", False)
     sort = traits.choice_trait("sort", "pixel")
+    colour_by = traits.choice_trait("colour_by", "cluster")
     panel = traits.choice_trait("panel", "pixel")
     band = traits.band_trait()
     playing = traits.flag_trait("playing", False)

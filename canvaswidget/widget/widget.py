@@ -1,6 +1,7 @@
 """`CanvasWidget`: the canvas of an INR, or of several, live in a notebook.
 
-More than half of this file is what `help(CanvasWidget)` shows; the work is done in `live_view`, `exports` and `kernel`.
+Long because more than half of it is what `help(CanvasWidget)` shows; the work is done in `live_view`, `exports` and
+`kernel`.
 """
 
 from __future__ import annotations
@@ -116,6 +117,9 @@ class CanvasWidget(LiveView):
         differ from the previous frame's, by the mean spatial frequency of their maps (the lowest first; see
         `analysis.spectrum`), by how little their maps are like those of the compared run, or as they are.
         In the scatter, how large their points are.
+    colour_by : {"cluster", "frequency"}
+        What the colours of thumbnails and of points of the scatter stand for: the cluster of the neuron, or the mean
+        spatial frequency of its map, as `sort` has it.
     panel : {"pixel", "spectrum"}
         What stands beside the frame: the neurons that make the pixel or the region, or the power spectra of the frame
         and of the selection's map, as `analysis.spectrum` has them.

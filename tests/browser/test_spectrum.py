@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import expect
 
 from tests.browser.page import TIMEOUT, NotebookPage, WidgetView
@@ -74,6 +76,25 @@ def drag_a_band(notebook: NotebookPage, view: WidgetView) -> None:
     expect(label).not_to_contain_text("cycles a pixel")
 
 
+def colour_by_frequency(notebook: NotebookPage, view: WidgetView) -> None:
+    """Thumbnails have borders, and the scatter points, in colours that a bar explains."""
+    notebook.ask("None", "_w.layer = 'head_layer'")
+    view.root.locator(".cw-colour-by [data-value=frequency]").click()
+    notebook.wait_for(lambda: notebook.ask("_w.colour_by"), "frequency", "the colours")
+    bar = view.part("frequency-bar")
+    expect(bar.locator(".cw-bar-high")).not_to_be_empty(timeout=TIMEOUT)
+    low, high = notebook.ask(
+        "[f'{float(f(cw.analysis.spectrum(_w.canvas, _w.layer, _w.time, sample=None).centroid)):.3f}'"
+        " for f in (np.nanmin, np.nanmax)]"
+    )
+    expect(bar.locator(".cw-bar-low")).to_have_text(low)
+    expect(bar.locator(".cw-bar-high")).to_have_text(high)
+    thumb = view.root.locator(".cw-thumb[data-frequency]").first
+    expect(thumb).to_have_attribute("aria-label", re.compile("frequency: 0.* cycles a pixel"))
+    view.root.get_by_role("button", name="scatter", exact=True).click()
+    expect(view.root.locator("canvas[data-coloured=frequency]")).to_be_visible(timeout=TIMEOUT)
+
+
 def test_its_lines_and_words_are_of_what_is_shown(notebook: NotebookPage) -> None:
     view = notebook.widget
     tab = view.root.get_by_role("tab", name="spectrum")
@@ -94,6 +115,7 @@ def test_its_lines_and_words_are_of_what_is_shown(notebook: NotebookPage) -> Non
     assert line(view, "selection") == notebook.ask("_expected()", EXPECTED)
     assert line(view, "output") != before
     drag_a_band(notebook, view)
+    colour_by_frequency(notebook, view)
     notebook.ask("None", "_w.panel = 'pixel'")
     expect(view.root.locator(".cw-spectrum")).to_be_hidden()
     expect(view.panel("pixel").locator(".cw-bar").first).to_be_visible(timeout=TIMEOUT)

@@ -60,7 +60,7 @@ RIGHT: dict[str, Any] = {
     **{"source": "ablated", "comparison": "side", "maps": "signed", "overlay": "selection"},
     **{"palette": "viridis", "opacity": 0.5, "contrast": 2.0, "limit": 0.5, "faithfulness": True},
     **{"contours": True, "factor": 0.5, "bits": 4, "scheme": "per-channel"},
-    **{"panel": "spectrum", "band": [0.1, 0.2]},
+    **{"panel": "spectrum", "colour_by": "frequency", "band": [0.1, 0.2]},
     **{"form": "csv", "table": "pixel", "panels": ["frame"]},
 }
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from matplotlib.collections import PathCollection
 from matplotlib.text import Text
 
 import canvaswidget as cw
@@ -202,8 +203,15 @@ def test_the_widget_takes_it_and_so_do_its_figure_recipe_and_page(tmp_path: Path
         assert "sort='frequency'" in w.recipe()
         written = " ".join(text.get_text() for text in w.figure(["neurons"]).findobj(Text))
         assert "lowest frequencies" in written
+        w.colour_by = "frequency"
+        drawn = w.figure(["scatter"])
+        assert "frequency (cycles a pixel)" in [text.get_text() for text in drawn.findobj(Text)]
+        (points,) = [found for found in drawn.findobj(PathCollection) if found.get_array() is not None]
+        expected = cw.analysis.spectrum(w.canvas, w.layer, w.time, sample=None).centroid.ravel()
+        np.testing.assert_allclose(points.get_array(), expected[np.isfinite(expected)], rtol=1e-5)
         w.save(tmp_path / "page.html", neurons=2, progress=False)
     finally:
         w.close()
     # A page keeps no frequencies, and does not offer them.
-    assert Saved(tmp_path / "page.html").whole["state"]["sort"] == "total"
+    state = Saved(tmp_path / "page.html").whole["state"]
+    assert (state["sort"], state["colour_by"]) == ("total", "cluster")

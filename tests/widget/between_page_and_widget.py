@@ -69,6 +69,7 @@ WRONG = [
     ("band", 0.1, TypeError, r"band=0.1: expected \(low, high\) in cycles a pixel"),
     ("band", (0.2, 0.1), ValueError, "expected 0 <= low < high <= 0.708"),
     ("band", (0.1, float("nan")), ValueError, "expected 0 <= low < high"),
+    ("colour_by", "total", ValueError, "colour_by='total': expected one of 'cluster', 'frequency'"),
     ("panel", "map", ValueError, "panel='map': expected one of 'pixel', 'spectrum'"),
     ("opacity", -0.1, ValueError, "opacity=-0.1: expected 0 to 1"),
     ("contrast", float("nan"), ValueError, "contrast=nan"),

@@ -50,6 +50,7 @@ VALUES: dict[str, list[Any]] = {
     "limit": [None, 0.5, 2.0],
     "contours": [False, True],
     "sort": ["pixel", "index", "total"],
+    "colour_by": ["cluster", "frequency"],
     "panel": ["pixel", "spectrum"],
     "band": [None, [0.125, 0.25], [0.0, 0.5]],
     "fps": [8.0, 12.0, 24.0],

@@ -1,6 +1,5 @@
 // What the kernel would answer, from what a saved page took along; `canvaswidget/exports/precomputed.py` made it. What the
 // page was not given it says: such words are thrown as errors.
-
 import { framesOf } from "../state/saved";
 import { flatIndex, layerOf } from "../state/selection";
 import { NO_CLUSTER } from "../transport/constants";

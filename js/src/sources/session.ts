@@ -11,6 +11,7 @@ import { ClusterSource } from "./clusters";
 import { createComparison } from "./comparison";
 import { CurveSource } from "./curve";
 import { AgreementSource, FaithfulnessSource } from "./faithfulness";
+import { FrequencySource } from "./frequencies";
 import { GridSource } from "./grid";
 import { watchLatency } from "./latency";
 import { paletteSource } from "./palettes";
@@ -69,6 +70,7 @@ export function createSession(model: Model) {
   const rules = new RulesSource(store, client, watched);
   const faithfulness = new FaithfulnessSource(store, client, watched);
   const agreement = new AgreementSource(store, client, watched);
+  const frequencies = new FrequencySource(store, client, watched, settled);
   const spectra = createSpectra(store, client, watched, settled);
   const runCurve = new RunCurveSource(store, client, watched, settled, faithfulness.shown);
   const comparison = createComparison(store, client, watched, settled, { pixels, clusters, scatter });
@@ -93,6 +95,7 @@ export function createSession(model: Model) {
     faithfulness,
     agreement,
     spectra.selection,
+    frequencies,
   ];
   const look = () => ({ model: signalOf(store._canvas.value, store._runs.value), view: viewOf(store) });
   let known = untracked(look);
@@ -128,6 +131,7 @@ export function createSession(model: Model) {
     rules,
     faithfulness,
     agreement,
+    frequencies,
   };
   return {
     store,

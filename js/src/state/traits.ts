@@ -46,6 +46,7 @@ export const DEFAULTS: Traits = {
   limit: null,
   contours: false,
   sort: "pixel",
+  colour_by: "cluster",
   panel: "pixel",
   band: null,
   fps: 8.0,

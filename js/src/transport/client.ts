@@ -37,6 +37,7 @@ type Part =
   | "pairs"
   | "run curve"
   | "spectra"
+  | "frequencies"
   | "selection spectrum"
   | "faithfulness"
   | "agreement";

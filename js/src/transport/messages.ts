@@ -16,6 +16,8 @@ export type Embedding = "pca" | "tsne" | "umap";
 
 export type Comparison = "side" | "wipe" | "picture" | "map";
 
+export type ColourBy = "cluster" | "frequency";
+
 export type PanelTab = "pixel" | "spectrum";
 
 export type Form = "png" | "pdf" | "svg" | "npz" | "csv" | "mp4" | "gif";
@@ -151,6 +153,7 @@ export interface ViewState {
   limit: number | null;
   contours: boolean;
   sort: Sort;
+  colour_by: ColourBy;
   panel: PanelTab;
   band: number[] | null;
   fps: number;

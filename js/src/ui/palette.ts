@@ -1,6 +1,6 @@
 // Colour tables: how a level becomes a colour and a transparency. Restyling only rebuilds a table of 256 entries.
 import type { Palettes } from "../sources/palettes";
-import { CLUSTER_COLOURS } from "../transport/constants";
+import { CLUSTER_COLOURS, VALUES } from "../transport/constants";
 import type { Maps } from "../transport/messages";
 
 const GREY = Uint8Array.from({ length: 768 }, (_, i) => Math.floor(i / 3));
@@ -74,6 +74,19 @@ export function levelTable(range: Range, style: Style, table: Uint8Array): Uint8
     rgba[level * 4 + 3] = 255 * alphaOf(strength, style);
   }
   return rgba;
+}
+
+/** The colour of a frequency between two others, in the palette of values; equal factors are equal steps. */
+export function frequencyColour(
+  palettes: Palettes,
+  frequency: number,
+  [low, high]: readonly [number, number],
+): string | null {
+  if (Number.isNaN(frequency)) return null;
+  const table = palettes.tables.get(VALUES) ?? GREY;
+  const part = high > low ? Math.log(frequency / low) / Math.log(high / low) : 0.5;
+  const at = 3 * Math.round(255 * Math.max(0, Math.min(1, part)));
+  return `rgb(${table[at] ?? 0}, ${table[at + 1] ?? 0}, ${table[at + 2] ?? 0})`;
 }
 
 export function clusterColour(cluster: number): string {

@@ -55,6 +55,8 @@ export const TERMS = {
   index: "Leaves neurons in the order of their numbers in the layer.",
   "one scale": "Equal colours are equal values in all thumbnails of the layer.",
   scatter: "Each neuron as a point; neurons whose maps look alike lie near each other.",
+  "colour by":
+    "What the colours of neurons stand for: their cluster, or the mean spatial frequency of their maps.",
   spectrum:
     "Power of a picture at each spatial frequency: slow waves on the left, waves of two pixels on the right.",
   centroid: "The mean spatial frequency of a picture, weighted by its power, in cycles a pixel.",

@@ -32,7 +32,7 @@ export function clusterName(
 
 /** `finds` is incremented with each search for a neuron. */
 export function createNeuronGrid(view: View, scale: ReadonlySignal<Scale>, finds: ReadonlySignal<number>) {
-  const { store, grid, clusters, palettes, comparison } = view.session;
+  const { store, grid, clusters, palettes, comparison, frequencies } = view.session;
   const fill = createFill(view, scale);
   const moves = createMoves();
   const spacer = h("div", { class: "cw-grid-space" });
@@ -133,7 +133,15 @@ export function createNeuronGrid(view: View, scale: ReadonlySignal<Scale>, finds
   });
 
   view.effect(() => {
-    for (const part of [grid.shown, grid.arrivals, clusters.shown, palettes, store.maps, store.palette])
+    for (const part of [
+      grid.shown,
+      grid.arrivals,
+      clusters.shown,
+      frequencies.shown,
+      palettes,
+      store.maps,
+      store.palette,
+    ])
       part.value;
     const { isOn, thumbs, pairs } = comparison;
     for (const part of [isOn, thumbs.shown, pairs.shown, store.compare]) part.value;
@@ -143,6 +151,7 @@ export function createNeuronGrid(view: View, scale: ReadonlySignal<Scale>, finds
       store.layer,
       store.n_clusters,
       store.ablated,
+      store.colour_by,
       store._canvas,
       scale,
     ])

@@ -20,7 +20,7 @@ import { explain } from "../ui/term_card";
 import type { Term } from "../ui/terms";
 import type { View } from "../ui/view";
 import { createGridScale, magnitudesIn, type Scale } from "./grid_scale";
-import { createLegend } from "./legend";
+import { createNeuronColours } from "./neuron_colours";
 import { clusterName, createNeuronGrid } from "./neuron_grid";
 import { createNeuronSearch } from "./neuron_search";
 import { createScatterView } from "./scatter_view";
@@ -85,7 +85,7 @@ export function createNeuronView(view: View) {
   const scaling = createGridScale(view);
   const thumbnails = createNeuronGrid(view, scaling.scale, search.finds);
   panel.body.append(...thumbnails.elements, scatter.element);
-  panel.foot.append(scaling.element, createLegend(view));
+  panel.foot.append(scaling.element, createNeuronColours(view));
 
   view.effect(() => {
     const info = store._canvas.value;

@@ -145,7 +145,8 @@ export function createPixelView(view: View) {
       const chosen =
         ranked.layer === store.layer.value && store.neurons.value.some((one) => same(ranked.neuron, one));
       attribute(button, "aria-pressed", String(chosen));
-      attribute(button, "data-cluster", cluster >= 0 ? cluster : null);
+      const isColoured = cluster >= 0 && store.colour_by.value === "cluster";
+      attribute(button, "data-cluster", isColoured ? cluster : null);
       attribute(button, "data-member", cluster >= 0 && cluster === store.cluster.value);
       if (cluster >= 0) button.style.setProperty("--cw-cluster", clusterColour(cluster));
       write(name, label);

@@ -1,18 +1,21 @@
 // The drawing of the scatter: points, rings around neurons, the second run's points with lines to them, and the lasso.
-import type { ReadonlySignal, Signal } from "@preact/signals-core";
+import { type ReadonlySignal, type Signal, untracked } from "@preact/signals-core";
 import { currentClusters } from "../sources/clusters";
+import { currentFrequencies } from "../sources/frequencies";
 import { currentLayer } from "../state/actions";
 import { flatIndex, layerOf, neuronAt } from "../state/selection";
 import { ready } from "../state/store";
 import { NO_CLUSTER } from "../transport/constants";
 import { attribute } from "../ui/dom";
-import { clusterColour } from "../ui/palette";
+import { clusterColour, frequencyColour } from "../ui/palette";
 import { themeColours } from "../ui/theme";
 import type { View } from "../ui/view";
 import type { Place } from "./scatter_lasso";
 import { PAD, type ScatterPlane } from "./scatter_plane";
 
 const MOST_LINKED = 12;
+/** Points from this size on, in CSS pixels, have an edge where they are coloured by a value. */
+const EDGED = 4;
 
 /** Draws the plane on a canvas after every change; returns what draws it anew. */
 export function drawScatter(
@@ -24,7 +27,8 @@ export function drawScatter(
   /** The crosshair of the lasso by keyboard. */
   cursor: ReadonlySignal<Place | null>,
 ) {
-  const { store, scatter, values, clusters, pixels, comparison } = view.session;
+  const { store, scatter, values, clusters, pixels, comparison, palettes, frequencies, settled } =
+    view.session;
   const { square, sizes, placed, viewport } = plane;
   const { pointed } = scatter;
   const colour = themeColours(view.root);
@@ -149,6 +153,15 @@ export function drawScatter(
     attribute(canvas, "data-ringed", ranked.map(({ neuron }) => neuron.join()).join(" ") || null);
     if (!shown || !layer || !context.fillRect) return;
     const labels = currentClusters(clusters.shown.peek(), store)?.labels ?? null;
+    const byFrequency = store.colour_by.peek() === "frequency";
+    const known = untracked(() => currentFrequencies(frequencies.shown.peek(), store, settled.peek()));
+    attribute(canvas, "data-coloured", known ? "frequency" : null);
+    const [edge, grey] = [colour("--cw-fg"), colour("--cw-muted")];
+    const colourOf = (at: number, label: number) => {
+      if (!byFrequency) return label === NO_CLUSTER ? base : clusterColour(label);
+      if (!known?.range) return base;
+      return frequencyColour(palettes.peek(), known.values[at] ?? Number.NaN, known.range) ?? grey;
+    };
     const only = store.cluster.peek();
     const count = shown.points.length / 2;
     const side = count > 6000 ? 2 : count > 1500 ? 3 : 5;
@@ -163,7 +176,7 @@ export function drawScatter(
       const [px, py] = [shown.points[2 * i] ?? Number.NaN, shown.points[2 * i + 1] ?? Number.NaN];
       if (Number.isNaN(px)) continue;
       const label = labels?.[i] ?? NO_CLUSTER;
-      context.fillStyle = label === NO_CLUSTER ? base : clusterColour(label);
+      context.fillStyle = colourOf(i, label);
       context.globalAlpha = only >= 0 && labels && label !== only ? 0.12 : 0.7;
       const own = sideOf(i);
       if (own < 4) {
@@ -173,6 +186,11 @@ export function drawScatter(
       context.beginPath();
       context.arc(x(px), y(py), own / 2, 0, 2 * Math.PI);
       context.fill();
+      if (!known || own < EDGED) continue;
+      // The lightest and the darkest colours are near the ground of one theme or the other.
+      context.lineWidth = 0.75;
+      context.strokeStyle = edge;
+      context.stroke();
     }
     context.globalAlpha = 1;
     const ring = (neuron: number[], gap: number, line: number, stroke: string) => {
@@ -200,6 +218,9 @@ export function drawScatter(
     for (const part of [
       scatter.shown,
       clusters.shown,
+      frequencies.shown,
+      palettes,
+      store.colour_by,
       store.neurons,
       store.cluster,
       store.n_clusters,

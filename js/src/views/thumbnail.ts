@@ -1,6 +1,7 @@
 // One thumbnail of the grid: its button, its map and its words.
-import type { ReadonlySignal } from "@preact/signals-core";
+import { type ReadonlySignal, untracked } from "@preact/signals-core";
 import { clusterOf } from "../sources/clusters";
+import { currentFrequencies, frequencyOf } from "../sources/frequencies";
 import type { Thumb } from "../sources/grid";
 import { number } from "../state/format";
 import { neuronLabel, neuronWords, rankedBy, runLabel, sortedBy } from "../state/selection";
@@ -8,7 +9,7 @@ import { THUMBNAIL_SIDE } from "../transport/constants";
 import { same } from "../transport/same";
 import { attribute, h, write } from "../ui/dom";
 import { composeThumbnail } from "../ui/painting";
-import { clusterColour, onScale, reach } from "../ui/palette";
+import { clusterColour, frequencyColour, onScale, reach } from "../ui/palette";
 import { explain } from "../ui/term_card";
 import type { View } from "../ui/view";
 import { magnitudesIn, type Scale, styleOfGrid } from "./grid_scale";
@@ -45,7 +46,7 @@ export function makeCell(): Cell {
 
 /** `fill` shows a thumbnail in a cell, or that it is not there yet; `active` has the tab stop. */
 export function createFill({ session }: View, scale: ReadonlySignal<Scale>) {
-  const { store, grid, clusters, palettes, comparison } = session;
+  const { store, grid, clusters, palettes, comparison, frequencies, settled } = session;
   const drawThumb = (
     cell: Cell,
     canvas: HTMLCanvasElement,
@@ -88,7 +89,7 @@ export function createFill({ session }: View, scale: ReadonlySignal<Scale>) {
     attribute(button, "data-second", second ? second.neuron.join(",") : null);
     if (!thumb) {
       cell.painted = cell.paintedSecond = "";
-      for (const gone of ["data-neuron", "data-cluster", "data-out", "aria-pressed"])
+      for (const gone of ["data-neuron", "data-cluster", "data-frequency", "data-out", "aria-pressed"])
         button.removeAttribute(gone);
       words.removeAttribute("data-cluster");
       attribute(button, "aria-label", "loading");
@@ -100,7 +101,10 @@ export function createFill({ session }: View, scale: ReadonlySignal<Scale>) {
     const selected =
       store.neurons.peek().some((one) => same(thumb.neuron, one)) &&
       grid.shown.peek()?.context.layer === store.layer.peek();
-    const cluster = clusterOf(clusters.shown.peek(), store, thumb.neuron);
+    const byFrequency = store.colour_by.peek() === "frequency";
+    const cluster = byFrequency ? -1 : clusterOf(clusters.shown.peek(), store, thumb.neuron);
+    const measured = untracked(() => currentFrequencies(frequencies.shown.peek(), store, settled.peek()));
+    const ownFrequency = frequencyOf(measured, store, thumb.neuron);
     const { context, topTotal = 0 } = grid.shown.peek() ?? {};
     const sorted = context?.sort ?? "total";
     const by = rankedBy(store._canvas.peek());
@@ -108,19 +112,21 @@ export function createFill({ session }: View, scale: ReadonlySignal<Scale>) {
     attribute(button, "data-neuron", thumb.neuron.join(","));
     attribute(button, "aria-pressed", String(selected));
     attribute(button, "data-cluster", cluster >= 0 ? cluster : null);
+    attribute(button, "data-frequency", ownFrequency);
     attribute(words, "data-cluster", cluster >= 0 ? cluster : null);
     const out = session.ablation.has(store.layer.peek(), thumb.neuron);
     attribute(button, "data-out", out);
     attribute(
       button,
       "aria-label",
-      `neuron ${thumb.neuron.join(" → ")}, ${sorted === "frequency" ? sortedBy(sorted, thumb.value, by) : number(thumb.value)}${cluster >= 0 ? `, cluster ${cluster}` : ""}${out ? ", ablated" : ""}`,
+      `neuron ${thumb.neuron.join(" → ")}, ${sorted === "frequency" ? sortedBy(sorted, thumb.value, by) : number(thumb.value)}${cluster >= 0 ? `, cluster ${cluster}` : ""}${ownFrequency === undefined || sorted === "frequency" ? "" : `, ${sortedBy("frequency", ownFrequency, by)}`}${out ? ", ablated" : ""}`,
     );
     attribute(
       button,
       "title",
       [
         `${neuronWords(thumb.neuron)}   ${sorted === "total" ? `${sum}: ${number(thumb.value)}` : sortedBy(sorted, thumb.value, by)}`,
+        ownFrequency === undefined || sorted === "frequency" ? "" : sortedBy("frequency", ownFrequency, by),
         sorted === "total" ? "" : `${sum}: ${number(thumb.total)}`,
         `largest value of the thumbnail: ${number(reach(thumb))}`,
         second
@@ -133,9 +139,16 @@ export function createFill({ session }: View, scale: ReadonlySignal<Scale>) {
     const part = topTotal > 0 ? Math.min(1, thumb.total / topTotal) : 0;
     total.style.width = `${part * 100}%`;
     attribute(button, "data-total", thumb.total);
-    const frequency = sorted === "frequency" ? shortFrequency(thumb.value) : "";
+    const shown = sorted === "frequency" ? thumb.value : ownFrequency;
+    const frequency = shown === undefined ? "" : shortFrequency(shown);
     write(top, scale.peek() === "own" ? number(reach(thumb)) : frequency);
-    if (cluster >= 0) button.style.setProperty("--cw-cluster", clusterColour(cluster));
+    const colour =
+      ownFrequency !== undefined && measured?.range
+        ? frequencyColour(palettes.peek(), ownFrequency, measured.range)
+        : cluster >= 0
+          ? clusterColour(cluster)
+          : null;
+    if (colour) button.style.setProperty("--cw-cluster", colour);
     else button.style.removeProperty("--cw-cluster");
     write(name, neuronLabel(thumb.neuron));
     explain(name, thumb.neuron.length > 1 ? "kernel" : "unit");
