@@ -57,7 +57,11 @@ def sums(cached: CachedCanvas, chosen: Chosen, time: int, checkpoint: Report) ->
     absolute, signed = np.zeros(cached.size, np.float64), np.zeros(cached.size, np.float64)
     if not chosen.neurons and chosen.cluster < 0 and not cached.canvas.has_model:
         summary = layer_totals.summary(cached, layer, time, checkpoint)
-        absolute, signed = summary.pixel_abs, summary.pixel_sum
+        # Its sum is that of the colours with their signs, where magnitudes of colours have none.
+        absolute, signed = (
+            summary.pixel_abs,
+            summary.pixel_sum if cached.channel != "abs" else summary.pixel_abs,
+        )
     elif chosen.neurons or chosen.cluster >= 0:
         neurons = members(cached, chosen, time, checkpoint)
         for first, block in neuron_maps.blocks(cached, neurons):

@@ -105,6 +105,25 @@ def canvas_maps(canvas: cw.Canvas, layer: Any, channel: str, frame: int) -> np.n
     return np.concatenate([maps for _, maps in canvas.iter(layer, frame, rgb=channel)])
 
 
+def test_a_saved_layer_is_of_the_channel_too(canvas: cw.Canvas, tmp_path) -> None:
+    canvas.save(tmp_path / "a.zarr", frames=[2], maps=2, progress=False)
+    layer = canvas.traced_layers[-1].name
+    for channel in ("sum", "abs"):
+        shown = []
+        for one in (canvas, cw.open(tmp_path / "a.zarr")):
+            page = Page(one)
+            body, data = page.ask(
+                kind="map", time=2, selection={**selection(layer, neuron=None), "channel": channel}
+            )
+            planes = data[: 2 * 16 * 32].reshape(2, 16, 32) / 255
+            ranges = [(body["low"], body["high"]), body["signed_range"]]
+            shown.append(
+                [low + plane * (high - low) for plane, (low, high) in zip(planes, ranges, strict=True)]
+            )
+            page.session.close()
+        np.testing.assert_allclose(shown[1], shown[0], atol=0.01 * np.abs(shown[0]).max())
+
+
 def test_channels_are_kept_apart(page: Page, canvas: cw.Canvas) -> None:
     layer = canvas.traced_layers[-2]
     totals = []
