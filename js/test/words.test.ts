@@ -11,6 +11,7 @@ import {
   selectionKey,
   selectionLabel,
   shortNames,
+  sortedBy,
 } from "../src/state/selection";
 import { fileName } from "../src/ui/export_png";
 import { followTheme, luminance } from "../src/ui/theme";
@@ -172,6 +173,14 @@ it("reads how light a computed colour is", () => {
 
 it("names exported files after what they show", () => {
   expect(fileName({ title: "big buck", caption: "12 · neuron 3→17" })).toBe("big_buck_12_neuron_3-17.png");
+});
+
+it("says of what the value is that neurons are sorted by", () => {
+  expect(sortedBy("pixel", -0.25, null)).toBe("this pixel: −0.250");
+  expect(sortedBy("region", -6, "gated")).toBe("sum over this region by gated: −6.00");
+  // The scatter has no signs.
+  expect(sortedBy("pixel", 0.25, null, true)).toBe("magnitude, this pixel: 0.250");
+  expect(sortedBy("total", 6, "gated", true)).toBe("total: 6.00");
 });
 
 describe("which magnitudes a total adds", () => {

@@ -132,9 +132,14 @@ export function rankedBy({ rule, ranked_by }: CanvasInfo | Record<string, never>
   return ranked_by && ranked_by !== rule ? ranked_by : null;
 }
 
-/** What a neuron is sorted by: its value in words; contributions to a pixel or a region may be `by` another rule. */
-export function sortedBy(sort: Sort, value: number, by: string | null): string {
-  const name = by && isRanked(sort) ? `${SORTS[sort]} by ${by}` : SORTS[sort];
+/**
+ * What a neuron is sorted by: its value in words. Contributions to a pixel or a region, whose pixels are added, may be `by`
+ * another rule; the scatter has their magnitudes, the grid their values with a sign.
+ */
+export function sortedBy(sort: Sort, value: number, by: string | null, isMagnitude = false): string {
+  const what = sort === "region" ? `sum over ${SORTS[sort]}` : SORTS[sort];
+  const ranked = `${isMagnitude ? "magnitude, " : ""}${what}${by ? ` by ${by}` : ""}`;
+  const name = isRanked(sort) ? ranked : SORTS[sort];
   if (sort !== "frequency") return `${name}: ${number(value)}`;
   return Number.isNaN(value)
     ? "no frequency: the map is 0 or the same everywhere"

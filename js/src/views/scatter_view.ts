@@ -84,7 +84,7 @@ export function createScatterView(view: View) {
     const neuron = neuronAt(layer, at);
     const sized = plane.sizes();
     const value = sized
-      ? `   ${sortedBy(sized.sort, sized.values[at] ?? Number.NaN, rankedBy(store._canvas.peek()))}`
+      ? `   ${sortedBy(sized.sort, sized.values[at] ?? Number.NaN, rankedBy(store._canvas.peek()), true)}`
       : "";
     const other = comparison.isOn.peek() ? comparison.counterpart(layer.name, neuron) : null;
     const linkedTo =
