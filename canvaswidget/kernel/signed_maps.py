@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from canvaswidget.analysis.correlation import row_correlations
-from canvaswidget.kernel import ablation, neuron_maps, selection_maps
+from canvaswidget.kernel import neuron_maps, pictures, selection_maps
 from canvaswidget.kernel.cached_canvas import CachedCanvas
-from canvaswidget.kernel.quantise import Floats, absolute_sum
+from canvaswidget.kernel.quantise import Floats, absolute_sum, check_finite
 from canvaswidget.kernel.selection_maps import Chosen
 from canvaswidget.kernel.view_checks import Neuron
 from canvaswidget.progress import Report
@@ -27,11 +27,19 @@ class Signed(NamedTuple):
 
 
 def by_members(cached: CachedCanvas, chosen: Chosen, time: int, checkpoint: Report) -> Chosen:
-    """A cluster by its members: under another rule there are other clusters."""
+    """A cluster by its members: under another rule there are other clusters.
+
+    Raises
+    ------
+    ValueError
+        The cluster has no members.
+    """
     if chosen.cluster < 0:
         return chosen
     layer = chosen.layer
     places = selection_maps.members(cached, chosen, time, checkpoint)
+    if not len(places):  # no neurons named would be the whole layer
+        raise ValueError(f"selection: cluster {chosen.cluster} of layer {layer.name!r} has no neurons")
     return Chosen(layer, None, -1, 1, tuple(_neurons(chosen, places)))
 
 
@@ -51,7 +59,10 @@ def signed_map(cached: CachedCanvas, rule: str, chosen: Chosen, time: int, check
         return Signed(maps[0], absolute_sum(sizes[0]), other.adds_each_colour(layer))
     if rule == TRUTH:
         some = chosen.neurons or _neurons(chosen, np.arange(np.prod(layer.neurons)))
-        values = ablation.difference(cached, {layer.name: dict.fromkeys(some, 0.0)}, time)
+        fill = other.canvas.options.get("fill", "zero")
+        left = other.canvas.ablate({layer.name: some}, time, fill=fill)
+        check_finite(f"frame {time} without {len(some):,} neurons of layer {layer.name!r}", left)
+        values = (pictures.frame(cached, time) - left).sum(2)
     else:
         values = selection_maps.sums(other, chosen, time, checkpoint)[1]
     return Signed(values, absolute_sum(values), False)

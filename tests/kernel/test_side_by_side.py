@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import canvaswidget as cw
 from canvaswidget.kernel import similarity
@@ -78,6 +79,29 @@ def test_a_cluster_has_its_members_under_every_rule(pages, canvas: cw.Canvas) ->
     assert members
     assert_close(values["xinc"][0], canvas.maps(layer, members, 2).sum(0))
     assert_close(values["gated"][0], canvas.under("gated").maps(layer, members, 2).sum(0))
+
+
+def test_several_neurons_are_filled_up_as_one_is(pages, canvas: cw.Canvas) -> None:
+    ours, layer = canvas.under("ablation", fill="mean"), canvas.traced_layers[-2]
+    some = [(0, 1), (1, 2)]
+    _, one = compare(pages(ours), selection(layer.name, [0, 1]))
+    assert_close(one["ablation"][0], ours.map(layer, (0, 1), 2))
+    _, several = compare(pages(ours), {**selection(layer.name), "neurons": [list(each) for each in some]})
+    lost, zero = (canvas.frame(2) - canvas.ablate({layer: some}, 2, fill=fill) for fill in ("mean", "zero"))
+    assert_close(several["ablation"][0], lost.sum(2))
+    assert np.abs((lost - zero).sum(2)).max() > 3 * np.ptp(lost.sum(2)) / 255  # more than rounding
+
+
+def test_a_cluster_without_neurons_is_not_the_whole_layer(pages) -> None:
+    model = image().module
+    with torch.no_grad():  # only one unit of the hidden layer is alive: there is one cluster
+        model.net[0].linear.bias[1:] = -1e3
+    page = pages(cw.trace(cw.as_inr(model), "gated"))
+    layer = page.session.canvas.traced_layers[2].name
+    _, data = page.ask(kind="clusters", time=0, layer=layer, n_clusters=3)
+    assert 2 not in data[:10]
+    for kind in ("rules", "agreement"):
+        assert "cluster 2 of layer" in page.fail(kind=kind, time=0, selection=selection(layer, cluster=2))
 
 
 def test_a_whole_layer_of_units(pages) -> None:
