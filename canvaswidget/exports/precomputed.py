@@ -219,7 +219,7 @@ class Ranked:
     def pack(self) -> dict[str, Packed]:
         """All frames."""
         return {
-            "layers": pack(np.stack(self.layers), "u1"),
+            "layers": pack(layers := np.stack(self.layers), "u1" if layers.max(initial=0) < 256 else "u4"),
             "places": pack(np.stack(self.places), "u4"),
             "values": pack(np.stack(self.values), "f4"),
             "sizes": pack(np.stack(self.sizes), "f4"),
@@ -301,8 +301,6 @@ class PrecomputedAnswers:
             "n_clusters": self.kept.n_clusters,
         }
         answer, data = self._ask(body, report)
-        if answer["frame"] in self.kept.frames:
-            answer["frame"] = self.kept.frames.index(answer["frame"])
         return answer, pack(np.frombuffer(data, np.uint8), "u1")
 
     def faithfulness(self, layer: Layer, report: Report) -> FaithfulnessReply | None:

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { BakedRuns } from "../src/page/baked_runs";
 import type { Kept } from "../src/page/saved_page";
+import { savedOf } from "../src/state/saved";
 import type {
   Body,
   CurveReply,
@@ -153,6 +154,39 @@ describe("neurons of a saved page", () => {
     answer.values.forEach((value, i) => void expect(value).toBeCloseTo(values[i] ?? Number.NaN, 4));
     const sizes = sort === "index" ? values.map((value) => -value) : values.map(Math.abs);
     for (let i = 1; i < sizes.length; i++) expect(sizes[i]).toBeLessThanOrEqual((sizes[i - 1] ?? 0) + 1e-6);
+  });
+
+  it("are sorted by a region as small as a pixel, and by one whose edge is in the middles of pixels", async () => {
+    const corner = { points: [[4, 8], [4, 9], [5, 9], [5, 8]], runs: [] }; // biome-ignore format: corners
+    const edged = { points: [[4.5, 8.5], [4.5, 12.5], [7.5, 12.5], [7.5, 8.5]], runs: [] }; // biome-ignore format: corners
+    const map = await mapOf(NEURON, 2);
+    const at = (answer: GridReply) =>
+      answer.values[answer.neurons.findIndex((neuron) => String(neuron) === String(NEURON))];
+    const [one, several] = [
+      await grid({ sort: "region", region: corner }),
+      await grid({ sort: "region", region: edged }),
+    ];
+    expect(at(one.answer)).toBeCloseTo(map[WIDTH + 2] ?? Number.NaN, 5);
+    // Four rows of four pixels on one of the map's, and of one on its neighbour.
+    expect(at(several.answer)).toBeCloseTo(16 * (map[WIDTH + 2] ?? 0) + 4 * (map[WIDTH + 3] ?? 0), 4);
+  });
+
+  it("have no change at a first frame whose next is not kept", async () => {
+    const frames = [0, 4, 6];
+    const info = { ...BAKED.info, saved: { ...savedOf(BAKED.info), frames } } as typeof BAKED.info;
+    const sparse = new BakedRuns({ ...PAGE, baked: [{ ...BAKED, info }] }, arrays);
+    const body = {
+      kind: "grid",
+      ...COMMON,
+      time: 0,
+      layer: LAYER,
+      cluster: -1,
+      n_clusters: 6,
+      channel: "sum",
+    } as const;
+    const order = { sort: "change", pixel: null, region: null, first: 0, count: 3, side: 8 } as const;
+    const { answer } = await sparse.answer({ ...body, ...order } as GridRequest);
+    expect((answer as GridReply).values).toEqual([null, null, null]);
   });
 
   it("have thumbnails on one scale, and are counted by cluster", async () => {

@@ -133,6 +133,11 @@ def test_neurons_of_pixels_are_the_kernels_own_answers(w: CanvasWidget, saved: S
             assert [next(shares) / 255 for _ in points] == pytest.approx(layer["shares"], abs=3e-3)
 
 
+def test_clusters_say_the_frame_that_they_are_of_by_its_number(w: CanvasWidget, tmp_path: Path) -> None:
+    w.save(tmp_path / "a.html", neurons=1, frames=[1, 2, 5], progress=False)
+    assert {one["answer"]["frame"] for one in Saved(tmp_path / "a.html").page["clusters"]} == {2}
+
+
 def test_the_page_is_sealed(saved: Saved, tmp_path: Path) -> None:
     assert saved.policy.startswith("default-src 'none'; script-src 'sha256-")
     assert "unsafe-eval" not in saved.policy

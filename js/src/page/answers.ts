@@ -245,7 +245,7 @@ export class Answers {
     const order = [...kept.keys()].sort((a, b) =>
       body.sort === "index"
         ? (values[a] ?? 0) - (values[b] ?? 0)
-        : Math.abs(values[b] ?? 0) - Math.abs(values[a] ?? 0),
+        : Math.abs(values[b] || 0) - Math.abs(values[a] || 0),
     );
     const shown = order.slice(first, first + count);
     const size = fitted(this.#size, body.side);
@@ -264,7 +264,7 @@ export class Answers {
         first,
         n_neurons: order.length,
         neurons,
-        values: shown.map((at) => values[at] ?? 0),
+        values: shown.map((at) => (Number.isNaN(values[at]) ? null : (values[at] ?? 0))),
         ...this.#thumbSize(kept[0], side),
         low: thumbs.map(({ low }) => low),
         high: thumbs.map(({ high }) => high),
@@ -321,7 +321,10 @@ export class Answers {
     }
     const index = this.#at(time);
     if (sort === "total") return kept.totals[index] ?? 0;
-    if (sort === "change") return kept.changes[index] ?? kept.changes[index + 1] ?? 0;
+    // Of the first frame it is that to the next one, which the page may not have.
+    const isNext = this.#frames[index + 1] === time + 1;
+    if (sort === "change")
+      return kept.changes[index] ?? (isNext ? kept.changes[index + 1] : null) ?? Number.NaN;
     if (sort === "pixel") return this.#valueAt(kept, time, pixel ?? []);
     if (!region) return 0;
     return sumInside(region, await this.#values(kept, time), this.#size);

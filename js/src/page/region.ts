@@ -1,31 +1,28 @@
-// Which places are in a region, and what a map has there.
-import { isInside } from "../state/polygon";
+// What a map has in a region.
+import { maskOf } from "../state/raster";
 import type { Region } from "../transport/messages";
 import type { Size } from "./resize";
 
-/** Whether a place, in pixels from the top left corner, is in a region. */
-function insideOf({ points, runs }: Region, width: number): (y: number, x: number) => boolean {
-  if (points.length > 0) {
-    const polygon = points.map(([y = 0, x = 0]) => [x, y] as const);
-    return (y, x) => isInside(polygon, x, y);
+/** How many pixels of a region lie on each of a map's, by region: the neurons of a grid are asked for one by one. */
+const known = new WeakMap<Region, { size: string; counts: Uint32Array }>();
+
+function countsOf(region: Region, { height, width }: Size, frame: Size): Uint32Array {
+  const size = [height, width, frame.height, frame.width].join();
+  const before = known.get(region);
+  if (before?.size === size) return before.counts;
+  const counts = new Uint32Array(height * width);
+  const mask = maskOf(region, frame);
+  for (let at = mask.indexOf(1); at >= 0; at = mask.indexOf(1, at + 1)) {
+    const y = Math.floor(((Math.floor(at / frame.width) + 0.5) * height) / frame.height);
+    const x = Math.floor((((at % frame.width) + 0.5) * width) / frame.width);
+    counts[y * width + x] = (counts[y * width + x] ?? 0) + 1;
   }
-  const pixels = new Set<number>();
-  for (let i = 0; i + 1 < runs.length; i += 2)
-    for (let at = runs[i] ?? 0; at < (runs[i] ?? 0) + (runs[i + 1] ?? 0); at++) pixels.add(at);
-  return (y, x) => pixels.has(Math.floor(y) * width + Math.floor(x));
+  known.set(region, { size, counts });
+  return counts;
 }
 
 /** The sum of a map over a region, in pixels of the frame, which the map may have fewer of. */
-export function sumInside(
-  region: Region,
-  { values, height, width }: { values: Float32Array; height: number; width: number },
-  frame: Size,
-): number {
-  const scale = { y: height / frame.height, x: width / frame.width };
-  const inside = insideOf(region, frame.width);
-  let sum = 0;
-  for (let y = 0, i = 0; y < height; y++)
-    for (let x = 0; x < width; x++, i++)
-      if (inside((y + 0.5) / scale.y, (x + 0.5) / scale.x)) sum += values[i] ?? 0;
-  return sum / (scale.y * scale.x);
+export function sumInside(region: Region, map: Size & { values: Float32Array }, frame: Size): number {
+  const counts = countsOf(region, map, frame);
+  return map.values.reduce((sum, value, i) => sum + value * (counts[i] ?? 0), 0);
 }
