@@ -180,7 +180,7 @@ def _mp4(pictures: Iterator[Picture], fps: float) -> bytes:
     written = io.BytesIO()
     with iio.imopen(written, "w", plugin="pyav", extension=".mp4") as file:
         opened: Any = file
-        opened.init_video_stream("libx264", fps=round(fps), pixel_format="yuv420p")
+        opened.init_video_stream("libx264", fps=float(fps), pixel_format="yuv420p")
         for picture in pictures:
             # Colours are kept for pairs of pixels each way: an odd line is repeated.
             even = np.pad(picture, [(0, size % 2) for size in picture.shape[:2]] + [(0, 0)], mode="edge")

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 from canvaswidget.arguments import show
 from canvaswidget.files import write_whole
-from canvaswidget.plotting.frame_panel import draw_frame
+from canvaswidget.plotting.frame_panel import draw_frame, drawn_values
 from canvaswidget.plotting.palettes import DIVERGING, SEQUENTIAL, Palettes, colour_map, palettes
 from canvaswidget.plotting.panels import (
     NAME_LINE,
@@ -279,7 +279,8 @@ def describe(view: View, panels: Sequence[str], runs: Sequence[RunFrame] = ()) -
         if name == "frame" and runs:
             told.append(describe_frames(runs, view.overlay_name))
         elif name == "frame" and view.overlay is not None:
-            low, high = float(view.overlay.min()), float(view.overlay.max())
+            shown = drawn_values(view.overlay, view.overlay_signed)
+            low, high = float(shown.min()), float(shown.max())
             told.append(
                 f"Frame with {view.overlay_name} over it, from {low:.3g} to {high:.3g}, {view.overlay_unit}"
             )
@@ -302,10 +303,7 @@ def describe(view: View, panels: Sequence[str], runs: Sequence[RunFrame] = ()) -
             scale = f", on {reach} up to {scale_of(view, maps):.3g}" if view.one_scale else ""
             told.append(f"{title}{scale}: {', '.join(' '.join(each.split()) for each, _ in maps)}")
         elif name == "shares":
-            halves = [
-                f"{curve.layer} {curve.counts[int(np.argmax(np.array(curve.shares) >= 0.5))]}"
-                for curve in view.shares
-            ]
+            halves = [f"{curve.layer} {_half(curve)}" for curve in view.shares]
             by = f", by {view.ranked_by}" if view.ranked_by else ""
             told.append(f"About so many neurons make half of the pixel{by}: {', '.join(halves)}")
         elif name == "time":
@@ -317,6 +315,12 @@ def describe(view: View, panels: Sequence[str], runs: Sequence[RunFrame] = ()) -
         elif view.points is not None:
             told.append(view.points.title)
     return ". ".join(told) + "."
+
+
+def _half(curve: ShareCurve) -> int:
+    """How many neurons make half; 0 where none makes anything."""
+    reached = np.flatnonzero(np.asarray(curve.shares) >= 0.5)
+    return curve.counts[int(reached[0])] if len(reached) else 0
 
 
 def _sampled(view: View) -> str:

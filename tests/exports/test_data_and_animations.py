@@ -130,7 +130,8 @@ def test_a_figure_has_the_regions_neurons_where_the_widget_shows_them(w: CanvasW
         mean = float(np.asarray(each)[view.region][..., of].sum() / 35)
         assert bar.value == pytest.approx(mean, rel=1e-4, abs=1e-7)
     words = w.figure().words  # type: ignore[attr-defined]
-    assert "Strongest neurons of the region, mean of 35 pixels: " in words
+    colour = "" if channel == "sum" else f", {channel}"
+    assert f"Strongest neurons of the region, mean of 35 pixels{colour}: " in words
     w.region = None
     with pytest.raises(ValueError, match="no region is drawn"):
         w.figure("region")
@@ -194,7 +195,8 @@ def test_a_film_has_the_contours_of_the_page() -> None:
 
 def test_an_odd_size_makes_a_film_too(tmp_path: Path) -> None:
     pictures = iter(np.zeros((3, 31, 47, 3), np.uint8))
-    (tmp_path / "a.mp4").write_bytes(animation._mp4(pictures, 8))
+    (tmp_path / "a.mp4").write_bytes(animation._mp4(pictures, 1.5))
+    assert iio.immeta(tmp_path / "a.mp4", plugin="pyav")["fps"] == pytest.approx(1.5)
     assert iio.imread(tmp_path / "a.mp4", plugin="pyav").shape == (3, 32, 48, 3)
 
 

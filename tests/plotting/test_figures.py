@@ -329,6 +329,17 @@ def test_files_say_what_is_on_them(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pdf", "a.png", "a.svg"]
 
 
+def test_words_are_of_what_is_drawn() -> None:
+    overlay = np.zeros((16, 32))
+    overlay[3, 4], overlay[5, 6] = -0.5, 0.25
+    nothing = [ShareCurve("a", [1, 2], [0.0, 0.0]), ShareCurve("b", [1, 2], [0.4, 0.75])]
+    for signed, limits in ((False, "from 0 to 0.5"), (True, "from -0.5 to 0.25")):
+        shown = view(overlay=overlay, overlay_signed=signed, shares=nothing)
+        words = view_figure(shown, 6.6, ["frame", "shares"]).words  # type: ignore[attr-defined]
+        assert limits in words
+        assert "half of the pixel: a 0, b 2" in words
+
+
 def test_a_notebook_shows_it_without_pyplot() -> None:
     data, size = view_figure(view(), 3)._repr_png_()
     assert data.startswith(b"\x89PNG")
