@@ -142,7 +142,18 @@ def test_every_public_name_is_tried() -> None:
 
 
 LONG = ("steps", "epochs", "seconds", "lr")
-FUNCTIONS = ("progress", "function", "callback", "inputs", "output", "module", "model", "decoder", "refit")
+FUNCTIONS = (
+    "progress",
+    "function",
+    "callback",
+    "inputs",
+    "output",
+    "module",
+    "model",
+    "decoder",
+    "encoder",
+    "refit",
+)
 
 
 OURS = (

@@ -147,7 +147,7 @@ def test_layers_of_alike_names_have_files_of_their_own(tmp_path: Path, undrawn: 
 
     canvas = cw.trace(cw.INR.from_coords(Net(), (8, 9)), rule="gated")
     report = cw.report(canvas, tmp_path / "out", progress=False, clusters=2)
-    assert len({path.name for path in report.arrays}) == len(report.arrays) == 6
+    assert len({path.name for path in report.arrays}) == len(report.arrays) == 7
     shapes = []
     for path in report.arrays[:3]:
         with np.load(path) as arrays:

@@ -93,7 +93,7 @@ def quantisable(
     UntraceableError
         The weight of one that is given can't be changed alone, or no layer's can.
     """
-    ablation = canvas.ablation()
+    ablation = canvas.under("ablation")
     if layers is not None:
         chosen = canvas.layers.find_all(layers)
         for layer in chosen:
