@@ -272,6 +272,8 @@ def _name(cached: CachedCanvas, layer: str, chosen: Chosen, state: dict[str, Any
         return FINDINGS["picture"] + within
     if state["overlay"] != "selection":
         name = FINDINGS[state["overlay"]]
+        if state["overlay"] == "change" and state["time"] == 0:
+            name = name.replace("previous", "next")  # the first frame has no other
         _, method = findings.finding(cached, chosen.layer, state["overlay"], state["time"], checkpoint)
         return f"{name}, by {method}" if method else f"{layer}, {name}"
     return _chosen_name(layer, chosen) + CHANNELS[state["channel"]] + within

@@ -168,6 +168,20 @@ def test_a_figure_says_which_colour_its_pixel_is_of(widgets) -> None:
     assert part.get_ylabel() == "share of the pixel, red"
 
 
+def test_a_change_says_against_which_frame_it_is(w: CanvasWidget) -> None:
+    w.overlay = "change"
+    for time, other in ((0, "next"), (1, "previous")):
+        w.time = time
+        figure = w.figure(["frame"])
+        assert f"change against the {other} frame" in figure.words  # type: ignore[attr-defined]
+        drawn = figure.subfigs[0].axes[0].images[-1].get_array()
+        layer = w.canvas.layers.find(w.layer)
+        rgb = "sum" if w.canvas.why_no_colours(layer) else "abs"
+        some = layer.neurons_at(np.arange(np.prod(layer.neurons)))
+        maps = [np.abs(w.canvas.maps(layer, some, frame, rgb=rgb)) for frame in (0, 1)]
+        np.testing.assert_allclose(drawn, np.abs(maps[1] - maps[0]).sum(0), rtol=1e-3, atol=1e-5)
+
+
 def test_the_picture_follows_the_view_once_it_rests(w: CanvasWidget, monkeypatch) -> None:
     monkeypatch.setattr(fallback_image, "QUIET", 0.05)
 
