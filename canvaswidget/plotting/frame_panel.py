@@ -32,6 +32,13 @@ def colour_limit(view: View, scale: float) -> float:
     return scale / view.contrast if view.limit is None else view.limit
 
 
+def bar_ends(view: View, largest: float, scale: float) -> str:
+    """Where magnitudes up to `largest` exceed the colours of a scale: ``"neither"``, ``"both"`` or ``"max"``."""
+    if view.overlay is None or largest <= (1 + 1e-6) * colour_limit(view, scale):
+        return "neither"
+    return "both" if view.overlay_signed else "max"
+
+
 def drawn_values(values: Floats, signed: bool) -> Floats:
     """What colours and lines stand for: signed values, or magnitudes."""
     return values if signed else np.abs(values)
@@ -69,8 +76,7 @@ def draw_frame(ax: Axes, view: View, scale: float | None = None, bar: bool = Tru
         alpha = _alpha(np.clip(np.abs(values) / reach, 0, 1), view)
         ax.imshow(values, cmap=cmap, norm=norm, alpha=alpha, interpolation="nearest", aspect=aspect)
         if bar:
-            is_beyond = np.abs(view.overlay).max() > (1 + 1e-6) * limit
-            extend = "neither" if not is_beyond else "both" if view.overlay_signed else "max"
+            extend = bar_ends(view, float(np.abs(view.overlay).max()), scale)
             colour_bar(ax, frame_colours(view, scale), view.overlay_unit, extend=extend)
         if levels := contour_levels(view, scale):
             for line, colour in ((1.4, "black"), (0.6, "white")):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import Any
 
-from canvaswidget.plotting.frame_panel import draw_frame, frame_colours, frame_scale
+from canvaswidget.plotting.frame_panel import bar_ends, draw_frame, frame_colours, frame_scale
 from canvaswidget.plotting.style import INK, QUIET, drawn_ratio, finish_bar
 from canvaswidget.plotting.view import View, view_size
 
@@ -72,7 +72,8 @@ def draw_run_frames(part: Any, frames: Sequence[RunFrame], title: str, width: fl
     scaled = [frame.view for frame in frames if frame_scale(frame.view) > 0]
     if scaled:  # the bar has the colours as they lie over one of the pictures
         unit = scaled[-1].grey_unit if scaled[-1].overlay is None else scaled[-1].overlay_unit
-        bar = part.colorbar(frame_colours(scaled[-1], scale), ax=list(all_axes), aspect=30, pad=0.01)
+        colours, extend = frame_colours(scaled[-1], scale), bar_ends(scaled[-1], scale, scale)
+        bar = part.colorbar(colours, ax=list(all_axes), aspect=30, pad=0.01, extend=extend)
         finish_bar(bar, unit.replace(" (", "\n("))
     for ax in all_axes[len(frames) :]:
         ax.remove()

@@ -8,6 +8,7 @@ from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 
 from canvaswidget.plotting.frame_panel import contour_levels, draw_frame
+from canvaswidget.plotting.run_frames import RunFrame, draw_run_frames
 from canvaswidget.plotting.view import View
 from tests.plotting.views import view
 
@@ -27,6 +28,20 @@ def test_colours_end_at_the_limit_or_at_the_largest_magnitude_less_with_contrast
         assert shown.norm.vmax == pytest.approx(top)
         (bar,) = ax.child_axes
         assert bar._colorbar.extend == extend
+
+
+def test_the_bar_of_several_runs_says_where_colours_end_before_values() -> None:
+    overlays = [np.full((16, 32), top) for top in (1.0, 4.0)]
+    for changes, extend in (
+        ({}, "neither"),
+        ({"contrast": 2.0}, "max"),
+        ({"limit": 3.0, "overlay_signed": True}, "both"),
+        ({"limit": 5.0}, "neither"),
+    ):
+        frames = [RunFrame("a", view(overlay=overlay, **changes)) for overlay in overlays]
+        figure = Figure()
+        draw_run_frames(figure, frames, "", 6.6)
+        assert figure.axes[-1]._colorbar.extend == extend  # type: ignore[attr-defined]
 
 
 def test_lines_tell_where_the_overlay_reaches_parts_of_its_end() -> None:
