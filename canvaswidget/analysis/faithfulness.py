@@ -262,6 +262,8 @@ def faithfulness(
     ------
     UntraceableError
         The rule is not defined on this layer.
+    ValueError
+        A map holds NaN or infinity, or an argument is out of range.
     """
     found, frame = find(canvas, layer, frame)
     _check(half_width, at_most, subsets, subset, batch)

@@ -49,6 +49,11 @@ class MeasuredNeurons:
             for place, canvas, rgb in ((0, self.canvas, self.rgb), (2, self.truth, "each")):
                 maps = canvas.maps(self.layer, some, self.frame, rgb=rgb)
                 maps = maps.reshape(len(some), self.image[..., 0].size, -1)
+                if broken := int((~np.isfinite(maps)).any((1, 2)).sum()):
+                    raise ValueError(
+                        f"layer={self.layer.name!r}: the maps of {broken:,} neurons under {canvas.rule!r} hold NaN or "
+                        "infinity; they have no order"
+                    )
                 maps[np.abs(maps) <= self.floor] = 0
                 parts[place].append(np.abs(maps).sum((1, 2)))
                 at = maps[:, self.places]

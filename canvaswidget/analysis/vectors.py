@@ -160,6 +160,11 @@ def vectors(
         at most about 10 s, else 0.05. Rules that can't be sampled (all but `gated`) are always exact.
     progress : bool or callable
         As in `Canvas.iter`; a callable may raise to stop.
+
+    Raises
+    ------
+    ValueError
+        A kind that does not exist, or a map that holds NaN or infinity.
     """
     found, frame = find(canvas, layer, frame)
     if kind not in KINDS:
@@ -183,6 +188,7 @@ def vectors(
     else:
         planned = Draw.of(canvas, found, frame, granularity, seed, target)
         sums = sampled_region_sums(planned, masks, FEATURE, _of_span, progress)
+    check_totals(found, sums.total)
     means = _means(sums, masks)
     low, span, alive = _scale(sums.low, sums.high, as_released)
     values = (means - low[:, None]) / span[:, None]
@@ -201,6 +207,15 @@ def vectors(
         rgb,
         sums.sampling if isinstance(sums, SampledSums) else None,
     )
+
+
+def check_totals(layer: Layer, totals: npt.NDArray[Any]) -> None:
+    """Raise ValueError where a neuron has no finite total: its map is not the same everywhere, but has no vector."""
+    broken = int((~np.isfinite(totals)).sum())
+    if broken:
+        raise ValueError(
+            f"layer={layer.name!r}: the maps of {broken:,} neurons hold NaN or infinity; they have no vectors"
+        )
 
 
 def check_comparable(name: str, sources: Sequence[Vectors]) -> None:
@@ -278,8 +293,9 @@ class PooledMaps:
         low, span, alive = _scale(*extremes(magnitudes.flatten(1)), self.as_released)
         height, width = self.covered
         means = block_means(magnitudes.cpu().numpy()[:, :height, :width], self.features.shape[1:])
-        means -= low[:, None, None]
-        means /= span[:, None, None]
+        with np.errstate(invalid="ignore"):  # of what is refused when all is collected
+            means -= low[:, None, None]
+            means /= span[:, None, None]
         return means, alive, magnitudes.sum((1, 2)).cpu().numpy()
 
     def add(self, part: tuple[npt.NDArray[Any], ...]) -> None:
@@ -289,6 +305,7 @@ class PooledMaps:
 
     def vectors(self, layer: Layer, frame: int, rgb: str = "sum") -> Vectors:
         """What was collected, once the sweep is over."""
+        check_totals(layer, self.strength)
         cells = np.arange(self.features[0].size).reshape(self.features.shape[1:])
         values = self.features.reshape(len(self.features), -1)
         return Vectors(
@@ -323,6 +340,7 @@ def pooled_maps(
     """``(n, rows, columns)``: each neuron's scaled and pooled map; and which are alive. In C order."""
     pooled = PooledMaps(canvas.inr.size, shape)
     sweep(canvas, layer, [pooled], frame, None, progress)
+    check_totals(layer, pooled.strength)
     return pooled.features, pooled.alive
 
 

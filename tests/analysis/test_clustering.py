@@ -14,7 +14,7 @@ from canvaswidget.analysis.clustering import cluster, exemplars, group
 from canvaswidget.analysis.kmeans import kmeans
 from canvaswidget.analysis.matching import match
 from canvaswidget.analysis.stability import stability
-from canvaswidget.analysis.vectors import POOLED, block_means, vectors
+from canvaswidget.analysis.vectors import POOLED, block_means, pooled_maps, vectors
 from tests.canvases import MapsCanvas, image, video
 
 
@@ -50,6 +50,19 @@ def test_neurons_that_write_alike_meet_whatever_their_strength_and_sign() -> Non
     assert found.centres.shape == (3, POOLED, POOLED)
     assert [found.labels[neuron] for neuron in found.exemplars] == [0, 1, 2]
     assert "6 with a constant map in none" in repr(found)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_a_map_that_is_no_number_is_not_a_dead_one(broken: float) -> None:
+    canvas = Blobs()
+    canvas.maps_given[3, 5, 6] = broken
+    for kind in ("pooled", "colours"):
+        with pytest.raises(ValueError, match="the maps of 1 neurons hold NaN or infinity"):
+            vectors(canvas, "net.0", kind)
+    with pytest.raises(ValueError, match="the maps of 1 neurons hold NaN or infinity"):
+        cluster(canvas, "net.0", 3)
+    with pytest.raises(ValueError, match="the maps of 1 neurons hold NaN or infinity"):
+        pooled_maps(canvas, canvas.layers[0], (60,), 0, False)
 
 
 def test_more_clusters_than_different_maps_and_none_at_all() -> None:

@@ -133,6 +133,26 @@ def test_one_neuron_one_pixel_and_a_dead_layer() -> None:
     assert found.infidelity == found.infidelity_share == found.infidelity_scaled == 0
 
 
+class Clipped(torch.nn.Module):
+    """Its picture is finite where a neuron contributes infinity."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = torch.nn.Linear(2, 4), torch.nn.Linear(4, 3)
+        with torch.no_grad():
+            self.first.bias[2], self.last.weight[0, 2] = 3e38, 10
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.nan_to_num(self.last(torch.relu(self.first(x))), 0, 0, 0)
+
+
+@pytest.mark.parametrize("rule", ["xinc", "gated"])
+def test_contributions_that_are_no_numbers_have_no_order(rule: str) -> None:
+    canvas = cw.trace(cw.INR.from_coords(Clipped(), (3, 4)), rule, progress=False)
+    with pytest.raises(ValueError, match=f"the maps of 1 neurons under '{rule}' hold NaN or infinity"):
+        faithfulness(canvas, "last")
+
+
 def test_neurons_that_all_do_the_same() -> None:
     inr = mlp(4)
     for layer in inr.module.layers:
