@@ -121,6 +121,7 @@ def measure_lenses(canvas: cw.Canvas, layer: str) -> None:
     canvas.forget()
     canvas.frame(FRAME)
     frame = watch.taken()
+    canvas.ablate({layer: [1]}, FRAME)  # the first one prepares the rule
     watch = Watch()
     canvas.ablate({layer: [0]}, FRAME)
     ablated = watch.taken()
@@ -148,7 +149,7 @@ def measure_lenses(canvas: cw.Canvas, layer: str) -> None:
         ),
     ):
         taken = _map_of(turned, layer)
-        print(f"{title:13}{taken!s:>10}  the map of one, {taken.times(unit)} times that of a unit")
+        print(f"{title:13}{taken!s:>10}  maps of 8, {taken.times(unit)} times those of units")
 
 
 def _map_of(canvas: cw.Canvas, layer: str) -> Any:

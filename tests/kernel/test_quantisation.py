@@ -14,6 +14,7 @@ import canvaswidget as cw
 from canvaswidget.kernel import quantisation
 from canvaswidget.kernel.facts import Facts
 from tests.canvases import image, video
+from tests.exports.saved_page import Saved
 from tests.kernel.page import Page
 
 pytestmark = pytest.mark.usefixtures("unbuilt")
@@ -168,6 +169,14 @@ def test_figures_recipes_and_runs_show_it(widgets, canvas: cw.Canvas) -> None:
     lost = np.abs(np.clip(made, 0, 1) - np.clip(canvas.frame(2), 0, 1)).mean(2)
     shown = [image.get_array() for ax in drawn.axes for image in ax.images]
     assert any(one.shape == lost.shape and np.allclose(one, lost, atol=1e-5) for one in shown)
+
+
+def test_a_page_keeps_no_weights_and_does_not_offer_it(widgets, canvas: cw.Canvas, tmp_path: Path) -> None:
+    w = widgets(canvas, source="quantisation", bits=3)
+    w.save(tmp_path / "page.html", neurons=2, frames=[2], progress=False)
+    saved = Saved(tmp_path / "page.html")
+    assert saved.whole["state"]["source"] == "reconstruction"
+    assert "keeps no weights" in saved.page["info"]["quantisation"]["why_not"]
 
 
 def test_a_run_that_can_not_be_quantised_is_shown_as_it_is(widgets) -> None:
