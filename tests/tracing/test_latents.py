@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import canvaswidget as cw
+from canvaswidget.tracing.exchange import exchange
 from tests.small_models import Cnn, Mlp, SmallModel, cnns, mlps
 
 CLOSE: dict[str, Any] = {"rtol": 1e-5, "atol": 1e-6}
@@ -231,6 +232,22 @@ def test_what_else_is_asked_of_a_canvas(tmp_path, widgets) -> None:
     np.testing.assert_allclose(saved.map(layer.name, 2), traced.map(layer.name, 2), rtol=2e-2, atol=1e-3)
     with pytest.raises(cw.tracing.NotKeptError, match="can't trace directions"):
         saved.directions(layer.name, np.eye(4), encoder=autoencoder)
+
+
+def test_other_weights_take_the_same_encoder() -> None:
+    torch.manual_seed(0)
+    inr = cw.INR.from_coords(Mlp([2, 6, 5, 3], nn.ReLU, True), (4, 5))
+    moved = {name: one + 0.1 * torch.randn_like(one) for name, one in inr.module.state_dict().items()}
+    other, autoencoder = inr.with_weights(moved), SparseAutoencoder(5, 9)
+
+    def turned(canvas: cw.Canvas) -> cw.Canvas:
+        return canvas.directions("layers.2", autoencoder.decoder, encoder=autoencoder.encode)
+
+    first = turned(cw.trace(inr, "gated", progress=False))
+    found = exchange(first, other).maps("layers.2", range(9))
+    expected = turned(cw.trace(other, "gated", progress=False)).maps("layers.2", range(9))
+    np.testing.assert_allclose(found, expected, **CLOSE)
+    assert np.abs(found - first.maps("layers.2", range(9))).max() > 1e-3
 
 
 @pytest.mark.parametrize(
