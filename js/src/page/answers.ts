@@ -96,8 +96,7 @@ export class Answers {
     if (index === undefined) throw new Error(this.#page.needs.source);
     const [, , height = 1, width = 1] = this.#arrays.shape(index);
     const bytes = 3 * height * width;
-    const all = await this.#arrays.bytes(index);
-    const at = this.#at(time);
+    const [all, at] = [await this.#arrays.bytes(index), this.#at(time)];
     return enlarge(all.subarray(at * bytes, (at + 1) * bytes), { height, width }, this.#size, 3);
   }
 
@@ -106,10 +105,8 @@ export class Answers {
     const base = { kind: "frame", time, source, ...this.#size, psnr_before: null } as const;
     const psnr = this.#baked.psnr[this.#at(time)] ?? null;
     if (source === "error") {
-      const [ours, truth] = await Promise.all([
-        this.#picture(time, "reconstruction"),
-        this.#picture(time, "truth"),
-      ]);
+      const ours = await this.#picture(time, "reconstruction");
+      const truth = await this.#picture(time, "truth");
       const off = new Float32Array(ours.length / 3);
       ours.forEach((value, i) => {
         const at = Math.floor(i / 3);
