@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { rankedAt } from "./baked";
 import { CANVAS } from "./fixture";
 import { LAYER, NEURON, painted } from "./page";
-import { KINDS, useRuns } from "./runs_view";
+import { info, KINDS, useRuns } from "./runs_view";
 import { pass } from "./view";
 
 const { view, compared, find, asked } = useRuns();
@@ -48,6 +48,21 @@ describe("a second run", () => {
     ]);
     expect(ours).not.toEqual(theirs);
     expect(view.page.find(".cw-bar-high").textContent).toBe("8.00");
+  });
+
+  it("shows what its quantised weights lose, or is as it was where none can be quantised", async () => {
+    const of = (run: number) =>
+      asked("frame").filter((body) => "run" in body && body.run === run && "source" in body);
+    const quantised = { bits: 3, scheme: "per-tensor" };
+    compared({ source: "quantisation", bits: 3 });
+    await view.settle();
+    expect(of(500)).toEqual([expect.objectContaining({ source: "quantisation", quantised })]);
+    const quantisation = { why_not: "a saved canvas does not contain the weights", left_out: {} };
+    compared({ source: "quantisation", bits: 3, _compared: { ...info(500), quantisation } });
+    await view.settle();
+    expect(of(2400)).toEqual([expect.objectContaining({ source: "quantisation", quantised })]);
+    expect(of(500)).toEqual([expect.objectContaining({ source: "reconstruction" })]);
+    expect(find("run-theirs").textContent).toContain("original");
   });
 
   it("is taken from the first, map from map", async () => {
