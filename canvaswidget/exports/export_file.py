@@ -8,19 +8,21 @@ from typing import Any
 
 from canvaswidget.exports import animation, data_files
 from canvaswidget.exports.figure_data import figure_data
+from canvaswidget.exports.page import FORM, whole_page
+from canvaswidget.exports.view import ExportedView
 from canvaswidget.kernel import ablation, quantisation
 from canvaswidget.kernel.cached_canvas import CachedCanvas
-from canvaswidget.kernel.requests.export import Drawing, ExportReply, ExportRequest
+from canvaswidget.kernel.requests.export import Drawing, ExportReply, ExportRequest, Unmade
 from canvaswidget.kernel.view_checks import checked_choice
 from canvaswidget.plotting import figures
 from canvaswidget.progress import Report
 
 
 def export_file(
-    cached: CachedCanvas, state: dict[str, Any], body: ExportRequest, report: Report
-) -> tuple[ExportReply, bytes | Drawing]:
-    """The answer to a request for a file; `state` is the view that it states, checked."""
-    form = body["form"]
+    view: ExportedView, cached: CachedCanvas, body: ExportRequest, report: Report
+) -> tuple[ExportReply, bytes | Unmade]:
+    """The answer to a request for a file; `view` is the one that it states, checked."""
+    form, state = body["form"], view.state
     span = animation.checked_range(body["first"], body["last"], state["fps"], cached.n_frames)
     name = _file_name(cached.canvas.inr.name, state, body["panels"])
     reply: ExportReply = {"kind": "export", "name": f"{name}.{form}"}
@@ -29,6 +31,8 @@ def export_file(
     if form in data_files.FORMS:
         table = checked_choice("table", body["table"], data_files.TABLES)
         return reply, data_files.data_file(cached, state, form, table, report)
+    if form == FORM:
+        return reply, whole_page(view, {}, report, reply["name"])
     panels = figures.checked_panels(body["panels"] or None) or None
     return reply, Drawing(figure_data(cached, state, panels, report, one_scale=True), panels, form)
 

@@ -12,7 +12,7 @@ import html
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ from canvaswidget.plotting import figures
 from canvaswidget.progress import Progress, Report, Steps, steps
 from canvaswidget.version import __version__
 
+FORM = "html"
+CONTENTS = ("layers", "frames", "runs", "neurons", "budget")
 NEEDS_NOTEBOOK = "needs the notebook"  # the view offers no "Try again" for an error that starts so
 NEEDS = f"{NEEDS_NOTEBOOK}: this page keeps"
 COLOURS = f"{NEEDS} the sum of the colours"
@@ -67,7 +69,7 @@ def save_page(
     view: ExportedView, path: str | Path, contents: Mapping[str, Any], progress: Progress
 ) -> PageEstimate:
     """See `CanvasWidget.save`; `contents` are layers, frames, runs, neurons and budget."""
-    path, _ = checked_file(path, ("html",))
+    path, _ = checked_file(path, (FORM,))
     cached = view.cached()
     shown = view.compute(lambda cached, report: figure_data(cached, view.state, PICTURE, report))
     plan = _plan(view, contents, progress)
@@ -80,7 +82,39 @@ def estimate_page(view: ExportedView, contents: Mapping[str, Any], progress: Pro
 
 
 def _plan(view: ExportedView, contents: Mapping[str, Any], progress: Progress) -> Plan:
-    return plan_page(view, {**contents, "budget": contents["budget"] or BUDGET}, progress)
+    asked = {name: contents.get(name) for name in CONTENTS}
+    return plan_page(view, {**asked, "budget": asked["budget"] or BUDGET}, progress)
+
+
+@dataclass(frozen=True)
+class WholePage:
+    """A page with everything computed that it keeps; its picture, for where no script runs, is still to be drawn."""
+
+    view: ExportedView
+    plan: Plan
+    page: Mapping[str, Any]
+    arrays: Sequence[Packed]
+    shown: figures.View
+
+    def file(self) -> bytes:
+        """The bytes of the file; ValueError where they are more than the budget."""
+        picture = png(figures.view_figure(self.shown, WIDTH))
+        data = _document(self.view, self.plan, self.page, self.arrays, picture).encode()
+        budget = self.plan.estimate.budget
+        if len(data) > budget:
+            raise ValueError(
+                f"budget={megabytes(budget)}: the page has {megabytes(len(data))}, more than the sample of its "
+                "frames let expect; nothing was written. Give a larger budget, or keep fewer neurons, frames or layers"
+            )
+        return data
+
+
+def whole_page(view: ExportedView, contents: Mapping[str, Any], progress: Progress, name: str) -> WholePage:
+    """A page of the view, for the export menu, on the worker's thread; `contents` as for `save_page`."""
+    cached = view.cached()
+    shown = view.compute(lambda cached, report: figure_data(cached, view.state, PICTURE, report))
+    plan = _plan(view, contents, progress)
+    return WholePage(view, plan, *page_data(view, plan, view.recipe(cached.canvas), name, progress), shown)
 
 
 def write_page(
@@ -102,17 +136,9 @@ def write_page(
     PageEstimate
         With the bytes that were written.
     """
-    page, arrays = page_data(view, plan, recipe, path.name, progress)
-    picture = png(figures.view_figure(shown, WIDTH))
-    text = _document(view, plan, page, arrays, picture)
-    size = len(text.encode())
-    if size > plan.estimate.budget:
-        raise ValueError(
-            f"budget={megabytes(plan.estimate.budget)}: the page has {megabytes(size)}, more than the sample of its "
-            "frames let expect; nothing was written. Give a larger budget, or keep fewer neurons, frames or layers"
-        )
-    write_whole(path, text.encode())
-    return replace(plan.estimate, bytes=size)
+    data = WholePage(view, plan, *page_data(view, plan, recipe, path.name, progress), shown).file()
+    write_whole(path, data)
+    return replace(plan.estimate, bytes=len(data))
 
 
 def page_data(

@@ -43,7 +43,7 @@ from canvaswidget.kernel.messages import (
     Painted,
     Request,
 )
-from canvaswidget.kernel.requests.export import Drawing
+from canvaswidget.kernel.requests.export import Unmade
 from canvaswidget.kernel.requests.registry import Answer, AnswerFunction
 from canvaswidget.kernel.worker import Cancelled, Checkpoint, Job, Worker
 from canvaswidget.runs import RunError
@@ -52,7 +52,7 @@ from canvaswidget.tracing import CanvasLike, NotKeptError
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Buffers = Sequence[bytes | Drawing]
+Buffers = Sequence[bytes | Unmade]
 Reply = Callable[[FromKernel, Buffers], None]
 
 CACHE_BYTES = 256 * 2**20
@@ -78,7 +78,7 @@ class Session:
         Seconds, for what is reported; replaced in tests.
     answered_by : dict of str to callable, optional
         Functions that answer some kinds of requests in place of those in `requests`, which take a widget: recipes and
-        files. A file may be a `Drawing` in place of the bytes: it is left to whoever takes the reply.
+        files. A file may be an `Unmade` in place of the bytes: it is left to whoever takes the reply.
     runs : mapping of key to Canvas, optional
         The canvases of several networks; `canvas` is that of `run`.
     run : int or str, optional
@@ -191,7 +191,7 @@ class Session:
                     of_run = {} if body.get("run") is None else {"run": body["run"]}
                     self._faithfulness = {**of_run, **answer}
                 self._last_seconds = seconds
-                buffers = [data] if isinstance(data, Drawing) else _padded(data)
+                buffers = [data] if isinstance(data, Unmade) else _padded(data)
                 reply({"type": "reply", "id": key, "seconds": seconds, "of": body, "body": answer}, buffers)
             elif isinstance(error, Cancelled):
                 self._count("cancelled")

@@ -21,7 +21,7 @@ from canvaswidget.exports.figure_data import PICTURE, figure_data
 from canvaswidget.exports.view import ExportedView
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.facts import Facts
-from canvaswidget.kernel.message_parts import RunKey
+from canvaswidget.kernel.message_parts import RunKey, ViewState
 from canvaswidget.kernel.requests.export import ExportRequest
 from canvaswidget.kernel.requests.recipe import RecipeReply, RecipeRequest
 from canvaswidget.kernel.session import Session
@@ -272,11 +272,16 @@ class LiveView(ViewTraits):
         )
 
     def _answer_recipe(self, cached: CachedCanvas, body: RecipeRequest) -> tuple[RecipeReply, bytes]:
-        stated = replace(self._exported(), state=self._stated(cached.canvas, body["state"]))
-        return {"kind": "recipe", "text": stated.recipe(cached.canvas)}, b""
+        return {"kind": "recipe", "text": self._as_stated(cached, body["state"]).recipe(cached.canvas)}, b""
 
     def _answer_export(self, cached: CachedCanvas, body: ExportRequest, report: Report) -> Any:
-        return export_file(cached, self._stated(cached.canvas, body["state"]), body, report)
+        return export_file(self._as_stated(cached, body["state"]), cached, body, report)
+
+    def _as_stated(self, cached: CachedCanvas, given: ViewState) -> ExportedView:
+        """The view that a request states, whatever the widget's own is by now."""
+        state = self._stated(cached.canvas, given)
+        facts = self._known_runs.facts(state["run"], cached.canvas)
+        return replace(self._exported(), state=state, wire=traits.on_wire(self, state), facts=facts)
 
 
 def _check_names(state: dict[str, Any], view: tuple[str, ...]) -> None:

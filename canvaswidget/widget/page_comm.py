@@ -11,7 +11,7 @@ import anywidget
 
 from canvaswidget.error_text import one_line
 from canvaswidget.kernel.messages import FromKernel
-from canvaswidget.kernel.requests.export import Drawing
+from canvaswidget.kernel.requests.export import Unmade
 from canvaswidget.kernel.session import Buffers
 
 log = logging.getLogger(__name__)
@@ -44,9 +44,9 @@ class AnswersPage:
 
 
 def made(message: FromKernel, buffers: Buffers) -> tuple[FromKernel, list[bytes]]:
-    """A reply whose figure is still to be drawn; what goes wrong is the reply then."""
+    """A reply whose file is still to be drawn; what goes wrong is the reply then."""
     try:
-        return message, [part.file() if isinstance(part, Drawing) else part for part in buffers]
+        return message, [part.file() if isinstance(part, Unmade) else part for part in buffers]
     except Exception as error:
         log.exception("a file of the view could not be made")
         return {"type": "error", "id": message["id"], "message": one_line(error)}, []

@@ -62,6 +62,18 @@ describe("the export menu", () => {
     expect(model.last("export").body).toMatchObject({ form: "mp4", first: 2, last: 5 });
   });
 
+  it("saves the live view as a page", async () => {
+    await open();
+    const { model } = view;
+    part("export-html").click();
+    const { id, body } = model.last("export");
+    expect(body).toMatchObject({ form: "html" });
+    model.say({ type: "progress", id, done: 3, total: 16 });
+    expect(part("status").textContent).toBe("computing the page · 3 / 16");
+    await arrive();
+    expect(saved.at(-1)).toEqual({ name: "view.html", type: "text/html" });
+  });
+
   it("tells how far it has come, and stops", async () => {
     await open();
     const { model } = view;

@@ -249,6 +249,7 @@ def ask(w: CanvasWidget, **body: Any) -> tuple[dict[str, Any], bytes]:
         ("npz", b"PK"),
         ("csv", b"layer,"),
         ("gif", b"GIF8"),
+        ("html", b"<!doctype html>"),
     ],
 )
 def test_the_menu_gets_files(w: CanvasWidget, form: str, start: bytes) -> None:
@@ -256,6 +257,23 @@ def test_the_menu_gets_files(w: CanvasWidget, form: str, start: bytes) -> None:
     assert message["type"] == "reply"
     assert message["body"]["name"].endswith(f"frame_2.{form}")
     assert file.startswith(start)
+
+
+def test_a_page_of_the_menu_says_how_far_it_is_and_is_stopped(w: CanvasWidget) -> None:
+    found: queue.Queue[dict[str, Any]] = queue.Queue()
+    state = w.get_state(list(w.VIEW))
+    body = {"kind": "export", "state": state, "panels": [], "table": "pixel", "first": 0, "last": 5}
+    request: Any = {"type": "request", "id": 1, "view": "export", "body": {**body, "form": "html"}}
+
+    def answer(message: Any, buffers: Any) -> None:
+        if message["type"] == "progress" and message["done"]:  # on the worker's thread, which waits for it
+            w._live.handle({"type": "cancel", "id": 1}, lambda message, buffers: None)
+        found.put(message)
+
+    w._live.handle(request, answer)
+    while (message := found.get(timeout=240))["type"] == "progress":
+        assert message["done"] <= message["total"]
+    assert message["type"] == "cancelled"
 
 
 def test_two_views_are_two_files(w: CanvasWidget) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, TypedDict
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypedDict, runtime_checkable
 
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import (
@@ -14,7 +15,7 @@ from canvaswidget.plotting import figures
 from canvaswidget.plotting.figures import View
 from canvaswidget.progress import Report
 
-Form = Literal["png", "pdf", "svg", "npz", "csv", "mp4", "gif"]
+Form = Literal["png", "pdf", "svg", "npz", "csv", "mp4", "gif", "html"]
 
 
 class ExportRequest(TypedDict):
@@ -40,8 +41,18 @@ class ExportReply(TypedDict):
     name: str
 
 
-class Drawing(NamedTuple):
-    """A figure that is still to be drawn: matplotlib's settings are of the process, and belong to the cells' thread."""
+@runtime_checkable
+class Unmade(Protocol):
+    """A file that is still to be drawn: matplotlib's settings are of the process, and belong to the cells' thread."""
+
+    def file(self) -> bytes:
+        """The bytes of the file."""
+        ...
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure with everything computed that is on it."""
 
     view: View
     panels: Sequence[str] | None

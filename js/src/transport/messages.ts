@@ -20,7 +20,7 @@ export type ColourBy = "cluster" | "frequency";
 
 export type PanelTab = "pixel" | "spectrum";
 
-export type Form = "png" | "pdf" | "svg" | "npz" | "csv" | "mp4" | "gif";
+export type Form = "png" | "pdf" | "svg" | "npz" | "csv" | "mp4" | "gif" | "html";
 
 export type Act = "pixel" | "overlay" | "step" | "run" | "compare";
 

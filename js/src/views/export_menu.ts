@@ -1,4 +1,4 @@
-// Exports that the kernel makes: figures, the data behind the view, animations. The page saves the file it gets.
+// Exports that the kernel makes: figures, the data behind the view, animations, the live view as a page. The page saves the file it gets.
 
 import { ready, stateOf } from "../state/store";
 import { type PANELS, TABLES } from "../transport/constants";
@@ -17,6 +17,7 @@ const TYPES: Record<Form, string> = {
   csv: "text/csv",
   mp4: "video/mp4",
   gif: "image/gif",
+  html: "text/html",
 };
 /** What one sends to somebody comes first. */
 const PANEL_NAMES: Record<"" | (typeof PANELS)[number], string> = {
@@ -99,6 +100,11 @@ export function createExportItems({ session, effect }: View, say: Say, close: ()
       button("npz", "all arrays", () => ask("npz")),
     ),
     animation,
+    row(
+      "page",
+      h("span", { class: "cw-muted" }, "works without a kernel"),
+      button("html", "the live view as one page", () => ask("html")),
+    ),
   );
   effect(() => {
     const info = store._canvas.value;

@@ -65,7 +65,7 @@ function what(body: Activity["body"]): string {
     case "run_curve":
       return "the curve over runs";
     case "export":
-      return `the ${body.form.toUpperCase()}`;
+      return body.form === "html" ? "the page" : `the ${body.form.toUpperCase()}`;
     default:
       return body.kind;
   }
