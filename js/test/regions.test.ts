@@ -150,6 +150,22 @@ describe("the list of regions", () => {
     expect((view.model.get("regions") as NamedRegion[]).map(({ name }) => name)).toEqual(["sky"]);
   });
 
+  it("is shortened by a click, too: that of the current region's cross; and undo puts it back", async () => {
+    view.open({ regions: REGIONS });
+    await settle();
+    const cross = view.page.find('[data-testid="clear-region"]');
+    row("ball").click();
+    pass();
+    expect([cross.title, cross.getAttribute("aria-label")]).toEqual(Array(2).fill("Take ball off the list"));
+    pass(1000);
+    cross.click();
+    pass();
+    const names = () => (view.model.get("regions") as NamedRegion[]).map(({ name }) => name);
+    expect([names(), view.model.get("region"), cross.title]).toEqual([["sky"], null, "Clear the region"]);
+    view.key("z", undefined, { ctrlKey: true });
+    expect([names(), view.model.get("region")]).toEqual([["sky", "ball"], expect.anything()]);
+  });
+
   it("takes the region that is drawn", async () => {
     view.open({ regions: REGIONS, region: box(1, 1) });
     await settle();

@@ -13,6 +13,7 @@ const KEPT = [
   "n_clusters",
   "pixel",
   "region",
+  "regions",
   "ablated",
   "edits",
   "overlay",

@@ -3,7 +3,7 @@
 import { type Signal, signal } from "@preact/signals-core";
 import { chooseRegion } from "../state/actions";
 import type { Point } from "../state/raster";
-import { keepRegion } from "../state/regions";
+import { dropRegion, keepRegion, regionAt } from "../state/regions";
 import { savedOf } from "../state/saved";
 import { MAX_REGIONS } from "../transport/constants";
 import type { Region } from "../transport/messages";
@@ -112,15 +112,27 @@ export function createRegionHand(
     );
     return name === "brush" || name === "polygon" ? explain(button, name) : button;
   });
+  /** The region of the list that is the current one. Read inside an effect. */
+  const current = (time: number) =>
+    store.region.value
+      ? store.regions.value.find((one) => same(regionAt(one, time), store.region.value))
+      : undefined;
   const clear = h(
     "button",
     {
       class: "cw-segment cw-tool",
       type: "button",
-      "aria-label": "Clear the region",
-      title: "Clear the region",
       "data-testid": "clear-region",
-      on: { click: () => isUsable(clear) && chooseRegion(store, null) },
+      on: {
+        click: () => {
+          if (!isUsable(clear)) return;
+          const named = current(store.time.peek());
+          view.session.history.split();
+          if (named) dropRegion(store, named.name);
+          chooseRegion(store, null);
+          if (named) view.say(`${named.name} is off the list`);
+        },
+      },
     },
     "×",
   );
@@ -154,6 +166,9 @@ export function createRegionHand(
       region !== null && store.regions.value.some(({ frames }) => frames.some((one) => same(one, region)));
     // Disabled, not hidden: a second click would hit the button that moves into a hidden one's place.
     usable(clear, region !== null);
+    const named = current(store.time.value);
+    clear.title = named ? `Take ${named.name} off the list` : "Clear the region";
+    attribute(clear, "aria-label", clear.title);
     usable(keep, region !== null && !kept && store.regions.value.length < MAX_REGIONS);
     // The list of regions needs a kernel.
     keep.hidden = savedOf(store._canvas.value) !== null;
