@@ -16,7 +16,7 @@ from playwright.sync_api import Locator, Page
 
 from tools.browser import opened_browser
 from tools.demo import ROOT, run_cells
-from tools.screenshots import SETTLED, SHOW, THEMES, TIMEOUT, View, cluster, two_runs, write_notebook
+from tools.screenshots import SETTLED, SHOW, THEMES, TIMEOUT, View, cluster, scatter, two_runs, write_notebook
 from tools.server import JupyterServer
 
 GALLERY = ROOT / "build" / "gallery"
@@ -67,6 +67,11 @@ VIEWS = (
         "spectrum",
         f"cw.CanvasWidget({VIDEO}, layer='decoder.3', time=9, panel='spectrum', rule='gated', band=(0.05, 0.15),"
         f" colour_by='frequency', sort='frequency')",
+    ),
+    View(
+        "a-scatter",
+        f"cw.CanvasWidget({VIDEO}, layer='decoder.2', time=9, region=((0, 0), (24, 256)))",
+        scatter,
     ),
     View("an-image", "cw.CanvasWidget(cw.demo.image(), pixel=(60, 90), maps='signed')"),
     View(

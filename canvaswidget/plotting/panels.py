@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullLocator
 
 from canvaswidget.plotting.palettes import scaled
@@ -33,6 +34,7 @@ Floats = npt.NDArray[np.floating]
 
 # The part of all magnitudes that is within the limits that maps share: one pixel must not darken all others.
 SHARED = 0.999
+HALO = [withStroke(linewidth=2, foreground="white")]
 NAME_LINE = 0.1  # inches
 VALUES = "viridis"  # the palette of points that are coloured by a value
 LETTERS = 15  # of a title, an inch
@@ -226,6 +228,18 @@ def draw_points(ax: Axes, points: Points, inches: float = 6.6) -> None:
         colour = QUIET if cluster < 0 else CLUSTER_COLOURS[cluster % len(CLUSTER_COLOURS)]
         name = points.names[cluster] if 0 <= cluster < len(points.names) else None
         ax.scatter(x, 1 - y, s=4, lw=0, color=colour, label=name, rasterized=many)
+        if cluster >= 0 and np.isfinite(x).any():  # for who cannot tell its colour; clusters may be scattered
+            nearest = int(np.nanargmin((x - np.nanmedian(x)) ** 2 + (y - np.nanmedian(y)) ** 2))
+            middle = float(x[nearest]), 1 - float(y[nearest])
+            ax.annotate(
+                str(cluster),
+                middle,
+                ha="center",
+                va="center",
+                fontsize=7,
+                fontweight="bold",
+                path_effects=HALO,
+            )
     if points.selected:
         x, y = points.places[list(points.selected)].T
         ax.scatter(x, 1 - y, s=22, facecolors="none", edgecolors=INK, lw=0.9)

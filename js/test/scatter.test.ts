@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { turnTowards } from "../src/sources/scatter";
+import { middles, turnTowards } from "../src/sources/scatter";
 import { neuronAt, selectionKey } from "../src/state/selection";
 import { layerInfo } from "./layer_info";
 import { LAYER } from "./page";
@@ -298,6 +298,30 @@ describe("points", () => {
     pass();
     expect(view.page.find("[data-testid=sort]").getAttribute("aria-label")).toBe("Size points by");
     expect(canvas().dataset.sized).toBeUndefined();
+  });
+
+  it("of a cluster have its number in their middle, that of the chosen one alone", async () => {
+    await open();
+    expect(canvas().dataset.numbers).toBeUndefined();
+    view.page.find("[data-testid=cluster-neurons]").click();
+    await view.settle();
+    pass();
+    const all = canvas().dataset.numbers?.split(" ") ?? [];
+    expect(all.length).toBeGreaterThan(1);
+    expect(all).toEqual([...all].sort());
+    view.model.set("cluster", 1);
+    pass();
+    expect(canvas().dataset.numbers).toBe("1");
+  });
+
+  it("have the middle of a cluster where most are", () => {
+    const points = Float32Array.from([0.1, 0.2, 0.2, 0.3, 0.9, 0.25, 0.5, 0.5, Number.NaN, Number.NaN]);
+    const found = middles(points, Uint8Array.from([0, 0, 0, 7, 7]));
+    const rounded = [...found].map(([label, at]) => [label, at.map((value) => Math.round(10 * value))]);
+    expect(rounded).toEqual([
+      [0, [2, 3]],
+      [7, [5, 5]],
+    ]);
   });
 
   it("of what the pixel view lists have a ring", async () => {

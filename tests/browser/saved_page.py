@@ -44,11 +44,13 @@ REFUSED = """() => {
 class SavedPage:
     """A page in a browser that is offline."""
 
-    def __init__(self, browser: Browser, path: Path, theme: str = "light") -> None:
+    def __init__(self, browser: Browser, path: Path, theme: str = "light", finger: bool = False) -> None:
         self.context = browser.new_context(
             viewport={"width": 1400, "height": 1000},
             color_scheme=theme,  # type: ignore[arg-type]
             reduced_motion="reduce",
+            has_touch=finger,
+            is_mobile=finger,
         )
         self.context.set_default_timeout(TIMEOUT)
         self.context.set_offline(True)

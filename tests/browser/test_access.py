@@ -48,7 +48,7 @@ FITTED = """() => {
   const find = name => document.querySelector(`.cw-root .${name}`);
   const [stage, canvas] = ['cw-stage', 'cw-frame-canvas'].map(name => find(name).getBoundingClientRect());
   const free = [stage.width - canvas.width, stage.height - canvas.height];
-  return find('cw-lines').viewBox.baseVal.width === find('cw-curve').clientWidth
+  return find('cw-curve .cw-lines').viewBox.baseVal.width === find('cw-curve').clientWidth
     && Math.min(...free) > -1 && Math.min(...free) < 1;
 }"""
 

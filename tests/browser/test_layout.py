@@ -25,6 +25,12 @@ SHIFTS = """() => {
       }
   }).observe({type: 'layout-shift'});
 }"""
+# What is pressed and is smaller than so many pixels. The ends of the loop lie on the line of time.
+SMALL = """least => [...document.querySelectorAll('.cw-root :is(button, select, summary, input, [role=slider])')]
+  .filter(one => one.checkVisibility({visibilityProperty: true}) && !one.closest('.cw-loop'))
+  .map(one => [one, (one.closest('label') ?? one).getBoundingClientRect()])
+  .filter(([, {height, width}]) => width > 0 && Math.min(height, width) < least - 0.5)
+  .map(([one, {width, height}]) => `${one.ariaLabel || one.title || one.className}: ${width} x ${height}`)"""
 SCROLLABLE = "() => { document.querySelector('#kept').style.height = '3000px'; }"
 
 
@@ -78,6 +84,15 @@ def test_the_counts_are_below_the_head_of_the_pixel(opened: SavedPage, width: in
         box(opened, f".cw-panel-pixel > .cw-{part}") for part in ("heading", "foot:has(.cw-shares)")
     )
     assert counts["y"] >= head["y"] + head["height"] - 1
+
+
+@pytest.mark.parametrize(("finger", "least"), [(False, 28), (True, 40)], ids=["mouse", "finger"])
+def test_what_is_pressed_is_large_enough(browser: Browser, written: Path, finger: bool, least: int) -> None:
+    opened = SavedPage(browser, written, finger=finger)
+    assert opened.page.evaluate("() => matchMedia('(pointer: coarse)').matches") == finger
+    opened.part("style").locator("summary").click()
+    assert opened.page.evaluate(SMALL, least) == []
+    opened.close()
 
 
 def test_nothing_moves_while_it_plays(opened: SavedPage) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
@@ -391,6 +392,14 @@ def test_short_names_are_those_of_the_page() -> None:
     assert list(short_names(names).values()) == ["decoder.1", "decoder.3", "head_layer"]
     assert short_names(["net.0", "net.1"]) == {"net.0": "net.0", "net.1": "net.1"}
     assert short_names(["conv", "conv#2"]) == {"conv": "conv", "conv#2": "conv#2"}
+
+
+def test_each_cluster_has_its_number_in_the_middle_of_its_points() -> None:
+    places = np.array([[0.1, 0.2], [0.2, 0.3], [0.9, 0.25], [0.5, 0.5], [np.nan, np.nan], [0.3, 0.3]])
+    ax = Figure().subplots()
+    draw_points(ax, Points(places, np.array([0, 0, 0, 7, 7, -1])))
+    numbers = {text.get_text(): text.get_position() for text in ax.texts}
+    assert numbers == {"0": pytest.approx((0.2, 0.7)), "7": pytest.approx((0.5, 0.5))}
 
 
 def test_each_cluster_has_the_colour_of_the_page() -> None:

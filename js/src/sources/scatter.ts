@@ -137,6 +137,26 @@ export function nextTowards(points: Float32Array, from: readonly [number, number
   return found;
 }
 
+/** Of each group of points, by its label, the point that is nearest to the medians of all: groups may be scattered. */
+export function middles(points: Float32Array, labels: Uint8Array): Map<number, [number, number]> {
+  const groups = new Map<number, [number[], number[]]>();
+  labels.forEach((label, at) => {
+    const [x, y] = [points[2 * at] ?? Number.NaN, points[2 * at + 1] ?? Number.NaN];
+    if (Number.isNaN(x) || Number.isNaN(y)) return;
+    const group = groups.get(label) ?? [[], []];
+    group[0].push(x);
+    group[1].push(y);
+    groups.set(label, group);
+  });
+  const median = (values: number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0.5;
+  const middle = ([x, y]: [number[], number[]]): [number, number] => {
+    const flat = Float32Array.from(x.flatMap((value, i) => [value, y[i] ?? 0]));
+    const at = nearest(flat, median(x), median(y), Number.POSITIVE_INFINITY) ?? 0;
+    return [x[at] ?? 0.5, y[at] ?? 0.5];
+  };
+  return new Map([...groups].map(([label, group]) => [label, middle(group)]));
+}
+
 /** The neurons inside a polygon of points `[x, y]`. */
 export function inside(points: Float32Array, polygon: readonly (readonly [number, number])[]): number[] {
   const places = Array.from({ length: points.length / 2 }, (_, i) => i);

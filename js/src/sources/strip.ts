@@ -69,6 +69,7 @@ export class StripSource extends ChunkedSource<"strip"> {
     const frames = [...missing].slice(0, AT_A_TIME);
     return {
       body: { kind: "strip", run, frames, side: STRIP_SIDE },
+      ahead: true, // nobody waits for the small frames; the picture itself is there
       isWanted: () => true,
       keep: ({ frames: answered, height, width }, data) => {
         const size = height * width * 3;

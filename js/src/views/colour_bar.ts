@@ -38,7 +38,8 @@ export function createColourBar(view: View, covered: (picture: Picture) => boole
     on: { click: () => store.set({ limit: store.limit.peek() === null ? top : null }) },
   });
   const [low, high] = [h("span", { class: "cw-bar-low" }), h("span", { class: "cw-bar-high" })];
-  const unit = h("span", { class: "cw-bar-unit", "aria-hidden": "true" });
+  const [what, more] = [h("span", {}), h("span", { class: "cw-bar-more" })];
+  const unit = h("span", { class: "cw-bar-unit", "aria-hidden": "true" }, what, more);
   const legend = h("div", { class: "cw-colourbar", "data-testid": "colourbar" }, low, grip, high, lock);
   const element = h("div", { class: "cw-frame-scale" }, unit, legend);
 
@@ -69,7 +70,11 @@ export function createColourBar(view: View, covered: (picture: Picture) => boole
     const range = map ? planeOf(map, style.maps) : (difference ?? grey);
     // How far the pictures of two runs are apart has no palette: the largest difference is white.
     legend.classList.toggle("cw-hidden", between ? !between.signed : !range);
-    write(unit, between || difference || grey ? "difference" : map ? unitOf(map, style.maps) : "");
+    const [first = "", ...rest] = (
+      between || difference || grey ? "difference" : map ? unitOf(map, style.maps) : ""
+    ).split(", ");
+    write(what, first);
+    write(more, rest.map((part) => `, ${part}`).join(""));
     const own = map !== null && !between && isOfContributions(map);
     lock.hidden = !own;
     attribute(grip, "tabindex", own ? 0 : -1);

@@ -2,6 +2,7 @@
 import { type ReadonlySignal, type Signal, untracked } from "@preact/signals-core";
 import { currentClusters } from "../sources/clusters";
 import { currentFrequencies } from "../sources/frequencies";
+import { middles } from "../sources/scatter";
 import { currentLayer } from "../state/actions";
 import { flatIndex, layerOf, neuronAt } from "../state/selection";
 import { ready } from "../state/store";
@@ -135,6 +136,31 @@ export function drawScatter(
     }
   };
 
+  /** The number of each cluster in its middle, for who cannot tell its colour; the middles are kept for the next paint. */
+  let centred: { points: Float32Array; labels: Uint8Array; middles: ReturnType<typeof middles> } | null =
+    null;
+  const numbersOf = (points: Float32Array, labels: Uint8Array | null) => {
+    if (labels && (centred?.points !== points || centred.labels !== labels))
+      centred = { points, labels, middles: middles(points, labels) };
+    const only = store.cluster.peek();
+    const known = [...((labels && centred?.middles) ?? [])].sort(([one], [other]) => one - other);
+    return known.filter(([label]) => label !== NO_CLUSTER && (only < 0 || label === only));
+  };
+  const writeNumbers = (context: CanvasRenderingContext2D, numbers: ReturnType<typeof numbersOf>) => {
+    const { x, y } = square();
+    context.font = "600 13px system-ui, sans-serif";
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    context.lineJoin = "round";
+    context.lineWidth = 4;
+    context.strokeStyle = colour("--cw-bg");
+    context.fillStyle = colour("--cw-fg");
+    for (const [label, [px, py]] of numbers) {
+      context.strokeText(String(label), x(px), y(py));
+      context.fillText(String(label), x(px), y(py));
+    }
+  };
+
   const paint = view.painter(() => {
     const { width, height, x, y } = square();
     const context = canvas.getContext("2d");
@@ -151,9 +177,11 @@ export function drawScatter(
     const [sized, ranked] = [sizes(), listed()];
     attribute(canvas, "data-sized", sized?.sort);
     attribute(canvas, "data-ringed", ranked.map(({ neuron }) => neuron.join()).join(" ") || null);
-    if (!shown || !layer || !context.fillRect) return;
     const labels = currentClusters(clusters.shown.peek(), store)?.labels ?? null;
     const byFrequency = store.colour_by.peek() === "frequency";
+    const numbers = shown && !byFrequency ? numbersOf(shown.points, labels) : [];
+    attribute(canvas, "data-numbers", numbers.map(([label]) => label).join(" ") || null);
+    if (!shown || !layer || !context.fillRect) return;
     const known = untracked(() => currentFrequencies(frequencies.shown.peek(), store, settled.peek()));
     attribute(canvas, "data-coloured", known ? "frequency" : null);
     const [edge, grey] = [colour("--cw-fg"), colour("--cw-muted")];
@@ -193,6 +221,7 @@ export function drawScatter(
       context.stroke();
     }
     context.globalAlpha = 1;
+    writeNumbers(context, numbers);
     const ring = (neuron: number[], gap: number, line: number, stroke: string) => {
       const at = flatIndex(layer, neuron);
       const [px, py] = [shown.points[2 * at] ?? Number.NaN, shown.points[2 * at + 1] ?? Number.NaN];

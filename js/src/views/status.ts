@@ -14,6 +14,13 @@ import { createFaithfulness } from "./faithfulness_view";
 import { createRecipeButton } from "./recipe";
 
 const READY = "ready";
+/** What an answer is called beside the time that it took; others as their requests are. */
+const ANSWERS: Partial<Record<Activity["body"]["kind"], string>> = {
+  grid: "thumbnails",
+  region_neurons: "region",
+  run_curve: "curve",
+  values: "sizes",
+};
 const SLOW = 300;
 /** How long, in ms, a note comes before all else; from then on it stays until there is something else to say. */
 const NOTE = 6_000;
@@ -203,8 +210,9 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
     const info = store._canvas.value;
     const last = client.last.value;
     const device = ready(info) ? info.device : "";
-    write(duration, last ? `${last.kind} ${seconds(last.seconds)}` : "");
-    write(place, `${last && device ? " · " : ""}${device}`);
+    const what = last && `${ANSWERS[last.kind] ?? last.kind} ${seconds(last.seconds)}`;
+    write(duration, what ? `${what}${device ? " · " : ""}` : "");
+    write(place, device);
   });
   const element = h(
     "div",
@@ -216,7 +224,7 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
     h(
       "button",
       {
-        class: "cw-button",
+        class: "cw-button cw-help-button",
         type: "button",
         "aria-label": "Help",
         title: "Help (?)",

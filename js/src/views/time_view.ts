@@ -46,7 +46,7 @@ export function createTimeView(view: View) {
     h("span", { class: `cw-key cw-key-${name}`, "data-testid": `time-${name}` }),
   ) as [HTMLElement, HTMLElement];
   const scored = h("span", { class: "cw-key cw-key-scored", "data-testid": "time-scored", hidden: true });
-  const progress = h("span", { class: "cw-muted", "data-testid": "time-progress" });
+  const progress = h("span", { class: "cw-muted cw-time-progress", "data-testid": "time-progress" });
   panel.label.append(subject, total, change, scored, progress);
 
   view.effect(() => {
@@ -108,7 +108,7 @@ export function createTimeView(view: View) {
     scored.hidden = Number.isNaN(score);
     write(scored, `faithfulness ${number(score)}`);
     explain(scored, "faithfulness");
-    const missing = shown && known < shown.runs.length ? ` · ${known} / ${shown.runs.length} runs` : "";
+    const missing = shown && known < shown.runs.length ? `${known} / ${shown.runs.length} runs` : "";
     write(progress, missing);
     explain(total, "total", magnitudes ? `A pixel's magnitude adds ${magnitudes.whole}.` : "");
     explain(change, "PSNR");
@@ -125,7 +125,7 @@ export function createTimeView(view: View) {
     const some = shown && shown.done < shown.totals.length;
     write(subject, shown ? selectionLabel(shown.selection, store.cluster_names.value) : "");
     const absent = shown?.absent.size ?? 0;
-    write(progress, some ? ` · ${shown.done - absent} / ${shown.totals.length - absent} frames` : "");
+    write(progress, some ? `${shown.done - absent} / ${shown.totals.length - absent} frames` : "");
     const info = store._canvas.value;
     const magnitudes =
       shown && ready(info) ? magnitudesOf(info, shown.selection.layer, shown.selection.channel) : null;

@@ -350,7 +350,7 @@ function styleControl(view: View): HTMLElement {
       row("palette", palette),
       row("opacity", opacity, opacityText),
       row("contrast", contrast, contrastText),
-      row("contours", contours),
+      row("contours", h("label", { class: "cw-check" }, contours)),
     ),
   );
   effect(() => {
