@@ -48,7 +48,7 @@ FITTED = """() => {
   const find = name => document.querySelector(`.cw-root .${name}`);
   const [stage, canvas] = ['cw-stage', 'cw-frame-canvas'].map(name => find(name).getBoundingClientRect());
   const free = [stage.width - canvas.width, stage.height - canvas.height];
-  return find('cw-curve .cw-lines').viewBox.baseVal.width === find('cw-curve').clientWidth
+  return find('cw-curve > .cw-lines').viewBox.baseVal.width === find('cw-curve').clientWidth
     && Math.min(...free) > -1 && Math.min(...free) < 1;
 }"""
 
@@ -167,6 +167,13 @@ def test_axe_finds_nothing(view: WidgetView, theme: str) -> None:
     view.part("faithfulness").locator("summary").click()
     check("the faithfulness score")
     view.page.keyboard.press("Escape")
+    view.root.get_by_role("tab", name="spectrum").click()
+    expect(view.part("spectrum-table").locator("[data-line=selection]")).to_have_count(1, timeout=TIMEOUT)
+    view.part("band-low").press("PageUp")
+    expect(view.part("clear-band")).to_be_visible()
+    check("the spectrum, with a band")
+    view.part("band-low").press("Escape")
+    view.root.get_by_role("tab", name="pixel").click()
     ablate(view)
     view.part("ablated").locator("summary").click()
     check("what is ablated")
