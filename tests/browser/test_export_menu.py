@@ -51,6 +51,10 @@ def test_files_are_saved(view: WidgetView, tmp_path: Path) -> None:
     _, animation = save(view, "export-mp4", tmp_path / "a.mp4")
     assert len(animation) > 1000
     assert iio.imread(tmp_path / "a.mp4", plugin="pyav").shape[0] == 24
+    name, page = save(view, "export-html", tmp_path / "a")
+    assert name.endswith(".html")
+    assert page.startswith(b"<!doctype html>")
+    assert page.rstrip().endswith(b"</html>")
     expect(view.part("status")).to_contain_text("saved")
     expect(view.part("export-cancel")).to_be_hidden()
 
