@@ -1,6 +1,7 @@
 // The spectrum panel: whose place it shares, what it asks for, and what its lines and its words are of.
 import { describe, expect, it } from "vitest";
-import type { PictureSpectraReply, SelectionSpectrumReply, Spectrum } from "../src/transport/messages";
+import type { Body, PictureSpectraReply, SelectionSpectrumReply, Spectrum } from "../src/transport/messages";
+import { activityText } from "../src/views/status";
 import { LAYER, NEURON } from "./page";
 import { pass, useView } from "./view";
 
@@ -197,6 +198,21 @@ describe("a band", () => {
     expect(mapOf()).not.toHaveProperty("band");
     drag(0.2, 0.3);
     expect([view.model.get("overlay"), view.model.get("band")]).toEqual(["selection", [0.2, 0.3]]);
+  });
+});
+
+describe("the status line", () => {
+  const said = (body: Body) =>
+    activityText({ view: "spectra", body, ahead: false, since: 0, done: 0, total: 0 });
+
+  it("says in words what is measured", async () => {
+    await open();
+    expect(said(view.model.last("picture_spectra").body)).toBe("computing the spectra of frame 2");
+    const selection = view.model.last("selection_spectrum").body;
+    expect(said(selection)).toBe("computing the spectrum of neuron in 1 → out 11");
+    view.page.find(".cw-colour-by [data-value=frequency]").click();
+    pass();
+    expect(said(view.model.last("values").body)).toBe(`computing the frequencies of ${LAYER}`);
   });
 });
 

@@ -19,7 +19,8 @@ const ANSWERS: Partial<Record<Activity["body"]["kind"], string>> = {
   grid: "thumbnails",
   region_neurons: "region",
   run_curve: "curve",
-  values: "sizes",
+  picture_spectra: "spectra",
+  selection_spectrum: "spectrum",
 };
 const SLOW = 300;
 /** How long, in ms, a note comes before all else; from then on it stays until there is something else to say. */
@@ -60,7 +61,13 @@ function what(body: Activity["body"]): string {
     case "scatter":
       return `where the neurons of ${body.layer} lie`;
     case "values":
-      return `what sizes the neurons of ${body.layer}`;
+      return body.sort === "frequency"
+        ? `the frequencies of ${body.layer}`
+        : `what sizes the neurons of ${body.layer}`;
+    case "picture_spectra":
+      return `the spectra of frame ${body.time}`;
+    case "selection_spectrum":
+      return `the spectrum of ${selectionLabel(body.selection)}`;
     case "rules":
       return `${selectionLabel(body.selection)} under every rule`;
     case "thumbnails":
