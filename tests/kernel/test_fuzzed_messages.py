@@ -23,6 +23,7 @@ from typing import Any, Literal, TypedDict, Union, cast, get_args, get_origin, g
 
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 import canvaswidget as cw
 from canvaswidget.kernel import messages, requests
@@ -231,10 +232,16 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talk]:
         patch.setattr(tempfile, "tempdir", str(folder))
         patch.setattr("canvaswidget.widget.live_view.bundled", lambda name: f"/* {name} */")
         patch.setitem(requests.KINDS, "faithfulness", dataclasses.replace(background, quiet=0.0))
-        patch.setattr(Figure, "savefig", lambda self, file, **_: file.write(b""))
+        patch.setattr(Figure, "savefig", save_nothing)
         widget = cw.CanvasWidget(cw.Runs({"one": clip(0), "two": clip(1)}, rule="gated"), time=2)
         yield Talk(widget, folder)
         widget.close()
+
+
+def save_nothing(figure: Figure, file: Any, format: str = "png", **_: Any) -> None:
+    """Draws no figure, which takes long; a PNG is read again, so it is a picture of one pixel."""
+    if format == "png":
+        Image.new("RGB", (1, 1)).save(file, "png")
 
 
 def is_raised_here(error: BaseException) -> bool:
