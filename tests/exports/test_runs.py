@@ -106,8 +106,8 @@ def test_data_and_names_of_files_say_the_run(widgets, training, tmp_path: Path) 
         head, *lines = csv.reader((tmp_path / "a.csv").read_text().splitlines())
         assert (head[0], {line[0] for line in lines}) == ("run", {"10"})
     body: Any = {"form": "csv", "first": 0, "last": -1, "table": "neurons", "panels": []}
-    state = w._state()
-    reply, _ = w._live.call(lambda report: export_file(w._live.cached, state, body, report))
+    view = w._exported()
+    reply, _ = w._live.call(lambda report: export_file(view, w._live.cached, body, report))
     assert reply["name"] == f"{w.inr.name}_run_10_{w.layer}_{w.neuron}_{w.rule}_frame_0.csv"
     other = widgets(network())
     other.save_data(tmp_path / "a.csv", progress=False)
