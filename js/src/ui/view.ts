@@ -11,6 +11,8 @@ export interface View {
   effect(run: () => void): void;
   /** Runs `paint` once before the next frame is drawn, however often it is asked for. */
   painter(paint: () => void): () => void;
+  /** Runs `run` when the element gets its first size and at each change of it. */
+  whenResized(element: Element, run: () => void): void;
   /** Whether every click adds a neuron to the selection, or takes it out, as one with Shift does. */
   several: Signal<boolean>;
   /** Whether this click adds to what is selected. */
@@ -29,6 +31,11 @@ export function createView(session: Session, root: HTMLElement, end: AbortSignal
     adds: (event) => several.peek() || adds(event),
     effect(run) {
       end.addEventListener("abort", effect(run));
+    },
+    whenResized(element, run) {
+      const observer = new ResizeObserver(run);
+      observer.observe(element);
+      end.addEventListener("abort", () => observer.disconnect());
     },
     painter(paint) {
       let asked = 0;

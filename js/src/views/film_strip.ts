@@ -80,10 +80,8 @@ export function createFilmStrip(view: View) {
     store.run.value;
     paint();
   });
-  const observer = new ResizeObserver(paint);
-  observer.observe(canvas);
+  view.whenResized(canvas, paint);
   view.signal.addEventListener("abort", () => {
-    observer.disconnect();
     strip.forget(view);
   });
 

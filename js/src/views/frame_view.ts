@@ -258,10 +258,8 @@ export function createFrameView(view: View, more: HTMLElement) {
     const now = stageSize.peek();
     if (width !== now.width || height !== now.height) stageSize.value = { width, height };
   };
-  const observer = new ResizeObserver(measure);
-  observer.observe(stage);
+  view.whenResized(stage, measure);
   view.signal.addEventListener("abort", () => {
-    observer.disconnect();
     clearTimeout(hinting);
   });
 

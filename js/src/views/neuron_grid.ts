@@ -277,10 +277,8 @@ export function createNeuronGrid(view: View, scale: ReadonlySignal<Scale>, finds
     });
     paint();
   });
-  const observer = new ResizeObserver(paint);
-  observer.observe(scroller);
+  view.whenResized(scroller, paint);
   view.signal.addEventListener("abort", () => {
-    observer.disconnect();
     grid.forget(view);
     for (const holder of Object.values(holders)) grid.hold(holder, false);
   });

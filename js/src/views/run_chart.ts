@@ -56,9 +56,7 @@ export function createRunChart(view: View) {
     };
   });
   const draw = view.painter(chart.draw);
-  const observer = new ResizeObserver(draw);
-  observer.observe(element);
-  view.signal.addEventListener("abort", () => observer.disconnect());
+  view.whenResized(element, draw);
   element.addEventListener("pointerdown", (event) => {
     const at = event.button === 0 ? chart.at(event.clientX) : null;
     if (at === null || !curve) return;

@@ -106,10 +106,8 @@ export function createScatterView(view: View) {
     image.data.set(composeThumbnail(thumb.levels, thumb, styleOfGrid(store), palettes.value));
     context.putImageData(image, 0, 0);
   });
-  const observer = new ResizeObserver(paint);
-  observer.observe(element);
+  view.whenResized(element, paint);
   view.signal.addEventListener("abort", () => {
-    observer.disconnect();
     if (!element.hidden) scatter.seen.value -= 1;
   });
 

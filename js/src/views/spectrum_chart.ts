@@ -70,9 +70,7 @@ export function createSpectrumChart(view: View) {
     };
   });
   const draw = view.painter(chart.draw);
-  const observer = new ResizeObserver(draw);
-  observer.observe(element);
-  view.signal.addEventListener("abort", () => observer.disconnect());
+  view.whenResized(element, draw);
   return {
     element,
     along: chart.along,

@@ -45,9 +45,7 @@ export function createTimeChart(view: View) {
     };
   });
   const draw = view.painter(chart.draw);
-  const observer = new ResizeObserver(draw);
-  observer.observe(element);
-  view.signal.addEventListener("abort", () => observer.disconnect());
+  view.whenResized(element, draw);
   return {
     element,
     show(shown: Curve | null, count: number, other: Curve | null = null) {
