@@ -53,12 +53,10 @@ def of_pixel(
             continue
         values = neuron_maps.maps(cached, layer, np.array([place]), time)[0]
         thumbnails.append((f"{short[each.layer]}  {label(each.neuron)}", values))
-    told = [share_of(name, column.magnitudes) for name, column in columns.items() if "shares" in wanted]
+    curves = [share_of(name, column.magnitudes) for name, column in columns.items() if "shares" in wanted]
     shares = [
-        ShareCurve(
-            short[share["layer"]], share["counts"], share["shares"], share["layer"] == chosen.layer.name
-        )
-        for share in told
+        ShareCurve(short[one["layer"]], one["counts"], one["shares"], one["layer"] == chosen.layer.name)
+        for one in curves
     ]
     return bars, thumbnails, shares
 

@@ -108,7 +108,9 @@ class VideoDataset:
             more = ", ..." if len(self) > MOST_NAMED else ""
             raise KeyError(f"video={video!r}: no such video; there are {len(self)}: {some}{more}")
         known = self._annotations
-        places = chosen([frame for frame in sorted(known.segments) if self._video_of(frame) == video], frames)
+        places = chosen(
+            [frame for frame in sorted(known.segments) if _video_of(self.kind, frame) == video], frames
+        )
         pictures, masks = [], []
         for place in places:
             picture = read_image(self._picture(place))
@@ -125,9 +127,6 @@ class VideoDataset:
         whole = stacked(masks, self.folder)
         present = [int(label) for label in np.unique(whole) if label]
         return LabelledClip(np.stack(pictures), video, masks=whole, names=known.names(present, places))
-
-    def _video_of(self, frame: tuple[str, str]) -> str:
-        return _video_of(self.kind, frame)
 
     def _picture(self, frame: tuple[str, str]) -> Path:
         named = self._annotations.files.get(frame)
