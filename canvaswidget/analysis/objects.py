@@ -15,7 +15,7 @@ from canvaswidget.analysis.over_runs import over_runs
 from canvaswidget.analysis.partitions import Masks, instances
 from canvaswidget.analysis.sampled import Accuracy, Draw, Estimated, Sampling, Target, target_of
 from canvaswidget.analysis.sampled_regions import SampledSums, of_itself, sampled_region_sums
-from canvaswidget.analysis.sweeps import RegionSums, find, region_sums
+from canvaswidget.analysis.sweeps import RegionSums, check_totals, find, region_sums
 from canvaswidget.arguments import checked, some_accuracy
 from canvaswidget.plotting.style import (
     colour_bar,
@@ -178,6 +178,11 @@ def objects(
         Of the sample.
     progress : bool or callable
         As in `Canvas.iter`.
+
+    Raises
+    ------
+    ValueError
+        Masks that do not fit the frame, or a map that holds NaN or infinity.
     """
     found, frame = find(canvas, layer, frame)
     target = target_of(canvas, found, frame, accuracy, granularity, 1, as_released)
@@ -221,6 +226,7 @@ def objects_from_sums(
     rgb: str = "sum",
 ) -> Objects:
     """The same from the sums over the masks of the objects and the rest, the last of the regions that were summed."""
+    check_totals(layer, sums.total)
     areas = masks.sum((1, 2))
     absent = 0 if as_released else np.nan
 

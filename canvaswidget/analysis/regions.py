@@ -27,7 +27,7 @@ from canvaswidget.analysis.sampled_regions import (
     of_even,
     sampled_region_sums,
 )
-from canvaswidget.analysis.sweeps import RegionSums, find, region_sums
+from canvaswidget.analysis.sweeps import RegionSums, check_totals, find, region_sums
 from canvaswidget.arguments import checked, some_accuracy, some_groups
 from canvaswidget.plotting.style import (
     colour_bar,
@@ -223,6 +223,11 @@ def regions(
         else 0.05. Rules that can't be sampled (all but `gated`) are always exact.
     progress : bool or callable
         As in `Canvas.iter`.
+
+    Raises
+    ------
+    ValueError
+        `by` or `masks` that do not fit, or a map that holds NaN or infinity.
     """
     found, frame = find(canvas, layer, frame)
     divided = divide(canvas, frame, by, masks, cells, k, seed, as_released)
@@ -247,6 +252,7 @@ def regions_from_sums(
     rgb: str = "sum",
 ) -> Regions:
     """The same from the sums over the regions of all kinds, one after the other."""
+    check_totals(layer, sums.total)
 
     def by_kind(values: FloatArray) -> dict[str, FloatArray]:
         ends = np.cumsum([len(masks) for masks in divided.values()])

@@ -125,6 +125,15 @@ class RegionSums:
         self._done = chunk.stop
 
 
+def check_totals(layer: Layer, totals: npt.NDArray[Any]) -> None:
+    """Raise ValueError where a neuron's total is not finite: its map can't be compared, but it is not dead."""
+    broken = int((~np.isfinite(totals)).sum())
+    if broken:
+        raise ValueError(
+            f"layer={layer.name!r}: the maps of {broken:,} neurons hold NaN or infinity; they can't be compared"
+        )
+
+
 def extremes(flat: torch.Tensor) -> tuple[FloatArray, FloatArray]:
     """The smallest and the largest of each row: on a CPU NumPy finds them many times faster than torch."""
     if flat.device.type == "cpu":

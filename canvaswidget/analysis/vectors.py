@@ -20,7 +20,14 @@ from canvaswidget.analysis.over_runs import over_runs
 from canvaswidget.analysis.partitions import Masks
 from canvaswidget.analysis.sampled import Accuracy, Draw, Estimated, Sampling, target_of
 from canvaswidget.analysis.sampled_regions import SampledRegions, SampledSums, sampled_region_sums
-from canvaswidget.analysis.sweeps import RegionSums, extremes, find, region_sums, sweep
+from canvaswidget.analysis.sweeps import (
+    RegionSums,
+    check_totals,
+    extremes,
+    find,
+    region_sums,
+    sweep,
+)
 from canvaswidget.arguments import checked, checked_index, integer, some_accuracy
 from canvaswidget.progress import Progress
 from canvaswidget.tables import Printed
@@ -207,15 +214,6 @@ def vectors(
         rgb,
         sums.sampling if isinstance(sums, SampledSums) else None,
     )
-
-
-def check_totals(layer: Layer, totals: npt.NDArray[Any]) -> None:
-    """Raise ValueError where a neuron has no finite total: its map is not the same everywhere, but has no vector."""
-    broken = int((~np.isfinite(totals)).sum())
-    if broken:
-        raise ValueError(
-            f"layer={layer.name!r}: the maps of {broken:,} neurons hold NaN or infinity; they have no vectors"
-        )
 
 
 def check_comparable(name: str, sources: Sequence[Vectors]) -> None:

@@ -671,7 +671,8 @@ class Canvas:
         Parameters
         ----------
         neurons : dict
-            Units or kernels by layer. Their outgoing weights count as 0; biases stay.
+            Units or kernels by layer. Their outgoing weights count as 0; biases stay, even where the maps of this
+            canvas take each neuron's share of the bias along (``bias="split"``).
         fill : {"zero", "mean"}
             What stands in their place: nothing, or what they give on average over the positions.
         """

@@ -8,6 +8,7 @@ import pytest
 import canvaswidget as cw
 from canvaswidget.analysis.objects import objects
 from canvaswidget.analysis.objects_over_time import objects_over_time
+from canvaswidget.analysis.regions import regions
 from tests.canvases import MapsCanvas, image, magnitudes, video
 
 
@@ -38,6 +39,16 @@ def test_over_time_by_hand() -> None:
     assert np.isnan(found.shares[:, 1]).all()
     assert "1 of 2" in repr(found)
     found.plot()
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_a_map_that_is_no_number_is_not_a_dead_one(broken: float) -> None:
+    maps = np.ones((3, 1, 4))
+    maps[1, 0, 3] = broken
+    canvas, mask = MapsCanvas({"net": maps}), np.array([[1, 1, 0, 0]])
+    for find in (objects, objects_over_time, regions):
+        with pytest.raises(ValueError, match="the maps of 1 neurons hold NaN or infinity"):
+            find(canvas, "net", masks=mask)
 
 
 def test_an_object_that_leaves() -> None:
