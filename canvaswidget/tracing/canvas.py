@@ -13,6 +13,7 @@ How a canvas answers:
 5. The budget decides how much is computed together and held. It never changes a number.
 6. Maps are not held. Summaries are, those asked for last, in an eighth of the budget.
 7. Before the first sweep of a layer, a few of its neurons are checked; what fails is in `trouble`, with a warning.
+   `improving_summaries` gives its first look before that, unless it is the last one too.
 8. Any thread may ask. Locks guard the frames and the summaries. On a CPU a sweep computes several chunks at once, on
    threads of its own, and yields them in order on the caller's thread.
 9. Work stops when a generator is closed, or when the function given as `progress` raises.
@@ -525,9 +526,14 @@ class Canvas:
         chosen, frame = self.matrix.chosen(layers), self.inr.frame_index(frame)
         self._require_sampling()
         asked = asked_of(self.matrix, chosen, frame, granularity, rgb, seed)
-        for one in chosen:
-            self._first_checks.check(one, frame)
-        yield from self._summaries.improving(asked, accuracy, progress)
+        for found in self._summaries.improving(asked, accuracy, progress):
+            is_last = len(found) == len(chosen) and all(one.half_width <= accuracy for one in found.values())
+            if not is_last:
+                yield found  # the first look does not wait for the checks
+            for one in chosen:
+                self._first_checks.check(one, frame)
+            if is_last:
+                yield found
 
     @checked(frames=frame_or_frames)
     def columns(

@@ -188,6 +188,53 @@ def test_spans_of_a_convolution_are_what_its_kernel_reads() -> None:
     np.testing.assert_array_equal(suffix.spans.high, [np.minimum(rows + 1, 4), np.minimum(columns + 1, 5)])
 
 
+ENLARGED: dict[str, tuple[bool, Callable[[torch.Tensor], torch.Tensor]]] = {
+    "shuffle": (True, lambda x: F.pixel_shuffle(x, 2)),
+    "shuffles": (True, lambda x: F.pixel_shuffle(F.pixel_shuffle(torch.cat([x, x], 1), 2), 2)),
+    "nearest": (True, lambda x: F.interpolate(x, scale_factor=2)),
+    "bilinear": (False, lambda x: F.interpolate(x, scale_factor=2, mode="bilinear")),
+    "bicubic": (False, lambda x: F.interpolate(x, scale_factor=2, mode="bicubic")),
+}
+
+
+@pytest.mark.parametrize("kind", ENLARGED)
+@pytest.mark.parametrize("alike", [True, False])
+def test_spans_hold_all_positions_that_a_pixel_depends_on(kind: str, alike: bool) -> None:
+    """By one term at each position of a layer's output; exactly those, but for interpolations, which may be wider."""
+    is_exact, enlarge = ENLARGED[kind]
+
+    class Picture(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.grid, self.first = nn.Parameter(torch.randn(1, 2, 4, 5)), nn.Conv2d(2, 8, 1)
+            self.last = nn.LazyConv2d(3, 3, padding=1)
+
+        def forward(self, t: torch.Tensor) -> torch.Tensor:
+            x = self.first(self.grid * (1 + t))
+            if not alike:  # half of the channels depend on other positions
+                x = torch.cat([x[:, :4], x[:, 4:].roll(1, -1)], 1)
+            return self.last(enlarge(torch.sin(x)))[0]
+
+    picture = Picture().double()
+    picture(torch.zeros(1))
+    canvas = cw.trace(cw.INR.from_frames(picture, 2), "gated", progress=False)
+    rule, found = canvas.matrix.rule, canvas.matrix.capture.weighted[canvas.layers[0].name]
+    assert isinstance(rule, Gated)
+    spans = rule.shared.spans(found)
+    assert spans is not None
+    terms = torch.eye(20, dtype=torch.float64).reshape(20, 1, 1, 4, 5).expand(-1, -1, 8, -1, -1)
+    reached = canvas.matrix.frame(0).state.forward(found, terms).abs().sum(1) > 1e-12
+    places = torch.stack(torch.meshgrid(torch.arange(4), torch.arange(5), indexing="ij")).flatten(1)
+    low = torch.where(reached, places[:, :, None, None], 99).amin(1)
+    high = torch.where(reached, places[:, :, None, None], -1).amax(1)
+    assert bool((spans.low <= low).all())
+    assert bool((spans.high >= high).all())
+    if is_exact:
+        torch.testing.assert_close(spans.low, low)
+        torch.testing.assert_close(spans.high, high)
+
+
 def test_an_estimate_of_the_time_measures_whole_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first maps of a group wait for the passes that all of it shares."""
     canvas = cw.trace(build("nerv", 0), "gated")

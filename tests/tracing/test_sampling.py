@@ -211,6 +211,22 @@ def test_passes_serve_all_layers_and_get_better() -> None:
         assert np.isfinite(summary.pixel_abs).all()
 
 
+def test_the_first_look_does_not_wait_for_the_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    canvas = cw.Canvas(trained().matrix.capture, trained().matrix.rule, trained().memory)
+    checked: list[str] = []
+    monkeypatch.setattr(canvas._first_checks, "check", lambda layer, frame: checked.append(layer.name))
+    looks = canvas.improving_summaries(1, accuracy=0.01)
+    next(looks)
+    assert not checked
+    next(looks)
+    assert set(checked) == {canvas.layers[1].name}
+    # Where nothing more is to come, nobody asks again.
+    checked.clear()
+    looks = canvas.improving_summaries(-1, accuracy=0.9)
+    assert next(looks)[canvas.layers[-1].name].half_width <= 0.9
+    assert set(checked) == {canvas.layers[-1].name}
+
+
 def test_an_estimate_says_what_it_is() -> None:
     canvas = trained()
     estimate, exact = canvas.summary(1, accuracy=0.2), canvas.summary(1)

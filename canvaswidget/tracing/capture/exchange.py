@@ -14,7 +14,7 @@ from canvaswidget.inr.module_state import CALLS, replica
 from canvaswidget.tracing.capture.capture import Capture
 from canvaswidget.tracing.capture.find_layers import find_layers
 from canvaswidget.tracing.capture.parameters import parameter_note
-from canvaswidget.tracing.capture.precision import placed
+from canvaswidget.tracing.capture.precision import laid_out, placed
 from canvaswidget.tracing.capture.replay import Replay
 from canvaswidget.tracing.errors import CaptureError
 from canvaswidget.tracing.layers import Layers
@@ -66,4 +66,4 @@ def _exchanged(capture: Capture, module: nn.Module, target: str, before: torch.T
             f"module: its weight {target!r} holds NaN or infinity, so no contribution is defined. "
             "Load a checkpoint from before training diverged"
         )
-    return placed(tensor.detach(), capture.device, capture.wider)
+    return laid_out(placed(tensor.detach(), capture.device, capture.wider))

@@ -53,6 +53,16 @@ def placed(value: Any, device: torch.device, wider: Wider) -> Any:
     return value.to(device, wider.get(value.dtype, value.dtype))
 
 
+def laid_out(weight: torch.Tensor) -> torch.Tensor:
+    """A weight of a recorded model; on a CPU that of a 2-d convolution with its channels last in memory.
+
+    Torch computes such convolutions 1.3 to 3 times as fast there, and what follows stays in that layout.
+    """
+    if weight.device.type != "cpu" or weight.ndim != 4 or not weight.is_floating_point():
+        return weight
+    return weight.contiguous(memory_format=torch.channels_last)
+
+
 def rounding(dtype: torch.dtype, device: torch.device) -> float:
     """The relative rounding in a type: a GPU may round single precision to TF32, and parts of double to single."""
     eps = torch.finfo(dtype).eps

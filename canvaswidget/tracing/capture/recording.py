@@ -42,6 +42,7 @@ from canvaswidget.tracing.capture.precision import (
     SINGLE,
     Wider,
     coarsest,
+    laid_out,
     place,
     placed,
 )
@@ -146,7 +147,8 @@ def _with_layers(capture: Capture, graph: fx.Graph, wider: Wider) -> Capture:
     place(graph, capture.device, wider)
     with torch.inference_mode(False):
         constants = {
-            name: placed(tensor, capture.device, wider) for name, tensor in capture.constants.items()
+            name: laid_out(placed(tensor, capture.device, wider))
+            for name, tensor in capture.constants.items()
         }
     varying = find_varying(graph, constants)
     found = dataclasses.replace(capture, graph=graph, wider=wider, constants=constants, varying=varying)

@@ -105,7 +105,7 @@ class Suffix:
                 _colours(state.carry(self.after, self.node, self.output, carried.holding(some)), rgb)
                 for some in ones.split(budget.at_a_time(self.largest))
             ]
-        )
+        ).contiguous()  # each is read once for every kernel
         count = budget.at_a_time(responses[0].numel())
         for first in range(0, len(by_position), count):
             stop_if_dropped()

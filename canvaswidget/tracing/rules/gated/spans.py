@@ -35,6 +35,9 @@ _SPREADS = {
 }
 _MEANS = overloads("mean sum")
 _PADS = overloads("constant_pad_nd")
+_SHUFFLES = overloads("pixel_shuffle")
+# Moves that treat each channel of an image alone.
+_BY_CHANNEL = overloads("upsample_nearest2d _upsample_nearest_exact2d")
 _EXACT = 2**24  # the integers that single precision holds
 
 
@@ -98,10 +101,10 @@ def find_spans(
     try:
         for axis in axes:
             along = torch.arange(shape[axis], dtype=torch.float32, device=device)
-            coordinates = along.reshape(-1, *(1,) * (-axis - 1)).expand(shape)
             # The largest of some numbers is the smallest of their negatives.
-            low.append(_smallest(program, steps, layers, output, {start: coordinates}))
-            high.append(-_smallest(program, steps, layers, output, {start: -coordinates}))
+            ahead, back = (one.reshape(-1, *(1,) * (-axis - 1)).expand(shape) for one in (along, -along))
+            low.append(_smallest(program, steps, layers, output, {start: ahead}))
+            high.append(-_smallest(program, steps, layers, output, {start: back}))
     except _UnknownError:
         return None
     least, most = torch.stack(low), torch.stack(high)
@@ -163,12 +166,17 @@ def _carried(step: Step, value: Lookup, layer: WeightedOp | None) -> Any:
     arguments = list(fx.map_arg(node.args, resolve))
     if target in _PADS:
         arguments[2:] = [torch.inf]
+    data: Any = arguments[0]
+    if target in _SHUFFLES | _BY_CHANNEL and _is_alike(data, -3):
+        # As many channels as make one: the others are copies.
+        count = cast(int, arguments[1]) ** 2 if target in _SHUFFLES else 1
+        return target(data.narrow(-3, 0, count), *arguments[1:]).expand(shape)
     return target(*arguments, **fx.map_arg(node.kwargs, resolve))
 
 
 def _read_by(layer: WeightedOp, coordinates: torch.Tensor, shape: torch.Size) -> torch.Tensor:
     """What the outputs of a layer depend on: everything under the kernel, in all channels."""
-    smallest = coordinates.amin(layer.channel_axis, keepdim=True)
+    smallest = _over_channels(coordinates, layer.channel_axis)
     if layer.layer.op == "linear":
         return smallest.expand(shape)
     if layer.layer.op != "conv2d" or coordinates.ndim != 4:
@@ -183,8 +191,21 @@ def _between_neighbours(coordinates: torch.Tensor, margin: int, shape: torch.Siz
     """What an interpolation to a size reads: the nearest position and those beside it."""
     if coordinates.ndim != 4:
         raise _UnknownError
-    wide = -F.max_pool2d(-coordinates, 2 * margin + 1, 1, margin)
-    return F.interpolate(wide, size=shape[-2:], mode="nearest")
+    own = coordinates.narrow(-3, 0, 1) if _is_alike(coordinates, -3) else coordinates
+    wide = -F.max_pool2d(-own, 2 * margin + 1, 1, margin)
+    return F.interpolate(wide, size=shape[-2:], mode="nearest").expand(shape)
+
+
+def _over_channels(coordinates: torch.Tensor, axis: int) -> torch.Tensor:
+    """The smallest coordinate in any channel, with an axis of length 1 in their place."""
+    if _is_alike(coordinates, axis):
+        return coordinates.narrow(axis, 0, 1)
+    return coordinates.amin(axis, keepdim=True)
+
+
+def _is_alike(coordinates: torch.Tensor, axis: int) -> bool:
+    """Whether all channels share their memory, as after a layer, whose outputs all depend on the same positions."""
+    return coordinates.ndim >= -axis > 0 and coordinates.stride(axis) == 0
 
 
 def _is_fixed(shape: Iterable[Any]) -> bool:
