@@ -11,6 +11,9 @@ PYTEST := $(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorde
 PYTEST_ARGS ?=
 QUICK := -m 'not (browser or packaging or slow or repeats)'
 
+# The tests start many processes; each would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
+
 STAMP := $(VENV)/.setup
 BUNDLE := canvaswidget/static/widget.js
 JS_SOURCES := $(shell find js -maxdepth 1 -type f 2>/dev/null; find js/src -type f -not -name '*.test.*' 2>/dev/null)
