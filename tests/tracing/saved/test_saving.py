@@ -6,9 +6,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +14,9 @@ import pytest
 
 import canvaswidget as cw
 from canvaswidget.tracing.saved import store
-from tests.conftest import ROOT
+from tests.processes import context, exit_code, started
 from tests.tracing.saved.files import same_files
+from tests.tracing.saved.saving_processes import killed_save, replacing_saves
 
 
 def test_an_estimate_writes_nothing(canvas: cw.Canvas, tmp_path: Path) -> None:
@@ -156,30 +154,11 @@ def test_a_failure_while_it_is_put_in_place_harms_nothing(
     np.testing.assert_array_equal(saved.frame(5), canvas.frame(5))
 
 
-KILLED = """
-    import os, signal, sys
-    import canvaswidget as cw
-    from tests.canvases import video
-
-    left = int(sys.argv[2])
-
-    def progress(done, total):
-        global left
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    cw.trace(video(), device="cpu").save(sys.argv[1], overwrite=True, progress=progress)
-"""
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there are no signals there")
 def test_a_killed_save_harms_nothing(canvas: cw.Canvas, file: Path, part_file: Path, tmp_path: Path) -> None:
-    program = [sys.executable, "-c", textwrap.dedent(KILLED)]
     for path in (file, tmp_path / "new.zarr"):
-        ended = subprocess.run([*program, str(path), "12"], cwd=ROOT, timeout=240)
-        assert ended.returncode == -signal.SIGKILL
+        assert exit_code(killed_save, path, 12) == -signal.SIGKILL
     assert same_files(file, part_file)
     assert not (tmp_path / "new.zarr").exists()
     assert len([p for p in tmp_path.iterdir() if ".partial-" in p.name]) == 2  # it says what it is
@@ -224,31 +203,15 @@ def test_what_a_process_holds_is_left_alone(canvas: cw.Canvas, file: Path) -> No
     assert len(list(file.glob("content-*"))) == 1
 
 
-REPLACED = """
-    import sys
-    import canvaswidget as cw
-    from tests.canvases import video
-
-    canvas = cw.trace(video(), device="cpu")
-    print("ready", flush=True)
-    input()
-    for number in range(int(sys.argv[2])):
-        canvas.save(sys.argv[1], frames=[number % 6], maps=1, layers=[1], overwrite=True, progress=False)
-"""
-
-
 @pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="processes are not forked there")
 def test_a_reader_beside_two_writers_sees_a_whole_file(canvas: cw.Canvas, file: Path) -> None:
-    program = [sys.executable, "-c", textwrap.dedent(REPLACED), str(file), "3"]
-    piped = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    writers = [subprocess.Popen(program, cwd=ROOT, **piped) for _ in range(2)]
-    for writer in writers:  # nothing is read while they only start
-        assert writer.stdout.readline() == "ready\n"
-    for writer in writers:
-        print(file=writer.stdin, flush=True)
+    all_ready = context().Barrier(3)
+    writers = [started(replacing_saves, file, 3, all_ready) for _ in range(2)]
+    all_ready.wait()  # nothing is read while they only start
     opened, writing = 0, True
     while writing:
-        writing = any(writer.poll() is None for writer in writers)
+        writing = any(writer.is_alive() for writer in writers)
         try:
             saved = cw.open(file)
             frame = saved.frames[0]
@@ -256,10 +219,8 @@ def test_a_reader_beside_two_writers_sees_a_whole_file(canvas: cw.Canvas, file: 
             opened += 1
         except cw.SavedCanvasError as error:
             assert "was replaced by another save" in str(error), error  # noqa: PT017
-    assert [writer.returncode for writer in writers] == [0, 0]
+    assert [writer.exitcode for writer in writers] == [0, 0]
     assert opened
-    for writer in writers:
-        writer.communicate()  # closes its pipes
     assert sorted(p.name.split("-")[0] for p in file.iterdir())[-1] == "zarr.json"
     canvas.save(file, frames=[1], maps=1, overwrite=True, progress=False)
     assert [p.name for p in file.parent.iterdir()] == ["x.zarr"]
