@@ -9,9 +9,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from filelock import FileLock
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
+import canvaswidget as cw
 from tests.browser.page import CLOSE_WIDGETS, FIND_WIDGET, TIMEOUT, NotebookPage, Traffic
+from tests.browser.saved_page import LAYER
 from tests.conftest import ROOT, absent
 from tools.browser import opened_browser
 from tools.server import App, JupyterServer
@@ -120,6 +123,24 @@ def new_page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Pages
         pages.finish_test(request.node)
     finally:
         pages.close()
+
+
+def demo_view() -> cw.CanvasWidget:
+    """What `demo_page` shows."""
+    return cw.CanvasWidget(cw.demo.video(), layer=LAYER, time=3, pixel=(70, 120), sort="total")
+
+
+@pytest.fixture(scope="session")
+def demo_page(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A saved page of the demo's clip, for reading only: one for all processes, since it takes seconds to compute."""
+    base = tmp_path_factory.getbasetemp()
+    path = (base if worker_id == "master" else base.parent) / "demo.html"
+    with FileLock(f"{path}.lock"):
+        if not path.exists():
+            w = demo_view()
+            w.save(path, frames=range(0, 24, 4), neurons=6, progress=False)
+            w.close()
+    return path
 
 
 @pytest.hookimpl(wrapper=True)

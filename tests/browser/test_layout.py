@@ -11,7 +11,7 @@ import torch
 from playwright.sync_api import Browser, expect
 
 import canvaswidget as cw
-from tests.browser.saved_page import LAYER, SavedPage
+from tests.browser.saved_page import SavedPage
 
 # What moved, from where to where.
 SHIFTS = """() => {
@@ -34,18 +34,9 @@ SMALL = """least => [...document.querySelectorAll('.cw-root :is(button, select, 
 SCROLLABLE = "() => { document.querySelector('#kept').style.height = '3000px'; }"
 
 
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("layout") / "view.html"
-    w = cw.CanvasWidget(cw.demo.video(), layer=LAYER, time=4, neuron=(0, 20), pixel=(70, 120))
-    w.save(path, frames=range(0, 24, 4), neurons=6, progress=False)
-    w.close()
-    return path
-
-
 @pytest.fixture
-def opened(browser: Browser, written: Path) -> Iterator[SavedPage]:
-    page = SavedPage(browser, written)
+def opened(browser: Browser, demo_page: Path) -> Iterator[SavedPage]:
+    page = SavedPage(browser, demo_page)
     yield page
     page.close()
 
@@ -56,17 +47,33 @@ def box(opened: SavedPage, selector: str) -> dict[str, float]:
     return found
 
 
+@pytest.fixture(scope="module")
+def _measured(_browser: Browser | None, demo_page: Path) -> Iterator[SavedPage | None]:
+    if _browser is None:
+        yield None
+        return
+    page = SavedPage(_browser, demo_page)
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def measured(browser: Browser, _measured: SavedPage) -> SavedPage:
+    """One page for tests that only make it narrower and measure it."""
+    return _measured
+
+
 @pytest.mark.parametrize(
     ("width", "least"), [(1400, 0.26), (1000, 0.2), (780, 0.14), (600, 0.16)], ids=lambda value: str(value)
 )
 def test_the_picture_has_the_room_and_the_pixel_is_beside_it(
-    opened: SavedPage, width: int, least: float
+    measured: SavedPage, width: int, least: float
 ) -> None:
-    opened.page.set_viewport_size({"width": width, "height": 1000})
+    measured.page.set_viewport_size({"width": width, "height": 1000})
     root, frame, pixel = (
-        box(opened, s) for s in (".cw-root", '[data-panel="frame"]', '[data-panel="pixel"]')
+        box(measured, s) for s in (".cw-root", '[data-panel="frame"]', '[data-panel="pixel"]')
     )
-    picture = box(opened, ".cw-frame-canvas")
+    picture = box(measured, ".cw-frame-canvas")
     assert picture["width"] * picture["height"] >= least * root["width"] * root["height"]
     # A hover and its answer are on one screen of a small laptop.
     top = min(frame["y"], pixel["y"])
@@ -77,18 +84,18 @@ def test_the_picture_has_the_room_and_the_pixel_is_beside_it(
 
 
 @pytest.mark.parametrize("width", [640, 680, 700, 720, 800])
-def test_the_counts_are_below_the_head_of_the_pixel(opened: SavedPage, width: int) -> None:
-    opened.page.set_viewport_size({"width": width, "height": 1000})
-    expect(opened.page.locator(".cw-shares")).to_be_visible()
+def test_the_counts_are_below_the_head_of_the_pixel(measured: SavedPage, width: int) -> None:
+    measured.page.set_viewport_size({"width": width, "height": 1000})
+    expect(measured.page.locator(".cw-shares")).to_be_visible()
     head, counts = (
-        box(opened, f".cw-panel-pixel > .cw-{part}") for part in ("heading", "foot:has(.cw-shares)")
+        box(measured, f".cw-panel-pixel > .cw-{part}") for part in ("heading", "foot:has(.cw-shares)")
     )
     assert counts["y"] >= head["y"] + head["height"] - 1
 
 
 @pytest.mark.parametrize(("finger", "least"), [(False, 28), (True, 40)], ids=["mouse", "finger"])
-def test_what_is_pressed_is_large_enough(browser: Browser, written: Path, finger: bool, least: int) -> None:
-    opened = SavedPage(browser, written, finger=finger)
+def test_what_is_pressed_is_large_enough(browser: Browser, demo_page: Path, finger: bool, least: int) -> None:
+    opened = SavedPage(browser, demo_page, finger=finger)
     assert opened.page.evaluate("() => matchMedia('(pointer: coarse)').matches") == finger
     opened.part("style").locator("summary").click()
     assert opened.page.evaluate(SMALL, least) == []
@@ -163,9 +170,9 @@ def test_choices_are_undone(opened: SavedPage) -> None:
     first = frame.get_attribute("data-selection")
     assert first is not None
     expect(opened.part("undo")).to_have_attribute("aria-disabled", "true")
-    chosen = thumbs.nth(0).get_attribute("data-neuron")
+    chosen = thumbs.nth(1).get_attribute("data-neuron")
     assert not first.endswith(f"/{chosen}")
-    thumbs.nth(0).click()
+    thumbs.nth(1).click()
     expect(frame).to_have_attribute("data-selection", f"decoder.2.conv.upconv.0/{chosen}")
     opened.page.wait_for_timeout(500)  # a click soon after another is one choice with it
     opened.slide("layer", 0)

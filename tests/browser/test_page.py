@@ -12,16 +12,15 @@ from playwright.sync_api import Browser, expect
 
 import canvaswidget as cw
 from canvaswidget.kernel import requests
-from tests.browser.saved_page import ASK, LAYER, TIMEOUT, SavedPage
+from tests.browser.conftest import demo_view
+from tests.browser.saved_page import ASK, TIMEOUT, SavedPage
 from tests.browser.test_access import AXE, CHECK, PROBLEMS
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, cw.CanvasWidget]]:
-    path = tmp_path_factory.mktemp("page") / "view.html"
-    w = cw.CanvasWidget(cw.demo.video(), layer=LAYER, time=3, pixel=(70, 120), sort="total")
-    w.save(path, frames=range(0, 24, 4), neurons=6, progress=False)
-    yield path, w
+def written(demo_page: Path) -> Iterator[tuple[Path, cw.CanvasWidget]]:
+    w = demo_view()
+    yield demo_page, w
     w.close()
 
 
@@ -167,6 +166,7 @@ def test_its_answers_are_the_kernels(opened: SavedPage, written: tuple[Path, cw.
         answer, data = w._live.call(lambda report: requests.answer(cached, body, report))
         return answer, np.frombuffer(data, np.uint8)
 
+    kernel(kind="clusters", time=4, layer=w.layer, n_clusters=6)  # as of the frame that the page shows first
     for source in ("reconstruction", "truth"):
         _, ours = opened.ask(kind="frame", time=8, source=source)
         _, theirs = kernel(kind="frame", time=8, source=source)
