@@ -212,5 +212,7 @@ class StepCanvas:
         self.calls.append(f"summary {layer} {frame}")
         maps = np.concatenate([np.abs(maps) for _, maps in self.iter(layer, frame, progress)])
         return SimpleNamespace(
-            neuron_abs=maps.sum((1, 2)).reshape(self.layers.find(layer).neurons), pixel_abs=maps.sum(0)
+            neuron_abs=maps.sum((1, 2)).reshape(self.layers.find(layer).neurons),
+            pixel_abs=maps.sum(0),
+            half_width=0.0,
         )

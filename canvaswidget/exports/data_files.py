@@ -15,7 +15,7 @@ from canvaswidget.exports.figure_data import chosen_of
 from canvaswidget.exports.view import ExportedView, checked_file
 from canvaswidget.kernel import findings, layer_totals, pictures, ranking, selection_maps, similarity
 from canvaswidget.kernel.cached_canvas import CachedCanvas
-from canvaswidget.kernel.selection_maps import Chosen
+from canvaswidget.kernel.selection_maps import Chosen, Totals
 from canvaswidget.kernel.view_checks import checked_choice
 from canvaswidget.progress import Progress, Report
 from canvaswidget.tracing.layers import show_neuron
@@ -47,8 +47,10 @@ def arrays_of(cached: CachedCanvas, state: dict[str, Any], report: Report) -> di
     chosen, what lies in it, ``map_band``; ``pixel/LAYER``, every neuron's contribution to the pinned pixel, in the
     shape of the layer's neurons, and ``magnitude/LAYER``, added over colours by magnitude where the rule knows them,
     both by the rule ``rule/LAYER``: under `ablation`, which would take a pass for each neuron, it is `gated`;
-    ``neurons/total``, of the layer, in magnitudes;
-    ``time/frame``, ``time/total`` and ``time/change`` of one neuron; ``clusters`` where they are known. What the view
+    ``neurons/total``, of the layer, in magnitudes, and where these are estimated ``neurons/half_width``, half of a 95 %
+    interval as a part of a total, in the median over neurons; ``map_pixels``, how many pixels of an estimated map are
+    exact, the others interpolated; ``time/frame``, ``time/total`` and ``time/change`` of one neuron; ``clusters`` where
+    they are known. What the view
     is set to stands in ``about``.
     """
     summed, cached = cached, cached.of_channel(state["channel"])
@@ -65,6 +67,9 @@ def arrays_of(cached: CachedCanvas, state: dict[str, Any], report: Report) -> di
         found["map"] = selection_maps.selection_map(cached, chosen, time, report)
     else:
         found["map"], found["map_signed"] = selection_maps.sums(cached, chosen, time, report)
+        estimate = selection_maps.sampled(cached, chosen, time, report)
+        if estimate is not None:
+            found["map_pixels"] = np.array(estimate.n_pixels)
     if state["band"] is not None and state["overlay"] in findings.HAVE_BANDS:
         found["band"] = np.array(state["band"])
         found["map_band"] = findings.within_band(
@@ -77,17 +82,18 @@ def arrays_of(cached: CachedCanvas, state: dict[str, Any], report: Report) -> di
             found[f"pixel/{name}"] = column.values.reshape(layer.neurons)
             found[f"magnitude/{name}"] = column.magnitudes.reshape(layer.neurons)
             found[f"rule/{name}"] = np.array(ranked.ranks_of(layer).rule)
-    found["neurons/total"] = layer_totals.totals(cached, chosen.layer, time, report).reshape(
-        chosen.layer.neurons
-    )
+    totals, half_width = layer_totals.order(cached, chosen.layer, time, None, report)
+    found["neurons/total"] = totals.reshape(chosen.layer.neurons)
+    if half_width:
+        found["neurons/half_width"] = np.array(half_width)
     clusters = similarity.known_clusters(cached, chosen.layer, state["n_clusters"])
     if clusters is not None:
         found["clusters"] = clusters.labels
     if cached.n_frames > 1 and chosen.neuron is not None:
         curve = _curve(cached, chosen, report)
-        found["time/frame"] = np.array([frame for frame, _, _ in curve])
-        found["time/total"] = np.array([total for _, total, _ in curve])
-        found["time/change"] = np.array([np.nan if change is None else change for _, _, change in curve])
+        found["time/frame"] = np.array([frame for frame, _ in curve])
+        found["time/total"] = np.array([one.total for _, one in curve])
+        found["time/change"] = np.array([np.nan if one.change is None else one.change for _, one in curve])
     return found
 
 
@@ -105,7 +111,8 @@ def table(cached: CachedCanvas, state: dict[str, Any], name: str, report: Report
     ``pixel``: every neuron's contribution to the pinned pixel, the largest first, and the rule that it is by: under
     `ablation`, which would take a pass for each, it is `gated`. ``neurons``: every neuron of the
     layer with its total, and its cluster where those are known. ``time``: total and change of the selection on every
-    frame. Where there are several runs, the first column says which.
+    frame. Where these are estimated, further columns have half of the 95 % intervals, as parts of the numbers. Where
+    there are several runs, the first column says which.
     """
     rows = {"pixel": _pixel_rows, "neurons": _neuron_rows, "time": _time_rows}[name](cached, state, report)
     if state["run"] is not None:
@@ -142,27 +149,38 @@ def _pixel_rows(cached: CachedCanvas, state: dict[str, Any], report: Report) -> 
 def _neuron_rows(cached: CachedCanvas, state: dict[str, Any], report: Report) -> Iterator[list[Any]]:
     cached = cached.of_channel(state["channel"])
     layer = cached.layers.find(state["layer"])
-    totals = layer_totals.totals(cached, layer, state["time"], report)
+    totals, half_width = layer_totals.order(cached, layer, state["time"], None, report)
     clusters = similarity.known_clusters(cached, layer, state["n_clusters"])
     labels = None if clusters is None else clusters.labels.ravel()
-    yield ["layer", "neuron", "total", *([] if labels is None else ["cluster"])]
+    estimated = ["half width, median"] if half_width else []
+    yield ["layer", "neuron", "total", *([] if labels is None else ["cluster"]), *estimated]
     for place, total in enumerate(totals):
         neuron = layer.neuron_at(place)
         more = [] if labels is None else [int(labels[place])]
-        yield [layer.name, show_neuron(neuron), repr(float(total)), *more]
+        yield [
+            layer.name,
+            show_neuron(neuron),
+            repr(float(total)),
+            *more,
+            *([half_width] if estimated else []),
+        ]
 
 
 def _time_rows(cached: CachedCanvas, state: dict[str, Any], report: Report) -> Iterator[list[Any]]:
     cached = cached.of_channel(state["channel"])
-    yield ["frame", "total", "change"]
-    for frame, total, change in _curve(cached, chosen_of(cached, state), report):
-        yield [frame, repr(total), "" if change is None else repr(change)]
+    curve = _curve(cached, chosen_of(cached, state), report)
+    is_estimated = any(one.half_width for _, one in curve)
+    more = ["total, half width", "change, half width"] if is_estimated else []
+    yield ["frame", "total", "change", *more]
+    for frame, one in curve:
+        widths = [one.half_width, one.change_half_width] if is_estimated else []
+        yield [frame, repr(one.total), "" if one.change is None else repr(one.change), *widths]
 
 
-def _curve(cached: CachedCanvas, chosen: Chosen, report: Report) -> list[tuple[int, float, float | None]]:
+def _curve(cached: CachedCanvas, chosen: Chosen, report: Report) -> list[tuple[int, Totals]]:
     """Frame, total and change, of every frame that there is."""
     frames, found = cached.canvas.frames, []
     for done, frame in enumerate(frames):
         report(done, len(frames))
-        found.append((frame, *selection_maps.total_and_change(cached, chosen, frame, report)))
+        found.append((frame, selection_maps.total_and_change(cached, chosen, frame, report)))
     return found

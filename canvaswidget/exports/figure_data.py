@@ -24,6 +24,7 @@ from canvaswidget.kernel import (
 )
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import RunKey
+from canvaswidget.kernel.sampled_maps import SampledMap
 from canvaswidget.kernel.selection_maps import Chosen
 from canvaswidget.plotting.figures import Points, View
 from canvaswidget.progress import Report
@@ -136,8 +137,8 @@ def figure_data(
         shares=shares,
         points=_points(cached, chosen, state, short[layer.name], checkpoint) if "scatter" in wanted else None,
         frames=followed,
-        totals=[total for total, _ in curve],
-        changes=[change for _, change in curve] if len(followed) == cached.n_frames else (),
+        totals=[one.total for one in curve],
+        changes=[one.change for one in curve] if len(followed) == cached.n_frames else (),
         time=time,
         ranked_by=cached.ranked_by,
         n_frames=cached.n_frames,
@@ -229,7 +230,7 @@ def _overlay(cached: CachedCanvas, chosen: Chosen, state: dict[str, Any], checkp
     if band := _band_of(state):
         return findings.within_band(cached, chosen, state["overlay"], band, state["time"], checkpoint)
     if state["overlay"] != "selection":
-        return findings.finding(cached, chosen.layer, state["overlay"], state["time"], checkpoint)[0]
+        return findings.finding(cached, chosen.layer, state["overlay"], state["time"], checkpoint).values
     return selection_maps.selection_map(cached, chosen, state["time"], checkpoint, state["maps"] == "signed")
 
 
@@ -274,9 +275,17 @@ def _name(cached: CachedCanvas, layer: str, chosen: Chosen, state: dict[str, Any
         name = FINDINGS[state["overlay"]]
         if state["overlay"] == "change" and state["time"] == 0:
             name = name.replace("previous", "next")  # the first frame has no other
-        _, method = findings.finding(cached, chosen.layer, state["overlay"], state["time"], checkpoint)
-        return f"{name}, by {method}" if method else f"{layer}, {name}"
-    return _chosen_name(layer, chosen) + CHANNELS[state["channel"]] + within
+        found = findings.finding(cached, chosen.layer, state["overlay"], state["time"], checkpoint)
+        return f"{name}, by {found.by}" if found.by else f"{layer}, {name}{_said(found.sampled)}"
+    name = _chosen_name(layer, chosen) + CHANNELS[state["channel"]] + within
+    if band or _is_signed(state):  # sums with signs are exact
+        return name
+    return name + _said(selection_maps.sampled(cached, chosen, state["time"], checkpoint))
+
+
+def _said(sampled: SampledMap | None) -> str:
+    """What is added to the name of a map that is estimated."""
+    return "" if sampled is None else f", estimated at {sampled.n_pixels:,} pixels (± {sampled.error:.0%})"
 
 
 def _chosen_name(layer: str, chosen: Chosen) -> str:

@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from canvaswidget.analysis.fourier import band_part
 from canvaswidget.kernel import layer_totals, neuron_maps, pictures, selection_maps, slopes
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.quantise import Floats
+from canvaswidget.kernel.sampled_maps import SampledMap
 from canvaswidget.kernel.selection_maps import Chosen
 from canvaswidget.progress import Report
 from canvaswidget.tracing.layers import Layer
 
 
+class Finding(NamedTuple):
+    """What lies over the frame.
+
+    Attributes
+    ----------
+    values : (height, width)
+    by : str
+        By which method a slope was computed; empty where there is one way only.
+    sampled : SampledMap or None
+        What it is interpolated from; None where it is exact.
+    """
+
+    values: Floats
+    by: str = ""
+    sampled: SampledMap | None = None
+
+
 def finding(
-    cached: CachedCanvas, layer: Layer, overlay: str, time: int, checkpoint: Report
-) -> tuple[Floats, str]:
-    """``(height, width)``, and by which method a slope was computed; empty where there is one way only."""
+    cached: CachedCanvas, layer: Layer, overlay: str, time: int, checkpoint: Report, look: int | None = None
+) -> Finding:
+    """A finding about a whole layer, the picture, or a derivative of it."""
     if overlay == "picture":
-        return pictures.frame(cached, time).sum(-1), ""
+        return Finding(pictures.frame(cached, time).sum(-1))
     if overlay in slopes.OVERLAYS:
-        return slopes.slope_map(cached, overlay, time, checkpoint)
-    return layer_totals.heat_map(cached, layer, overlay, time, checkpoint), ""
+        return Finding(*slopes.slope_map(cached, overlay, time, checkpoint))
+    values, sampled = layer_totals.heat_map(cached, layer, overlay, time, checkpoint, look)
+    return Finding(values, sampled=sampled)
 
 
 Band = tuple[float, float]
@@ -40,12 +61,12 @@ def within_band(
             f"band={band}: overlay={overlay!r} is a finding; a band is of 'selection' or 'picture'"
         )
     if overlay == "picture":
-        whole, _ = finding(cached, chosen.layer, overlay, time, checkpoint)
+        whole = finding(cached, chosen.layer, overlay, time, checkpoint).values
     elif chosen.neuron is not None:
         place = chosen.layer.flat_index([chosen.neuron])
         whole = neuron_maps.maps(cached, chosen.layer, place, time)[0]
     else:
-        whole = selection_maps.sums(cached, chosen, time, checkpoint)[1]
+        whole = selection_maps.signed_sum(cached, chosen, time, checkpoint)
     return band_part(whole, *band).astype(np.float32)
 
 

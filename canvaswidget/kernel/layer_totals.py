@@ -2,39 +2,53 @@
 
 from __future__ import annotations
 
-import math
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from canvaswidget.analysis.distribution import distribution
 from canvaswidget.analysis.intensity import compare
 from canvaswidget.analysis.motion import changes as changes_of_frames
-from canvaswidget.kernel import neuron_maps, pictures
+from canvaswidget.analysis.sampled import feed
+from canvaswidget.analysis.sampled_changes import Changes
+from canvaswidget.kernel import neuron_maps, pictures, sampled_maps
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.quantise import Floats, check_finite
+from canvaswidget.kernel.sampled_maps import SampledMap
 from canvaswidget.progress import Report
 from canvaswidget.tracing.accuracy import ACCURACY
-from canvaswidget.tracing.estimates import NORMAL
 from canvaswidget.tracing.layers import Layer
 
-LARGE = 1e8  # values of all maps of a layer, from where their totals are estimated: exact ones take seconds
-ENOUGH_PIXELS = 12  # that tell how much a change varies
+LEFT_OUT = 0.1  # of all contributions of a layer, by the neurons that the overlay `neurons` does not count
 PATIENCE = 4.0  # seconds for better estimates
+MOST_LOOKS = 32  # each has half as many passes more than the one before, or twice as many
 
 
 def summary(cached: CachedCanvas, layer: Layer, time: int, checkpoint: Report) -> Any:
     """Totals of a layer; the canvas stores them."""
-    rgb = None if cached.channel == "sum" else cached.channel  # by default colours are added by magnitude
+    rgb = sampled_maps.rgb_of(cached)  # by default colours are added by magnitude
     return cached.canvas.summary(layer.name, frame=time, rgb=rgb, progress=checkpoint)
 
 
 def totals(cached: CachedCanvas, layer: Layer, time: int, checkpoint: Report) -> Floats:
     """The sum of each neuron's magnitudes, in C order."""
-    totals = np.asarray(summary(cached, layer, time, checkpoint).neuron_abs).ravel()
+    return _of(summary(cached, layer, time, checkpoint), layer, time)
+
+
+def _of(found: Any, layer: Layer, time: int) -> Floats:
+    totals = np.asarray(found.neuron_abs).ravel()
     check_finite(f"the totals of layer {layer.name!r}, frame {time}", totals)
     return totals
+
+
+class Looks(Protocol):
+    """Estimates of a number of every neuron that get better from look to look."""
+
+    def __init__(self, cached: CachedCanvas, layer: Layer, time: int) -> None: ...
+    def at(self, look: int, checkpoint: Report) -> tuple[Floats, float] | None:
+        """What look number `look` shows, the last one if there are fewer; None where it has gone by."""
+        ...
 
 
 class Estimating:
@@ -47,7 +61,7 @@ class Estimating:
             layer.name,
             time,
             ACCURACY,
-            rgb=None if cached.channel == "sum" else cached.channel,
+            rgb=sampled_maps.rgb_of(cached),
             # Of whoever asks at the moment.
             progress=lambda done, planned: self.report(done, planned),
         )
@@ -67,6 +81,32 @@ class Estimating:
         return np.asarray(self._found.neuron_abs).ravel(), self._found.half_width
 
 
+class Changing:
+    """Estimates of how much each neuron's magnitudes differ from the frame before, from lattices of pixels."""
+
+    def __init__(self, cached: CachedCanvas, layer: Layer, time: int) -> None:
+        frames = sampled_maps.other_frame(time), time
+        self._columns = cached.canvas.columns(layer.name, frames, rgb=sampled_maps.rgb_of(cached))
+        self._found = Changes(self._columns)
+        self._look, self._drawn = -1, 0
+
+    def at(self, look: int, checkpoint: Report) -> tuple[Floats, float] | None:
+        """What look number `look` shows; None where it has gone by."""
+        if look < self._look:
+            return None
+        upto = sampled_maps.n_lattices(self._columns, look)
+        for number in range(self._drawn, upto):
+            checkpoint(number - self._drawn, upto - self._drawn)
+            feed(self._columns, self._columns.lattice(number), [self._found])
+            self._drawn = number + 1
+        self._look = look
+        found = self._found.changes.totals()[0][0].astype(np.float32)
+        if self._drawn == len(self._columns):
+            return found, 0.0
+        # Nothing changed at the pixels that were drawn: that is exact only if all were.
+        return found, self._found.half_width() if found.any() else 1.0
+
+
 def order(
     cached: CachedCanvas, layer: Layer, time: int, look: int | None, checkpoint: Report
 ) -> tuple[Floats, float]:
@@ -76,54 +116,55 @@ def order(
     the first, number 0, comes after a few passes, each further one is better, until they are as good as `ACCURACY`.
     Without a number they are as good as can be had in a few seconds.
     """
-    if not _is_estimated(cached, layer):
-        return totals(cached, layer, time, checkpoint), 0.0
-    if look is None:
-        start, look = monotonic(), 0
-        while (found := _look(cached, layer, time, look, checkpoint))[1] > ACCURACY:
-            if monotonic() - start > PATIENCE:
-                break
-            look += 1
-        return found
-    return _look(cached, layer, time, look, checkpoint)
+    if not sampled_maps.is_long(cached, layer):
+        found = summary(cached, layer, time, checkpoint)
+        return _of(found, layer, time), found.half_width  # those of a saved canvas may be estimated
+    return _refined(cached, Estimating, layer, time, look, checkpoint)
 
 
-def _is_estimated(cached: CachedCanvas, layer: Layer) -> bool:
-    """Whether exact totals would take long, and can be estimated."""
-    canvas = cached.canvas
-    is_long = layer.n_kernels * math.prod(cached.size) > LARGE
-    return is_long and canvas.has_model and canvas.rule == "gated"
+def _refined(
+    cached: CachedCanvas, kind: type[Looks], layer: Layer, time: int, look: int | None, checkpoint: Report
+) -> tuple[Floats, float]:
+    if look is not None:
+        return _look(cached, kind, layer, time, look, checkpoint)
+    start, look = monotonic(), 0
+    while (found := _look(cached, kind, layer, time, look, checkpoint))[1] > ACCURACY:
+        if monotonic() - start > PATIENCE or look == MOST_LOOKS:
+            break
+        look += 1
+    return found
 
 
 def _look(
-    cached: CachedCanvas, layer: Layer, time: int, look: int, checkpoint: Report
+    cached: CachedCanvas, kind: type[Looks], layer: Layer, time: int, look: int, checkpoint: Report
 ) -> tuple[Floats, float]:
-    key = cached.key("estimated totals", layer.name, time)
+    key = cached.key(kind.__name__, layer.name, time)
 
     def compute() -> tuple[Floats, float]:
         going = cached.estimating.pop(key, None)
         found = None if going is None else going.at(look, checkpoint)
         if found is None:
-            going = Estimating(cached, layer, time)
+            going = kind(cached, layer, time)
             found = going.at(look, checkpoint)
         assert found is not None  # there is a first look
         # One at a time, since it holds a sample; and none that was cancelled, which can't go on.
         cached.estimating.clear()
         cached.estimating[key] = going
-        check_finite(f"the totals of layer {layer.name!r}, frame {time}", found[0])
+        check_finite(f"what neurons of layer {layer.name!r} are sorted by, frame {time}", found[0])
         return found
 
     return cached.cache.remember((*key, look), compute)
 
 
-def changes(cached: CachedCanvas, layer: Layer, time: int, checkpoint: Report) -> tuple[Floats, float]:
+def changes(
+    cached: CachedCanvas, layer: Layer, time: int, look: int | None, checkpoint: Report
+) -> tuple[Floats, float]:
     """How much each neuron's magnitudes differ from the previous frame's (the next one's at frame 0).
 
     And half the width of their 95 % intervals, as `order`: estimated where exact changes would take long.
     """
-    if _is_estimated(cached, layer) and cached.channel == "sum" and cached.n_frames > 1:
-        key = cached.key("estimated changes", layer.name, time)
-        return cached.cache.remember(key, lambda: _sampled_changes(cached, layer, time, checkpoint))
+    if sampled_maps.is_long(cached, layer) and cached.n_frames > 1:
+        return _refined(cached, Changing, layer, time, look, checkpoint)
 
     def compute() -> Floats:
         other = time - 1 if time > 0 else min(1, cached.n_frames - 1)
@@ -140,54 +181,40 @@ def changes(cached: CachedCanvas, layer: Layer, time: int, checkpoint: Report) -
     return cached.cache.remember(cached.key("changes", layer.name, time), compute), 0.0
 
 
-def _sampled_changes(
-    cached: CachedCanvas, layer: Layer, time: int, checkpoint: Report
-) -> tuple[Floats, float]:
-    """From lattices of pixels in a random order, until they are good enough or took a few seconds."""
-    columns = cached.canvas.columns(layer.name, (time, time - 1 if time > 0 else 1))
-    sums, squares = np.zeros(columns.n_neurons), np.zeros(columns.n_neurons)
-    start, pixels, half_width = monotonic(), 0, math.inf
-    for number in range(len(columns)):
-        checkpoint(number, 0)
-        drawn = columns.lattice(number)
-        for _, (now, then) in columns.at(drawn):
-            change = (now - then).abs().double()
-            sums += change.sum(0).cpu().numpy()
-            squares += change.square().sum(0).cpu().numpy()
-        pixels += len(drawn)
-        mean = sums / pixels
-        error = np.sqrt(np.maximum(squares / pixels - np.square(mean), 0) / max(pixels - 1, 1))
-        changed = mean > 0
-        if pixels > 1 and changed.any():
-            part = float(1 - (number + 1) / len(columns)) ** 0.5
-            half_width = float(NORMAL * part * np.median(error[changed] / mean[changed]))
-        if half_width <= ACCURACY or (pixels >= ENOUGH_PIXELS and monotonic() - start > PATIENCE):
-            break
-    found = (sums / pixels * math.prod(cached.size)).astype(np.float32)
-    check_finite(f"the changes of layer {layer.name!r}, frame {time}", found)
-    # Nothing changed at the pixels that were drawn: that is exact only if all were.
-    if math.isinf(half_width):
-        half_width = 0.0 if pixels == math.prod(cached.size) else 1.0
-    return found, half_width
+def heat_map(
+    cached: CachedCanvas, layer: Layer, overlay: str, time: int, checkpoint: Report, look: int | None = None
+) -> tuple[Floats, SampledMap | None]:
+    """A heat map about a whole layer: `neurons`, `intensity` (which has a sign) or `change`.
+
+    Where all maps of the layer would take long it is from some pixels, of which the second value tells.
+    """
+    cached = cached.of_channel("sum")  # findings are of the colours added, whichever is shown
+    if overlay == "change" and cached.n_frames < 2:
+        raise ValueError("overlay='change': this INR has one frame, so nothing changes")
+    if not sampled_maps.is_long(cached, layer):
+        key = cached.canvas.rule, overlay, layer.name, time
+        return cached.cache.remember(key, lambda: _exact(cached, layer, overlay, time, checkpoint)), None
+    if overlay == "neurons":
+        found = sampled_maps.neurons_over(cached, layer, time, LEFT_OUT, look, checkpoint)
+    elif overlay == "change":
+        found = sampled_maps.change(cached, layer, time, look, checkpoint)
+    else:
+        found = sampled_maps.magnitudes(cached, layer, None, time, look, checkpoint)
+        return compare(layer, time, found.filled, pictures.frame(cached, time)).difference, found
+    return found.filled, found
 
 
-def heat_map(cached: CachedCanvas, layer: Layer, overlay: str, time: int, checkpoint: Report) -> Floats:
-    """A heat map about a whole layer: `neurons`, `intensity` (which has a sign) or `change`."""
-
-    def compute() -> Floats:
-        if overlay == "neurons":
-            spread = distribution(cached.canvas, layer.name, time, (0.1,), accuracy=None, progress=checkpoint)
-            return spread.neurons_per_pixel[0].astype(np.float32)
-        if overlay == "intensity":
-            summed = cached.of_channel("sum")  # findings are of the colours added, whichever is shown
-            total = np.asarray(summary(summed, layer, time, checkpoint).pixel_abs)
-            check_finite(f"the totals of layer {layer.name!r}, frame {time}", total)
-            return compare(layer, time, total, pictures.frame(cached, time)).difference
-        if cached.n_frames < 2:
-            raise ValueError("overlay='change': this INR has one frame, so nothing changes")
-        other = time - 1 if time > 0 else 1
-        change, _ = changes_of_frames(cached.canvas, layer, [other, time], None, checkpoint)
-        check_finite(f"the change of layer {layer.name!r}, frame {time}", change)
-        return change[0]
-
-    return cached.cache.remember((cached.canvas.rule, overlay, layer.name, time), compute)
+def _exact(cached: CachedCanvas, layer: Layer, overlay: str, time: int, checkpoint: Report) -> Floats:
+    if overlay == "neurons":
+        spread = distribution(
+            cached.canvas, layer.name, time, (LEFT_OUT,), accuracy=None, progress=checkpoint
+        )
+        return spread.neurons_per_pixel[0].astype(np.float32)
+    if overlay == "intensity":
+        total = np.asarray(summary(cached, layer, time, checkpoint).pixel_abs)
+        check_finite(f"the totals of layer {layer.name!r}, frame {time}", total)
+        return compare(layer, time, total, pictures.frame(cached, time)).difference
+    frames = [sampled_maps.other_frame(time), time]
+    change, _ = changes_of_frames(cached.canvas, layer, frames, None, checkpoint)
+    check_finite(f"the change of layer {layer.name!r}, frame {time}", change)
+    return change[0]

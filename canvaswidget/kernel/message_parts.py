@@ -131,6 +131,19 @@ class Selection(Chosen, total=False):
     band: list[float]
 
 
+class Sampled(TypedDict):
+    """What a map is estimated from: exact numbers at `pixels` of its pixels, interpolated between.
+
+    `error` is how far interpolated numbers were off at the pixels that were added last, the mean as a part of the map's
+    mean. `has_more` is whether a further look would have more pixels.
+    """
+
+    pixels: int
+    passes: int
+    error: float
+    has_more: bool
+
+
 class Removed(TypedDict):
     """Neurons of one layer that are taken out of the model."""
 

@@ -6,12 +6,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from canvaswidget.kernel import layer_totals, neuron_maps, similarity
+from canvaswidget.kernel import layer_totals, neuron_maps, sampled_maps, similarity
 from canvaswidget.kernel.cached_canvas import CachedCanvas, Indices
 from canvaswidget.kernel.quantise import Floats, absolute_sum, check_finite
+from canvaswidget.kernel.sampled_maps import SampledMap
 from canvaswidget.kernel.view_checks import Neuron
 from canvaswidget.progress import Report
 from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.rules.base import COLOURS
+
+CURVE_PASSES = 96  # that the total of one frame may take
 
 
 class Chosen(NamedTuple):
@@ -44,11 +48,55 @@ def selection_map(
     layer = chosen.layer
     if chosen.neuron is not None:
         return neuron_maps.maps(cached, layer, layer.flat_index([chosen.neuron]), time)[0]
-    return sums(cached, chosen, time, checkpoint)[int(signed)]
+    if signed:
+        return signed_sum(cached, chosen, time, checkpoint)
+    return sums(cached, chosen, time, checkpoint)[0]
 
 
-def sums(cached: CachedCanvas, chosen: Chosen, time: int, checkpoint: Report) -> tuple[Floats, Floats]:
-    """``(sum of absolute maps, sum of maps)`` of several neurons, a cluster or a whole layer."""
+def sampled(
+    cached: CachedCanvas,
+    chosen: Chosen,
+    time: int,
+    checkpoint: Report,
+    look: int | None = None,
+    most: float | None = None,
+) -> SampledMap | None:
+    """The magnitudes of more than one neuron as they are estimated; None where all their maps are computed."""
+    if chosen.neuron is not None or not sampled_maps.is_long(cached, chosen.layer):
+        return None
+    neurons = None if chosen.is_whole_layer else members(cached, chosen, time, checkpoint)
+    if neurons is not None and not sampled_maps.is_long(cached, chosen.layer, len(neurons)):
+        return None
+    return sampled_maps.magnitudes(cached, chosen.layer, neurons, time, look, checkpoint, most)
+
+
+def signed_sum(cached: CachedCanvas, chosen: Chosen, time: int, checkpoint: Report) -> Floats:
+    """The sum with signs of more than one neuron: exact, however many there are."""
+    if not sampled_maps.is_long(cached, chosen.layer) or cached.channel == "abs":
+        return sums(cached, chosen, time, checkpoint)[1]
+    if chosen.is_whole_layer:
+        neurons = None
+    else:
+        neurons = members(cached, chosen, time, checkpoint)
+        if not sampled_maps.is_long(cached, chosen.layer, len(neurons)):
+            return sums(cached, chosen, time, checkpoint)[1]
+    image = sampled_maps.signed(cached, chosen.layer, neurons, time)
+    return image[..., COLOURS.index(cached.channel)] if cached.channel in COLOURS else image.sum(-1)
+
+
+def sums(
+    cached: CachedCanvas, chosen: Chosen, time: int, checkpoint: Report, look: int | None = None
+) -> tuple[Floats, Floats]:
+    """``(sum of absolute maps, sum of maps)`` of several neurons, a cluster or a whole layer.
+
+    The first one is estimated where all their maps would take long; see `sampled`.
+    """
+    estimate = sampled(cached, chosen, time, checkpoint, look)
+    if estimate is not None:
+        magnitudes = estimate.filled
+        # Magnitudes of colours have no sign.
+        whole = magnitudes if cached.channel == "abs" else signed_sum(cached, chosen, time, checkpoint)
+        return magnitudes, whole
     layer, name = chosen.layer, chosen.layer.name
     key = _sums_key(cached, chosen, time)
     known = cached.cache.get(key)
@@ -86,6 +134,9 @@ def sums(cached: CachedCanvas, chosen: Chosen, time: int, checkpoint: Report) ->
 def magnitude(cached: CachedCanvas, chosen: Chosen, time: int, checkpoint: Report) -> Floats:
     """The magnitudes of a selection's contributions, added over colours where the rule knows them."""
     layer = chosen.layer
+    estimate = sampled(cached, chosen, time, checkpoint)
+    if estimate is not None:
+        return estimate.filled
     key = cached.key(layer.name, *chosen[1:], time)
     found = cached.last_magnitude.get(key)
     if found is None:
@@ -105,25 +156,57 @@ def magnitude(cached: CachedCanvas, chosen: Chosen, time: int, checkpoint: Repor
     return found
 
 
-def total(cached: CachedCanvas, chosen: Chosen, time: int, checkpoint: Report) -> float:
+class Totals(NamedTuple):
+    """The sum of a selection's magnitudes over a frame, and how much they differ from the previous frame's.
+
+    Attributes
+    ----------
+    total : float
+    change : float or None
+        None at the first frame.
+    half_width, change_half_width : float
+        Half of the 95% interval of each, as a part of it; 0 where it is exact.
+    """
+
+    total: float
+    change: float | None = None
+    half_width: float = 0.0
+    change_half_width: float = 0.0
+
+
+def total(cached: CachedCanvas, chosen: Chosen, time: int, checkpoint: Report) -> Totals:
     """The sum of a selection's magnitudes over the frame."""
+    estimate = sampled(cached, chosen, time, checkpoint, most=CURVE_PASSES)
+    if estimate is not None:
+        found, half_width = estimate.total()
+        return Totals(found, half_width=half_width)
     key = cached.key("total", chosen.layer.name, *chosen[1:], time)
-    return cached.cache.remember(key, lambda: absolute_sum(magnitude(cached, chosen, time, checkpoint)))
+    return Totals(
+        cached.cache.remember(key, lambda: absolute_sum(magnitude(cached, chosen, time, checkpoint)))
+    )
 
 
-def total_and_change(
-    cached: CachedCanvas, chosen: Chosen, time: int, checkpoint: Report
-) -> tuple[float, float | None]:
-    """``(total, how much the magnitudes differ from the previous frame's)``; None at the first frame."""
+def total_and_change(cached: CachedCanvas, chosen: Chosen, time: int, checkpoint: Report) -> Totals:
+    """The same, and how much the magnitudes differ from the previous frame's."""
+    has_previous = time > 0 and time - 1 in cached.canvas.frames
+    estimate = sampled(cached, chosen, time, checkpoint, most=CURVE_PASSES)
+    if estimate is not None:
+        found, half_width = estimate.total()
+        earlier = sampled(cached, chosen, time - 1, checkpoint, most=CURVE_PASSES) if has_previous else None
+        if earlier is None:
+            return Totals(found, None, half_width)
+        # The lattices of all frames come in one order: these pixels are known at both.
+        differences = abs(estimate.known - earlier.known)
+        change, change_half_width = sampled_maps.sum_over_pixels(differences, estimate.spacing)
+        return Totals(found, change, half_width, change_half_width)
     key = cached.key("change", chosen.layer.name, *chosen[1:], time)
     known = cached.cache.get(key)
     if known is None:
-        has_previous = time > 0 and time - 1 in cached.canvas.frames
         before = magnitude(cached, chosen, time - 1, checkpoint) if has_previous else None
         now = magnitude(cached, chosen, time, checkpoint)
         change = None if before is None else absolute_sum(now - before)
         known = cached.cache.put(key, (absolute_sum(now), change))
-    return known
+    return Totals(*known)
 
 
 def _sums_key(cached: CachedCanvas, chosen: Chosen, time: int) -> tuple[Any, ...]:

@@ -64,7 +64,7 @@ def signed_map(cached: CachedCanvas, rule: str, chosen: Chosen, time: int, check
         check_finite(f"frame {time} without {len(some):,} neurons of layer {layer.name!r}", left)
         values = (pictures.frame(cached, time) - left).sum(2)
     else:
-        values = selection_maps.sums(other, chosen, time, checkpoint)[1]
+        values = selection_maps.signed_sum(other, chosen, time, checkpoint)
     return Signed(values, absolute_sum(values), False)
 
 

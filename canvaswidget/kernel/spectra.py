@@ -10,7 +10,7 @@ import torch
 from canvaswidget.analysis.fourier import Bands, Measure, Measured, even_edges, measure_picture
 from canvaswidget.analysis.measured_neurons import ROUNDING
 from canvaswidget.analysis.spectrum import DoubleArray, mean_power, pictures_of
-from canvaswidget.kernel import neuron_maps, pictures, selection_maps
+from canvaswidget.kernel import neuron_maps, pictures, sampled_maps, selection_maps
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.quantise import Floats
 from canvaswidget.kernel.selection_maps import Chosen
@@ -87,6 +87,10 @@ def _signed(cached: CachedCanvas, chosen: Chosen, time: int, checkpoint: Report)
     if chosen.neuron is not None:
         return neuron_maps.coloured(cached, layer, layer.flat_index([chosen.neuron]), time)[0].copy()
     neurons = selection_maps.members(cached, chosen, time, checkpoint)
+    if sampled_maps.is_long(cached, layer, len(neurons)) and cached.adds_each_colour(layer):
+        return sampled_maps.signed(cached, layer, neurons, time).copy()
+    if sampled_maps.is_long(cached, layer, len(neurons)) and cached.channel != "abs":
+        return selection_maps.signed_sum(cached, chosen, time, checkpoint).copy()
     total: Floats = np.zeros(cached.size, np.float64)
     for first, block in neuron_maps.blocks(cached, neurons):
         checkpoint(first, len(neurons))

@@ -542,9 +542,15 @@ class Canvas:
         frames: int | Sequence[int] = 0,
         *,
         granularity: str | None = None,
+        rgb: str | None = None,
         seed: int = 0,
     ) -> Columns:
         """Every neuron's magnitude at lattices of pixels, in a random order: what findings are estimated from.
+
+        Parameters
+        ----------
+        rgb : {"abs", "sum", "red", "green", "blue"}, optional
+            What the magnitudes are of, as in `summary`.
 
         Raises
         ------
@@ -556,7 +562,7 @@ class Canvas:
         given = cast(Sequence[int], frames if as_integer(frames) is None else [frames])
         chosen = [self.inr.frame_index(frame) for frame in given]
         self._first_checks.check(found, chosen[0])
-        return Columns(self.matrix, found, chosen, granularity, rgb_of_totals(self.matrix, found, None), seed)
+        return Columns(self.matrix, found, chosen, granularity, rgb_of_totals(self.matrix, found, rgb), seed)
 
     @checked(pixels=None, truth=flag)
     def save(

@@ -90,6 +90,11 @@ class Columns:
         return len(self._lattices)
 
     @property
+    def lattice_spacing(self) -> tuple[int, int]:
+        """How many rows and columns apart the pixels of a lattice are: as far as `spacing`, or further."""
+        return self._lattices.spacing
+
+    @property
     def passes_a_draw(self) -> int:
         """What a lattice costs."""
         return len(self._colours) * len(self.frames)
@@ -136,6 +141,26 @@ class Columns:
         below, above = cauchy_errors(SKETCHES, LEVEL)
         surely_below, surely_above = cauchy_errors(SKETCHES, SURE)
         return Norms(scale, scale / above, scale / below, scale / surely_above, scale / surely_below)
+
+    def summed(self, frame: int, neurons: Pixels | None = None) -> FloatArray:
+        """The sum of the maps of some neurons, all by default: exact, ``(height, width, channels)``, from one pass.
+
+        Parameters
+        ----------
+        neurons : (k,), optional
+            Flat indices.
+        """
+        layer, shape = self.layer, self.layer.shape_of(self._granularity)
+        factors = torch.ones(self.n_neurons)
+        if neurons is not None:
+            factors.zero_()[torch.from_numpy(np.asarray(neurons, np.int64))] = 1
+        factors = factors.view(1, layer.n_units, -1 if len(shape) == 2 else 1).to(self._matrix.device)
+        state = self._matrix.frame(frame).state
+        with torch.no_grad():
+            factors = factors.expand(1, layer.n_units, layer.outputs_per_unit)
+            image = self._rule.combined(layer, state, factors)[0]
+        self.passes += 1
+        return as_numpy(image.permute(1, 2, 0))
 
     def _pass(
         self, places: torch.Tensor, colour: torch.Tensor, frame: int

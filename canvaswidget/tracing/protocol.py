@@ -234,6 +234,7 @@ class CanvasLike(Protocol):
         frames: int | Sequence[int] = 0,
         *,
         granularity: str | None = None,
+        rgb: str | None = None,
         seed: int = 0,
     ) -> Columns: ...
     def to_xarray(

@@ -54,6 +54,8 @@ function map(levels: number[], low: number, high: number): ContributionMap {
     signed_range: [],
     by: "",
     signed: null,
+    sampled: null,
+    look: 0,
     data: Uint8Array.from(levels),
   };
 }

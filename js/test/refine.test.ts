@@ -1,6 +1,6 @@
 // An order by estimated totals gets better by itself, but not under the pointer.
 import { describe, expect, it } from "vitest";
-import type { GridRequest, Request } from "../src/transport/messages";
+import type { GridRequest, MapReply, MapRequest, Request } from "../src/transport/messages";
 import { pass, useView } from "./view";
 
 describe("an estimated order", () => {
@@ -115,5 +115,75 @@ describe("an estimated order", () => {
     view.model.set("time", 3);
     await settle(0);
     expect(refines()).toHaveLength(1);
+  });
+});
+
+describe("an estimated map", () => {
+  const view = useView();
+  const maps = () => view.model.requests("map");
+  const better = () => maps().filter(({ view }) => view === "better map");
+  const sampled = (error: number, has_more = true) => ({ pixels: 96, passes: 9, error, has_more });
+  const answered = new Set<number>();
+  /** Answers everything but better maps; maps are estimated like this. */
+  const settle = async (changes: Partial<MapReply>) => {
+    for (let i = 0; i < 8; i++) {
+      for (const request of view.model.requests()) {
+        if (answered.has(request.id) || request.view === "better map") continue;
+        answered.add(request.id);
+        await view.model.reply(request, request.body.kind === "map" ? changes : {});
+      }
+      pass(300);
+    }
+  };
+  const refine = async (changes: Partial<MapReply>, seconds = 0.3) => {
+    await view.model.reply(better().at(-1) as Request, changes, undefined, seconds);
+    pass(300);
+  };
+  const label = () => view.page.find(".cw-panel-frame .cw-label");
+  const open = async (error: number) => {
+    view.open({ neuron: null });
+    await settle({ sampled: sampled(error) });
+  };
+  const look = (request: Request | undefined) => (request?.body as MapRequest).look;
+
+  it("is replaced by better ones until it is settled", async () => {
+    await open(0.4);
+    expect(look(maps().find(({ view }) => view === "map"))).toBe(0);
+    expect(label().textContent).toContain("estimated ± 40 %");
+    expect(label().title).toContain("Exact at 96 of");
+    expect(look(better().at(-1))).toBe(1);
+    expect(view.page.find("[data-testid=status]").textContent).not.toContain("map");
+    await refine({ sampled: sampled(0.2) });
+    expect(label().textContent).toContain("estimated ± 20 %");
+    expect(look(better().at(-1))).toBe(2);
+    await refine({ sampled: sampled(0.04) });
+    expect(label().textContent).toContain("estimated ± 4.0 %");
+    expect(better()).toHaveLength(2);
+  });
+
+  it("ends where no look is better, or one took very long", async () => {
+    await open(0.4);
+    await refine({ sampled: sampled(0.3, false) });
+    expect(better()).toHaveLength(1);
+    view.model.set("time", 3);
+    await settle({ sampled: sampled(0.4) });
+    await refine({ sampled: sampled(0.3) }, 90);
+    expect(better()).toHaveLength(2);
+  });
+
+  it("is left when another map is chosen", async () => {
+    await open(0.4);
+    const { id } = better().at(-1) as Request;
+    view.model.set("neuron", [0, 1]);
+    await settle({ sampled: null });
+    expect(view.model.cancels()).toContain(id);
+    expect(label().textContent).not.toContain("estimated");
+    expect(maps().at(-1)?.body).not.toHaveProperty("look");
+  });
+
+  it("is exact with signs", async () => {
+    view.open({ neuron: null, maps: "signed" });
+    await settle({ sampled: sampled(0.4) });
+    expect(label().textContent).not.toContain("estimated");
   });
 });

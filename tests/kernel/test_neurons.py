@@ -225,7 +225,7 @@ def test_a_large_layer_is_sorted_by_estimates_that_say_how_good_they_are(
     body, _ = page.ask(**grid(layer.name, sort="total", count=n))
     assert body["half_width"] == 0
     assert body["values"] == pytest.approx(np.sort(exact)[::-1], rel=1e-4)
-    monkeypatch.setattr("canvaswidget.kernel.layer_totals.LARGE", 0)
+    monkeypatch.setattr("canvaswidget.kernel.sampled_maps.LARGE", 0)
     monkeypatch.setattr(canvas, "summary", None)  # no exact totals now
     monkeypatch.setattr("canvaswidget.tracing.sampling.exact_cost", lambda *_: math.inf)
     ask = {"time": 1, "layer": layer.name, "sort": "total", "channel": "sum", "pixel": None, "region": None}
@@ -241,7 +241,7 @@ def test_a_large_layer_is_sorted_by_estimates_that_say_how_good_they_are(
 
 
 def test_other_rules_are_sorted_by_exact_totals(pages: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("canvaswidget.kernel.layer_totals.LARGE", 0)
+    monkeypatch.setattr("canvaswidget.kernel.sampled_maps.LARGE", 0)
     canvas = cw.trace(video(), "xinc")
     layer = canvas.traced_layers[-1]
     body, _ = pages(canvas).ask(**grid(layer.name, sort="total", time=1, count=3))

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import canvaswidget as cw
-from canvaswidget.kernel import layer_totals
+from canvaswidget.kernel import layer_totals, sampled_maps
 from tests.canvases import video
 from tests.kernel.page import Page, grid
 
@@ -19,7 +19,7 @@ from tests.kernel.page import Page, grid
 @pytest.fixture
 def page(pages: Any, monkeypatch: pytest.MonkeyPatch) -> Page:
     """A layer as slow as a large one: its totals are estimated, and exact ones cost more than that."""
-    monkeypatch.setattr("canvaswidget.kernel.layer_totals.LARGE", 0)
+    monkeypatch.setattr("canvaswidget.kernel.sampled_maps.LARGE", 0)
     monkeypatch.setattr("canvaswidget.tracing.sampling.exact_cost", lambda *_: math.inf)
     return pages(cw.trace(video(), "gated"))
 
@@ -127,7 +127,7 @@ def test_a_large_layer_is_sorted_by_estimated_change(page: Page, monkeypatch: py
 class StillColumns:
     """Columns of two frames that are alike, of 40 pixels in ten lattices."""
 
-    n_neurons = 3
+    n_neurons, size, frames, passes_a_draw = 3, (4, 10), (0, 1), 1
 
     def __len__(self) -> int:
         return 10
@@ -140,14 +140,14 @@ class StillColumns:
         yield slice(0, len(pixels)), [values, values]
 
 
-@pytest.mark.parametrize(("patience", "half_width"), [(0.0, 1.0), (math.inf, 0.0)])
+@pytest.mark.parametrize(("most", "half_width"), [(4, 1.0), (768, 0.0)])
 def test_no_change_at_some_pixels_is_no_exact_answer(
-    patience: float, half_width: float, monkeypatch: pytest.MonkeyPatch
+    most: int, half_width: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(layer_totals, "PATIENCE", patience)
-    canvas = SimpleNamespace(columns=lambda layer, frames: StillColumns())
-    cached: Any = SimpleNamespace(canvas=canvas, size=(4, 10))
+    monkeypatch.setattr(sampled_maps, "MOST_PASSES", most)
+    canvas = SimpleNamespace(columns=lambda layer, frames, rgb: StillColumns())
+    cached: Any = SimpleNamespace(canvas=canvas, size=(4, 10), channel="sum")
     layer: Any = SimpleNamespace(name="layer")
-    found, said = layer_totals._sampled_changes(cached, layer, 1, lambda done, total: None)
+    found, said = layer_totals.Changing(cached, layer, 1).at(9, lambda done, total: None)
     assert found.tolist() == [0, 0, 0]
     assert said == half_width

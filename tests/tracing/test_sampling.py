@@ -116,6 +116,29 @@ def test_layers_share_lattices_that_have_pixels_enough() -> None:
         assert spacing[1] >= least[1]
 
 
+@pytest.mark.parametrize("granularity", ["unit", "kernel"])
+@pytest.mark.parametrize("bias", ["separate", "split"])
+def test_the_sum_of_some_maps_takes_one_pass(granularity: str, bias: str) -> None:
+    canvas = cw.trace(video(), "gated", bias=bias)
+    for layer in canvas.traced_layers[1:]:
+        columns = canvas.columns(layer, 3, granularity=granularity)
+        maps = np.concatenate([m for _, m in canvas.iter(layer, 3, granularity=granularity, rgb="each")])
+        some = np.arange(0, len(maps), 3)
+        np.testing.assert_allclose(columns.summed(3), maps.sum(0), rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(columns.summed(3, some), maps[some].sum(0), rtol=1e-3, atol=1e-5)
+        assert columns.passes == 2
+
+
+def test_columns_are_of_the_colour_that_is_asked_for() -> None:
+    canvas = trained()
+    layer = canvas.traced_layers[-2]
+    red = np.concatenate([np.abs(m) for _, m in canvas.iter(layer, rgb="red")])
+    columns = canvas.columns(layer, rgb="red")
+    pixels = columns.lattice(0)
+    found = np.concatenate([values[0].numpy() for _, values in columns.at(pixels)])
+    np.testing.assert_allclose(found, red[:, pixels[:, 0], pixels[:, 1]].T, rtol=1e-3, atol=1e-6)
+
+
 # --- estimates ----------------------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from canvaswidget.kernel.selection_maps import Chosen
 from canvaswidget.tracing.layers import Layer
 
 MAX_SIDE = 1024  # of small pictures, in pixels
+MOST_LOOKS = 1000  # each has half as many passes more than the one before, at least
 
 
 def checked_frame(cached: CachedCanvas, frame: Any) -> int:
@@ -28,6 +29,12 @@ def checked_frames(cached: CachedCanvas, frames: list[int]) -> list[int]:
 def checked_side(body: Mapping[str, Any]) -> int:
     """The longest side of small pictures."""
     return view_checks.checked_count("side", body["side"], 1, MAX_SIDE)
+
+
+def checked_look(body: Mapping[str, Any]) -> int | None:
+    """Which estimate is asked for; None for none in particular."""
+    look = body.get("look")
+    return None if look is None else view_checks.checked_count("look", look, 0, MOST_LOOKS)
 
 
 def checked_cluster_count(body: Mapping[str, Any]) -> int:

@@ -12,6 +12,7 @@ from canvaswidget.kernel import (
     neuron_frequencies,
     neuron_maps,
     ranking,
+    sampled_maps,
     selection_maps,
     view_checks,
 )
@@ -28,6 +29,7 @@ from canvaswidget.kernel.region import checked_region
 from canvaswidget.kernel.requests.checked_fields import (
     checked_cluster_count,
     checked_frame,
+    checked_look,
     checked_side,
     in_channel,
 )
@@ -60,9 +62,10 @@ class PlainGridRequest(TypedDict):
 class GridRequest(PlainGridRequest, total=False):
     """`find` asks for the place of a neuron in that order, too.
 
-    `look` is which estimate of totals neurons are sorted by, where exact ones would take long: 0 for the first, which
-    comes soon. The page asks for the next one, with a `count` of 0, as long as `half_width` says that it is rough.
-    Without it they are sorted by what can be had in a few seconds. `beside` is the run that `difference` is from.
+    `look` is which estimate of totals or changes neurons are sorted by, where exact ones would take long: 0 for the
+    first, which comes soon. The page asks for the next one, with a `count` of 0, as long as `half_width` says that it
+    is rough, and gets smaller. Without it they are sorted by what can be had in a few seconds. `beside` is the run that
+    `difference` is from.
     """
 
     find: list[int]
@@ -137,7 +140,6 @@ class ValuesReply(TypedDict):
 
 MAX_THUMBNAILS = 4096
 COMPARED = 12  # neurons whose thumbnails decide about the scale of all of their layer's
-MOST_LOOKS = 1000  # each has half as many passes more than the one before
 LONG_SORTS = ("region", "total", "change", "frequency", "difference")
 
 
@@ -192,7 +194,7 @@ def grid(cached: CachedCanvas, body: GridRequest, checkpoint: Report) -> tuple[G
         "scale": max((thumbnail.reach for thumbnail in strongest), default=0.0),
         "top_total": max((thumbnail.total for thumbnail in strongest), default=0.0),
         "place": int(at[0]) if len(at) else None,
-        "half_width": half_width,
+        "half_width": sampled_maps.told(half_width),
         "warning": cached.canvas.trouble.get(layer.name, ""),
     }
     return reply, b"".join(thumbnail.levels.tobytes() for thumbnail in thumbnails)
@@ -210,7 +212,7 @@ def values(cached: CachedCanvas, body: ValuesRequest, checkpoint: Report) -> tup
         "layer": cached.layers.find(body["layer"]).name,
         "sort": body["sort"],
         "pixel": body["pixel"],
-        "half_width": half_width,
+        "half_width": sampled_maps.told(half_width),
     }
     return reply, values.astype("<f4").tobytes()
 
@@ -237,20 +239,16 @@ def _sort_key(
         region = checked_region(body["region"], cached.size)
         if region is None:
             raise ValueError("region=None: sort='region' needs a region")
-        return ranking.region_columns(cached, [layer], region, time, checkpoint)[layer.name], 0.0
+        columns, half_width = ranking.region_columns(cached, [layer], region, time, checkpoint)
+        return columns[layer.name], half_width
     if sort == "difference":
         values = _differences(cached, layer, body, time, checkpoint)
         return Column(values, np.nan_to_num(values, nan=-1.0)), 0.0  # 0 is a value: of the same map
     if sort == "frequency":
         values = neuron_frequencies.frequencies(cached, layer, time, checkpoint)
         return Column(values, values), 0.0
-    if sort == "change":
-        values, half_width = layer_totals.changes(cached, layer, time, checkpoint)
-    else:
-        look = body.get("look")
-        if look is not None:
-            look = view_checks.checked_count("look", look, 0, MOST_LOOKS)
-        values, half_width = layer_totals.order(cached, layer, time, look, checkpoint)
+    estimate = layer_totals.changes if sort == "change" else layer_totals.order
+    values, half_width = estimate(cached, layer, time, checked_look(body), checkpoint)
     return Column(values, values), half_width
 
 

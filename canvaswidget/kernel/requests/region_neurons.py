@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict, cast
 
-from canvaswidget.kernel import ranking, view_checks
+from canvaswidget.kernel import ranking, sampled_maps, view_checks
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import Channel, LayerShare, RankedNeuron, Region, RunKey
 from canvaswidget.kernel.ranked_neurons import shares, told
@@ -28,7 +28,8 @@ class RegionNeuronsRequest(TypedDict):
 class RegionNeuronsReply(TypedDict):
     """Contributions to a region, a mean over its `n_pixels`; their order and shares are of magnitudes of that mean.
 
-    `channel` is the one asked for where every layer has colours, else the sum.
+    `channel` is the one asked for where every layer has colours, else the sum. `half_width` is half of a contribution's
+    95 % interval as a part of it, in the median over neurons: 0 where they are exact.
     """
 
     kind: Literal["region_neurons"]
@@ -37,6 +38,7 @@ class RegionNeuronsReply(TypedDict):
     channel: Channel
     neurons: list[RankedNeuron]
     layers: list[LayerShare]
+    half_width: float
 
 
 @answers(priority=4)
@@ -51,7 +53,7 @@ def region_neurons(
     if cached.has_all_colours:
         cached = cached.of_channel(channel)
     mask = region.mask
-    columns = ranking.region_columns(cached, list(cached.layers), region, time, checkpoint)
+    columns, half_width = ranking.region_columns(cached, list(cached.layers), region, time, checkpoint)
     ranked = ranking.under_own_rule(cached, ranking.top(cached, columns, k), mask, time)
     n_pixels = int(mask.sum())
     reply: RegionNeuronsReply = {
@@ -61,5 +63,6 @@ def region_neurons(
         "channel": cast(Any, cached.channel),
         "neurons": told(ranked, 1 / n_pixels),
         "layers": shares(columns),
+        "half_width": sampled_maps.told(half_width),
     }
     return reply, b""

@@ -9,6 +9,7 @@ from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import (
     Region,
     RunKey,
+    Sampled,
     Selection,
 )
 from canvaswidget.kernel.region import checked_region
@@ -18,6 +19,7 @@ from canvaswidget.kernel.requests.checked_fields import (
     checked_selection,
     in_channel,
 )
+from canvaswidget.kernel.requests.contribution_map import sampled_on_wire
 from canvaswidget.kernel.requests.registry import answers
 from canvaswidget.progress import Report
 
@@ -36,7 +38,8 @@ class RegionsRequest(TypedDict):
 class RegionsReply(TypedDict):
     """Of each region its share of the magnitudes and its part of the frame; `deltas` is how far one exceeds the other.
 
-    It is 0 where they are equal, 1 where the share is twice the area's, -1 where nothing is contributed.
+    It is 0 where they are equal, 1 where the share is twice the area's, -1 where nothing is contributed. `sampled` is
+    what an estimated map is from that they are measured on; null for an exact one.
     """
 
     kind: Literal["regions"]
@@ -45,6 +48,7 @@ class RegionsReply(TypedDict):
     shares: list[float]
     areas: list[float]
     deltas: list[float]
+    sampled: Sampled | None
 
 
 def _priority(body: RegionsRequest) -> int:
@@ -58,6 +62,7 @@ def regions(cached: CachedCanvas, body: RegionsRequest, checkpoint: Report) -> t
     regions = [checked_region(region, cached.size) for region in body["regions"]]
     cached = in_channel(cached, body["selection"], chosen.layer)
     magnitude = selection_maps.magnitude(cached, chosen, time, checkpoint)
+    estimate = selection_maps.sampled(cached, chosen, time, checkpoint)
     parts = [part_of(magnitude, region.mask) for region in regions if region is not None]
     reply: RegionsReply = {
         "kind": "regions",
@@ -66,5 +71,6 @@ def regions(cached: CachedCanvas, body: RegionsRequest, checkpoint: Report) -> t
         "shares": [part.share for part in parts],
         "areas": [part.area for part in parts],
         "deltas": [part.delta for part in parts],
+        "sampled": sampled_on_wire(estimate),
     }
     return reply, b""

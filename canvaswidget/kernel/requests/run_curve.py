@@ -10,6 +10,7 @@ from canvaswidget.kernel.message_parts import RunKey, Selection
 from canvaswidget.kernel.requests.checked_fields import checked_frame, checked_selection, in_channel
 from canvaswidget.kernel.requests.faithfulness import known_score
 from canvaswidget.kernel.requests.registry import answers
+from canvaswidget.kernel.selection_maps import Totals
 from canvaswidget.progress import Report
 from canvaswidget.runs import RunError
 from canvaswidget.tracing import NotKeptError
@@ -32,6 +33,7 @@ class RunCurveRequest(TypedDict):
 class RunCurveReply(TypedDict):
     """`totals` are null for runs that have no such neuron, `psnr` for those without a truth, all for a broken run.
 
+    `half_widths` are half of the 95 % intervals of totals, as a part of them: 0 where they are exact.
     `faithfulness` is the rank correlation of totals with ablation, where it was measured already.
     """
 
@@ -39,6 +41,7 @@ class RunCurveReply(TypedDict):
     time: int
     runs: list[RunKey]
     totals: list[float | None]
+    half_widths: list[float]
     psnr: list[float | None]
     faithfulness: list[float | None]
 
@@ -54,6 +57,7 @@ def run_curve(cached: CachedCanvas, body: RunCurveRequest, checkpoint: Report) -
         "time": time,
         "runs": body["runs"],
         "totals": [],
+        "half_widths": [],
         "psnr": [],
         "faithfulness": [],
     }
@@ -68,13 +72,14 @@ def run_curve(cached: CachedCanvas, body: RunCurveRequest, checkpoint: Report) -
                 score = known_score(other, selection["layer"])
         except (RunError, NotKeptError):
             pass  # the reply has null for this run
-        reply["totals"].append(total)
+        reply["totals"].append(None if total is None else total.total)
+        reply["half_widths"].append(0.0 if total is None else total.half_width)
         reply["psnr"].append(psnr)
         reply["faithfulness"].append(score)
     return reply, b""
 
 
-def _total(cached: CachedCanvas, selection: Selection, time: int, checkpoint: Report) -> float | None:
+def _total(cached: CachedCanvas, selection: Selection, time: int, checkpoint: Report) -> Totals | None:
     try:
         chosen = checked_selection(cached, selection)
         coloured = in_channel(cached, selection, chosen.layer)

@@ -354,6 +354,7 @@ class SavedCanvas:
         frames: int | Sequence[int] = 0,
         *,
         granularity: str | None = None,
+        rgb: str | None = None,
         seed: int = 0,
     ) -> NoReturn:
         """Raise `NotKeptError`."""

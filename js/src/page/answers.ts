@@ -176,7 +176,7 @@ export class Answers {
 
   async #map({ time, selection }: MapRequest): Promise<Answered> {
     const parts = this.#parts(selection);
-    const head = { kind: "map", time, selection, by: "", ...this.#size } as const;
+    const head = { kind: "map", time, selection, by: "", sampled: null, ...this.#size } as const;
     const total = parts.reduce((sum, { totals }) => sum + (totals[this.#at(time)] ?? 0), 0);
     if (parts.length > 1) return this.#sum(parts, { ...head, total });
     const [kept] = parts as [Kept];
@@ -216,7 +216,9 @@ export class Answers {
       const known = parts.length === 1 && at > 0 && this.#frames[at - 1] === frame - 1;
       return known ? (parts[0]?.changes[at] ?? null) : null;
     });
-    return { answer: { kind: "curve", frames, totals, changes }, data: NOTHING };
+    const exact = frames.map(() => 0);
+    const widths = { half_widths: exact, change_half_widths: exact };
+    return { answer: { kind: "curve", frames, totals, changes, ...widths }, data: NOTHING };
   }
 
   // --- neurons --------------------------------------------------------------------------------------------------

@@ -44,7 +44,8 @@ export class BakedRuns {
       return baked?.psnr[framesOf(baked.info).indexOf(time)] ?? null;
     });
     const faithfulness = runs.map(() => null);
-    const answer = { kind: "run_curve", time, runs, totals, psnr, faithfulness } as const;
+    const half_widths = runs.map(() => 0);
+    const answer = { kind: "run_curve", time, runs, totals, half_widths, psnr, faithfulness } as const;
     return { answer, data: new Uint8Array(0) };
   }
 }

@@ -16,6 +16,9 @@ export interface Curve {
   totals: Float64Array;
   /** Sums of the differences of magnitude to the frame before; NaN where not known, and at the first frame. */
   changes: Float64Array;
+  /** Half of the 95 % intervals of both, as a part of them; 0 where they are exact. */
+  halfWidths: Float64Array;
+  changeHalfWidths: Float64Array;
   /** Frames for which the kernel has no value: a saved canvas contains only some frames. */
   absent: Set<number>;
   done: number;
@@ -96,8 +99,16 @@ export class CurveSource extends ChunkedSource<"curve"> {
       // Frames that a saved page does not contain are never requested.
       const kept = new Set(framesOf(this.#store._canvas.peek()));
       const absent = new Set(Array.from({ length: frames }, (_, at) => at).filter((at) => !kept.has(at)));
-      curve = { ...of, totals: unknown(), changes: unknown(), absent, done: absent.size };
-      this.#curves.set(key, curve, 16 * frames + selectionBytes(selection));
+      curve = {
+        ...of,
+        totals: unknown(),
+        changes: unknown(),
+        halfWidths: new Float64Array(frames),
+        changeHalfWidths: new Float64Array(frames),
+        absent,
+        done: absent.size,
+      };
+      this.#curves.set(key, curve, 32 * frames + selectionBytes(selection));
     }
     this.stand(curve.done === frames ? "ready" : "loading");
     this.#shown.value = curve;
@@ -120,6 +131,8 @@ export class CurveSource extends ChunkedSource<"curve"> {
           if (total === null) absent.add(frame);
           totals[frame] = total ?? Number.NaN;
           changes[frame] = answer.changes[i] ?? Number.NaN;
+          curve.halfWidths[frame] = answer.half_widths[i] ?? 0;
+          curve.changeHalfWidths[frame] = answer.change_half_widths[i] ?? 0;
         });
         if (!frames.some(isKnown)) throw new Error("The kernel answered for other frames");
       },

@@ -69,6 +69,9 @@ const PATIENCE = 150;
 /** Totals as good as this are not estimated further, nor those whose last look took so many seconds. */
 const SETTLED = 0.05;
 const LONG = 60;
+/** A half-width from where nothing is known, and so many looks at most. */
+const UNKNOWN = 10;
+const MOST_LOOKS = 24;
 /** Where a chunk takes the kernel so many seconds at most, those that come into sight next are asked for ahead. */
 const QUICK = 0.2;
 
@@ -98,7 +101,7 @@ export class GridSource extends ChunkedSource<"grid"> {
   /** By grid without its look, the last look that was shown. */
   #looks = new Map<string, number>();
   /** The last look that the kernel has, which may not be shown yet. */
-  #latest: { context: GridContext; halfWidth: number; seconds: number } | null = null;
+  #latest: { context: GridContext; halfWidth: number; seconds: number; isLast: boolean } | null = null;
   /** How long the kernel took for the last chunk. */
   #seconds = Number.POSITIVE_INFINITY;
   /** The look that is asked for. */
@@ -169,7 +172,7 @@ export class GridSource extends ChunkedSource<"grid"> {
   }
 
   #at(context: GridContext): GridContext {
-    return context.sort === "total"
+    return context.sort === "total" || context.sort === "change"
       ? { ...context, look: this.#looks.get(JSON.stringify(context)) ?? 0 }
       : context;
   }
@@ -179,13 +182,16 @@ export class GridSource extends ChunkedSource<"grid"> {
     const { context } = grid;
     if (context.look === undefined || !same(context, this.#context)) return;
     const isMore = this.#latest && same({ ...this.#latest.context, look: context.look }, context);
-    const latest = isMore && this.#latest ? this.#latest : { context, halfWidth: grid.halfWidth, seconds: 0 };
+    const latest =
+      isMore && this.#latest
+        ? this.#latest
+        : { context, halfWidth: grid.halfWidth, seconds: 0, isLast: false };
     if (latest.context.look !== context.look && !isHeld) {
       const { look = 0, ...plain } = latest.context;
       this.#looks.set(JSON.stringify(plain), look);
       this.#enter(latest.context);
     }
-    if (this.#asked || latest.halfWidth <= SETTLED || latest.seconds > LONG) return;
+    if (this.#asked || latest.isLast || latest.halfWidth <= SETTLED || latest.seconds > LONG) return;
     const next = { ...latest.context, look: (latest.context.look ?? 0) + 1 };
     this.#asked = next;
     this.client.ask(
@@ -195,7 +201,10 @@ export class GridSource extends ChunkedSource<"grid"> {
         reply: ({ half_width: halfWidth }, _, seconds) => {
           if (this.#asked !== next) return;
           this.#asked = null;
-          this.#latest = { context: next, halfWidth, seconds };
+          // Changes are estimated from a limited number of passes: then a further look is the same.
+          const isSame = halfWidth === latest.halfWidth && halfWidth < UNKNOWN;
+          const isLast = isSame || (next.look ?? 0) >= MOST_LOOKS;
+          this.#latest = { context: next, halfWidth, seconds, isLast };
           const shown = this.#shown.peek();
           if (shown && this.client.activity.peek().length === 0)
             this.#refine(shown, this.#held.peek().size > 0);

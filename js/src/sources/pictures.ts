@@ -40,6 +40,8 @@ export type ContributionMap = MapReply & {
   run: RunKey;
   rule: string;
   data: Uint8Array;
+  /** Which estimate it is, where the kernel estimates it. */
+  look: number;
   /** The sum with signs, where the map sums the magnitudes of more than one neuron. */
   signed: Plane | null;
 };
@@ -65,7 +67,11 @@ export function planeOf(map: ContributionMap, maps: Maps): Plane {
   return maps === "signed" && map.signed ? map.signed : map;
 }
 
-function withPlanes(answer: MapReply, data: Uint8Array, { run, rule }: MapRequest): ContributionMap {
+function withPlanes(
+  answer: MapReply,
+  data: Uint8Array,
+  { run, rule, look = 0 }: MapRequest,
+): ContributionMap {
   const [low, high] = answer.signed_range;
   const size = answer.height * answer.width;
   const two = low !== undefined && high !== undefined;
@@ -74,6 +80,7 @@ function withPlanes(answer: MapReply, data: Uint8Array, { run, rule }: MapReques
     ...answer,
     run,
     rule,
+    look,
     data: all.subarray(0, size),
     signed: two ? { data: all.subarray(size), low, high } : null,
   };
@@ -93,6 +100,8 @@ const MAP_BYTES = 96e6;
 const GRACE = 150;
 /** In ms. Python may select a neuron right after a layer change: wait before asking for the slow sum of a layer. */
 const WHOLE_LAYER_DELAY = 250;
+/** Maps whose interpolated numbers are no further off, as a part of their mean, are not estimated further. */
+const SETTLED = 0.05;
 
 function sized<A extends { height: number; width: number }>(answer: A, data: Uint8Array, channels: number) {
   const bytes = answer.height * answer.width * channels;
@@ -146,6 +155,11 @@ export function mapSource(store: Store, client: Requests, watched: Watched): Sou
     cache: new ByteCache(MAP_BYTES),
     bytes: ({ data, signed }) => data.length + (signed?.data.length ?? 0),
     patience: 250,
+    better: {
+      view: "better map",
+      than: ({ sampled, look }, body) =>
+        sampled?.has_more && sampled.error > SETTLED ? { ...body, look: look + 1 } : null,
+    },
     delay: ({ selection }) => (!selection.overlay && isWholeLayer(selection) ? WHOLE_LAYER_DELAY : 0),
     showLate: (body) => {
       const now = currentOverlay(store);
@@ -168,7 +182,9 @@ export function frameBody(store: Store, time: number, run = store.run.value): Fr
 
 /** What is over it, under the chosen rule. */
 export function mapBody(store: Store, time: number, selection: Selection, run = store.run.value): MapRequest {
-  return { kind: "map", run, rule: store.rule.value, time, selection };
+  // What sums many neurons may be estimated: the first look comes soon, and better ones replace it.
+  const look = selection.neuron === null || selection.overlay ? { look: 0 } : {};
+  return { kind: "map", run, rule: store.rule.value, time, selection, ...look };
 }
 
 /** Joins frames and maps: both of one time and of the current selection, or the frame alone after a grace. */

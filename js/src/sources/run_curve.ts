@@ -18,6 +18,8 @@ export interface RunCurve {
   runs: RunKey[];
   /** NaN where not known, or not there. */
   totals: Float64Array;
+  /** Half of the 95 % intervals of totals, as a part of them; 0 where they are exact. */
+  halfWidths: Float64Array;
   psnr: Float64Array;
   faithfulness: Float64Array;
   done: boolean[];
@@ -91,8 +93,10 @@ export class RunCurveSource extends ChunkedSource<"run_curve"> {
     if (!same(curve?.runs, keys)) {
       const unknown = () => new Float64Array(keys.length).fill(Number.NaN);
       const done = keys.map(() => false);
-      curve = { ...of, runs: keys, totals: unknown(), psnr: unknown(), faithfulness: unknown(), done };
-      const bytes = 30 * keys.length + (of.selection ? selectionBytes(of.selection) : 0);
+      const halfWidths = new Float64Array(keys.length);
+      const numbers = { totals: unknown(), halfWidths, psnr: unknown(), faithfulness: unknown() };
+      curve = { ...of, runs: keys, ...numbers, done };
+      const bytes = 38 * keys.length + (of.selection ? selectionBytes(of.selection) : 0);
       this.#curves.set(key, curve, bytes);
     }
     this.stand(curve?.done.every(Boolean) ? "ready" : "loading");
@@ -115,6 +119,7 @@ export class RunCurveSource extends ChunkedSource<"run_curve"> {
         if (!same(answer.runs, runs)) throw new Error("The kernel answered for other runs");
         places.forEach((at, i) => {
           curve.totals[at] = answer.totals[i] ?? Number.NaN;
+          curve.halfWidths[at] = answer.half_widths[i] ?? 0;
           curve.psnr[at] = answer.psnr[i] ?? Number.NaN;
           curve.faithfulness[at] = answer.faithfulness[i] ?? Number.NaN;
           curve.done[at] = true;

@@ -7,6 +7,9 @@ import type { Requests } from "../transport/requests";
 import { same } from "../transport/same";
 import type { ByteCache } from "./cache";
 
+/** In seconds of the kernel. After an answer that took this long no better one is asked for. */
+const LONG = 60;
+
 export type State = "idle" | "loading" | "ready" | "error";
 
 export interface SourceOptions<K extends Kind, V> {
@@ -28,6 +31,8 @@ export interface SourceOptions<K extends Kind, V> {
   patience?: number;
   /** Also show an answer that came too late, under its own label: pictures while the time slider moves. */
   showLate?: (body: BodyOf<K>) => boolean;
+  /** The request for a better answer in the place of one that is shown; null where it is good enough. */
+  better?: { view: View; than: (value: V, body: BodyOf<K>) => BodyOf<K> | null };
   /** How many ms a request must stay wanted before it is sent. */
   delay?: (body: BodyOf<K>) => number;
 }
@@ -45,8 +50,12 @@ export class Source<K extends Kind, V> {
   #arrivals = signal(0);
   #attempt = signal(0);
   #key = "";
+  #body: BodyOf<K> | null = null;
+  /** The better answer that is asked for, or that took so long that no other is. */
+  #asked: BodyOf<K> | null = null;
   #generation = 0;
   #stop: () => void;
+  #stopRefining: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: SourceOptions<K, V>) {
@@ -67,6 +76,15 @@ export class Source<K extends Kind, V> {
       this.#attempt.value;
       untracked(() => this.#want(body, preparing));
     });
+    const { better } = options;
+    this.#stopRefining = better
+      ? effect(() => {
+          const isIdle = options.client.activity.value.length === 0;
+          this.arrivals.value;
+          if (this.#shown.value !== null && this.#state.value === "ready" && isIdle)
+            untracked(() => this.#refine(better));
+        })
+      : () => {};
   }
 
   lookup(body: BodyOf<K>): V | undefined {
@@ -105,6 +123,7 @@ export class Source<K extends Kind, V> {
 
   dispose(): void {
     this.#stop();
+    this.#stopRefining();
     clearTimeout(this.#timer);
   }
 
@@ -117,6 +136,9 @@ export class Source<K extends Kind, V> {
     const { client, view, delay } = this.#options;
     clearTimeout(this.#timer);
     this.#key = body ? this.#keyOf(body) : "";
+    this.#body = body;
+    if (this.#asked && this.#options.better) client.drop(this.#options.better.view);
+    this.#asked = null;
     if (body === null) {
       this.#state.value = preparing ? "loading" : "idle";
       client.drop(view);
@@ -159,6 +181,26 @@ export class Source<K extends Kind, V> {
       },
       { patience },
     );
+  }
+
+  /** Asks for a better answer while nothing else is asked for, and shows it in the place of the one before. */
+  #refine(better: NonNullable<SourceOptions<K, V>["better"]>): void {
+    const [body, value, wanted] = [this.#body, this.#shown.peek(), this.#key];
+    if (!body || value === null || this.#asked || this.lookup(body) !== value) return;
+    const next = better.than(value, body);
+    if (!next) return;
+    this.#asked = next;
+    const generation = this.#generation;
+    this.#options.client.ask(better.view, next, {
+      reply: (answer, data, seconds) => {
+        if (this.#asked !== next) return;
+        if (seconds < LONG) this.#asked = null;
+        const found = this.#keep(next, answer, data, generation);
+        if (found !== undefined && this.#key === wanted) this.#shown.value = found;
+      },
+      // What is shown is an answer; another request asks again.
+      failed: () => {},
+    });
   }
 
   #fail(message: string): void {

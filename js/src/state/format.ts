@@ -21,6 +21,11 @@ export function percent(share: number): string {
   return `${value >= 9.95 ? value.toFixed(0) : value.toFixed(1)} %`;
 }
 
+/** What is added to an estimated number, whose 95 % interval is so wide: nothing where it is exact. */
+export function plusMinus(halfWidth: number): string {
+  return halfWidth > 0 ? ` ± ${percent(halfWidth)}` : "";
+}
+
 export function seconds(value: number): string {
   if (value < 0.9995) return `${Math.max(1, Math.round(value * 1000))} ms`;
   return value < 10 ? `${value.toFixed(1)} s` : `${Math.round(value)} s`;

@@ -18,6 +18,7 @@ type Part =
   | "frame"
   | "export"
   | "map"
+  | "better map"
   | "grid"
   | "find"
   | "pointed"
@@ -43,7 +44,15 @@ type Part =
   | "agreement";
 
 /** Requested while the widget is idle: the status line does not show it as activity. */
-const BACKGROUND: View[] = ["faithfulness", "agreement", "refine", "pairs", "pointed"];
+const BACKGROUND: View[] = [
+  "faithfulness",
+  "agreement",
+  "refine",
+  "better map",
+  "compared better map",
+  "pairs",
+  "pointed",
+];
 
 export interface Handlers<K extends Kind> {
   reply(answer: AnswerOf<K>, data: Uint8Array, seconds: number): void;

@@ -107,6 +107,13 @@ export interface Selection {
   band?: number[];
 }
 
+export interface Sampled {
+  pixels: number;
+  passes: number;
+  error: number;
+  has_more: boolean;
+}
+
 export interface Removed {
   layer: string;
   neurons: number[][];
@@ -244,12 +251,21 @@ export interface FrameReply {
   psnr_before: number | null;
 }
 
+export interface PlainMapRequest {
+  kind: "map";
+  run: RunKey;
+  rule: string;
+  time: number;
+  selection: Selection;
+}
+
 export interface MapRequest {
   kind: "map";
   run: RunKey;
   rule: string;
   time: number;
   selection: Selection;
+  look?: number;
 }
 
 export interface MapReply {
@@ -263,6 +279,7 @@ export interface MapReply {
   total: number;
   signed_range: number[];
   by: string;
+  sampled: Sampled | null;
 }
 
 export interface PlainGridRequest {
@@ -397,6 +414,7 @@ export interface RegionNeuronsReply {
   channel: Channel;
   neurons: RankedNeuron[];
   layers: LayerShare[];
+  half_width: number;
 }
 
 export interface RegionsRequest {
@@ -415,6 +433,7 @@ export interface RegionsReply {
   shares: number[];
   areas: number[];
   deltas: number[];
+  sampled: Sampled | null;
 }
 
 export interface CarryRequest {
@@ -487,6 +506,8 @@ export interface CurveReply {
   frames: number[];
   totals: (number | null)[];
   changes: (number | null)[];
+  half_widths: number[];
+  change_half_widths: number[];
 }
 
 export interface RunCurveRequest {
@@ -503,6 +524,7 @@ export interface RunCurveReply {
   time: number;
   runs: RunKey[];
   totals: (number | null)[];
+  half_widths: number[];
   psnr: (number | null)[];
   faithfulness: (number | null)[];
 }
@@ -541,6 +563,7 @@ export interface ClustersReply {
   width: number;
   low: number[];
   high: number[];
+  half_width: number;
 }
 
 export interface ScatterRequest {

@@ -26,7 +26,7 @@ import { createAblationView, withoutLabel } from "./ablation_view";
 import { createCarryOffer } from "./carry_offer";
 import { createColourBar } from "./colour_bar";
 import { createComparisonView } from "./comparison_view";
-import { isGrey, named, padded, totalOf } from "./frame_words";
+import { estimated, howEstimated, isGrey, named, padded, totalOf } from "./frame_words";
 import { createQuantisationView, quantisedLabel } from "./quantisation_view";
 import { readOut } from "./read_out";
 import { createRegionList } from "./region_list";
@@ -144,6 +144,7 @@ export function createFrameView(view: View, more: HTMLElement) {
       withoutLabel(frame),
       quantisedLabel(frame),
       map ? named(selectionLabel(map.selection, store.cluster_names.peek()), map) : null,
+      map ? estimated(map, store.maps.peek()) : null,
       map && ready(info) && !hasCurve ? totalOf(info, map) : null,
       frame && isGrey(frame) && (map || frame.source === "error") ? `white is ${number(frame.high)}` : null,
     ].filter((part) => part !== null);
@@ -152,7 +153,8 @@ export function createFrameView(view: View, more: HTMLElement) {
     const decibels = frame?.psnr == null || isAblated(frame.source) ? "" : `${frame.psnr.toFixed(1)} dB`;
     attribute(psnr, "hidden", decibels === "");
     write(psnr, decibels);
-    attribute(panel.label, "title", parts.join(" · "));
+    const how = map && estimated(map, store.maps.peek()) ? `. ${howEstimated(map)}` : "";
+    attribute(panel.label, "title", parts.join(" · ") + how);
     attribute(stage, "aria-label", [`${frame?.source ?? "contributions"} of frame`, ...parts].join(", "));
   };
   view.effect(() => {

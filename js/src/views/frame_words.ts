@@ -1,6 +1,6 @@
 // What is written beside the frame: the total of its map, the frame's number, and what the colours stand for.
 import { type ContributionMap, type Frame, isOfContributions } from "../sources/pictures";
-import { number } from "../state/format";
+import { count, number, percent, plusMinus } from "../state/format";
 import { magnitudesOf, OVERLAYS } from "../state/selection";
 import type { CanvasInfo } from "../transport/messages";
 import type { Style } from "../ui/palette";
@@ -9,7 +9,7 @@ import type { Style } from "../ui/palette";
 export function totalOf(info: CanvasInfo, map: ContributionMap): string | null {
   const { layer, channel, band } = map.selection;
   return isOfContributions(map) && !band
-    ? `total${magnitudesOf(info, layer, channel).short} ${number(map.total)}`
+    ? `total${magnitudesOf(info, layer, channel).short} ${map.sampled ? "≈ " : ""}${number(map.total)}`
     : null;
 }
 
@@ -26,6 +26,21 @@ export function padded(value: number, largest: number): string {
 /** With the way that a derivative was computed. */
 export function named(name: string, { by }: ContributionMap): string {
   return by ? `${name}, by ${by}` : name;
+}
+
+/** What to say of a map that is estimated; null of an exact one, as a sum with signs always is. */
+export function estimated(map: ContributionMap, maps: Style["maps"]): string | null {
+  if (!map.sampled || (isOfContributions(map) && maps === "signed")) return null;
+  return `estimated${plusMinus(map.sampled.error)}`;
+}
+
+/** The same at length. */
+export function howEstimated({ sampled, height, width }: ContributionMap): string {
+  if (!sampled) return "";
+  const { pixels, passes, error } = sampled;
+  const whole = `Exact at ${count(pixels)} of ${count(height * width)} pixels, from ${count(passes)} passes of the model`;
+  if (error === 0) return whole;
+  return `${whole}; interpolated between, where the look before was off by ${percent(error)} in the mean`;
 }
 
 /** What the colours over the frame stand for. */

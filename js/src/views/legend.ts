@@ -2,11 +2,11 @@
 import { signal } from "@preact/signals-core";
 import { type Clusters, currentClusters } from "../sources/clusters";
 import { chooseCluster, chooseClusterCount, chooseNeurons, nameCluster } from "../state/actions";
-import { count } from "../state/format";
+import { count, plusMinus } from "../state/format";
 import { hasMap, savedOf } from "../state/saved";
 import { namesKey, neuronLabel } from "../state/selection";
 import { LONGEST_NAME, MAX_CLUSTERS, MIN_CLUSTERS } from "../transport/constants";
-import { attribute, h, icon } from "../ui/dom";
+import { attribute, h, icon, write } from "../ui/dom";
 import { composeThumbnail } from "../ui/painting";
 import { clusterColour } from "../ui/palette";
 import { options } from "../ui/panel";
@@ -171,7 +171,16 @@ export function createLegend(view: View): HTMLElement {
     explain(exemplars, "exemplars", "Click to select them.");
     const chosen = store.cluster.value;
     const scrolled = chips.scrollLeft;
+    const estimated = h("span", { class: "cw-muted", "data-testid": "clusters-estimated" });
+    estimated.hidden = known.half_width === 0;
+    write(estimated, `estimated${plusMinus(known.half_width)}`);
+    attribute(
+      estimated,
+      "title",
+      "What the neurons are grouped by is estimated from the pixels of a sample: half of a 95 % interval, the median",
+    );
     chips.replaceChildren(
+      estimated,
       exemplars,
       ...known.counts.flatMap((n, cluster): HTMLElement[] => {
         if (editing.value === cluster) return [field(cluster)];

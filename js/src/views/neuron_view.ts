@@ -151,6 +151,6 @@ function orderOf(halfWidth: number, sort: Sort, scale: Scale, by: string | null)
   if (by && isRanked(sort)) return ` · order by ${by}`;
   // On scales of their own thumbnails show their largest values in the place of their frequencies.
   if (sort === "frequency") return ` · lowest frequency first${scale === "own" ? "" : ", cycles a pixel"}`;
-  const of = sort === "change" ? "changes" : "totals";
+  const of = sort === "change" ? "changes" : sort === "region" ? "contributions" : "totals";
   return halfWidth > 0 ? ` · order estimated, ${of} ± ${percent(halfWidth)}` : "";
 }

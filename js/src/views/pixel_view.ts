@@ -6,7 +6,7 @@ import { clusterOf } from "../sources/clusters";
 import type { PixelNeurons } from "../sources/pixels";
 import type { RegionNeurons } from "../sources/region_neurons";
 import { chooseNeuron, toggleNeuron } from "../state/actions";
-import { count, number, percent } from "../state/format";
+import { count, number, percent, plusMinus } from "../state/format";
 import { hasMap, NOT_KEPT } from "../state/saved";
 import {
   CHANNELS,
@@ -233,9 +233,13 @@ export function createPixelView(view: View) {
     if (selected !== null) parts.push(`${name}: ${number(selected)}`);
     return [...parts, ...ofBars(neurons, channel, selection.channel ?? "sum")].join(" · ");
   };
-  const describeRegion = ({ run, time, n_pixels, channel, neurons }: RegionNeurons) => {
+  const describeRegion = (shown: RegionNeurons) => {
+    const { run, time, n_pixels, channel, neurons, half_width: halfWidth } = shown;
+    const estimated = halfWidth > 0 ? [`estimated${plusMinus(halfWidth)}`] : [];
     const size = `mean of ${count(n_pixels)} ${n_pixels === 1 ? "pixel" : "pixels"}`;
-    return [size, ...ofWhich(run, time), ...ofBars(neurons, channel, store.channel.value)].join(" · ");
+    return [size, ...ofWhich(run, time), ...ofBars(neurons, channel, store.channel.value), ...estimated].join(
+      " · ",
+    );
   };
   const show = (shown: PixelNeurons | RegionNeurons | null, waits: boolean) => {
     hint.hidden = shown !== null || waits;

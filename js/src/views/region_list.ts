@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals-core";
 import { type Part, partOf } from "../sources/region_shares";
 import { chooseRegion } from "../state/actions";
-import { percent } from "../state/format";
+import { count, percent } from "../state/format";
 import { dropRegion, listedRegions, regionAt } from "../state/regions";
 import { currentSelection, selectionKey, selectionLabel } from "../state/selection";
 import { ready } from "../state/store";
@@ -36,6 +36,8 @@ export function createRegionList(view: View): HTMLElement {
     "data-testid": "regions",
     hidden: true,
   });
+  const note = h("p", { class: "cw-muted cw-region-note", "data-testid": "regions-estimated", hidden: true });
+  element.append(note);
   const rows: Row[] = [];
   const active = signal(0);
 
@@ -119,6 +121,9 @@ export function createRegionList(view: View): HTMLElement {
       shown && !fits
         ? `Still of ${selectionLabel(shown.selection, store.cluster_names.value)}, frame ${shown.time}`
         : "";
+    const { sampled } = shown ?? {};
+    note.hidden = !sampled;
+    write(note, sampled ? `shares estimated at ${count(sampled.pixels)} pixels` : "");
     while (rows.length < named.length) {
       const row = makeRow();
       rows.push(row);

@@ -1,7 +1,7 @@
 // Time: the selection's total and change on every frame, filled in as they are computed; small frames; the playhead.
 
 import { signal } from "@preact/signals-core";
-import { number, percent } from "../state/format";
+import { number, percent, plusMinus } from "../state/format";
 import { framesOf } from "../state/saved";
 import { magnitudesOf, selectionKey, selectionLabel } from "../state/selection";
 import { ready } from "../state/store";
@@ -102,7 +102,7 @@ export function createTimeView(view: View) {
     const info = store._canvas.value;
     const magnitudes =
       selection && ready(info) ? magnitudesOf(info, selection.layer, selection.channel) : null;
-    write(total, `total${magnitudes?.short ?? ""} ${number(sum)}`);
+    write(total, `total${magnitudes?.short ?? ""} ${number(sum)}${plusMinus(shown?.halfWidths[at] ?? 0)}`);
     write(change, `PSNR ${decibels.toFixed(1)} dB`);
     const known = shown?.done.filter(Boolean).length ?? 0;
     scored.hidden = Number.isNaN(score);
@@ -129,9 +129,9 @@ export function createTimeView(view: View) {
     const info = store._canvas.value;
     const magnitudes =
       shown && ready(info) ? magnitudesOf(info, shown.selection.layer, shown.selection.channel) : null;
-    write(total, `total${magnitudes?.short ?? ""} ${number(sum)}`);
+    write(total, `total${magnitudes?.short ?? ""} ${number(sum)}${plusMinus(shown?.halfWidths[time] ?? 0)}`);
     const share = sum > 0 && !Number.isNaN(differs) ? ` (${percent(differs / sum)})` : "";
-    write(change, `change ${number(differs)}${share}`);
+    write(change, `change ${number(differs)}${plusMinus(shown?.changeHalfWidths[time] ?? 0)}${share}`);
     attribute(panel.label, "title", panel.label.textContent);
     const whole = magnitudes ? `A pixel's magnitude adds ${magnitudes.whole}.` : "";
     explain(total, "total", whole);
