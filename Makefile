@@ -21,7 +21,7 @@ TOOL_PATHS := canvaswidget tests tools benchmarks notebooks hatch_build.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test test-all test-quick test-newest test-oldest test-js test-python lint lint-js lint-python format docs docs-live dist benchmarks screenshots clean
+.PHONY: help setup demo test test-all test-quick test-newest test-oldest test-js test-python lint lint-js lint-python format docs docs-live dist benchmarks screenshots paper clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -106,6 +106,9 @@ benchmarks: setup  ## print the benchmark tables
 screenshots: setup  ## make the pictures of the README, and a page of all states in build/gallery
 	@$(PY) -m tools.screenshots
 	@$(PY) -m tools.gallery
+
+paper: setup  ## draw the paper's figures and write their numbers into docs/paper.md (CANVASWIDGET_REFERENCE=folder)
+	@$(PY) -m tools.paper
 
 clean:  ## remove everything that is built, but not .venv
 	rm -rf build dist site .cache docs/live test-results js/node_modules canvaswidget/static

@@ -20,10 +20,13 @@ FINDINGS = [
     path
     for path in NOTEBOOKS
     if path.stem
-    in ("frequencies", "distributed", "what_neurons_care_about", "motion", "alike", "space", "four_bits")
+    in (
+        *("frequencies", "distributed", "intensity", "what_neurons_care_about", "motion", "alike", "space"),
+        "four_bits",
+    )
 ]
 # These train networks or measure whole models, which takes longer than all others together.
-LONG = ("four_bits", "frequencies", "learning", "seeds", "trust")
+LONG = ("four_bits", "frequencies", "learning", "plane", "seeds", "trust")
 RUN = [
     pytest.param(path, id=path.stem, marks=[pytest.mark.repeats] if path.stem in LONG else [])
     for path in NOTEBOOKS
