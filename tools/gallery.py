@@ -20,8 +20,8 @@ from tools.screenshots import SETTLED, SHOW, THEMES, TIMEOUT, View, cluster, sca
 from tools.server import JupyterServer
 
 GALLERY = ROOT / "build" / "gallery"
-WIDTHS = (420, 700, 1000, 1400, 2200)
-USUAL = 1000
+WIDTHS = (420, 560, 700, 1000, 1400, 2200)
+THEMED = (560, 1000, 1400)  # in the dark theme and in forced colours too
 PAUSE = 2500  # milliseconds, after which what still waits is a picture of waiting
 # The cell's output is as wide as is asked, whatever the window is.
 WIDEN = """(root, width) => {
@@ -105,7 +105,7 @@ UNSETTLED = (
 
 
 def pictures(page: Page, root: Locator, is_settled: bool) -> Iterator[tuple[str, bytes]]:
-    """The widget in each size, and in the usual one in each theme."""
+    """The widget in each size, and in some in each theme."""
 
     def take(width: int) -> bytes:
         root.evaluate(WIDEN, width)
@@ -120,10 +120,12 @@ def pictures(page: Page, root: Locator, is_settled: bool) -> Iterator[tuple[str,
     for width in WIDTHS:
         yield f"{width}", take(width)
     page.emulate_media(forced_colors="active")
-    yield f"{USUAL}, forced colours", take(USUAL)
+    for width in THEMED:
+        yield f"{width}, forced colours", take(width)
     page.emulate_media(forced_colors="none")
     page.evaluate(SHOW, dark)
-    yield f"{USUAL}, dark", take(USUAL)
+    for width in THEMED:
+        yield f"{width}, dark", take(width)
 
 
 def shoot(

@@ -12,7 +12,7 @@ from canvaswidget.version import __version__
 
 # Named here, not imported: help comes at once, without torch and Matplotlib. A test compares them.
 RULES = ("xinc", "gated", "ablation")
-PANELS = ("frame", "pixel", "region", "maps", "neurons", "shares", "time", "scatter")
+PANELS = ("frame", "pixel", "region", "spectrum", "maps", "neurons", "shares", "time", "scatter")
 
 MODEL = (
     "weights of an FFN, SIREN or NeRV (.safetensors, .pt, .ckpt), or module:function of yours that returns an INR or "

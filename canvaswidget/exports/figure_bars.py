@@ -61,9 +61,9 @@ def of_pixel(
     return bars, thumbnails, shares
 
 
-def shows_region(state: dict[str, Any]) -> bool:
-    """Whether the neurons of the region are asked for: no pixel is pinned, or neurons are sorted by the region."""
-    return state["region"] is not None and (state["pixel"] is None or state["sort"] == "region")
+def beside_frame(state: dict[str, Any]) -> str:
+    """What the widget shows beside the frame: the pixel's neurons, those of the region if there is one, or spectra."""
+    return "pixel" if state["panel"] == "region" and state["region"] is None else state["panel"]
 
 
 def of_region(

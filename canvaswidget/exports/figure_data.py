@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from canvaswidget.exports.figure_bars import of_pixel, of_region, shows_region
+from canvaswidget.exports.figure_bars import beside_frame, of_pixel, of_region
 from canvaswidget.exports.names import label, short_names
 from canvaswidget.inr.outputs import in_colour
 from canvaswidget.kernel import (
@@ -20,6 +20,7 @@ from canvaswidget.kernel import (
     requests,
     selection_maps,
     similarity,
+    spectra,
     view_checks,
 )
 from canvaswidget.kernel.cached_canvas import CachedCanvas
@@ -27,6 +28,7 @@ from canvaswidget.kernel.message_parts import RunKey
 from canvaswidget.kernel.sampled_maps import SampledMap
 from canvaswidget.kernel.selection_maps import Chosen
 from canvaswidget.plotting.figures import Points, View
+from canvaswidget.plotting.view import Spectra, Spectrum
 from canvaswidget.progress import Report
 
 FINDINGS = {
@@ -58,17 +60,16 @@ SORTED = {
     "index": "in order",
 }
 NEURONS, CURVE_FRAMES = 12, 32
+NYQUIST = 0.5  # cycles a pixel
 # Of the thumbnails whose largest magnitude is the scale of a layer: the page asks for the same.
 THUMBNAIL_SIDE = 64
 PICTURE = ("frame", "pixel", "maps")  # what is quick to compute
-USUAL = (
-    "frame",
-    "pixel",
-    "maps",
-    "neurons",
-    "shares",
-    "time",
-)  # and "region" where the widget shows it first
+# By what stands beside the frame.
+USUAL = {
+    "pixel": ("frame", "pixel", "maps", "neurons", "shares", "time"),
+    "region": ("frame", "region", "neurons", "time"),
+    "spectrum": ("frame", "spectrum", "neurons", "time"),
+}
 
 
 def figure_data(
@@ -87,8 +88,8 @@ def figure_data(
     state : dict
         The widget's traits by name.
     panels : sequence of str, optional
-        What is needed. By default `USUAL`, and the region where `shows_region`; but the time of one neuron only: for
-        clusters and whole layers it takes a pass over the layer for every frame.
+        What is needed. By default `USUAL`; but the time of one neuron only: for clusters and whole layers it takes a
+        pass over the layer for every frame.
     one_scale : bool
         Whether maps of neurons share their limits.
     frames : sequence of int, optional
@@ -100,7 +101,7 @@ def figure_data(
     chosen = chosen_of(cached, state)
     short = short_names([layer.name for layer in cached.layers])
     ranked = cached if cached.has_all_colours else summed
-    wanted = (*USUAL, *(["region"] if shows_region(state) else [])) if panels is None else panels
+    wanted = USUAL[beside_frame(state)] if panels is None else panels
     bars, thumbnails, shares = of_pixel(ranked, chosen, pixel, time, short, wanted, checkpoint)
     neurons_name, neurons, scale = (
         _neurons(cached, state, short[layer.name], checkpoint) if "neurons" in wanted else ("", [], 0.0)
@@ -135,6 +136,9 @@ def figure_data(
         neurons=neurons,
         neurons_name=neurons_name,
         shares=shares,
+        spectra=_spectra(cached, chosen, state, short[layer.name], checkpoint)
+        if "spectrum" in wanted
+        else None,
         points=_points(cached, chosen, state, short[layer.name], checkpoint) if "scatter" in wanted else None,
         frames=followed,
         totals=[one.total for one in curve],
@@ -336,6 +340,24 @@ def _neurons(
     title = f"{layer}: {len(neurons)} of {found['n_neurons']:,} neurons{within}, {SORTED[sort]}{by}{colour}"
     named = [(label(neuron), values) for neuron, values in zip(neurons, maps, strict=True)]
     return title, named, float(found["scale"])
+
+
+def _spectra(
+    cached: CachedCanvas, chosen: Chosen, state: dict[str, Any], layer: str, checkpoint: Report
+) -> Spectra:
+    """Of the frame's pictures, and of the selection's map where it is not of the whole layer."""
+    bands = spectra.bands_of(cached)
+    # The last band has the diagonal waves beyond Nyquist.
+    shown = bands.limits[:-1] < NYQUIST
+    lines = [
+        Spectrum({"output": "reconstruction"}.get(name, name), found.power[shown], found.centroid)
+        for name, found in spectra.picture_spectra(cached, state["time"])
+    ]
+    if not chosen.is_whole_layer:
+        found = spectra.selection_spectrum(cached, chosen, state["time"], checkpoint)
+        name = _chosen_name(layer, chosen) + CHANNELS[cached.channel]
+        lines.append(Spectrum(name, found.power[shown], found.centroid, selected=True))
+    return Spectra(bands.frequencies[shown], lines, _band_of(state))
 
 
 def _points(

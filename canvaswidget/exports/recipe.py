@@ -107,6 +107,8 @@ def _telling(view: Mapping[str, Any], usual: Mapping[str, Any], n_frames: int) -
             wanted = len(value) > 1
         elif name == "source":  # what is left of the picture, where neurons are ablated or scaled
             wanted = value != ("ablated" if view["ablated"] or view["edits"] else usual[name])
+        elif name == "panel":  # a region that is given turns to its neurons
+            wanted = value != usual[name] or view["region"] is not None
         else:
             wanted = name in ALWAYS or value != usual[name]
         if wanted:

@@ -14,7 +14,7 @@ Embedding = Literal["pca", "tsne", "umap"]
 # Beside each other, under a divider, or the difference of the pictures or of the maps.
 Comparison = Literal["side", "wipe", "picture", "map"]
 ColourBy = Literal["cluster", "frequency"]  # what the colours of neurons stand for
-PanelTab = Literal["pixel", "spectrum"]  # what is shown in the place beside the frame
+PanelTab = Literal["pixel", "region", "spectrum"]  # what is shown in the place beside the frame
 RunKey = int | str | None  # which network of several; None where there is one
 
 

@@ -29,6 +29,7 @@ from canvaswidget.plotting.panels import (
     draw_maps,
     draw_points,
     draw_shares,
+    draw_spectra,
     map_size,
     name_lines,
     scale_of,
@@ -52,8 +53,11 @@ __all__ = [
     "view_figure",
 ]
 
-Panel = Literal["frame", "pixel", "region", "maps", "neurons", "shares", "time", "scatter"]
-PANELS: tuple[Panel, ...] = ("frame", "pixel", "region", "maps", "neurons", "shares", "time", "scatter")
+Panel = Literal["frame", "pixel", "region", "spectrum", "maps", "neurons", "shares", "time", "scatter"]
+PANELS: tuple[Panel, ...] = (
+    *("frame", "pixel", "region", "spectrum"),
+    *("maps", "neurons", "shares", "time", "scatter"),
+)
 FORMATS = ("png", "pdf", "svg")
 
 WIDE = 5.0  # inches from which panels stand side by side
@@ -67,6 +71,7 @@ BARS = ("pixel", "region")
 PARTS = {
     ("frame", "pixel"): 0.6,
     ("frame", "region"): 0.6,
+    ("frame", "spectrum"): 0.6,
     ("shares", "time"): 0.4,
 }  # of the width, for the left one of two
 
@@ -74,6 +79,7 @@ ABSENT = {
     "frame": "there is no picture",
     "pixel": "no pixel is pinned",
     "region": "no region is drawn",
+    "spectrum": "no spectrum is measured",
     "maps": "no pixel is pinned",
     "shares": "no pixel is pinned",
     "neurons": "no neuron is shown",
@@ -168,6 +174,7 @@ def _has(view: View, name: str) -> bool:
         "frame": view.image is not None or view.overlay is not None,
         "pixel": len(view.bars) > 0,
         "region": len(view.region_bars) > 0,
+        "spectrum": view.spectra is not None,
         "maps": len(view.thumbnails) > 0,
         "neurons": len(view.neurons) > 0,
         "shares": len(view.shares) > 0,
@@ -225,7 +232,7 @@ def _height(view: View, name: str, width: float, tallest: Any, runs: Sequence[Ru
         columns = _columns(maps, width)
         names = NAME_LINE * name_lines(maps) + 0.1
         return 0.35 + -(-len(maps) // columns) * (names + map_size(view, columns, width, tallest[1])[1])
-    return {"shares": 1.75, "time": 1.45, "scatter": min(2.6, 0.4 + 0.7 * width)}[name]
+    return {"shares": 1.75, "spectrum": 2.1, "time": 1.45, "scatter": min(2.6, 0.4 + 0.7 * width)}[name]
 
 
 def _draw(ax: Axes, name: str, view: View, width: float, tallest: Any) -> None:
@@ -241,6 +248,8 @@ def _draw(ax: Axes, name: str, view: View, width: float, tallest: Any) -> None:
     elif name == "neurons":
         columns, scale = _columns(view.neurons, width), _scale_name(view)
         draw_maps(ax, view, view.neurons, view.neurons_name, columns, width, scale, tallest[1])
+    elif name == "spectrum" and view.spectra is not None:
+        draw_spectra(ax, view.spectra)
     elif name == "shares":
         draw_shares(ax, view.shares, view.ranked_by, view.colour)
     elif name == "time":
@@ -302,6 +311,9 @@ def describe(view: View, panels: Sequence[str], runs: Sequence[RunFrame] = ()) -
             reach = f"{'one scale' if name == 'maps' else _scale_name(view)}"
             scale = f", on {reach} up to {scale_of(view, maps):.3g}" if view.one_scale else ""
             told.append(f"{title}{scale}: {', '.join(' '.join(each.split()) for each, _ in maps)}")
+        elif name == "spectrum" and view.spectra is not None:
+            means = [f"{line.name} {line.centroid:.3f}" for line in view.spectra.lines]
+            told.append(f"Mean frequency of the power spectra, in cycles a pixel: {', '.join(means)}")
         elif name == "shares":
             halves = [f"{curve.layer} {_half(curve)}" for curve in view.shares]
             by = f", by {view.ranked_by}" if view.ranked_by else ""

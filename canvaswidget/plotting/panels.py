@@ -28,7 +28,7 @@ from canvaswidget.plotting.style import (
     legend_label,
     plain_numbers,
 )
-from canvaswidget.plotting.view import Bar, Points, ShareCurve, View, view_size
+from canvaswidget.plotting.view import Bar, Points, ShareCurve, Spectra, View, view_size
 
 Floats = npt.NDArray[np.floating]
 
@@ -38,6 +38,8 @@ HALO = [withStroke(linewidth=2, foreground="white")]
 NAME_LINE = 0.1  # inches
 VALUES = "viridis"  # the palette of points that are coloured by a value
 LETTERS = 15  # of a title, an inch
+NYQUIST = 0.5  # cycles a pixel
+LEAST_POWER = 1e-12  # of the largest
 TALLEST_MAP = 0.95  # inches of a neuron's map
 
 
@@ -185,6 +187,27 @@ def draw_shares(ax: Axes, shares: Sequence[ShareCurve], ranked_by: str = "", of_
     legend_below(ax)
     by = f"\nby {ranked_by}" if ranked_by else ""
     ax.set_title(f"how many neurons make it (of so many){by}", color=INK)
+
+
+def draw_spectra(ax: Axes, spectra: Spectra) -> None:
+    """Power over frequency of the frame's pictures and of the selection's map, with the mean frequency of the last."""
+    most = max((float(np.nanmax(line.power, initial=0)) for line in spectra.lines), default=0.0)
+    looks = iter(zip(("#c4c7cc", *CYCLE), (3.0, 1.1, 1.1, 1.1), strict=False))
+    for line in spectra.lines:
+        # Less than this is rounding, and would flatten all lines.
+        power = np.where(line.power >= max(most * LEAST_POWER, 1e-300), line.power, np.nan)
+        colour, wide = (CYCLE[2], 1.7) if line.selected else next(looks)
+        ax.plot(spectra.frequencies, power, color=colour, lw=wide, label=legend_label(line.name))
+        if line.selected and not math.isnan(line.centroid):
+            ax.axvline(line.centroid, color=colour, lw=0.8, ls="--")
+    if spectra.band is not None:
+        ax.axvspan(spectra.band[0], min(spectra.band[1], NYQUIST), color=CYCLE[0], alpha=0.12, lw=0)
+    if most > 0:
+        ax.set_yscale("log")
+    ax.set(xlim=(0, NYQUIST), xlabel="frequency (cycles a pixel)", ylabel="power a coefficient")
+    ax.spines[["top", "right"]].set_visible(False)
+    legend_below(ax)
+    ax.set_title("power spectra", color=INK)
 
 
 def draw_curve(

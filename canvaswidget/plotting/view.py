@@ -69,6 +69,45 @@ class Points:
 
 
 @dataclass(frozen=True)
+class Spectrum:
+    """Power over frequency of one picture.
+
+    Attributes
+    ----------
+    name : str
+    power : (b,) array
+        Of each band; NaN for one that has none.
+    centroid : float
+        Mean frequency weighted by power, in cycles a pixel; NaN where there is none.
+    selected : bool
+        Whether it is the selection's map, not a picture of the frame.
+    """
+
+    name: str
+    power: Floats
+    centroid: float = math.nan
+    selected: bool = False
+
+
+@dataclass(frozen=True)
+class Spectra:
+    """The lines of a figure's spectrum.
+
+    Attributes
+    ----------
+    frequencies : (b,) array
+        Of the bands, in cycles a pixel.
+    lines : sequence of Spectrum
+    band : (low, high), optional
+        Frequencies that the map over the frame is limited to.
+    """
+
+    frequencies: Floats
+    lines: Sequence[Spectrum]
+    band: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
 class View:
     """What `canvaswidget.plotting.figures.view_figure` draws; what is None, or empty, is left out.
 
@@ -104,6 +143,7 @@ class View:
     shares : sequence of ShareCurve
         Of the pixel, by layer.
     points : Points
+    spectra : Spectra
     frames, totals, changes : array
         The selection's total on some frames, and how much it differs from the frame before; None where not known.
     time : int
@@ -142,6 +182,7 @@ class View:
     neurons_name: str = ""
     shares: Sequence[ShareCurve] = ()
     points: Points | None = None
+    spectra: Spectra | None = None
     frames: Sequence[int] = ()
     totals: Sequence[float] = ()
     changes: Sequence[float | None] = field(default=())

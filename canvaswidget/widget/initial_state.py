@@ -44,6 +44,9 @@ def initial_state(session: Session, facts: Facts, given: dict[str, Any]) -> dict
         else:
             best = session.call(strongest)
             state["layer"], state["neuron"] = best.layer, best.neuron
+    if state.get("region") is not None:
+        is_of_region = given.get("pixel") is None or given.get("sort") == "region"
+        state.setdefault("panel", "region" if is_of_region else "pixel")
     return state
 
 

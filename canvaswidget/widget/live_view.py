@@ -97,6 +97,7 @@ class LiveView(ViewTraits):
                 runs.watch(self._refreshed)
             self.observe(self._fallback.changed, list(self.VIEW))
             self.observe(self._follow, "time")
+            self.observe(self._turn, ["pixel", "region"])
         except BaseException:
             self._session.close()
             raise

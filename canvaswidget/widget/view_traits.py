@@ -17,6 +17,7 @@ class ViewTraits(SharedTraits):
 
     facts: Facts
     _known_runs: KnownRuns
+    _follows = False  # whether the region is set because it moves with time
 
     VIEW: ClassVar[tuple[str, ...]] = (
         "run",
@@ -120,4 +121,17 @@ class ViewTraits(SharedTraits):
     def _follow(self, change: Any) -> None:
         region = followed(self.region, self.regions, change.new)
         if region is not self.region:  # setting it checks it anew, which costs a mask
-            self.region = region
+            self._follows = True
+            try:
+                self.region = region
+            finally:
+                self._follows = False
+
+    def _turn(self, change: Any) -> None:
+        """What stands beside the frame is of what was set last; the page says itself which that is."""
+        if self.panel == "spectrum" or self._is_report or self._follows:
+            return
+        if change.name == "region":
+            self.panel = "pixel" if change.new is None else "region"
+        elif change.new is not None:
+            self.panel = "pixel"

@@ -120,9 +120,10 @@ class CanvasWidget(LiveView):
     colour_by : {"cluster", "frequency"}
         What the colours of thumbnails and of points of the scatter stand for: the cluster of the neuron, or the mean
         spatial frequency of its map, as `sort` has it.
-    panel : {"pixel", "spectrum"}
-        What stands beside the frame: the neurons that make the pixel or the region, or the power spectra of the frame
-        and of the selection's map, as `analysis.spectrum` has them.
+    panel : {"pixel", "region", "spectrum"}
+        What stands beside the frame: the neurons that make the pixel, or those of the region where there is one, or the
+        power spectra of the frame and of the selection's map, as `analysis.spectrum` has them. Setting a region or a
+        pixel turns to it, but for the spectrum.
     band : (low, high) or None
         Of the selection's map over the frame, or of the picture with ``overlay="picture"``, the frequencies that are
         shown: above `low` up to and with `high`, in cycles a pixel, at most 0.708. From 0 on the mean is one of them.
@@ -234,10 +235,10 @@ class CanvasWidget(LiveView):
         ----------
         panels : sequence of str, optional
             Some of ``"frame"``; ``"pixel"``, ``"maps"`` and ``"shares"``, the pinned pixel's neurons, their maps, and
-            how many make it; ``"region"``, the region's neurons; ``"neurons"``, the first of the layer as they are
-            sorted; ``"time"``; ``"scatter"``. All but the last by default, where they have anything to show; time is
-            then followed for one neuron only, and the region's neurons are there where no pixel is pinned or neurons
-            are sorted by the region.
+            how many make it; ``"region"``, the region's neurons; ``"spectrum"``; ``"neurons"``, the first of the layer
+            as they are sorted; ``"time"``; ``"scatter"``. By default what the widget shows: the frame, what `panel` has
+            beside it, the layer's neurons and time, where they have anything to show; time is then followed for one
+            neuron only.
         width : float
             In inches; text keeps its size.
         columns : {1, 2}, optional

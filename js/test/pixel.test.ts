@@ -47,7 +47,7 @@ describe("pixel", () => {
     await view.model.reply(request, { ...known, neurons }, data);
     await view.settle();
     const label = view.page.find(".cw-panel-pixel .cw-label").textContent;
-    expect(label).toContain("chosen by gated · order: pale bars (each colour)");
+    expect(label).toContain("chosen by gated · order: pale bars");
     expect(view.page.find(".cw-bar .cw-bar-share").textContent).toBe("");
     expect(view.page.find(".cw-bar").title).not.toContain("%");
     expect(view.page.find(".cw-shares th").textContent).toBe("layer · gated");

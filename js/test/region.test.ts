@@ -108,11 +108,15 @@ describe("region", () => {
     await view.model.reply(next, { ...answer, n_pixels: 91 }, new Uint8Array());
     expect(panel.querySelector(".cw-label")?.textContent).toBe("mean of 91 pixels · frame 2");
     // Back to a pixel: by a click on one, and to and fro by the buttons.
+    expect(view.model.get("panel")).toBe("region");
     view.model.set("pixel", [4, 6]);
+    view.model.set("panel", "pixel"); // as Python does
     pass();
     expect(title()).toBe("Pixel");
     const [ofPixel, ofRegion] = [...panel.querySelectorAll<HTMLElement>(".cw-segment")];
     ofRegion?.click();
+    pass();
+    expect(view.model.get("panel")).toBe("region");
     pass();
     expect([title(), ofRegion?.getAttribute("aria-selected")]).toEqual(["Region", "true"]);
     ofPixel?.click();

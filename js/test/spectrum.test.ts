@@ -128,7 +128,7 @@ describe("a band", () => {
     expect(word()).toBe(words);
     expect(view.page.find("[data-testid=panel-frame] .cw-label").textContent).toContain(words);
     expect(view.page.find("[data-testid=colourbar]").dataset.signed).toBe("");
-    expect(view.page.find(".cw-bar-unit").textContent).toBe("contribution");
+    expect(view.page.find(".cw-bar-unit").textContent).toBe("contribution (raw level)");
     expect(view.page.find("[data-testid=frame]").dataset.selection).toContain("~0.1-0.2");
     const span = chart().querySelector(".cw-chart-span")?.getAttribute("d") ?? "";
     expect(span.match(/[\d.]+/g)?.map(Number)[0]).toBeCloseTo(at(0.1));

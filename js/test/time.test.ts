@@ -125,7 +125,8 @@ describe("scrubbing over a slow layer", () => {
     await view.model.settle(["frame", "map", "pixel", "palettes"]);
     pass();
     const canvas = view.page.find<HTMLCanvasElement>(".cw-frame-canvas");
-    const label = () => view.page.find("[data-panel=frame] .cw-label").textContent?.split(" ")[0];
+    const label = () =>
+      view.page.find("[data-panel=frame] .cw-label > span").textContent?.match(/frame\s+(\d+)/)?.[1];
     const looks = new Map<string, Set<string>>();
     const look = () => {
       const pictures = looks.get(label() ?? "") ?? new Set();

@@ -31,6 +31,13 @@ from tools.server import HOST
 
 TIMEOUT = 180_000  # ms: a cold kernel on a busy machine that imports torch
 
+# What is pressed and is smaller than so many pixels. The ends of the loop are thumbs, which have no boxes.
+_SMALL = """least => [...document.querySelectorAll('.cw-root :is(button, select, summary, input, [role=slider])')]
+  .filter(one => one.checkVisibility({visibilityProperty: true}) && !one.closest('.cw-loop'))
+  .map(one => [one, (one.closest('label') ?? one).getBoundingClientRect()])
+  .filter(([, {height, width}]) => width > 0 && Math.min(height, width) < least - 0.5)
+  .map(([one, {width, height}]) => `${one.ariaLabel || one.title || one.className}: ${width} x ${height}`)"""
+
 # Code for the kernel: the widget that the notebook made first.
 FIND_WIDGET = """
 import canvaswidget as _cw
@@ -117,6 +124,11 @@ def pixels(canvas: Locator) -> np.ndarray:
     """The backing store of a `<canvas>`: `(height, width, 4)`, 8 bits."""
     width, height, text = canvas.evaluate(_PIXELS)
     return np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width, 4)
+
+
+def small_targets(page: Page, least: int) -> list[str]:
+    """What of the widget is pressed and is smaller than so many pixels, with its size."""
+    return page.evaluate(_SMALL, least)
 
 
 class Traffic:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.page import TIMEOUT, NotebookPage, WidgetView, pixels
+from tests.browser.page import TIMEOUT, NotebookPage, WidgetView, pixels, small_targets
 
 # Nothing lies over the pictures.
 CELLS = [
@@ -102,6 +102,7 @@ def test_a_cluster_and_what_python_takes_out(notebook: NotebookPage) -> None:
     view.part("ablated").locator("summary").click()
     rows = view.part("ablated").locator("li")
     expect(rows).to_have_count(3)
+    assert small_targets(notebook.page, 28) == []
     rows.first.get_by_role("button", name="Put back").click()
     view.wait_frame(out=2)
     notebook.wait_for(lambda: notebook.ask("sum(map(len, _w.ablated.values()))"), 2, "what is out")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from playwright.sync_api import Browser, expect
 
 import canvaswidget as cw
+from tests.browser.page import small_targets
 from tests.browser.saved_page import SavedPage
 
 # What moved, from where to where.
@@ -25,12 +27,16 @@ SHIFTS = """() => {
       }
   }).observe({type: 'layout-shift'});
 }"""
-# What is pressed and is smaller than so many pixels. The ends of the loop lie on the line of time.
-SMALL = """least => [...document.querySelectorAll('.cw-root :is(button, select, summary, input, [role=slider])')]
-  .filter(one => one.checkVisibility({visibilityProperty: true}) && !one.closest('.cw-loop'))
-  .map(one => [one, (one.closest('label') ?? one).getBoundingClientRect()])
-  .filter(([, {height, width}]) => width > 0 && Math.min(height, width) < least - 0.5)
-  .map(([one, {width, height}]) => `${one.ariaLabel || one.title || one.className}: ${width} x ${height}`)"""
+# How far from the middle of an end of the loop, a thumb, the pointer is on it: to the left, right, top and bottom.
+REACH = """([end, part]) => {
+  const {left, top, width, height} = end.getBoundingClientRect();
+  const middle = [left + height / 2 + part * (width - height), top + height / 2];
+  return [[-1, 0], [1, 0], [0, -1], [0, 1]].map(([x, y]) => {
+    let far = 0;
+    while (far < 100 && document.elementFromPoint(middle[0] + x * far, middle[1] + y * far) === end) far += 0.5;
+    return far;
+  });
+}"""
 SCROLLABLE = "() => { document.querySelector('#kept').style.height = '3000px'; }"
 
 
@@ -64,7 +70,7 @@ def measured(browser: Browser, _measured: SavedPage) -> SavedPage:
 
 
 @pytest.mark.parametrize(
-    ("width", "least"), [(1400, 0.26), (1000, 0.2), (780, 0.14), (600, 0.16)], ids=lambda value: str(value)
+    ("width", "least"), [(1400, 0.25), (1000, 0.2), (780, 0.14), (600, 0.16)], ids=lambda value: str(value)
 )
 def test_the_picture_has_the_room_and_the_pixel_is_beside_it(
     measured: SavedPage, width: int, least: float
@@ -83,6 +89,44 @@ def test_the_picture_has_the_room_and_the_pixel_is_beside_it(
         assert pixel["height"] == pytest.approx(frame["height"], abs=1)
 
 
+@pytest.mark.parametrize("width", [780, 960, 1000, 1220, 1400, 1660, 1700, 2200])
+def test_it_is_no_taller_than_its_width_asks_for_in_a_tall_window(measured: SavedPage, width: int) -> None:
+    measured.page.set_viewport_size({"width": width, "height": 1600})
+    measured.settle()
+    assert 520 <= box(measured, ".cw-root")["height"] <= 900
+
+
+@pytest.mark.parametrize("width", [560, 640, 690])
+def test_a_hover_and_its_answer_are_seen_at_once_where_they_are_below_each_other(
+    measured: SavedPage, width: int
+) -> None:
+    measured.page.set_viewport_size({"width": width, "height": 800})
+    assert box(measured, '[data-panel="pixel"]')["y"] > box(measured, '[data-panel="frame"]')["y"]
+    bars = measured.panel("pixel").locator(".cw-bar:not([hidden])")
+    list_ = box(measured, ".cw-bars")
+    top, bottom = box(measured, '[data-panel="frame"]')["y"], 0.0
+    for at in range(5):
+        bar = bars.nth(at).bounding_box()
+        assert bar is not None
+        bottom = bar["y"] + bar["height"]
+        assert bottom <= list_["y"] + list_["height"]
+    assert bottom - top <= 700  # with the line under it, in a window 800 px high
+
+
+@pytest.mark.parametrize("width", [560, 780, 1000, 1400])
+def test_the_steps_of_the_layer_have_names(measured: SavedPage, width: int) -> None:
+    measured.page.set_viewport_size({"width": width, "height": 900})
+    steps = measured.page.locator(".cw-steps > span")
+    expect(steps).to_have_count(4)
+    places = [steps.nth(at).bounding_box() for at in range(4)]
+    slider = box(measured, ".cw-stepped")
+    ends = [(one["x"], one["x"] + one["width"]) for one in places if one is not None]
+    assert ends[0][0] >= slider["x"]
+    assert ends[-1][1] <= slider["x"] + slider["width"]
+    assert all(left[1] + 2 <= right[0] for left, right in pairwise(ends))
+    assert steps.nth(3).get_attribute("title") == "head_layer"
+
+
 @pytest.mark.parametrize("width", [640, 680, 700, 720, 800])
 def test_the_counts_are_below_the_head_of_the_pixel(measured: SavedPage, width: int) -> None:
     measured.page.set_viewport_size({"width": width, "height": 1000})
@@ -98,7 +142,12 @@ def test_what_is_pressed_is_large_enough(browser: Browser, demo_page: Path, fing
     opened = SavedPage(browser, demo_page, finger=finger)
     assert opened.page.evaluate("() => matchMedia('(pointer: coarse)').matches") == finger
     opened.part("style").locator("summary").click()
-    assert opened.page.evaluate(SMALL, least) == []
+    assert small_targets(opened.page, least) == []
+    opened.page.keyboard.press("Escape")
+    for end, part in (("loop-first", 0), ("loop-last", 20 / 23)):
+        left, right, up, down = opened.part(end).evaluate(f"(end, part) => ({REACH})([end, part])", part)
+        assert min(left + right, up + down) >= least - 1, end
+        assert (left, up) == pytest.approx((right, down), abs=1), end
     opened.close()
 
 

@@ -106,6 +106,29 @@ def test_films(w: CanvasWidget, tmp_path: Path, form: str) -> None:
     assert apart > 1
 
 
+def test_a_figure_has_the_spectra_where_the_widget_shows_them(w: CanvasWidget) -> None:
+    w.rule = "gated"
+    assert figure_data(w._live.cached, w._state(), None, lambda done, total: None).spectra is None
+    w.panel, w.band = "spectrum", (0.1, 0.3)
+    view = figure_data(w._live.cached, w._state(), None, lambda done, total: None)
+    assert (view.bars, view.shares, view.region_bars) == ([], [], ())
+    assert view.spectra is not None
+    assert view.spectra.band == (0.1, 0.3)
+    known = cw.analysis.spectrum(w.canvas, w.layer, frame=w.time)
+    inside = known.limits[:-1] < 0.5
+    np.testing.assert_allclose(view.spectra.frequencies, known.frequencies[inside])
+    lines = {line.name: line for line in view.spectra.lines}
+    np.testing.assert_allclose(lines["reconstruction"].power, known.output[inside], rtol=1e-6)
+    selected = [line for line in view.spectra.lines if line.selected]
+    assert len(selected) == 1
+    at = int(np.flatnonzero(known.neurons == w.canvas.layers.find(w.layer).flat_index([w.neuron])[0])[0])
+    np.testing.assert_allclose(selected[0].power, known.neuron_power[at][inside], rtol=1e-4)
+    words = w.figure().words  # type: ignore[attr-defined]
+    assert f"{selected[0].name} {selected[0].centroid:.3f}" in words
+    assert "Strongest neurons" not in words
+    w.panel, w.band = "pixel", None
+
+
 @pytest.mark.parametrize("channel", ["sum", "green"])
 def test_a_figure_has_the_regions_neurons_where_the_widget_shows_them(w: CanvasWidget, channel: str) -> None:
     def shown(*panels: str) -> View:
@@ -113,12 +136,12 @@ def test_a_figure_has_the_regions_neurons_where_the_widget_shows_them(w: CanvasW
 
     w.rule = "gated"
     w.region, w.channel = ((1, 2), (6, 9)), channel
-    assert shown().region_bars == ()  # the pixel is pinned, and neurons are not sorted by the region
+    assert (w.panel, len(shown().region_bars), len(shown().bars)) == ("region", 12, 0)
+    w.panel = "pixel"
+    assert (len(shown().region_bars), len(shown().bars), len(shown().shares)) == (0, 12, len(w.canvas.layers))
     with_both = shown("pixel", "region")
     assert (len(with_both.bars), len(with_both.region_bars)) == (12, 12)
-    w.sort = "region"
-    assert len(shown().region_bars) == 12
-    w.pixel, w.sort = None, "total"
+    w.pixel, w.panel = None, "region"
     view = shown()
     assert view.region is not None
     assert (view.region.sum(), len(view.bars)) == (35, 0)

@@ -155,6 +155,7 @@ def test_it_reads_well(make) -> None:
         f"    pixel={w.pixel!r},\n"
         "    region=((4, 8), (30, 40)),\n"
         "    maps='signed',\n"
+        "    panel='region',\n"
         ")\nw\n"
     )
 

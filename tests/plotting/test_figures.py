@@ -37,6 +37,7 @@ from canvaswidget.plotting.figures import (
 )
 from canvaswidget.plotting.panels import draw_points
 from canvaswidget.plotting.style import CLUSTER_COLOURS
+from canvaswidget.plotting.view import Spectra, Spectrum
 from tests.plotting.views import view
 
 pytestmark = pytest.mark.slow
@@ -84,6 +85,9 @@ def test_everything_is_there_and_within_the_page(width: float) -> None:
     [
         {"bars": ()},
         {"region_bars": ()},
+        {"spectra": None},
+        {"spectra": Spectra(np.arange(3.0), [Spectrum("truth", np.zeros(3))], (0.1, 0.7))},
+        {"spectra": Spectra(np.arange(2.0), [Spectrum("truth", np.full(2, np.nan))])},
         {"one_scale": True},
         {"one_scale": True, "signed": True, "neurons": [("0", np.zeros((16, 32)))], "thumbnails": ()},
         {"changes": ()},
@@ -218,6 +222,7 @@ def test_a_figure_of_frames_of_any_shape_fits_on_a_page(size: tuple[int, int], w
         pixel=(0, 0),
         neurons=maps,
         thumbnails=maps[:6],
+        spectra=None,
         region_bars=(),  # where both are, smaller pictures do not make room for them
         points=None,
         one_scale=True,
@@ -296,6 +301,7 @@ def test_each_panel_looks_as_it_did(panel: str) -> None:
         ("region", {"region_bars": [Bar("decoder.2", f"{i} → 3", i / 9, 0.2) for i in range(6)]}),
         ("maps", {"signed": True}),
         ("neurons", {"contrast": 4.0}),
+        ("spectrum", {"spectra": Spectra(np.linspace(0.05, 0.45, 9), [Spectrum("truth", np.ones(9), 0.1)])}),
         ("shares", {"shares": [ShareCurve("a", [1, 100], [0.5, 1.0])]}),
         ("time", {"changes": ()}),
         ("scatter", {"points": Points(np.random.default_rng(5).random((60, 2)), np.zeros(60, int))}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from canvaswidget.plotting.view import Bar, Points, ShareCurve, View
+from canvaswidget.plotting.view import Bar, Points, ShareCurve, Spectra, Spectrum, View
 
 
 def view(**changes) -> View:
@@ -25,6 +25,16 @@ def view(**changes) -> View:
             ShareCurve("decoder.3", [1, 5, 40], [0.2, 0.7, 1.0], True),
         ],
         "points": Points(rng.random((60, 2)), np.arange(60) % 3 - 1, ["sky", "cluster 1"], [4], "60 neurons"),
+        "spectra": Spectra(
+            np.linspace(0.05, 0.45, 9),
+            [
+                Spectrum("truth", 10.0 ** -np.arange(9), 0.06),
+                Spectrum("reconstruction", 9.0 ** -np.arange(9), 0.07),
+                Spectrum(
+                    "decoder.3, kernel 3 → 17", np.r_[np.nan, 5.0 ** -np.arange(2, 10)], 0.21, selected=True
+                ),
+            ],
+        ),
         "frames": [0, 1, 2, 3],
         "totals": [1.0, 5.0, 2.0, 3.0],
         "changes": [None, 4.5, 3.5, 1.5],

@@ -70,7 +70,7 @@ WRONG = [
     ("band", (0.2, 0.1), ValueError, "expected 0 <= low < high <= 0.708"),
     ("band", (0.1, float("nan")), ValueError, "expected 0 <= low < high"),
     ("colour_by", "total", ValueError, "colour_by='total': expected one of 'cluster', 'frequency'"),
-    ("panel", "map", ValueError, "panel='map': expected one of 'pixel', 'spectrum'"),
+    ("panel", "map", ValueError, "panel='map': expected one of 'pixel', 'region', 'spectrum'"),
     ("opacity", -0.1, ValueError, "opacity=-0.1: expected 0 to 1"),
     ("contrast", float("nan"), ValueError, "contrast=nan"),
     ("limit", 0, ValueError, "limit=0: expected a number above 0, or None"),

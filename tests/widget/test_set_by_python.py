@@ -99,6 +99,54 @@ def test_a_region_is_a_mask_a_box_or_a_polygon(w: CanvasWidget) -> None:
     assert (w.region.mask == np.pad(np.ones((3, 4), bool), ((0, 13), (0, 28)))).all()
 
 
+def test_what_stands_beside_the_frame_is_of_what_was_set_last(w: CanvasWidget) -> None:
+    box = ((2, 3), (5, 9))
+    assert w.panel == "pixel"
+    w.region = box
+    assert w.panel == "region"
+    w.pixel = (1, 1)
+    assert w.panel == "pixel"
+    w.region = ((1, 1), (4, 9))
+    w.region = None
+    assert w.panel == "pixel"
+    w.panel = "spectrum"
+    w.region, w.pixel = box, (2, 2)
+    assert w.panel == "spectrum"
+    w.panel = "region"
+    w.pixel = None
+    assert w.panel == "region"
+    # The page says itself what it turns to, and a region that moves with time turns nothing.
+    w.set_state({"pixel": [3, 4]})
+    assert (w.pixel, w.panel) == ((3, 4), "region")
+    masks = np.zeros((w.inr.n_frames, 16, 32), bool)
+    for frame in range(len(masks)):
+        masks[frame, frame : frame + 3, 2:6] = True
+    w.regions = {"it": masks}
+    w.region, w.panel = masks[w.time], "pixel"
+    w.time = (w.time + 1) % len(masks)
+    assert (w.region.mask == masks[w.time]).all()
+    assert w.panel == "pixel"
+
+
+@pytest.mark.parametrize(
+    ("given", "panel"),
+    [
+        ({"region": ((2, 3), (5, 9))}, "region"),
+        ({"region": ((2, 3), (5, 9)), "pixel": (1, 1)}, "pixel"),
+        ({"region": ((2, 3), (5, 9)), "pixel": (1, 1), "sort": "region"}, "region"),
+        ({"region": ((2, 3), (5, 9)), "panel": "spectrum"}, "spectrum"),
+        ({"pixel": None}, "pixel"),
+    ],
+)
+def test_what_stands_beside_the_frame_first(given: dict[str, Any], panel: str) -> None:
+    model = cw.trace(video(), device="cpu")
+    first = CanvasWidget(model, **given)
+    assert first.panel == panel
+    code = first.recipe()
+    assert ("panel=" in code) == ("region" in given)
+    first.close()
+
+
 @pytest.mark.parametrize(
     ("region", "words"),
     [

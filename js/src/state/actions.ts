@@ -1,6 +1,6 @@
 // The changes that the user can make, whether with the mouse, a slider or a key.
 import { LONGEST_NAME, MAX_CLUSTERS, MIN_CLUSTERS } from "../transport/constants";
-import type { LayerInfo, Region, RunKey } from "../transport/messages";
+import type { LayerInfo, PanelTab, Region, RunKey } from "../transport/messages";
 import { same } from "../transport/same";
 import { followed } from "./regions";
 import { framesOf, hasMap, nearestFrame } from "./saved";
@@ -123,11 +123,16 @@ export function toggleNeuron(store: Store, neuron: number[], layer: string): voi
 /** Drawing a region sorts neurons by it; without a region that order does not exist. */
 export function chooseRegion(store: Store, region: Region | null): void {
   const sort = region ? "region" : store.sort.peek() === "region" ? "pixel" : store.sort.peek();
-  store.set({ region, sort });
+  store.set({ region, sort, ...turned(store, region ? "region" : "pixel") });
 }
 
 export function pin(store: Store, pixel: number[] | null): void {
-  store.set({ pixel });
+  store.set(pixel ? { pixel, ...turned(store, "pixel") } : { pixel });
+}
+
+/** Beside the frame stand the neurons of what was chosen last; the spectrum stays. */
+function turned(store: Store, panel: PanelTab): Partial<Traits> {
+  return store.panel.peek() === "spectrum" ? {} : { panel };
 }
 
 /** Moves the pinned pixel, from the middle when there is none. */
@@ -136,7 +141,7 @@ export function nudgePixel(store: Store, dy: number, dx: number): void {
   if (!ready(info)) return;
   const [y, x] = store.pixel.peek() ?? [Math.floor(info.height / 2) - dy, Math.floor(info.width / 2) - dx];
   const inside = (value: number, size: number) => Math.max(0, Math.min(size - 1, value));
-  store.set({ pixel: [inside((y ?? 0) + dy, info.height), inside((x ?? 0) + dx, info.width)] });
+  pin(store, [inside((y ?? 0) + dy, info.height), inside((x ?? 0) + dx, info.width)]);
 }
 
 /** A cluster is selected in place of neurons: the frame, the curve and what is ablated are of what was chosen last. */

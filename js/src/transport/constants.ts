@@ -27,7 +27,17 @@ export const LONGEST_NAME = 40;
 export const FADED = 0.75;
 export const LUMA = [0.2126, 0.7152, 0.0722] as const;
 export const VALUES = "viridis";
-export const PANELS = ["frame", "pixel", "region", "maps", "neurons", "shares", "time", "scatter"] as const;
+export const PANELS = [
+  "frame",
+  "pixel",
+  "region",
+  "spectrum",
+  "maps",
+  "neurons",
+  "shares",
+  "time",
+  "scatter",
+] as const;
 export const TABLES = ["pixel", "neurons", "time"] as const;
 export const THUMBNAIL_SIDE = 64;
 export const NEEDS_NOTEBOOK = "needs the notebook";

@@ -18,7 +18,7 @@ export type Comparison = "side" | "wipe" | "picture" | "map";
 
 export type ColourBy = "cluster" | "frequency";
 
-export type PanelTab = "pixel" | "spectrum";
+export type PanelTab = "pixel" | "region" | "spectrum";
 
 export type Form = "png" | "pdf" | "svg" | "npz" | "csv" | "mp4" | "gif" | "html";
 

@@ -7,12 +7,14 @@ import { composeBar, groundOf } from "../ui/painting";
 import { type Range, reach, type Style } from "../ui/palette";
 import type { View } from "../ui/view";
 import type { ComparisonView } from "./comparison_view";
-import { isGrey, unitOf } from "./frame_words";
+import { isGrey, OF_DIFFERENCES, scaleOf } from "./frame_words";
 import { frameStyle } from "./style_of";
 
 /** So many CSS pixels of a drag double the limit, or halve it. */
 const DOUBLING = 60;
 const STEP = 1.1;
+const LEVELS =
+  "A raw level is the output's own number, before it is clipped to a colour: 1 is from black to white";
 const GREYS = Uint8ClampedArray.from({ length: 1024 }, (_, i) => (i % 4 === 3 ? 255 : i >> 2));
 
 export function createColourBar(view: View, covered: (picture: Picture) => boolean, second: ComparisonView) {
@@ -39,9 +41,10 @@ export function createColourBar(view: View, covered: (picture: Picture) => boole
   });
   const [low, high] = [h("span", { class: "cw-bar-low" }), h("span", { class: "cw-bar-high" })];
   const [what, more] = [h("span", {}), h("span", { class: "cw-bar-more" })];
-  const unit = h("span", { class: "cw-bar-unit", "aria-hidden": "true" }, what, more);
+  const unit = h("span", { class: "cw-bar-levels" });
+  const words = h("span", { class: "cw-bar-unit", "aria-hidden": "true" }, what, more, unit);
   const legend = h("div", { class: "cw-colourbar", "data-testid": "colourbar" }, low, grip, high, lock);
-  const element = h("div", { class: "cw-frame-scale" }, unit, legend);
+  const element = h("div", { class: "cw-frame-scale" }, words, legend);
 
   /** Where the colours end now; null where they are not of contributions. */
   let top: number | null = null;
@@ -70,11 +73,15 @@ export function createColourBar(view: View, covered: (picture: Picture) => boole
     const range = map ? planeOf(map, style.maps) : (difference ?? grey);
     // How far the pictures of two runs are apart has no palette: the largest difference is white.
     legend.classList.toggle("cw-hidden", between ? !between.signed : !range);
-    const [first = "", ...rest] = (
-      between || difference || grey ? "difference" : map ? unitOf(map, style.maps) : ""
-    ).split(", ");
-    write(what, first);
-    write(more, rest.map((part) => `, ${part}`).join(""));
+    const scale = between || difference || grey ? OF_DIFFERENCES : map ? scaleOf(map, style.maps) : null;
+    write(what, scale?.what ?? "");
+    write(more, scale?.more ?? "");
+    write(unit, scale?.unit ? ` (${scale.unit})` : "");
+    attribute(
+      words,
+      "title",
+      scale?.unit.includes("level") ? `${words.textContent}. ${LEVELS}` : words.textContent,
+    );
     const own = map !== null && !between && isOfContributions(map);
     lock.hidden = !own;
     attribute(grip, "tabindex", own ? 0 : -1);

@@ -26,6 +26,7 @@ const PANEL_NAMES: Record<"" | (typeof PANELS)[number], string> = {
   pixel: "the pixel's neurons",
   maps: "their maps",
   region: "the region's neurons",
+  spectrum: "spectrum",
   shares: "the pixel's shares",
   neurons: "the layer's neurons",
   time: "time",

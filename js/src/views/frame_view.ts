@@ -140,13 +140,13 @@ export function createFrameView(view: View, more: HTMLElement) {
     const hasCurve = framesOf(info).length > 1 || store._runs.peek().length > 1; // which says the total itself
     const parts = [
       run === null ? null : runLabel(run),
-      ready(info) && info.n_frames > 1 ? padded(time, info.n_frames - 1) : null,
       withoutLabel(frame),
       quantisedLabel(frame),
       map ? named(selectionLabel(map.selection, store.cluster_names.peek()), map) : null,
       map ? estimated(map, store.maps.peek()) : null,
       map && ready(info) && !hasCurve ? totalOf(info, map) : null,
       frame && isGrey(frame) && (map || frame.source === "error") ? `white is ${number(frame.high)}` : null,
+      ready(info) && info.n_frames > 1 ? `frame ${padded(time, info.n_frames - 1)}` : null,
     ].filter((part) => part !== null);
     write(label, parts.join(" · "));
     // With ablated neurons, their list shows the PSNR before and after.
@@ -155,7 +155,7 @@ export function createFrameView(view: View, more: HTMLElement) {
     write(psnr, decibels);
     const how = map && estimated(map, store.maps.peek()) ? `. ${howEstimated(map)}` : "";
     attribute(panel.label, "title", parts.join(" · ") + how);
-    attribute(stage, "aria-label", [`${frame?.source ?? "contributions"} of frame`, ...parts].join(", "));
+    attribute(stage, "aria-label", [frame?.source ?? "contributions", ...parts].join(", "));
   };
   view.effect(() => {
     frameStyle(store, null, second.top());
@@ -283,7 +283,8 @@ export function createFrameView(view: View, more: HTMLElement) {
   };
   stages.append(createZoomControl(view, viewport, (factor) => zoom(factor), reset));
   let grabbed: { x: number; y: number; moved: boolean } | null = null;
-  let clicked: { at: number; before: number[] | null } = { at: Number.NEGATIVE_INFINITY, before: null };
+  const pinned = () => ({ pixel: store.pixel.peek(), panel: store.panel.peek() });
+  let clicked = { at: Number.NEGATIVE_INFINITY, before: pinned() };
   const point = (at: [number, number] | null) => {
     if (!same(at, pixels.hover.peek())) pixels.hover.value = at;
   };
@@ -329,8 +330,7 @@ export function createFrameView(view: View, more: HTMLElement) {
       const at = event.button === 0 && grabbed && !grabbed.moved ? pointed(event) : null;
       grabbed = null;
       if (!at) return;
-      if (event.timeStamp - clicked.at > DOUBLE)
-        clicked = { at: event.timeStamp, before: store.pixel.peek() };
+      if (event.timeStamp - clicked.at > DOUBLE) clicked = { at: event.timeStamp, before: pinned() };
       pin(store, at);
     });
     one.addEventListener("mousedown", (event) => event.button === 1 && event.preventDefault()); // no autoscroll
@@ -342,7 +342,7 @@ export function createFrameView(view: View, more: HTMLElement) {
     one.addEventListener("dblclick", () => {
       if (hand.finish()) return;
       // A double click fits the frame: undo the pins of its two clicks.
-      pin(store, clicked.before);
+      store.set(clicked.before);
       reset();
     });
     watchWheel(one, view.root, isZoomed, zoom, showHint);

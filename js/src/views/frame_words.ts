@@ -2,7 +2,7 @@
 import { type ContributionMap, type Frame, isOfContributions } from "../sources/pictures";
 import { count, number, percent, plusMinus } from "../state/format";
 import { magnitudesOf, OVERLAYS } from "../state/selection";
-import type { CanvasInfo } from "../transport/messages";
+import type { CanvasInfo, Overlay } from "../transport/messages";
 import type { Style } from "../ui/palette";
 
 /** The sum of a map, which the curve over time shows where there is one. */
@@ -43,9 +43,33 @@ export function howEstimated({ sampled, height, width }: ContributionMap): strin
   return `${whole}; interpolated between, where the look before was off by ${percent(error)} in the mean`;
 }
 
-/** What the colours over the frame stand for. */
-export function unitOf(map: ContributionMap, maps: Style["maps"]): string {
-  const { overlay = "selection" } = map.selection;
-  if (!isOfContributions(map)) return named(OVERLAYS[overlay], map);
-  return maps === "signed" ? "contribution" : "contribution, magnitude";
+/** What the colours over the frame stand for: a word, what is added to it where there is room, and the unit. */
+export interface Scale {
+  what: string;
+  more: string;
+  unit: string;
 }
+
+const LEVELS = "raw level";
+const UNITS: Record<Overlay, string> = {
+  selection: LEVELS,
+  neurons: "",
+  intensity: "each scaled to 0..1",
+  change: LEVELS,
+  gradient: "levels a pixel",
+  laplacian: "levels a pixel²",
+  picture: LEVELS,
+};
+
+/** Of the colours of a map; figures have the same units. */
+export function scaleOf(map: ContributionMap, maps: Style["maps"]): Scale {
+  const { overlay = "selection" } = map.selection;
+  const unit = UNITS[overlay];
+  if (isOfContributions(map))
+    return { what: "contribution", more: maps === "signed" ? "" : ", magnitude", unit };
+  const [what = "", ...more] = named(OVERLAYS[overlay], map).split(", ");
+  return { what, more: more.map((part) => `, ${part}`).join(""), unit };
+}
+
+/** Of the colours of how far two pictures are apart. */
+export const OF_DIFFERENCES: Scale = { what: "difference", more: "", unit: LEVELS };

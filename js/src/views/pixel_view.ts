@@ -32,6 +32,9 @@ import { followTab } from "./panel_tab";
 import { createShareCurve } from "./share_curve";
 import { createSpectrumView } from "./spectrum_view";
 
+const ORDER = "order: pale bars";
+const OF_ORDER = "neurons are in the order of the magnitudes of all their colours, which cancel in the sum";
+
 interface Row {
   button: HTMLButtonElement;
   name: HTMLElement;
@@ -212,7 +215,7 @@ export function createPixelView(view: View) {
           ? CHANNELS[channel]
           : `bars: ${CHANNELS[channel]}`,
       by ? `chosen by ${by}` : "",
-      neurons.some(cancels) ? "order: pale bars (each colour)" : "",
+      neurons.some(cancels) ? ORDER : "",
     ].filter(Boolean);
   };
   /** The last answer stays until the next is there: of which run and frame it is. */
@@ -246,7 +249,8 @@ export function createPixelView(view: View) {
     skeleton.hidden = shown !== null || !waits;
     attribute(list, "data-empty", !shown);
     attribute(panel.element, "data-time", shown?.time);
-    attribute(panel.label, "title", panel.label.textContent);
+    const said = panel.label.textContent ?? "";
+    attribute(panel.label, "title", said.includes(ORDER) ? `${said}: ${OF_ORDER}` : said);
     showBars(shown?.neurons ?? []);
     showLayers(shown?.layers ?? []);
     curve.draw(shown?.layers ?? [], store.layer.value);

@@ -7,7 +7,7 @@ import { createLineChart, type Line, type Scale } from "../ui/line_chart";
 import type { View } from "../ui/view";
 
 /** Between the panel's edges and the first and last frame, in CSS pixels; the film strip keeps them too. */
-export const [LEFT, RIGHT] = [56, 12];
+export const [LEFT, RIGHT] = [56, 20];
 
 export function createTimeChart(view: View) {
   const element = h("div", { class: "cw-curve", "data-testid": "curve", "data-done": 0 });

@@ -1,68 +1,33 @@
 // The controls of the view: layer, time, cluster, rule, and a menu of the style.
-import { chooseCluster, chooseLayer, chooseRun, currentLayer, goTo, togglePlaying } from "../state/actions";
+import { chooseCluster, chooseRun, goTo, togglePlaying } from "../state/actions";
 import { number } from "../state/format";
 import { framesOf, frameToward, savedOf } from "../state/saved";
-import { layerName, namesKey, OVERLAYS, runInMenu, runLabel } from "../state/selection";
+import { namesKey, OVERLAYS, runInMenu, runLabel } from "../state/selection";
 import { ready } from "../state/store";
 import { MAX_CONTRAST } from "../transport/constants";
-import type { LayerInfo, Overlay, RunInfo } from "../transport/messages";
+import type { Overlay, RunInfo } from "../transport/messages";
 import { attribute, h, icon, write } from "../ui/dom";
 import { closeByItself } from "../ui/menu";
 import { clusterColour } from "../ui/palette";
 import { options, segmented } from "../ui/panel";
+import { range, slide } from "../ui/range";
 import { explain, word } from "../ui/term_card";
 import { isTerm, type Term } from "../ui/terms";
 import type { View } from "../ui/view";
 import { createChannelControl } from "./channel_control";
 import { createHistoryControl } from "./history_control";
+import { createLayerControl } from "./layer_control";
 
 const MAPS = [
   { value: "magnitude", text: "magnitude", term: "magnitude" },
   { value: "signed", text: "signed", term: "signed" },
 ] as const;
 
-/** Longer names, or more of them, would not fit under the slider: each has the room of the longest. */
-const MOST_LETTERS = 24;
-
-interface RangeProps {
-  name: string;
-  label: string;
-  min?: number;
-  max?: number;
-  step?: number;
-  input: (value: number) => void;
-  /** At the end of a gesture. */
-  change?: (value: number) => void;
-}
-
-function range({ name, label, min = 0, max = 1, step = 1, input, change }: RangeProps): HTMLInputElement {
-  const element = h("input", {
-    class: "cw-range",
-    type: "range",
-    min,
-    max,
-    step,
-    "aria-label": label,
-    "data-testid": name,
-  });
-  element.addEventListener("input", () => input(element.valueAsNumber));
-  if (change) element.addEventListener("change", () => change(element.valueAsNumber));
-  return element;
-}
-
-function slide(element: HTMLInputElement, value: number, text: string, max?: number): void {
-  if (max !== undefined) attribute(element, "max", max);
-  if (element.valueAsNumber !== value) element.value = String(value);
-  attribute(element, "aria-valuetext", text);
-  const [low, high] = [Number(element.min), Number(element.max)];
-  element.style.setProperty("--cw-filled", `${high > low ? ((value - low) / (high - low)) * 100 : 0}%`);
-}
-
 export function createToolbar(view: View) {
   return h(
     "div",
     { class: "cw-toolbar", role: "toolbar", "aria-label": "What is shown" },
-    layerControl(view),
+    control("layer", ...createLayerControl(view)),
     runControl(view),
     timeControl(view),
     clusterControl(view),
@@ -73,60 +38,6 @@ export function createToolbar(view: View) {
 
 function control(name: string, ...children: (Node | string)[]): HTMLElement {
   return h("div", { class: `cw-control cw-control-${name}` }, ...children);
-}
-
-function layerTitle({ name, op, neurons, n_groups }: LayerInfo): string {
-  const groups = n_groups > 1 ? ` in ${n_groups} groups` : "";
-  return `${name}: ${op}${groups}, ${neurons.join(" × ")} neurons`;
-}
-
-/** What tells a layer from its neighbours: `3` of `decoder.3`. */
-function lastPart(layer: string): string {
-  return layer.slice(layer.lastIndexOf(".") + 1).replace(/_layer$/, "");
-}
-
-function layerControl({ session: { store }, effect }: View): HTMLElement {
-  const slider = range({
-    name: "layer",
-    label: "Layer",
-    input: (at) => {
-      const info = store._canvas.peek();
-      const layer = ready(info) ? info.layers[at] : undefined;
-      if (layer) chooseLayer(store, layer.name);
-    },
-  });
-  const steps = h("div", { class: "cw-steps", "aria-hidden": "true" });
-  effect(() => {
-    const info = store._canvas.value;
-    const layers = ready(info) ? info.layers : [];
-    const all = layers.map(({ name }) => ({ name, text: lastPart(layerName(info, name)) }));
-    const longest = Math.max(...all.map(({ text }) => text.length));
-    const names = longest * all.length <= MOST_LETTERS ? all : [];
-    steps.replaceChildren(
-      ...names.map(({ name: layer, text }, at) => {
-        const step = h("span", { title: layer, on: { click: () => chooseLayer(store, layer) } }, text);
-        step.style.setProperty("--cw-at", String(at / Math.max(1, names.length - 1)));
-        attribute(step, "data-chosen", layer === store.layer.value);
-        return step;
-      }),
-    );
-  });
-  const name = h("output", { class: "cw-value cw-layer-name", "data-testid": "layer-name" });
-  effect(() => {
-    const info = store._canvas.value;
-    const layer = currentLayer(store);
-    if (!ready(info)) return;
-    const at = info.layers.findIndex((one) => one.name === store.layer.value);
-    slide(slider, Math.max(0, at), store.layer.value, info.layers.length - 1);
-    write(name, layer ? layerName(info, layer.name) : store.layer.value);
-    name.title = layer ? layerTitle(layer) : "";
-  });
-  return control(
-    "layer",
-    word("layer", "layer", "cw-name"),
-    h("div", { class: "cw-stepped" }, slider, steps),
-    name,
-  );
 }
 
 /** A slider over the steps of a training, or a menu of runs that have names. */
