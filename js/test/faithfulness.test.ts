@@ -71,6 +71,10 @@ describe("faithfulness", () => {
     await view.model.reply(request, { kind: "agreement", correlation: 0.973 }, NO_DATA);
     expect(line()).toBe("this map 0.97 · ranking: measuring");
     expect(part("faithfulness").textContent).toContain("neuron in 0 → out 0, frame 2");
+    part("see-both").click(); // its map and what the image loses, under every rule
+    expect(part("rules").hasAttribute("open")).toBe(true);
+    expect((part("faithfulness") as HTMLDetailsElement).open).toBe(false);
+    view.key("r", part("rules"));
     view.model.set("time", 3);
     pass();
     expect(line()).toBe("faithfulness: measuring");

@@ -33,7 +33,7 @@ describe("rules side by side", () => {
   it("are chosen where they are compared", async () => {
     await open();
     await view.settle();
-    expect(part("choose-xinc").hidden).toBe(true); // it is the rule of the view
+    expect((part("choose-xinc") as HTMLButtonElement).disabled).toBe(true); // it is the rule of the view
     part("choose-gated").click();
     expect(part("rules").hasAttribute("open")).toBe(false);
     expect(view.model.get("rule")).toBe("gated");

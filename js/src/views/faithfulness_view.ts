@@ -70,7 +70,8 @@ export function showFaithfulness(
   };
 }
 
-export function createFaithfulness(view: Omit<View, "say">): HTMLElement {
+/** `compare` shows the selection under every rule. */
+export function createFaithfulness(view: Omit<View, "say">, compare: () => void): HTMLElement {
   const { store, faithfulness, agreement, client } = view.session;
   const [short, rest] = [h("span", {}), h("span", { class: "cw-faithfulness-rest" })];
   const dot = h("i", { class: "cw-faithfulness-dot", "aria-hidden": "true" });
@@ -96,12 +97,28 @@ export function createFaithfulness(view: Omit<View, "say">): HTMLElement {
     },
     "Use gated",
   );
+  const both = h(
+    "button",
+    {
+      class: "cw-button",
+      type: "button",
+      title: "The selection under xinc, gated and ablation, side by side (r)",
+      "data-testid": "see-both",
+      on: {
+        click: () => {
+          closeMenu(element);
+          compare();
+        },
+      },
+    },
+    "See both",
+  );
   const summary = h("summary", { class: "cw-faithfulness-line" }, dot, short, rest);
   const element = h(
     "details",
     { class: "cw-faithfulness", "data-testid": "faithfulness" },
     summary,
-    h("div", { class: "cw-popover" }, words, better, button, documentLink("faithfulness")),
+    h("div", { class: "cw-popover" }, words, both, better, button, documentLink("faithfulness")),
   );
   /** Whether there is a rule that agrees with ablation better than one of this grade. */
   const hasBetter = (grade: Told["grade"]) =>
@@ -169,7 +186,7 @@ export function createFaithfulness(view: Omit<View, "say">): HTMLElement {
     const isOnFrame = store.overlay.value === "selection" && added.length === 0;
     return [
       `${isOnFrame ? "this map" : "selection"} ${said}`,
-      `This selection (${name}${frame}): the correlation over the pixels of its map${how} with what the image loses without it is ${said}${shown.correlation === null ? ", since one of the two is the same everywhere" : ""}. Press r to see both.`,
+      `This selection (${name}${frame}): the correlation over the pixels of its map${how} with what the image loses without it is ${said}${shown.correlation === null ? ", since one of the two is the same everywhere" : ""}.`,
     ];
   };
   view.effect(() => {
@@ -177,6 +194,7 @@ export function createFaithfulness(view: Omit<View, "say">): HTMLElement {
     const [ofSelection, inWords] = toldOfSelection();
     const explained = [inWords, ...ofLayer].filter(Boolean);
     better.hidden = !hasBetter(grade);
+    both.hidden = !ofSelection || savedOf(store._canvas.value) !== null; // a saved page has one rule
     // What is said of the selection comes first: it is what the picture shows.
     write(short, ofSelection ? `${ofSelection} · ${line.replace("faithfulness", "ranking")}` : line);
     write(rest, `${better.hidden ? "" : " → try gated"}${more}`);

@@ -66,22 +66,18 @@ export function createRulesView(view: View) {
     map: createFigure(`rule-${rule}`),
     difference: rule === "ablation" ? null : createFigure(`difference-${rule}`),
     why: h("p", { class: "cw-rule-why" }),
-    use: h(
-      "button",
-      {
-        class: "cw-button",
-        type: "button",
-        "data-testid": `choose-${rule}`,
-        on: {
-          click: () => {
-            toggle(false);
-            store.set({ rule });
-            store.save(); // no request is possible before Python has sent the layers of that rule
-          },
+    use: h("button", {
+      class: "cw-button",
+      type: "button",
+      "data-testid": `choose-${rule}`,
+      on: {
+        click: () => {
+          toggle(false);
+          store.set({ rule });
+          store.save(); // no request is possible before Python has sent the layers of that rule
         },
       },
-      `Use ${rule}`,
-    ),
+    }),
   }));
   const bar = h("canvas", { class: "cw-bar-colours", width: 256, height: 1, "aria-hidden": "true" });
   const [low, high] = [h("span", { class: "cw-bar-low" }), h("span", { class: "cw-bar-high" })];
@@ -186,7 +182,9 @@ export function createRulesView(view: View) {
       const missing = found?.map ? "" : `Not defined here: ${found?.why ?? "the kernel sent nothing"}`;
       why.replaceChildren(...(missing ? [h("b", {}, rule), h("br", {}), missing] : []));
       map.element.hidden = missing !== "";
-      use.hidden = missing !== "" || rule === store.rule.value;
+      use.hidden = missing !== "";
+      use.disabled = rule === store.rule.value;
+      write(use, use.disabled ? "in use" : `Use ${rule}`);
       write(map.title, rule);
       write(map.text, found?.map ? told(found, alone) : "");
       explain(map.title, rule, rule === "ablation" ? together : "");

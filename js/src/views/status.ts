@@ -92,7 +92,12 @@ function switching(store: Store): string {
     : `opening ${runLabel(store.run.value)}`;
 }
 
-export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | null, help: () => void) {
+export function createStatus(
+  view: Omit<View, "say">,
+  plan: () => ExportPlan | null,
+  help: () => void,
+  compare: () => void,
+) {
   const { store, client, frames, maps, grid, pixels, curve, clusters, scatter } = view.session;
   const sources = [frames, maps, grid, pixels.pinned, curve, clusters, scatter];
   const note = signal<Note | null>(null);
@@ -225,7 +230,7 @@ export function createStatus(view: Omit<View, "say">, plan: () => ExportPlan | n
     "div",
     { class: "cw-status" },
     said,
-    createFaithfulness(view),
+    createFaithfulness(view, compare),
     facts,
     h("div", { class: "cw-export-end" }, createExportCancel({ ...view, say }), menu),
     h(

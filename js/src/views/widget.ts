@@ -37,6 +37,7 @@ export function createWidget(session: Session, signal: AbortSignal): HTMLElement
       return shown && ready(info) ? frame.plan(info.title) : null;
     },
     () => help.toggle(true),
+    () => rules.toggle(true),
   );
   const view: View = { ...base, say: status.say };
   const rules = createRulesView(view);
