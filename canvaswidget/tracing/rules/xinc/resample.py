@@ -1,20 +1,18 @@
 """Nearest-neighbour up-sampling and a mean filter, in one go, on a window.
 
-Both are separable and linear, so each axis is a product with a banded matrix. All its blocks along the diagonal are
-alike, which makes it one product of overlapping pieces with a small matrix: several times faster than torch's
-pooling, which is not vectorised for maps of one channel.
+Both are separable and linear. Along an axis the positions that an up-sampling by ``s`` makes of one value stand in
+``s`` phases. In each phase the mean is the same weighted sum of a value and its neighbours, so it takes one or two
+passes over them: several times faster than torch's pooling, which is not vectorised for maps of one channel.
 """
 
 from __future__ import annotations
 
 import functools
+from collections import Counter
 
 import torch
-import torch.nn.functional as F
 
 from canvaswidget.tracing.window import Span, Window
-
-BLOCK = 32
 
 
 def enlarged_and_blurred(
@@ -30,18 +28,11 @@ def enlarged_and_blurred(
     Zeros beyond the border of the grid count in the mean, which darkens it there, as in the released code; with `valid`
     the mean is over what is within.
     """
-    kind = (values.dtype, values.device)
-    rows, columns = after.shape
-    matrix, padding, step = _pieces(held.x, upscale, blur[1], after.x, *kind)
-    # Copied into place, since a product of overlapping views is computed piece by piece.
-    pieces = F.pad(values, padding).unfold(-1, len(matrix), step)
-    wide = (pieces.reshape(-1, len(matrix)) @ matrix).reshape(*values.shape[:2], -1)[..., :columns]
-    matrix, padding, step = _pieces(held.y, upscale, blur[0], after.y, *kind)
-    pieces = F.pad(wide, (0, 0, *padding)).unfold(-2, len(matrix), step).mT
-    tall = torch.matmul(matrix.T, pieces.reshape(-1, len(matrix), columns))
-    result = tall.reshape(len(values), -1, columns)[:, :rows]
+    wide = _along(values, -1, held.x, upscale, blur[1], after.x)
+    result = _along(wide, -2, held.y, upscale, blur[0], after.y)
     if not valid:
         return result
+    kind = (values.dtype, values.device)
     return (
         result
         * _share(after.y, after.size[0], blur[0], *kind)[:, None]
@@ -49,37 +40,50 @@ def enlarged_and_blurred(
     )
 
 
+def _along(values: torch.Tensor, axis: int, held: Span, upscale: int, blur: int, after: Span) -> torch.Tensor:
+    """The same along one axis of ``(k, h, w)``, -2 or -1."""
+    first, end = after[0] // upscale, -(-after[1] // upscale)
+    shape = [*values.shape]
+    shape[axis : axis + 1 or None] = [end - first, upscale]
+    result = values.new_empty(shape)
+
+    def part(array: torch.Tensor, start: int, stop: int) -> torch.Tensor:
+        return array[..., start:stop] if axis == -1 else array[..., start:stop, :]
+
+    own, count = part(values, first - held[0], end - held[0]), end - first
+    for phase, taps in enumerate(_phases(upscale, blur)):
+        out = result.select(axis if axis == -1 else -2, phase)
+        neighbours = {offset: weight for offset, weight in taps.items() if offset}
+        if len(neighbours) != 1:
+            torch.mul(own, taps[0], out=out)
+        for offset, weight in neighbours.items():
+            # The positions whose neighbour is held: what is beyond the border counts as 0.
+            start, stop = max(0, held[0] - offset - first), max(0, min(count, held[1] - offset - first))
+            inner = part(out, start, stop)
+            there = start + offset + first - held[0]
+            values_there = part(values, there, there + inner.shape[axis])
+            if len(neighbours) > 1:
+                inner.add_(values_there, alpha=weight)
+                continue
+            # Two weights, which add up to 1, in one pass.
+            torch.lerp(part(own, start, stop), values_there, weight, out=inner)
+            for low, high in ((0, start), (stop, count)):
+                if low < high:
+                    torch.mul(part(own, low, high), taps[0], out=part(out, low, high))
+    start = after[0] - first * upscale
+    return result.flatten(axis - 1, axis).narrow(axis, start, after[1] - after[0])
+
+
+@functools.cache
+def _phases(upscale: int, blur: int) -> list[dict[int, float]]:
+    """By phase, the weights of the values that a mean is of, by how far they are from the phase's own."""
+    half = blur // 2
+    read = (Counter((phase + tap) // upscale for tap in range(-half, half + 1)) for phase in range(upscale))
+    return [{offset: count / blur for offset, count in taps.items()} for taps in read]
+
+
 def _share(span: Span, size: int, blur: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """For each position of an axis, ``blur`` over how many of its neighbours are on the grid."""
     position = torch.arange(*span, device=device)
     low, high = (position - blur // 2).clamp_min(0), (position + blur // 2).clamp_max(size - 1)
     return blur / (high - low + 1).to(dtype)
-
-
-@functools.lru_cache(maxsize=1024)
-def _pieces(
-    held: Span, upscale: int, blur: int, after: Span, dtype: torch.dtype, device: torch.device
-) -> tuple[torch.Tensor, tuple[int, int], int]:
-    """How to compute the positions `after` of one axis from the values at `held`, a block at a time.
-
-    Returns
-    -------
-    matrix : (inputs a block reads, positions of a block)
-        What each input adds to each mean.
-    padding : (before, after)
-        Zeros that `held` lacks for the blocks; negative where it has more than they need.
-    step : int
-        Inputs from one block to the next.
-    """
-    length = upscale * max(1, min(BLOCK, after[1] - after[0]) // upscale)
-    count = -(-(after[1] - after[0]) // length)
-    first = (after[0] - blur // 2) // upscale
-    reads = (after[0] + length - 1 + blur // 2) // upscale + 1 - first
-    step = length // upscale
-    matrix = torch.zeros(reads, length, dtype=torch.float64)
-    for position in range(length):
-        middle = after[0] + position
-        for tap in range(middle - blur // 2, middle + blur // 2 + 1):
-            matrix[tap // upscale - first, position] += 1 / blur
-    padding = (held[0] - first, first + (count - 1) * step + reads - held[1])
-    return matrix.to(device, dtype), padding, step
