@@ -22,6 +22,7 @@ from canvaswidget.analysis.sampled import (
     Sampling,
     draw,
     filled,
+    of_saved,
     target_of,
 )
 from canvaswidget.analysis.sweeps import find
@@ -172,7 +173,8 @@ def intensity(
     target = target_of(canvas, found, frame, accuracy, granularity)
     if target is None:
         summary = canvas.summary(found, frame, granularity=granularity, progress=progress)
-        return compare(found, frame, summary.pixel_abs, canvas.frame(frame), summary.rgb)
+        exact = compare(found, frame, summary.pixel_abs, canvas.frame(frame), summary.rgb)
+        return replace(exact, sampling=of_saved(summary))
     planned = Draw.of(canvas, found, frame, granularity, seed, target)
     totals, picture = PixelTotals(planned.columns), canvas.frame(frame)
 

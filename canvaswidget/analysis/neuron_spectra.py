@@ -10,8 +10,8 @@ import torch
 
 from canvaswidget.analysis.fourier import Bands, Measure
 from canvaswidget.analysis.measured_neurons import BATCH_BYTES, ROUNDING
-from canvaswidget.analysis.sampled import EXACT_SECONDS
 from canvaswidget.progress import Progress, steps
+from canvaswidget.tracing.accuracy import EXACT_SECONDS
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.neurons import count_neurons
 from canvaswidget.tracing.protocol import CanvasLike

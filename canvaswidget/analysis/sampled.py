@@ -16,17 +16,17 @@ import numpy.typing as npt
 import torch
 
 from canvaswidget.progress import Progress, steps
-from canvaswidget.tracing.accuracy import ACCURACY
+from canvaswidget.tracing.accuracy import ACCURACY, EXACT_SECONDS, MOST_PASSES
+from canvaswidget.tracing.bounded import bounded_totals
 from canvaswidget.tracing.columns import Columns, Norms, Pixels
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.neurons import count_neurons
 from canvaswidget.tracing.protocol import CanvasLike
+from canvaswidget.tracing.reduce import Summary
 
 FloatArray = npt.NDArray[np.float32]
 Accuracy = float | Literal["auto"] | None
 
-EXACT_SECONDS = 10.0  # that an exact answer may take where the accuracy is "auto"
-MOST_PASSES = 768  # of an estimate there: a layer whose pixels can't share passes would take minutes
 FIRST = 12  # lattices of the first look
 GROWTH = 1.5  # of the number of lattices, from one look at the intervals to the next
 TOTAL = "each neuron's total"
@@ -57,6 +57,8 @@ class Sampling:
         Whether `half_width` is a part of the number; else it is in its unit.
     is_exact : bool
         Whether all pixels were drawn.
+    is_saved : bool
+        Whether it was read from a saved canvas.
     """
 
     accuracy: float
@@ -67,6 +69,7 @@ class Sampling:
     n_missed: int = 0
     is_part: bool = True
     is_exact: bool = False
+    is_saved: bool = False
 
     @property
     def said(self) -> str:
@@ -77,12 +80,19 @@ class Sampling:
         """Of a result's table."""
         if self.is_exact:
             return [["passes of the model", f"{self.passes:,}, for the columns of all pixels"]]
-        more = "" if self.half_width <= self.accuracy else f", accuracy={self.accuracy:g} goes on"
+        how = "accuracy=None computes the exact numbers"
+        if self.is_saved:
+            how = "as saved; trace the model, or save(..., accuracy=None), for exact numbers"
+        more = (
+            ""
+            if self.is_saved or self.half_width <= self.accuracy
+            else f", accuracy={self.accuracy:g} goes on"
+        )
         missed = f"{self.n_missed:,}; their intervals are wider"
         return [
             ["estimated", f"{self.number} {self.said} (median of 95% intervals)"],
             *([["pixels drawn", f"{self.n_pixels:,}"]] if self.n_pixels else []),
-            ["passes of the model", f"{self.passes:,}; accuracy=None computes the exact numbers{more}"],
+            ["passes of the model", f"{self.passes:,}; {how}{more}"],
             *([["neurons with large contributions at few pixels", missed]] if self.n_missed else []),
         ]
 
@@ -235,6 +245,18 @@ def together(samplings: Sequence[Sampling | None]) -> Sampling | None:
     )
 
 
+def of_saved(summary: Summary) -> Sampling | None:
+    """What a result says that is from the estimated totals of pixels of a saved canvas; None where these are exact."""
+    if summary.is_exact or summary.pixel_low is None or summary.pixel_high is None:
+        return None
+    known = summary.pixel_abs > 0
+    half = (summary.pixel_high - summary.pixel_low)[known] / 2 / summary.pixel_abs[known]
+    half_width = float(np.median(half)) if known.any() else 0.0
+    return Sampling(
+        summary.accuracy or half_width, half_width, "each pixel's total", summary.passes, 0, is_saved=True
+    )
+
+
 class Totals(NamedTuple):
     """Every neuron's total in C order, how colours were added, and how it was estimated; None where it is exact."""
 
@@ -256,12 +278,9 @@ def totals(
     if target is None:
         summary = canvas.summary(layer, frame, granularity=granularity, progress=progress)
         return Totals(summary.neuron_abs.ravel(), summary.rgb, None)
-    looks = canvas.improving_summaries(
-        layer, frame, target.accuracy, granularity=granularity, seed=seed, progress=progress
+    summary = bounded_totals(
+        canvas, layer, frame, *target, granularity=granularity, seed=seed, progress=progress
     )
-    summary = next(looks)[layer.name]
-    while summary.half_width > target.accuracy and summary.passes < target.most:
-        summary = next(looks)[layer.name]
     sampling = None  # where exact totals cost less
     if not summary.is_exact:
         sampling = Sampling(target.accuracy, summary.half_width, TOTAL, summary.passes, 0)

@@ -113,6 +113,7 @@ def _trace(several: Any) -> None:
     saving.add_argument("--layers", nargs="+", metavar="LAYER", help="these only")
     saving.add_argument("--frames", type=frames, metavar="A:B", help="these only")
     saving.add_argument("--maps", type=maps, default=8, metavar="N", help="maps a layer, or all (8)")
+    _accuracy(saving)
     saving.add_argument("--overwrite", action="store_true", help="replace a saved canvas")
     saving.add_argument(
         "--estimate", action="store_true", help="print the size and the time, and write nothing"
@@ -351,7 +352,7 @@ def _model(parser: argparse.ArgumentParser, words: str) -> None:
     group.add_argument("--memory", default="1 GiB", help="working memory of a pass over a layer (1 GiB)")
 
 
-def _accuracy(parser: argparse.ArgumentParser) -> None:
+def _accuracy(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--accuracy",
         type=accuracy,

@@ -75,6 +75,7 @@ def run_trace(options: Any) -> None:
             layers=_numbered(options.layers),
             frames=None if options.frames is None else range(canvas.inr.n_frames)[options.frames],
             maps=options.maps,
+            accuracy=options.accuracy,
             overwrite=options.overwrite,
             estimate=options.estimate,
             progress=progress_of(options),

@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from canvaswidget.analysis.sampled import MOST_PASSES, feed, interpolated
+from canvaswidget.analysis.sampled import feed, interpolated
 from canvaswidget.analysis.sampled_spread import Masses, NeuronsOver
 from canvaswidget.kernel.cached_canvas import CachedCanvas, Indices
 from canvaswidget.kernel.quantise import Floats, check_finite
 from canvaswidget.progress import Report
-from canvaswidget.tracing.accuracy import ACCURACY, LEVEL
+from canvaswidget.tracing.accuracy import ACCURACY, LEVEL, MOST_PASSES
 from canvaswidget.tracing.columns import Columns, Pixels
 from canvaswidget.tracing.estimates import ENOUGH
 from canvaswidget.tracing.layers import Layer

@@ -42,6 +42,7 @@ from canvaswidget.arguments import (
     integer,
     optional,
     optional_accuracy,
+    some_accuracy,
 )
 from canvaswidget.progress import Progress
 from canvaswidget.tracing.accuracy import ACCURACY
@@ -564,7 +565,7 @@ class Canvas:
         self._first_checks.check(found, chosen[0])
         return Columns(self.matrix, found, chosen, granularity, rgb_of_totals(self.matrix, found, rgb), seed)
 
-    @checked(pixels=None, truth=flag)
+    @checked(pixels=None, truth=flag, accuracy=some_accuracy)
     def save(
         self,
         path: str | os.PathLike[str],
@@ -576,6 +577,7 @@ class Canvas:
         regions: Mapping[str, npt.ArrayLike] | None = None,
         clusters: Sequence[Any] = (),
         truth: bool = True,
+        accuracy: float | Literal["auto"] | None = "auto",
         overwrite: bool = False,
         estimate: bool = False,
         progress: Progress = True,
@@ -602,6 +604,11 @@ class Canvas:
             As `canvaswidget.analysis.cluster` gives them.
         truth : bool
             Whether the signal is kept too, where the INR has it.
+        accuracy : float, "auto" or None
+            Of totals, as `summary` takes it; None for exact ones. By default those of a layer are exact where they take
+            at most about 10 s on all frames, else estimated to 0.05, from a limited number of passes: what is read has
+            their intervals then (`low`, `high`, `is_exact`). Rules that can't be sampled (all but `gated`) are always
+            exact.
         overwrite : bool
             Whether to replace a saved canvas.
         estimate : bool
@@ -625,6 +632,7 @@ class Canvas:
             regions=regions,
             clusters=clusters,
             truth=truth,
+            accuracy=accuracy,
             overwrite=overwrite,
             estimate=estimate,
             progress=progress,

@@ -277,6 +277,7 @@ class CanvasLike(Protocol):
         regions: Mapping[str, npt.ArrayLike] | None = None,
         clusters: Sequence[Any] = (),
         truth: bool = True,
+        accuracy: float | Literal["auto"] | None = "auto",
         overwrite: bool = False,
         estimate: bool = False,
         progress: Progress = True,

@@ -133,9 +133,13 @@ class Summary:
     def _said(self) -> list[list[str]]:
         if self.is_exact:
             return []
+        # Without its sample it was read from a file.
+        how = "accuracy=None computes the exact totals"
+        if self.sample is None:
+            how = f"as saved; trace the model, or save(..., {how.split()[0]}), for exact totals"
         return [
             ["estimated", f"each neuron's total ± {self.half_width:.1%} (median of 95% intervals)"],
-            ["passes of the model", f"{self.passes:,}; accuracy=None computes the exact totals"],
+            ["passes of the model", f"{self.passes:,}; {how}"],
         ]
 
     def __repr__(self) -> str:

@@ -272,12 +272,15 @@ class Saving:
         Bytes on the disk; None where nothing was written.
     seconds : float or None
         What computing it is estimated to take; None where that was not asked for.
+    estimated : tuple of str
+        The layers whose totals are estimated; see `Canvas.save`.
     """
 
     path: Path
     parts: dict[str, int]
     written: int | None = None
     seconds: float | None = None
+    estimated: tuple[str, ...] = ()
 
     @property
     def nbytes(self) -> int:
@@ -291,6 +294,8 @@ class Saving:
             rows.append(["on disk", show_bytes(self.written)])
         if self.seconds is not None:
             rows.append(["time, about", f"{self.seconds:.1f} s"])
+        if self.estimated:
+            rows.append(["totals estimated", f"{', '.join(self.estimated)}; accuracy=None keeps exact ones"])
         return rows
 
     def __repr__(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +55,13 @@ class SavedSignal:
         return checked_index("frame", frame, self.n_frames)
 
 
+class Estimated(NamedTuple):
+    """How a layer's totals were estimated, frame by frame: passes, and the accuracy, None where they are exact."""
+
+    passes: tuple[int, ...]
+    accuracy: tuple[float | None, ...]
+
+
 @dataclass(frozen=True)
 class Description:
     """What is known of a saved canvas before a map is read; see `SavedCanvas` for what each is."""
@@ -74,6 +81,7 @@ class Description:
     trouble: dict[str, str]
     why_no_colours: dict[str, str]
     neurons: dict[str, npt.NDArray[np.int64]]
+    estimated: dict[str, Estimated]
 
     def rows(self) -> list[list[str]]:
         """What is stored, as rows of a table."""
@@ -93,6 +101,7 @@ class Description:
             ["pixels", listed(self.pixels)],
             ["regions", listed(self.regions)],
             ["clusters", listed(f"{len(one.counts)} of {one.layer}" for one in self.clusters)],
+            *([["totals estimated", listed(self.estimated)]] if self.estimated else []),
             *(["WARNING", problem] for problem in self.trouble.values()),
         ]
 
@@ -153,7 +162,19 @@ def _description(reader: Reader, path: Path) -> Description:
             layer.name: _places(reader, f"layers/{number}/places", counts[number], layer)
             for number, layer in enumerate(traced)
         },
+        {
+            traced.find(str(name)).name: _estimated(given, len(frames))
+            for name, given in facts.get("estimated", {}).items()  # files of earlier versions have none
+        },
     )
+
+
+def _estimated(given: Mapping[str, Any], n_frames: int) -> Estimated:
+    passes = tuple(int(count) for count in given["passes"])
+    accuracy = tuple(None if one is None else float(one) for one in given["accuracy"])
+    if not len(passes) == len(accuracy) == n_frames:
+        raise ValueError(f"estimates of {len(passes)} and {len(accuracy)} frames; there are {n_frames}")
+    return Estimated(passes, accuracy)
 
 
 def _places(reader: Reader, name: str, count: int, layer: Layer) -> npt.NDArray[np.int64]:

@@ -14,7 +14,7 @@ from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.rules.base import coloured
 from canvaswidget.tracing.saved.description import Description
 from canvaswidget.tracing.saved.store import Reader
-from canvaswidget.tracing.saved.writer import BY_NEURON, BY_PIXEL
+from canvaswidget.tracing.saved.writer import BY_NEURON, BY_PIXEL, INTERVALS
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -64,12 +64,23 @@ class StoredArrays:
         return column.reshape(*layer.neurons, *column.shape[1:])
 
     def totals(self, layer: Layer, at: int) -> dict[str, Any]:
-        """The sums of a summary by their names, over all maps and over all pixels."""
+        """The sums of a summary by their names, over all maps and over all pixels, with the intervals of estimates."""
         name, count = self._name(layer), math.prod(layer.neurons)
         by_neuron = {
             key: self._read(f"{name}/{key}", (count,), at).reshape(layer.neurons) for key in BY_NEURON
         }
-        return by_neuron | {key: self._read(f"{name}/{key}", self._size, at) for key in BY_PIXEL}
+        found = by_neuron | {key: self._read(f"{name}/{key}", self._size, at) for key in BY_PIXEL}
+        estimated = self._about.estimated.get(layer.name)
+        if estimated is None:
+            return found
+        found |= {"passes": estimated.passes[at], "accuracy": estimated.accuracy[at]}
+        if estimated.accuracy[at] is None:  # exact totals took no more passes
+            return found
+        for key in INTERVALS:
+            of_pixels = key.startswith("pixel")
+            values = self._read(f"{name}/{key}", self._size if of_pixels else (count,), at)
+            found[key] = values if of_pixels else values.reshape(layer.neurons)
+        return found
 
     def _read(self, name: str, shape: tuple[int, ...], index: Any) -> FloatArray:
         """A part of an array whose first axis is that of the frames."""

@@ -6,7 +6,7 @@ import hashlib
 import math
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -20,18 +20,22 @@ from torch import nn
 from canvaswidget.arguments import as_integer, by_layer, checked_index, wrong_type
 from canvaswidget.arguments.kinds import is_sequence
 from canvaswidget.progress import Progress, Report, Steps, steps
+from canvaswidget.tracing.bounded import bounded_summary
 from canvaswidget.tracing.budget import show_bytes
 from canvaswidget.tracing.layers import Layer, Layers
 from canvaswidget.tracing.matrix import checked_mask
 from canvaswidget.tracing.neurons import parse_neurons
 from canvaswidget.tracing.protocol import CanvasLike
 from canvaswidget.tracing.ranking import coloured_columns
+from canvaswidget.tracing.reduce import Summary
 from canvaswidget.tracing.results import Saving
+from canvaswidget.tracing.saved.planned_totals import Targets, seconds_of, targets_of
 from canvaswidget.tracing.saved.store import Writer, check_target, writing
 
 Places = npt.NDArray[np.int64]
 ROOM = 2**24  # bytes of the disk that are left alone
 BY_NEURON, BY_PIXEL = ("neuron_abs", "neuron_sum"), ("pixel_abs", "pixel_sum")
+INTERVALS = ("low", "high", "pixel_low", "pixel_high")  # of estimated totals
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class _Plan:
     maps: int | dict[str, Places]
     truth: npt.NDArray[Any] | None
     most: dict[str, int] = field(default_factory=dict)  # maps, by layer
+    targets: Targets = field(default_factory=dict)
 
 
 def save(
@@ -62,6 +67,7 @@ def save(
     regions: Mapping[str, npt.ArrayLike] | None = None,
     clusters: Sequence[Any] = (),
     truth: bool = True,
+    accuracy: float | str | None = "auto",
     overwrite: bool = False,
     estimate: bool = False,
     progress: Progress = True,
@@ -69,9 +75,11 @@ def save(
     """See `Canvas.save`."""
     plan = _planned(canvas, module, Path(path), layers, frames, maps, pixels, regions, clusters, truth)
     check_target(plan.path, overwrite)
-    parts = _sizes(canvas, plan)
+    plan.targets.update(targets_of(canvas, plan.layers, plan.frames, accuracy))
+    parts, estimated = _sizes(canvas, plan), tuple(plan.targets)
     if estimate:
-        return Saving(plan.path, parts, None, canvas.estimate(plan.layers).seconds * len(plan.frames))
+        seconds = seconds_of(canvas, plan.layers, plan.frames, plan.targets)
+        return Saving(plan.path, parts, None, seconds, estimated)
     needed, free = sum(parts.values()) + ROOM, shutil.disk_usage(plan.path.parent).free
     if needed > free:
         raise OSError(
@@ -81,7 +89,7 @@ def save(
     total = len(plan.frames) * sum(math.prod(layer.neurons) for layer in plan.layers)
     with writing(plan.path, overwrite) as writer, steps("saving", "neuron", progress, total) as told:
         _write(canvas, plan, writer, told)
-    return Saving(plan.path, parts, writer.n_bytes)
+    return Saving(plan.path, parts, writer.n_bytes, estimated=estimated)
 
 
 def fingerprint(module: nn.Module) -> str:
@@ -220,13 +228,15 @@ def _sizes(canvas: CanvasLike, plan: _Plan) -> dict[str, int]:
     if plan.truth is not None:
         parts["truth"] = plan.truth.nbytes
     colours = {layer.name: 1 if canvas.why_no_colours(layer) else 3 for layer in plan.layers}
-    parts["totals by pixel and neuron"] = 8 * n_frames * (area * len(neurons) + sum(neurons.values()))
+    # Estimates have both ends of their intervals beside.
+    values = {name: (2 if name in plan.targets else 1) * (area + count) for name, count in neurons.items()}
+    parts["totals by pixel and neuron"] = 8 * n_frames * sum(values.values())
     for layer in plan.layers:
         most = plan.most[layer.name]
         parts[f"{most:,} maps of {layer.name}"] = 4 * most * area * n_frames * colours[layer.name]
     columns = len(plan.pixels) + len(plan.regions)
-    values = sum(count * colours[name] for name, count in neurons.items())
-    parts[f"{columns:,} pixels and regions"] = 4 * columns * values * n_frames
+    each = sum(count * colours[name] for name, count in neurons.items())
+    parts[f"{columns:,} pixels and regions"] = 4 * columns * each * n_frames
     parts["regions and clusters"] = area * len(plan.regions) + sum(
         one.labels.size * 6 + one.centres.nbytes for one in plan.clusters
     )
@@ -264,7 +274,17 @@ def _write_layer(
     """Everything of one layer; how many maps that is."""
     n_frames, size, count = len(plan.frames), canvas.inr.size, math.prod(layer.neurons)
     reports = [told.part(count) for _ in plan.frames]
-    places = _places(canvas, plan, layer, reports[0])
+    known: dict[int, Summary] = {}
+
+    def totals_of(frame: int, report: Report) -> Summary:
+        if layer.name not in plan.targets:
+            return canvas.summary(layer, frame, progress=report)
+        if frame not in known:  # the middle one is asked for twice
+            known.clear()
+            known[frame] = bounded_summary(canvas, layer, frame, *plan.targets[layer.name], report)
+        return known[frame]
+
+    places = _places(canvas, plan, layer, lambda frame: totals_of(frame, reports[0]))
     writer.put(f"{name}/places", places)
     # Maps and columns have an axis of colours where the rule knows them.
     rgb, colours = ("sum", ()) if canvas.why_no_colours(layer) else ("each", (3,))
@@ -273,14 +293,30 @@ def _write_layer(
         **{key: writer.array(f"{name}/{key}", (n_frames, count), "float32") for key in BY_NEURON},
         **{key: writer.array(f"{name}/{key}", (n_frames, *size), "float32") for key in BY_PIXEL},
     }
+    is_estimated = layer.name in plan.targets
+    ends = {
+        key: writer.array(
+            f"{name}/{key}", (n_frames, *(size if key.startswith("pixel") else (count,))), "float32"
+        )
+        for key in (INTERVALS if is_estimated else ())
+    }
+    passes: list[int] = []
+    accuracies: list[float | None] = []
     columns = writer.array(
         f"{name}/columns", (n_frames, len(plan.pixels) + len(plan.regions), *colours, count), "float32"
     )
     for at, frame in enumerate(plan.frames):
-        summary = canvas.summary(layer, frame, progress=reports[at])
+        summary = totals_of(frame, reports[at])
         for key, array in totals.items():
             values = getattr(summary, key)
             array[at] = values.ravel() if key in BY_NEURON else values
+        for key, array in ends.items():
+            values = getattr(summary, key)
+            if values is None:  # exact ones took no more passes
+                values = summary.pixel_abs if key.startswith("pixel") else summary.neuron_abs
+            array[at] = values.reshape(array.shape[1:])
+        passes.append(int(summary.passes))
+        accuracies.append(None if summary.is_exact else summary.accuracy)
         for first in range(0, len(places), maps.chunks[1]):
             some = slice(first, first + maps.chunks[1])
             values = canvas.maps(layer, layer.neurons_at(places[some]), frame, rgb=rgb)
@@ -290,17 +326,19 @@ def _write_layer(
         for index, column in enumerate(found):
             columns[at, index] = column[layer.name].reshape(count, *colours).T
         reports[at](count, count)  # its totals may have been known
+    if is_estimated:
+        writer.facts["estimated"][layer.name] = {"passes": passes, "accuracy": accuracies}
     return len(places)
 
 
-def _places(canvas: CanvasLike, plan: _Plan, layer: Layer, report: Report) -> Places:
+def _places(canvas: CanvasLike, plan: _Plan, layer: Layer, totals_of: Callable[[int], Summary]) -> Places:
     """The neurons whose maps are kept: those named, or the strongest of the middle frame; and the exemplars."""
     exemplars = [places_of(layer, one.exemplars) for one in plan.clusters if one.layer == layer.name]
     if isinstance(plan.maps, dict):
         wanted = [plan.maps.get(layer.name, np.empty(0, np.int64))]
     else:
         frame = plan.frames[len(plan.frames) // 2]
-        ranked = [canvas.summary(layer, frame, progress=report).neuron_abs]
+        ranked = [totals_of(frame).neuron_abs]
         for pixel in plan.pixels:
             ranked.append(coloured_columns(canvas, pixel, frame, [layer])[layer.name].magnitudes)
         wanted = [np.argsort(-values.ravel(), kind="stable")[: plan.maps] for values in ranked]
@@ -323,6 +361,7 @@ def _facts(canvas: CanvasLike, plan: _Plan) -> dict[str, Any]:
         "traced": [layer.name for layer in plan.layers],
         "why_no_colours": {layer.name: canvas.why_no_colours(layer) for layer in plan.layers},
         "kept": [],
+        "estimated": {},
         "pixels": [list(pixel) for pixel in plan.pixels],
         "regions": list(plan.regions),
         "clusters": [
