@@ -22,6 +22,11 @@ from tools.server import JupyterServer
 GALLERY = ROOT / "build" / "gallery"
 WIDTHS = (420, 560, 700, 1000, 1400, 2200)
 THEMED = (560, 1000, 1400)  # in the dark theme and in forced colours too
+ONE_COLUMN, TALL, USUAL = (
+    720,
+    1900,
+    1250,
+)  # below so many pixels the window is taller: what is outside it is not taken
 PAUSE = 2500  # milliseconds, after which what still waits is a picture of waiting
 # The cell's output is as wide as is asked, whatever the window is.
 WIDEN = """(root, width) => {
@@ -108,6 +113,7 @@ def pictures(page: Page, root: Locator, is_settled: bool) -> Iterator[tuple[str,
     """The widget in each size, and in some in each theme."""
 
     def take(width: int) -> bytes:
+        page.set_viewport_size({"width": WIDTHS[-1] + 300, "height": TALL if width < ONE_COLUMN else USUAL})
         root.evaluate(WIDEN, width)
         page.mouse.move(0, 0)
         page.wait_for_timeout(PAUSE if not is_settled else 300)
@@ -136,7 +142,7 @@ def shoot(
         if browser is None:
             return False
         for view, notebook in notebooks.items():
-            page = browser.new_page(viewport={"width": WIDTHS[-1] + 300, "height": 1400})
+            page = browser.new_page(viewport={"width": WIDTHS[-1] + 300, "height": USUAL})
             page.goto(server.url(notebook))
             root = page.locator(".cw-root").first
             root.wait_for(timeout=TIMEOUT)

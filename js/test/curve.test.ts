@@ -80,7 +80,7 @@ describe("the curve of the selection over time", () => {
     expect(view.model.requests("curve")).toEqual([]);
     expect(view.page.find(".cw-panel-time").hidden).toBe(true);
     expect(view.page.find(".cw-panel-frame .cw-label").textContent).toMatch(
-      / · total \(colours added\) 18\.8/,
+      / · total 18\.8 \(colours added\)/,
     );
   });
 });

@@ -11,13 +11,13 @@ describe("the names under the slider over the layers", () => {
   });
 
   it("lose letters where two of them would touch, the longer one first", () => {
-    expect(stepNames(five, 33)).toEqual(["down", "1", "2", "3", "head"]);
+    expect(stepNames(five, 36)).toEqual(["down", "1", "2", "3", "head"]);
     const nine = Array.from({ length: 9 }, (_, i) => String(i));
-    expect(stepNames(nine, 13)).toEqual(nine);
+    expect(stepNames(nine, 14)).toEqual(nine);
   });
 
   it("are their ends where they begin alike", () => {
-    expect(stepNames(["conv1", "conv2", "conv3"], 25)).toEqual(["v1", "v2", "v3"]);
+    expect(stepNames(["conv1", "conv2", "conv3"], 27)).toEqual(["v1", "v2", "v3"]);
   });
 
   it("are left out where they can't be told apart, or do not fit", () => {

@@ -9,7 +9,7 @@ import type { Style } from "../ui/palette";
 export function totalOf(info: CanvasInfo, map: ContributionMap): string | null {
   const { layer, channel, band } = map.selection;
   return isOfContributions(map) && !band
-    ? `total${magnitudesOf(info, layer, channel).short} ${map.sampled ? "≈ " : ""}${number(map.total)}`
+    ? `total ${map.sampled ? "≈ " : ""}${number(map.total)}${magnitudesOf(info, layer, channel).short}`
     : null;
 }
 
