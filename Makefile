@@ -15,13 +15,15 @@ QUICK := -m 'not (browser or packaging or slow or repeats)'
 unexport PYTHONDONTWRITEBYTECODE
 
 STAMP := $(VENV)/.setup
+HOSTS := $(VENV)-hosts/.setup
+SITE := import sysconfig; site = sysconfig.get_path('purelib')
 BUNDLE := canvaswidget/static/widget.js
 JS_SOURCES := $(shell find js -maxdepth 1 -type f 2>/dev/null; find js/src -type f -not -name '*.test.*' 2>/dev/null)
-TOOL_PATHS := canvaswidget tests tools benchmarks notebooks hatch_build.py
+TOOL_PATHS := canvaswidget tests tools benchmarks notebooks docs/hosts hatch_build.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test test-all test-quick test-newest test-oldest test-js test-python lint lint-js lint-python format docs docs-live dist benchmarks screenshots paper clean
+.PHONY: help setup demo test test-all test-quick test-newest test-oldest test-hosts test-js test-python lint lint-js lint-python format docs docs-live dist benchmarks screenshots paper clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -42,7 +44,7 @@ demo: setup  ## open the quick start in JupyterLab with every cell run (PORT=888
 
 test: lint docs test-js test-python  ## linters, documents and tests, with each kind of assertion once
 
-test-all: lint docs test-js  ## the same and every test that repeats assertions in another setting, as in CI
+test-all: lint docs test-js $(HOSTS)  ## the same and every test that repeats assertions in another setting, as in CI
 	@$(PYTEST) --hypothesis-profile=many $(PYTEST_ARGS)
 
 test-quick: setup  ## the Python tests of the loop of development: no browser, nothing slow
@@ -59,6 +61,18 @@ test-oldest: $(BUNDLE)  ## the same with the oldest that pyproject.toml allows (
 	@mkdir -p build && $(PYTHON) -m tools.oldest > build/oldest.txt
 	@$(VENV)-oldest/bin/python -m pip install -qq -c build/oldest.txt -e '.[test]'
 	@$(PYTEST:$(PY)%=$(VENV)-oldest/bin/python%) $(QUICK) $(PYTEST_ARGS)
+
+# Shiny, Solara, Panel and Streamlit take 450 MB: what they share with .venv they take from there.
+$(HOSTS): pyproject.toml constraints.txt | $(STAMP)
+	@echo "Installing the hosts of docs/hosts.md into $(VENV)-hosts (a few minutes the first time) ..."
+	@rm -rf $(VENV)-hosts && $(PY) -m venv $(VENV)-hosts
+	@$(PY) -c "$(SITE); print(f'import site; site.addsitedir({site!r})')" > \
+	  "$$($(VENV)-hosts/bin/python -c "$(SITE); print(site)")/tools.pth"
+	@$(PIP:$(PY)%=$(VENV)-hosts/bin/python%) -e '.[hosts]'
+	@touch $@
+
+test-hosts: setup $(HOSTS)  ## the widget in Shiny, Solara, Panel and Streamlit, from .venv-hosts, in a browser
+	@$(PY) -m pytest tests/browser/test_hosts.py $(PYTEST_ARGS)
 
 test-js: setup
 	@$(NPM) run --silent test

@@ -1,7 +1,7 @@
 """What tests need from outside the repository, and what happens where it is absent.
 
 Tests that need a browser or the reference data skip where there is none, and the end of the run says so. What
-`CANVASWIDGET_REQUIRE` names (comma-separated: `browser`, `reference`) must be there: its absence fails.
+`CANVASWIDGET_REQUIRE` names (comma-separated: `browser`, `reference`, `hosts`) must be there: its absence fails.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ settings.load_profile("few")
 ROOT = Path(__file__).resolve().parent.parent
 HELP = {
     "browser": "install Chromium or Chrome, or set CANVASWIDGET_BROWSER to the program",
+    "hosts": "make test-hosts installs them",
     "reference": "set CANVASWIDGET_REFERENCE to the folder",
 }
 

@@ -13,6 +13,7 @@ from canvaswidget.error_text import one_line
 from canvaswidget.kernel.messages import FromKernel
 from canvaswidget.kernel.requests.export import Unmade
 from canvaswidget.kernel.session import Buffers
+from canvaswidget.widget.flushing import send_now
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,8 @@ class AnswersPage:
         widget = self._widget()
         if widget is not None and widget.comm is not None:
             widget.send(*made(message, buffers))
+            if self._loop is not None:
+                send_now(widget.comm)
 
 
 def made(message: FromKernel, buffers: Buffers) -> tuple[FromKernel, list[bytes]]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 
 import nbformat
 import pytest
 from filelock import FileLock
-from playwright.sync_api import Browser, Page, ViewportSize, expect
+from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
 
 import canvaswidget as cw
 from tests.browser.page import CLOSE_WIDGETS, FIND_WIDGET, TIMEOUT, NotebookPage, Traffic
@@ -78,8 +78,12 @@ class Pages:
         self._browser = browser
         self._made: list[tuple[Page, Traffic]] = []
 
-    def __call__(self, scale: float = 1) -> Page:
-        """An empty page; `scale` is how many pixels of the screen a CSS pixel has."""
+    def __call__(self, scale: float = 1, stand_ins: Mapping[str, Path | None] | None = None) -> Page:
+        """An empty page; `scale` is how many pixels of the screen a CSS pixel has.
+
+        `stand_ins` are patterns of addresses outside this machine that a host loads from: with the file that comes
+        instead, or None for nothing.
+        """
         context = self._browser.new_context(
             viewport=VIEWPORT,
             accept_downloads=True,
@@ -87,7 +91,9 @@ class Pages:
             reduced_motion="reduce",  # a bar that moves while something loads is most of what a page costs
         )
         context.set_default_timeout(TIMEOUT)
-        traffic = Traffic(context)
+        traffic = Traffic(context, tuple(stand_ins or ()))
+        for pattern, file in (stand_ins or {}).items():
+            context.route(pattern, _answering(file))
         self._made.append((context.new_page(), traffic))
         return self._made[-1][0]
 
@@ -157,6 +163,10 @@ def pytest_runtest_makereport(
 def _kernels(server: JupyterServer) -> Iterator[None]:
     with server.ending_kernels():
         yield
+
+
+def _answering(file: Path | None) -> Callable[[Route], None]:
+    return lambda route: route.fulfill(path=file) if file else route.abort()
 
 
 def put_notebook(server: JupyterServer, source: Path | None = None, cells: list[str] | None = None) -> str:

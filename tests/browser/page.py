@@ -10,7 +10,8 @@ import base64
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatch
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -134,7 +135,8 @@ def small_targets(page: Page, least: int) -> list[str]:
 class Traffic:
     """What a browser context asked for, and what it complained about."""
 
-    def __init__(self, context: BrowserContext) -> None:
+    def __init__(self, context: BrowserContext, intercepted: Sequence[str] = ()) -> None:
+        self._intercepted = intercepted  # patterns of addresses that a file stands in for
         self.outside: list[str] = []
         self.errors: list[str] = []
         context.on("request", self._request)
@@ -144,7 +146,8 @@ class Traffic:
 
     def _note(self, url: str) -> None:
         parts = urlsplit(url)
-        if parts.scheme not in ("data", "blob", "about") and parts.hostname != HOST:
+        inside = parts.scheme in ("data", "blob", "about") or parts.hostname == HOST
+        if not inside and not any(fnmatch(url, pattern) for pattern in self._intercepted):
             self.outside.append(url)
 
     def _request(self, request: Request) -> None:

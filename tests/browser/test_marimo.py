@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
+from tests.browser.app_server import running, wait_until_said
 from tests.browser.conftest import Pages
 from tests.browser.page import TIMEOUT, WidgetView
 from tools.server import HOST, free_port
@@ -53,45 +47,17 @@ if __name__ == "__main__":
 def _app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     tmp_path = tmp_path_factory.mktemp("marimo")
     (tmp_path / "app.py").write_text(APP, encoding="utf-8")
-    log, url = tmp_path / "log.txt", f"http://{HOST}:{(port := free_port())}"
+    port = free_port()
     options = ["--headless", "--no-token", "--host", HOST, "--port", str(port)]
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "marimo", "run", "app.py", *options],
-            cwd=tmp_path,
-            # Apart from the user's settings, but with the list of fonts that takes matplotlib long to make.
-            env={
-                **os.environ,
-                "XDG_CONFIG_HOME": str(tmp_path),
-                "MPLCONFIGDIR": matplotlib.get_cachedir(),
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        wait_for(f"{url}/health", process, log)
-        yield url, log
-    finally:
-        process.terminate()
-        process.wait(20)
+    command = [sys.executable, "-m", "marimo", "run", str(tmp_path / "app.py"), *options]
+    with running(command, tmp_path, f"http://{HOST}:{port}", "/health") as log:
+        yield f"http://{HOST}:{port}", log
 
 
 @pytest.fixture
 def app(browser: Browser, request: pytest.FixtureRequest) -> tuple[str, Path]:
     """The address of a running marimo app, and its log."""
     return request.getfixturevalue("_app")
-
-
-def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + TIMEOUT / 1000
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            time.sleep(0.05)  # between two tries to connect
-    raise AssertionError(f"marimo did not start:\n{log.read_text(errors='replace')}")
 
 
 def test_a_clicked_pixel_is_known_to_python_and_python_moves_the_page(
@@ -110,16 +76,6 @@ def test_a_clicked_pixel_is_known_to_python_and_python_moves_the_page(
     view.wait_settled()
     assert len(view.bars()) > 5
     wait_until_said(page, log, r"w\.pixel = \(30, 40\)")
-
-
-def wait_until_said(page: Page, log: Path, pattern: str) -> re.Match[str]:
-    """The last place in the app's output that is like the pattern."""
-    deadline = time.monotonic() + TIMEOUT / 1000
-    while not (found := list(re.finditer(pattern, said := log.read_text(errors="replace")))):
-        assert time.monotonic() < deadline, said
-        page.wait_for_timeout(30)
-    assert "Traceback" not in said
-    return found[-1]
 
 
 def test_the_brush_and_the_polygon_draw_a_region(app: tuple[str, Path], new_page: Pages) -> None:

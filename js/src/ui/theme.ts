@@ -19,7 +19,8 @@ function around(element: Element): Element | null {
 
 /**
  * What the host paints behind the widget: the nearest background that is not transparent, else the colour scheme that it
- * declares; null where it says neither. A host may be light on a dark system.
+ * declares; null where it says neither. A host may be light on a dark system: a document that paints nothing is white, but
+ * one in a frame shows what is behind the frame.
  */
 export function hostTheme(root: Element): "light" | "dark" | null {
   for (let at = around(root); at; at = around(at)) {
@@ -27,6 +28,7 @@ export function hostTheme(root: Element): "light" | "dark" | null {
     if (light !== null) return light < 0.5 ? "dark" : "light";
   }
   const [scheme = "", other] = getComputedStyle(around(root) ?? root).colorScheme.split(" ");
+  if (scheme === "normal" && window.parent === window) return "light";
   return (scheme === "light" || scheme === "dark") && !other ? scheme : null;
 }
 
@@ -35,8 +37,15 @@ export function followTheme(root: HTMLElement, signal: AbortSignal, changed: () 
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const measure = () => {
     // Our own colours, for hosts that name none.
-    attribute(root, "data-host", hostTheme(root));
-    const light = luminance(getComputedStyle(root).backgroundColor);
+    const host = hostTheme(root);
+    attribute(root, "data-host", host);
+    root.removeAttribute("data-own");
+    let light = luminance(getComputedStyle(root).backgroundColor);
+    // And for hosts whose names are wrong: Shiny and Panel have JupyterLab's light colours with them in a dark page too.
+    if (host !== null && light !== null && light < 0.5 !== (host === "dark")) {
+      attribute(root, "data-own", true);
+      light = luminance(getComputedStyle(root).backgroundColor);
+    }
     const theme = (light === null ? dark.matches : light < 0.5) ? "dark" : "light";
     root.dataset.theme = theme;
     root.style.colorScheme = theme;
@@ -61,6 +70,7 @@ export function followTheme(root: HTMLElement, signal: AbortSignal, changed: () 
         "data-jp-theme-name",
         "data-jp-theme-light",
         "data-theme",
+        "data-bs-theme",
         "data-vscode-theme-kind",
       ],
     });
