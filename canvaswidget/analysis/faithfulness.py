@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from canvaswidget.analysis.intervals import Interval
 from canvaswidget.analysis.measured_neurons import MeasuredNeurons
 from canvaswidget.analysis.over_runs import over_runs
 from canvaswidget.analysis.sweeps import find
-from canvaswidget.arguments import checked
+from canvaswidget.arguments import checked, some_sample
 from canvaswidget.plotting.style import (
     CYCLE,
     QUIET,
@@ -29,11 +29,12 @@ from canvaswidget.plotting.style import (
 )
 from canvaswidget.progress import Progress, steps
 from canvaswidget.tables import Printed
+from canvaswidget.tracing.accuracy import EXACT_SECONDS
 from canvaswidget.tracing.colours import COLOURS_SAID
 from canvaswidget.tracing.errors import UntraceableError
 from canvaswidget.tracing.labelled import neuron_frame
 from canvaswidget.tracing.layers import Layer, LayerKey
-from canvaswidget.tracing.neurons import all_neurons
+from canvaswidget.tracing.neurons import all_neurons, count_neurons
 from canvaswidget.tracing.protocol import CanvasLike
 
 if TYPE_CHECKING:
@@ -43,7 +44,10 @@ FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
+Sample = int | Literal["auto"] | None
+
 FIRST = 32  # neurons; the sample doubles from there
+MOST = 256  # neurons, by default, of a layer where ablating all takes long
 PIXELS = 1024
 
 
@@ -90,6 +94,9 @@ class Faithfulness(Printed):
     rgb : str
         How the rule's magnitudes add colours: ``"abs"``, the magnitude of each colour, or ``"sum"``, the magnitude of
         their sum, where the rule does not know colours. Changes are always those of each colour.
+    is_limited : bool
+        Whether no more neurons were measured, although the intervals are wider than asked for, since these would take
+        long: ``at_most=None`` goes on.
     """
 
     title: ClassVar[str] = "faithfulness"
@@ -111,6 +118,7 @@ class Faithfulness(Printed):
     subset_size: int
     residual: float
     rgb: str
+    is_limited: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -179,12 +187,13 @@ class Faithfulness(Printed):
 
     def rows(self) -> list[list[str]]:
         silent, matter = int(self.silent.sum()), int((self.silent & ~self.dead).sum())
+        limited = "; at_most=None measures more of them" if self.is_limited else ""
         rows = [
             ["layer", self.layer.name],
             ["frame", str(self.frame)],
             ["rule", self.rule],
             ["colours of the rule's maps", COLOURS_SAID[self.rgb]],
-            ["neurons measured", f"{len(self.neurons):,} of {self.n_neurons:,}"],
+            ["neurons measured", f"{len(self.neurons):,} of {self.n_neurons:,}{limited}"],
             ["rank correlation with ablation, totals", str(self.totals)],
             [f"the same per pixel (mean of {len(self.pixels):,})", str(self.per_pixel)],
             [
@@ -207,14 +216,14 @@ class Faithfulness(Printed):
 
 
 @over_runs
-@checked
+@checked(at_most=some_sample)
 def faithfulness(
     canvas: CanvasLike,
     layer: LayerKey,
     frame: int = 0,
     *,
     half_width: float = 0.05,
-    at_most: int | None = None,
+    at_most: Sample = "auto",
     subsets: int = 16,
     subset: float = 0.1,
     granularity: str | None = None,
@@ -238,8 +247,9 @@ def faithfulness(
     half_width : float
         How closely the rank correlations are wanted: neurons are drawn until half of each 95% interval is at most
         this, or all are in. Fewer than 64 of many neurons never suffice for 0.05: they may all agree by chance.
-    at_most : int, optional
-        Neurons to measure even if that is not reached.
+    at_most : int, "auto" or None
+        Neurons to measure even if that is not reached; None for all. By default there is no limit where ablating all
+        neurons takes at most about 10 s, else it is 256: the result says so (`is_limited`).
     subsets : int
         Random sets for the infidelity, drawn from the neurons that were measured. With 0 that, and the residual, are
         left out: they are nan.
@@ -266,12 +276,12 @@ def faithfulness(
         A map holds NaN or infinity, or an argument is out of range.
     """
     found, frame = find(canvas, layer, frame)
-    _check(half_width, at_most, subsets, subset, batch)
+    _check(half_width, subsets, subset, batch)
     rng = np.random.default_rng(seed)
     order = all_neurons(found, granularity).numpy()
     order = order[rng.permutation(len(order))]
     sample = MeasuredNeurons(canvas, found, frame, fill, _places(canvas.inr.size, rng), batch)
-    limit = min(len(order), at_most or len(order))
+    limit = len(order) if at_most is None else min(len(order), _most(sample, at_most, len(order)))
     with steps(f"faithfulness of {found.name}", "pass", progress) as counted:
         counted.tell()
         sample.truth.frame(frame)  # or the first neuron would take two passes
@@ -309,6 +319,7 @@ def faithfulness(
         count,
         residual,
         "sum" if sample.rgb == "sum" else "abs",
+        at_most == "auto" and not close and limit < len(order),
     )
 
 
@@ -345,11 +356,21 @@ def _places(size: tuple[int, int], rng: np.random.Generator) -> IntArray:
     return rng.permutation(size[0] * size[1])[:PIXELS]
 
 
-def _check(half_width: float, at_most: int | None, subsets: int, subset: float, batch: int | None) -> None:
+def _most(sample: MeasuredNeurons, at_most: Sample, count: int) -> int:
+    """Neurons of a layer to measure at most."""
+    if isinstance(at_most, int):
+        return at_most
+    if count <= MOST:
+        return count
+    # A rule's own map costs no more than ablating the neuron.
+    layer, truth = sample.layer, sample.truth
+    seconds = truth.estimate(layer, sample.frame).seconds * count / count_neurons(layer, None)
+    return count if seconds <= EXACT_SECONDS else MOST
+
+
+def _check(half_width: float, subsets: int, subset: float, batch: int | None) -> None:
     if not half_width > 0:
         raise ValueError(f"half_width={half_width!r}: more than 0")
-    if at_most is not None and at_most < 1:
-        raise ValueError(f"at_most={at_most!r}: at least 1, or None")
     if subsets < 0:
         raise ValueError(f"subsets={subsets!r}: at least 0")
     if batch is not None and batch < 1:

@@ -15,8 +15,9 @@ from matplotlib.ticker import MaxNLocator
 from canvaswidget.analysis.clustering import group
 from canvaswidget.analysis.intervals import mean
 from canvaswidget.analysis.over_runs import over_runs
+from canvaswidget.analysis.sampled import Accuracy, Estimated, Sampling
 from canvaswidget.analysis.vectors import Vectors, vectors
-from canvaswidget.arguments import canvas_or_vectors, checked, some_groups
+from canvaswidget.arguments import canvas_or_vectors, checked, some_accuracy, some_groups
 from canvaswidget.plotting.style import (
     CYCLE,
     QUIET,
@@ -37,7 +38,7 @@ SEEDS = (0, 1, 2, 3, 4)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Stability:
+class Stability(Estimated):
     """How far clusters depend on their random start.
 
     Attributes
@@ -48,6 +49,8 @@ class Stability:
     scores : (s, s) array
         Adjusted Rand index of the clusters of each two seeds: 1 for the same groups, about 0 for chance; nan where
         fewer than two neurons have a map that varies.
+    sampling : Sampling or None
+        How the vectors that are clustered were estimated; None where they are exact.
     """
 
     layer: str
@@ -56,6 +59,7 @@ class Stability:
     kind: str
     seeds: tuple[int, ...]
     scores: FloatArray
+    sampling: Sampling | None = None
 
     @property
     def pairs(self) -> FloatArray:
@@ -83,9 +87,12 @@ class Stability:
             score = (
                 f"mean {self.pairs.mean():.2f} (least {low:.2f}, most {high:.2f}) of {len(self.pairs)} pairs"
             )
+        of_estimates = ""
+        if self.sampling is not None and not self.is_exact:
+            of_estimates = f"; vectors estimated {self.sampling.said}, accuracy=None computes exact ones"
         return (
             f"Stability({self.layer}, frame {self.frame}, {self.k} clusters by {self.kind}: adjusted Rand index "
-            f"{score} over {len(self.seeds)} seeds)"
+            f"{score} over {len(self.seeds)} seeds{of_estimates})"
         )
 
     @checked
@@ -100,12 +107,12 @@ class Stability:
             ax.axvline(0, color=QUIET, lw=0.8)
             ax.yaxis.set_major_locator(MaxNLocator(4, integer=True))
             ax.set(xlabel="adjusted Rand index (0: chance)", ylabel=f"pairs of {len(self.seeds)} seeds")
-            heading(ax, self.layer, f"{self.k} clusters by {self.kind}")
+            heading(ax, self.layer, f"{self.k} clusters by {self.kind}", *self.estimated())
         return ax
 
 
 @over_runs
-@checked(canvas=canvas_or_vectors, k=some_groups)
+@checked(canvas=canvas_or_vectors, k=some_groups, accuracy=some_accuracy)
 def stability(
     canvas: CanvasLike | Vectors,
     layer: LayerKey | None = None,
@@ -116,6 +123,7 @@ def stability(
     kind: str = "pooled",
     within: str = "vectors",
     granularity: str | None = None,
+    accuracy: Accuracy = "auto",
     progress: Report | None = None,
 ) -> Stability:
     """Compare the clusters of different random starts.
@@ -126,8 +134,8 @@ def stability(
         Of runs each is measured; see `OverRuns`. Or the vectors of a layer, which say its frame and kind themselves:
         ``stability(vectors, k=6)``.
     layer : str, int or Layer
-    k, frame, kind, within, granularity, progress
-        As in `cluster`.
+    k, frame, kind, within, granularity, accuracy, progress
+        As in `cluster`; vectors that are given stay as they are.
     seeds : sequence of int
         Of the first centres; at least two.
     """
@@ -142,7 +150,15 @@ def stability(
     elif layer is None:
         raise ValueError("layer=None: expected the name, the index or the Layer whose neurons are clustered")
     else:
-        source = vectors(canvas, layer, kind, frame, granularity=granularity, progress=progress or False)
+        source = vectors(
+            canvas,
+            layer,
+            kind,
+            frame,
+            granularity=granularity,
+            accuracy=accuracy,
+            progress=progress or False,
+        )
     every = [
         group([source], k, seed, progress, within=within)[0].labels.ravel()[source.alive] for seed in seeds
     ]
@@ -151,4 +167,6 @@ def stability(
         scores[one, other] = scores[other, one] = adjusted_rand_score(every[one], every[other])
     if source.alive.sum() < 2:
         scores[:] = np.nan  # there is one way only to group them
-    return Stability(source.layer.name, source.frame, k, source.kind, tuple(seeds), scores)
+    return Stability(
+        source.layer.name, source.frame, k, source.kind, tuple(seeds), scores, sampling=source.sampling
+    )

@@ -7,7 +7,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from canvaswidget.cli.values import accuracy, frames, maps, neuron, pixel, size
+from canvaswidget.cli.values import accuracy, at_most, frames, maps, neuron, pixel, size
 from canvaswidget.version import __version__
 
 # Named here, not imported: help comes at once, without torch and Matplotlib. A test compares them.
@@ -214,7 +214,13 @@ def _faithfulness(several: Any) -> None:
         default=0.05,
         help="half of the 95%% interval at which a layer is done (0.05)",
     )
-    parser.add_argument("--at-most", type=int, metavar="N", help="neurons of a layer to ablate")
+    parser.add_argument(
+        "--at-most",
+        type=at_most,
+        default="auto",
+        metavar="N",
+        help="neurons of a layer to ablate, or 'all'; by default 256 where all would take more than 10 s",
+    )
     parser.add_argument("--seed", type=int, default=0)
 
 

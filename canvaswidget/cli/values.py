@@ -51,6 +51,17 @@ def accuracy(text: str) -> Any:
     return found
 
 
+def at_most(text: str) -> Any:
+    """A number of neurons, "auto", or None for all."""
+    if text in ("auto", "all"):
+        return None if text == "all" else text
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected a number of neurons, at least 1, 'all' or 'auto'"
+        )
+    return int(text)
+
+
 def frames(text: str) -> slice:
     """``0:32``, ``0:128:4`` or ``5``."""
     expected = "frames such as 0:32, 0:128:4 or 5"

@@ -215,6 +215,19 @@ def test_stability_of_clear_and_of_arbitrary_groups() -> None:
         stability(vectors(Blobs(), 0), 3, seeds=[1])
 
 
+def test_stability_of_estimated_vectors_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("canvaswidget.analysis.sampled.EXACT_SECONDS", 0)
+    monkeypatch.setattr("canvaswidget.analysis.sampled.MOST_PASSES", 60)
+    canvas = cw.trace(video(), "gated", device="cpu")
+    found = stability(canvas, "decoder.1", 3, 2, (0, 1, 2))
+    assert not found.is_exact
+    assert "vectors estimated ±" in repr(found)
+    exact = stability(canvas, "decoder.1", 3, 2, (0, 1, 2), accuracy=None)
+    assert exact.is_exact
+    assert "estimated" not in repr(exact)
+    assert not exemplars(canvas, cluster(canvas, "decoder.1", 3, frame=2)).clusters.is_exact
+
+
 def test_stability_takes_a_canvas_and_a_layer() -> None:
     canvas = cw.trace(video(), device="cpu")
     found = stability(canvas, "decoder.1", 4, 2, (0, 1, 2), kind="colours")

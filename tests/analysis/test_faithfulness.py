@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,29 @@ def test_a_sample_is_no_larger_than_needed_and_its_interval_holds() -> None:
     assert repr(again) == repr(some)
     assert len(faithfulness(canvas, 1, granularity="kernel", at_most=7, half_width=1e-3).neurons) == 7
     assert some.totals.low < some.totals.value < some.totals.high
+
+
+def test_a_layer_that_takes_long_has_a_limit_that_the_result_tells_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = sys.modules[faithfulness.__module__]
+    monkeypatch.setattr(module, "EXACT_SECONDS", 0)
+    monkeypatch.setattr(module, "MOST", 40)
+    canvas = cw.trace(video(), "gated", device="cpu")
+    given = {"granularity": "kernel", "half_width": 1e-3, "subsets": 0}
+    limited = faithfulness(canvas, 1, **given)
+    assert limited.is_limited
+    assert len(limited.neurons) == 40 < limited.n_neurons
+    assert "at_most=None measures more" in repr(limited)
+    assert "estimated" in limited.estimated()[0]
+    whole = faithfulness(canvas, 1, **given, at_most=None)
+    assert whole.is_whole
+    assert not whole.is_limited
+    assert limited.totals.low <= whole.totals.value <= limited.totals.high
+    assert not faithfulness(canvas, 1, **given, at_most=40).is_limited  # as was asked for
+    assert not faithfulness(canvas, 1, **{**given, "half_width": 0.9}).is_limited  # close enough
+    monkeypatch.setattr(module, "EXACT_SECONDS", 1e9)
+    assert faithfulness(canvas, 1, **given).is_whole
 
 
 def test_one_neuron_one_pixel_and_a_dead_layer() -> None:
