@@ -25,6 +25,7 @@ from canvaswidget.tracing.accuracy import ACCURACY, LEVEL, MOST_PASSES
 from canvaswidget.tracing.columns import Columns, Pixels
 from canvaswidget.tracing.estimates import ENOUGH
 from canvaswidget.tracing.layers import Layer
+from canvaswidget.tracing.rules.base import COLOURS
 
 LARGE = (
     1e8  # values of the maps of some neurons, from where what sums them is estimated: exact sums take seconds
@@ -32,6 +33,7 @@ LARGE = (
 PATIENCE = 4.0  # seconds for better looks, where no look is named
 FIRST_PIXELS = 64  # that the first look has, at least
 FIRST_LATTICES = 3, 12  # so many at least and at most
+ROUNDING = 1e-3  # of sums with signs, which cancel
 UNKNOWN = 10.0  # half of an interval as a part of a number, from where nothing is known of it
 GROWTH = 2  # of the number of lattices, from one look to the next
 
@@ -54,6 +56,8 @@ class SampledMap(NamedTuple):
         Whether a further look would know more pixels.
     spacing : (rows, columns)
         Of the lattices of pixels.
+    least : float
+        What the sum over all pixels surely is, at least.
     """
 
     known: Floats
@@ -62,6 +66,7 @@ class SampledMap(NamedTuple):
     passes: int
     has_more: bool
     spacing: tuple[int, int]
+    least: float = 0.0
 
     @property
     def n_pixels(self) -> int:
@@ -70,7 +75,10 @@ class SampledMap(NamedTuple):
 
     def total(self) -> tuple[float, float]:
         """The sum over all pixels, and half of its 95% interval as a part of it."""
-        return sum_over_pixels(self.known, self.spacing)
+        found, half_width = sum_over_pixels(self.known, self.spacing)
+        if found * (1 + half_width) < self.least:  # a few pixels that were not drawn have much of it
+            return self.least, UNKNOWN
+        return found, half_width
 
 
 class Image(Protocol):
@@ -132,9 +140,24 @@ def magnitudes(
     key = "magnitudes", layer.name, None if neurons is None else neurons.tobytes(), time
 
     def at(number: int) -> SampledMap:
-        return _look(cached, key, layer, (time,), number, checkpoint, lambda columns: Sums(columns, neurons))
+        found = _look(cached, key, layer, (time,), number, checkpoint, lambda columns: Sums(columns, neurons))
+        if found.n_pixels == found.known.size:
+            return found
+        # What neurons add up to with signs is known at every pixel: their magnitudes are no smaller.
+        floor = _magnitude(cached, layer, signed(cached, layer, neurons, time))
+        least = float(floor.sum(dtype=np.float64)) * (1 - ROUNDING)
+        return found._replace(filled=np.maximum(found.filled, floor), least=least)
 
     return at(look) if look is not None else _settled(cached, (*key, most), at, most)
+
+
+def _magnitude(cached: CachedCanvas, layer: Layer, image: Floats) -> Floats:
+    """Of an image of all channels, as the magnitudes of the shown colour are."""
+    if cached.channel in COLOURS:
+        return np.abs(image[..., COLOURS.index(cached.channel)])
+    if cached.canvas.why_no_colours(layer.name):
+        return np.abs(image.sum(-1))
+    return np.abs(image).sum(-1)
 
 
 def change(cached: CachedCanvas, layer: Layer, time: int, look: int | None, checkpoint: Report) -> SampledMap:

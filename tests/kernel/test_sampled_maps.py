@@ -197,6 +197,22 @@ def test_intervals_of_sums_over_pixels_hold_the_exact_ones(lattices: int) -> Non
     assert np.mean(held) >= 0.93
 
 
+def test_what_a_few_pixels_hold_is_not_missed_silently(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = np.full((16, 32), np.nan, np.float32)
+    known[::4, ::4] = 0.1
+    plain = sampled_maps.SampledMap(known, known, 0.0, 3, True, (4, 4))
+    found, half_width = plain._replace(least=27.0 + 0.1 * 512).total()
+    assert found * (1 - half_width) <= 27 + 0.1 * 512 <= found * (1 + half_width)
+    assert half_width > 1
+    # Where the sum with signs is large, so is the map, whether the pixel was drawn or not.
+    signed = np.zeros((16, 32, 3), np.float32)
+    signed[5, 7] = 50
+    monkeypatch.setattr(sampled_maps, "signed", lambda *_: signed)
+    body, data = ask_map(page, 0)
+    assert values(body, data)[0].argmax() == 5 * 32 + 7
+    assert body["high"] == pytest.approx(150)
+
+
 def test_shares_of_regions_and_orders_need_no_sweep(
     page: Page, exact: cw.Canvas, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -130,12 +130,14 @@ export function createTimeView(view: View) {
     const magnitudes =
       shown && ready(info) ? magnitudesOf(info, shown.selection.layer, shown.selection.channel) : null;
     write(total, `total${magnitudes?.short ?? ""} ${number(sum)}${plusMinus(shown?.halfWidths[time] ?? 0)}`);
-    const share = sum > 0 && !Number.isNaN(differs) ? ` (${percent(differs / sum)})` : "";
-    write(change, `change ${number(differs)}${plusMinus(shown?.changeHalfWidths[time] ?? 0)}${share}`);
+    const isKnown = sum > 0 && !Number.isNaN(differs);
+    const reach = plusMinus(shown?.changeHalfWidths[time] ?? 0);
+    write(change, `change ${number(differs)}${reach || (isKnown ? ` (${percent(differs / sum)})` : "")}`);
     attribute(panel.label, "title", panel.label.textContent);
     const whole = magnitudes ? `A pixel's magnitude adds ${magnitudes.whole}.` : "";
     explain(total, "total", whole);
-    explain(change, "change", `${whole} In brackets: its part of the total.`.trim());
+    const said = reach ? "" : "In brackets: its part of the total.";
+    explain(change, "change", `${whole} ${said}`.trim());
   });
   return { element: panel.element };
 }
