@@ -232,7 +232,7 @@ def sum_over_pixels(known: npt.NDArray[np.floating], spacing: tuple[int, int]) -
     if not left:
         return mean * known.size, 0.0
     if not mean or len(sums) < 2:
-        return mean * known.size, 1.0
+        return mean * known.size, UNKNOWN
     squares = float(np.square(sums - mean * counts).sum()) / (len(sums) - 1) * len(sums)
     error = math.sqrt(left * squares) / len(y) / mean
     # Magnitudes are skewed: with the full degrees of freedom, intervals of 3 lattices held .88 of the sums.

@@ -199,8 +199,9 @@ def test_intervals_of_sums_over_pixels_hold_the_exact_ones(lattices: int) -> Non
 
 def test_what_a_few_pixels_hold_is_not_missed_silently(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     known = np.full((16, 32), np.nan, np.float32)
-    known[::4, ::4] = 0.1
+    known[::4, ::4] = known[1::4, ::4] = 0.1
     plain = sampled_maps.SampledMap(known, known, 0.0, 3, True, (4, 4))
+    assert plain.total() == pytest.approx((51.2, 0))
     found, half_width = plain._replace(least=27.0 + 0.1 * 512).total()
     assert found * (1 - half_width) <= 27 + 0.1 * 512 <= found * (1 + half_width)
     assert half_width > 1
