@@ -2,9 +2,10 @@
 
 For each model and each row: the time with full single precision and with TF32, the largest difference from the numbers
 of the CPU as a part of their largest, peak memory, and a plain loop: the module run again for every neuron (as in
-feature ablation), or differentiated for every pixel. Long loops are scaled from as much as fits in `--seconds`.
+feature ablation), or differentiated for every pixel. Long loops are scaled from as much as fits in `--seconds`, and in
+a row's share of what is left of `--minutes`; estimates that have to stop there say how good they are by then.
 
-    python benchmarks/gpu.py                             under 5 minutes on a card
+    python benchmarks/gpu.py                             5 minutes on a card
     python benchmarks/gpu.py --device cpu --model tiny --seconds 0.1     the same code, anywhere
 """
 
@@ -27,12 +28,14 @@ sys.path.insert(0, str(ROOT))
 
 import canvaswidget as cw  # noqa: E402
 from benchmarks.rules import models  # noqa: E402
-from benchmarks.run import describe_machine, show_time  # noqa: E402
+from benchmarks.run import PeakMemory, describe_machine, show_time  # noqa: E402
 from canvaswidget.tracing.layers import Layer  # noqa: E402
 from canvaswidget.tracing.reduce import Totals  # noqa: E402
 
 FRAME = 1
-SAMPLE = 8  # kernels of each layer whose maps are compared with the CPU's
+ACCURACY = 0.05
+SAMPLE = 4  # kernels of each layer whose maps are compared with the CPU's
+SHARES = 4  # of a row's time: to warm up, with float32, with TF32, and the plain loop
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,9 @@ class Row:
     name: str
     count: int
     work: Callable[[float], int]
-    plain: Callable[[float], int] | None = None
-    plain_count: int = 0
+    plain: Callable[[float], int]
+    plain_count: int
+    note: Callable[[], str] = str
 
 
 def synchronised(device: torch.device) -> None:
@@ -60,10 +64,15 @@ def timed(work: Callable[[float], int], count: int, seconds: float, device: torc
     return (time.perf_counter() - start) / max(done, 1) * count
 
 
-def peak(device: torch.device, work: Callable[[], Any]) -> tuple[Any, float]:
-    """What `work` returns, and the most memory of the card that it took over what was there before, in MiB."""
+def peak(device: torch.device, work: Callable[[], float]) -> tuple[float, float]:
+    """What `work` returns, and the most memory that it took over what was there before, in MiB.
+
+    Of the card, or where there is none of the process.
+    """
     if device.type != "cuda":
-        return work(), float("nan")
+        with PeakMemory() as memory:
+            result = work()
+        return result, memory.bytes / 2**20
     before = torch.cuda.memory_allocated(device)
     torch.cuda.reset_peak_memory_stats(device)
     result = work()
@@ -103,6 +112,28 @@ def swept(canvas: cw.Canvas, layer: Layer, rgb: str) -> Callable[[float], int]:
         return done
 
     return work
+
+
+class Sampled:
+    """Totals of all layers, estimated to 5 % by passes that serve all of them, on a canvas that knows none yet."""
+
+    def __init__(self, canvas: cw.Canvas) -> None:
+        self.canvas = canvas
+        self.widths: list[float] = []
+
+    def __call__(self, seconds: float) -> int:
+        fresh = cw.Canvas(self.canvas.matrix.capture, self.canvas.matrix.rule, self.canvas.memory)
+        start = time.perf_counter()
+        for found in fresh.improving_summaries(None, FRAME, ACCURACY, progress=False):
+            self.widths = [summary.half_width for summary in found.values()]
+            if time.perf_counter() - start > seconds:
+                break
+        return 1
+
+    def reached(self) -> str:
+        """How many layers are as accurate as asked for, and the widest interval."""
+        good = sum(width <= ACCURACY for width in self.widths)
+        return f"{good} of {len(self.widths)} layers to 5 %, the widest ± {max(self.widths):.0%}"
 
 
 class Plain:
@@ -145,15 +176,8 @@ def rows(inr: cw.INR, device: torch.device) -> Iterator[Row]:
         count = int(np.prod(layer.neurons))
         work = swept(gated, layer, "each")
         yield Row(f"gated, exact totals, {layer.name}", count, work, plain.without_each(count), count)
-    if hasattr(gated, "summaries"):
-        count = sum(int(np.prod(layer.neurons)) for layer in gated.traced_layers)
-
-        def sampled(seconds: float) -> int:
-            fresh: Any = cw.Canvas(gated.matrix.capture, gated.matrix.rule, gated.memory)
-            fresh.summaries(None, FRAME, accuracy=0.05, progress=False)
-            return 1
-
-        yield Row("gated, all totals to 5 %", 1, sampled, plain.without_each(count), count)
+    count, sampled = sum(int(np.prod(layer.neurons)) for layer in gated.traced_layers), Sampled(gated)
+    yield Row("gated, all totals to 5 %", 1, sampled, plain.without_each(count), count, sampled.reached)
     pixel = height // 2, width // 3
     yield Row("gated, a pixel", 1, lambda seconds: len([gated.pixel(*pixel, FRAME)]), plain.pixel, 1)
     layer = gated.traced_layers[len(gated.traced_layers) // 2]
@@ -170,13 +194,15 @@ def rows(inr: cw.INR, device: torch.device) -> Iterator[Row]:
 def all_of(canvas: cw.Canvas) -> Callable[[float], int]:
     """A sweep of every layer."""
     parts = [swept(canvas, layer, "sum") for layer in canvas.traced_layers]
-    return lambda seconds: sum(part(seconds) for part in parts)
+    return lambda seconds: sum(part(seconds / len(parts)) for part in parts)
 
 
 def answers(canvas: cw.Canvas) -> list[np.ndarray]:
     """Numbers to compare two devices by: the image, a pixel of every layer, some maps of each."""
     height, width = canvas.inr.size
-    found = [canvas.frame(FRAME), *canvas.pixel(height // 2, width // 3, FRAME, rgb="each").values()]
+    found = [canvas.frame(FRAME)]
+    if canvas.can_sample:  # a column of any other rule is read off all maps, which may take days
+        found += canvas.pixel(height // 2, width // 3, FRAME, rgb="each").values()
     for layer in canvas.traced_layers:
         count = int(np.prod(layer.neurons))
         chosen = layer.neurons_at(np.linspace(0, count - 1, min(SAMPLE, count)).astype(int))
@@ -192,22 +218,27 @@ def difference(ours: list[np.ndarray], theirs: list[np.ndarray]) -> float:
     )
 
 
-def measure(inr: cw.INR, device: torch.device, seconds: float) -> None:
+def measure(inr: cw.INR, device: torch.device, seconds: float, end: float) -> None:
+    """The table of a model, each row in its share of the time until `end`."""
     print(f"{'':44} {'float32':>10} {'TF32':>10} {'memory':>10} {'plain loop':>12} {'times':>8}")
-    for row in rows(inr, device):
+    measured = list(rows(inr, device))
+    for number, row in enumerate(measured):
+        left = max(end - time.perf_counter(), 0.0) / (len(measured) - number)
+        limit = min(seconds, left / SHARES)
         with tf32(False):
-            row.work(min(seconds, 0.5))  # choose kernels, compute gates
-            taken, memory = peak(device, lambda row=row: timed(row.work, row.count, seconds, device))
-            assert row.plain is not None
+            row.work(min(limit, 0.5))  # choose kernels, compute gates
+            taken, memory = peak(
+                device, lambda row=row, limit=limit: timed(row.work, row.count, limit, device)
+            )
+            note = row.note()
             row.plain(0)
-            theirs = timed(row.plain, row.plain_count, seconds / 2, device)
+            theirs = timed(row.plain, row.plain_count, limit / 2, device)
         with tf32(True):
-            row.work(min(seconds, 0.2))
-            rounded = timed(row.work, row.count, seconds, device)
-        room = "" if np.isnan(memory) else f"{memory:.0f} MiB"
+            row.work(min(limit, 0.2))
+            rounded = timed(row.work, row.count, limit, device)
         print(
-            f"{row.name:44} {show_time(taken):>10} {show_time(rounded):>10} {room:>10} {show_time(theirs):>12} "
-            f"{theirs / taken:8.1f}",
+            f"{row.name:44} {show_time(taken):>10} {show_time(rounded):>10} {memory:>6.0f} MiB {show_time(theirs):>12} "
+            f"{theirs / taken:8.1f}   {note}",
             flush=True,
         )
 
@@ -243,14 +274,19 @@ def main(arguments: list[str] | None = None) -> None:
         "--model", default="", help="only those whose name contains this: nerv_bunny, hnerv; or tiny"
     )
     parser.add_argument("--seconds", type=float, default=3, help="that a row may take, each way")
+    parser.add_argument("--minutes", type=float, default=5, help="that all may take together")
     given = parser.parse_args(arguments)
     device = torch.device(given.device)
     print(f"{describe_machine(given.device)}, torch {torch.__version__}")
+    end = time.perf_counter() + 60 * given.minutes
     on_cpu = dict(chosen_models(given.model, "cpu"))
-    for title, inr in chosen_models(given.model, given.device):
+    chosen = list(chosen_models(given.model, given.device))
+    for number, (title, inr) in enumerate(chosen):
+        now = time.perf_counter()
         print(f"\n{title}")
         compare(inr, on_cpu[title], device)
-        measure(inr, device, given.seconds)
+        measure(inr, device, given.seconds, now + (end - now) / (len(chosen) - number))
+    print(f"\n{time.perf_counter() - end + 60 * given.minutes:.0f} s in all")
 
 
 if __name__ == "__main__":
