@@ -101,6 +101,13 @@ def measure_rule(
     if rule != "ablation":
         taken, times = ratio(lambda: canvas.pixel(*pixel, frame), forward_and_backward)
         row(f"{rule}: one pixel, all layers", taken, f"{times:.2f} forwards and backwards")
+
+        def by_layer() -> None:
+            for layer in canvas.traced_layers:
+                canvas.pixel(*pixel, frame, layer)
+
+        taken, times = ratio(lambda: canvas.pixel(*pixel, frame), by_layer)
+        row(f"{rule}: one pixel, all layers", taken, f"{times:.2f} of one layer after the other")
     else:
         layer = canvas.traced_layers[-2]
         units = list(range(min(layer.n_units, 16)))
