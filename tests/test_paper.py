@@ -73,6 +73,23 @@ def assert_close(found: list[Row], expected: list[Row]) -> None:
             assert abs(number(cell) - value) <= 0.05 * abs(value) + 2.001 * digit(given), (row, other)
 
 
+@pytest.mark.parametrize(
+    ("cell", "close", "apart"),
+    [
+        ("26.7 %", "26.9 %", "29.0 %"),
+        ("+0.42", "+0.44", "-0.42"),
+        ("0.00038", "0.00039", "0.00044"),
+        ("2.3e-06", "2.5e-06", "2.6e-05"),
+        ("as defined", "as defined", "as released"),
+    ],
+)
+def test_how_close_numbers_must_be(cell: str, close: str, apart: str) -> None:
+    assert_close([("net.0", close)], [("net.0", cell)])
+    for wrong in ([("net.0", apart)], [("net.1", cell)], [("net.0", cell, cell)], []):
+        with pytest.raises(AssertionError):
+            assert_close(wrong, [("net.0", cell)])
+
+
 # --- the page -------------------------------------------------------------------------------------------------
 
 
