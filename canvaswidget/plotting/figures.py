@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import io
 import math
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -62,7 +63,8 @@ FORMATS = ("png", "pdf", "svg")
 
 WIDE = 5.0  # inches from which panels stand side by side
 NARROWEST_PAIR = 4.0
-TITLE = 0.25  # inches
+TITLE, TITLE_LINE = 0.25, 0.13  # inches of a title, and of each line after its first
+TITLE_LETTERS = 12.5  # of a title, an inch
 PAGE = 10.5  # inches: a figure is no taller where smaller pictures can help that
 PICTURES = ((1.9, 0.95), (1.1, 0.3))  # the tallest frame and map, in inches, from the usual to the smallest
 LETTER = 0.05  # inches of a name under a map
@@ -120,8 +122,10 @@ def view_figure(
     rows = _rows(chosen, checked_columns(columns, width), whole)
     heights, tallest = _heights(view, rows, width, runs)
     with style():
-        figure = Page(figsize=(width, sum(heights) + TITLE), layout="constrained")
-        figure.suptitle(view.title, fontsize=8, fontweight="bold", color=INK, x=0.012, ha="left")
+        lines = textwrap.wrap(view.title, max(1, int(width * TITLE_LETTERS))) or [""]
+        height = sum(heights) + TITLE + TITLE_LINE * (len(lines) - 1)
+        figure = Page(figsize=(width, height), layout="constrained")
+        figure.suptitle("\n".join(lines), fontsize=8, fontweight="bold", color=INK, x=0.012, ha="left")
         # A figure of its own for each row, so that the labels of one don't push the axes of another.
         parts = figure.subfigures(len(rows), 1, squeeze=False, height_ratios=heights)
         for part, row in zip(parts.ravel(), rows, strict=True):

@@ -189,6 +189,18 @@ def test_axe_finds_nothing(view: WidgetView, theme: str) -> None:
     view.panel("neurons").locator("[data-value=grid]").click()
 
 
+def test_axe_finds_nothing_in_forced_colours(view: WidgetView) -> None:
+    view.page.emulate_media(forced_colors="active")
+    try:
+        ablate(view)
+        violations, looked_at = view.page.evaluate(CHECK)
+        assert {"button-name", "color-contrast", "aria-roles"} <= set(looked_at)
+        assert violations == []
+        put_back(view)
+    finally:
+        view.page.emulate_media(forced_colors="none")
+
+
 def test_everything_is_reached_by_keyboard_and_left_again(view: WidgetView) -> None:
     page, steps = view.page, []
     view.root.focus()

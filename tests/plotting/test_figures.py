@@ -54,6 +54,18 @@ def texts(figure) -> str:
     return "\n".join(found)
 
 
+@pytest.mark.parametrize("width", [2.5, 3.3, 6.6])
+def test_a_long_title_has_the_lines_that_it_needs(width: float) -> None:
+    title = "demo video, frame 12 (13 of 24), rule xinc, without neuron 5 → 38 of decoder.3.conv.upconv.0, PSNR 17.9 dB"
+    figure = view_figure(view(title=title), width, ["frame"])
+    figure.draw_without_rendering()
+    assert figure._suptitle.get_text().replace("\n", " ") == title
+    box = figure._suptitle.get_window_extent()
+    assert box.x1 <= figure.bbox.x1
+    assert box.y0 >= figure.axes[0].get_tightbbox().y1
+    assert figure.words.startswith(title)
+
+
 @pytest.mark.parametrize("width", [2.5, 3.3, 6.6, 12])
 def test_everything_is_there_and_within_the_page(width: float) -> None:
     figure = view_figure(view(), width)

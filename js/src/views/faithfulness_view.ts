@@ -111,7 +111,7 @@ export function createFaithfulness(view: Omit<View, "say">, compare: () => void)
         },
       },
     },
-    "See both",
+    "See both maps",
   );
   const summary = h("summary", { class: "cw-faithfulness-line" }, dot, short, rest);
   const element = h(
