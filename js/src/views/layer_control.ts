@@ -10,7 +10,7 @@ import { word } from "../ui/term_card";
 import type { View } from "../ui/view";
 
 /** CSS pixels: of a letter under the slider, between two names, and of the thumb, by which their line is shorter. */
-const [LETTER, GAP, THUMB] = [6.6, 6, 14];
+const [LETTER, GAP, THUMB] = [6.2, 6, 14];
 
 function layerTitle({ name, op, neurons, n_groups }: LayerInfo): string {
   const groups = n_groups > 1 ? ` in ${n_groups} groups` : "";
