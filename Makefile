@@ -17,6 +17,8 @@ unexport PYTHONDONTWRITEBYTECODE
 STAMP := $(VENV)/.setup
 HOSTS := $(VENV)-hosts/.setup
 SITE := import sysconfig; site = sysconfig.get_path('purelib')
+# Colab's widget manager is made of it.
+MANAGER := @jupyter-widgets/html-manager@1.0.15 requirejs@2.3.8
 BUNDLE := canvaswidget/static/widget.js
 JS_SOURCES := $(shell find js -maxdepth 1 -type f 2>/dev/null; find js/src -type f -not -name '*.test.*' 2>/dev/null)
 TOOL_PATHS := canvaswidget tests tools benchmarks notebooks docs/hosts hatch_build.py
@@ -69,10 +71,11 @@ $(HOSTS): pyproject.toml constraints.txt | $(STAMP)
 	@$(PY) -c "$(SITE); print(f'import site; site.addsitedir({site!r})')" > \
 	  "$$($(VENV)-hosts/bin/python -c "$(SITE); print(site)")/tools.pth"
 	@$(PIP:$(PY)%=$(VENV)-hosts/bin/python%) -e '.[hosts]'
+	@$(NPM) pack --silent --pack-destination $(abspath $(VENV)-hosts) $(MANAGER) > /dev/null
 	@touch $@
 
 test-hosts: setup $(HOSTS)  ## the widget in Shiny, Solara, Panel and Streamlit, from .venv-hosts, in a browser
-	@$(PY) -m pytest tests/browser/test_hosts.py $(PYTEST_ARGS)
+	@$(PY) -m pytest tests/browser/test_hosts.py tests/browser/test_html_manager.py $(PYTEST_ARGS)
 
 test-js: setup
 	@$(NPM) run --silent test
