@@ -146,7 +146,8 @@ def magnitudes(
         # What neurons add up to with signs is known at every pixel: their magnitudes are no smaller.
         floor = _magnitude(cached, layer, signed(cached, layer, neurons, time))
         least = float(floor.sum(dtype=np.float64)) * (1 - ROUNDING)
-        return found._replace(filled=np.maximum(found.filled, floor), least=least)
+        filled = np.maximum(found.filled, floor)
+        return found._replace(filled=filled, passes=found.passes + 1, least=least)
 
     return at(look) if look is not None else _settled(cached, (*key, most), at, most)
 
