@@ -309,7 +309,7 @@ keys = st.integers(-(10**12), 10**12) | st.text(
 results = st.dictionaries(st.sampled_from(["a", "b_c", "_d 90%"]), numbers, min_size=1)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=3 * settings().max_examples)
 @given(st.dictionaries(keys, results | st.text(), min_size=1, max_size=8), st.booleans())
 def test_any_numbers_are_shown(rows: dict[Any, Any], is_one_network: bool) -> None:
     measured = {run: Numbers(row) for run, row in rows.items() if not isinstance(row, str)}

@@ -229,7 +229,11 @@ def test_the_frame_is_exported_from_the_page(opened: SavedPage, tmp_path: Path) 
     assert (tmp_path / "frame.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+# `test_access` looks at both themes.
+THEMES = pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.repeats)])
+
+
+@THEMES
 def test_for_everyone(browser: Browser, written: tuple[Path, cw.CanvasWidget], theme: str) -> None:
     opened = SavedPage(browser, written[0], theme)
     expect(opened.page.locator(".cw-root")).to_have_attribute("data-theme", theme)
@@ -258,7 +262,9 @@ def test_without_scripts_there_is_the_picture(
     context.close()
 
 
-@pytest.mark.parametrize("part", [0.02, 0.2, 0.6, 0.97, 0.9999])
+@pytest.mark.parametrize(
+    "part", [0.02, 0.6, 0.9999, *(pytest.param(part, marks=pytest.mark.repeats) for part in (0.2, 0.97))]
+)
 def test_a_file_that_was_cut_off_says_so(
     browser: Browser, written: tuple[Path, cw.CanvasWidget], tmp_path: Path, part: float
 ) -> None:
@@ -310,7 +316,7 @@ def test_all_bars_have_one_zero_and_one_scale(opened: SavedPage) -> None:
     np.testing.assert_allclose(tracks, [tracks[0]] * len(tracks), atol=0.01)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@THEMES
 def test_forced_colours_show_bars_tracks_and_what_is_pressed(
     browser: Browser, written: tuple[Path, cw.CanvasWidget], theme: str
 ) -> None:

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, expect
 
 import canvaswidget as cw
 from canvaswidget.kernel import requests
-from canvaswidget.models import SIREN
+from canvaswidget.models import FFN, SIREN
 from tests.browser.saved_page import TIMEOUT, SavedPage
 from tests.browser.test_access import AXE, CHECK
 
@@ -126,9 +126,12 @@ def test_for_everyone(opened: SavedPage) -> None:
 
 def test_a_menu_of_networks_of_other_layers(browser: Browser, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    image = cw.demo.image()
-    runs: Any = {"FFN": image, "SIREN": cw.as_inr(SIREN(hidden=6, size=image.size))}
-    w = cw.CanvasWidget(cw.Runs(runs, rule="gated"), neuron=40, opacity=0.0)
+    size = (24, 40)
+    runs: Any = {
+        "FFN": cw.as_inr(FFN(hidden=12, size=size)),
+        "SIREN": cw.as_inr(SIREN(hidden=6, size=size)),
+    }
+    w = cw.CanvasWidget(cw.Runs(runs, rule="gated"), neuron=9, opacity=0.0)
     w.save(tmp_path / "a.html", runs="all", neurons=2, progress=False)
     opened = SavedPage(browser, tmp_path / "a.html")
     frame, menu = opened.part("frame"), opened.part("run-menu")

@@ -101,7 +101,7 @@ def test_a_step_is_compared_with_another(notebook: NotebookPage) -> None:
     expect(second).to_be_hidden()
 
 
-@pytest.mark.parametrize("theme", ["Light", "Dark"])
+@pytest.mark.parametrize("theme", ["Light", pytest.param("Dark", marks=pytest.mark.repeats)])
 def test_axe_finds_nothing_and_nothing_is_cut_off(notebook: NotebookPage, theme: str) -> None:
     view = notebook.widget
     notebook.page.evaluate(AXE.read_text(encoding="utf-8"))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 import canvaswidget as cw
 from canvaswidget import analysis
@@ -35,18 +37,26 @@ def masks() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def written(canvas: cw.Canvas, masks: np.ndarray, tmp_path_factory: pytest.TempPathFactory):
+def written(canvas: cw.Canvas, masks: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Any:
     told: list[tuple[int, int]] = []
     flow = np.random.default_rng(0).normal(size=(5, 16, 32, 2))
-    found = cw.report(
-        canvas,
-        tmp_path_factory.mktemp("report") / "new" / "folder",
-        2,
-        masks=masks,
-        names=["left", "right"],
-        flow=flow,
-        progress=lambda done, total: told.append((done, total)),
-    )
+    save = Figure.savefig
+
+    def savefig(self: Figure, path: Path | io.BytesIO, **keywords: Any) -> None:
+        """Into the page, and not once more into its file."""
+        path.write_bytes(b"%PDF") if isinstance(path, Path) else save(self, path, **keywords)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", savefig)
+        found = cw.report(
+            canvas,
+            tmp_path_factory.mktemp("report") / "new" / "folder",
+            2,
+            masks=masks,
+            names=["left", "right"],
+            flow=flow,
+            progress=lambda done, total: told.append((done, total)),
+        )
     return found, told
 
 
@@ -251,6 +261,8 @@ def test_the_page_says_what_is_estimated(tmp_path: Path) -> None:
         gated, tmp_path, 1, [1], frames=[1, 2], masks=labels, flow=np.ones((1, 16, 32, 2)), accuracy=0.3
     )
     page = found.page.read_text()
+    assert found.figures
+    assert all(path.read_bytes().startswith(b"%PDF-") for path in found.figures)
     assert "some numbers are estimated, to ± 30%; accuracy=None computes the exact ones" in page
     one = found.layers[0]
     for result in (one.distribution, one.intensity, one.motion, one.deletion):
