@@ -10,10 +10,16 @@ import pytest
 import torch
 
 import canvaswidget as cw
-from canvaswidget.tracing.capture import composite_ops
+from canvaswidget.tracing.capture import composite_ops, recording
 from tests.zoo import build
 
 KINDS = ("mlp_relu", "nerv", "layer_norm", "list_out")
+
+
+@pytest.fixture(autouse=True)
+def decomposed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every program is, even one that needs it not."""
+    monkeypatch.setattr(recording, "simplified", lambda *_: False)
 
 
 def kernels() -> dict[Any, dict[Any, Any]]:

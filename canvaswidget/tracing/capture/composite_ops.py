@@ -40,6 +40,11 @@ def prepared_once() -> Iterator[None]:
         setattr(exported_program, _COLLECT, collect)
 
 
+def preserved() -> set[Any]:
+    """The composite ops that `run_decompositions` keeps unless told otherwise; none where torch does not tell."""
+    return _collect(getattr(exported_program, _COLLECT)) if _has_names() else set()
+
+
 def _has_names() -> bool:
     return (
         hasattr(exported_program, _OVERRIDE)

@@ -50,6 +50,7 @@ from canvaswidget.tracing.capture.randomness import record_draws
 from canvaswidget.tracing.capture.replay import Replay
 from canvaswidget.tracing.capture.rewrite import rewrite
 from canvaswidget.tracing.capture.rewrite.decompositions import DECOMPOSITIONS
+from canvaswidget.tracing.capture.simple_programs import simplified
 from canvaswidget.tracing.errors import FOREIGN, CaptureError, check_finite
 from canvaswidget.tracing.layers import Layers
 
@@ -236,8 +237,11 @@ def _exported(
         warnings.filterwarnings("ignore", "The tensor attributes", UserWarning)
         with answering(answers):
             program = torch.export.export(module, positional, keywords, strict=False)
+        decompositions = {**_simpler(), **DECOMPOSITIONS}
+        if simplified(program, decompositions):
+            return program
         with prepared_once():
-            return program.run_decompositions({**_simpler(), **DECOMPOSITIONS})
+            return program.run_decompositions(decompositions)
 
 
 @functools.cache
