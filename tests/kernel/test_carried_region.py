@@ -13,8 +13,8 @@ from torch import nn
 
 import canvaswidget as cw
 from canvaswidget.kernel.region import checked_region
-from canvaswidget.kernel.requests import carried_region
-from canvaswidget.kernel.requests.carried_region import MOST_PAIRS, frames_between
+from canvaswidget.kernel.requests import carry
+from canvaswidget.kernel.requests.carry import MOST_PAIRS, frames_between
 from tests.kernel.page import Page
 
 SIZE, FRAMES = (40, 56), 4
@@ -77,7 +77,7 @@ def test_on_its_own_frame_it_stays(page: Page) -> None:
 
 def test_the_flow_between_two_frames_is_computed_once(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     first, _ = page.ask(kind="carry", time=1, to=2, region=wire(box(20)))
-    monkeypatch.setattr(carried_region, "displacement", lambda *_: pytest.fail("computed again"))
+    monkeypatch.setattr(carry, "displacement", lambda *_: pytest.fail("computed again"))
     again, _ = page.ask(kind="carry", time=1, to=2, region=wire(box(20)))
     assert again == first
 
@@ -86,7 +86,7 @@ def test_what_leaves_the_frame_is_null(page: Page, monkeypatch: pytest.MonkeyPat
     away = np.full((*SIZE, 2), [0, -0.9], np.float32)
     away[:, : SIZE[1] // 2] = 0
     cached = page.session.call(lambda checkpoint: page.session.cached)
-    monkeypatch.setattr(carried_region, "displacement", lambda pictures: away)
+    monkeypatch.setattr(carry, "displacement", lambda pictures: away)
     cached.cache.drop(lambda key: True)
     body, _ = page.ask(kind="carry", time=0, to=1, region=wire(box(40)))
     assert body["region"] is None
@@ -104,7 +104,7 @@ def test_distant_frames_leave_some_out() -> None:
 def test_it_says_how_far_it_is(page: Page) -> None:
     told: list[tuple[int, int]] = []
     cached = SimpleNamespace(canvas=cw.trace(moving(), "gated"))
-    pictures = carried_region._pictures(cached, 0, 2, lambda done, total: told.append((done, total)))  # type: ignore[arg-type]
+    pictures = carry._pictures(cached, 0, 2, lambda done, total: told.append((done, total)))  # type: ignore[arg-type]
     assert len(list(pictures)) == 3
     assert told == [(0, 3), (1, 3), (2, 3)]
 

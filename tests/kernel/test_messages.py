@@ -6,6 +6,7 @@ from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from canvaswidget.kernel import messages
+from canvaswidget.kernel.requests import KINDS
 from tests.conftest import ROOT
 
 
@@ -55,3 +56,12 @@ def test_what_is_not_a_message_is_found_out() -> None:
     for bad in ({**good, "id": 1.5}, {**good, "type": "else"}, {**good, "more": 1}, {"type": "progress"}, 3):
         assert problems(bad, messages.FromKernel)
     assert problems(float("nan"), float)
+
+
+def test_a_kind_is_found_by_its_name() -> None:
+    """Its file is called so, and the page writes it so where it asks."""
+    files = [path for path in (ROOT / "js" / "src").rglob("*.ts") if path.name != "messages.ts"]
+    page = "".join(path.read_text(encoding="utf-8") for path in files)
+    for name, kind in KINDS.items():
+        assert kind.answer.__module__ == f"canvaswidget.kernel.requests.{name}"
+        assert f'kind: "{name}"' in page

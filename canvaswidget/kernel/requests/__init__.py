@@ -1,7 +1,7 @@
 """Every kind of request that the page can make, each in a module of its own.
 
-A new kind is a new module, with the types of its body and its reply and the function that answers it, and its name in
-`MODULES`. Messages, their check, their order on the worker and the page's TypeScript follow.
+A new kind is a new module of the kind's name, with the types of its body and its reply and the function that answers
+it, and its name in `MODULES`. Messages, their check, their order on the worker and the page's TypeScript follow.
 """
 
 from __future__ import annotations
@@ -13,27 +13,31 @@ from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import RunKey
 from canvaswidget.kernel.requests import (
     agreement,
-    carried_region,
-    clicked_pixel,
+    bars,
+    carry,
     clusters,
-    contribution_map,
+    curve,
     export,
     faithfulness,
-    film_strip,
     frame,
-    neurons,
-    paired_bars,
-    paired_thumbnails,
+    grid,
     pairs,
     palettes,
+    picture_spectra,
+    pixel,
     recipe,
     region_neurons,
     regions,
     rules,
     run_curve,
     scatter,
-    spectrum,
-    time_curve,
+    selection_spectrum,
+    strip,
+    thumbnails,
+    values,
+)
+from canvaswidget.kernel.requests import (
+    map as map_,
 )
 from canvaswidget.kernel.requests.registry import Answer, RequestKind
 from canvaswidget.progress import Report
@@ -43,20 +47,22 @@ MODULES = (
     recipe,
     export,
     frame,
-    contribution_map,
-    neurons,
-    clicked_pixel,
+    map_,
+    grid,
+    values,
+    pixel,
     region_neurons,
     regions,
-    carried_region,
-    paired_bars,
-    paired_thumbnails,
-    time_curve,
+    carry,
+    bars,
+    thumbnails,
+    curve,
     run_curve,
-    film_strip,
+    strip,
     clusters,
     scatter,
-    spectrum,
+    picture_spectra,
+    selection_spectrum,
     rules,
     pairs,
     faithfulness,

@@ -8,7 +8,7 @@ from canvaswidget.kernel import neuron_maps, ranking, view_checks
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import Channel, RunKey
 from canvaswidget.kernel.requests.checked_fields import checked_frame, in_channel
-from canvaswidget.kernel.requests.clicked_pixel import MAX_RANKED
+from canvaswidget.kernel.requests.pixel import MAX_RANKED
 from canvaswidget.kernel.requests.registry import answers
 from canvaswidget.progress import Report
 

@@ -39,7 +39,7 @@ class CarryReply(TypedDict):
 
 
 @answers(priority=6)
-def carried_region(cached: CachedCanvas, body: CarryRequest, checkpoint: Report) -> tuple[CarryReply, bytes]:
+def carry(cached: CachedCanvas, body: CarryRequest, checkpoint: Report) -> tuple[CarryReply, bytes]:
     time, to = checked_frame(cached, body["time"]), checked_index("to", body["to"], cached.n_frames)
     region = checked_region(body["region"], cached.size)
     assert region is not None

@@ -46,7 +46,7 @@ class CurveReply(TypedDict):
 
 
 @answers(priority=8)
-def time_curve(cached: CachedCanvas, body: CurveRequest, checkpoint: Report) -> tuple[CurveReply, bytes]:
+def curve(cached: CachedCanvas, body: CurveRequest, checkpoint: Report) -> tuple[CurveReply, bytes]:
     chosen, frames = checked_selection(cached, body["selection"]), checked_frames(cached, body["frames"])
     cached = in_channel(cached, body["selection"], chosen.layer)
     found: list[Totals | None] = []

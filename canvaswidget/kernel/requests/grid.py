@@ -1,4 +1,4 @@
-"""The neurons of a layer in an order: as a grid of thumbnails, and as the values they are sorted by."""
+"""The neurons of a layer in an order, as a grid of thumbnails."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import Literal, TypedDict
 import numpy as np
 
 from canvaswidget.kernel import (
-    layer_totals,
-    neuron_frequencies,
     neuron_maps,
     ranking,
     sampled_maps,
@@ -17,7 +15,6 @@ from canvaswidget.kernel import (
     view_checks,
 )
 from canvaswidget.kernel.cached_canvas import CachedCanvas, Indices
-from canvaswidget.kernel.counterparts import pairs_of
 from canvaswidget.kernel.message_parts import (
     Channel,
     Region,
@@ -25,19 +22,16 @@ from canvaswidget.kernel.message_parts import (
     Sort,
 )
 from canvaswidget.kernel.quantise import Floats, fitted
-from canvaswidget.kernel.region import checked_region
 from canvaswidget.kernel.requests.checked_fields import (
     checked_cluster_count,
     checked_frame,
-    checked_look,
     checked_side,
     in_channel,
 )
 from canvaswidget.kernel.requests.registry import answers
+from canvaswidget.kernel.requests.sort_key import sort_key
 from canvaswidget.kernel.selection_maps import Chosen
 from canvaswidget.progress import Report
-from canvaswidget.tracing.layers import Layer
-from canvaswidget.tracing.results import Column
 
 
 class PlainGridRequest(TypedDict):
@@ -104,40 +98,6 @@ class GridReply(TypedDict):
     warning: str
 
 
-class PlainValuesRequest(TypedDict):
-    """The sort key of each neuron of the layer.
-
-    Its contribution to this pixel or this region, its total, its change, or the centroid frequency of its map.
-    """
-
-    kind: Literal["values"]
-    run: RunKey
-    rule: str
-    time: int
-    layer: str
-    sort: Sort
-    channel: Channel
-    pixel: list[int] | None
-    region: Region | None
-
-
-class ValuesRequest(PlainValuesRequest, total=False):
-    """`beside` is the run that `difference` is from."""
-
-    beside: RunKey
-
-
-class ValuesReply(TypedDict):
-    """Buffer: the value of each neuron in C order, little-endian float32, NaN where there is none."""
-
-    kind: Literal["values"]
-    time: int
-    layer: str
-    sort: Sort
-    pixel: list[int] | None
-    half_width: float
-
-
 MAX_THUMBNAILS = 4096
 COMPARED = 12  # neurons whose thumbnails decide about the scale of all of their layer's
 LONG_SORTS = ("region", "total", "change", "frequency", "difference")
@@ -159,7 +119,7 @@ def grid(cached: CachedCanvas, body: GridRequest, checkpoint: Report) -> tuple[G
     first = view_checks.checked_count("first", body["first"], 0, 2**53)
     count = view_checks.checked_count("count", body["count"], 0, MAX_THUMBNAILS)
 
-    (values, sizes), half_width = _sort_key(cached, body, time, checkpoint)
+    (values, sizes), half_width = sort_key(cached, body, time, checkpoint)
     order = _order(body["sort"], values, sizes)
     if cluster >= 0:
         members = selection_maps.members(cached, Chosen(layer, None, cluster, n_clusters), time, checkpoint)
@@ -200,70 +160,8 @@ def grid(cached: CachedCanvas, body: GridRequest, checkpoint: Report) -> tuple[G
     return reply, b"".join(thumbnail.levels.tobytes() for thumbnail in thumbnails)
 
 
-@answers(priority=9)
-def values(cached: CachedCanvas, body: ValuesRequest, checkpoint: Report) -> tuple[ValuesReply, bytes]:
-    time = checked_frame(cached, body["time"])
-    (keys, sizes), half_width = _sort_key(cached, body, time, checkpoint)
-    # A size that puts a neuron without a value at the end of an order is none of its own.
-    values = np.where(np.isnan(keys), np.nan, sizes)
-    reply: ValuesReply = {
-        "kind": "values",
-        "time": time,
-        "layer": cached.layers.find(body["layer"]).name,
-        "sort": body["sort"],
-        "pixel": body["pixel"],
-        "half_width": sampled_maps.told(half_width),
-    }
-    return reply, values.astype("<f4").tobytes()
-
-
-def _sort_key(
-    cached: CachedCanvas, body: GridRequest | ValuesRequest, time: int, checkpoint: Report
-) -> tuple[Column, float]:
-    """What every neuron is sorted by: magnitudes, and values, which of a pixel or a region have a sign.
-
-    And half the width of their 95% intervals, as a part of them: 0 where they are exact.
-    """
-    layer = cached.layers.find(body["layer"])
-    cached = in_channel(cached, body, layer)
-    sort = view_checks.checked_choice("sort", body["sort"], view_checks.CHOICES["sort"])
-    if sort == "index":
-        places = np.arange(np.prod(layer.neurons))
-        return Column(places, places), 0.0
-    if sort == "pixel":
-        if body["pixel"] is None:
-            raise ValueError("pixel=None: sort='pixel' needs a pixel (y, x)")
-        pixel = view_checks.checked_pixel(body["pixel"], cached.size)
-        return ranking.pixel_columns(cached, [layer], pixel, time, checkpoint)[layer.name], 0.0
-    if sort == "region":
-        region = checked_region(body["region"], cached.size)
-        if region is None:
-            raise ValueError("region=None: sort='region' needs a region")
-        columns, half_width = ranking.region_columns(cached, [layer], region, time, checkpoint)
-        return columns[layer.name], half_width
-    if sort == "difference":
-        values = _differences(cached, layer, body, time, checkpoint)
-        return Column(values, np.nan_to_num(values, nan=-1.0)), 0.0  # 0 is a value: of the same map
-    if sort == "frequency":
-        values = neuron_frequencies.frequencies(cached, layer, time, checkpoint)
-        return Column(values, values), 0.0
-    estimate = layer_totals.changes if sort == "change" else layer_totals.order
-    values, half_width = estimate(cached, layer, time, checked_look(body), checkpoint)
-    return Column(values, values), half_width
-
-
 def _order(sort: Sort, values: Indices | Floats, sizes: Indices | Floats) -> Indices:
     """The flat indices of the neurons, sorted; those without a value last."""
     if sort == "index":
         return np.asarray(values, np.intp)
     return np.argsort(values if sort == "frequency" else -sizes, kind="stable")  # NaN comes last
-
-
-def _differences(
-    cached: CachedCanvas, layer: Layer, body: GridRequest | ValuesRequest, time: int, checkpoint: Report
-) -> Floats:
-    """How little each neuron's map is like its counterpart's: 1 less their correlation, NaN without one."""
-    run = body.get("beside")
-    if run is None:
-        raise ValueError("beside=None: sort='difference' needs a run to compare with")
-    return 1 - pairs_of(cached, run, layer, time, checkpoint).correlations

@@ -68,7 +68,7 @@ def _priority(body: MapRequest) -> int:
 
 
 @answers(priority=_priority)
-def contribution_map(cached: CachedCanvas, body: MapRequest, checkpoint: Report) -> tuple[MapReply, bytes]:
+def map_(cached: CachedCanvas, body: MapRequest, checkpoint: Report) -> tuple[MapReply, bytes]:
     time, chosen = checked_frame(cached, body["time"]), checked_selection(cached, body["selection"])
     given = body["selection"].get("overlay", "selection")
     overlay = view_checks.checked_choice("overlay", given, view_checks.CHOICES["overlay"])

@@ -62,7 +62,7 @@ class PixelReply(TypedDict):
 
 
 @answers(priority=3)
-def clicked_pixel(cached: CachedCanvas, body: PixelRequest, checkpoint: Report) -> tuple[PixelReply, bytes]:
+def pixel(cached: CachedCanvas, body: PixelRequest, checkpoint: Report) -> tuple[PixelReply, bytes]:
     time, chosen = checked_frame(cached, body["time"]), checked_selection(cached, body["selection"])
     y, x = pixel = view_checks.checked_pixel(body["pixel"], cached.size)
     k = view_checks.checked_count("k", body["k"], 0, MAX_RANKED)

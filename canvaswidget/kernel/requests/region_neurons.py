@@ -10,7 +10,7 @@ from canvaswidget.kernel.message_parts import Channel, LayerShare, RankedNeuron,
 from canvaswidget.kernel.ranked_neurons import shares, told
 from canvaswidget.kernel.region import checked_region
 from canvaswidget.kernel.requests.checked_fields import checked_frame
-from canvaswidget.kernel.requests.clicked_pixel import MAX_RANKED
+from canvaswidget.kernel.requests.pixel import MAX_RANKED
 from canvaswidget.kernel.requests.registry import answers
 from canvaswidget.progress import Report
 

@@ -19,7 +19,7 @@ from canvaswidget.kernel.requests.checked_fields import (
     checked_selection,
     in_channel,
 )
-from canvaswidget.kernel.requests.contribution_map import sampled_on_wire
+from canvaswidget.kernel.requests.map import sampled_on_wire
 from canvaswidget.kernel.requests.registry import answers
 from canvaswidget.progress import Report
 

@@ -35,7 +35,7 @@ class StripReply(TypedDict):
 
 
 @answers(priority=10)
-def film_strip(cached: CachedCanvas, body: StripRequest, checkpoint: Report) -> tuple[StripReply, bytes]:
+def strip(cached: CachedCanvas, body: StripRequest, checkpoint: Report) -> tuple[StripReply, bytes]:
     frames = checked_frames(cached, body["frames"])
     side = checked_side(body)
     small: list[bytes] = []

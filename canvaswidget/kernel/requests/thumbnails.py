@@ -9,7 +9,7 @@ from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import Channel, RunKey
 from canvaswidget.kernel.quantise import fitted
 from canvaswidget.kernel.requests.checked_fields import checked_frame, checked_side, in_channel
-from canvaswidget.kernel.requests.neurons import MAX_THUMBNAILS
+from canvaswidget.kernel.requests.grid import MAX_THUMBNAILS
 from canvaswidget.kernel.requests.registry import answers
 from canvaswidget.progress import Report
 
@@ -42,7 +42,7 @@ class ThumbnailsReply(TypedDict):
 
 
 @answers(priority=5)
-def paired_thumbnails(
+def thumbnails(
     cached: CachedCanvas, body: ThumbnailsRequest, checkpoint: Report
 ) -> tuple[ThumbnailsReply, bytes]:
     time, layer, side = (
