@@ -296,3 +296,16 @@ def test_badges_name_workflows_that_are_there() -> None:
     for link in badges:
         name = link.split("/actions/workflows/")[1].split("/")[0]
         assert (ROOT / ".github" / "workflows" / name).is_file(), link
+
+
+def test_the_map_of_the_house_names_what_is_there() -> None:
+    """Files and folders in the tables of CONTRIBUTING.md, by the end of their paths."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    named = {name for row in rows for name in re.findall(r"`([\w./]+(?:/|\.(?:py|ts|md|yml|json)))`", row)}
+    there = [f"/{path.name}" for path in ROOT.iterdir()]
+    for top in ("canvaswidget", "js/src", "js/dev", "js/test", "tests", "tools", "docs", "benchmarks"):
+        paths = [ROOT / top, *(ROOT / top).rglob("*")]
+        there += [f"/{path.relative_to(ROOT).as_posix()}" + "/" * path.is_dir() for path in paths]
+    assert len(named) > 40
+    assert {name for name in named if not any(path.endswith(f"/{name}") for path in there)} == set()
