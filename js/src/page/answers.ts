@@ -21,7 +21,7 @@ import { rankedAt } from "./ranked";
 import { sumInside } from "./region";
 import { enlarge, fitted, quantise, type Size, shrink } from "./resize";
 import type { Answered, Baked, Kept, SavedPage } from "./saved_page";
-import type { Arrays } from "./unpacking";
+import { type Arrays, joined } from "./unpacking";
 
 const NOTHING = new Uint8Array(0);
 
@@ -389,14 +389,4 @@ export class Answers {
     const known = (await Promise.all(values)) as number[];
     return { answer: { kind: "bars", time, pixel, values: known }, data: NOTHING };
   }
-}
-
-function joined(parts: Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

@@ -97,3 +97,14 @@ export class Arrays {
     return packed.form === "colours" ? unpackColours(data, packed) : data;
   }
 }
+
+/** Parts in one row. */
+export function joined(parts: Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}

@@ -7,53 +7,13 @@ import { isShutDown } from "./host";
 import type { Answer, Body, FromKernel, FromPage } from "./messages";
 import type { Model } from "./model";
 import { same } from "./same";
+import { BACKGROUND, type View } from "./views";
+
+export type { View } from "./views";
 
 export type Kind = Body["kind"];
 export type BodyOf<K extends Kind> = Extract<Body, { kind: K }>;
 export type AnswerOf<K extends Kind> = Extract<Answer, { kind: K }>;
-export type View = Part | `compared ${Part}`;
-type Part =
-  | "palettes"
-  | "recipe"
-  | "frame"
-  | "export"
-  | "map"
-  | "better map"
-  | "grid"
-  | "find"
-  | "pointed"
-  | "refine"
-  | "pixel"
-  | "hover"
-  | "regions"
-  | "carry"
-  | "region neurons"
-  | "curve"
-  | "strip"
-  | "clusters"
-  | "scatter"
-  | "values"
-  | "rules"
-  | "bars"
-  | "pairs"
-  | "run curve"
-  | "spectra"
-  | "frequencies"
-  | "selection spectrum"
-  | "faithfulness"
-  | "agreement";
-
-/** Requested while the widget is idle: the status line does not show it as activity. */
-const BACKGROUND: View[] = [
-  "faithfulness",
-  "agreement",
-  "refine",
-  "better map",
-  "compared better map",
-  "pairs",
-  "pointed",
-];
-
 export interface Handlers<K extends Kind> {
   reply(answer: AnswerOf<K>, data: Uint8Array, seconds: number): void;
   /** The answer to a request that a newer one has replaced: true of its own label, no longer wanted. */
