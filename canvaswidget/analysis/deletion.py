@@ -214,8 +214,7 @@ def deletion(
     found, frame = find(canvas, layer, frame)
     if points < 1:
         raise ValueError(f"points={points!r}: at least 1")
-    if not len(seeds):
-        raise ValueError(f"seeds={seeds!r}: at least one, for the random order that others are held against")
+    check_seeds(seeds)
     target = target_picture(canvas, frame, against)
     neurons = all_neurons(found, granularity).numpy()
     counts = _counts(len(neurons), points)
@@ -248,6 +247,12 @@ def deletion(
         ranked.rgb,
         ranked.sampling,
     )
+
+
+def check_seeds(seeds: Sequence[int]) -> None:
+    """Raise ValueError without any: random orders are what others are held against."""
+    if not len(seeds):
+        raise ValueError(f"seeds={seeds!r}: at least one, for the random order that others are held against")
 
 
 def target_picture(canvas: CanvasLike, frame: int, against: str) -> FloatArray:

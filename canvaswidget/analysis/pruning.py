@@ -15,7 +15,7 @@ from matplotlib.ticker import PercentFormatter
 
 from canvaswidget import tables
 from canvaswidget.analysis.changed_copy import Change, changed_copy
-from canvaswidget.analysis.deletion import ALIKE, psnr, target_picture
+from canvaswidget.analysis.deletion import ALIKE, check_seeds, psnr, target_picture
 from canvaswidget.analysis.least_contributing import (
     check_shares,
     chosen_frames,
@@ -283,8 +283,7 @@ def pruning(
     """
     check_shares(shares)
     require_model(canvas)
-    if not len(seeds):
-        raise ValueError(f"seeds={seeds!r}: at least one, for the random order that others are held against")
+    check_seeds(seeds)
     under = canvases_by_rule(canvas, rules)
     chosen, several = chosen_layers(list(under.values()) or [canvas], layers), chosen_frames(canvas, frames)
     where = {rule: defined_on(one, chosen) for rule, one in under.items()}

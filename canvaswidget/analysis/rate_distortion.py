@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
 
 from canvaswidget import tables
-from canvaswidget.analysis.deletion import ALIKE, target_picture
+from canvaswidget.analysis.deletion import ALIKE, check_seeds, target_picture
 from canvaswidget.analysis.least_contributing import check_shares, chosen_frames, least, require_model
 from canvaswidget.analysis.measured_copies import MeasuredCopies
 from canvaswidget.analysis.over_runs import over_runs
@@ -327,8 +327,7 @@ def rate_distortion(
     """
     check_shares(shares)
     require_model(canvas)
-    if not len(seeds):
-        raise ValueError(f"seeds={seeds!r}: at least one, for the random order that others are held against")
+    check_seeds(seeds)
     several = chosen_frames(canvas, frames)
     chosen, _ = quantisable(canvas, layers)
     first = canvas.layers.first_of_weights

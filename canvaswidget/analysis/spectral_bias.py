@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from canvaswidget.analysis.fourier import Bands, checked_edges, measure_picture, octave_edges
 from canvaswidget.analysis.neuron_spectra import Sample
 from canvaswidget.analysis.over_runs import each_run
+from canvaswidget.analysis.quartiles import quartiles
 from canvaswidget.analysis.spectrum import Spectrum, pictures_of, spectrum
 from canvaswidget.analysis.sweeps import find
 from canvaswidget.arguments import canvases_by_run, checked, some_sample
@@ -114,7 +115,7 @@ class SpectralBias(Printed):
             axes[1].set_yscale("log")
             axes[1].set_ylabel("error (part of the\nsignal's energy)")
             if self.centroid is not None and self.layer is not None:
-                low, middle, high = _quartiles(self.centroid)
+                low, middle, high = quartiles(self.centroid)
                 axes[2].plot(places, middle, color=CYCLE[1], lw=1.2, marker="o", ms=2)
                 axes[2].fill_between(places, low, high, color=CYCLE[1], alpha=0.15, lw=0)
                 axes[2].set_ylim(bottom=0)
@@ -146,7 +147,7 @@ class SpectralBias(Printed):
                 ]
             )
         if self.centroid is not None and self.layer is not None:
-            middle = _quartiles(self.centroid)[1]
+            middle = quartiles(self.centroid)[1]
             rows.append(
                 [
                     f"centroid frequency of {self.layer.name}, median",
@@ -263,13 +264,3 @@ def _energies(bands: Bands, picture: npt.NDArray[np.floating]) -> DoubleArray:
     """``(1 + b,)``: the mean's first."""
     found = measure_picture(bands, picture)
     return np.concatenate([found.dc, found.energies[0]]).astype(np.float64)
-
-
-def _quartiles(values: FloatArray) -> DoubleArray:
-    """``(3, s)``: over the neurons that have a frequency; NaN where none has."""
-    found = np.full((3, len(values)), np.nan)
-    for place, row in enumerate(values):
-        known = row[np.isfinite(row)]
-        if len(known):
-            found[:, place] = np.percentile(known, (25, 50, 75))
-    return found

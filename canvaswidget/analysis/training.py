@@ -15,6 +15,7 @@ from matplotlib.ticker import PercentFormatter
 
 from canvaswidget.analysis.correlation import row_correlations
 from canvaswidget.analysis.over_runs import each_run
+from canvaswidget.analysis.quartiles import quartiles
 from canvaswidget.analysis.sweeps import find
 from canvaswidget.arguments import canvases_by_run, checked
 from canvaswidget.error_text import one_line
@@ -127,7 +128,7 @@ class Training(Printed):
                 (axes[0], shares, "total\n(share of the final one)"),
                 (axes[1], self.stability, "correlation with\nthe final map"),
             ):
-                low, middle, high = _quartiles(values)
+                low, middle, high = quartiles(values)
                 ax.plot(places, middle, color=CYCLE[0], lw=1.2, marker="o", ms=2)
                 ax.fill_between(places, low, high, color=CYCLE[0], alpha=0.15, lw=0)
                 ax.set_ylabel(label)
@@ -152,7 +153,7 @@ class Training(Printed):
         count = self.totals.shape[1]
         known = [step for step in self.half_step if step is not None]
         middle = sorted(map(self.steps.index, known))[len(known) // 2] if known else None
-        settled = np.flatnonzero(_quartiles(self.stability)[1] >= SETTLED)
+        settled = np.flatnonzero(quartiles(self.stability)[1] >= SETTLED)
         half = "none" if middle is None else str(self.steps[middle])
         first = str(self.steps[settled[0]]) if len(settled) else "none"
         alive = f"{self.alive[0].sum():,} and {self.alive[-1].sum():,} of {count:,}"
@@ -282,13 +283,3 @@ def _weight_change(before: CanvasLike, after: CanvasLike, layer: Layer) -> float
         return math.nan
     norm = float(np.linalg.norm(other))
     return float(np.linalg.norm(other - one)) / norm if norm > 0 else math.nan
-
-
-def _quartiles(values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """``(3, s)``: lower quartile, median and upper quartile over neurons, of those that are known."""
-    found = np.full((3, len(values)), np.nan)
-    for place, row in enumerate(values):
-        known = row[np.isfinite(row)]
-        if len(known):
-            found[:, place] = np.percentile(known, (25, 50, 75))
-    return found

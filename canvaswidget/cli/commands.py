@@ -30,13 +30,22 @@ FIGURE = ("layer", "time", "pixel", "neuron", "source", "maps", "palette")
 ANIMATION = ("layer", "pixel", "neuron", "source", "maps", "palette")
 
 
+def _check_free(options: Any) -> None:
+    """Raise where the file to write is there and may not be replaced, or where its folder is not."""
+    if options.output.exists() and not options.overwrite:
+        raise FileExistsError(f"{options.output}: exists; say --overwrite to replace it")
+    _check_folder(options.output)
+
+
+def _check_folder(output: Path) -> None:
+    if not output.parent.is_dir():
+        raise FileNotFoundError(f"{output}: there is no folder {str(output.parent)!r}")
+
+
 def run_fit(options: Any) -> None:
     """Train a model, and print where its weights are."""
     output: Path = options.output
-    if output.exists() and not options.overwrite:
-        raise FileExistsError(f"{output}: exists; say --overwrite to replace it")
-    if not output.parent.is_dir():
-        raise FileNotFoundError(f"{output}: there is no folder {str(output.parent)!r}")
+    _check_free(options)
     clip = media.read(options.signal, options.size, options.frames)
     model = _model_for(options.model, clip)
     result = fit(
@@ -111,8 +120,7 @@ def run_report(options: Any) -> None:
 
 def run_figure(options: Any) -> None:
     """Write one view, and print where it is."""
-    if not options.output.parent.is_dir():
-        raise FileNotFoundError(f"{options.output}: there is no folder {str(options.output.parent)!r}")
+    _check_folder(options.output)
     state = {name: getattr(options, name) for name in FIGURE if getattr(options, name) is not None}
     if "layer" in state:
         state["layer"] = _numbered([state["layer"]])[0]
@@ -133,8 +141,7 @@ def run_figure(options: Any) -> None:
 
 def run_animation(options: Any) -> None:
     """Write the frame view of a clip as an animation, and print where it is."""
-    if not options.output.parent.is_dir():
-        raise FileNotFoundError(f"{options.output}: there is no folder {str(options.output.parent)!r}")
+    _check_folder(options.output)
     state = {name: getattr(options, name) for name in ANIMATION if getattr(options, name) is not None}
     if "layer" in state:
         state["layer"] = _numbered([state["layer"]])[0]
@@ -169,10 +176,7 @@ def run_faithfulness(options: Any) -> None:
 
 def run_prune(options: Any) -> None:
     """Write a model without the neurons that contribute least, and print what that changes and where it is."""
-    if options.output.exists() and not options.overwrite:
-        raise FileExistsError(f"{options.output}: exists; say --overwrite to replace it")
-    if not options.output.parent.is_dir():
-        raise FileNotFoundError(f"{options.output}: there is no folder {str(options.output.parent)!r}")
+    _check_free(options)
     inr = read_inr(options.model, options.truth, options.n_frames, options.size)
     if not isinstance(inr.module, FFN | SIREN | NeRV):
         raise UsageError(

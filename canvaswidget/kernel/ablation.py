@@ -14,7 +14,7 @@ from canvaswidget.arguments import is_listed, is_number, show
 from canvaswidget.kernel import pictures, view_checks
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import Edit, Removed
-from canvaswidget.kernel.quantise import Floats, check_finite, psnr_of
+from canvaswidget.kernel.quantise import Floats, check_finite
 from canvaswidget.kernel.view_checks import Neuron
 from canvaswidget.tracing import CanvasLike
 from canvaswidget.tracing.edits import FORM
@@ -192,6 +192,4 @@ def difference(cached: CachedCanvas, edits: Edits, time: int) -> Floats:
 
 def psnr(cached: CachedCanvas, edits: Edits, time: int) -> float:
     """Of the edited picture: against the truth, or the original reconstruction where there is none."""
-    truth = cached.canvas.inr.truth
-    expected = np.clip(pictures.frame(cached, time), 0, 1) if truth is None else pictures.truth(cached, time)
-    return psnr_of(edited_picture(cached, edits, time), expected)
+    return pictures.psnr_of_changed(cached, edited_picture(cached, edits, time), time)

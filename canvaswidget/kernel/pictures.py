@@ -30,6 +30,12 @@ def psnr(cached: CachedCanvas, time: int) -> float | None:
     return psnr_of(frame(cached, time), truth(cached, time))
 
 
+def psnr_of_changed(cached: CachedCanvas, image: Floats, time: int) -> float:
+    """Of what a changed network shows: against the truth, or the output of the network as it is where there is none."""
+    as_it_is = cached.canvas.inr.truth is None
+    return psnr_of(image, np.clip(frame(cached, time), 0, 1) if as_it_is else truth(cached, time))
+
+
 def psnr_alone(cached: CachedCanvas, time: int) -> float | None:
     """The same where the frame is not looked at: the frames of many runs would push out everything else."""
     if cached.canvas.inr.truth is None:

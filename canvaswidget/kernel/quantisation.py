@@ -16,7 +16,7 @@ from canvaswidget.analysis.quantiser import MOST_BITS
 from canvaswidget.kernel import pictures, view_checks
 from canvaswidget.kernel.cached_canvas import CachedCanvas
 from canvaswidget.kernel.message_parts import Quantisable, Quantiser
-from canvaswidget.kernel.quantise import Floats, check_finite, psnr_of
+from canvaswidget.kernel.quantise import Floats, check_finite
 from canvaswidget.tracing import CanvasLike, UntraceableError
 from canvaswidget.tracing.canvas import Canvas
 
@@ -93,9 +93,7 @@ def loss(cached: CachedCanvas, grid: Grid, time: int) -> Floats:
 
 def psnr(cached: CachedCanvas, grid: Grid, time: int) -> float:
     """Of the picture with quantised weights: against the truth, or the reconstruction where there is none."""
-    truth = cached.canvas.inr.truth
-    expected = np.clip(pictures.frame(cached, time), 0, 1) if truth is None else pictures.truth(cached, time)
-    return psnr_of(picture(cached, grid, time), expected)
+    return pictures.psnr_of_changed(cached, picture(cached, grid, time), time)
 
 
 def title(grid: Grid) -> str:
