@@ -24,6 +24,7 @@ from tools.server import JupyterServer
 IMAGES = ROOT / "docs" / "images"
 TIMEOUT = 120_000
 MOST_BYTES, MOST_MOVING = 350_000, 3_000_000
+ASKED = 1000  # milliseconds after which all is asked for
 STEP, REST = 140, 1500  # milliseconds that a picture of an animation stays
 THEMES = {"": "JupyterLab Light", "-dark": "JupyterLab Dark"}
 # The theme, and nothing beside the notebook.
@@ -165,6 +166,9 @@ def shoot(page: Page, root: Locator, view: View, theme: str, path: Path) -> None
         page.mouse.move(0, 0)
         page.wait_for_function(SETTLED, arg=root.element_handle(), timeout=TIMEOUT)
         return taken.screenshot(animations="disabled")
+
+    take()  # another size or theme asks for more, some of it a while later
+    page.wait_for_timeout(ASKED)
 
     if view.play is None:
         save(take(), path.with_suffix(".png"))
