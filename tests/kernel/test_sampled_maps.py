@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ def page(pages: Any, monkeypatch: pytest.MonkeyPatch) -> Page:
     """Every layer as slow as a large one, and a canvas that sweeps none."""
     monkeypatch.setattr(sampled_maps, "LARGE", 0)
     monkeypatch.setattr("canvaswidget.analysis.sampled.EXACT_SECONDS", 0)
+    monkeypatch.setattr(sampled_maps, "PATIENCE", math.inf)  # or numbers would depend on the machine
     canvas = cw.trace(video(), "gated")
     monkeypatch.setattr(canvas.matrix, "sweep", refuse)
     monkeypatch.setattr(canvas, "estimate", lambda *_: type("", (), {"seconds": 1e9}))
