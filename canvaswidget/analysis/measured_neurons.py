@@ -15,9 +15,8 @@ DoubleArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 BATCH_BYTES = 2**26
-ROUNDING = 16 * float(
-    np.finfo(np.float32).eps
-)  # of the image's largest value: what re-rendering alone may change
+# Of the image's largest value: what re-rendering alone may change.
+ROUNDING = 16 * float(np.finfo(np.float32).eps)
 
 
 class MeasuredNeurons:

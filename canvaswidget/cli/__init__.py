@@ -19,12 +19,8 @@ from canvaswidget.error_text import IN_WORDS, one_line
 __all__ = ["main"]
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
-SAID = (
-    *IN_WORDS,
-    OSError,
-    ImportError,
-    RuntimeError,
-)  # a missing file or package, a server that did not start
+# Those of wrong input; a missing file or package; a server that did not start.
+SAID = (*IN_WORDS, OSError, ImportError, RuntimeError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

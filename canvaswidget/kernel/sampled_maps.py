@@ -27,9 +27,8 @@ from canvaswidget.tracing.estimates import ENOUGH
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.rules.base import COLOURS
 
-LARGE = (
-    1e8  # values of the maps of some neurons, from where what sums them is estimated: exact sums take seconds
-)
+# Values of the maps of some neurons, from where what sums them is estimated: exact sums take seconds.
+LARGE = 1e8
 PATIENCE = 4.0  # seconds for better looks, where no look is named
 FIRST_PIXELS = 64  # that the first look has, at least
 FIRST_LATTICES = 3, 12  # so many at least and at most

@@ -15,13 +15,8 @@ DoubleArray = npt.NDArray[np.float64]
 MOST_DB = 100.0  # of a frame in a mean over frames
 SIDE, SIGMA = 11, 1.5  # of the Gaussian window of Wang et al. 2004, in pixels
 K1, K2 = 0.01, 0.03  # of the constants that keep its quotients finite
-SCALES = (
-    0.0448,
-    0.2856,
-    0.3001,
-    0.2363,
-    0.1333,
-)  # exponents of Wang, Simoncelli and Bovik 2003, finest first
+# Exponents of Wang, Simoncelli and Bovik 2003, finest first.
+SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 
 @checked(a=numbers("an array of numbers"), b=numbers("an array of numbers"))

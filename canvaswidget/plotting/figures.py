@@ -70,12 +70,13 @@ PICTURES = ((1.9, 0.95), (1.1, 0.3))  # the tallest frame and map, in inches, fr
 LETTER = 0.05  # inches of a name under a map
 WHOLE_ROW = ("maps", "neurons")
 BARS = ("pixel", "region")
+# Of the width, for the left one of two.
 PARTS = {
     ("frame", "pixel"): 0.6,
     ("frame", "region"): 0.6,
     ("frame", "spectrum"): 0.6,
     ("shares", "time"): 0.4,
-}  # of the width, for the left one of two
+}
 
 ABSENT = {
     "frame": "there is no picture",

@@ -10,11 +10,8 @@ from canvaswidget.arguments.kinds import is_sequence
 from canvaswidget.surveys.store import DONE, Row
 
 FACTS = ("psnr", "seconds")  # of a run, in the printed list
-MAIN = {
-    "psnr": "psnr",
-    "ssim": "ssim",
-    "totals": "total",
-}  # by measurement, the number that its column is named after
+# By measurement, the number that its column is named after.
+MAIN = {"psnr": "psnr", "ssim": "ssim", "totals": "total"}
 
 
 @dataclass(frozen=True)

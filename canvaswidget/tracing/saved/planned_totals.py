@@ -10,9 +10,8 @@ from canvaswidget.tracing.accuracy import ACCURACY, EXACT_SECONDS, MOST_PASSES
 from canvaswidget.tracing.layers import Layer
 from canvaswidget.tracing.protocol import CanvasLike
 
-Targets = dict[
-    str, tuple[float, float]
-]  # by layer, of estimates: how accurate they are to be, and passes at most
+# By layer, of estimates: how accurate they are to be, and passes at most.
+Targets = dict[str, tuple[float, float]]
 
 
 def targets_of(
