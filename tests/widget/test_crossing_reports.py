@@ -51,7 +51,7 @@ VALUES: dict[str, list[Any]] = {
     "contours": [False, True],
     "sort": ["pixel", "index", "total"],
     "colour_by": ["cluster", "frequency"],
-    "panel": ["pixel", "spectrum"],
+    "panel": ["pixel", "spectrum", "region"],
     "band": [None, [0.125, 0.25], [0.0, 0.5]],
     "fps": [8.0, 12.0, 24.0],
     "playing": [False, True],
@@ -217,8 +217,9 @@ def test_a_report_that_is_older_than_pythons_change_loses_and_a_newer_one_wins(
     holds()
 
 
-# Nothing else that is set changes these.
-ALONE = [name for name in VIEW if name not in (*CanvasWidget.MEANT_FOR, "ablated", "edits", "region")]
+# Nothing else that is set changes these; a pixel or a region that is set turns the panel to it.
+CHANGE_WITH_OTHERS = (*CanvasWidget.MEANT_FOR, "ablated", "edits", "region", "panel")
+ALONE = [name for name in VIEW if name not in CHANGE_WITH_OTHERS]
 
 
 @settings(max_examples=20 * settings().max_examples, deadline=None, derandomize=True, database=None)
