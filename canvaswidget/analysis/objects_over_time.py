@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from canvaswidget.analysis.intervals import mean
 from canvaswidget.analysis.objects import measure_objects, parts
 from canvaswidget.analysis.over_runs import over_runs
+from canvaswidget.analysis.quartiles import quartiles
 from canvaswidget.analysis.sampled import Accuracy, Estimated, Sampling, target_of, together
 from canvaswidget.analysis.sweeps import find
 from canvaswidget.arguments import checked, some_accuracy, some_frames
@@ -76,12 +77,8 @@ class ObjectsOverTime(Estimated, Printed):
     def quartiles(self) -> FloatArray:
         """``(3, t, r)``: lower quartile, median, upper quartile of the living neurons' `shares`; nan where unknown."""
         shares = self.shares.reshape(len(self.frames), -1, len(self.names))
-        found = np.full((3, len(self.frames), len(self.names)), np.nan, np.float32)
-        for frame, name in np.ndindex(found.shape[1:]):
-            known = shares[frame, np.isfinite(shares[frame, :, name]), name]
-            if len(known):
-                found[:, frame, name] = np.percentile(known, (25, 50, 75))
-        return found
+        rows = shares.swapaxes(1, 2).reshape(-1, shares.shape[1])
+        return quartiles(rows).reshape(3, len(self.frames), len(self.names)).astype(np.float32)
 
     @property
     def n_living(self) -> int:

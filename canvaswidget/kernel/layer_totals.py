@@ -21,7 +21,6 @@ from canvaswidget.tracing.accuracy import ACCURACY
 from canvaswidget.tracing.layers import Layer
 
 LEFT_OUT = 0.1  # of all contributions of a layer, by the neurons that the overlay `neurons` does not count
-PATIENCE = 4.0  # seconds for better estimates
 MOST_LOOKS = 32  # each has half as many passes more than the one before, or twice as many
 
 
@@ -129,7 +128,7 @@ def _refined(
         return _look(cached, kind, layer, time, look, checkpoint)
     start, look = monotonic(), 0
     while (found := _look(cached, kind, layer, time, look, checkpoint))[1] > ACCURACY:
-        if monotonic() - start > PATIENCE or look == MOST_LOOKS:
+        if monotonic() - start > sampled_maps.PATIENCE or look == MOST_LOOKS:
             break
         look += 1
     return found
@@ -167,7 +166,7 @@ def changes(
         return _refined(cached, Changing, layer, time, look, checkpoint)
 
     def compute() -> Floats:
-        other = time - 1 if time > 0 else min(1, cached.n_frames - 1)
+        other = min(sampled_maps.other_frame(time), cached.n_frames - 1)
         count = int(np.prod(layer.neurons))
         found = np.zeros(count, np.float32)
         for first, block in neuron_maps.blocks(cached, cached.canvas.kept(layer)):
@@ -186,7 +185,8 @@ def heat_map(
 ) -> tuple[Floats, SampledMap | None]:
     """A heat map about a whole layer: `neurons`, `intensity` (which has a sign) or `change`.
 
-    Where all maps of the layer would take long it is from some pixels, of which the second value tells.
+    Where all maps of the layer would take long it is estimated from some pixels; the second value says from which. It
+    is None where the map is exact.
     """
     cached = cached.of_channel("sum")  # findings are of the colours added, whichever is shown
     if overlay == "change" and cached.n_frames < 2:

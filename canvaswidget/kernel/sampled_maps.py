@@ -238,11 +238,11 @@ def sum_over_pixels(known: npt.NDArray[np.floating], spacing: tuple[int, int]) -
     # Magnitudes are skewed: with the full degrees of freedom, intervals of 3 lattices held .88 of the sums.
     freedom = (len(sums) - 1) / (1 if len(sums) >= ENOUGH else 2)
     reach = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * error
-    return mean * known.size, told(math.sinh(min(reach, UNKNOWN)))
+    return mean * known.size, finite_width(math.sinh(min(reach, UNKNOWN)))
 
 
-def told(half_width: float) -> float:
-    """Half of an interval, as a part of a number, as it is told: a finite one."""
+def finite_width(half_width: float) -> float:
+    """Half of an interval, as a part of a number; `UNKNOWN` where it has no bound, as JSON has no infinity."""
     return min(half_width, UNKNOWN) if math.isfinite(half_width) else UNKNOWN
 
 

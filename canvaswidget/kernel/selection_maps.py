@@ -62,24 +62,27 @@ def sampled(
     most: float | None = None,
 ) -> SampledMap | None:
     """The magnitudes of more than one neuron as they are estimated; None where all their maps are computed."""
-    if chosen.neuron is not None or not sampled_maps.is_long(cached, chosen.layer):
-        return None
-    neurons = None if chosen.is_whole_layer else members(cached, chosen, time, checkpoint)
-    if neurons is not None and not sampled_maps.is_long(cached, chosen.layer, len(neurons)):
+    is_long, neurons = _long(cached, chosen, time, checkpoint)
+    if not is_long:
         return None
     return sampled_maps.magnitudes(cached, chosen.layer, neurons, time, look, checkpoint, most)
 
 
+def _long(cached: CachedCanvas, chosen: Chosen, time: int, checkpoint: Report) -> tuple[bool, Indices | None]:
+    """Whether all maps of a selection would take long, and which neurons it has then: None for the whole layer."""
+    if chosen.neuron is not None or not sampled_maps.is_long(cached, chosen.layer):
+        return False, None
+    if chosen.is_whole_layer:
+        return True, None
+    neurons = members(cached, chosen, time, checkpoint)
+    return sampled_maps.is_long(cached, chosen.layer, len(neurons)), neurons
+
+
 def signed_sum(cached: CachedCanvas, chosen: Chosen, time: int, checkpoint: Report) -> Floats:
     """The sum with signs of more than one neuron: exact, however many there are."""
-    if not sampled_maps.is_long(cached, chosen.layer) or cached.channel == "abs":
+    is_long, neurons = _long(cached, chosen, time, checkpoint)
+    if not is_long or cached.channel == "abs":
         return sums(cached, chosen, time, checkpoint)[1]
-    if chosen.is_whole_layer:
-        neurons = None
-    else:
-        neurons = members(cached, chosen, time, checkpoint)
-        if not sampled_maps.is_long(cached, chosen.layer, len(neurons)):
-            return sums(cached, chosen, time, checkpoint)[1]
     image = sampled_maps.signed(cached, chosen.layer, neurons, time)
     return image[..., COLOURS.index(cached.channel)] if cached.channel in COLOURS else image.sum(-1)
 

@@ -220,7 +220,6 @@ def test_shares_of_regions_and_orders_need_no_sweep(
     page: Page, exact: cw.Canvas, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sampled_maps, "PATIENCE", 0)
-    monkeypatch.setattr("canvaswidget.kernel.layer_totals.PATIENCE", 0)
     layer = exact.traced_layers[LAYER]
     sizes = magnitudes(exact, LAYER, TIME, None)
     region = {"points": [[2, 2], [2, 20], [14, 20], [14, 2]], "runs": []}

@@ -73,6 +73,6 @@ def clusters(cached: CachedCanvas, body: ClustersRequest, checkpoint: Report) ->
         "width": width,
         "low": [thumbnail.low for thumbnail in thumbnails],
         "high": [thumbnail.high for thumbnail in thumbnails],
-        "half_width": sampled_maps.told(found.half_width),
+        "half_width": sampled_maps.finite_width(found.half_width),
     }
     return reply, labels.tobytes() + b"".join(thumbnail.levels.tobytes() for thumbnail in thumbnails)

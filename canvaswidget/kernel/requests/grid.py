@@ -154,7 +154,7 @@ def grid(cached: CachedCanvas, body: GridRequest, checkpoint: Report) -> tuple[G
         "scale": max((thumbnail.reach for thumbnail in strongest), default=0.0),
         "top_total": max((thumbnail.total for thumbnail in strongest), default=0.0),
         "place": int(at[0]) if len(at) else None,
-        "half_width": sampled_maps.told(half_width),
+        "half_width": sampled_maps.finite_width(half_width),
         "warning": cached.canvas.trouble.get(layer.name, ""),
     }
     return reply, b"".join(thumbnail.levels.tobytes() for thumbnail in thumbnails)

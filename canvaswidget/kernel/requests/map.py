@@ -62,7 +62,7 @@ class MapReply(TypedDict):
 
 
 def _priority(body: MapRequest) -> int:
-    if body.get("look"):  # a better map, which nobody waits for
+    if body.get("look"):  # a refinement, requested in the background
         return 9
     return 2 if body["selection"]["neuron"] is not None else 5
 

@@ -63,6 +63,6 @@ def region_neurons(
         "channel": cast(Any, cached.channel),
         "neurons": told(ranked, 1 / n_pixels),
         "layers": shares(columns),
-        "half_width": sampled_maps.told(half_width),
+        "half_width": sampled_maps.finite_width(half_width),
     }
     return reply, b""

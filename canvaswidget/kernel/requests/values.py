@@ -70,6 +70,6 @@ def values(cached: CachedCanvas, body: ValuesRequest, checkpoint: Report) -> tup
         "layer": cached.layers.find(body["layer"]).name,
         "sort": body["sort"],
         "pixel": body["pixel"],
-        "half_width": sampled_maps.told(half_width),
+        "half_width": sampled_maps.finite_width(half_width),
     }
     return reply, values.astype("<f4").tobytes()
